@@ -1,0 +1,103 @@
+"""Parts of a trial's mmengine config that all families share, as plain dictionaries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.benchmarks.backbones import block_places
+from harness.benchmarks.base import BlockPlace, ModelOptions, ScheduleOptions
+from harness.catalog import Filling
+
+IMAGENET_MEAN = [123.675, 116.28, 103.53]
+IMAGENET_STD = [58.395, 57.12, 57.375]
+
+
+def training(schedule: ScheduleOptions) -> dict[str, Any]:
+    """Optimiser, learning-rate schedule and loops; one test pass after the training, none in between."""
+    optimizer: dict[str, Any] = {"type": schedule.optimizer, "lr": schedule.lr, "weight_decay": schedule.weight_decay}
+    if schedule.optimizer == "SGD":
+        optimizer["momentum"] = 0.9
+    wrapper: dict[str, Any] = {"type": "OptimWrapper", "optimizer": optimizer}
+    if schedule.clip:
+        wrapper["clip_grad"] = {"max_norm": schedule.clip}
+    return {
+        "optim_wrapper": wrapper,
+        "param_scheduler": _schedulers(schedule),
+        "train_cfg": {"by_epoch": True, "max_epochs": schedule.epochs},
+        "test_cfg": {},
+    }
+
+
+def _schedulers(schedule: ScheduleOptions) -> list[dict[str, Any]]:
+    warm = schedule.warmup * schedule.epochs
+    schedulers: list[dict[str, Any]] = []
+    if warm:
+        # convert_to_iter_based needs whole epochs, so a fractional warm-up is rounded up
+        warm = min(max(1, round(warm)), schedule.epochs)
+        schedulers.append(
+            {"type": "LinearLR", "start_factor": 0.05, "by_epoch": True, "begin": 0, "end": warm, "convert_to_iter_based": True}
+        )
+    if schedule.decay == "cosine" and schedule.epochs > warm:
+        schedulers.append(
+            {
+                "type": "CosineAnnealingLR",
+                "T_max": schedule.epochs - warm,
+                "eta_min": schedule.lr * 0.01,
+                "by_epoch": True,
+                "begin": warm,
+                "end": schedule.epochs,
+                "convert_to_iter_based": True,
+            }
+        )
+    elif schedule.decay == "step":
+        schedulers.append({"type": "StepLR", "step_size": schedule.step, "gamma": 0.1, "by_epoch": True})
+    return schedulers
+
+
+def loader(dataset: dict[str, Any], batch_size: int, *, train: bool, collate: str | None = None) -> dict[str, Any]:
+    """A dataloader in the trial's own process: forked trials already use every core."""
+    config: dict[str, Any] = {
+        "batch_size": batch_size,
+        "num_workers": 0,
+        "dataset": dataset,
+        "sampler": {"type": "DefaultSampler", "shuffle": train},
+        "drop_last": False,
+    }
+    if collate:
+        config["collate_fn"] = {"type": collate}
+    return config
+
+
+def attend(
+    model: dict[str, Any], options: ModelOptions, fillings: dict[str, Filling], input_size: tuple[int, int]
+) -> dict[str, Any]:
+    """Wrap an OpenMMLab model config: weights are loaded, the ``block`` slot is filled, a frozen backbone is cached.
+
+    ``Attend`` is a build function, not a module: what it returns is the OpenMMLab model itself.
+
+    Args:
+        input_size: (H, W) of the images the model sees, to find the widths of the places blocks go to.
+    """
+    block = fillings.get("block")
+    places = []
+    if block is not None:
+        chosen = options.block_at or ([BlockPlace(path="backbone")] if options.frozen else block_places(options))
+        places = [{**place.model_dump(), "plugin": block.plugin, "params": block.params} for place in chosen]
+    return {
+        "type": "Attend",
+        "model": model,
+        "blocks": places,
+        "weights": options.weights.model_dump(exclude_none=True) if options.weights else None,
+        "frozen": options.frozen,
+        "input_size": list(input_size),
+    }
+
+
+def pooling_neck(fillings: dict[str, Filling], channels: int) -> dict[str, Any]:
+    """The neck that pools the last feature map: the method's plugin, or global average pooling.
+
+    A plugin of the ``block`` slot may stand here: block, then average.
+    """
+    filling = fillings.get("pooling")
+    plugin, params = (filling.plugin, filling.params) if filling else ("gap", {})
+    return {"type": "PluginPooling", "plugin": plugin, "params": params, "channels": channels}

@@ -1,0 +1,162 @@
+"""Read registry files into a validated :class:`~harness.catalog.schema.Catalog`.
+
+Only plain YAML is accepted (``yaml.SafeLoader``); a registry is data, nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from harness import paths
+from harness.catalog.schema import Benchmark, Catalog, Method, Suite
+from harness.errors import UsageError, did_you_mean
+
+_SECTIONS: dict[str, type[BaseModel]] = {"methods": Method, "benchmarks": Benchmark, "suites": Suite}
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """SafeLoader that refuses duplicate keys and remembers the line of every key."""
+
+    def __init__(self, stream):
+        super().__init__(stream)
+        self.lines: dict[tuple[str, ...], int] = {}
+
+    def walk(self, node: yaml.Node, path: tuple[str, ...] = ()) -> None:
+        if isinstance(node, yaml.MappingNode):
+            seen: dict[str, int] = {}
+            for key, value in node.value:
+                name, line = str(key.value), key.start_mark.line + 1
+                if name in seen:
+                    raise UsageError(f"line {line}: '{name}' is given twice (first on line {seen[name]}). Rename or delete one.")
+                seen[name] = line
+                self.lines[(*path, name)] = line
+                self.walk(value, (*path, name))
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self.lines[(*path, str(index))] = value.start_mark.line + 1
+                self.walk(value, (*path, str(index)))
+
+
+def _parse(file: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the registry {file}: {error}. Give a readable UTF-8 YAML file.") from error
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return {}, {}
+        loader.walk(node)
+        content = loader.construct_document(node)
+    except UsageError as error:
+        raise UsageError(f"{file}, {error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        raise UsageError(f"{file}{line}: not plain YAML: {getattr(error, 'problem', None) or error}.") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{file}: a registry is a mapping with the keys {', '.join(_SECTIONS)}; found {type(content).__name__}.")
+    return content, loader.lines
+
+
+def explain(error: ValidationError, prefix: tuple[str, ...], lines: dict[tuple[str, ...], int], source: str) -> UsageError:
+    """One sentence per problem (at most three), each with its line and key."""
+    parts = []
+    for problem in error.errors()[:3]:
+        where = (*prefix, *(str(p) for p in problem["loc"]))
+        line = next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), None)
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = "unknown key"
+        elif problem["type"] not in ("value_error", "missing"):
+            message = f"{message}, found {problem['input']!r:.80}"
+        parts.append(f"{f'line {line}, ' if line else ''}{'.'.join(where)}: {message}")
+    more = len(error.errors()) - 3
+    return UsageError(f"{source}: {'; '.join(parts)}{f'; and {more} more' if more > 0 else ''}.")
+
+
+def read_registry(file: Path) -> Catalog:
+    """Parse and validate one registry file.
+
+    Raises:
+        UsageError: unreadable, not plain YAML, duplicate or unknown keys, wrong types; names file and line.
+    """
+    content, lines = _parse(file)
+    for section in content:
+        if section not in _SECTIONS:
+            line = lines.get((str(section),))
+            raise UsageError(f"{file}, line {line}: {did_you_mean(str(section), _SECTIONS, 'section')}")
+    parsed: dict[str, dict[str, Any]] = {}
+    for section, schema in _SECTIONS.items():
+        entries = content.get(section) or {}
+        if not isinstance(entries, dict):
+            raise UsageError(f"{file}: '{section}' is a mapping from id to entry; found {type(entries).__name__}.")
+        parsed[section] = {}
+        for name, entry in entries.items():
+            key = (section, str(name))
+            if not isinstance(entry, dict):
+                raise UsageError(f"{file}, line {lines.get(key)}: {section}.{name} is a mapping of keys; found {type(entry).__name__}.")
+            try:
+                parsed[section][str(name)] = schema.model_validate({"id": str(name), **entry})
+            except ValidationError as error:
+                raise explain(error, key, lines, str(file)) from None
+    return Catalog.model_construct(**parsed)
+
+
+def merge(catalogs: list[tuple[Path, Catalog]]) -> Catalog:
+    """Join registries; a name may be defined once only."""
+    merged: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
+    origin: dict[tuple[str, str], Path] = {}
+    for file, catalog in catalogs:
+        for section in _SECTIONS:
+            for name, entry in getattr(catalog, section).items():
+                if (section, name) in origin:
+                    raise UsageError(f"{section[:-1]} '{name}' is defined in {origin[section, name]} and in {file}. Rename one of them.")
+                origin[section, name] = file
+                merged[section][name] = entry
+    catalog = Catalog.model_construct(**merged)
+    _check_suites(catalog)
+    return catalog
+
+
+def _check_suites(catalog: Catalog) -> None:
+    for suite in catalog.suites.values():
+        for name in suite.benchmarks:
+            if name not in catalog.benchmarks:
+                raise UsageError(f"suite '{suite.id}': {did_you_mean(name, catalog.benchmarks, 'benchmark')}")
+        lists = [suite.methods] if isinstance(suite.methods, list) else suite.methods.values()
+        for name in (m for methods in lists for m in methods):
+            if name not in catalog.methods:
+                raise UsageError(f"suite '{suite.id}': {did_you_mean(name, catalog.methods, 'method')}")
+
+
+def registry_files() -> list[Path]:
+    """The shipped registry, then ``HARNESS_REGISTRY`` (or ``registry.yaml`` of the current folder)."""
+    shipped = paths.home() / "registry.yaml"
+    own = os.environ.get("HARNESS_REGISTRY")
+    local = Path(own) if own else Path("registry.yaml")
+    files = [shipped]
+    if (own or local.is_file()) and local.resolve() != shipped.resolve():
+        files.append(local)
+    return files
+
+
+@cache
+def _load(files: tuple[tuple[Path, int], ...]) -> Catalog:
+    return merge([(file, read_registry(file)) for file, _ in files])
+
+
+def load_catalog() -> Catalog:
+    """Everything that can be run from here: what is shipped and what the current folder adds."""
+    files = registry_files()
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"no registry at {file}. Set HARNESS_REGISTRY to an existing file, or unset it.")
+    return _load(tuple((file, file.stat().st_mtime_ns) for file in files))

@@ -1,0 +1,197 @@
+"""Find plugin files, read their names without running them, and import those that are wanted.
+
+A plugin file comes from the shipped ``plugins/`` folder, from ``plugins/`` in the current folder, from the
+entry-point group ``harness.plugins`` (a module per entry point), or from ``--plugin FILE``. Names are read
+from the syntax tree, so listing imports no torch; a file that fails to import never breaks the others.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import sys
+import types
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from harness import paths
+from harness.errors import UsageError
+
+PACKAGE = "harness_plugins"
+"""Shipped plugin files are imported as ``harness_plugins.<folder>.<file>`` and may import each other so."""
+
+GROUP = "harness.plugins"
+
+
+@dataclass(frozen=True)
+class PluginFile:
+    """A source file with zero or more ``@attention_method`` classes."""
+
+    path: Path
+    origin: str
+    """``shipped``, ``folder``, ``entry point NAME`` or ``--plugin``."""
+    module: str
+    """The name it is imported under."""
+    names: dict[str, str] = field(default_factory=dict, hash=False)
+    """Plugin name -> slot, as the decorators say."""
+    error: str | None = None
+    """Why the file could not be parsed."""
+
+
+def _scan(path: Path, origin: str, module: str) -> PluginFile:
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except (OSError, SyntaxError, ValueError) as error:
+        line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
+        return PluginFile(path, origin, module, {}, f"{type(error).__name__}: {getattr(error, 'msg', error)}{line}")
+    names = {}
+    for node in ast.walk(tree):
+        if not isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            continue
+        for call in node.decorator_list:
+            if not isinstance(call, ast.Call) or not call.args or not isinstance(call.args[0], ast.Constant):
+                continue
+            callee = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            slot = next((k.value.value for k in call.keywords if k.arg == "slot" and isinstance(k.value, ast.Constant)), None)
+            if callee == "attention_method" and slot:
+                names[str(call.args[0].value)] = str(slot)
+    return PluginFile(path, origin, module, names)
+
+
+def _external_name(path: Path) -> str:
+    return f"harness_plugin_{path.stem}_{hashlib.blake2b(str(path.resolve()).encode(), digest_size=4).hexdigest()}"
+
+
+def discover(extra: tuple[Path, ...] = ()) -> list[PluginFile]:
+    """All plugin files, parsed but not imported.
+
+    Args:
+        extra: files given with ``--plugin``.
+
+    Raises:
+        UsageError: a file of ``extra`` does not exist, or two files define the same plugin.
+    """
+    shipped = paths.home() / "plugins"
+    files = []
+    for path in sorted(shipped.rglob("*.py")):
+        if path.name != "__init__.py":
+            dotted = ".".join(path.relative_to(shipped).with_suffix("").parts)
+            files.append(_scan(path, "shipped", f"{PACKAGE}.{dotted}"))
+    local = Path("plugins")
+    if local.is_dir() and local.resolve() != shipped.resolve():
+        files += [_scan(p, "folder", _external_name(p)) for p in sorted(local.rglob("*.py")) if p.name != "__init__.py"]
+    for point in entry_points(group=GROUP):
+        spec = None
+        try:
+            spec = importlib.util.find_spec(point.value)
+        except (ImportError, ValueError) as error:
+            files.append(PluginFile(Path(point.value), f"entry point {point.name}", point.value, {}, f"{type(error).__name__}: {error}"))
+            continue
+        if spec is None or not spec.origin:
+            files.append(PluginFile(Path(point.value), f"entry point {point.name}", point.value, {}, "module not found"))
+        else:
+            files.append(_scan(Path(spec.origin), f"entry point {point.name}", point.value))
+    for path in extra:
+        if not path.is_file():
+            raise UsageError(f"--plugin {path}: no such file. `harness plugin new NAME --slot SLOT` writes one.")
+        if path.resolve() not in {f.path.resolve() for f in files}:
+            files.append(_scan(path, "--plugin", _external_name(path)))
+    owner: dict[str, PluginFile] = {}
+    for file in files:
+        for name in file.names:
+            if name in owner:
+                raise UsageError(f"plugin '{name}' is defined in {owner[name].path} and in {file.path}. Rename one of them.")
+            owner[name] = file
+    return files
+
+
+def owners(files: list[PluginFile]) -> dict[str, PluginFile]:
+    """Plugin name -> the file that defines it."""
+    return {name: file for file in files for name in file.names}
+
+
+def _package() -> None:
+    if PACKAGE not in sys.modules:
+        package = types.ModuleType(PACKAGE)
+        package.__path__ = [str(paths.home() / "plugins")]
+        sys.modules[PACKAGE] = package
+
+
+def load(file: PluginFile) -> None:
+    """Import one plugin file (once); its classes register themselves.
+
+    Raises:
+        UsageError: the file does not import; the sentence carries the reason.
+    """
+    if file.module in sys.modules:
+        return
+    if file.error:
+        raise UsageError(f"plugin file {file.path} cannot be imported: {file.error}")
+    _package()
+    try:
+        if file.origin in ("folder", "--plugin"):
+            spec = importlib.util.spec_from_file_location(file.module, file.path)
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[file.module] = module
+            spec.loader.exec_module(module)
+        else:
+            importlib.import_module(file.module)
+    except BaseException as error:
+        sys.modules.pop(file.module, None)
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise UsageError(f"plugin file {file.path} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def load_plugins(names: set[str], files: list[PluginFile]) -> None:
+    """Import the files that define ``names``.
+
+    Raises:
+        UsageError: a name that no file defines, or whose file does not import.
+    """
+    from harness.errors import did_you_mean
+
+    owner = owners(files)
+    for name in sorted(names):
+        if name not in owner:
+            broken = [str(f.path) for f in files if f.error]
+            hint = f" Files that do not parse: {', '.join(broken)}." if broken else ""
+            raise UsageError(f"{did_you_mean(name, owner, 'plugin', 'harness list plugins')}{hint}")
+        load(owner[name])
+
+
+def _imports(path: Path) -> set[Path]:
+    """Other shipped plugin files that a plugin file imports."""
+    root = paths.home() / "plugins"
+    found = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        modules = []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        for module in modules:
+            if module.startswith(PACKAGE + "."):
+                candidate = root.joinpath(*module.split(".")[1:]).with_suffix(".py")
+                if candidate.is_file():
+                    found.add(candidate)
+    return found
+
+
+def source_digest(name: str, files: list[PluginFile]) -> str:
+    """Digest of a plugin's source and of the plugin files it imports; formatting counts, location does not."""
+    owner = owners(files)[name]
+    todo, seen = [owner.path], set()
+    while todo:
+        path = todo.pop()
+        if path not in seen:
+            seen.add(path)
+            todo += _imports(path)
+    hasher = hashlib.blake2b(digest_size=16)
+    for content in sorted(path.read_bytes() for path in seen):
+        hasher.update(len(content).to_bytes(8, "little"))
+        hasher.update(content)
+    return hasher.hexdigest()

@@ -1,0 +1,172 @@
+"""The types behind ``registry.yaml``: methods, benchmarks and suites."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from harness.slots import SLOTS
+
+FAMILIES = ("classification", "object-localization", "segmentation", "keypoint", "camera-localization")
+TIERS = ("synthetic", "small", "paper")
+
+_ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
+
+
+def check_id(name: str) -> str:
+    """An id is lower-case letters, digits, dots and dashes."""
+    if not _ID.fullmatch(name):
+        raise ValueError(f"'{name}' is not an id: use lower-case letters, digits, dots and dashes")
+    return name
+
+
+Id = Annotated[str, Field(min_length=1, max_length=64)]
+Scalar = bool | int | float | str
+
+
+class Entry(BaseModel):
+    """Common base: unknown keys are errors, values are never coerced from another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Paper(Entry):
+    title: str
+    """Title of the publication."""
+    authors: str = ""
+    venue: str = ""
+    """Venue and year, e.g. ``ICCV 2023``."""
+    arxiv: str | None = None
+    code: str | None = None
+    """The authors' repository, as ``owner/name``."""
+
+
+class Filling(BaseModel):
+    """What fills a slot: a plugin and its parameters."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    plugin: str
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Method(Entry):
+    """A named row of the leaderboard."""
+
+    id: Id
+    title: str
+    paper: Paper | None = None
+    state: Literal["works", "wraps", "planned"] = "works"
+    """``works``: implemented here; ``wraps``: an OpenMMLab class; ``planned``: see ``missing``."""
+    missing: str | None = None
+    """What a planned method still needs."""
+    kind: str = ""
+    """A word or two for lists, e.g. ``query-independent attention``."""
+    slots: dict[str, Filling] = {}
+    """Slot -> plugin and parameters; the first is the slot the method is listed under."""
+    stands_in: list[str] = []
+    """Further slots that the first filling may take: a block in ``pooling`` (block, then average) or ``context``."""
+    notes: str = ""
+    params: str = ""
+    """Parameter count as a formula of the width d, for the documentation."""
+    complexity: str = ""
+
+    @field_validator("slots")
+    @classmethod
+    def _known_slots(cls, slots: dict[str, Filling]) -> dict[str, Filling]:
+        for name in slots:
+            if name not in SLOTS:
+                raise ValueError(f"unknown slot '{name}'; known: {', '.join(SLOTS)}")
+        return slots
+
+    @model_validator(mode="after")
+    def _state_agrees(self) -> Method:
+        check_id(self.id)
+        if self.state == "planned" and not self.missing:
+            raise ValueError("a planned method says what is missing (`missing:`)")
+        if self.state != "planned" and not self.slots:
+            raise ValueError("a method that works fills at least one slot (`slots:`)")
+        for name in self.stands_in:
+            if name not in SLOTS:
+                raise ValueError(f"unknown slot '{name}' in stands_in; known: {', '.join(SLOTS)}")
+        return self
+
+    @property
+    def slot(self) -> str:
+        """The slot the method is listed under."""
+        return next(iter(self.slots), "")
+
+    def fill(self, offered: tuple[str, ...]) -> dict[str, Filling] | None:
+        """What the method puts into the slots a benchmark offers; ``None`` where it does not fit.
+
+        A method with several slots needs all of them. A method with one takes its own slot, or else the
+        first of ``stands_in`` that is offered.
+        """
+        if not self.slots:
+            return None
+        if all(slot in offered for slot in self.slots):
+            return dict(self.slots)
+        if len(self.slots) == 1:
+            for slot in self.stands_in:
+                if slot in offered:
+                    return {slot: next(iter(self.slots.values()))}
+        return None
+
+
+class Benchmark(Entry):
+    """A dataset, a model template with slots, a schedule and metrics, with a version."""
+
+    id: Id
+    title: str = ""
+    family: Literal[FAMILIES]
+    tier: Literal[TIERS] = "small"
+    version: int = Field(default=1, ge=1)
+    """Raised on any change of data, preprocessing or metric: results of different versions are never mixed."""
+    data: dict[str, Any]
+    """Format, root and reader options; typed by the family."""
+    model: dict[str, Any] = {}
+    """Backbone, weights and places of the slots; typed by the family."""
+    schedule: dict[str, Any] = {}
+    """Epochs, batch size, learning rate; typed by the family."""
+    primary: str | None = None
+    """The metric the leaderboard sorts by, where the family's default is not wanted."""
+    cost: float = Field(default=30.0, gt=0)
+    """Expected seconds of a trial on one core: long trials start first."""
+    time_limit: float | None = Field(default=None, gt=0)
+    """Seconds after which a trial is stopped; none by default."""
+    notes: str = ""
+
+    @model_validator(mode="after")
+    def _id_is_one(self) -> Benchmark:
+        check_id(self.id)
+        return self
+
+
+class Suite(Entry):
+    """A named list of methods x benchmarks x seeds; every fitting pair is run."""
+
+    id: Id
+    title: str = ""
+    benchmarks: list[str] = Field(min_length=1)
+    methods: list[str] | dict[str, list[str]]
+    """One list for all benchmarks, or a list per family (or per benchmark, which wins)."""
+    seeds: int = Field(default=2, ge=1)
+
+    def methods_of(self, benchmark: Benchmark) -> list[str]:
+        """The suite's methods on one benchmark."""
+        if isinstance(self.methods, list):
+            return self.methods
+        return self.methods.get(benchmark.id) or self.methods.get(benchmark.family) or []
+
+
+class Catalog(Entry):
+    """Everything that can be run."""
+
+    methods: dict[str, Method] = {}
+    benchmarks: dict[str, Benchmark] = {}
+    suites: dict[str, Suite] = {}

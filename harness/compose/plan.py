@@ -1,0 +1,153 @@
+"""From what a user asks for to the list of trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from harness import benchmarks, data
+from harness.catalog import Benchmark, Catalog, Method
+from harness.catalog.load import explain
+from harness.catalog.plugins import PluginFile, owners
+from harness.catalog.schema import Filling
+from harness.compose.trial import Trial, compose
+from harness.errors import UsageError, did_you_mean
+
+
+@dataclass
+class Selection:
+    """What to run."""
+
+    suite: str | None = None
+    methods: tuple[str, ...] = ()
+    benchmarks: tuple[str, ...] = ()
+    seeds: int | None = None
+    overrides: tuple[str, ...] = ()
+    """``key=value`` with a dotted key: ``schedule.epochs=3``, ``model.backbone=resnet18``, ``method.gamma=2``."""
+    data_root: Path | None = None
+
+
+@dataclass
+class Plan:
+    """The trials of a selection, and the benchmarks they need (with overrides applied)."""
+
+    trials: list[Trial]
+    benchmarks: dict[str, Benchmark]
+    unfit: list[tuple[str, str]] = field(default_factory=list)
+    """(method, benchmark) pairs left out since the benchmark has no slot for the method."""
+
+
+def override(entry: Benchmark, method: Method, overrides: Iterable[str]) -> tuple[Benchmark, Method]:
+    """Apply ``key=value`` overrides; the results are validated like registry entries.
+
+    Raises:
+        UsageError: not ``key=value``, an unknown key, a value of a wrong type.
+    """
+    raw_entry, raw_method = entry.model_dump(), method.model_dump()
+    for text in overrides:
+        key, found, value_text = text.partition("=")
+        parts = key.strip().split(".")
+        if not found or not all(parts):
+            raise UsageError(f"--set {text}: write key=value, e.g. schedule.epochs=3 or method.gamma=2.")
+        try:
+            value = yaml.safe_load(value_text)
+        except yaml.YAMLError as error:
+            raise UsageError(f"--set {text}: the value is not YAML ({getattr(error, 'problem', error)}).") from None
+        if parts[0] == "method" and len(parts) == 2:
+            for filling in raw_method["slots"].values():
+                filling[parts[1]] = value
+            continue
+        if parts[0] not in ("data", "model", "schedule") or len(parts) < 2:
+            raise UsageError(f"--set {text}: the key starts with data., model., schedule. or method.")
+        target: dict[str, Any] = raw_entry
+        for part in parts[:-1]:
+            target = target.setdefault(part, {})
+            if not isinstance(target, dict):
+                raise UsageError(f"--set {text}: '{part}' is not a mapping.")
+        target[parts[-1]] = value
+    try:
+        return Benchmark.model_validate(raw_entry), Method.model_validate(raw_method)
+    except ValidationError as error:
+        raise explain(error, (), {}, "--set") from None
+
+
+def _pairs(selection: Selection, catalog: Catalog) -> tuple[list[tuple[str, str]], int]:
+    """(benchmark, method) names and the number of seeds."""
+    if selection.suite is not None:
+        if selection.suite not in catalog.suites:
+            raise did_you_mean(selection.suite, catalog.suites, "suite", "harness list suites")
+        suite = catalog.suites[selection.suite]
+        pairs = []
+        for name in selection.benchmarks or suite.benchmarks:
+            _known(name, catalog.benchmarks, "benchmark")
+            pairs += [(name, m) for m in selection.methods or suite.methods_of(catalog.benchmarks[name])]
+        seeds = suite.seeds
+    else:
+        if not selection.methods or not selection.benchmarks:
+            raise UsageError("say what to run: a suite (-s quick), or at least one method (-m) and one benchmark (-b).")
+        pairs = [(b, m) for b in selection.benchmarks for m in selection.methods]
+        seeds = 1
+    for bench, method in pairs:
+        _known(bench, catalog.benchmarks, "benchmark")
+        _known(method, catalog.methods, "method")
+    return list(dict.fromkeys(pairs)), selection.seeds or seeds
+
+
+def _known(name: str, entries: dict[str, Any], what: str) -> None:
+    if name not in entries:
+        raise did_you_mean(name, entries, what, f"harness list {what}s")
+
+
+def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Plan:
+    """All trials of a selection, without duplicates, in a stable order.
+
+    Raises:
+        UsageError: unknown names, bad overrides, a planned method, a method that fits none of the benchmarks.
+        DataError: a dataset is missing or malformed.
+    """
+    pairs, seeds = _pairs(selection, catalog)
+    if seeds < 1:
+        raise UsageError(f"--seeds {seeds}: at least one seed is needed.")
+    known = owners(files)
+    trials: dict[str, Trial] = {}
+    used: dict[str, Benchmark] = {}
+    unfit: list[tuple[str, str]] = []
+    fitting: list[tuple[Benchmark, Method]] = []
+    for bench_name, method_name in pairs:
+        method = catalog.methods[method_name]
+        if method.state == "planned":
+            raise UsageError(f"method '{method.id}' is planned, not implemented: {method.missing}. `harness list methods` shows the states.")
+        bench, method = override(catalog.benchmarks[bench_name], method, selection.overrides)
+        benchmarks.options(bench)
+        fillings = method.fill(benchmarks.family(bench.family).slots_of(bench))
+        if fillings is None:
+            unfit.append((method_name, bench_name))
+            continue
+        for filling in fillings.values():
+            _check_plugin(filling, known, files)
+        fitting.append((bench, method))
+        used[bench.id] = bench
+    if not fitting:
+        method, bench_name = unfit[0]
+        offered = benchmarks.family(catalog.benchmarks[bench_name].family).slots_of(catalog.benchmarks[bench_name])
+        raise UsageError(
+            f"method '{method}' (slot {catalog.methods[method].slot}) fits no slot of '{bench_name}', "
+            f"which offers {', '.join(offered)}. `harness list methods --family {catalog.benchmarks[bench_name].family}` shows what fits."
+        )
+    prints = {name: data.fingerprint(bench, selection.data_root) for name, bench in used.items()}
+    for bench, method in fitting:
+        for seed in range(seeds):
+            trial = compose(method, bench, seed, prints[bench.id], files)
+            trials[trial.digest] = trial
+    return Plan(list(trials.values()), used, unfit)
+
+
+def _check_plugin(filling: Filling, known: dict[str, PluginFile], files: list[PluginFile]) -> None:
+    if filling.plugin not in known:
+        broken = "; ".join(f"{f.path} does not parse: {f.error}" for f in files if f.error)
+        raise UsageError(f"{did_you_mean(filling.plugin, known, 'plugin', 'harness list plugins')} {broken}".strip())

@@ -1,0 +1,95 @@
+"""One trial: everything that determines its result, and the digest of that."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from harness import benchmarks
+from harness.catalog import Benchmark, Filling, Method
+from harness.catalog.plugins import PluginFile, source_digest
+
+NUMERICS = 1
+"""Version of the harness's own numerics: raise it whenever a change may alter any trial's result."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A planned trial. Paths, device and worker count are not part of it: they do not change its result."""
+
+    digest: str
+    benchmark: str
+    version: int
+    family: str
+    tier: str
+    method: str
+    slot: str
+    """The slots the method fills, joined by ``+``."""
+    seed: int
+    config: dict[str, Any]
+    config_digest: str
+    """Digest of the config alone; trials that differ in their seed only share it."""
+    dataset: str
+    """Fingerprint of the dataset."""
+    plugins: dict[str, str]
+    """Plugin name -> digest of its source."""
+    cost: float
+    """Expected seconds on one core."""
+    time_limit: float | None = None
+
+
+def digest_of(value: Any) -> str:
+    """16 hexadecimal digits of a value's canonical JSON."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def compose(
+    method: Method, bench: Benchmark, seed: int, fingerprint: str, files: list[PluginFile]
+) -> Trial | None:
+    """The trial of ``method`` on ``bench``, or ``None`` where the method fits none of its slots.
+
+    Args:
+        fingerprint: of the benchmark's dataset, see :func:`harness.data.fingerprint`.
+        files: the plugin files known, see :func:`harness.catalog.plugins.discover`.
+    """
+    kind = benchmarks.family(bench.family)
+    fillings = method.fill(kind.slots_of(bench))
+    if fillings is None:
+        return None
+    # the seed of the runner and of the data order is the trial's seed; nothing else in the config depends on it
+    config = kind.config(bench, fillings, seed)
+    plugins = {filling.plugin: source_digest(filling.plugin, files) for filling in fillings.values()}
+    config_digest = digest_of(config)
+    identity = {
+        "config": config_digest,
+        "benchmark": [bench.id, bench.version],
+        "method": {slot: [filling.plugin, filling.params] for slot, filling in fillings.items()},
+        "plugins": plugins,
+        "dataset": fingerprint,
+        "seed": seed,
+        "numerics": NUMERICS,
+    }
+    return Trial(
+        digest=digest_of(identity),
+        benchmark=bench.id,
+        version=bench.version,
+        family=bench.family,
+        tier=bench.tier,
+        method=method.id,
+        slot="+".join(fillings),
+        seed=seed,
+        config=config,
+        config_digest=config_digest,
+        dataset=fingerprint,
+        plugins=plugins,
+        cost=bench.cost,
+        time_limit=bench.time_limit,
+    )
+
+
+def plugins_of(fillings: dict[str, Filling]) -> set[str]:
+    """Names of the plugins behind a method."""
+    return {filling.plugin for filling in fillings.values()}

@@ -1,0 +1,104 @@
+"""Datasets on disk: where a benchmark's data lies, its fingerprint, and generated data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from harness import benchmarks, paths
+from harness.catalog import Benchmark
+from harness.errors import DataError, UsageError
+
+GENERATORS = 1
+"""Version of the synthetic generators: raise it whenever a generated file may differ."""
+
+_HASH_WHOLE = 1 << 30
+"""Datasets up to this many bytes are fingerprinted by content, larger ones by names and sizes."""
+
+
+def is_generated(bench: Benchmark) -> bool:
+    """Whether the benchmark's data is generated and not brought by the user."""
+    return bench.data.get("format") in ("synthetic", "digits")
+
+
+def _generated_key(bench: Benchmark) -> str:
+    options = benchmarks.options(bench)[0].model_dump(mode="json")
+    text = json.dumps([GENERATORS, bench.family, options], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def locate(bench: Benchmark, data_root: Path | None) -> Path:
+    """The folder of a benchmark's dataset, existing or (for generated data) not yet.
+
+    Raises:
+        UsageError: the benchmark needs ``--data-root`` and none was given.
+        DataError: the folder does not exist.
+    """
+    if is_generated(bench):
+        return paths.cache_dir() / "datasets" / f"{bench.family}-{_generated_key(bench)}"
+    root = benchmarks.options(bench)[0].root
+    if not root:
+        raise UsageError(f"benchmark '{bench.id}': data.root is missing. Give the dataset's folder in the registry or with --set data.root=DIR.")
+    folder = Path(root).expanduser()
+    if not folder.is_absolute():
+        given = data_root or (Path(os.environ["HARNESS_DATA"]) if os.environ.get("HARNESS_DATA") else None)
+        if given is None:
+            raise UsageError(f"benchmark '{bench.id}' reads '{root}': say where it lies with --data-root DIR (or HARNESS_DATA).")
+        folder = given / folder
+    if not folder.is_dir():
+        raise DataError(f"benchmark '{bench.id}': no dataset at {folder}. Put it there, or give another --data-root; `harness data check {bench.id}` looks again.")
+    return folder
+
+
+def ensure(bench: Benchmark, data_root: Path | None) -> Path:
+    """The dataset's folder; generated data is written first if it is not there yet.
+
+    Safe to call from several processes: the folder appears whole or not at all.
+    """
+    folder = locate(bench, data_root)
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        benchmarks.family(bench.family).generate(bench, partial)
+        try:
+            os.rename(partial, folder)
+        except OSError:
+            if not folder.is_dir():  # otherwise another process was faster
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def fingerprint(bench: Benchmark, data_root: Path | None) -> str:
+    """Identifies a dataset's content: by generator and options, by file contents, or (beyond 1 GiB) by names and sizes."""
+    if is_generated(bench):
+        return _generated_key(bench)
+    return _folder_fingerprint(locate(bench, data_root).resolve())
+
+
+@cache
+def _folder_fingerprint(folder: Path) -> str:
+    files = []
+    for base, folders, names in os.walk(folder, followlinks=True):
+        folders.sort()
+        files += [Path(base, name) for name in names if not name.startswith(".")]
+    sizes = {file: file.stat().st_size for file in files if file.is_file()}
+    whole = sum(sizes.values()) <= _HASH_WHOLE
+    hasher = hashlib.blake2b(digest_size=12)
+    for file in sorted(sizes, key=lambda f: f.relative_to(folder).as_posix()):
+        hasher.update(f"{file.relative_to(folder).as_posix()}\0{sizes[file]}\0".encode("utf-8", "surrogateescape"))
+        if whole:
+            try:
+                with file.open("rb") as stream:
+                    hasher.update(hashlib.file_digest(stream, "blake2b").digest())
+            except OSError as error:
+                raise DataError(f"cannot read {file}: {error.strerror}. Mend its permissions or delete it.") from error
+    return hasher.hexdigest()

@@ -1,0 +1,119 @@
+"""The one place that makes OpenMMLab work on current PyTorch.
+
+:func:`setup` is idempotent and must run before any OpenMMLab toolbox is imported. Each workaround below
+applies only where the thing it mends is missing, so a full installation (compiled mmcv, native
+torchvision, xtcocotools) is used as it is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+import types
+import warnings
+from functools import cache
+
+_TOOLBOXES = ("mmpretrain", "mmseg", "mmdet", "mmpose")
+
+
+def _has_extension() -> bool:
+    """Whether the compiled ops of the full mmcv are installed."""
+    spec = importlib.util.find_spec("mmcv")
+    if spec is None or not spec.submodule_search_locations:
+        return False
+    finder = importlib.machinery.PathFinder()
+    return finder.find_spec("mmcv._ext", spec.submodule_search_locations) is not None
+
+
+class _MissingOps(types.ModuleType):
+    """Stands in for ``mmcv._ext``: every op exists, and raises only when it is called."""
+
+    def __getattr__(self, name: str):
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def missing(*_args, **_kwargs):
+            raise RuntimeError(
+                f"the compiled op '{name}' needs the full mmcv; mmcv-lite is installed. "
+                "Mend: build it with `pip install --no-build-isolation mmcv==2.1.0` (needs a compiler)."
+            )
+
+        missing.__name__ = name
+        return missing
+
+
+def _provide_mmcv_ext() -> None:
+    # mmseg, mmdet and mmpose import mmcv.ops unguarded, which mmcv-lite cannot satisfy.
+    if "mmcv._ext" in sys.modules or _has_extension():
+        return
+    module = _MissingOps("mmcv._ext")
+    # mmengine looks for the module with pkgutil, which refuses one without a spec.
+    module.__spec__ = importlib.machinery.ModuleSpec("mmcv._ext", loader=None)
+    sys.modules["mmcv._ext"] = module
+
+
+def _provide_torchvision() -> None:
+    # A CUDA build of torchvision beside a CPU-only torch cannot load its ops library and then dies
+    # while registering fake kernels for ops that were never defined.
+    try:
+        import torchvision  # noqa: F401
+        return
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error):
+            raise
+    import torch
+
+    for name in [m for m in sys.modules if m.split(".")[0] == "torchvision"]:
+        del sys.modules[name]
+    library = torch.library.Library("torchvision", "DEF")
+    for op in ("nms", "qnms"):
+        library.define(f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _provide_torchvision.library = library  # the schemas live as long as this object
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import torchvision  # noqa: F401
+
+
+def _provide_xtcocotools() -> None:
+    # xtcocotools has no wheel for NumPy 2. mmpose uses its COCO reader, its masks and
+    # COCOeval(gt, dt, iouType, sigmas=, use_area=), all of which faster-coco-eval covers.
+    try:
+        importlib.import_module("xtcocotools.mask")
+        return
+    except (ImportError, ValueError):  # ValueError: built against another NumPy
+        for name in [m for m in sys.modules if m.split(".")[0] == "xtcocotools"]:
+            del sys.modules[name]
+    from harness import _coco
+
+    package = types.ModuleType("xtcocotools")
+    package.__path__ = []
+    parts = {"coco": {"COCO": _coco.COCO}, "cocoeval": {"COCOeval": _coco.COCOeval}, "mask": vars(_coco.mask)}
+    sys.modules["xtcocotools"] = package
+    for name, members in parts.items():
+        module = types.ModuleType(f"xtcocotools.{name}")
+        module.__dict__.update({k: v for k, v in members.items() if not k.startswith("__")})
+        setattr(package, name, module)
+        sys.modules[f"xtcocotools.{name}"] = module
+
+
+@cache
+def setup() -> None:
+    """Import the OpenMMLab stack and register its modules and ours.
+
+    Takes 10 to 15 s the first time in a process (OpenMMLab's own imports), nothing afterwards.
+
+    Raises:
+        ImportError: a toolbox is not installed; ``harness doctor`` says which and how to mend it.
+    """
+    _provide_mmcv_ext()
+    _provide_torchvision()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecations inside the toolboxes, not for our users
+        _provide_xtcocotools()
+        for toolbox in _TOOLBOXES:
+            importlib.import_module(toolbox)
+            for part in ("models", "datasets", "evaluation"):
+                importlib.import_module(f"{toolbox}.{part}")
+        importlib.import_module("harness.benchmarks.register")

@@ -1,0 +1,27 @@
+"""Where things lie: what the distribution ships, and what a run writes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def home() -> Path:
+    """The folder with ``registry.yaml``, ``plugins/``, ``dashboard/`` and ``results/``.
+
+    The repository root in a checkout, ``harness/_bundled`` in an installed wheel.
+    """
+    bundled = Path(__file__).parent / "_bundled"
+    return bundled if bundled.is_dir() else Path(__file__).parent.parent
+
+
+def cache_dir() -> Path:
+    """Generated datasets and extracted features (``HARNESS_CACHE``); safe to delete at any time."""
+    return Path(os.environ.get("HARNESS_CACHE") or platformdirs.user_cache_dir("attention-harness"))
+
+
+def default_database() -> str:
+    """The database URL used without ``--db`` (``HARNESS_DB``)."""
+    return os.environ.get("HARNESS_DB") or "sqlite:///results/harness.db"

@@ -1,0 +1,162 @@
+"""Slots: the places of a model where an attention method plugs in, and the contract of each.
+
+A plugin is one ``nn.Module`` (a callable for ``masking``) registered under a name for one slot::
+
+    @attention_method("my-pool", slot="pooling")
+    class MyPool(nn.Module):
+        def __init__(self, channels: int, temperature: float = 1.0): ...
+        def forward(self, x): ...      # (B, C, H, W) -> (B, C)
+
+Importing this module imports neither torch nor mmengine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place where a method plugs in."""
+
+    name: str
+    contract: str
+    """Shapes in and out."""
+    constructor: str
+    """The arguments the harness passes, besides the method's own parameters."""
+    baseline: str | None
+    """The plugin that stands in the slot when no method fills it."""
+    place: str
+
+
+SLOTS: dict[str, Slot] = {
+    slot.name: slot
+    for slot in (
+        Slot("pooling", "(B,C,H,W) -> (B,C)", "channels", "gap", "replaces global average pooling after the last stage"),
+        Slot("block", "(B,C,H,W) -> (B,C,H,W)", "channels", None, "after a named module of any backbone"),
+        Slot("context", "(B,C,H,W) -> (B,C,H,W)", "channels", None, "between the convolutions of a segmentation head"),
+        Slot(
+            "encoder_attention",
+            "(B,N,D), Position -> (B,N,D)",
+            "dim, heads, ffn_dim, dropout, depth",
+            "encoder-layer",
+            "one layer of a transformer encoder",
+        ),
+        Slot("position_encoding", "(H, W) -> Position", "dim, heads", "learnable-pe", "a transformer encoder"),
+        Slot("attention_loss", "[AttentionState, ...] -> scalar", "", None, "added to the training loss"),
+        Slot("masking", "(B,N) attention -> (B,N) bool mask", "", "random-block-wise-masking", "self-supervised pre-training"),
+        Slot("relation", "boxes, region features -> region features", "channels", None, "a detection head"),
+        Slot("model", "a whole model", "the benchmark's model options", None, "the benchmark's model"),
+    )
+}
+
+
+@dataclass
+class Position:
+    """What a position encoding gives to an encoder of N = H·W tokens; every part may be absent.
+
+    Attributes:
+        additive: (N, D), added to the inputs of the query and key projections, never to the values.
+        bias: (heads, N, N), added to the attention logits.
+        rotate: maps per-head queries or keys (B, heads, N, d_h) to the same shape.
+    """
+
+    additive: Tensor | None = None
+    bias: Tensor | None = None
+    rotate: Callable[[Tensor], Tensor] | None = None
+
+
+@dataclass
+class AttentionState:
+    """Queries and keys of one attention layer, (B, heads, N, d_h), after the bias and before 1/sqrt(d_h)."""
+
+    q: Tensor
+    k: Tensor
+
+
+@cache
+def registry():
+    """The mmengine registry of all plugins (children of no other, scope ``harness``)."""
+    from mmengine.registry import Registry
+
+    return Registry("attention method", scope="harness")
+
+
+def attention_method(name: str, *, slot: str, aliases: tuple[str, ...] = ()) -> Callable[[type], type]:
+    """Register a module as the plugin ``name`` of ``slot``.
+
+    The class may declare, as class attributes, what its contract test should know:
+
+    * ``batch_independent = False``: an image's output may depend on its batch mates (in training mode,
+      batch normalisation never counts);
+    * ``stochastic = True``: two passes in eval mode may differ;
+    * ``compiles = False`` / ``exports = False``: ``torch.compile`` / ``torch.export`` are not supported;
+    * ``contract_channels``: a channel count the contract test should use (default 64).
+
+    Raises:
+        ValueError: an unknown slot.
+        KeyError: the name is taken.
+    """
+    if slot not in SLOTS:
+        raise ValueError(f"unknown slot '{slot}'; known: {', '.join(SLOTS)}")
+
+    def register(cls):
+        cls.slot = slot
+        cls.plugin_name = name
+        registry().register_module(name=[name, *aliases], module=cls)
+        return cls
+
+    return register
+
+
+def build(plugin: str, params: dict[str, Any], **context: Any) -> nn.Module:
+    """Build the plugin ``plugin`` with its method's parameters and the slot's ``context``.
+
+    Raises:
+        UsageError: no such plugin is loaded, or it does not take these parameters.
+    """
+    from harness.errors import UsageError, did_you_mean
+
+    cls = registry().module_dict.get(plugin)
+    if cls is None:
+        raise did_you_mean(plugin, registry().module_dict, "plugin", "harness list plugins")
+    try:
+        return cls(**context, **params)
+    except TypeError as error:
+        raise UsageError(f"plugin '{plugin}' cannot be built with {params or 'no parameters'}: {error}") from error
+
+
+_observers: list[Callable[[Any, dict[str, Any]], None]] = []
+
+
+def observed() -> bool:
+    """Whether someone is listening; a plugin asks before it computes a map it does not need itself."""
+    return bool(_observers)
+
+
+def observe(module: Any, **values: Any) -> None:
+    """Offer what a module attended to; costs one truth test when nobody listens.
+
+    Names with a fixed meaning: ``q``, ``k`` (B, heads, N, d_h), before the 1/sqrt(d_h) scale; ``map``, either
+    (B, heads, N_q, N_k) or a spatial map (B, M, H, W). A value may be a function without arguments: it is
+    called only by an observer that wants it, so a fused attention computes its map only when asked for.
+    """
+    for observer in _observers:
+        observer(module, values)
+
+
+@contextmanager
+def observing(observer: Callable[[Any, dict[str, Any]], None]) -> Iterator[None]:
+    """Call ``observer(module, values)`` for each :func:`observe` inside the block."""
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.remove(observer)
