@@ -1,9 +1,10 @@
 """Cluttered scenes: one marked target among look-alikes, for classification and object localization.
 
-Every scene holds one target and several distractors, cut from the same classes and of the same sizes, on a
-textured background. Only a ring around the target tells which one counts; its class is the image's label, and
-a distractor is never of that class. So a histogram of what is in the picture says little about the label:
-evidence must be taken at the ring and nowhere else, and a plain average over positions dilutes it.
+Every scene holds one target and several distractors of the same sizes, all of different classes, on a
+textured background. Only a ring around the target tells which of the objects counts; its class is the image's
+label. So what is in a picture says nothing about which object is meant (guessing among n + 1 objects is the best
+one can do without the ring): evidence must be taken at the ring and nowhere else, and an average over positions
+dilutes it.
 
 The images are written as an image folder (``train/<class>/*.png``, ``test/<class>/*.png``) and, for the same
 files, as PASCAL VOC (``Annotations/*.xml``, ``ImageSets/Main/*.txt``), so that both families read one dataset.
@@ -48,7 +49,7 @@ def generate_scenes(
         size: side of the square images in pixels.
         classes: number of classes, 2 to 8.
         seed: another seed gives other scenes.
-        distractors: fewest and most distractors of a scene (fewer where there is no room).
+        distractors: fewest and most distractors of a scene; fewer where there is no room, and never more than the other classes.
         cue: whether the ring is drawn; without it nothing tells the target from the distractors.
 
     Raises:
@@ -84,7 +85,8 @@ def _scene(
 
     image = _background(rng, size)
     others = [c for c in range(classes) if c != label]
-    kinds = [label, *rng.choice(others, int(rng.integers(distractors[0], distractors[1] + 1)))]
+    count = min(int(rng.integers(distractors[0], distractors[1] + 1)), len(others))
+    kinds = [label, *rng.choice(others, count, replace=False)]
     taken: list[tuple[int, int, int]] = []
     for kind in kinds:
         place = _free_place(rng, size, taken)
