@@ -1,0 +1,82 @@
+"""SimPool: one attention step that starts from the mean, with LayerNorm and no value projection."""
+
+from __future__ import annotations
+
+import torch
+from harness_plugins.pooling.frame import Pooling, full, one_of
+from torch import Tensor, nn
+
+from harness.slots import attention_method
+
+
+@attention_method("simpool", slot="pooling")
+class SimPool(Pooling):
+    """z = (Σ_i a_i (v_i − min v + ε)^γ)^(1/γ) + β, with a = softmax_i((W_Q u⁰)ᵀ W_K x'_i / √d), v_i = x'_i = LN(x_i).
+
+    ====  =================  ===  ====================  ============  =======  ====  ===
+    U⁰    φ_Q                φ_X  φ_K                   s             A        φ_V   f
+    ====  =================  ===  ====================  ============  =======  ====  ===
+    mean  W_Kᵀ W_Q u / √d    LN   identity, see below   dot product   softmax  id.   f_α
+    ====  =================  ===  ====================  ============  =======  ====  ===
+
+    Since qᵀ(W_K x') = (W_Kᵀ q)ᵀ x', W_K is applied to the one query and not to the N keys: O(Nd + d²) where the
+    formula as written costs O(Nd²).
+
+    Args:
+        channels: d.
+        gamma: γ = (1−α)/2. Default 2.0, the authors' choice for CNNs; theirs for transformers is 1.25. ``None`` is
+            the plain weighted mean z = Σ a_i v_i (their "no γ").
+        min_scope: over what ``min v`` is taken: ``image`` (the paper; default) or ``batch`` (the authors' code,
+            where an image's result depends on its batch mates). The minimum is not added back.
+        beta: whether to add a learnable scalar β, 0 at first (their DINO ViT; ignored there too without γ).
+        eps: ε of the shift.
+        norm_eps: ε of the LayerNorm.
+
+    The query starts from the **raw** mean, not from the normalised tokens.
+    Parameters: 2d² + 2d (+1 with β). Map: (B, 1, H, W), sums to 1.
+    Source: Psomas et al., ICCV 2023, eqs. 7-12; ``sp.py`` of billpsomas/simpool (there ``squeeze()`` drops the
+    batch axis of a single image and γ with several heads returns a wrong shape; neither is repeated here).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        gamma: float | None = 2.0,
+        min_scope: str = "image",
+        beta: bool = False,
+        eps: float = 1e-6,
+        norm_eps: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        if gamma is not None and gamma <= 0:
+            raise ValueError(f"gamma is {gamma}; it must be positive, or null for the plain weighted mean")
+        self.gamma, self.eps = gamma, eps
+        self.min_scope = one_of("min_scope", min_scope, ("image", "batch"))
+        self.batch_independent = min_scope == "image" or gamma is None
+        self.norm = nn.LayerNorm(channels, eps=norm_eps)
+        self.query = nn.Linear(channels, channels, bias=False)
+        self.key = nn.Linear(channels, channels, bias=False)
+        self.beta = nn.Parameter(torch.zeros(1)) if beta and gamma is not None else None
+
+    def init(self, x: Tensor) -> Tensor:
+        """The mean token, (B, 1, d)."""
+        return x.mean(1, keepdim=True)
+
+    def inputs(self, x: Tensor) -> Tensor:
+        """X' = LN(X)."""
+        return self.norm(x)
+
+    def queries(self, u: Tensor) -> Tensor:
+        """W_Kᵀ W_Q u / √d: the key map and the scale folded into the query map."""
+        return torch.matmul(self.query(u), self.key.weight) * u.shape[-1] ** -0.5
+
+    def pool(self, a: Tensor, v: Tensor) -> Tensor:
+        """f⁻¹(A f(V)) with f(v) = (v − min v + ε)^γ."""
+        if self.gamma is None:
+            return torch.bmm(a, v)
+        # In half precision ε^γ vanishes, and with it the gradient of the root becomes infinite.
+        with torch.autocast(v.device.type, enabled=False):
+            a, v = full(a), full(v)
+            low = v.amin((1, 2), keepdim=True) if self.min_scope == "image" else v.min()
+            z = torch.bmm(a, (v - low + self.eps).pow(self.gamma)).pow(1 / self.gamma)
+        return z if self.beta is None else z + self.beta
