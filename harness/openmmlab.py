@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.machinery
 import importlib.util
+import os
 import sys
 import types
 import warnings
@@ -98,6 +99,17 @@ def _provide_xtcocotools() -> None:
         sys.modules[f"xtcocotools.{name}"] = module
 
 
+def use_device(device: str) -> None:
+    """Make mmengine put models on ``device`` (``cpu``, ``cuda`` or ``cuda:N``); it offers no option for it."""
+    import mmengine.device.utils as utils
+
+    utils.DEVICE = device.partition(":")[0]
+    if device.startswith("cuda:"):
+        import torch
+
+        torch.cuda.set_device(int(device.partition(":")[2]))
+
+
 @cache
 def setup() -> None:
     """Import the OpenMMLab stack and register its modules and ours.
@@ -107,6 +119,8 @@ def setup() -> None:
     Raises:
         ImportError: a toolbox is not installed; ``harness doctor`` says which and how to mend it.
     """
+    # asking whether CUDA is there must not initialise it: trials are forked from this process
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     _provide_mmcv_ext()
     _provide_torchvision()
     with warnings.catch_warnings():

@@ -1,0 +1,32 @@
+# Set-up, demo and tests; needs CPython 3.11 or 3.12, git and make, nothing else.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: setup demo test lock clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12) and "CPython 3.11 or 3.12 is needed; give one: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	@# torch alone brings what it needs: on Linux the CUDA build, where the registry serves it
+	$(BIN)/pip install -q torch==2.13.0
+	$(BIN)/pip install -q --only-binary :all: --no-deps -r requirements.txt
+	$(BIN)/pip install -q --no-deps -e .
+	@touch $@
+
+demo: setup
+	$(BIN)/harness run -s quick
+	$(BIN)/harness leaderboard
+
+test: setup
+	$(BIN)/python -m pytest
+
+lock:
+	@(sed -n '/^#/p' requirements.txt; $(BIN)/pip freeze --exclude-editable --exclude torch) > requirements.new
+	@mv requirements.new requirements.txt
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,50 @@
+"""Build an OpenMMLab model with its attention slots filled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.registry import MODELS
+from torch import nn
+
+from harness.benchmarks.parts.frozen import FrozenBackbone
+from harness.benchmarks.parts.insert import insert_blocks
+from harness.benchmarks.parts.weights import load_backbone
+
+
+@MODELS.register_module(name="Attend")
+def attend(
+    model: dict[str, Any],
+    blocks: list[dict[str, Any]],
+    weights: dict[str, Any] | None,
+    frozen: bool,
+    input_size: list[int],
+    data_preprocessor: dict[str, Any] | None = None,
+) -> nn.Module:
+    """Build ``model``, load its backbone's weights, fill its ``block`` slot and freeze what is to be frozen.
+
+    The blocks come last, so that for one seed every method starts from the same host model.
+
+    Args:
+        model: config of an OpenMMLab model with a ``backbone``.
+        blocks: places, plugins and parameters, see :func:`insert_blocks`.
+        weights: see :class:`harness.benchmarks.base.Weights`.
+        frozen: keep the backbone fixed and reuse its features.
+        input_size: (H, W) of the images.
+        data_preprocessor: given by mmengine's Runner when the config has one beside the model.
+    """
+    config = dict(model)
+    if data_preprocessor is not None:
+        config.setdefault("data_preprocessor", data_preprocessor)
+    built = MODELS.build(config)
+    if hasattr(built, "init_weights"):
+        built.init_weights()
+    if weights:
+        load_backbone(built.backbone, weights)
+    if frozen:
+        built.backbone = FrozenBackbone(built.backbone)
+    if blocks:
+        insert_blocks(built, blocks, tuple(input_size))
+    # the Runner calls this before training, and would overwrite the weights just loaded
+    built.init_weights = lambda: None
+    return built

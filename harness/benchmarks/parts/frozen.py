@@ -1,0 +1,104 @@
+"""A frozen backbone whose features are computed once per image and shared by all trials."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from harness import paths
+
+_MEMORY = 4 << 30
+"""Bytes of features one trial keeps in memory; beyond that they are read from disk each time."""
+
+
+class FrozenBackbone(nn.Module):
+    """Runs a backbone without gradients, in eval mode, and remembers what it returned for each image.
+
+    Images are recognised by their content, so any dataset and any method can share the cache, and an
+    augmented image is simply another image. Each image passes alone: its features then do not depend on
+    which batch it came in, nor on whether they were cached.
+
+    Forward: (B, 3, H, W) -> the backbone's own tuple of feature maps (B, C_i, H_i, W_i).
+    """
+
+    def __init__(self, backbone: nn.Module):
+        super().__init__()
+        self.backbone = backbone.requires_grad_(False).eval()
+        self.caching = True
+        self._memory: dict[str, list[Tensor]] = {}
+        self._bytes = 0
+        self._folder: Path | None = None
+        self._device = "cpu"
+
+    def train(self, mode: bool = True) -> FrozenBackbone:
+        """Stays in eval mode: batch statistics must not drift."""
+        return super().train(False)
+
+    def _key(self, device: torch.device) -> Path:
+        if self._folder is None or self._device != device.type:
+            hasher = hashlib.blake2b(digest_size=16)
+            hasher.update(f"{self.backbone!r} {torch.__version__} {device.type}".encode())
+            for name, value in self.backbone.state_dict().items():
+                hasher.update(name.encode())
+                hasher.update(value.detach().cpu().contiguous().numpy().tobytes())
+            self._folder = paths.cache_dir() / "features" / hasher.hexdigest()
+            self._device = device.type
+            self._memory.clear()
+        return self._folder
+
+    def _one(self, image: Tensor) -> list[Tensor]:
+        digest = hashlib.blake2b(image.detach().cpu().contiguous().numpy().tobytes(), digest_size=16)
+        digest.update(str(tuple(image.shape)).encode())
+        name = digest.hexdigest()
+        if name in self._memory:
+            return self._memory[name]
+        file = self._key(image.device) / name[:2] / f"{name}.pt"
+        features = _read(file)
+        if features is None:
+            with torch.no_grad():
+                out = self.backbone(image[None])
+            features = [out] if isinstance(out, Tensor) else list(out)
+            features = [feature[0].cpu().clone() for feature in features]
+            _write(file, features)
+        size = sum(feature.nbytes for feature in features)
+        if self._bytes + size <= _MEMORY:
+            self._memory[name] = features
+            self._bytes += size
+        return features
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        if not self.caching:
+            with torch.no_grad():
+                out = self.backbone(images)
+            return (out,) if isinstance(out, Tensor) else tuple(out)
+        per_image = [self._one(image) for image in images]
+        return tuple(torch.stack(level).to(images.device, non_blocking=True) for level in zip(*per_image, strict=True))
+
+
+def _read(file: Path) -> list[Tensor] | None:
+    try:
+        return torch.load(file, weights_only=True)
+    except FileNotFoundError:
+        return None
+    except (OSError, RuntimeError, EOFError, ValueError):
+        file.unlink(missing_ok=True)  # torn by a full disk: compute it again
+        return None
+
+
+def _write(file: Path, features: list[Tensor]) -> None:
+    """Whole or not at all; a cache that cannot be written costs time, not the trial."""
+    partial = None
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=file.parent, suffix=".part")
+        with os.fdopen(handle, "wb") as stream:
+            torch.save(features, stream)
+        os.replace(partial, file)
+    except OSError:
+        if partial:
+            Path(partial).unlink(missing_ok=True)

@@ -1,0 +1,238 @@
+"""Insert attention blocks into any backbone, by module path.
+
+One mechanism for every OpenMMLab backbone: a forward hook replaces the output of the named module by the
+block's output. The blocks are children of the root model (``attention_blocks``), never of the backbone, so that
+the backbone's state-dict keys stay those of its pretrained weights.
+
+Feature maps are met in three layouts, told apart in one dry run: (B, C, H, W), (B, H, W, C) and tokens
+(B, extra + H·W, C), whose grid the patch embedding returns beside them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from harness import slots
+from harness.benchmarks.parts.frozen import FrozenBackbone
+from harness.errors import UsageError
+
+NAME = "attention_blocks"
+"""The root model's child that holds the blocks."""
+
+_SHOWN = 12
+
+
+@dataclass
+class _Grid:
+    """Forward hook of a module that returns (tokens, (H, W)); remembers the latter."""
+
+    size: tuple[int, int] | None = None
+
+    def __call__(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        self.size = _grid_of(output) or self.size
+
+
+@dataclass
+class _Layout:
+    """How a map lies in a tensor."""
+
+    kind: Literal["nchw", "nhwc", "tokens"]
+    channels: int
+    grid: _Grid | None = None
+    """Where the tokens' (H, W) is found, unless the module returns it itself."""
+
+    def apply(self, block: nn.Module, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
+        """``block`` on the map in ``x``, in the layout of ``x``."""
+        if self.kind == "nchw":
+            return _same_shape(block, x)
+        if self.kind == "nhwc":
+            return _same_shape(block, x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        height, width = grid or self.grid.size
+        extra, tokens = x.split([x.shape[1] - height * width, height * width], dim=1)
+        y = _same_shape(block, tokens.transpose(1, 2).unflatten(2, (height, width)))
+        # class tokens stand aside: a block sees the grid only
+        return torch.cat([extra, y.flatten(2).transpose(1, 2)], dim=1)
+
+
+@dataclass
+class _Place:
+    """Forward hook that puts blocks behind a module.
+
+    An instance, not a closure, so that ``copy.deepcopy`` of the model yields hooks bound to the copied blocks.
+    """
+
+    fillings: dict[int, tuple[nn.Module, _Layout]]
+    """Index of the output -> its block and layout."""
+
+    def __call__(self, _module: nn.Module, _inputs: Any, output: Any) -> Any:
+        if isinstance(output, Tensor):
+            block, layout = self.fillings[0]
+            return layout.apply(block, output, None)
+        outputs, grid = list(output), _grid_of(output)
+        for index, (block, layout) in self.fillings.items():
+            outputs[index] = layout.apply(block, outputs[index], grid)
+        return type(output)(outputs)
+
+
+@dataclass
+class _Calls:
+    """What the dry run saw of one module."""
+
+    count: int = 0
+    layouts: dict[int, _Layout] = field(default_factory=dict)
+    """Index of the output -> layout, for those outputs that are maps."""
+
+
+def _same_shape(block: nn.Module, x: Tensor) -> Tensor:
+    y = block(x)
+    if y.shape != x.shape:
+        name = getattr(block, "plugin_name", type(block).__name__)
+        raise UsageError(f"block '{name}' turned a map of shape {tuple(x.shape)} into {tuple(y.shape)}; a block keeps the shape.")
+    return y
+
+
+def _grid_of(output: Any) -> tuple[int, int] | None:
+    """(H, W) where a module returns (tokens, (H, W))."""
+    if not isinstance(output, (tuple, list)) or len(output) != 2 or not isinstance(output[0], Tensor) or output[0].ndim != 3:
+        return None
+    size = output[1]
+    if isinstance(size, (tuple, list, torch.Size)) and len(size) == 2 and all(isinstance(side, (int, torch.SymInt)) for side in size):
+        return tuple(size)
+    return None
+
+
+def _layout_of(x: Any, image: tuple[int, int], grid: tuple[int, int] | None, source: _Grid | None) -> _Layout | None:
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.shape[:1] != (1,):
+        return None
+
+    def fits(height: int, width: int) -> bool:
+        # both sides shrink by the same stride, up to one pixel of rounding each
+        return abs(height * image[1] - width * image[0]) <= sum(image) and height <= image[0] and width <= image[1]
+
+    if x.ndim == 4:
+        if fits(*x.shape[2:]):
+            return _Layout("nchw", x.shape[1])
+        return _Layout("nhwc", x.shape[3]) if fits(*x.shape[1:3]) else None
+    size = grid or (source.size if source else None)
+    if x.ndim == 3 and size and x.shape[1] >= size[0] * size[1]:
+        return _Layout("tokens", x.shape[2], None if grid else source)
+    return None
+
+
+@contextmanager
+def _undisturbed(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; modes and random state are as before afterwards."""
+    modes = {module: module.training for module in model.modules()}
+    random_state = torch.get_rng_state()
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        torch.set_rng_state(random_state)
+        # set directly: backbones override train() to keep parts of themselves in evaluation mode
+        for module, training in modes.items():
+            module.training = training
+
+
+def _dry_run(model: nn.Module, image: tuple[int, int]) -> tuple[dict[str, _Calls], dict[str, _Grid]]:
+    """Run the backbone once on zeros: what each of its modules returns, and which of them tell a token grid."""
+    seen: dict[str, _Calls] = {}
+    sources: dict[str, _Grid] = {}
+    latest: list[_Grid] = []
+    handles = []
+
+    def watch(path: str, module: nn.Module) -> None:
+        def look(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            grid = _grid_of(output)
+            outputs = [output] if isinstance(output, Tensor) else list(output) if isinstance(output, (tuple, list)) else []
+            layouts = {i: _layout_of(x, image, grid, latest[-1] if latest else None) for i, x in enumerate(outputs)}
+            calls = seen.setdefault(path, _Calls())
+            calls.count += 1
+            calls.layouts = {i: layout for i, layout in layouts.items() if layout is not None}
+            if grid:
+                sources[path] = _Grid(grid)
+                latest.append(sources[path])
+
+        handles.append(module.register_forward_hook(look))
+
+    # what lies inside a frozen backbone never runs again once its features are kept
+    inside = [("", model.backbone)] if isinstance(model.backbone, FrozenBackbone) else model.backbone.named_modules()
+    for name, module in inside:
+        watch(f"backbone.{name}".rstrip("."), module)
+    first = next(model.backbone.parameters(), torch.empty(0))
+    try:
+        with _undisturbed(model):
+            model.backbone(torch.zeros(1, 3, *image, device=first.device, dtype=first.dtype))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return seen, sources
+
+
+def _wrong_path(path: str, reason: str, seen: dict[str, _Calls]) -> UsageError:
+    """The error for a place where no block can stand, with those where one can."""
+    candidates = [name for name, calls in seen.items() if calls.count == 1 and calls.layouts]
+    near = difflib.get_close_matches(path, candidates, n=4, cutoff=0.6)
+    rest = sorted((name for name in candidates if name not in near), key=lambda name: name.count("."))
+    shown = [*near, *rest][:_SHOWN]
+    more = len(candidates) - len(shown)
+    return UsageError(f"no block can stand at '{path}': {reason}. Candidates: {', '.join(shown)}{f' and {more} more' if more else ''}.")
+
+
+def _layouts_at(path: str, branch: int | None, seen: dict[str, _Calls]) -> dict[int, _Layout]:
+    """The outputs of the module at ``path`` that get a block."""
+    calls = seen.get(path)
+    if calls is None:
+        raise _wrong_path(path, "the backbone calls no such module", seen)
+    if calls.count > 1:
+        raise _wrong_path(path, f"the module runs {calls.count} times in one pass", seen)
+    if not calls.layouts:
+        raise _wrong_path(path, "its output is no feature map", seen)
+    if branch is None:
+        return calls.layouts
+    if branch not in calls.layouts:
+        raise UsageError(f"'{path}' has no branch {branch}. Its branches: {', '.join(map(str, calls.layouts))}.")
+    return {branch: calls.layouts[branch]}
+
+
+def insert_blocks(model: nn.Module, places: list[dict[str, Any]], input_size: tuple[int, int]) -> None:
+    """Put attention blocks behind modules of ``model.backbone``, in place.
+
+    Args:
+        model: an OpenMMLab model (or any module) with a ``backbone`` that takes (B, 3, H, W).
+        places: ``path`` (dotted, from the model), ``branch`` (which output, where a module returns several; all of
+            them if ``None``), ``plugin`` (a loaded plugin of the ``block`` slot) and ``params``. A branch gets a
+            block of its own.
+        input_size: (H, W) of the images the model sees, for the dry run that finds the widths.
+
+    Raises:
+        UsageError: a place where no block can stand (the sentence lists candidates), a place given twice, or a
+            plugin that cannot be built.
+    """
+    if not places:
+        return
+    if not isinstance(getattr(model, "backbone", None), nn.Module):
+        raise UsageError(f"{type(model).__name__} has no backbone, so no block can be inserted.")
+    seen, sources = _dry_run(model, tuple(input_size))
+    blocks = nn.ModuleDict()
+    for place in places:
+        path, fillings = place["path"], {}
+        for index, layout in _layouts_at(path, place.get("branch"), seen).items():
+            key = f"{path.replace('.', '-')}@{index}"
+            if key in blocks:
+                raise UsageError(f"a block is inserted twice at '{path}'. Delete one of the two places.")
+            blocks[key] = slots.build(place["plugin"], place.get("params") or {}, channels=layout.channels)
+            fillings[index] = (blocks[key], layout)
+        model.get_submodule(path).register_forward_hook(_Place(fillings))
+    model.add_module(NAME, blocks)
+    for path, grid in sources.items():
+        # first of its hooks: a block behind the patch embedding itself already finds the grid there
+        model.get_submodule(path).register_forward_hook(grid, prepend=True)

@@ -1,0 +1,67 @@
+"""Provenance of a trial: package versions, source revision, device and driver."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness import paths
+
+_PACKAGES = (
+    "torch torchvision mmengine mmcv mmcv-lite mmsegmentation mmpose mmdet mmpretrain numpy scipy opencv-python-headless faster-coco-eval"
+).split()
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of the packages that can change a number; absent ones are left out."""
+    versions = {"attention-harness": harness.__version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _git(*command: str, folder: Path) -> str | None:
+    try:
+        done = subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+@cache
+def source_revision() -> dict[str, Any]:
+    """Git sha and dirty flag of the harness's checkout; empty for an installed copy."""
+    folder = paths.home()
+    if not (folder / ".git").exists():
+        return {}
+    sha = _git("rev-parse", "HEAD", folder=folder)
+    return {} if sha is None else {"git_sha": sha, "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no", folder=folder))}
+
+
+def describe(device: str) -> dict[str, Any]:
+    """Everything about where a trial ran. Imports torch only for a CUDA device."""
+    about: dict[str, Any] = {
+        "packages": package_versions(),
+        **source_revision(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "device": device,
+        "python": sys.version.split()[0],
+    }
+    if device.startswith("cuda"):
+        import torch
+
+        about["device_name"] = torch.cuda.get_device_name(torch.device(device))
+        about["cuda"] = torch.version.cuda
+        driver = Path("/proc/driver/nvidia/version")
+        about["driver"] = driver.read_text().splitlines()[0] if driver.is_file() else None
+    return about

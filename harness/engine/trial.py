@@ -1,0 +1,159 @@
+"""Run one trial in this process with mmengine's Runner."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from harness import openmmlab
+from harness.benchmarks.base import DATA
+from harness.compose import Trial
+from harness.engine import cost, environment
+from harness.engine.hooks import Checkpoint, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss
+from harness.engine.outcome import Cost, Outcome
+from harness.errors import TrialError
+
+
+class TrialRunner(Runner):
+    """mmengine's Runner, without the survey of the machine it writes into each log: the record keeps one."""
+
+    def _log_env(self, env_cfg: dict[str, Any]) -> None:
+        pass
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the device or the machine has no memory left."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "CUDA out of memory" in text)
+
+
+def _with_data(value: Any, folder: str) -> Any:
+    if isinstance(value, str):
+        return folder + value[len(DATA) :] if value == DATA or value.startswith(DATA + "/") else value
+    if isinstance(value, dict):
+        return {key: _with_data(item, folder) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_with_data(item, folder) for item in value)
+    return value
+
+
+def bare_config(trial: Trial, data: Path, work_dir: Path) -> dict[str, Any]:
+    """The mmengine config of a trial as anyone could run it: paths filled in, nothing of the harness's engine."""
+    config = _with_data(copy.deepcopy(trial.config), str(data))
+    config.update(
+        work_dir=str(work_dir),
+        randomness={"seed": trial.seed},
+        default_hooks={"checkpoint": None, "logger": {"type": "LoggerHook", "interval": 20}},
+        log_level="INFO",
+    )
+    return config
+
+
+def _smaller_batches(config: dict[str, Any], divisor: int) -> None:
+    """The same optimisation steps from smaller batches: gradients are accumulated."""
+    loader = config["train_dataloader"]
+    loader["batch_size"] = max(1, math.ceil(loader["batch_size"] / divisor))
+    config["optim_wrapper"]["accumulative_counts"] = divisor
+    config["test_dataloader"]["batch_size"] = max(1, math.ceil(config["test_dataloader"]["batch_size"] / divisor))
+
+
+def run_trial(trial: Trial, *, data: Path, work_dir: Path, device: str = "cpu", batch_divisor: int = 1) -> Outcome:
+    """Train and test one trial.
+
+    The plugins the trial needs must be loaded (see :mod:`harness.catalog.plugins`). A checkpoint left in
+    ``work_dir`` by an interrupted run of the same trial is resumed.
+
+    Args:
+        data: the dataset's folder.
+        work_dir: existing folder for logs and the checkpoint.
+        device: ``cpu`` or ``cuda[:N]``.
+        batch_divisor: train with batches this many times smaller and accumulate gradients.
+
+    Raises:
+        TrialError: the trial cannot yield a result; the message is the reason.
+    """
+    openmmlab.setup()
+    openmmlab.use_device(device)
+    if device == "cpu":
+        # one thread per trial: cores are for other trials, and sums do not depend on the number of workers
+        torch.set_num_threads(1)
+    try:
+        return _run(trial, data, work_dir, device, batch_divisor)
+    except ResumeFailed:
+        return _run(trial, data, work_dir, device, batch_divisor)
+
+
+def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: int) -> Outcome:
+    started = time.perf_counter()
+    before_mb = cost.resident_mb()
+    config = bare_config(trial, data, work_dir)
+    if batch_divisor > 1:
+        _smaller_batches(config, batch_divisor)
+    runner = TrialRunner.from_cfg(Config(config))
+    logging.getLogger("mmengine").propagate = False
+    checkpoint = work_dir / "checkpoint.pth"
+    for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), Checkpoint(checkpoint)):
+        runner.register_hook(hook)
+    built = time.perf_counter()
+    runner.train()
+    trained = time.perf_counter()
+    metrics = runner.test()
+    tested = time.perf_counter()
+    outcome = Outcome(
+        metrics=_finite(metrics),
+        cost=_cost(runner, device, before_mb),
+        per_sample=_per_sample(runner),
+        environment=environment.describe(device),
+        durations={
+            "build": built - started,
+            "train": trained - built,
+            "test": tested - trained,
+            "cost": time.perf_counter() - tested,
+        },
+    )
+    if batch_divisor > 1:
+        outcome.notes.append(f"ran out of memory; batches {batch_divisor} times smaller, gradients accumulated")
+    checkpoint.unlink(missing_ok=True)
+    return outcome
+
+
+def _finite(metrics: dict[str, Any]) -> dict[str, float]:
+    values = {name: float(value) for name, value in metrics.items()}
+    infinite = [name for name, value in values.items() if math.isinf(value)]
+    if not values:
+        raise TrialError("the evaluation returned no metric")
+    if infinite:
+        raise TrialError(f"the metric {infinite[0]} is infinite")
+    return values
+
+
+def _per_sample(runner: Runner) -> dict[str, np.ndarray]:
+    scores: dict[str, np.ndarray] = {}
+    for metric in runner.test_evaluator.metrics:
+        for name, values in getattr(metric, "per_sample", {}).items():
+            scores[name] = np.asarray(values, dtype=np.float32)
+    return scores
+
+
+def _cost(runner: Runner, device: str, before_mb: float | None) -> Cost:
+    peak = None
+    if device.startswith("cuda"):
+        peak = torch.cuda.max_memory_allocated() / 2**20
+    elif before_mb is not None and (high := cost.resident_mb("VmHWM")) is not None:
+        peak = max(0.0, high - before_mb)
+    loader = runner.test_dataloader
+    batch = loader.collate_fn([loader.dataset[0]])
+    measured = cost.measure(runner.model, batch, device)
+    measured.peak_memory_mb = peak
+    return measured
