@@ -1,0 +1,123 @@
+"""One box per image: from a score map by a threshold or by its mass (DINO-seg), or from features alone (LOST).
+
+Boxes are extents: x1 and y1 lie one past the last cell. They are in cells of the map given; the caller scales them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from harness.benchmarks.object_localization.boxes import iou_of_extents, to_grey
+
+THRESHOLDS = np.arange(0, 1, 0.01)
+"""Candidates of :func:`calibrate`, relative to a map's maximum."""
+
+MASS = 0.6
+"""Share of the attention that DINO-seg keeps."""
+
+
+def box_at(score: np.ndarray, threshold: float) -> np.ndarray:
+    """Box of the largest 8-connected component (by pixels) of ``score > threshold``; the whole map if nothing is.
+
+    Args:
+        score: (H, W) in [0, 1].
+        threshold: tau, relative to the map's maximum.
+
+    Returns:
+        (4,) int64 x0 y0 x1 y1.
+    """
+    import cv2
+
+    grey = to_grey(score)
+    mask = (grey > int(threshold * grey.max())).view(np.uint8)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    if len(stats) == 1:
+        return np.array([0, 0, score.shape[1], score.shape[0]])
+    left, top, width, height, _ = stats[1:][stats[1:, cv2.CC_STAT_AREA].argmax()].tolist()
+    return np.array([left, top, left + width, top + height])
+
+
+def calibrate(scores: list[np.ndarray], truths: list[np.ndarray], delta: float = 0.5) -> float:
+    """The threshold at which :func:`box_at` hits most often on the images given (of the training split).
+
+    Args:
+        scores: maps (H, W) in [0, 1].
+        truths: per map, boxes (G, 4) as extents on the map's grid.
+        delta: IoU that counts as a hit.
+
+    Returns:
+        the middle one of the best thresholds, so that a plateau is not left at its edge.
+    """
+    hits = np.zeros(len(THRESHOLDS))
+    for score, truth in zip(scores, truths, strict=True):
+        boxes = np.stack([box_at(score, threshold) for threshold in THRESHOLDS])
+        hits += iou_of_extents(boxes, truth).max(axis=1) >= delta
+    best = np.flatnonzero(hits == hits.max())
+    return float(THRESHOLDS[best[len(best) // 2]])
+
+
+def dino_seg(attention: np.ndarray, *, mass: float = MASS, parity: bool = False) -> np.ndarray:
+    """Box of the largest 4-connected component of the cells that hold ``mass`` of the attention.
+
+    Caron et al. (ICCV 2021) as a box, as used by Siméoni et al. (BMVC 2021, valeoai/LOST).
+
+    Args:
+        attention: (h, w), not negative.
+        parity: repeat the published code, which never looks at the last component and, where there is only one,
+            takes the box of the background.
+
+    Returns:
+        (4,) int64 x0 y0 x1 y1 in cells.
+    """
+    flat = attention.ravel()
+    order = np.argsort(flat, kind="stable")
+    total = flat.sum()
+    kept = np.empty(flat.size, bool)
+    kept[order] = np.cumsum(flat[order] / total if total > 0 else np.full(flat.size, 1 / flat.size)) > 1 - mass
+    labels, count = ndimage.label(kept.reshape(attention.shape))
+    considered = count - 1 if parity else count
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1 : considered + 1]
+    chosen = int(sizes.argmax()) + 1 if len(sizes) else 0
+    if not (labels == chosen).any():  # parity on a map without background, where the published code stops
+        chosen = 1
+    return _box(labels == chosen)
+
+
+def lost(features: np.ndarray, *, patches: int = 100, standardize: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """LOST: the box around what resembles the patch with the fewest similar patches.
+
+    Siméoni et al. (BMVC 2021, valeoai/LOST): A = F F^T; the seed is the patch positively correlated with the fewest
+    others; among the ``patches`` lowest degrees those positively correlated with the seed vote, and the component of
+    positive votes around the seed is the object.
+
+    Args:
+        features: (d, h, w) keys of the last self-attention, or a convolutional feature map.
+        patches: how many patches of the lowest degree may join the seed (k).
+        standardize: subtract the mean and divide by the deviation over all entries, as the published code does for
+            convolutional features, which are not centred by themselves; keys of a transformer are taken as they are.
+
+    Returns:
+        the box (4,) int64 x0 y0 x1 y1 in cells, and the votes (h, w).
+    """
+    _, height, width = features.shape
+    tokens = features.reshape(features.shape[0], -1).T.astype(np.float64)
+    if standardize:
+        tokens = (tokens - tokens.mean()) / np.sqrt(tokens.var() + 1e-5)
+    similarity = tokens @ tokens.T
+    positive = similarity > 0
+    np.fill_diagonal(positive, False)
+    order = np.argsort(positive.sum(axis=1), kind="stable")
+    seed = order[0]
+    candidates = order[:patches]
+    votes = similarity[candidates[similarity[seed, candidates] > 0]].sum(axis=0).reshape(height, width)
+    labels, _ = ndimage.label(votes > 0)
+    own = labels.ravel()[seed]
+    # all-zero features vote for nothing: the seed alone is left
+    mask = labels == own if own else np.arange(height * width).reshape(height, width) == seed
+    return _box(mask), votes
+
+
+def _box(mask: np.ndarray) -> np.ndarray:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
