@@ -25,6 +25,9 @@ PACKAGE = "harness_plugins"
 
 GROUP = "harness.plugins"
 
+_UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What ``ast.parse`` raises on a file that is not Python: null bytes and endless nesting included."""
+
 
 @dataclass(frozen=True)
 class PluginFile:
@@ -44,9 +47,10 @@ class PluginFile:
 def _scan(path: Path, origin: str, module: str) -> PluginFile:
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, *_UNPARSABLE) as error:
         line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
-        return PluginFile(path, origin, module, {}, f"{type(error).__name__}: {getattr(error, 'msg', error)}{line}")
+        reason = getattr(error, "msg", None) or getattr(error, "strerror", None) or error
+        return PluginFile(path, origin, module, {}, f"{type(error).__name__}: {reason}{line}")
     names = {}
     for node in ast.walk(tree):
         if not isinstance(node, (ast.ClassDef, ast.FunctionDef)):
@@ -87,7 +91,7 @@ def discover(extra: tuple[Path, ...] = ()) -> list[PluginFile]:
         spec = None
         try:
             spec = importlib.util.find_spec(point.value)
-        except (ImportError, ValueError) as error:
+        except Exception as error:  # finding a submodule runs the code of its package
             files.append(PluginFile(Path(point.value), f"entry point {point.name}", point.value, {}, f"{type(error).__name__}: {error}"))
             continue
         if spec is None or not spec.origin:
@@ -166,8 +170,12 @@ def load_plugins(names: set[str], files: list[PluginFile]) -> None:
 def _imports(path: Path) -> set[Path]:
     """Other shipped plugin files that a plugin file imports."""
     root = paths.home() / "plugins"
+    try:
+        tree = ast.parse(path.read_bytes())
+    except _UNPARSABLE:
+        return set()
     found = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(tree):
         modules = []
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
@@ -181,17 +189,21 @@ def _imports(path: Path) -> set[Path]:
     return found
 
 
-def source_digest(name: str, files: list[PluginFile]) -> str:
-    """Digest of a plugin's source and of the plugin files it imports; formatting counts, location does not."""
-    owner = owners(files)[name]
-    todo, seen = [owner.path], set()
+def file_digest(path: Path) -> str:
+    """Digest of a plugin file and of the plugin files it imports; formatting counts, location does not."""
+    todo, seen = [path], set()
     while todo:
-        path = todo.pop()
-        if path not in seen:
-            seen.add(path)
-            todo += _imports(path)
+        current = todo.pop()
+        if current not in seen:
+            seen.add(current)
+            todo += _imports(current)
     hasher = hashlib.blake2b(digest_size=16)
-    for content in sorted(path.read_bytes() for path in seen):
+    for content in sorted(file.read_bytes() for file in seen):
         hasher.update(len(content).to_bytes(8, "little"))
         hasher.update(content)
     return hasher.hexdigest()
+
+
+def source_digest(name: str, files: list[PluginFile]) -> str:
+    """:func:`file_digest` of the file that defines the plugin ``name``."""
+    return file_digest(owners(files)[name].path)

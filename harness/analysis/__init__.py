@@ -1,0 +1,1 @@
+"""Statistics, leaderboard and regression check: pure functions over what the store holds."""

@@ -1,0 +1,139 @@
+"""Whether a plugin file imports, found out in a child process once per content.
+
+``python -m harness.catalog.verify`` is that child: it reads plugin files as JSON from its standard input and
+prints one verdict per line, so that a file which ends or hangs the process costs only its own verdict.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from harness import __version__, paths
+from harness.catalog.plugins import PluginFile, file_digest
+from harness.slots import SLOTS
+
+TIMEOUT = 180.0
+"""Seconds a child may take for all of its files."""
+
+_OPENMMLAB = re.compile(rb"^\s*(?:from|import)\s+(?:mmcv|mmdet|mmpose|mmpretrain|mmseg)\b", re.MULTILINE)
+
+
+def _store() -> Path:
+    return paths.cache_dir() / "plugin-verdicts.json"
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _key(file: PluginFile) -> str:
+    parts = [__version__, _installed("torch"), _installed("mmengine"), file_digest(file.path)]
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _read() -> dict[str, str | None]:
+    try:
+        known = json.loads(_store().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write(verdicts: dict[str, str | None]) -> None:
+    try:
+        _store().parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=_store().parent, prefix=".verdicts-")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(verdicts, stream)
+        os.replace(partial, _store())
+    except OSError:
+        pass  # a cache that cannot be written costs time only
+
+
+def static_fault(file: PluginFile) -> str | None:
+    """What is wrong with a file as far as its syntax tree tells."""
+    if file.error:
+        return file.error
+    unknown = sorted({slot for slot in file.names.values() if slot not in SLOTS})
+    return f"unknown slot '{unknown[0]}'; known: {', '.join(SLOTS)}" if unknown else None
+
+
+def verdicts(files: Iterable[PluginFile], on_check: Callable[[int], None] = lambda count: None) -> dict[Path, str | None]:
+    """Why each file does not import; ``None`` for one that does.
+
+    Args:
+        on_check: called with the number of files that have to be imported now, where there are any.
+    """
+    found = {file.path: static_fault(file) for file in files}
+    keys = {file.path: _key(file) for file in files if found[file.path] is None}
+    known = _read()
+    todo = [file for file in files if file.path in keys and keys[file.path] not in known]
+    if todo:
+        on_check(len(todo))
+        fresh = _in_child(todo)
+        known |= {keys[path]: reason for path, reason in fresh.items()}
+        _write(known)
+    return found | {path: known.get(key) for path, key in keys.items()}
+
+
+def _in_child(files: list[PluginFile]) -> dict[Path, str | None]:
+    """Import files in child processes; a new one goes on behind a file that ended its predecessor."""
+    results: dict[Path, str | None] = {}
+    while todo := [file for file in files if file.path not in results]:
+        request = json.dumps([{"path": str(f.path), "origin": f.origin, "module": f.module, "names": f.names} for f in todo])
+        try:
+            child = subprocess.run(
+                [sys.executable, "-m", "harness.catalog.verify"], input=request, capture_output=True, text=True, timeout=TIMEOUT
+            )
+            output, end = child.stdout, f"importing it ends the process (exit code {child.returncode})"
+        except subprocess.TimeoutExpired as error:
+            output = (error.stdout or b"").decode() if isinstance(error.stdout, bytes | None) else error.stdout
+            end = f"importing it takes more than {TIMEOUT:.0f} s"
+        done = [json.loads(line) for line in output.splitlines()]
+        for file, reason in zip(todo, done, strict=False):
+            results[file.path] = reason
+        if len(done) < len(todo):
+            results[todo[len(done)].path] = end
+    return results
+
+
+def _main() -> None:
+    verdict_stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a plugin prints is no verdict
+
+    from harness.catalog.plugins import load
+    from harness.errors import UsageError
+    from harness.slots import registry
+
+    request = [PluginFile(Path(f["path"]), f["origin"], f["module"], f["names"]) for f in json.load(sys.stdin)]
+    if any(_OPENMMLAB.search(file.path.read_bytes()) for file in request):
+        from harness.openmmlab import setup
+
+        setup()
+    for file in request:
+        reason = None
+        try:
+            load(file)
+            absent = [name for name in file.names if name not in registry().module_dict]
+            if absent:
+                reason = f"importing it does not register '{absent[0]}'"
+        except UsageError as error:
+            cause = error.__cause__ or error
+            reason = f"{type(cause).__name__}: {cause}"
+        print(json.dumps(reason), file=verdict_stream, flush=True)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,94 @@
+"""The command line: one verb per file; each parses, calls a library function and maps the outcome to an exit code.
+
+Exit codes: 0 all well, 1 regression found, 2 wrong usage or configuration, 3 trials failed or missing,
+4 nothing to compare.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import tempfile
+import traceback
+
+import click
+
+from harness import __version__
+from harness.errors import HarnessError
+
+VERBS = (
+    "doctor",
+    "list",
+    "run",
+    "status",
+    "leaderboard",
+    "compare",
+    "baseline",
+    "check",
+    "plugin",
+    "data",
+    "dashboard",
+    "db",
+)
+"""In the order a newcomer meets them; each is ``harness.cli.<verb>.command``."""
+
+
+class Failure(click.ClickException):
+    """An error for the user's eyes: a sentence on stderr and an exit code."""
+
+    def __init__(self, message: str, exit_code: int):
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def show(self, file=None) -> None:
+        click.echo(f"error: {self.format_message()}", file=file or sys.stderr)
+
+
+def _keep_traceback() -> str:
+    with tempfile.NamedTemporaryFile("w", prefix="harness-", suffix=".log", delete=False, encoding="utf-8") as log:
+        log.write(traceback.format_exc())
+    return log.name
+
+
+class Verbs(click.Group):
+    """Imports a verb's module when it is asked for, and turns every exception into one sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        return importlib.import_module(f"harness.cli.{name}").command if name in VERBS else None
+
+    def invoke(self, ctx: click.Context) -> None:
+        try:
+            super().invoke(ctx)
+        except HarnessError as error:
+            raise Failure(str(error), error.exit_code) from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            raise Failure(f"unexpected {type(error).__name__}: {error}. The traceback is in {_keep_traceback()}.", 3) from None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        from harness.errors import did_you_mean
+
+        if args and not args[0].startswith("-") and args[0] not in VERBS:
+            raise Failure(str(did_you_mean(args[0], VERBS, "command", "harness --help")), 2)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 all well, 1 regression found, 2 wrong usage or configuration, 3 trials failed or missing, 4 nothing to compare.",
+)
+@click.version_option(__version__, prog_name="harness")
+def main() -> None:
+    """Evaluate visual attention methods side by side and keep what was measured.
+
+    \b
+    harness run -s quick                    every family in minutes, no GPU, no download
+    harness leaderboard                     mean, 95 % interval, floor and cost of every method
+    harness plugin new my-pool --slot pooling
+    harness run -m my-pool -m gap -b scenes-classification --seeds 3
+    """

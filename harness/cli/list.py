@@ -1,0 +1,82 @@
+"""``harness list``: what exists."""
+
+from __future__ import annotations
+
+import click
+
+from harness.cli import options
+from harness.cli.output import print_json, print_rows
+
+
+@click.group("list")
+def command() -> None:
+    """Show what exists: methods, benchmarks, suites and plugins.
+
+    \b
+    harness list methods --family segmentation
+    harness list plugins --json
+    """
+
+
+@command.command("methods")
+@options.family
+@options.as_json
+def methods(family: str | None, as_json: bool) -> None:
+    """Rows of the leaderboard: what each fills, and whether it works, wraps OpenMMLab or is planned."""
+    from harness.catalog.listing import list_methods
+
+    rows = list_methods(family)
+    if as_json:
+        print_json({"rows": rows})
+        return
+    cells = [[row["id"], " + ".join(row["slots"]), row["state"], row["title"], (row["paper"] or {}).get("venue")] for row in rows]
+    print_rows(["method", "slots", "state", "title", "paper"], cells)
+
+
+@command.command("benchmarks")
+@options.family
+@options.as_json
+def benchmarks(family: str | None, as_json: bool) -> None:
+    """Datasets with a model, a schedule and metrics; synthetic ones are generated."""
+    from harness.catalog.listing import list_benchmarks
+
+    rows = list_benchmarks(family)
+    if as_json:
+        print_json({"rows": rows})
+        return
+    cells = [[row["id"], row["family"], row["tier"], row["version"], row["primary"], ", ".join(row["slots"]), row["title"]] for row in rows]
+    print_rows(["benchmark", "family", "tier", "v", "metric", "slots", "title"], cells, right=["v"])
+
+
+@command.command("suites")
+@options.family
+@options.as_json
+def suites(family: str | None, as_json: bool) -> None:
+    """Named lists of methods, benchmarks and seeds, for `harness run -s`."""
+    from harness.catalog.listing import list_suites
+
+    rows = list_suites(family)
+    if as_json:
+        print_json({"rows": rows})
+        return
+    cells = [[row["id"], row["seeds"], len(row["methods"]), ", ".join(row["benchmarks"]), row["title"]] for row in rows]
+    print_rows(["suite", "seeds", "methods", "benchmarks", "title"], cells, right=["seeds", "methods"])
+
+
+@command.command("plugins")
+@options.family
+@options.plugin_files
+@options.as_json
+def plugins(family: str | None, plugins, as_json: bool) -> None:
+    """Plugin files: where each comes from and whether it imports.
+
+    A file is imported in a process of its own, once per content; a broken one never breaks the others.
+    """
+    from harness.catalog.listing import list_plugins
+
+    rows = list_plugins(family, plugins, on_check=lambda count: click.echo(f"importing {count} new plugin files in a process of their own ...", err=True))
+    if as_json:
+        print_json({"rows": rows})
+        return
+    cells = [[row["name"], row["slot"], row["origin"], row["file"], row["state"] if not row["error"] else f"broken: {row['error']}"] for row in rows]
+    print_rows(["plugin", "slot", "origin", "file", "state"], cells)
