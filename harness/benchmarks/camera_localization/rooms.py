@@ -1,0 +1,188 @@
+"""Synthetic rooms: textured boxes seen from known poses by vectorised ray casting.
+
+All rooms share their wallpaper, floor and one small set of poster designs, hung at other places in other sizes; a
+design hangs on several walls. What is seen locally is therefore ambiguous: which room it is, and where the camera
+stands in it, follows only from several posters and their arrangement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.benchmarks.camera_localization import geometry
+from harness.benchmarks.camera_localization.options import RoomsData
+
+_TEXELS = 64
+"""Texture resolution: texels per metre."""
+_DESIGNS = 6
+_POSTERS = 5
+"""Posters per wall."""
+_FIELD_OF_VIEW = 90.0
+_SAMPLES = 2
+"""Rays per pixel and axis."""
+_TRAIN_SEQUENCES, _TEST_SEQUENCES = 2, 1
+
+
+@dataclass(frozen=True)
+class Room:
+    """A box with textured faces, lit from the camera; world axes x right, y down, z forward, origin in the middle.
+
+    Attributes:
+        half: half of the extent along x, y, z, in metres.
+        textures: per axis and side (negative, positive) a (H, W, 3) image in [0, 1]; see :func:`_face_axes`.
+    """
+
+    half: np.ndarray
+    textures: dict[tuple[int, int], np.ndarray]
+
+    @classmethod
+    def build(cls, index: int) -> Room:
+        """Room number ``index``; the same number is always the same room."""
+        rng = np.random.default_rng([20240, index])
+        half = np.array([rng.uniform(2.2, 2.8), 1.35, rng.uniform(2.4, 3.0)])
+        designs = [_design(np.random.default_rng([77, n])) for n in range(_DESIGNS)]
+        textures = {}
+        for axis in range(3):
+            for side in (-1, 1):
+                u, v = _face_axes(axis)
+                size = np.ceil(2 * half[[v, u]] * _TEXELS).astype(int)
+                textures[axis, side] = _floor(size, side) if axis == 1 else _hang(_wallpaper(size), designs, rng)
+        return cls(half, textures)
+
+    def render(self, position: np.ndarray, rotation: np.ndarray, size: int) -> np.ndarray:
+        """The view of a pinhole camera inside the room.
+
+        Args:
+            position: camera centre (3,).
+            rotation: camera-to-world (3, 3).
+            size: side of the image in pixels.
+
+        Returns:
+            (size, size, 3) uint8, RGB.
+        """
+        rays = _rays(size) @ rotation.T
+        with np.errstate(divide="ignore"):
+            distance = (np.sign(rays) * self.half - position) / rays
+        distance[~np.isfinite(distance)] = np.inf
+        axis = distance.argmin(-1)
+        reach = np.take_along_axis(distance, axis[:, None], 1)
+        hits = position + rays * reach
+        colour = np.empty((len(rays), 3))
+        for (face, side), texture in self.textures.items():
+            mine = (axis == face) & (np.sign(rays[:, face]) == side)
+            u, v = _face_axes(face)
+            at = ((hits[mine][:, [v, u]] + self.half[[v, u]]) * _TEXELS).astype(int)
+            at = np.clip(at, 0, np.array(texture.shape[:2]) - 1)
+            colour[mine] = texture[at[:, 0], at[:, 1]]
+        # light that fades with the distance is the only cue to depth besides perspective
+        colour *= 1.15 / (1 + 0.12 * reach)
+        side = size * _SAMPLES
+        image = colour.reshape(side, side, 3).reshape(size, _SAMPLES, size, _SAMPLES, 3).mean((1, 3))
+        return (255 * np.clip(image, 0, 1)).round().astype(np.uint8)
+
+
+def _face_axes(axis: int) -> tuple[int, int]:
+    """World axes along a face's texture columns and rows."""
+    return ((2, 1), (0, 2), (0, 1))[axis]
+
+
+def _rays(size: int) -> np.ndarray:
+    """Directions (N, 3) through the samples of all pixels, row by row, in camera axes."""
+    steps = (np.arange(size * _SAMPLES) + 0.5) / (size * _SAMPLES) * 2 - 1
+    y, x = np.meshgrid(steps, steps, indexing="ij")
+    reach = np.tan(np.radians(_FIELD_OF_VIEW / 2))
+    return np.stack([x * reach, y * reach, np.ones_like(x)], -1).reshape(-1, 3)
+
+
+def _wallpaper(size: np.ndarray) -> np.ndarray:
+    stripes = 0.04 * np.sign(np.sin(np.arange(size[1]) * 2 * np.pi / (0.4 * _TEXELS)))
+    wall = np.full((*size, 3), (0.72, 0.7, 0.64)) + stripes[None, :, None]
+    wall[-int(0.15 * _TEXELS) :] = (0.35, 0.25, 0.2)  # skirting board: where wall meets floor
+    return wall
+
+
+def _floor(size: np.ndarray, side: int) -> np.ndarray:
+    if side < 0:
+        return np.full((*size, 3), 0.92)
+    rows, columns = np.indices(size) // int(0.5 * _TEXELS)
+    return np.where(((rows + columns) % 2)[..., None], (0.55, 0.42, 0.3), (0.47, 0.35, 0.25))
+
+
+def _design(rng: np.random.Generator) -> np.ndarray:
+    """A poster: a frame around a few coloured blocks, (12, 9, 3)."""
+    colours = rng.uniform(0.05, 0.95, (3, 3))
+    poster = np.empty((12, 9, 3))
+    poster[:] = colours[0]
+    poster[1:-1, 1:-1] = colours[1]
+    row, column = rng.integers(2, 6), rng.integers(2, 4)
+    poster[row : row + 4, column : column + 4] = colours[2]
+    return poster
+
+
+def _hang(wall: np.ndarray, designs: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    pitch = wall.shape[1] // _POSTERS
+    for slot in range(_POSTERS):
+        design = designs[rng.integers(len(designs))]
+        scale = rng.uniform(0.45, 0.95)
+        height, width = int(1.1 * scale * _TEXELS), int(min(0.85 * scale * _TEXELS, pitch - 4))
+        top = rng.integers(int(0.2 * _TEXELS), wall.shape[0] - height - int(0.4 * _TEXELS))
+        left = slot * pitch + rng.integers(0, pitch - width)
+        rows = np.arange(height) * design.shape[0] // height
+        columns = np.arange(width) * design.shape[1] // width
+        wall[top : top + height, left : left + width] = design[rows[:, None], columns]
+    return wall
+
+
+def _trajectory(room: Room, frames: int, rng: np.random.Generator, *, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """A smooth hand-held path: camera centres (N, 3) and camera-to-world rotations (N, 3, 3).
+
+    Args:
+        spread: share of the room's extent that the path covers; test paths cover less than training paths,
+            so that they stay inside what was seen.
+    """
+    time = np.linspace(0, 1, frames)
+
+    def swing(turns: float) -> np.ndarray:
+        return np.sin(2 * np.pi * (turns * rng.uniform(0.9, 1.1) * time + rng.uniform()))
+
+    position = spread * room.half * np.stack([0.55 * swing(3), 0.12 * swing(5), 0.55 * swing(2)], -1)
+    yaw, pitch, roll = spread * 70 * swing(7), spread * 12 * swing(4), spread * 6 * swing(3)
+    half = np.radians(np.stack([yaw, pitch, roll], -1)) / 2
+    (cy, cp, cr), (sy, sp, sr) = np.cos(half).T, np.sin(half).T
+    # quaternion of R_y(yaw) R_x(pitch) R_z(roll)
+    quaternion = [cy * cp * cr + sy * sp * sr, cy * sp * cr + sy * cp * sr, sy * cp * cr - cy * sp * sr, cy * cp * sr - sy * sp * cr]
+    return position, geometry.matrix_of(np.stack(quaternion, -1))
+
+
+def write(options: RoomsData, out: Path) -> None:
+    """Write the dataset in the 7-Scenes layout: one folder per room, sequences, poses and split files."""
+    for index, name in enumerate(options.scenes):
+        room = Room.build(index)
+        sequence = 0
+        for split, frames, sequences, spread in (
+            ("Train", options.train, _TRAIN_SEQUENCES, 1.0),
+            ("Test", options.test, _TEST_SEQUENCES, 0.85),
+        ):
+            listed = []
+            for part in np.array_split(np.arange(frames), sequences):
+                sequence += 1
+                listed.append(f"sequence{sequence}")
+                rng = np.random.default_rng([31, index, sequence])
+                _write_sequence(room, len(part), rng, spread, options.size, out / name / f"seq-{sequence:02d}")
+            (out / name / f"{split}Split.txt").write_text("\n".join(listed) + "\n")
+
+
+def _write_sequence(room: Room, frames: int, rng: np.random.Generator, spread: float, size: int, folder: Path) -> None:
+    import cv2
+
+    folder.mkdir(parents=True)
+    positions, rotations = _trajectory(room, frames, rng, spread=spread)
+    for number, (position, rotation) in enumerate(zip(positions, rotations, strict=True)):
+        pose = np.eye(4)
+        pose[:3, :3], pose[:3, 3] = rotation, position
+        stem = folder / f"frame-{number:06d}"
+        cv2.imwrite(f"{stem}.color.png", room.render(position, rotation, size)[..., ::-1])
+        np.savetxt(f"{stem}.pose.txt", pose, fmt="%.9e")

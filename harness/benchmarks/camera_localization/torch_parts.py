@@ -1,0 +1,1 @@
+"""Classes of the family that mmengine builds."""

@@ -1,0 +1,124 @@
+"""Encoder layers whose weight matrices are divided by their largest singular value."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from harness.slots import attention_method
+from harness_plugins.encoder.layer import EncoderLayer
+
+
+class SpectralScale(nn.Module):
+    """Parametrization W -> scale * W / sigma(W), sigma the largest singular value, with scale = sigma(W_0) at first.
+
+    The singular vectors u, v start from the exact decomposition and follow W by one power iteration per training
+    pass. The iteration is outside the graph; gradients flow through sigma = u^T W v. Always in float32: under
+    autocast the iteration would lose its digits.
+
+    Args:
+        weight: (out, in), the initial matrix.
+        learned: whether the scale is a parameter or stays at sigma(W_0).
+    """
+
+    def __init__(self, weight: Tensor, *, learned: bool):
+        super().__init__()
+        u, s, vh = torch.linalg.svd(weight.detach().float(), full_matrices=False)
+        self.register_buffer("u", u[:, 0].clone())
+        self.register_buffer("v", vh[0].clone())
+        scale = s[0].clone()
+        if learned:
+            self.scale = nn.Parameter(scale)
+        else:
+            self.register_buffer("scale", scale)
+
+    @torch.no_grad()
+    def _follow(self, weight: Tensor) -> None:
+        v = F.normalize(weight.T @ self.u, dim=0)
+        self.u.copy_(F.normalize(weight @ v, dim=0))
+        self.v.copy_(v)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """(out, in) -> (out, in)."""
+        with torch.autocast(weight.device.type, enabled=False):
+            if self.training:
+                self._follow(weight)
+            # copies: a second pass before the backward pass must not change what autograd has saved
+            sigma = torch.dot(self.u.clone(), weight @ self.v.clone())
+            return weight * (self.scale / sigma)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """The stored matrix is the given one."""
+        return weight
+
+
+def _linears(layer: EncoderLayer, matrices: str) -> list[nn.Linear]:
+    attention = layer.attention
+    projections = [attention.query, attention.key, attention.value, attention.out]
+    return projections + ([layer.expand, layer.contract] if matrices == "all" else [])
+
+
+@attention_method("improved-sn", slot="encoder_attention")
+class ImprovedSpectralNormLayer(EncoderLayer):
+    """Encoder layer with improved spectral normalisation: matrices keep the spectral norm they start with.
+
+    W_hat = sigma(W_init) W / sigma(W), per projection of q, k and v, not for their stack. sigma(W_init) is that of
+    the initialisation and is kept with the weights, not taken anew from a loaded checkpoint.
+
+    Source: Lee et al., "ViTGAN: Training GANs with Vision Transformers", ICLR 2022, section 3.2; compared as "Improved SN"
+    in table 5a of Lee, Kim, Heo, NeurIPS 2024. Which matrices are meant is not said there.
+
+    Parameters, shapes, complexity and map: those of :class:`EncoderLayer`.
+
+    Args:
+        matrices: ``all`` six of the layer, or the four of the ``attention``.
+    """
+
+    def __init__(
+        self, dim: int, heads: int, ffn_dim: int, dropout: float = 0.1, depth: int = 6, matrices: Literal["all", "attention"] = "all"
+    ):
+        super().__init__(dim, heads, ffn_dim, dropout, depth)
+        for linear in _linears(self, matrices):
+            parametrize.register_parametrization(linear, "weight", SpectralScale(linear.weight, learned=False))
+
+
+@attention_method("sigma-reparam", slot="encoder_attention")
+class SigmaReparamLayer(EncoderLayer):
+    """Encoder layer with sigma-reparametrisation: each matrix has a learned spectral norm.
+
+    W_hat = gamma W / sigma(W), gamma a scalar per matrix that starts at sigma(W_0), so that W_hat = W at first
+    (the authors' code; gamma = 1 is often quoted). It keeps the attention's entropy from collapsing.
+
+    Source: Zhai et al., "Stabilizing Transformer Training by Preventing Attention Entropy Collapse", ICML 2023;
+    ``vision/layers.py`` of apple/ml-sigma-reparam. Compared in table 5a of Lee, Kim, Heo, NeurIPS 2024.
+
+    Parameters: those of :class:`EncoderLayer` and one per matrix. Shapes, complexity and map: the same.
+
+    Args:
+        matrices: ``all`` six of the layer, or the four of the ``attention``.
+        init: ``xavier`` as the host model, or ``trunc-normal`` (std 0.02) as the authors' code.
+        keep_norm: False replaces the layer's normalisation by identity, as the authors' vision code does.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        ffn_dim: int,
+        dropout: float = 0.1,
+        depth: int = 6,
+        matrices: Literal["all", "attention"] = "all",
+        init: Literal["xavier", "trunc-normal"] = "xavier",
+        keep_norm: bool = True,
+    ):
+        super().__init__(dim, heads, ffn_dim, dropout, depth)
+        if not keep_norm:
+            self.norm1, self.norm2 = nn.Identity(), nn.Identity()
+        for linear in _linears(self, matrices):
+            if init == "trunc-normal":
+                nn.init.trunc_normal_(linear.weight, std=0.02)
+            parametrize.register_parametrization(linear, "weight", SpectralScale(linear.weight, learned=True))

@@ -1,0 +1,35 @@
+"""Query-key alignment: a training loss that draws the queries' and the keys' regions together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from harness.slots import AttentionState, attention_method
+
+
+@attention_method("qk-alignment-loss", slot="attention_loss")
+class QueryKeyAlignment(nn.Module):
+    """Mean distance between the average query and the average key of each image, layer and head.
+
+    L = weight / (B L h) * sum over b, l, a of || mean_i q_i - mean_j k_j ||_2: the plain norm, not its square, with
+    gradients to both sides. q and k (d_h wide) are taken after the bias and before 1/sqrt(d_h), from inputs that
+    contain the position. One value per encoder; the values of several encoders are added.
+
+    Source: Lee, Kim, Heo, "Activating Self-Attention for Multi-Scene Absolute Pose Regression", NeurIPS 2024;
+    ``models/transposenet/attention.py`` and ``main.py`` of dlalth557/ActMST (weight 0.1 in all configurations).
+
+    Parameters: 0. Complexity: O(B L N d).
+
+    Args:
+        weight: lambda, the weight of the loss beside those of the task.
+    """
+
+    def __init__(self, weight: float = 0.1):
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, states: list[AttentionState]) -> Tensor:
+        """States of the layers of one encoder, each with q, k (B, heads, N, d_h) -> scalar."""
+        distances = [torch.linalg.vector_norm(state.q.mean(2) - state.k.mean(2), dim=-1) for state in states]
+        return self.weight * torch.stack([distance.mean() for distance in distances]).mean()
