@@ -44,6 +44,8 @@ class BlockPlace(Options):
     """Dotted module path from the model, e.g. ``backbone.layer3`` or ``backbone.layer3.0.conv2``."""
     branch: int | None = None
     """Which tensor, where the module returns several (HRNet's branches); all of them by default."""
+    replace: bool = False
+    """Put the block in the module's stead (a 3x3 convolution that keeps its shape, say) rather than after it."""
 
 
 class Weights(Options):

@@ -28,7 +28,8 @@ class FrozenBackbone(nn.Module):
 
     def __init__(self, backbone: nn.Module):
         super().__init__()
-        self.backbone = backbone.requires_grad_(False).eval()
+        self.backbone = backbone.requires_grad_(False)
+        self.backbone.eval()  # not chained: OpenMMLab backbones override train() and return nothing
         self.caching = True
         self._memory: dict[str, list[Tensor]] = {}
         self._bytes = 0

@@ -88,6 +88,8 @@ class _Calls:
     count: int = 0
     layouts: dict[int, _Layout] = field(default_factory=dict)
     """Index of the output -> layout, for those outputs that are maps."""
+    keeps_shape: bool = False
+    """Whether it turns one tensor into one of the same shape."""
 
 
 def _same_shape(block: nn.Module, x: Tensor) -> Tensor:
@@ -150,13 +152,15 @@ def _dry_run(model: nn.Module, image: tuple[int, int]) -> tuple[dict[str, _Calls
     handles = []
 
     def watch(path: str, module: nn.Module) -> None:
-        def look(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        def look(_module: nn.Module, inputs: Any, output: Any) -> None:
             grid = _grid_of(output)
             outputs = [output] if isinstance(output, Tensor) else list(output) if isinstance(output, (tuple, list)) else []
             layouts = {i: _layout_of(x, image, grid, latest[-1] if latest else None) for i, x in enumerate(outputs)}
             calls = seen.setdefault(path, _Calls())
             calls.count += 1
             calls.layouts = {i: layout for i, layout in layouts.items() if layout is not None}
+            tensors = isinstance(output, Tensor) and len(inputs) == 1 and isinstance(inputs[0], Tensor)
+            calls.keeps_shape = tensors and inputs[0].shape == output.shape
             if grid:
                 sources[path] = _Grid(grid)
                 latest.append(sources[path])
@@ -209,8 +213,8 @@ def insert_blocks(model: nn.Module, places: list[dict[str, Any]], input_size: tu
     Args:
         model: an OpenMMLab model (or any module) with a ``backbone`` that takes (B, 3, H, W).
         places: ``path`` (dotted, from the model), ``branch`` (which output, where a module returns several; all of
-            them if ``None``), ``plugin`` (a loaded plugin of the ``block`` slot) and ``params``. A branch gets a
-            block of its own.
+            them if ``None``; each gets a block of its own), ``replace`` (the block stands in the module's stead),
+            ``plugin`` (a loaded plugin of the ``block`` slot) and ``params``.
         input_size: (H, W) of the images the model sees, for the dry run that finds the widths.
 
     Raises:
@@ -224,13 +228,17 @@ def insert_blocks(model: nn.Module, places: list[dict[str, Any]], input_size: tu
     seen, sources = _dry_run(model, tuple(input_size))
     blocks = nn.ModuleDict()
     for place in places:
-        path, fillings = place["path"], {}
+        path, replace, fillings = place["path"], place.get("replace", False), {}
         for index, layout in _layouts_at(path, place.get("branch"), seen).items():
             key = f"{path.replace('.', '-')}@{index}"
             if key in blocks:
                 raise UsageError(f"a block is inserted twice at '{path}'. Delete one of the two places.")
             blocks[key] = slots.build(place["plugin"], place.get("params") or {}, channels=layout.channels)
             fillings[index] = (blocks[key], layout)
+        if replace and not seen[path].keeps_shape:
+            raise UsageError(f"no block can replace '{path}': its output has another shape than its input. Insert it after that module.")
+        if replace:
+            model.set_submodule(path, nn.Identity())
         model.get_submodule(path).register_forward_hook(_Place(fillings))
     model.add_module(NAME, blocks)
     for path, grid in sources.items():
