@@ -144,9 +144,15 @@ def observed() -> bool:
 def observe(module: Any, **values: Any) -> None:
     """Offer what a module attended to; costs one truth test when nobody listens.
 
-    Names with a fixed meaning: ``q``, ``k`` (B, heads, N, d_h), before the 1/sqrt(d_h) scale; ``map``, either
-    (B, heads, N_q, N_k) or a spatial map (B, M, H, W). A value may be a function without arguments: it is
-    called only by an observer that wants it, so a fused attention computes its map only when asked for.
+    Names with a fixed meaning:
+
+    * ``q``, ``k``: (B, heads, N, d_h), before the 1/sqrt(d_h) scale;
+    * ``attention``: (B, heads, N_q, N_k), which key each query attends to;
+    * ``map``: (B, M, H, W), M maps over positions that do not depend on a query (a pooling's attention, a
+      spatial gate, a unary term).
+
+    A value may be a function without arguments: it is called only by an observer that wants it, so a fused
+    attention computes its map only when asked for.
     """
     for observer in _observers:
         observer(module, values)

@@ -34,7 +34,7 @@ class Outcome:
     diagnostics: dict[str, float] = field(default_factory=dict)
     """Numbers that describe the attention itself."""
     durations: dict[str, float] = field(default_factory=dict)
-    """Seconds: ``build``, ``train``, ``test``, ``cost``."""
+    """Seconds: ``build``, ``train``, ``test``, ``cost``, ``diagnostics``."""
     environment: dict[str, Any] = field(default_factory=dict)
     """Package versions, git sha and dirty flag, device, driver."""
     notes: list[str] = field(default_factory=list)

@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from harness import openmmlab
 from harness.benchmarks.base import DATA
 from harness.compose import Trial
+from harness.diagnostics.collect import diagnose
 from harness.engine import cost, environment
 from harness.engine.hooks import Checkpoint, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss
 from harness.engine.outcome import Cost, Outcome
@@ -110,16 +111,22 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     trained = time.perf_counter()
     metrics = runner.test()
     tested = time.perf_counter()
+    measured = _cost(runner, device, before_mb)
+    costed = time.perf_counter()
+    diagnostics, notes = _diagnostics(runner, work_dir / "artifacts")
     outcome = Outcome(
         metrics=_finite(metrics),
-        cost=_cost(runner, device, before_mb),
+        cost=measured,
         per_sample=_per_sample(runner),
+        diagnostics=diagnostics,
         environment=environment.describe(device),
+        notes=notes,
         durations={
             "build": built - started,
             "train": trained - built,
             "test": tested - trained,
-            "cost": time.perf_counter() - tested,
+            "cost": costed - tested,
+            "diagnostics": time.perf_counter() - costed,
         },
     )
     if batch_divisor > 1:
@@ -144,6 +151,15 @@ def _per_sample(runner: Runner) -> dict[str, np.ndarray]:
         for name, values in getattr(metric, "per_sample", {}).items():
             scores[name] = np.asarray(values, dtype=np.float32)
     return scores
+
+
+def _diagnostics(runner: Runner, pictures: Path) -> tuple[dict[str, float], list[str]]:
+    """Diagnostics of the attention, and a note if they could not be had: they never cost a trial its result."""
+    try:
+        return diagnose(runner.model, runner.test_dataloader, pictures=pictures), []
+    except Exception as error:
+        runner.logger.exception("diagnostics failed")
+        return {}, [f"no diagnostics: {type(error).__name__}: {error}"]
 
 
 def _cost(runner: Runner, device: str, before_mb: float | None) -> Cost:

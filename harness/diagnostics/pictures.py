@@ -1,0 +1,62 @@
+"""Pictures of attention maps over images."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+
+def _as_image(tensor: Tensor, size: int = 160) -> np.ndarray:
+    """A normalised network input (3, H, W) as a displayable (h, w, 3) RGB picture."""
+    array = tensor.detach().float().cpu().numpy().transpose(1, 2, 0)
+    low, high = array.min(), array.max()
+    array = (255 * (array - low) / max(high - low, 1e-6)).astype(np.uint8)
+    scale = size / array.shape[0]
+    return cv2.resize(array, (max(1, round(array.shape[1] * scale)), size), interpolation=cv2.INTER_AREA)
+
+
+def _grid(maps: Tensor, aspect: float) -> np.ndarray:
+    """Maps (M, H, W), or (M, N) over a grid of the image's aspect ratio, as (M, H, W)."""
+    array = maps.detach().float().cpu().numpy()
+    if array.ndim == 2:
+        count = array.shape[1]
+        rows = max(1, round(math.sqrt(count / aspect)))
+        while count % rows:
+            rows -= 1
+        array = array.reshape(array.shape[0], rows, count // rows)
+    return array
+
+
+def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """A map (H, W) in colour over a picture (h, w, 3), min-max scaled; a constant map is drawn as zero."""
+    spread = heat.max() - heat.min()
+    scaled = (heat - heat.min()) / spread if spread > 1e-12 else np.zeros_like(heat)
+    large = cv2.resize(scaled.astype(np.float32), image.shape[1::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    colour = cv2.applyColorMap((255 * large).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
+    return (0.45 * image + 0.55 * colour).astype(np.uint8)
+
+
+def save_overlays(folder: Path, index: int, image: Tensor, maps: dict[str, Tensor], most: int = 8) -> Path:
+    """Write one picture: a row per layer, the image first, then a column per head or map (at most ``most``).
+
+    Returns:
+        The file written, ``attention-<index>.png``.
+    """
+    picture = _as_image(image)
+    aspect = picture.shape[1] / picture.shape[0]
+    rows = []
+    for name, tensor in maps.items():
+        panels = [picture.copy(), *(overlay(picture, heat) for heat in _grid(tensor, aspect)[:most])]
+        label = np.full((18, sum(panel.shape[1] for panel in panels), 3), 255, np.uint8)
+        cv2.putText(label, name, (3, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
+        rows += [label, np.concatenate(panels, axis=1)]
+    width = max(row.shape[1] for row in rows)
+    padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"attention-{index}.png"
+    cv2.imwrite(str(file), np.concatenate(padded)[..., ::-1])
+    return file
