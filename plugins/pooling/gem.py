@@ -26,9 +26,7 @@ class GeneralizedMeanPooling(Pooling):
     Source: Radenović, Tolias, Chum, "Fine-tuning CNN Image Retrieval with No Human Annotation", TPAMI 2018, eq. 3.
     """
 
-    def __init__(
-        self, channels: int, p: float = 3.0, learnable: bool = True, eps: float = 1e-6, flavour: str = "mmpretrain"
-    ) -> None:
+    def __init__(self, channels: int, p: float = 3.0, learnable: bool = True, eps: float = 1e-6, flavour: str = "mmpretrain") -> None:
         super().__init__()
         if p < 1:
             raise ValueError(f"p is {p}; a generalised mean needs p >= 1")

@@ -1,0 +1,101 @@
+"""Masks that look at no attention: random tokens and random blocks.
+
+Source: Bao et al., "BEiT", ICLR 2022, section 2.3, and Zhou et al., "iBOT", ICLR 2022, in the form of ``loader.py`` of
+gkakogeorgiou/attmask. ``mmpretrain.BEiTMaskGenerator`` is the same idea with a fixed count of tokens and global
+random state.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from harness_plugins.masking.common import Masking, check_attention, uniform
+from torch import Tensor
+
+from harness.slots import attention_method
+
+ATTEMPTS = 10
+LOG_ASPECT = math.log(1 / 0.3)
+
+
+@attention_method("random-masking", slot="masking")
+@dataclass(frozen=True)
+class RandomMasking(Masking):
+    """Mask ⌊rN⌋ tokens drawn uniformly; one r per image. ``low: 0.75, high: 0.75`` is the paper's second variant."""
+
+    def __call__(self, attention: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """(B, N), of which only the shape and device count, → bool mask (B, N)."""
+        check_attention(attention)
+        images, tokens = attention.shape
+        device = generator.device if generator is not None else attention.device
+        rank = torch.rand(images, tokens, generator=generator, device=device).argsort(1).argsort(1)
+        counts = torch.tensor([int(tokens * self.ratio(generator)) for _ in range(images)], device=device)
+        return self.keep_some((rank < counts.unsqueeze(1)).to(attention.device), generator)
+
+
+def block_mask(height: int, width: int, area: float, generator: torch.Generator | None = None) -> Tensor:
+    """Cover about ``area`` tokens of a grid with random rectangles.
+
+    Each rectangle has an area from U(⌊min(H, W)/3⌋², what is left) and an aspect from log-U(0.3, 1/0.3); it is kept if
+    it is smaller than the grid on both sides and adds between 1 and what is left. After ten attempts without one the
+    mask stays as it is, so that it may cover less than ``area``, never more.
+
+    Returns:
+        Bool (H, W), on the CPU.
+    """
+    mask = torch.zeros(height, width, dtype=torch.bool)
+    covered = 0
+    while covered < area:
+        added = _add_block(mask, area - covered, generator)
+        if not added:
+            break
+        covered += added
+    return mask
+
+
+def _add_block(mask: Tensor, left: float, generator: torch.Generator | None) -> int:
+    """Add one rectangle of at most ``left`` new tokens, in place; returns how many were new."""
+    height, width = mask.shape
+    for _ in range(ATTEMPTS):
+        target = uniform((min(height, width) // 3) ** 2, left, generator)
+        aspect = math.exp(uniform(-LOG_ASPECT, LOG_ASPECT, generator))
+        h, w = round(math.sqrt(target * aspect)), round(math.sqrt(target / aspect))
+        if w >= width or h >= height:
+            continue
+        top = int(uniform(0, height - h + 1, generator))
+        start = int(uniform(0, width - w + 1, generator))
+        block = mask[top : top + h, start : start + w]
+        new = h * w - int(block.sum())
+        if 0 < new <= left:
+            block.fill_(True)
+            return new
+    return 0
+
+
+@attention_method("random-block-wise-masking", slot="masking")
+@dataclass(frozen=True)
+class RandomBlockWiseMasking(Masking):
+    """Mask rectangles up to rN tokens (:func:`block_mask`); one r per image.
+
+    Args:
+        low, high, masking_prob: see :class:`~harness_plugins.masking.common.Masking`.
+        height: rows H of the token grid; 0 means that the grid is square.
+    """
+
+    height: int = 0
+
+    def __call__(self, attention: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """(B, H·W), of which only the shape and device count, → bool mask (B, H·W).
+
+        Raises:
+            ValueError: N tokens do not fill a grid of that height.
+        """
+        check_attention(attention)
+        images, tokens = attention.shape
+        height = self.height or math.isqrt(tokens)
+        if tokens % height or (not self.height and height**2 != tokens):
+            raise ValueError(f"{tokens} tokens do not fill a grid {f'of {height} rows' if self.height else 'that is square'}; set height")
+        masks = [block_mask(height, tokens // height, self.ratio(generator) * tokens, generator).flatten() for _ in range(images)]
+        return self.keep_some(torch.stack(masks).to(attention.device), generator)

@@ -1,0 +1,42 @@
+"""Log-sum-exp pooling: uniform attention with the pooling function x ↦ e^{rx}."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from harness_plugins.pooling.frame import Pooling, full
+from torch import Tensor, nn
+
+from harness.slots import attention_method
+
+
+@attention_method("lse", slot="pooling")
+class LogSumExpPooling(Pooling):
+    """z = (1/r) log (1/N) Σ_i e^{r x_i} per channel: the frame with uniform A and f(x) = e^{rx}.
+
+    r → 0 is the mean, r → ∞ the maximum. Computed as a log-sum-exp, which is the authors'
+    x_max + (1/r) log mean e^{r(x − x_max)} without its intermediate maps.
+
+    Args:
+        channels: ignored; r is shared by all channels.
+        r: sharpness, not 0. 1 is the fixed value of billpsomas/simpool (``lse``); theirs for the learnable
+            one (``learnlse``) is 10.
+        learnable: whether r is trained.
+
+    Parameters: 0, or 1 if learnable. O(Nd). The weights differ per channel, so there is no map.
+    Source: Pinheiro, Collobert, "From Image-level to Pixel-level Labeling with Convolutional Networks", CVPR
+    2015, eq. 2; ``LSEPool`` of billpsomas/simpool.
+    """
+
+    def __init__(self, channels: int, r: float = 1.0, learnable: bool = False) -> None:
+        super().__init__()
+        if r == 0:
+            raise ValueError("r is 0, where log-sum-exp is undefined; its limit is the mean, which is 'gap'")
+        self.r = nn.Parameter(torch.tensor([float(r)])) if learnable else float(r)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, C)."""
+        with torch.autocast(x.device.type, enabled=False):
+            x = full(x.flatten(2))
+            return (torch.logsumexp(self.r * x, -1) - math.log(x.shape[-1])) / self.r
