@@ -12,6 +12,7 @@ from typing import Any
 
 import harness
 from harness import paths
+from harness.compose import NUMERICS
 
 _PACKAGES = (
     "torch torchvision mmengine mmcv mmcv-lite mmsegmentation mmpose mmdet mmpretrain numpy scipy opencv-python-headless faster-coco-eval"
@@ -51,6 +52,7 @@ def describe(device: str) -> dict[str, Any]:
     """Everything about where a trial ran. Imports torch only for a CUDA device."""
     about: dict[str, Any] = {
         "packages": package_versions(),
+        "numerics": NUMERICS,
         **source_revision(),
         "platform": platform.platform(),
         "machine": platform.machine(),
