@@ -129,7 +129,7 @@ def build(plugin: str, params: dict[str, Any], **context: Any) -> nn.Module:
         raise did_you_mean(plugin, registry().module_dict, "plugin", "harness list plugins")
     try:
         return cls(**context, **params)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UsageError(f"plugin '{plugin}' cannot be built with {params or 'no parameters'}: {error}") from error
 
 

@@ -1,0 +1,1 @@
+"""Streamlit pages over :mod:`harness.analysis`: no SQL and no statistics of their own."""

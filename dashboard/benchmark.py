@@ -1,0 +1,93 @@
+"""Benchmark page: what a benchmark is, sample images with annotations, and its results per scene."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboard import common
+from harness import benchmarks, data
+from harness.analysis.leaderboard import Row
+from harness.catalog import Benchmark, load_catalog
+from harness.errors import HarnessError
+
+
+@st.cache_data(show_spinner="Reading samples…")
+def _samples(name: str, _bench: Benchmark, version: int, count: int) -> list[tuple[str, object, str]]:
+    root = os.environ.get("HARNESS_DATA")
+    folder = data.ensure(_bench, Path(root) if root else None)
+    found = benchmarks.family(_bench.family).samples(_bench, folder, count)
+    return [(sample.name, sample.annotated, sample.caption) for sample in found]
+
+
+def _show_samples(bench: Benchmark) -> None:
+    try:
+        found = _samples(bench.id, bench, bench.version, 8)
+    except HarnessError as error:
+        st.info("No samples can be shown.")
+        st.text(str(error))
+        return
+    columns = st.columns(4)
+    for index, (name, picture, caption) in enumerate(found):
+        with columns[index % 4]:
+            st.image(picture, width="stretch")
+            st.text(caption or name)
+
+
+def _bars(rows: list[Row]) -> None:
+    primary = [row for row in rows if row.primary]
+    if not primary:
+        return
+    first = primary[0]
+    frame = pd.DataFrame(
+        {
+            "method": [row.method for row in primary],
+            "mean": [row.mean for row in primary],
+            "low": [row.ci95[0] if row.ci95 else row.mean for row in primary],
+            "high": [row.ci95[1] if row.ci95 else row.mean for row in primary],
+        }
+    )
+    order = alt.EncodingSortField("mean", order="descending" if first.higher_is_better else "ascending")
+    base = alt.Chart(frame).encode(y=alt.Y("method:N", sort=order, title=None))
+    chart = base.mark_bar().encode(x=alt.X("mean:Q", title=f"{first.metric} ({first.unit})")) + base.mark_errorbar().encode(
+        x=alt.X("low:Q", title=""), x2="high:Q"
+    )
+    if first.floor is not None:
+        chart = chart + alt.Chart(pd.DataFrame({"floor": [first.floor]})).mark_rule(strokeDash=[5, 4], color="grey").encode(x="floor:Q")
+    st.altair_chart(chart, width="stretch")
+    st.caption("Bars are means over seeds with 95 % intervals; the dashed line is the floor.")
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Benchmarks")
+    try:
+        catalog = load_catalog()
+    except HarnessError as error:
+        st.error("The registry cannot be read.")
+        st.text(str(error))
+        st.stop()
+    name = st.selectbox("Benchmark", list(catalog.benchmarks))
+    bench = catalog.benchmarks[name]
+    st.text(bench.title)
+    left, right = st.columns(2)
+    left.text(f"family   {bench.family}\ntier     {bench.tier}\nversion  {bench.version}")
+    right.code(str(bench.data), language=None)
+    if bench.tier == "synthetic":
+        st.caption("Synthetic: generated images, for machinery and controlled questions.")
+    st.header("Samples")
+    _show_samples(bench)
+    st.header("Results")
+    rows = [row for row in common.board().rows if row.benchmark == name]
+    if not rows:
+        st.text("No results yet.")
+        return
+    _bars(rows)
+    st.dataframe(common.table(rows).drop(columns=["benchmark", "value"]), hide_index=True, width="stretch")
+
+
+main()

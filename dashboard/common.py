@@ -1,0 +1,110 @@
+"""What all pages share: the database, cached reads, number formats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from harness import paths
+from harness.analysis import source
+from harness.analysis.leaderboard import Board, Row
+from harness.errors import HarnessError
+
+REFRESH = 10
+"""Seconds until a page reads the database again."""
+
+
+@st.cache_data(ttl=REFRESH, show_spinner=False)
+def _board(url: str, all_versions: bool) -> Board:
+    return source.board(url, all_versions=all_versions)
+
+
+@st.cache_data(ttl=REFRESH, show_spinner=False)
+def _trials(url: str) -> list[Any]:
+    return source.trials(url)
+
+
+def _or_stop(read, *arguments: Any) -> Any:
+    """What ``read`` returns; a database that cannot be read ends the page with the reason, as text."""
+    try:
+        return read(*arguments)
+    except HarnessError as error:
+        st.error("The database cannot be read.")
+        st.text(str(error))
+        st.stop()
+
+
+def board(all_versions: bool = False) -> Board:
+    """The leaderboard, at most ``REFRESH`` seconds old."""
+    return _or_stop(_board, paths.default_database(), all_versions)
+
+
+def trials() -> list[Any]:
+    """Where every trial stands, at most ``REFRESH`` seconds old."""
+    return _or_stop(_trials, paths.default_database())
+
+
+def intro() -> None:
+    """Name the database in the sidebar."""
+    st.sidebar.caption("Database")
+    st.sidebar.code(paths.default_database(), language=None)
+
+
+def empty() -> None:
+    """Say how to fill an empty database, and end the page."""
+    st.info("No results yet. Run the quick suite, then come back:")
+    st.code("harness run -s quick", language="bash")
+    st.stop()
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A value with about ``digits`` significant digits; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "–"
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        decimals = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
+        return f"{value:.{min(decimals, 4)}f}"
+    return f"{value:.{digits - 1}e}"
+
+
+def interval(row: Row) -> str:
+    """``mean ± half-width``, or the mean alone where there are fewer than two seeds."""
+    if row.ci95 is None:
+        return number(row.mean)
+    return f"{number(row.mean)} ± {number((row.ci95[1] - row.ci95[0]) / 2, 2)}"
+
+
+def table(rows: Sequence[Row]) -> pd.DataFrame:
+    """Leaderboard rows as a table for people; the floor of a benchmark is a row of its own."""
+    records = []
+    floors: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        floors.setdefault((row.benchmark, row.metric), row)
+        records.append(
+            {
+                "benchmark": row.benchmark,
+                "method": row.method,
+                "slot": row.slot,
+                "metric": row.metric,
+                "unit": row.unit,
+                "mean ± 95 %": interval(row),
+                "value": row.mean,
+                "seeds": row.n,
+                "below floor": "below floor" if row.below_floor else "",
+                "params (M)": None if row.params is None else row.params / 1e6,
+                "GFLOPs": None if row.flops is None else row.flops / 1e9,
+                "latency (ms)": row.latency_ms,
+                "memory (MB)": row.peak_memory_mb,
+            }
+        )
+    for (benchmark, metric), row in floors.items():
+        if row.floor is not None:
+            records.append(
+                {"benchmark": benchmark, "method": "floor", "slot": "", "metric": metric, "unit": row.unit,
+                 "mean ± 95 %": number(row.floor), "value": row.floor, "below floor": ""}
+            )  # fmt: skip
+    return pd.DataFrame(records)

@@ -1,0 +1,88 @@
+"""Leaderboard page: methods side by side, with intervals, floors and costs, and a metric against a cost."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboard import common
+from harness.analysis.leaderboard import Row
+
+COSTS = {
+    "Latency (ms)": "latency_ms",
+    "FLOPs": "flops",
+    "Parameters": "params",
+    "Peak memory (MB)": "peak_memory_mb",
+}
+
+
+def _chosen(rows: list[Row]) -> list[Row]:
+    """The rows the sidebar's filters let through."""
+    chosen = rows
+    for label, field in (("Family", "family"), ("Tier", "tier"), ("Benchmark", "benchmark"), ("Method", "method")):
+        options = list(dict.fromkeys(getattr(row, field) for row in chosen))
+        picked = st.sidebar.multiselect(label, options)
+        chosen = [row for row in chosen if not picked or getattr(row, field) in picked]
+    if not st.sidebar.toggle("All metrics", value=False, help="By default each benchmark's primary metric only."):
+        chosen = [row for row in chosen if row.primary]
+    return chosen
+
+
+def _against_cost(rows: list[Row]) -> None:
+    """Scatter of one benchmark's primary metric against a cost."""
+    primary = [row for row in rows if row.primary]
+    left, right = st.columns(2)
+    name = left.selectbox("Benchmark", list(dict.fromkeys(row.benchmark for row in primary)), key="plot-benchmark")
+    label = right.selectbox("Cost", list(COSTS), key="plot-cost")
+    points = [
+        {
+            "method": row.method,
+            "mean": row.mean,
+            "low": row.ci95[0] if row.ci95 else row.mean,
+            "high": row.ci95[1] if row.ci95 else row.mean,
+            "cost": getattr(row, COSTS[label]),
+        }
+        for row in primary
+        if row.benchmark == name and getattr(row, COSTS[label]) is not None
+    ]
+    if not points:
+        st.text("No costs were measured for this benchmark.")
+        return
+    first = next(row for row in primary if row.benchmark == name)
+    direction = "higher is better" if first.higher_is_better else "lower is better"
+    axis = alt.Y("mean:Q", title=f"{first.metric} ({first.unit}, {direction})", scale=alt.Scale(zero=False))
+    base = alt.Chart(pd.DataFrame(points)).encode(x=alt.X("cost:Q", title=label, scale=alt.Scale(zero=False)), color=alt.Color("method:N", title="Method"))
+    chart = base.mark_errorbar().encode(y=alt.Y("low:Q", title=""), y2="high:Q") + base.mark_point(size=90, filled=True).encode(
+        y=axis, tooltip=["method", "mean", "low", "high", "cost"]
+    )
+    if first.floor is not None:
+        rule = alt.Chart(pd.DataFrame({"floor": [first.floor]})).mark_rule(strokeDash=[5, 4], color="grey").encode(y="floor:Q")
+        chart = chart + rule
+    st.altair_chart(chart.properties(height=380), width="stretch")
+    st.caption("Bars are 95 % intervals over seeds; the dashed line is the floor: a trivial predictor from the same data.")
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Leaderboard")
+    found = common.board(all_versions=st.sidebar.toggle("Older benchmark versions", value=False))
+    if not found.rows:
+        common.empty()
+    rows = _chosen(found.rows)
+    for note in found.notes:
+        st.text(f"Note: {note}")
+    if any(row.tier == "synthetic" for row in rows):
+        st.caption("Benchmarks of the synthetic tier are generated data: for machinery and controlled questions, not for claims about photographs.")
+    for benchmark in dict.fromkeys(row.benchmark for row in rows):
+        mine = [row for row in rows if row.benchmark == benchmark]
+        st.subheader(f"{mine[0].family} · {mine[0].tier}", divider="grey")
+        st.text(f"{benchmark} (version {mine[0].version})")
+        shown = common.table(mine).drop(columns=["benchmark", "value"])
+        st.dataframe(shown, hide_index=True, width="stretch", key=f"table-{benchmark}")
+    if rows:
+        st.header("Metric against cost")
+        _against_cost(rows)
+
+
+main()

@@ -1,0 +1,59 @@
+"""Runs page: where every trial stands, why some failed, and what they left behind."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import common
+from harness.analysis import source
+
+
+def _when(seconds: float | None) -> str:
+    return "" if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Runs")
+    rows = common.trials()
+    if not rows:
+        common.empty()
+    counts = {state: sum(row.state == state for row in rows) for state in ("done", "running", "planned", "failed")}
+    for column, (state, count) in zip(st.columns(4), counts.items(), strict=True):
+        column.metric(state, count)
+    states = st.multiselect("State", list(counts))
+    shown = [row for row in rows if not states or row.state in states]
+    frame = pd.DataFrame(
+        {
+            "trial": [row.digest for row in shown],
+            "benchmark": [row.benchmark for row in shown],
+            "method": [row.method for row in shown],
+            "seed": [row.seed for row in shown],
+            "state": [row.state if row.state != "running" or row.alive else "interrupted" for row in shown],
+            "reason": [row.reason or "; ".join(row.notes) for row in shown],
+            "seconds": [row.seconds for row in shown],
+            "finished": [_when(row.finished) for row in shown],
+        }
+    )
+    st.dataframe(frame, hide_index=True, width="stretch")
+    if not shown:
+        return
+    digest = st.selectbox("Trial", [row.digest for row in shown], format_func=lambda d: _label(next(r for r in shown if r.digest == d)))
+    row = next(row for row in shown if row.digest == digest)
+    if row.reason:
+        st.error("This trial failed.")
+        st.text(row.reason)
+    for picture in source.pictures(row):
+        st.image(str(picture), caption=picture.name)
+    st.subheader("End of the log")
+    st.code(source.log_tail(row) or "no log", language=None)
+
+
+def _label(row) -> str:
+    return f"{row.benchmark} · {row.method} · seed {row.seed} · {row.state} · {row.digest}"
+
+
+main()

@@ -1,0 +1,53 @@
+"""What readers (command line, dashboard, reports) ask of a database, opened read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.analysis import leaderboard
+from harness.store import open_store
+
+if TYPE_CHECKING:
+    from harness.store import Result, TrialRow
+
+
+def board(url: str, *, all_versions: bool = False, **filters: Iterable[str] | None) -> leaderboard.Board:
+    """The leaderboard of a database.
+
+    Args:
+        filters: ``benchmarks``, ``families``, ``methods``, ``digests``; each a collection of names, none means all.
+
+    Raises:
+        UsageError: the database cannot be read. One that does not exist yet has no rows.
+    """
+    store = open_store(url, read_only=True)
+    numerics = {digest: about.get("numerics") for digest, about in store.environments().items()}
+    return leaderboard.build(store.results(**filters), store.specs(), store.floors(), numerics=numerics, all_versions=all_versions)
+
+
+def trials(url: str, **filters: Iterable[str] | None) -> list[TrialRow]:
+    """Where every trial stands."""
+    return open_store(url, read_only=True).trials(**filters)
+
+
+def results(url: str, **filters: Iterable[str] | None) -> list[Result]:
+    """Trials that are done, with all of their numbers."""
+    return open_store(url, read_only=True).results(**filters)
+
+
+def log_tail(row: TrialRow, lines: int = 40) -> str:
+    """The last lines of a trial's log; empty where there is none."""
+    if not row.log or not Path(row.log).is_file():
+        return ""
+    with Path(row.log).open("rb") as stream:
+        stream.seek(0, 2)
+        stream.seek(max(0, stream.tell() - 200 * lines))
+        return "\n".join(stream.read().decode("utf-8", "replace").splitlines()[-lines:])
+
+
+def pictures(row: TrialRow) -> list[Path]:
+    """Pictures a trial left: attention maps over test images, trajectories."""
+    folder = Path(row.work_dir or "") / "artifacts"
+    return sorted(folder.glob("*.png")) if row.work_dir and folder.is_dir() else []
