@@ -1,0 +1,108 @@
+"""Synthetic scenes in which the class of a region depends on something far away.
+
+Striped fields look alike: nothing in a field or near it tells wheat from rye. A framed sign in one
+corner does, by its colour, for all fields of the image. Round stones in the same two colours lie about, so the sign must be
+recognised where it stands and its colour be carried over; averaging colours over the image does not help.
+
+The nearest field pixel is at least :data:`GAP` pixels (Chebyshev) from the nearest sign pixel. A network
+whose receptive field reaches less far cannot do better than guess between wheat and rye.
+
+The images are written in the layout that the ``mmseg-folder`` format reads: ``train/``, ``trainannot/``,
+``test/``, ``testannot/``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.benchmarks.segmentation.options import SyntheticData
+
+if TYPE_CHECKING:
+    import numpy as np
+
+GAP = 34
+"""Least distance in pixels between a sign and a field, for images of 64 pixels and more."""
+
+_SIGN = 12
+_GROUND, _STONE, _WHEAT, _RYE, _SIGNPOST = range(5)
+_COLOURS = ((205, 70, 60), (65, 95, 205))
+"""Of signs and stones; the first means wheat."""
+_FRAME = (235, 235, 230)
+
+
+def generate(options: SyntheticData, out: Path) -> None:
+    """Write the dataset into the folder ``out``; the same options write the same bytes."""
+    import cv2
+    import numpy as np
+
+    for number, (split, count) in enumerate((("train", options.train), ("test", options.test))):
+        images, labels = out / split, out / f"{split}annot"
+        images.mkdir(parents=True)
+        labels.mkdir()
+        for index in range(count):
+            rng = np.random.default_rng([options.seed, number, index])
+            image, label = _scene(rng, options.size, crop=index % 2, cue=options.cue)
+            cv2.imwrite(str(images / f"{index:05d}.png"), image[:, :, ::-1])
+            cv2.imwrite(str(labels / f"{index:05d}.png"), label)
+
+
+def _scene(rng: np.random.Generator, size: int, *, crop: int, cue: bool) -> tuple[np.ndarray, np.ndarray]:
+    """One RGB image (size, size, 3) and its label map (size, size), both uint8."""
+    import numpy as np
+
+    colour = crop if cue else int(rng.integers(2))
+    image = np.array((104.0, 92.0, 78.0)) + rng.normal(0, 10, (size, size, 3)) + rng.normal(0, 8, 3)
+    label = np.full((size, size), _GROUND, np.uint8)
+    free = np.ones((size, size), bool)
+
+    # the scene is drawn with the sign in the top left corner and turned to a random corner at the end
+    y, x = rng.integers(1, 4, 2)
+    sign = (slice(y, y + _SIGN), slice(x, x + _SIGN))
+    image[sign] = _FRAME + rng.normal(0, 10, (_SIGN, _SIGN, 3))
+    inner = (slice(y + 2, y + _SIGN - 2), slice(x + 2, x + _SIGN - 2))
+    image[inner] = _COLOURS[colour] + rng.normal(0, 10, (_SIGN - 4, _SIGN - 4, 3))
+    label[sign] = _SIGNPOST
+    free[: y + _SIGN + 3, : x + _SIGN + 3] = False
+
+    rows, columns = np.mgrid[:size, :size]
+    gap = min(GAP, size // 2 - 1)
+    far = np.maximum(rows - (y + _SIGN - 1), columns - (x + _SIGN - 1)) >= gap
+    for _ in range(int(rng.integers(2, 4))):
+        mask = _ellipse(rng, rows, columns, far) & far
+        stripes = 60.0 * np.sin((rows + columns) * (2 * np.pi / 6) + rng.uniform(0, 6.3))
+        image[mask] = (np.array((150.0, 145.0, 80.0)) + stripes[..., None] + rng.normal(0, 8, (size, size, 3)))[mask]
+        label[mask] = (_WHEAT, _RYE)[crop]
+        free &= ~mask
+    for stone in range(4):
+        # two of each colour, so that the image's colours do not give the sign away
+        centre = _place(rng, free, radius=5)
+        if centre is None:
+            continue
+        mask = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 <= 4.6**2
+        image[mask] = _COLOURS[stone % 2] + rng.normal(0, 10, (int(mask.sum()), 3))
+        label[mask] = _STONE
+        free &= (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 > 11**2
+
+    turns = int(rng.integers(4))
+    image = np.clip(np.rot90(image, turns), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(image), np.ascontiguousarray(np.rot90(label, turns))
+
+
+def _ellipse(rng: np.random.Generator, rows: np.ndarray, columns: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """An ellipse around a random pixel of ``where``, (H, W) bool."""
+    import numpy as np
+
+    centre = np.argwhere(where)[rng.integers(where.sum())]
+    half = rng.uniform(0.13, 0.22, 2) * rows.shape[0]
+    return ((rows - centre[0]) / half[0]) ** 2 + ((columns - centre[1]) / half[1]) ** 2 <= 1
+
+
+def _place(rng: np.random.Generator, free: np.ndarray, radius: int) -> tuple[int, int] | None:
+    """A pixel whose disc of ``radius`` is free; ``None`` where 60 tries found none."""
+    size = free.shape[0]
+    for _ in range(60):
+        y, x = (int(v) for v in rng.integers(radius, size - radius, 2))
+        if free[y - radius : y + radius + 1, x - radius : x + radius + 1].all():
+            return y, x
+    return None

@@ -1,0 +1,81 @@
+"""Asymmetric non-local network: attention to a pyramid of pooled keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from harness_plugins.context.attention import FusedAttentionBlock, options
+from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads.ann_head import PPMConcat
+from torch import Tensor, nn
+
+from harness.slots import attention_method
+
+
+class AsymmetricBlock(nn.Module):
+    """Queries from one map, keys and values from another pooled to a few tokens; joined with the query map.
+
+    Same parameters, names and output as mmseg's ``AFNB`` (``low_channels`` given) and ``APNB`` (not given, then
+    queries and keys share their projection).
+    """
+
+    def __init__(self, channels: int, low_channels: int | None, project_channels: int, key_pool_scales: Sequence[int]):
+        super().__init__()
+        block = FusedAttentionBlock(
+            low_channels or channels,
+            channels,
+            project_channels,
+            channels,
+            share_key_query=low_channels is None,
+            key_downsample=PPMConcat(key_pool_scales),
+        )
+        self.stages = nn.ModuleList([block])
+        join = options() if low_channels is None else options(act_cfg=None)
+        self.bottleneck = ConvModule(2 * channels, channels, 1, **join)
+
+    def forward(self, x: Tensor, low: Tensor | None = None) -> Tensor:
+        return self.bottleneck(torch.cat([self.stages[0](x, x if low is None else low), x], dim=1))
+
+
+@attention_method("ann", slot="context")
+class AsymmetricNonLocal(nn.Module):
+    r"""ANN, (B,C,H,W) -> (B,C,H,W): the fusion block AFNB where a shallower level is given, then APNB.
+
+    .. math::
+        y_i = W \Big[ W_o \sum_{j \in P(x')} \mathrm{softmax}_j(q_i^\top k_j / \sqrt{m})\, v_j,\; x_i \Big]
+
+    where P pools keys and values to 1² + 3² + 6² + 8² = 110 tokens. APNB attends within x (x' = x, queries and keys
+    share their projection, as in mmseg); AFNB takes x' from the next shallower level of the backbone.
+
+    Parameters (APNB): Cm + 2m (key), Cm + m (value), mC + C (out), 2C² + 2C (join); AFNB the same with the key and
+    value projections of width C_low, and Cm + 2m more for its own query projection. Complexity O(110 N m).
+    Map: (B, 1, N, 110), rows sum to 1; one for each of the two blocks.
+
+    Zhu, Xu, Bai, Huang, Bai, "Asymmetric Non-local Neural Networks for Semantic Segmentation", ICCV 2019, section
+    3; authors' code MendelXu/ANN. ``mmseg.ANNHead`` has AFNB before the first 3x3 convolution, on the backbone's own
+    2048 channels; the slot lies behind that convolution, so AFNB does too. Where the head sees one level only, AFNB
+    is left out.
+
+    Args:
+        channels: width C of the map.
+        low_channels: width of the shallower level, or ``None`` for APNB alone.
+        project_channels: m; C / 2 by default (256 of 512, as in mmseg).
+        key_pool_scales: sides of the pooled grids.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        low_channels: int | None = None,
+        project_channels: int | None = None,
+        key_pool_scales: Sequence[int] = (1, 3, 6, 8),
+    ):
+        super().__init__()
+        width = project_channels or max(channels // 2, 1)
+        self.fusion = AsymmetricBlock(channels, low_channels, width, key_pool_scales) if low_channels else None
+        self.context = AsymmetricBlock(channels, None, width, key_pool_scales)
+
+    def forward(self, x: Tensor, low: Tensor | None = None) -> Tensor:
+        """``low`` (B, C_low, H', W') is the shallower level's map, of any size."""
+        return self.context(x if self.fusion is None else self.fusion(x, low))

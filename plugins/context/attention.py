@@ -1,0 +1,99 @@
+"""What the context methods built on mmseg's ``SelfAttentionBlock`` share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmseg.models.utils import SelfAttentionBlock
+from torch import Tensor
+
+from harness import slots
+
+NORM = {"type": "BN"}
+ACT = {"type": "ReLU"}
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    """softmax(scale · q kᵀ) v without the (N_q, N_k) matrix, for q (B,1,N_q,d), k (B,1,N_k,d), v (B,1,N_k,e).
+
+    The fused kernels want d = e; zero channels added to q and k change no product.
+    """
+    missing = v.shape[-1] - q.shape[-1]
+    if missing > 0:
+        q, k = F.pad(q, (0, missing)), F.pad(k, (0, missing))
+    return F.scaled_dot_product_attention(q, k, v, scale=scale)
+
+
+class FusedAttentionBlock(SelfAttentionBlock):
+    """mmseg's ``SelfAttentionBlock``, same parameters and output, through fused attention.
+
+    The attention map (B, 1, N_q, N_k) is computed only where somebody asks for it.
+
+    Args:
+        share_key_query: one projection for queries and keys.
+        key_downsample: module (B,C,H,W) -> (B,C,M) that pools keys and values; none by default.
+        with_out: a zero-initialised output projection, where ``value_out_norm`` is off.
+        report: offer q, k and the map to observers.
+    """
+
+    def __init__(
+        self,
+        key_channels: int,
+        query_channels: int,
+        channels: int,
+        out_channels: int,
+        *,
+        share_key_query: bool = False,
+        key_downsample: torch.nn.Module | None = None,
+        key_query_num_convs: int = 1,
+        with_out: bool = True,
+        report: bool = True,
+    ):
+        super().__init__(
+            key_in_channels=key_channels,
+            query_in_channels=query_channels,
+            channels=channels,
+            out_channels=out_channels,
+            share_key_query=share_key_query,
+            query_downsample=None,
+            key_downsample=key_downsample,
+            key_query_num_convs=key_query_num_convs,
+            key_query_norm=True,
+            value_out_num_convs=1,
+            value_out_norm=False,
+            matmul_norm=True,
+            with_out=with_out,
+            conv_cfg=None,
+            norm_cfg=NORM,
+            act_cfg=ACT,
+        )
+        self.report = report
+
+    def attention_map(self, query_feats: Tensor, key_feats: Tensor) -> Tensor:
+        """Rows that sum to 1, (B, 1, N_q, N_k)."""
+        q, k = self._tokens(self.query_project(query_feats)), self._keys(self.key_project(key_feats))
+        return (self.channels**-0.5 * q @ k.mT).softmax(-1)
+
+    def forward(self, query_feats: Tensor, key_feats: Tensor) -> Tensor:
+        q = self._tokens(self.query_project(query_feats))
+        k, v = self._keys(self.key_project(key_feats)), self._keys(self.value_project(key_feats))
+        scale = self.channels**-0.5
+        if self.report:
+            slots.observe(self, q=q, k=k, map=lambda: (scale * q @ k.mT).softmax(-1))
+        context = attend(q, k, v, scale).squeeze(1).mT.unflatten(2, query_feats.shape[2:])
+        return context if self.out_project is None else self.out_project(context)
+
+    def _keys(self, x: Tensor) -> Tensor:
+        return self._tokens(x if self.key_downsample is None else self.key_downsample(x))
+
+    @staticmethod
+    def _tokens(x: Tensor) -> Tensor:
+        """(B, C, ...) -> (B, 1, N, C)."""
+        return x.flatten(2).mT.unsqueeze(1)
+
+
+def options(**given: Any) -> dict[str, Any]:
+    """The norm and activation that the heads of mmseg get by default here, with ``given``."""
+    return {"norm_cfg": NORM, "act_cfg": ACT, **given}

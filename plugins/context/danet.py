@@ -1,0 +1,50 @@
+"""Dual attention: among positions and among channels."""
+
+from __future__ import annotations
+
+from harness_plugins.context.attention import attend
+from mmseg.models.decode_heads.da_head import CAM, PAM
+from torch import Tensor, nn
+
+from harness import slots
+from harness.slots import attention_method
+
+
+class PositionAttention(PAM):
+    """mmseg's ``PAM``, same parameters and output, through fused attention."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (p(x).flatten(2).mT.unsqueeze(1) for p in (self.query_project, self.key_project, self.value_project))
+        slots.observe(self, map=lambda: (q @ k.mT).softmax(-1))
+        return self.gamma(attend(q, k, v, scale=1.0).squeeze(1).mT.unflatten(2, x.shape[2:])) + x
+
+
+@attention_method("danet", slot="context")
+class DualAttention(nn.Module):
+    r"""DANet's two attention modules, summed, (B,C,H,W) -> (B,C,H,W).
+
+    .. math::
+        y = \Big(\gamma_p \sum_j \mathrm{softmax}_j(q_i^\top k_j)\, v_j + x_i\Big)
+          + \Big(\gamma_c\, \mathrm{softmax}(\max_{c'} E_{cc'} - E_{cc'})\, X + X\Big), \quad E = X X^\top
+
+    Both γ start at zero: the output is 2x at first. No 1/√d scale.
+
+    Parameters: 2(Cm + m) + C² + C + 2 with m = C/8. Complexity O(N² C + N C²).
+    Map: (B, 1, N, N) of the position module, rows sum to 1.
+
+    Fu, Liu, Tian, Li, Bao, Fang, Lu, "Dual Attention Network for Scene Segmentation", CVPR 2019, section 3;
+    authors' code junfu1115/DANet. The modules are ``mmseg.DAHead``'s. Its 3x3 convolutions before and behind each
+    branch are the head's own here (one for both), and the branches' extra losses are left out.
+
+    Args:
+        channels: width C of the map.
+        pam_channels: m; C / 8 by default (64 of 512).
+    """
+
+    def __init__(self, channels: int, pam_channels: int | None = None):
+        super().__init__()
+        self.pam = PositionAttention(channels, pam_channels or max(channels // 8, 1))
+        self.cam = CAM()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pam(x) + self.cam(x)

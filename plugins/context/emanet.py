@@ -1,0 +1,65 @@
+"""Expectation-maximization attention."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from harness_plugins.context.attention import options
+from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads.ema_head import EMAModule
+from torch import Tensor, nn
+
+from harness import slots
+from harness.slots import attention_method
+
+
+@attention_method("emanet", slot="context")
+class ExpectationMaximizationAttention(nn.Module):
+    r"""The EMA unit of EMANet around mmseg's ``EMAModule``, (B,C,H,W) -> (B,C,H,W).
+
+    T steps of E: :math:`z_{nk} = \mathrm{softmax}_k(x_n^\top \mu_k)` and M:
+    :math:`\mu_k = \mathrm{norm}_2\big(\sum_n z_{nk} x_n / \sum_n z_{nk}\big)`, then
+
+    .. math::
+        y = \mathrm{ReLU}\big(x + \mathrm{BN}(W_2\, \mathrm{ReLU}(\mu z^\top))\big), \qquad x \text{ in E and M being } W_1 x + b_1
+
+    The steps run without gradients and the bases are a buffer, so W_1 gets none either (in the authors' code as in
+    mmseg, which therefore freezes it).
+
+    Parameters: C² + C (W_1, frozen), C² + 2C (W_2, BN); the bases, CK numbers, are no parameters. Complexity O(NKCT).
+    Map: (B, 1, N, K), how much each basis explains each position; rows sum to 1.
+
+    Li, Zhong, Wu, Yang, Lin, Liu, "Expectation-Maximization Attention Networks for Semantic Segmentation", ICCV
+    2019, sections 3.2 to 3.5; authors' code XiaLiPKU/EMANet. The ReLU before W_2 is mmseg's and the authors' code's, not
+    the paper's.
+
+    Args:
+        channels: width C of the map.
+        num_bases: K.
+        num_stages: T.
+        momentum: share of the new bases in their running mean (mmseg's convention; the paper's 0.9 is the share of
+            the old ones).
+    """
+
+    def __init__(self, channels: int, num_bases: int = 64, num_stages: int = 3, momentum: float = 0.1):
+        super().__init__()
+        self.ema_mid_conv = ConvModule(channels, channels, 1, act_cfg=None).requires_grad_(False)
+        self.ema_module = EMAModule(channels, num_bases, num_stages, momentum)
+        self.ema_out_conv = ConvModule(channels, channels, 1, **options(act_cfg=None))
+
+    def forward(self, x: Tensor) -> Tensor:
+        mid = self.ema_mid_conv(x)
+        # the module replaces its bases in training, after the map has been made from the old ones
+        bases = self.ema_module.bases
+        slots.observe(self, map=lambda: self._responsibilities(mid, bases))
+        rebuilt = F.relu(self.ema_module(mid))
+        return F.relu(x + self.ema_out_conv(rebuilt))
+
+    @torch.no_grad()
+    def _responsibilities(self, x: Tensor, bases: Tensor) -> Tensor:
+        x = x.flatten(2).mT
+        for stage in range(self.ema_module.num_stages):
+            z = (x @ bases).softmax(-1)
+            if stage + 1 < self.ema_module.num_stages:
+                bases = F.normalize(x.mT @ F.normalize(z, p=1, dim=1), dim=1)
+        return z.unsqueeze(1)

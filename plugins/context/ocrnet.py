@@ -1,0 +1,55 @@
+"""Object-contextual representations."""
+
+from __future__ import annotations
+
+import torch
+from harness_plugins.context.attention import options
+from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads.ocr_head import ObjectAttentionBlock, SpatialGatherModule
+from torch import Tensor, nn
+
+from harness import slots
+from harness.slots import attention_method
+
+
+@attention_method("ocrnet", slot="context")
+class ObjectContextualRepresentation(nn.Module):
+    r"""OCR, (B,C,H,W) -> (B,C,H,W): pixels attend to one representation per class.
+
+    Soft object regions M (one per class) come from a coarse segmentation of x that is trained with the labels;
+    :math:`f_k = \sum_i \mathrm{softmax}_i(M_{ki}) x_i`, :math:`w_{ik} = \mathrm{softmax}_k(\phi(x_i)^\top \psi(f_k) / \sqrt{m})`,
+    :math:`y_i = g[\rho(\sum_k w_{ik} \delta(f_k)), x_i]`.
+
+    Parameters for K classes: C² + 2C + CK + K (coarse), 2(Cm + 2m + m² + 2m) (φ, ψ), Cm + 2m (δ), mC + 2C (ρ),
+    2C² + 2C (g). Complexity O(N K C). Map: (B, 1, N, K), rows sum to 1.
+
+    Yuan, Chen, Wang, "Object-Contextual Representations for Semantic Segmentation", ECCV 2020, section 3;
+    authors' code openseg-group/openseg.pytorch. Gathering and attention are ``mmseg.OCRHead``'s. There, as in the paper, the
+    coarse segmentation reads the backbone; the slot has only the map behind the head's first convolution, so it reads that.
+
+    Args:
+        channels: width C of the map.
+        num_classes: K; given by the head.
+        ocr_channels: m; C / 2 by default (256 of 512).
+        auxiliary_weight: weight of the coarse segmentation's loss.
+    """
+
+    def __init__(self, channels: int, num_classes: int = 19, ocr_channels: int | None = None, auxiliary_weight: float = 0.4):
+        super().__init__()
+        self.auxiliary_weight = auxiliary_weight
+        self.coarse = nn.Sequential(ConvModule(channels, channels, 1, **options()), nn.Conv2d(channels, num_classes, 1))
+        self.gather = SpatialGatherModule(1)
+        self.attention = ObjectAttentionBlock(channels, ocr_channels or max(channels // 2, 1), 1, conv_cfg=None, **options())
+
+    def forward(self, x: Tensor, auxiliary: dict[str, Tensor] | None = None) -> Tensor:
+        """``auxiliary`` receives the coarse logits (B, K, H, W) under ``coarse``, to be trained with the labels."""
+        regions = self.coarse(x)
+        if auxiliary is not None:
+            auxiliary["coarse"] = regions
+        objects = self.gather(x, regions)
+        slots.observe(self, map=lambda: self._map(x, objects))
+        return self.attention(x, objects)
+
+    def _map(self, x: Tensor, objects: Tensor) -> Tensor:
+        q, k = self.attention.query_project(x).flatten(2), self.attention.key_project(objects).flatten(2)
+        return (self.attention.channels**-0.5 * q.mT @ k).softmax(-1).unsqueeze(1)

@@ -1,0 +1,103 @@
+"""Point-wise spatial attention (PSANet; not polarized self-attention)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from harness_plugins.context.attention import options
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+
+from harness import slots
+from harness.slots import attention_method
+
+
+def unfold_mask(mask: Tensor, mask_size: tuple[int, int]) -> Tensor:
+    """From attention by relative to attention by absolute position; mmcv's compiled ``PSAMask('collect')``.
+
+    Args:
+        mask: (B, M_h·M_w, H, W), at each position a window of logits centred on it.
+        mask_size: (M_h, M_w), odd.
+
+    Returns:
+        (B, N, N): logit of source (rows) for target (columns), 0 where the window does not reach. Its transpose is
+        what ``PSAMask('distribute')`` yields.
+    """
+    height, width = mask.shape[2:]
+    at = torch.arange(height * width, device=mask.device)
+    down = at[:, None] // width - at // width + mask_size[0] // 2
+    right = at[:, None] % width - at % width + mask_size[1] // 2
+    reached = (down >= 0) & (down < mask_size[0]) & (right >= 0) & (right < mask_size[1])
+    index = (down * mask_size[1] + right).masked_fill(~reached, 0)
+    logits = mask.flatten(2).gather(1, index.expand(mask.shape[0], -1, -1))
+    return logits.masked_fill(~reached, 0)
+
+
+class Branch(nn.Module):
+    """One direction: (B,C,H,W) -> features (B,c,h,w) and their attention (B,N,N), columns sum to 1."""
+
+    def __init__(self, channels: int, reduced: int, mask_size: tuple[int, int], *, distribute: bool):
+        super().__init__()
+        self.mask_size, self.distribute = mask_size, distribute
+        self.reduce = ConvModule(channels, reduced, 1, **options())
+        self.attention = nn.Sequential(
+            ConvModule(reduced, reduced, 1, **options()), nn.Conv2d(reduced, mask_size[0] * mask_size[1], 1, bias=False)
+        )
+
+    def forward(self, x: Tensor, shrink: int) -> tuple[Tensor, Tensor]:
+        x = self.reduce(x)
+        if shrink > 1:
+            odd = bool(x.shape[2] % shrink and x.shape[3] % shrink)
+            size = [-(-side // shrink) if odd else max(side // shrink, 1) for side in x.shape[2:]]
+            x = F.interpolate(x, size=size, mode="bilinear", align_corners=odd)
+        logits = unfold_mask(self.attention(x), self.mask_size)
+        weights = (logits.mT if self.distribute else logits).softmax(1)
+        return (x.flatten(2) @ weights).unflatten(2, x.shape[2:]), weights
+
+
+@attention_method("psanet", slot="context")
+class PointwiseSpatialAttention(nn.Module):
+    r"""PSANet's bi-directional module, (B,C,H,W) -> (B,C,H,W).
+
+    .. math::
+        z_i = \Big[\sum_j \mathrm{softmax}_j(a^c_i[\Delta_{ij}])\, r^c_j,\;
+                   \sum_j \mathrm{softmax}_j(a^d_j[\Delta_{ji}])\, r^d_j\Big], \quad y = f_{3\times3}[x, f_{1\times1}(z)]
+
+    The window a^c_i, predicted at i by convolutions, says what i collects from each relative position; a^d_j what j
+    distributes. Both run on the map shrunk by ``shrink_factor``, with r = f_{1x1}(x) of width c.
+
+    Parameters, with M = M_h M_w: 2[Cc + 2c + c² + 2c + cM] + 2cC + 2C (project) + 18C² + 2C (join).
+    Complexity O(N (cM + N c)). Map: (B, 2, n, n) on the shrunk grid, heads collect and distribute, rows sum to 1.
+
+    Zhao, Zhang, Liu, Shi, Loy, Lin, Jia, "PSANet: Point-wise Spatial Attention Network for Scene Parsing", ECCV
+    2018, section 3; authors' code hszhao/PSANet. ``mmseg.PSAHead`` needs a compiled op, replaced here by a gather, and
+    pads its 1x1 projection by a pixel, which neither the paper nor the authors do.
+
+    Args:
+        channels: width C of the map.
+        reduced: c; C / 4 by default (512 of 2048).
+        mask_size: (M_h, M_w), odd; reaches every position where it is at least twice the shrunk map less one.
+            (97, 97) belongs to crops of 769 pixels at stride 8.
+        shrink_factor: see above.
+    """
+
+    def __init__(self, channels: int, reduced: int | None = None, mask_size: Sequence[int] = (97, 97), shrink_factor: int = 2):
+        super().__init__()
+        if any(side % 2 == 0 for side in mask_size):
+            raise TypeError(f"mask_size must be odd, not {tuple(mask_size)}")
+        width, window = reduced or max(channels // 4, 1), (int(mask_size[0]), int(mask_size[1]))
+        self.shrink_factor = shrink_factor
+        self.collect = Branch(channels, width, window, distribute=False)
+        self.distribute = Branch(channels, width, window, distribute=True)
+        self.proj = ConvModule(2 * width, channels, 1, **options())
+        self.bottleneck = ConvModule(2 * channels, channels, 3, padding=1, **options())
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = [branch(x, self.shrink_factor) for branch in (self.collect, self.distribute)]
+        slots.observe(self, map=lambda: torch.stack([weights.mT for _, weights in parts], dim=1))
+        z = self.proj(torch.cat([features for features, _ in parts], dim=1))
+        odd = bool(x.shape[2] % self.shrink_factor and x.shape[3] % self.shrink_factor)
+        z = F.interpolate(z, size=x.shape[2:], mode="bilinear", align_corners=odd)
+        return self.bottleneck(torch.cat([x, z], dim=1))
