@@ -19,7 +19,7 @@ from functools import cache
 _TOOLBOXES = ("mmpretrain", "mmseg", "mmdet", "mmpose")
 
 
-def _has_extension() -> bool:
+def has_compiled_ops() -> bool:
     """Whether the compiled ops of the full mmcv are installed."""
     spec = importlib.util.find_spec("mmcv")
     if spec is None or not spec.submodule_search_locations:
@@ -47,7 +47,7 @@ class _MissingOps(types.ModuleType):
 
 def _provide_mmcv_ext() -> None:
     # mmseg, mmdet and mmpose import mmcv.ops unguarded, which mmcv-lite cannot satisfy.
-    if "mmcv._ext" in sys.modules or _has_extension():
+    if "mmcv._ext" in sys.modules or has_compiled_ops():
         return
     module = _MissingOps("mmcv._ext")
     # mmengine looks for the module with pkgutil, which refuses one without a spec.

@@ -7,7 +7,24 @@ from pathlib import Path
 import click
 
 from harness import paths
-from harness.catalog.schema import FAMILIES
+
+
+class Name(click.ParamType):
+    """A name that is known to the harness; an unknown one gets the nearest known names."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from harness.catalog import FAMILIES
+        from harness.errors import did_you_mean
+        from harness.slots import SLOTS
+
+        known = {"family": FAMILIES, "slot": tuple(SLOTS)}[self.name]
+        if value not in known:
+            raise did_you_mean(value, known, self.name)
+        return value
+
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md describes its shape).")
 
@@ -19,7 +36,7 @@ database = click.option(
     help="Database with the results: any SQLAlchemy URL.",
 )
 
-family = click.option("--family", type=click.Choice(FAMILIES), help="Only this family of benchmarks.")
+family = click.option("--family", type=Name("family"), help="Only this family of benchmarks, e.g. segmentation.")
 
 benchmarks = click.option("-b", "--benchmark", "benchmarks", multiple=True, metavar="BENCHMARK", help="Only this benchmark; may be repeated.")
 
@@ -27,7 +44,7 @@ data_root = click.option(
     "--data-root",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder with the real datasets. [default: HARNESS_DATA]",
+    help="Folder with the real datasets.  [default: HARNESS_DATA]",
 )
 
 plugin_files = click.option(
@@ -38,3 +55,16 @@ plugin_files = click.option(
     metavar="FILE",
     help="A plugin file from anywhere; without a registry entry it is a method of its own name. May be repeated.",
 )
+
+
+def known_data_root(folder: Path | None) -> Path | None:
+    """The folder given with ``--data-root``, which must exist.
+
+    Raises:
+        UsageError: it does not.
+    """
+    from harness.errors import UsageError
+
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"--data-root {folder}: no such folder.")
+    return folder

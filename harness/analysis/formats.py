@@ -1,0 +1,189 @@
+"""The leaderboard as text: a table for 100 columns, CSV, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Sequence
+
+from harness.analysis.leaderboard import JSON_FIELDS, Board, Row
+
+WIDTH = 100
+_LONGEST_NAME = 36
+_DECIMALS = {"%": 1, "m": 3, "°": 2, "deg": 2, "px": 2}
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A metric's value with the decimals its unit deserves; ``-`` for none."""
+    if value is None:
+        return "-"
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf"
+    return f"{value:.{_DECIMALS[unit]}f}" if unit in _DECIMALS else f"{value:.4g}"
+
+
+def _scaled(value: float | None, factor: float, form: str) -> str:
+    return "-" if value is None else format(value / factor, form)
+
+
+_COSTS: tuple[tuple[str, Callable[[Row], str]], ...] = (
+    ("Mparams", lambda row: _scaled(row.params, 1e6, ".3f" if (row.params or 0) < 1e6 else ".2f")),
+    ("GFLOPs", lambda row: _scaled(row.flops, 1e9, ".3g")),
+    ("ms", lambda row: _scaled(row.latency_ms, 1, ".3g")),
+    ("MB", lambda row: _scaled(row.peak_memory_mb, 1, ".0f")),
+)
+
+
+def _interval(row: Row) -> str:
+    if row.ci95 is None:
+        return number(row.mean, row.unit)
+    return f"{number(row.mean, row.unit)} ± {number((row.ci95[1] - row.ci95[0]) / 2, row.unit)}"
+
+
+def _heading(row: Row) -> str:
+    direction = "higher" if row.higher_is_better else "lower"
+    return f"{row.benchmark} v{row.version} · {row.family} · {row.tier} · {row.metric} [{row.unit or '1'}], {direction} is better"
+
+
+def _shown(methods: dict[str, list[Row]]) -> list[str]:
+    """The metrics that get a column, the primary one first; scenes and classes are left to the other formats."""
+    names = dict.fromkeys(row.metric for rows in methods.values() for row in rows if "/" not in row.metric)
+    return list(names)
+
+
+def _cell(rows: Sequence[Row], metric: str) -> Row | None:
+    return next((row for row in rows if row.metric == metric), None)
+
+
+def _floor_line(methods: dict[str, list[Row]], metrics: list[str], columns: int) -> list[str] | None:
+    rows = [row for shown in methods.values() for row in shown if row.floor is not None]
+    if not rows:
+        return None
+    values = [number(row.floor, row.unit) if (row := _cell(rows, metric)) else "-" for metric in metrics]
+    return ["", "floor", *values, *[""] * (columns - len(values) - 2)]
+
+
+def _lines(methods: dict[str, list[Row]], metrics: list[str], primary: Callable[[Row], str]) -> tuple[list[str], list[list[str]]]:
+    """Header and body of one benchmark; the floor stands where it ranks."""
+    header = ["", "method", *metrics, "n", *(name for name, _ in _COSTS)]
+    body: list[list[str]] = []
+    floor = _floor_line(methods, metrics, len(header))
+    for rank, (method, rows) in enumerate(methods.items(), 1):
+        first = rows[0]
+        if floor and first.below_floor:
+            body.append(floor)
+            floor = None
+        cells = []
+        for index, metric in enumerate(metrics):
+            row = _cell(rows, metric)
+            text = "-" if row is None else primary(row) if index == 0 else number(row.mean, row.unit)
+            cells.append(f"{text} !" if row is not None and row.below_floor else text)
+        body.append([str(rank), method, *cells, str(first.n), *(show(first) for _, show in _COSTS)])
+    if floor:
+        body.append(floor)
+    return header, body
+
+
+def _aligned(header: list[str], body: list[list[str]]) -> list[str]:
+    widths = [max(len(line[column]) for line in [header, *body]) for column in range(len(header))]
+
+    def join(line: list[str]) -> str:
+        cells = (cell.ljust(width) if column == 1 else cell.rjust(width) for column, (cell, width) in enumerate(zip(line, widths, strict=True)))
+        return "  ".join(cells).rstrip()
+
+    return [join(line) for line in [header, *body]]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+
+
+def table(board: Board) -> str:
+    """One block per benchmark, best method first, in at most 100 columns: further metrics make room first."""
+    blocks = []
+    flagged = False
+    for methods in board.blocks().values():
+        metrics = _shown(methods)
+        while True:
+            header, body = _lines({_short(m): rows for m, rows in methods.items()}, metrics, _interval)
+            lines = _aligned(header, body)
+            if len(metrics) < 2 or max(map(len, lines)) <= WIDTH:
+                break
+            metrics.pop()
+        first = next(iter(methods.values()))[0]
+        flagged |= any(row.below_floor for rows in methods.values() for row in rows if row.metric in metrics)
+        blocks.append("\n".join([_heading(first), *lines]))
+    if flagged:
+        blocks.append("! worse than the floor, the trivial predictor computed from the training data.")
+    blocks += [f"note: {note}" for note in board.notes]
+    return "\n\n".join(blocks)
+
+
+def csv_text(board: Board) -> str:
+    """One line per row, with the fields of the JSON; the interval has two columns, digests are joined by spaces."""
+    fields = [name for field in JSON_FIELDS for name in (("ci95_low", "ci95_high") if field == "ci95" else (field,))]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([fields[0], "version", *fields[1:]])
+    for row in board.rows:
+        low, high = row.ci95 or (None, None)
+        special = {"ci95_low": low, "ci95_high": high, "digests": " ".join(row.digests)}
+        values = [special[name] if name in special else getattr(row, name) for name in fields]
+        writer.writerow([values[0], row.version, *values[1:]])
+    return out.getvalue().rstrip("\n")
+
+
+def _markdown_cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|")
+
+
+def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table in GitHub's Markdown."""
+    lines = [header, ["---"] * len(header), *body]
+    return "\n".join(f"| {' | '.join(cell if line is lines[1] else _markdown_cell(cell) for cell in line)} |" for line in lines)
+
+
+def markdown(board: Board) -> str:
+    """A table per benchmark."""
+    blocks = []
+    for methods in board.blocks().values():
+        first = next(iter(methods.values()))[0]
+        header, body = _lines(methods, _shown(methods), _interval)
+        blocks.append(f"### {_heading(first)}\n\n{markdown_table(header, body)}")
+    blocks += [f"> {note}" for note in board.notes]
+    return "\n\n".join(blocks)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "°": r"$^\circ$", "·": r"$\cdot$",
+}  # fmt: skip
+
+
+def _latex_cell(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def latex(board: Board) -> str:
+    """A ``booktabs`` table per benchmark."""
+    blocks = []
+    for methods in board.blocks().values():
+        first = next(iter(methods.values()))[0]
+        header, body = _lines(methods, _shown(methods), _interval)
+        rows = [" & ".join(_latex_cell(cell) for cell in line[1:]) + r" \\" for line in [header, *body]]
+        blocks.append(
+            "\n".join(
+                [
+                    f"% {_heading(first)}",
+                    rf"\begin{{tabular}}{{l{'r' * (len(header) - 2)}}}",
+                    r"\toprule",
+                    rows[0],
+                    r"\midrule",
+                    *rows[1:],
+                    r"\bottomrule",
+                    r"\end{tabular}",
+                ]
+            )
+        )
+    return "\n\n".join(blocks)

@@ -1,0 +1,157 @@
+"""Compare what was measured with a baseline, and say so in one exit code."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.analysis.baseline import Expected
+from harness.analysis.leaderboard import Board, Row
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.store import TrialRow
+
+Status = Literal["ok", "better", "worse", "missing", "new"]
+Verdict = Literal["passed", "regression", "incomplete", "nothing to compare"]
+
+EXIT_CODES: dict[Verdict, int] = {"passed": 0, "regression": 1, "incomplete": 3, "nothing to compare": 4}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One metric of one method on one benchmark, on both sides."""
+
+    benchmark: str
+    version: int
+    method: str
+    metric: str
+    unit: str
+    higher_is_better: bool
+    baseline: float | None
+    current: float | None
+    difference: float | None
+    """``current - baseline``."""
+    tolerance: float | None
+    n: int
+    """Seeds measured now."""
+    status: Status
+    reason: str = ""
+    """Why an entry is missing or worse, where the numbers do not say it."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The outcome of a regression check."""
+
+    entries: list[Entry]
+    failed: list[TrialRow]
+    """Trials of the baseline's methods that failed and have no result."""
+
+    def of(self, status: Status) -> list[Entry]:
+        """The entries with one status."""
+        return [entry for entry in self.entries if entry.status == status]
+
+    @property
+    def verdict(self) -> Verdict:
+        """A regression weighs most; then what is missing or failed. An empty comparison never passes."""
+        if self.of("worse"):
+            return "regression"
+        if not self.of("ok") and not self.of("better") and not self.failed:
+            return "nothing to compare"
+        return "incomplete" if self.of("missing") or self.failed else "passed"
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.verdict]
+
+    def summary(self) -> str:
+        """One sentence."""
+        counts = ", ".join(f"{len(some)} {status}" for status in ("ok", "better", "worse", "missing", "new") if (some := self.of(status)))
+        failed = f"; {len(self.failed)} trials failed" if self.failed else ""
+        return f"{self.verdict}: {counts or 'no entries'}{failed}"
+
+
+def check(baseline: Sequence[Expected], board: Board, trials: Iterable[TrialRow] = ()) -> Check:
+    """Hold a leaderboard (of all benchmark versions) against a baseline.
+
+    Raises:
+        UsageError: the two disagree about a metric's unit or direction.
+    """
+    rows = {(row.benchmark, row.version, row.method, row.metric): row for row in board.rows if "/" not in row.metric}
+    entries = [_entry(expected, rows.get(expected.key)) for expected in baseline]
+    known = {expected.key for expected in baseline}
+    entries += [_new(row) for key, row in rows.items() if key not in known]
+
+    cells = {expected.key[:3] for expected in baseline}
+    measured = {(row.benchmark, row.version, row.method, seed) for row in board.rows for seed in row.seeds}
+    failed = [
+        trial
+        for trial in trials
+        if trial.state == "failed"
+        and (trial.benchmark, trial.version, trial.method) in cells
+        and (trial.benchmark, trial.version, trial.method, trial.seed) not in measured
+    ]
+    return Check(entries, failed)
+
+
+def _entry(expected: Expected, row: Row | None) -> Entry:
+    common = {name: getattr(expected, name) for name in ("benchmark", "version", "method", "metric", "unit", "higher_is_better", "tolerance")}
+    if row is None:
+        return Entry(**common, baseline=expected.mean, current=None, difference=None, n=0, status="missing", reason="no result")
+    for name in ("unit", "higher_is_better"):
+        if getattr(row, name) != getattr(expected, name):
+            raise UsageError(
+                f"the baseline says {name} of {row.benchmark} {row.metric} is {getattr(expected, name)!r}, the harness {getattr(row, name)!r}. "
+                "Save it anew with `harness baseline save`."
+            )
+    current = None if math.isnan(row.mean) else row.mean
+    difference = None if current is None or expected.mean is None else current - expected.mean
+    status, reason = _judge(expected, current, difference)
+    if status in ("ok", "better") and row.n < expected.n:
+        status, reason = "missing", f"{row.n} of {expected.n} seeds"
+    return Entry(**common, baseline=expected.mean, current=current, difference=difference, n=row.n, status=status, reason=reason)
+
+
+def _judge(expected: Expected, current: float | None, difference: float | None) -> tuple[Status, str]:
+    if current is None:
+        return ("ok", "not a number, as before") if expected.mean is None else ("worse", "not a number any more")
+    if difference is None:
+        return "better", "was not a number"
+    gain = difference if expected.higher_is_better else -difference
+    if gain < -expected.tolerance:
+        return "worse", ""
+    return ("better", "") if gain > expected.tolerance else ("ok", "")
+
+
+def _new(row: Row) -> Entry:
+    return Entry(
+        benchmark=row.benchmark,
+        version=row.version,
+        method=row.method,
+        metric=row.metric,
+        unit=row.unit,
+        higher_is_better=row.higher_is_better,
+        baseline=None,
+        current=None if math.isnan(row.mean) else row.mean,
+        difference=None,
+        tolerance=None,
+        n=row.n,
+        status="new",
+        reason="not in the baseline",
+    )
+
+
+def as_json(check: Check) -> dict[str, Any]:
+    """The check as plain data (docs/json.md)."""
+    return {
+        "verdict": check.verdict,
+        "exit_code": check.exit_code,
+        "entries": [vars(entry) for entry in check.entries],
+        "failed": [
+            {"digest": t.digest, "benchmark": t.benchmark, "method": t.method, "seed": t.seed, "kind": t.kind, "reason": t.reason, "log": t.log}
+            for t in check.failed
+        ],
+    }

@@ -1,0 +1,66 @@
+"""``harness check``: hold what was measured against a baseline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options
+from harness.cli.output import print_json, print_rows
+
+if TYPE_CHECKING:
+    from harness.analysis.regression import Check
+
+
+@click.command("check")
+@click.option("--baseline", "file", required=True, type=click.Path(path_type=Path), metavar="FILE", help="What `harness baseline save` wrote.")
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write JUnit XML, for CI servers.")
+@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Also write Markdown, for people.")
+@options.as_json
+@options.database
+@click.pass_context
+def command(ctx: click.Context, file: Path, junit: Path | None, markdown: Path | None, as_json: bool, db: str) -> None:
+    """Compare results with a baseline; the exit code is the verdict.
+
+    0: nothing got worse by more than its tolerance. 1: something did. 2: the baseline or the usage is wrong.
+    3: trials of the baseline failed or are missing. 4: nothing to compare.
+
+    \b
+    harness check --baseline results/baselines/quick.json --junit check.xml
+    """
+    from harness.analysis import baseline, check_reports, regression
+    from harness.analysis.read import read_board, reading
+
+    expected = baseline.load(file)
+    with reading(db) as store:
+        outcome = regression.check(expected, read_board(store, all_versions=True), store.trials())
+    for target, text in ((junit, check_reports.junit), (markdown, check_reports.markdown)):
+        if target is not None:
+            _write(target, text(outcome))
+    if as_json:
+        print_json(regression.as_json(outcome))
+    else:
+        _show(outcome)
+    ctx.exit(outcome.exit_code)
+
+
+def _show(outcome: Check) -> None:
+    from harness.analysis import check_reports
+
+    if some := check_reports.noteworthy(outcome):
+        print_rows(check_reports.HEADER, check_reports.rows(some), right=["baseline", "now", "change", "allowed"])
+    for trial in outcome.failed:
+        click.echo(f"failed: {trial.method} on {trial.benchmark}, seed {trial.seed}: {trial.kind}: {trial.reason} (log: {trial.log})")
+    click.echo(outcome.summary())
+
+
+def _write(file: Path, text: str) -> None:
+    from harness.errors import UsageError
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}.") from None

@@ -1,0 +1,97 @@
+"""``harness data``: datasets of the benchmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options
+from harness.cli.output import print_json, print_rows
+
+if TYPE_CHECKING:
+    from harness.catalog import Benchmark
+
+
+@click.group("data")
+def command() -> None:
+    """Look at the benchmarks' datasets: what is there, what is malformed, what can be generated."""
+
+
+def _benchmark(name: str) -> Benchmark:
+    from harness.catalog import load_catalog
+    from harness.errors import did_you_mean
+
+    catalog = load_catalog()
+    if name not in catalog.benchmarks:
+        raise did_you_mean(name, catalog.benchmarks, "benchmark", "harness list benchmarks")
+    return catalog.benchmarks[name]
+
+
+@command.command("list")
+@options.family
+@options.data_root
+@options.as_json
+def list_(family: str | None, data_root: Path | None, as_json: bool) -> None:
+    """Where each benchmark's dataset lies, or why it cannot be found."""
+    from harness import data
+    from harness.catalog import load_catalog
+    from harness.errors import HarnessError
+
+    root = options.known_data_root(data_root)
+    rows = []
+    for bench in load_catalog().benchmarks.values():
+        if family not in (None, bench.family):
+            continue
+        row = {"benchmark": bench.id, "family": bench.family, "format": bench.data.get("format"), "state": "ready", "folder": None, "problem": None}
+        try:
+            folder = data.locate(bench, root)
+            row |= {"folder": str(folder), "state": "ready" if folder.is_dir() else "generated on first use"}
+        except HarnessError as error:
+            row |= {"state": "missing", "problem": str(error)}
+        rows.append(row)
+    if as_json:
+        print_json({"rows": rows})
+        return
+    cells = [[row["benchmark"], row["format"], row["state"], row["folder"] or row["problem"]] for row in rows]
+    print_rows(["benchmark", "format", "state", "where"], cells)
+
+
+@command.command("check")
+@click.argument("benchmark")
+@options.data_root
+@options.as_json
+@click.pass_context
+def check(ctx: click.Context, benchmark: str, data_root: Path | None, as_json: bool) -> None:
+    """Say exactly what is missing or malformed in a dataset, before any training.
+
+    Every file a trial would read is looked at. The exit code is 2 if a trial could not run.
+
+    \b
+    harness data check camvid --data-root ~/datasets
+    """
+    from harness import benchmarks, data
+
+    bench = _benchmark(benchmark)
+    folder = data.ensure(bench, options.known_data_root(data_root))
+    problems = benchmarks.family(bench.family).check(bench, folder)
+    fatal = [problem for problem in problems if problem.fatal]
+    if as_json:
+        print_json({"benchmark": bench.id, "folder": str(folder), "ok": not fatal, "rows": [vars(problem) for problem in problems]})
+    else:
+        for problem in problems:
+            click.echo(f"{'error' if problem.fatal else 'warning'}: {problem.where}: {problem.what} {problem.mend}".rstrip())
+        click.echo(f"{bench.id}: {folder}: {len(fatal)} errors, {len(problems) - len(fatal)} samples left out." if problems else f"{bench.id}: {folder} is fine.")
+    ctx.exit(2 if fatal else 0)
+
+
+@command.command("prepare")
+@click.argument("benchmark")
+@options.data_root
+def prepare(benchmark: str, data_root: Path | None) -> None:
+    """Generate a synthetic dataset now, or say what a real one still needs."""
+    from harness import data
+
+    bench = _benchmark(benchmark)
+    click.echo(f"{bench.id}: {data.ensure(bench, options.known_data_root(data_root))}")

@@ -1,0 +1,60 @@
+"""``harness db``: the results database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli import options
+
+
+@click.group("db")
+def command() -> None:
+    """Upgrade, export and import the results database."""
+
+
+@command.command("upgrade")
+@options.database
+def upgrade(db: str) -> None:
+    """Bring the database to this harness's schema; creates it if need be."""
+    from harness.store import upgrade
+
+    click.echo(f"{_shown(db)}: schema {upgrade(db)}")
+
+
+@command.command("current")
+@options.database
+def current(db: str) -> None:
+    """Show which schema the database has."""
+    from harness.store import current
+
+    click.echo(f"{_shown(db)}: {f'schema {revision}' if (revision := current(db)) else 'empty'}")
+
+
+@command.command("export")
+@click.argument("file", type=click.Path(path_type=Path))
+@options.database
+def export(file: Path, db: str) -> None:
+    """Write everything to FILE, one JSON document per line."""
+    from harness.store import export_file
+
+    click.echo(f"{export_file(db, file)} trials written to {file}")
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@options.database
+def import_(file: Path, db: str) -> None:
+    """Add what `harness db export` wrote; what is here already stays as it is."""
+    from harness.store import import_file
+
+    done = import_file(db, file)
+    click.echo(f"{done.trials} trials added, {done.skipped} were there already")
+
+
+def _shown(db: str) -> str:
+    """The URL without its password."""
+    from harness.store.database import parse
+
+    return parse(db).render_as_string(hide_password=True)

@@ -1,0 +1,64 @@
+"""``harness leaderboard``: what was measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options
+from harness.cli.output import print_json
+
+if TYPE_CHECKING:
+    from harness.analysis.leaderboard import Board
+
+
+@click.command("leaderboard")
+@options.benchmarks
+@options.family
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv", "md", "latex"]), default="table", show_default=True)
+@click.option("--all-versions", is_flag=True, help="Show older versions of a benchmark too.")
+@options.database
+def command(benchmarks: tuple[str, ...], family: str | None, form: str, all_versions: bool, db: str) -> None:
+    """Show every method's mean, 95 % interval over seeds, floor and cost.
+
+    Methods are sorted by the benchmark's primary metric. An interval needs at least two seeds.
+
+    \b
+    harness leaderboard -b scenes-classification
+    harness leaderboard --family segmentation --format md > segmentation.md
+    """
+    from harness.analysis.read import read_board, reading
+
+    with reading(db) as store:
+        _known(benchmarks, {spec.benchmark for spec in store.specs()})
+        board = read_board(store, benchmarks=benchmarks or None, families=[family] if family else None, all_versions=all_versions)
+    show(board, form, all_versions)
+
+
+def _known(names: tuple[str, ...], recorded: set[str]) -> None:
+    from harness.catalog import load_catalog
+    from harness.errors import did_you_mean
+
+    known = recorded | set(load_catalog().benchmarks)
+    for name in names:
+        if name not in known:
+            raise did_you_mean(name, known, "benchmark", "harness list benchmarks")
+
+
+def show(board: Board, form: str = "table", all_versions: bool = False) -> None:
+    """Print a leaderboard; what is left out is said on stderr where the output is for programs."""
+    from harness.analysis import formats
+    from harness.analysis.leaderboard import as_json
+
+    if form in ("json", "csv", "latex"):
+        for note in board.notes:
+            click.echo(f"note: {note}", err=True)
+    if form == "json":
+        print_json(as_json(board, all_versions))
+    elif form == "csv":
+        click.echo(formats.csv_text(board))
+    elif not board.rows:
+        click.echo("no results yet. `harness run -s quick` fills the leaderboard in minutes.", err=True)
+    else:
+        click.echo({"table": formats.table, "md": formats.markdown, "latex": formats.latex}[form](board))

@@ -1,0 +1,102 @@
+"""``harness status``: how far the trials are, and why some failed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli import options
+from harness.cli.output import print_json, print_rows
+
+if TYPE_CHECKING:
+    from harness.store import TrialRow
+
+
+@click.command("status")
+@click.argument("trial", required=False)
+@options.as_json
+@options.database
+def command(trial: str | None, as_json: bool, db: str) -> None:
+    """Show progress, and failures with their reasons and log paths.
+
+    TRIAL is a trial's digest or its first digits: everything about it, its log path included.
+
+    \b
+    harness status
+    harness status 3fa2
+    """
+    from harness.analysis.read import reading
+
+    with reading(db) as store:
+        if trial is None:
+            rows = store.trials()
+            if as_json:
+                print_json({"counts": _counts(rows), "rows": [_plain(row) for row in rows]})
+            else:
+                _overview(rows)
+            return
+        row = store.trial(trial)
+        results = store.results(digests=[row.digest])
+    result = results[0] if results else None
+    details = _plain(row) | {
+        "metrics": dict(result.metrics) if result else None,
+        "diagnostics": dict(result.diagnostics) if result else None,
+        "durations": dict(result.durations) if result else None,
+        "cost": vars(result.cost) if result else None,
+        "config": result.config if result else None,
+    }
+    if as_json:
+        print_json({"trial": details})
+    else:
+        _one(details)
+
+
+def _standing(row: TrialRow) -> str:
+    """The state, told apart from ``running`` where the process that ran it is gone."""
+    return "interrupted" if row.state == "running" and not row.alive else row.state
+
+
+def _counts(rows: list[TrialRow]) -> dict[str, int]:
+    counts = Counter(_standing(row) for row in rows)
+    return {state: counts.get(state, 0) for state in ("planned", "running", "interrupted", "done", "failed")}
+
+
+def _plain(row: TrialRow) -> dict[str, Any]:
+    names = (
+        "digest benchmark version family tier method slot seed kind reason attempts host pid created started finished seconds log work_dir"
+    ).split()
+    return {name: getattr(row, name) for name in names} | {"state": _standing(row), "notes": list(row.notes)}
+
+
+def _overview(rows: list[TrialRow]) -> None:
+    if not rows:
+        click.echo("no trials yet. `harness run -s quick` plans and runs some.")
+        return
+    by_benchmark: dict[str, list[TrialRow]] = {}
+    for row in rows:
+        by_benchmark.setdefault(row.benchmark, []).append(row)
+    states = [state for state, count in _counts(rows).items() if count]
+    cells = [[name, *(_counts(some)[state] or "" for state in states)] for name, some in by_benchmark.items()]
+    print_rows(["benchmark", *states], [*cells, ["total", *(_counts(rows)[state] for state in states)]], right=states)
+    for row in rows:
+        if row.state == "running":
+            since = f"since {time.time() - row.started:.0f} s" if row.started else ""
+            what = f"runs {since} in process {row.pid} on {row.host}" if row.alive else "was interrupted; the same `harness run` goes on with it"
+            click.echo(f"{row.digest}  {row.method} on {row.benchmark}, seed {row.seed}: {what}")
+    for row in rows:
+        if row.state == "failed":
+            click.echo(f"{row.digest}  {row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}\n  log: {row.log}")
+
+
+def _one(details: dict[str, Any]) -> None:
+    for name, value in details.items():
+        if value in (None, [], {}):
+            continue
+        if name in ("created", "started", "finished"):
+            value = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {item:.6g}" for key, item in value.items() if item is not None)
+        click.echo(f"{name:>12}  {value}")

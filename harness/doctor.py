@@ -1,0 +1,191 @@
+"""What is installed, what works, and what to do about the rest."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from harness import paths
+from harness.errors import HarnessError
+
+_NEEDED = ("torch", "torchvision", "mmengine", "mmsegmentation", "mmpose", "mmdet", "mmpretrain", "numpy", "scipy", "sqlalchemy", "alembic")
+_OPTIONAL = {"streamlit": "`harness dashboard`", "faster-coco-eval": "COCO metrics of keypoint benchmarks"}
+_INSTALL = "Run `make setup` in the checkout, or install the pinned requirements anew."
+_ROOM = 2 << 30
+"""Free bytes below which a run may end with a full disk."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    part: str
+    """``package``, ``openmmlab``, ``device``, ``data``, ``weights``, ``database`` or ``disk``."""
+    name: str
+    state: Literal["ok", "note", "broken"]
+    """``note``: something is absent that not everybody needs; ``broken``: nothing runs without it."""
+    what: str
+    mend: str = ""
+
+
+def examine(database: str, data_root: Path | None) -> Iterator[Finding]:
+    """Look at everything, cheapest first; nothing is changed or downloaded."""
+    looks: list[Callable[[], Iterator[Finding]]] = [
+        _packages,
+        lambda: _disk(database),
+        lambda: _database(database),
+        lambda: _data(data_root),
+        _openmmlab,
+        _devices,
+    ]
+    for look in looks:
+        yield from look()
+
+
+def _packages() -> Iterator[Finding]:
+    inside = (3, 11) <= sys.version_info < (3, 13)
+    yield Finding("package", "python", "ok" if inside else "broken", platform.python_version(), "" if inside else "Use CPython 3.11 or 3.12.")
+    for name in (*_NEEDED, *_OPTIONAL):
+        try:
+            yield Finding("package", name, "ok", version(name))
+        except PackageNotFoundError:
+            if name in _OPTIONAL:
+                yield Finding("package", name, "note", f"not installed; {_OPTIONAL[name]} needs it", f"Run `pip install {name}`.")
+            else:
+                yield Finding("package", name, "broken", "not installed", _INSTALL)
+
+
+def _existing(folder: Path) -> Path:
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _disk(database: str) -> Iterator[Finding]:
+    results = Path(database.removeprefix("sqlite:///")).parent if database.startswith("sqlite:///") else Path("results")
+    for name, folder in (("cache", paths.cache_dir()), ("results", results)):
+        place = _existing(folder)
+        free = shutil.disk_usage(place).free
+        if not os.access(place, os.W_OK):
+            yield Finding("disk", name, "broken", f"{place} is not writable", "Set HARNESS_CACHE, or --db, to a folder you may write to.")
+        else:
+            low = free < _ROOM
+            mend = "Free some space, or set HARNESS_CACHE to another disk." if low else ""
+            yield Finding("disk", name, "note" if low else "ok", f"{free / (1 << 30):.1f} GiB free for {folder}", mend)
+
+
+def _database(url: str) -> Iterator[Finding]:
+    try:
+        from harness.store import current
+        from harness.store.schema import REVISION
+
+        revision = current(url)
+    except HarnessError as error:
+        yield Finding("database", "state", "broken", str(error))
+        return
+    except ImportError as error:
+        yield Finding("database", "state", "broken", f"cannot be opened: {error}", _INSTALL)
+        return
+    if revision is None:
+        yield Finding("database", "state", "ok", "empty; the first run creates it")
+    elif revision == REVISION:
+        yield Finding("database", "state", "ok", f"schema {revision}")
+    else:
+        yield Finding("database", "state", "note", f"schema {revision}, this harness has {REVISION}", "Run `harness db upgrade`.")
+
+
+def _data(data_root: Path | None) -> Iterator[Finding]:
+    from harness import benchmarks, data, weights
+    from harness.catalog import load_catalog
+
+    try:
+        catalog = load_catalog()
+    except HarnessError as error:
+        yield Finding("data", "registry", "broken", str(error))
+        return
+    for bench in catalog.benchmarks.values():
+        try:
+            folder = data.locate(bench, data_root)
+            model = benchmarks.options(bench)[1]
+            yield Finding("data", bench.id, "ok", str(folder) if folder.is_dir() else "generated when it is first run")
+        except HarnessError as error:
+            yield Finding("data", bench.id, "note", str(error))
+            continue
+        if model.weights is not None:
+            try:
+                yield Finding("weights", bench.id, "ok", str(weights.find(model.weights)))
+            except HarnessError as error:
+                yield Finding("weights", bench.id, "note", str(error))
+
+
+def _openmmlab() -> Iterator[Finding]:
+    from harness import openmmlab
+
+    full = openmmlab.has_compiled_ops()
+    try:
+        openmmlab.setup()
+    except Exception as error:  # whatever a broken installation raises
+        yield Finding("openmmlab", "import", "broken", f"{type(error).__name__}: {error}", _INSTALL)
+        return
+    yield Finding("openmmlab", "import", "ok", "mmengine, mmcv, mmpretrain, mmseg, mmdet and mmpose import")
+    if not full:
+        mend = "Only needed for models with such ops: `pip install --no-build-isolation mmcv==2.1.0` (needs a compiler)."
+        yield Finding("openmmlab", "mmcv ops", "note", "mmcv-lite: compiled ops (deformable convolution, RoI ops) are absent", mend)
+    else:
+        yield _works("mmcv ops", _mmcv_nms, "Build mmcv anew for this PyTorch: `pip install --no-build-isolation --force-reinstall mmcv==2.1.0`.")
+    yield _works("torchvision ops", _torchvision_nms, "Install the torchvision that belongs to this PyTorch.")
+
+
+def _works(name: str, call: Callable[[], object], mend: str) -> Finding:
+    try:
+        call()
+    except Exception as error:  # a library built for another PyTorch fails in many ways
+        return Finding("openmmlab", name, "note", f"do not run: {error}".splitlines()[0][:200], mend)
+    return Finding("openmmlab", name, "ok", "run")
+
+
+def _boxes():
+    import torch
+
+    return torch.tensor([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.9]]), torch.tensor([0.9, 0.8])
+
+
+def _mmcv_nms() -> object:
+    from mmcv.ops import nms
+
+    return nms(*_boxes(), iou_threshold=0.5)
+
+
+def _torchvision_nms() -> object:
+    from torchvision.ops import nms
+
+    return nms(*_boxes(), 0.5)
+
+
+def _devices() -> Iterator[Finding]:
+    try:
+        import torch
+    except Exception as error:  # reported as a package already; a broken build may raise anything
+        yield Finding("device", "torch", "broken", f"{type(error).__name__}: {error}", _INSTALL)
+        return
+    yield Finding("device", "cpu", "ok", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads")
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            about = torch.cuda.get_device_properties(index)
+            memory = f"{about.total_memory / (1 << 30):.0f} GiB"
+            yield Finding("device", f"cuda:{index}", "ok", f"{about.name}, {memory}, CUDA {torch.version.cuda}")
+    elif shutil.which("nvidia-smi") is None and not Path("/proc/driver/nvidia").exists():
+        yield Finding("device", "cuda", "ok", "no NVIDIA GPU here; everything runs on the CPU")
+    elif torch.version.cuda is None:
+        yield Finding("device", "cuda", "note", "an NVIDIA GPU, but a CPU build of PyTorch", "Run `make setup` again: it installs the CUDA build where a GPU is.")
+    else:
+        mend = f"Check `nvidia-smi`: the driver must support CUDA {torch.version.cuda}."
+        yield Finding("device", "cuda", "note", f"an NVIDIA GPU that PyTorch (CUDA {torch.version.cuda}) cannot use", mend)
