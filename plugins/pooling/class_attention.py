@@ -28,7 +28,7 @@ class ClassAttention(nn.Module):
         """Attend.
 
         Args:
-            token: the class token as query, key and value, (B, 1, d).
+            token: the class token as query, key and value, (B, 1, d), or (1, 1, d) while all images share it.
             x: the other tokens, (B, N, d).
 
         Returns:
@@ -40,7 +40,9 @@ class ClassAttention(nn.Module):
         keys = torch.matmul(q, self.key.weight.view(*split, d)).squeeze(2)
         # The key bias shifts all logits of a head alike; kept so that it is trained as in the authors' code.
         shift = torch.matmul(q, self.key.bias.view(*split, 1)).squeeze(2)
-        logits = torch.cat((torch.bmm(keys, token.transpose(1, 2)), torch.bmm(keys, x.transpose(1, 2))), -1) + shift
+        own = torch.bmm(keys, token.transpose(1, 2)).expand(x.shape[0], -1, -1)
+        others = torch.bmm(keys.expand(x.shape[0], -1, -1), x.transpose(1, 2))
+        logits = torch.cat((own, others), -1) + shift
         a = logits.softmax(-1).to(logits.dtype)
         means = a[..., :1] * token + torch.bmm(a[..., 1:], x)
         values = torch.matmul(means.unsqueeze(2), self.value.weight.view(*split, d).transpose(1, 2))
@@ -71,7 +73,7 @@ class ViTClassToken(nn.Module):
         """(B, C, H, W) → (B, C)."""
         grid = x.shape[-2:]
         x = x.flatten(2).transpose(1, 2)
-        token, a = self.attention(self.token.expand(x.shape[0], -1, -1), x)
+        token, a = self.attention(self.token, x)
         observe(self, map=lambda: a[..., 1:].unflatten(-1, grid))
         return token.squeeze(1)
 
@@ -127,7 +129,7 @@ class CaiTClassAttention(nn.Module):
         """(B, C, H, W) → (B, C)."""
         grid = x.shape[-2:]
         x = x.flatten(2).transpose(1, 2)
-        token, a = self.token.expand(x.shape[0], -1, -1), None
+        token, a = self.token, None
         for block in self.blocks:
             token, a = block(token, x)
         observe(self, map=lambda: a[..., 1:].unflatten(-1, grid))
