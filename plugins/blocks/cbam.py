@@ -1,0 +1,49 @@
+"""Convolutional block attention module."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from harness.slots import attention_method, observe
+
+
+@attention_method("cbam", slot="block")
+class CBAM(nn.Module):
+    """CBAM: a channel gate, then a spatial gate on its output.
+
+    u = x * sigmoid(MLP(mean(x)) + MLP(max(x))); y = u * sigmoid(BN(conv7x7([max_c(u), mean_c(u)]))).
+
+    The MLP d -> d/r -> ReLU -> d is shared by both poolings. Not identity at the start.
+
+    Woo, Park, Lee, Kweon: CBAM, ECCV 2018, eq. 1-3. Defaults follow the authors' Jongchan/attention-module: [max, mean]
+    order, biases in the MLP, batch normalisation with momentum 0.01.
+
+    Args:
+        channels: d.
+        ratio: r, the reduction of the MLP.
+        bias: biases in the MLP; timm's port has none.
+        kernel_size: of the spatial convolution.
+
+    Shapes:
+        (B, d, H, W) -> (B, d, H, W). Offers ``map``, the spatial gate (B, 1, H, W), and ``channel``, the channel gate (B, d, 1, 1).
+
+    Parameters:
+        2d^2/r + d/r + d + 98 + 2 (without ``bias``: d/r + d fewer).
+    """
+
+    def __init__(self, channels: int, ratio: int = 16, bias: bool = True, kernel_size: int = 7) -> None:
+        super().__init__()
+        hidden = max(channels // ratio, 1)
+        self.mlp = nn.Sequential(nn.Linear(channels, hidden, bias), nn.ReLU(), nn.Linear(hidden, channels, bias))
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+        self.norm = nn.BatchNorm2d(1, momentum=0.01)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, d, H, W) -> (B, d, H, W)."""
+        pooled = torch.stack([x.mean((-2, -1)), x.amax((-2, -1))])
+        channel = self.mlp(pooled).sum(0).sigmoid()[..., None, None]
+        u = x * channel
+        spatial = self.norm(self.conv(torch.cat([u.amax(1, keepdim=True), u.mean(1, keepdim=True)], dim=1))).sigmoid()
+        observe(self, map=spatial, channel=channel)
+        return u * spatial

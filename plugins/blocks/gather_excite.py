@@ -1,0 +1,77 @@
+"""Gather-excite."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.slots import attention_method, observe
+
+
+@attention_method("gather-excite", slot="block")
+class GatherExcite(nn.Module):
+    """Gather-excite: y = x * sigmoid(up(MLP(gather(x)))).
+
+    ``gather`` sees windows of side 2e - 1 every e positions (e, the extent; 0 is the whole map): their mean
+    (``average``, the paper's GE-theta-minus), or a chain of log2(e) depth-wise 3x3 convolutions of stride 2, each with batch
+    normalisation and all but the last with ReLU (``conv``, GE-theta). ``mlp`` puts 1x1 convolutions d -> d/r -> ReLU -> d
+    behind it (GE-theta-plus). ``up`` repeats the nearest value. Not identity at the start.
+
+    Hu, Shen, Albanie, Sun, Vedaldi: Gather-Excite, NeurIPS 2018, eq. 1-3 and section 3 (hujie-frank/GENet). The default, a
+    learned gather of extent 2 with MLP, is the setting that SimPool's release (by way of timm) compares with.
+
+    Args:
+        channels: d.
+        extent: e, a power of two; 0 only with ``average``.
+        gather: ``average`` or ``conv``.
+        mlp: with the MLP.
+        ratio: r of the MLP.
+        residual: return ReLU(x + y), as the pooling comparison of SimPool's release does.
+
+    Shapes:
+        (B, d, H, W) -> (B, d, H, W). Offers ``map``, the gate (B, d, ceil(H/e), ceil(W/e)) before it is repeated.
+
+    Parameters:
+        11d log2(e) for ``conv``, plus 2d^2/r + d/r + d for ``mlp``.
+
+    Raises:
+        ValueError: an extent that is no power of two, or 0 with a learned gather.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        extent: int = 2,
+        gather: Literal["average", "conv"] = "conv",
+        mlp: bool = True,
+        ratio: int = 16,
+        residual: bool = False,
+    ) -> None:
+        super().__init__()
+        if extent < 0 or extent == 1 or extent & (extent - 1):
+            raise ValueError(f"extent {extent}: give 0 (the whole map) or a power of two from 2 on")
+        if gather == "conv" and extent == 0:
+            raise ValueError("a learned gather needs an extent of 2 or more; extent 0 goes with gather 'average'")
+        self.residual = residual
+        self.gather: nn.Module
+        if gather == "conv":
+            layers: list[nn.Module] = []
+            for step in range(extent.bit_length() - 1):
+                depthwise = nn.Conv2d(channels, channels, 3, stride=2, padding=1, groups=channels, bias=False)
+                layers += [*([nn.ReLU()] if step else []), depthwise, nn.BatchNorm2d(channels)]
+            self.gather = nn.Sequential(*layers)
+        elif extent:
+            self.gather = nn.AvgPool2d(2 * extent - 1, stride=extent, padding=extent - 1, count_include_pad=False)
+        else:
+            self.gather = nn.AdaptiveAvgPool2d(1)
+        hidden = max(channels // ratio, 1)
+        self.mlp = nn.Sequential(nn.Conv2d(channels, hidden, 1), nn.ReLU(), nn.Conv2d(hidden, channels, 1)) if mlp else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, d, H, W) -> (B, d, H, W)."""
+        gate = self.mlp(self.gather(x)).sigmoid()
+        observe(self, map=gate)
+        y = x * F.interpolate(gate, size=x.shape[2:], mode="nearest")
+        return F.relu(x + y) if self.residual else y

@@ -1,0 +1,78 @@
+"""Blocks whose attention is the same for every query: GC block and simplified non-local block."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from harness_plugins.blocks.tokens import pool
+from mmcv.cnn import ContextBlock
+from torch import Tensor, nn
+
+from harness.slots import attention_method, observe
+
+
+class _QueryIndependent(ContextBlock):
+    """mmcv's ``ContextBlock`` whose pooling offers its map."""
+
+    def spatial_pool(self, x: Tensor) -> Tensor:
+        """sum_j softmax_j(W_k x_j) x_j: (B, d, H, W) -> (B, d, 1, 1)."""
+        weights = self.conv_mask(x).flatten(1).softmax(-1)
+        observe(self, map=lambda: weights.view(len(x), 1, *x.shape[2:]))
+        return pool(x.flatten(2), weights)[..., None, None]
+
+
+@attention_method("gc-block", slot="block")
+class GCBlock(_QueryIndependent):
+    """Global context block: z_i = x_i + W_2 ReLU(LN(W_1 c)), c = sum_j softmax_j(W_k x_j) x_j.
+
+    The layers are ``mmcv.cnn.ContextBlock``. With ``fusion="add"`` the last convolution is zero at the start and the
+    block begins as identity; with ``fusion="mul"``, z_i = x_i * sigmoid(W_2 ReLU(LN(W_1 c))), the same zeros make it
+    begin as x / 2.
+
+    Cao, Xu, Lin, Wei, Hu: GCNet, ICCV Workshops 2019, eq. 5 (xvjiarui/GCNet).
+
+    Args:
+        channels: d.
+        ratio: p / d of the bottleneck W_1 (p x d), W_2 (d x p); p = int(d · ratio). The paper uses 1/16 and 1/4.
+        fusion: ``add`` (the paper's choice) or ``mul``.
+
+    Shapes:
+        (B, d, H, W) -> (B, d, H, W). Offers ``map`` (B, 1, H, W), sums to 1.
+
+    Parameters:
+        2dp + 3p + 2d + 1.
+
+    Raises:
+        ValueError: the bottleneck has no channel.
+    """
+
+    def __init__(self, channels: int, ratio: float = 1 / 16, fusion: Literal["add", "mul"] = "add") -> None:
+        if int(channels * ratio) < 1:
+            raise ValueError(f"ratio {ratio:g} of {channels} channels leaves the bottleneck none; use {1 / channels:.3g} or more")
+        super().__init__(channels, ratio, fusion_types=(f"channel_{fusion}",))
+
+
+@attention_method("simplified-non-local", slot="block")
+class SimplifiedNonLocal(_QueryIndependent):
+    """Simplified non-local block: z_i = x_i + W_v sum_j softmax_j(W_k x_j) x_j.
+
+    W_v stands outside the sum, so that it acts on one vector per image. It is zero at the start (as the last layer of
+    mmcv's ``ContextBlock``, which the paper leaves open): the block begins as identity.
+
+    Cao, Xu, Lin, Wei, Hu: GCNet, ICCV Workshops 2019, eq. 3 (xvjiarui/GCNet).
+
+    Args:
+        channels: d.
+
+    Shapes:
+        (B, d, H, W) -> (B, d, H, W). Offers ``map`` (B, 1, H, W), sums to 1.
+
+    Parameters:
+        d^2 + 2d + 1.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, ratio=1.0)
+        self.channel_add_conv = nn.Conv2d(channels, channels, kernel_size=1)
+        nn.init.zeros_(self.channel_add_conv.weight)
+        nn.init.zeros_(self.channel_add_conv.bias)

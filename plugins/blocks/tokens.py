@@ -1,0 +1,78 @@
+"""Maps as token sequences, and softmax attention over them: shared by the blocks with an N x N map."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_FUSED_FROM = 1024
+"""Number of keys from which the fused kernel pays: below, the N x N matrix is small and two plain products are faster."""
+
+
+def project(tokens: Tensor, conv: nn.Conv2d, shift: Tensor | None = None) -> Tensor:
+    """A 1x1 convolution that returns tokens: W x_i + b + shift.
+
+    Args:
+        tokens: (B, C, N), a map flattened as it lies.
+        conv: 1x1, C -> D.
+        shift: (B, D), one offset per image; how whitening is folded into the projection.
+
+    Returns:
+        (B, N, D), contiguous.
+    """
+    batch, channels, _ = tokens.shape
+    weight = conv.weight.flatten(1).t().expand(batch, channels, conv.out_channels)
+    offset = tokens.new_zeros(1) if conv.bias is None else conv.bias
+    if shift is not None:
+        offset = (offset + shift).unsqueeze(1)
+    return torch.baddbmm(offset, tokens.transpose(1, 2), weight)
+
+
+def expand(tokens: Tensor, conv: nn.Conv2d, offset: Tensor | None = None) -> Tensor:
+    """The 1x1 convolution back to a map: W y_i + b + offset.
+
+    Args:
+        tokens: (B, N, D).
+        conv: 1x1, D -> C.
+        offset: (B, C), one per image.
+
+    Returns:
+        (B, C, N), contiguous.
+    """
+    weight = conv.weight.flatten(1).expand(len(tokens), conv.out_channels, -1)
+    bias = tokens.new_zeros(1) if conv.bias is None else conv.bias
+    if offset is not None:
+        bias = bias + offset
+    return torch.baddbmm(bias.unsqueeze(-1), weight, tokens.transpose(1, 2))
+
+
+def attention_map(q: Tensor, k: Tensor, scale: float = 1.0) -> Tensor:
+    """softmax_j(scale * q_i . k_j), (B, N, d) x (B, M, d) -> (B, 1, N, M); rows sum to 1."""
+    return ((q * scale) @ k.transpose(-2, -1)).softmax(-1).unsqueeze(1)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
+    """sum_j softmax_j(scale * q_i . k_j) v_j, without the N x M matrix where that is large.
+
+    Args:
+        q: (B, N, d).
+        k: (B, M, d).
+        v: (B, M, e).
+
+    Returns:
+        (B, N, e).
+    """
+    if k.shape[1] < _FUSED_FROM:
+        return attention_map(q, k, scale).squeeze(1).to(v.dtype) @ v
+    width, out = q.shape[-1], v.shape[-1]
+    if out < width:
+        # one head width for all three: the CPU kernel asks for it
+        v = F.pad(v, (0, width - out))
+    y = F.scaled_dot_product_attention(q.unsqueeze(1), k.unsqueeze(1), v.unsqueeze(1), scale=scale)
+    return y.squeeze(1)[..., :out]
+
+
+def pool(tokens: Tensor, weights: Tensor) -> Tensor:
+    """sum_j a_j x_j: (B, C, N) and (B, N) -> (B, C)."""
+    return torch.bmm(tokens, weights.to(tokens.dtype).unsqueeze(-1)).squeeze(-1)
