@@ -55,24 +55,25 @@ def scale_to_grid(boxes: np.ndarray, size: tuple[int, int], grid: tuple[int, int
     return (np.asarray(boxes, np.float64) * np.array(grid * 2, np.float64) / np.array(size * 2, np.float64)).astype(np.int64)
 
 
-def normalize(score: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+def normalize(score: np.ndarray, grid: tuple[int, int], extent: tuple[int, int] | None = None) -> np.ndarray:
     """A score map on an evaluation grid: bicubic, then min-max to [0, 1]; a constant or non-finite map becomes zeros.
 
     Args:
         score: (h, w), any resolution.
         grid: (width, height).
+        extent: (width, height) on that grid of what the map covers, where the image was padded on its right and bottom.
 
     Returns:
         (height, width) float64.
     """
     import cv2
 
-    resized = cv2.resize(np.asarray(score, np.float64), grid, interpolation=cv2.INTER_CUBIC)
+    resized = cv2.resize(np.asarray(score, np.float64), extent or grid, interpolation=cv2.INTER_CUBIC)[: grid[1], : grid[0]]
     low, high = resized.min(), resized.max()
     if not (np.isfinite(low) and np.isfinite(high)) or low == high:
         return np.zeros_like(resized)
-    resized -= low
-    return resized / resized.max()
+    shifted = resized - low
+    return shifted / shifted.max()
 
 
 def to_grey(score: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy import ndimage
 from harness.benchmarks.object_localization.boxes import iou_of_extents, to_grey
 
 THRESHOLDS = np.arange(0, 1, 0.01)
-"""Candidates of :func:`calibrate`, relative to a map's maximum."""
+"""Candidates for the threshold of a single box, relative to a map's maximum."""
 
 MASS = 0.6
 """Share of the attention that DINO-seg keeps."""
@@ -38,22 +38,24 @@ def box_at(score: np.ndarray, threshold: float) -> np.ndarray:
     return np.array([left, top, left + width, top + height])
 
 
-def calibrate(scores: list[np.ndarray], truths: list[np.ndarray], delta: float = 0.5) -> float:
-    """The threshold at which :func:`box_at` hits most often on the images given (of the training split).
+def hits_per_threshold(score: np.ndarray, truth: np.ndarray, delta: float = 0.5) -> np.ndarray:
+    """Whether the box at each of ``THRESHOLDS`` reaches IoU ``delta`` with a true box.
 
     Args:
-        scores: maps (H, W) in [0, 1].
-        truths: per map, boxes (G, 4) as extents on the map's grid.
-        delta: IoU that counts as a hit.
+        score: (H, W) in [0, 1].
+        truth: (G, 4) extents on the map's grid.
 
     Returns:
-        the middle one of the best thresholds, so that a plateau is not left at its edge.
+        (len(THRESHOLDS),) bool.
     """
-    hits = np.zeros(len(THRESHOLDS))
-    for score, truth in zip(scores, truths, strict=True):
-        boxes = np.stack([box_at(score, threshold) for threshold in THRESHOLDS])
-        hits += iou_of_extents(boxes, truth).max(axis=1) >= delta
-    best = np.flatnonzero(hits == hits.max())
+    boxes = np.stack([box_at(score, threshold) for threshold in THRESHOLDS])
+    return iou_of_extents(boxes, truth).max(axis=1) >= delta
+
+
+def calibrate(hits: np.ndarray) -> float:
+    """The threshold that hits most often, given (images, len(THRESHOLDS)) hits; the middle one of several."""
+    count = hits.sum(axis=0)
+    best = np.flatnonzero(count == count.max())
     return float(THRESHOLDS[best[len(best) // 2]])
 
 

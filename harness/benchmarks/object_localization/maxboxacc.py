@@ -52,54 +52,24 @@ def largest_iou_per_level(grey: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return iou_of_pixels(boxes, truth).max(axis=1)
 
 
-class BoxAccuracy:
-    """Accumulates maps one by one; see the module.
+def levels_at(taus: np.ndarray, peak: int) -> np.ndarray:
+    """The level of an 8-bit map of maximum ``peak`` that each threshold means."""
+    return (taus * peak).astype(int)
+
+
+def accuracy_curve(per_level: np.ndarray, peaks: np.ndarray, taus: np.ndarray, delta: float) -> np.ndarray:
+    """The share of images whose IoU reaches ``delta`` at each threshold.
 
     Args:
-        step: distance of two thresholds tau in [0, 1).
-        classic: also compute MaxBoxAcc (slower: it traces contours level by level).
+        per_level: (images, LEVELS) IoU of each image at each level.
+        peaks: (images,) maximum of each 8-bit map.
+        taus: (T,) thresholds relative to the maximum, in [0, 1).
+
+    Returns:
+        (T,) in [0, 1].
     """
-
-    def __init__(self, step: float = 0.001, classic: bool = True) -> None:
-        self.taus = np.arange(0, 1, step)
-        self._classic = classic
-        self._all: list[np.ndarray] = []
-        self._largest: list[np.ndarray] = []
-        self._peaks: list[int] = []
-
-    def add(self, score: np.ndarray, truth: np.ndarray) -> None:
-        """Add one image.
-
-        Args:
-            score: (H, W) in [0, 1], see :func:`~harness.benchmarks.object_localization.boxes.normalize`.
-            truth: (G, 4) boxes in the map's pixels, see ``scale_to_grid``.
-        """
-        grey = to_grey(score)
-        self._peaks.append(int(grey.max()))
-        self._all.append(best_iou_per_level(grey, truth))
-        if self._classic:
-            self._largest.append(largest_iou_per_level(grey, truth))
-
-    def _at_thresholds(self, per_level: list[np.ndarray]) -> np.ndarray:
-        # every map has its own maximum, but all maps of the same maximum share their levels
-        peaks = np.array(self._peaks)
-        ious = np.empty((len(peaks), len(self.taus)))
-        stacked = np.stack(per_level)
-        for peak in np.unique(peaks):
-            ious[peaks == peak] = stacked[peaks == peak][:, (self.taus * peak).astype(int)]
-        return ious
-
-    def all_contours(self) -> np.ndarray:
-        """Best IoU over all contours: (images, thresholds)."""
-        return self._at_thresholds(self._all)
-
-    def largest_contour(self) -> np.ndarray:
-        """IoU of the largest contour: (images, thresholds)."""
-        return self._at_thresholds(self._largest)
-
-
-def at_best_threshold(ious: np.ndarray, delta: float) -> tuple[float, int]:
-    """The share of images (0 to 1) whose IoU reaches ``delta`` at the threshold best for all, and its index."""
-    accuracy = (ious >= delta).mean(axis=0)
-    best = int(accuracy.argmax())
-    return float(accuracy[best]), best
+    hits = np.zeros(len(taus), np.int64)
+    for peak in np.unique(peaks):
+        # maps of one maximum share their levels; all maps but empty ones have the maximum 255
+        hits += (per_level[peaks == peak] >= delta).sum(axis=0)[levels_at(taus, peak)]
+    return hits / len(per_level)

@@ -1,0 +1,116 @@
+"""The score map of a method: what its attention offers, or class activation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.slots import observing
+
+CAM = "class activation"
+
+
+class MapRecorder:
+    """Observer of one forward pass: the spatial maps that attention modules offer, last one first.
+
+    * ``map`` (B, M, H, W): the mean over its M maps (a pooling's attention, a spatial gate, a unary term);
+    * ``attention`` (B, heads, N_q, N_k): the mean over heads and queries, laid out on the grid of the keys, which is
+      what each position receives; a leading class token is left out.
+
+    Attributes:
+        maps: (B, h, w) and the plugin that offered it, in the order of the forward pass.
+        keys: (B, d, h, w) keys of the last attention that offered them, heads concatenated.
+    """
+
+    def __init__(self, image: tuple[int, int]) -> None:
+        self._image = image
+        self._grids: dict[int, tuple[int, int]] = {}
+        self.maps: list[tuple[Tensor, str]] = []
+        self.keys: Tensor | None = None
+
+    def entered(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Forward pre-hook of plugin modules: the grid of their input."""
+        if inputs and isinstance(inputs[0], Tensor) and inputs[0].ndim == 4:
+            self._grids[id(module)] = tuple(inputs[0].shape[-2:])
+
+    def __call__(self, module: nn.Module, values: dict[str, Any]) -> None:
+        name = getattr(module, "plugin_name", type(module).__name__)
+        grid = self._grids.get(id(module), self._image)
+        spatial, attention, keys = (_value(values.get(key)) for key in ("map", "attention", "k"))
+        if attention is not None:
+            laid_out = _on_grid(attention.float().mean(dim=(1, 2)), grid)
+            if laid_out is not None:
+                self.maps.append((laid_out, name))
+        if spatial is not None:
+            self.maps.append((spatial.float().mean(dim=1), name))
+        if keys is not None and keys.ndim == 4:
+            self.keys = _on_grid(keys.transpose(1, 2).flatten(2).transpose(1, 2), grid)
+
+
+def _value(offered: Any) -> Tensor | None:
+    value = offered() if callable(offered) and not isinstance(offered, Tensor) else offered
+    return value.detach() if isinstance(value, Tensor) else None
+
+
+def _on_grid(tokens: Tensor, grid: tuple[int, int]) -> Tensor | None:
+    """(…, N) as (…, h, w) in the aspect ratio of ``grid``; ``None`` where N tokens fill no such grid."""
+    for skipped in (0, 1):  # 1: a class token in front
+        count = tokens.shape[-1] - skipped
+        height = round(math.sqrt(count * grid[0] / grid[1]))
+        if height and count % height == 0 and abs(count // height - height * grid[1] / grid[0]) < 1:
+            return tokens[..., skipped:].unflatten(-1, (height, count // height))
+    return None
+
+
+@contextmanager
+def recording(model: nn.Module, image: tuple[int, int]) -> Iterator[MapRecorder]:
+    """Record what the plugins of ``model`` offer during the forward passes inside the block.
+
+    Args:
+        image: (H, W) of the model's input, the aspect ratio where a module's own grid is not known.
+    """
+    recorder = MapRecorder(image)
+    hooks = [m.register_forward_pre_hook(recorder.entered) for m in model.modules() if hasattr(type(m), "plugin_name")]
+    try:
+        with observing(recorder):
+            yield recorder
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def own_maps(recorder: MapRecorder, batch: int) -> list[tuple[Tensor, str] | None]:
+    """For each image the last map that varies over positions, and its plugin; a uniform map says nothing."""
+    chosen: list[tuple[Tensor, str] | None] = [None] * batch
+    for values, name in recorder.maps:
+        if values.shape[0] != batch:
+            continue
+        low, high = values.flatten(1).aminmax(dim=1)
+        # rounding leaves the softmax of equal logits uneven in its last bits
+        for index in torch.nonzero(high - low > 1e-5 * high.abs().clamp_min(low.abs())).flatten().tolist():
+            chosen[index] = (values[index], name)
+    return chosen
+
+
+def class_activation(features: Tensor, weight: Tensor, labels: list[Tensor], scores: Tensor) -> Tensor:
+    """Class activation maps: the classifier's weights on the feature map (Zhou et al., CVPR 2016), not rectified.
+
+    The class is the true one, as in the published evaluation ("GT-known"); of several true classes, the one that
+    scores highest.
+
+    Args:
+        features: (B, C, h, w), the input of the pooling.
+        weight: (classes, C).
+        labels: per image, its true classes.
+        scores: (B, classes).
+
+    Returns:
+        (B, h, w).
+    """
+    chosen = torch.stack([label[row[label].argmax()] for label, row in zip(labels, scores, strict=True)])
+    return torch.einsum("bchw,bc->bhw", features, weight[chosen])

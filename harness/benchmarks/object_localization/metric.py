@@ -1,0 +1,126 @@
+"""The evaluator of the family: MaxBoxAcc, MaxBoxAccV2, Top-1 localization, CorLoc and Top-1 accuracy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.registry import METRICS
+
+from harness.benchmarks.object_localization.boxes import iou_of_extents, normalize, scale_to_grid, to_grey
+from harness.benchmarks.object_localization.discovery import box_at, calibrate, hits_per_threshold
+from harness.benchmarks.object_localization.maxboxacc import (
+    DELTAS,
+    accuracy_curve,
+    best_iou_per_level,
+    largest_iou_per_level,
+    levels_at,
+)
+
+_HIT = 0.5
+"""IoU of a hit for the classic measures and CorLoc."""
+
+
+@METRICS.register_module()
+class BoxMetric(BaseMetric):
+    """Scores the maps that ``LocalizingClassifier`` yields; all values in percent.
+
+    * ``maxboxaccv2`` and ``maxboxaccv2@δ``: all contours, the threshold best for the test set at each δ;
+    * ``maxboxacc``: the largest contour at IoU 0.5; ``top1_loc``: the class is right too, at that threshold;
+    * ``corloc``: one box per image, IoU at least 0.5 at full resolution. Its threshold is chosen on images that are
+      no test images, unless the model gives the box itself;
+    * ``top1``: the highest score belongs to a class of the image.
+
+    Args:
+        taus: number of thresholds.
+
+    Attributes:
+        per_sample: scores of every test image: ``maxboxaccv2`` and ``corloc`` in percent (their means are the
+            metrics), ``best_iou`` at the threshold chosen for IoU 0.5.
+        notes: where the maps came from.
+    """
+
+    default_prefix = None
+
+    def __init__(self, taus: int = 1000) -> None:
+        super().__init__()
+        self.taus = np.arange(taus) / taus
+        self.per_sample: dict[str, np.ndarray] = {}
+        self.notes: list[str] = []
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        for sample in data_samples:
+            height, width = sample["img_shape"][:2]
+            image = np.array(sample["ori_shape"][1::-1])
+            score = normalize(sample["score_map"], (width, height), sample["map_extent"])
+            if sample["calibration"]:
+                truth = sample["boxes"] * np.tile((width, height) / image, 2)
+                hits = hits_per_threshold(score, truth) if sample["cell_box"] is None else None
+                self.results.append({"calibration": True, "hits": hits})
+                continue
+            grey = to_grey(score)
+            truth = scale_to_grid(sample["boxes"], tuple(image.tolist()), (width, height))
+            self.results.append(
+                {
+                    "calibration": False,
+                    "source": sample["map_source"],
+                    "correct": int(sample["pred_score"].argmax()) in sample["gt_label"].tolist(),
+                    "all": best_iou_per_level(grey, truth),
+                    "largest": largest_iou_per_level(grey, truth),
+                    "peak": int(grey.max()),
+                    "single": {key: sample[key] for key in ("score_map", "cell_box", "map_extent", "boxes")}
+                    | {"grid": (width, height), "image": image},
+                }
+            )
+
+    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
+        test = [result for result in results if not result["calibration"]]
+        hits = [result["hits"] for result in results if result["calibration"] and result["hits"] is not None]
+        every, largest, peaks, correct = (np.array([r[key] for r in test]) for key in ("all", "largest", "peak", "correct"))
+        metrics, reached = {}, []
+        for delta in DELTAS:
+            curve = accuracy_curve(every, peaks, self.taus, delta)
+            ious = self._at(every, peaks, int(curve.argmax()))
+            reached.append(ious >= delta)
+            metrics[f"maxboxaccv2@{delta:g}"] = 100 * float(curve.max())
+            if delta == _HIT:
+                self.per_sample["best_iou"] = ious.astype(np.float32)
+        classic = accuracy_curve(largest, peaks, self.taus, _HIT)
+        located = self._at(largest, peaks, int(classic.argmax())) >= _HIT
+        threshold = calibrate(np.array(hits)) if hits else 0.0
+        single = np.array([_single_iou(result["single"], threshold) for result in test]) >= _HIT
+        self.per_sample |= {
+            "maxboxaccv2": (100 * np.mean(reached, axis=0)).astype(np.float32),
+            "corloc": (100 * single).astype(np.float32),
+            "top1": (100 * correct).astype(np.float32),
+        }
+        sources = Counter(result["source"] for result in test)
+        self.notes = [f"score map: {', '.join(f'{name} ({count} images)' for name, count in sources.most_common())}"]
+        if hits:
+            self.notes.append(f"corloc: threshold {threshold:.2f}, chosen on {len(hits)} images outside the test set")
+        return {
+            "maxboxaccv2": float(np.mean([metrics[f"maxboxaccv2@{delta:g}"] for delta in DELTAS])),
+            **metrics,
+            "maxboxacc": 100 * float(classic.max()),
+            "top1_loc": 100 * float((located & correct).mean()),
+            "corloc": 100 * float(single.mean()),
+            "top1": 100 * float(correct.mean()),
+        }
+
+    def _at(self, per_level: np.ndarray, peaks: np.ndarray, index: int) -> np.ndarray:
+        """IoU (images,) at one threshold."""
+        levels = np.array([levels_at(self.taus[index], peak) for peak in peaks])
+        return per_level[np.arange(len(peaks)), levels]
+
+
+def _single_iou(sample: dict[str, Any], threshold: float) -> float:
+    """IoU at full resolution of the one box of an image."""
+    image, grid = sample["image"], sample["grid"]
+    if sample["cell_box"] is None:
+        box = box_at(normalize(sample["score_map"], grid, sample["map_extent"]), threshold) * np.tile(image / grid, 2)
+    else:
+        box = sample["cell_box"] * np.tile(sample["map_extent"] * image / grid, 2)
+    return float(iou_of_extents(np.minimum(box, np.tile(image, 2))[None], sample["boxes"]).max())

@@ -1,0 +1,72 @@
+"""The model: an image classifier that also says where it looked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.registry import MODELS
+from mmpretrain.models import ImageClassifier
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from harness.benchmarks.object_localization.discovery import dino_seg, lost
+from harness.benchmarks.object_localization.maps import CAM, class_activation, own_maps, recording
+
+
+@MODELS.register_module()
+class LocalizingClassifier(ImageClassifier):
+    """mmpretrain's ``ImageClassifier``; its predictions carry a score map and, where a rule asks for it, a box.
+
+    Fields added to each data sample: ``score_map`` (h, w) numpy, ``map_source`` text, ``map_extent`` (width, height)
+    of the padded input, and ``cell_box`` (4,) as shares of that extent or ``None``.
+
+    Args:
+        box: see ``LocalizationModel.box``.
+        lost_patches: see ``LocalizationModel.lost_patches``.
+        parity: see ``LocalizationModel.parity``.
+    """
+
+    def __init__(self, *args: Any, box: str = "map", lost_patches: int = 100, parity: bool = False, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.box = box
+        self.lost_patches = lost_patches
+        self.parity = parity
+
+    def predict(self, inputs: Tensor, data_samples: list[DataSample] | None = None, **kwargs: Any) -> list[DataSample]:
+        """Classify, and add the fields described above."""
+        seen: list[Tensor] = []
+
+        def keep(_module: Any, arguments: tuple[Any, ...], output: Any) -> None:
+            # a block in the pooling slot returns the map that is averaged; a pooling is given it
+            seen.append(output if output.ndim == 4 else arguments[0])
+
+        hook = self.neck.method.register_forward_hook(keep)
+        try:
+            with recording(self, tuple(inputs.shape[-2:])) as recorder:
+                feats = self.extract_feat(inputs)
+        finally:
+            hook.remove()
+        predicted = self.head.predict(feats, data_samples, **kwargs)
+        features = seen[-1].float()
+        scores = torch.stack([sample.pred_score for sample in predicted])
+        labels = [sample.gt_label.to(scores.device) if "gt_label" in sample else scores[i].argmax()[None] for i, sample in enumerate(predicted)]
+        activation = class_activation(features, self.head.fc.weight.float(), labels, scores)
+        offered = own_maps(recorder, len(inputs)) if self.box != "cam" else [None] * len(inputs)
+        for index, sample in enumerate(predicted):
+            values, source = offered[index] or (activation[index], CAM)
+            score, box = values.double().cpu().numpy(), None
+            if self.box == "lost":
+                keys = recorder.keys is not None and len(recorder.keys) == len(inputs)
+                source = "LOST on keys" if keys else "LOST on features"
+                tokens = (recorder.keys if keys else features)[index].cpu().numpy()
+                box, score = lost(tokens, patches=self.lost_patches, standardize=not keys)
+            elif self.box == "dino-seg":
+                # attention is a mass; class activation becomes one above its minimum
+                box = dino_seg(score - min(score.min(), 0.0), parity=self.parity)
+            sample.set_field(score, "score_map")
+            sample.set_field(source, "map_source")
+            sample.set_field((inputs.shape[-1], inputs.shape[-2]), "map_extent")
+            sample.set_field(None if box is None else box / np.array(score.shape[::-1] * 2), "cell_box")
+        return predicted
