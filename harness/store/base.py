@@ -1,0 +1,77 @@
+"""What every part of the store stands on: an engine, transactions, and inserts that tolerate company."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from harness.store.database import explained
+
+_CHUNK = 500
+"""Values in one ``IN (...)``: well below every database's limit."""
+
+
+class Transactions:
+    """Reading and writing transactions on one database."""
+
+    def __init__(self, engine: sa.Engine, url: URL):
+        self._engine = engine
+        self._url = url
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with explained(self._url), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        with explained(self._url), self._engine.execution_options(writes=True).begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Release the database; the store is of no use afterwards."""
+        self._engine.dispose()
+
+
+def insert_new(connection: sa.Connection, table: type, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert the rows whose primary key is not there yet; safe beside others that insert the same."""
+    if not rows:
+        return
+    target = table.__table__
+    keys = [column.name for column in target.primary_key]
+    rows = sorted(rows, key=lambda row: [row[k] for k in keys])  # the same order everywhere, lest two writers deadlock
+    dialect = connection.dialect.name
+    if dialect in ("sqlite", "postgresql"):
+        from importlib import import_module
+
+        insert = import_module(f"sqlalchemy.dialects.{dialect}").insert
+        connection.execute(insert(target).on_conflict_do_nothing(), rows)
+        return
+    present = {tuple(row) for row in connection.execute(sa.select(*target.primary_key))}
+    missing = [row for row in rows if tuple(row[k] for k in keys) not in present]
+    if missing:
+        connection.execute(sa.insert(target), missing)
+
+
+def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Slices short enough for one ``IN (...)``."""
+    for first in range(0, len(values), _CHUNK):
+        yield values[first : first + _CHUNK]
+
+
+def digest_of(content: Any) -> str:
+    """16 hexadecimal digits of a value's canonical JSON."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def number(value: float | None) -> float | None:
+    """A value as it is stored: SQLite knows no NaN, so that NaN is NULL everywhere."""
+    return None if value is None or math.isnan(value) else float(value)

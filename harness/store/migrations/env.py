@@ -1,0 +1,13 @@
+"""Alembic's entry point: migrates over the connection it is given, in that connection's transaction."""
+
+from alembic import context
+
+from harness.store.schema import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,  # SQLite alters a table by copying it
+    transactional_ddl=False,  # the caller's transaction is the only one
+)
+context.run_migrations()
