@@ -14,8 +14,11 @@ _SHOWN = 192
 """Smallest longer side, in pixels, of a picture shown to people."""
 
 
-def measure(file: Path) -> tuple[int, int]:
-    """(width, height) of an image, after decoding all of it.
+def measure(file: Path, *, header_only: bool = False) -> tuple[int, int]:
+    """(width, height) of an image.
+
+    Args:
+        header_only: believe the header; otherwise all of the image is decoded.
 
     Raises:
         ValueError: the file is missing, empty, truncated or no image; the message is a clause for people.
@@ -26,7 +29,8 @@ def measure(file: Path) -> tuple[int, int]:
         if file.stat().st_size == 0:
             raise ValueError("the file is empty")
         with Image.open(file) as image:
-            image.load()
+            if not header_only:
+                image.load()
             return image.size
     except FileNotFoundError:
         raise ValueError("the image is missing") from None

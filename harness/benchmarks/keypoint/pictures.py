@@ -1,0 +1,34 @@
+"""Poses drawn into their images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.benchmarks import images
+from harness.benchmarks.base import Sample
+from harness.benchmarks.keypoint.poses import Pose
+
+_VISIBLE = (40, 220, 90)
+_COVERED = (255, 60, 60)
+
+
+def draw(root: Path, pose: Pose) -> Sample:
+    """A sample with its box and points: green where visible, red where labelled but covered."""
+    import cv2
+
+    image = images.read_rgb(pose.file)
+    annotated, factor = images.enlarge(image)
+    annotated = annotated.copy()
+    radius = max(2, round(max(annotated.shape[:2]) / 110))
+    x0, y0, x1, y1 = (round(v * factor) for v in pose.box)
+    if (x0, y0, x1, y1) != (0, 0, pose.size[0] * factor, pose.size[1] * factor):
+        cv2.rectangle(annotated, (x0, y0), (x1, y1), (255, 220, 0), max(1, radius // 2))
+    for (x, y), flag in zip(pose.points, pose.visible, strict=True):
+        if flag:
+            centre = (round(float(x) * factor), round(float(y) * factor))
+            cv2.circle(annotated, centre, radius + 1, (0, 0, 0), -1, cv2.LINE_AA)
+            cv2.circle(annotated, centre, radius, _COVERED if flag == 1 else _VISIBLE, -1, cv2.LINE_AA)
+    labelled, covered = int((pose.visible > 0).sum()), int((pose.visible == 1).sum())
+    caption = f"{labelled} of {len(pose.visible)} points" + (f", {covered} covered" if covered else "")
+    name = pose.file.relative_to(root).as_posix() if pose.file.is_relative_to(root) else pose.file.name
+    return Sample(name, image, annotated, caption)
