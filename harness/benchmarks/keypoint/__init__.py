@@ -42,7 +42,7 @@ class Keypoint(Family):
     def config(self, bench: Benchmark, fillings: dict[str, Filling], seed: int) -> dict[str, Any]:
         data, model, schedule = benchmarks.options(bench)
         codec = _codec(data, model)
-        evaluators = [{"type": "PoseAccuracy"}, *([{"type": "PoseAP"}] if data.has_ap else [])]
+        evaluators = [{"type": "KeypointAccuracy"}, *([{"type": "KeypointAP"}] if data.has_ap else [])]
         return {
             "default_scope": "mmpose",
             "model": config.attend(_model(data, model, codec), model, fillings, data.size[::-1]),
@@ -132,7 +132,7 @@ def _dataset(data: KeypointData, codec: dict[str, Any], *, train: bool) -> dict[
     if isinstance(data, MMPoseData):
         return mmpose_files.dataset(data, data.train if train else data.test, pipeline, train=train)
     return {
-        "type": "PoseDataset",
+        "type": "KeypointDataset",
         "data_root": DATA,
         "options": data.model_dump(mode="json"),
         "split": "train" if train else "test",

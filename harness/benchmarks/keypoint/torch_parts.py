@@ -23,7 +23,7 @@ _ANY_SIGMA = 0.05
 
 
 @DATASETS.register_module()
-class PoseDataset(BaseCocoStyleDataset):
+class KeypointDataset(BaseCocoStyleDataset):
     """Poses of any format the harness reads itself, in the form mmpose's pipelines expect.
 
     Args:
@@ -69,7 +69,7 @@ def _info(pose: Pose) -> dict[str, Any]:
 
 
 @METRICS.register_module()
-class PoseAccuracy(PCKAccuracy):
+class KeypointAccuracy(PCKAccuracy):
     """mmpose's PCK (%), the median error in pixels of the original image, and scores per sample.
 
     Attributes:
@@ -99,7 +99,7 @@ class PoseAccuracy(PCKAccuracy):
 
 
 @METRICS.register_module()
-class PoseAP(CocoMetric):
+class KeypointAP(CocoMetric):
     """mmpose's COCO keypoint evaluation; AP and AP50 in percent."""
 
     default_prefix = None
