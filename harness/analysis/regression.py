@@ -59,7 +59,8 @@ class Check:
         """A regression weighs most; then what is missing or failed. An empty comparison never passes."""
         if self.of("worse"):
             return "regression"
-        if not self.of("ok") and not self.of("better") and not self.failed:
+        compared = any(entry.n and entry.status != "new" for entry in self.entries)
+        if not compared and not self.failed:
             return "nothing to compare"
         return "incomplete" if self.of("missing") or self.failed else "passed"
 

@@ -37,6 +37,22 @@ def results(url: str, **filters: Iterable[str] | None) -> list[Result]:
     return open_store(url, read_only=True).results(**filters)
 
 
+def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
+    """The one trial whose digest begins with ``prefix``, with its result if it is done.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    store = open_store(url, read_only=True)
+    row = store.trial(prefix)
+    return row, next(iter(store.results(digests=[row.digest])), None)
+
+
+def recorded_benchmarks(url: str) -> set[str]:
+    """Benchmarks that were run at least once."""
+    return {spec.benchmark for spec in open_store(url, read_only=True).specs()}
+
+
 def log_tail(row: TrialRow, lines: int = 40) -> str:
     """The last lines of a trial's log; empty where there is none."""
     if not row.log or not Path(row.log).is_file():

@@ -42,5 +42,5 @@ def options(bench: Benchmark) -> tuple[DataOptions, ModelOptions, ScheduleOption
         try:
             parsed.append(schema.model_validate(getattr(bench, part)))
         except ValidationError as error:
-            raise explain(error, (part,), {}, f"benchmark '{bench.id}'") from None
+            raise explain(error, (part,), {}, f"benchmark '{bench.id}'", schema) from None
     return tuple(parsed)

@@ -25,7 +25,7 @@ DATA = "$DATA"
 class Options(BaseModel):
     """Base of a family's option types: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataOptions(Options):

@@ -14,10 +14,13 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from harness import paths
-from harness.catalog.schema import Benchmark, Catalog, Method, Suite
+from harness.catalog.schema import FAMILIES, Benchmark, Catalog, Method, Suite
 from harness.errors import UsageError, did_you_mean
 
 _SECTIONS: dict[str, type[BaseModel]] = {"methods": Method, "benchmarks": Benchmark, "suites": Suite}
+
+_MOST_NODES = 200_000
+"""A registry with more values than this is an accident, or aliases that multiply each other."""
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -26,8 +29,12 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     def __init__(self, stream):
         super().__init__(stream)
         self.lines: dict[tuple[str, ...], int] = {}
+        self._nodes = 0
 
     def walk(self, node: yaml.Node, path: tuple[str, ...] = ()) -> None:
+        self._nodes += 1
+        if self._nodes > _MOST_NODES:
+            raise UsageError(f"line {node.start_mark.line + 1}: more than {_MOST_NODES} values. Write the entries out without nested aliases.")
         if isinstance(node, yaml.MappingNode):
             seen: dict[str, int] = {}
             for key, value in node.value:
@@ -66,8 +73,38 @@ def _parse(file: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     return content, loader.lines
 
 
-def explain(error: ValidationError, prefix: tuple[str, ...], lines: dict[tuple[str, ...], int], source: str) -> UsageError:
-    """One sentence per problem (at most three), each with its line and key."""
+def plain(value: Any, where: str) -> Any:
+    """``value`` itself, if it is made of mappings, lists, text, numbers, booleans and null only.
+
+    Raises:
+        UsageError: it holds something else that YAML can express (dates, sets, binary data) or a key that is no text.
+    """
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise UsageError(f"{where}: the key {key!r} is a {type(key).__name__}. Put it in quotes.")
+            plain(item, f"{where}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            plain(item, f"{where}.{index}")
+    elif not (value is None or isinstance(value, bool | int | float | str)):
+        raise UsageError(f"{where}: {value!r} is a {type(value).__name__}. Put it in quotes to make it text.")
+    return value
+
+
+def explain(
+    error: ValidationError,
+    prefix: tuple[str, ...],
+    lines: dict[tuple[str, ...], int],
+    source: str,
+    schema: type[BaseModel] | None = None,
+) -> UsageError:
+    """One sentence per problem (at most three), each with its line and key.
+
+    Args:
+        lines: path of a key -> its line, where a file has lines.
+        schema: the type that was expected; an unknown key is then answered with the nearest known ones.
+    """
     parts = []
     for problem in error.errors()[:3]:
         where = (*prefix, *(str(p) for p in problem["loc"]))
@@ -75,6 +112,8 @@ def explain(error: ValidationError, prefix: tuple[str, ...], lines: dict[tuple[s
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             message = "unknown key"
+            if schema is not None and len(problem["loc"]) == 1:
+                message = str(did_you_mean(where[-1], set(schema.model_fields) - {"id"}, "key")).rstrip(".")
         elif problem["type"] not in ("value_error", "missing"):
             message = f"{message}, found {problem['input']!r:.80}"
         parts.append(f"{f'line {line}, ' if line else ''}{'.'.join(where)}: {message}")
@@ -103,10 +142,13 @@ def read_registry(file: Path) -> Catalog:
             key = (section, str(name))
             if not isinstance(entry, dict):
                 raise UsageError(f"{file}, line {lines.get(key)}: {section}.{name} is a mapping of keys; found {type(entry).__name__}.")
+            plain(entry, f"{file}, line {lines.get(key)}: {section}.{name}")
+            if "id" in entry:
+                raise UsageError(f"{file}, line {lines.get((*key, 'id'))}: {section}.{name}.id: the key of an entry is its id. Delete this line.")
             try:
                 parsed[section][str(name)] = schema.model_validate({"id": str(name), **entry})
             except ValidationError as error:
-                raise explain(error, key, lines, str(file)) from None
+                raise explain(error, key, lines, str(file), schema) from None
     return Catalog.model_construct(**parsed)
 
 
@@ -132,6 +174,10 @@ def _check_suites(catalog: Catalog) -> None:
             if name not in catalog.benchmarks:
                 raise UsageError(f"suite '{suite.id}': {did_you_mean(name, catalog.benchmarks, 'benchmark')}")
         lists = [suite.methods] if isinstance(suite.methods, list) else suite.methods.values()
+        if isinstance(suite.methods, dict):
+            for name in suite.methods:
+                if name not in (*FAMILIES, *catalog.benchmarks):
+                    raise UsageError(f"suite '{suite.id}': {did_you_mean(name, (*FAMILIES, *catalog.benchmarks), 'family or benchmark')}")
         for name in (m for methods in lists for m in methods):
             if name not in catalog.methods:
                 raise UsageError(f"suite '{suite.id}': {did_you_mean(name, catalog.methods, 'method')}")

@@ -29,7 +29,7 @@ Scalar = bool | int | float | str
 class Entry(BaseModel):
     """Common base: unknown keys are errors, values are never coerced from another type."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Paper(Entry):
@@ -153,9 +153,14 @@ class Suite(Entry):
     id: Id
     title: str = ""
     benchmarks: list[str] = Field(min_length=1)
-    methods: list[str] | dict[str, list[str]]
+    methods: list[str] | dict[str, list[str]] = Field(min_length=1)
     """One list for all benchmarks, or a list per family (or per benchmark, which wins)."""
-    seeds: int = Field(default=2, ge=1)
+    seeds: int = Field(default=2, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _id_is_one(self) -> Suite:
+        check_id(self.id)
+        return self
 
     def methods_of(self, benchmark: Benchmark) -> list[str]:
         """The suite's methods on one benchmark."""

@@ -30,13 +30,11 @@ def save(file: Path, benchmarks: tuple[str, ...], family: str | None, relative: 
     harness baseline save results/baselines/quick.json --tolerance top1=3
     """
     from harness import __version__
-    from harness.analysis import baseline
-    from harness.analysis.read import read_board, reading
+    from harness.analysis import baseline, source
     from harness.errors import HarnessError, UsageError
 
     chosen = dict(_tolerance(text) for text in tolerances)
-    with reading(db) as store:
-        board = read_board(store, benchmarks=benchmarks or None, families=[family] if family else None)
+    board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None)
     entries = baseline.expect(board, relative=relative, tolerances=chosen)
     if not entries:
         nothing = HarnessError(f"no results to save in {db}. Run something first, e.g. `harness run -s quick`.")

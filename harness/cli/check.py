@@ -30,12 +30,9 @@ def command(ctx: click.Context, file: Path, junit: Path | None, markdown: Path |
     \b
     harness check --baseline results/baselines/quick.json --junit check.xml
     """
-    from harness.analysis import baseline, check_reports, regression
-    from harness.analysis.read import read_board, reading
+    from harness.analysis import baseline, check_reports, regression, source
 
-    expected = baseline.load(file)
-    with reading(db) as store:
-        outcome = regression.check(expected, read_board(store, all_versions=True), store.trials())
+    outcome = regression.check(baseline.load(file), source.board(db, all_versions=True), source.trials(db))
     for target, text in ((junit, check_reports.junit), (markdown, check_reports.markdown)):
         if target is not None:
             _write(target, text(outcome))

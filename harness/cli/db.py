@@ -37,9 +37,9 @@ def current(db: str) -> None:
 @options.database
 def export(file: Path, db: str) -> None:
     """Write everything to FILE, one JSON document per line."""
-    from harness.store import export_file
+    from harness.store import open_store
 
-    click.echo(f"{export_file(db, file)} trials written to {file}")
+    click.echo(f"{open_store(db, read_only=True).export_to(file)} trials written to {file}")
 
 
 @command.command("import")
@@ -47,9 +47,9 @@ def export(file: Path, db: str) -> None:
 @options.database
 def import_(file: Path, db: str) -> None:
     """Add what `harness db export` wrote; what is here already stays as it is."""
-    from harness.store import import_file
+    from harness.store import open_store
 
-    done = import_file(db, file)
+    done = open_store(db).import_from(file)
     click.echo(f"{done.trials} trials added, {done.skipped} were there already")
 
 

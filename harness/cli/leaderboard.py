@@ -28,11 +28,10 @@ def command(benchmarks: tuple[str, ...], family: str | None, form: str, all_vers
     harness leaderboard -b scenes-classification
     harness leaderboard --family segmentation --format md > segmentation.md
     """
-    from harness.analysis.read import read_board, reading
+    from harness.analysis import source
 
-    with reading(db) as store:
-        _known(benchmarks, {spec.benchmark for spec in store.specs()})
-        board = read_board(store, benchmarks=benchmarks or None, families=[family] if family else None, all_versions=all_versions)
+    _known(benchmarks, source.recorded_benchmarks(db))
+    board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None, all_versions=all_versions)
     show(board, form, all_versions)
 
 

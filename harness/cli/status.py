@@ -28,19 +28,16 @@ def command(trial: str | None, as_json: bool, db: str) -> None:
     harness status
     harness status 3fa2
     """
-    from harness.analysis.read import reading
+    from harness.analysis import source
 
-    with reading(db) as store:
-        if trial is None:
-            rows = store.trials()
-            if as_json:
-                print_json({"counts": _counts(rows), "rows": [_plain(row) for row in rows]})
-            else:
-                _overview(rows)
-            return
-        row = store.trial(trial)
-        results = store.results(digests=[row.digest])
-    result = results[0] if results else None
+    if trial is None:
+        rows = source.trials(db)
+        if as_json:
+            print_json({"counts": _counts(rows), "rows": [_plain(row) for row in rows]})
+        else:
+            _overview(rows)
+        return
+    row, result = source.trial(db, trial)
     details = _plain(row) | {
         "metrics": dict(result.metrics) if result else None,
         "diagnostics": dict(result.diagnostics) if result else None,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from harness import benchmarks, data
 from harness.catalog import Benchmark, Catalog, Method
-from harness.catalog.load import explain
+from harness.catalog.load import explain, plain
 from harness.catalog.plugins import PluginFile, owners
 from harness.catalog.schema import Filling
 from harness.compose.trial import Trial, compose
@@ -55,8 +55,8 @@ def override(entry: Benchmark, method: Method, overrides: Iterable[str]) -> tupl
         if not found or not all(parts):
             raise UsageError(f"--set {text}: write key=value, e.g. schedule.epochs=3 or method.gamma=2.")
         try:
-            value = yaml.safe_load(value_text)
-        except yaml.YAMLError as error:
+            value = plain(yaml.safe_load(value_text), f"--set {text}")
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise UsageError(f"--set {text}: the value is not YAML ({getattr(error, 'problem', error)}).") from None
         if parts[0] == "method" and len(parts) == 2:
             for filling in raw_method["slots"].values():
@@ -111,6 +111,8 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         DataError: a dataset is missing or malformed.
     """
     pairs, seeds = _pairs(selection, catalog)
+    if not pairs:
+        raise UsageError(f"suite '{selection.suite}' has no methods for {', '.join(selection.benchmarks)}. Name some with -m.")
     if seeds < 1:
         raise UsageError(f"--seeds {seeds}: at least one seed is needed.")
     known = owners(files)
@@ -124,6 +126,9 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
             raise UsageError(f"method '{method.id}' is planned, not implemented: {method.missing}. `harness list methods` shows the states.")
         bench, method = override(catalog.benchmarks[bench_name], method, selection.overrides)
         benchmarks.options(bench)
+        metrics = [metric.name for metric in benchmarks.family(bench.family).metrics(bench)]
+        if bench.primary and bench.primary not in metrics:
+            raise UsageError(f"benchmark '{bench.id}': primary: {did_you_mean(bench.primary, metrics, 'metric')}")
         fillings = method.fill(benchmarks.family(bench.family).slots_of(bench))
         if fillings is None:
             unfit.append((method_name, bench_name))

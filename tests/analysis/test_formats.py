@@ -1,0 +1,59 @@
+"""The leaderboard's texts: readable in 100 columns, and safe to paste."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from harness.analysis import formats
+from harness.analysis.leaderboard import Board, build
+
+
+@pytest.fixture
+def board(result, specs, floors) -> Board:
+    values = {"simpool": 91.0, "gap": 80.0, "a-method-with-a-name-that-nobody-would-ever-want-to-read": 9.0}
+    results = [result(method, seed, {"top1": value + seed, "error": 0.1234}) for method, value in values.items() for seed in (0, 1)]
+    return build(results, specs, floors)
+
+
+def test_table(board):
+    text = formats.table(board)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[0] == "scenes v1 · classification · synthetic · top1 [%], higher is better"
+    assert lines[1].split() == ["method", "top1", "error", "n", "Mparams", "GFLOPs", "ms", "MB"]
+    assert lines[2].split() == ["1", "simpool", "91.5", "±", "6.4", "0.123", "2", "1.23", "2.5", "4.5", "101"]
+    assert [line.split()[0] for line in lines[3:6]] == ["2", "floor", "3"], "the floor stands where it ranks"
+    assert "!" in lines[5] and "…" in lines[5] and "worse than the floor" in text
+
+
+def test_further_metrics_make_room(result):
+    from harness.store.records import MetricSpec
+
+    names = ["top1", *(f"a-long-metric-name-{i}" for i in range(9))]
+    specs = [MetricSpec("scenes", 1, name, "%", True, "", name == "top1") for name in names]
+    text = formats.table(build([result("m" * 60, metrics=dict.fromkeys(names, 12.345))], specs, []))
+    assert max(map(len, text.splitlines())) <= 100 and "a-long-metric-name-0" in text and "a-long-metric-name-8" not in text
+
+
+def test_csv_reads_back(board):
+    rows = list(csv.DictReader(io.StringIO(formats.csv_text(board))))
+    assert len(rows) == 6
+    assert float(rows[0]["mean"]) == 91.5 and float(rows[0]["ci95_low"]) < 91.5 < float(rows[0]["ci95_high"])
+    assert len(rows[0]["digests"].split()) == 2 and rows[0]["version"] == "1"
+
+
+def test_markdown_and_latex_escape(result, specs, floors):
+    text = formats.markdown(build([result("a|b")], specs, floors))
+    assert "a\\|b" in text and text.splitlines()[3].startswith("| --- |")
+    text = formats.latex(build([result("a_b")], specs, floors))
+    assert r"a\_b" in text and r"\toprule" in text and text.count("{tabular}") == 2
+
+
+def test_numbers():
+    assert [formats.number(*pair) for pair in ((12.345, "%"), (0.12345, "m"), (3.0, "px"), (0.000123456, ""), (None, "%"))] == [
+        "12.3", "0.123", "3.00", "0.0001235", "-",
+    ]  # fmt: skip
+    assert formats.number(float("nan"), "%") == "nan"

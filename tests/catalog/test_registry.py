@@ -1,0 +1,108 @@
+"""The registry: what ships is sound, and what a folder adds is merged by clear rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import benchmarks
+from harness.catalog import load_catalog, read_registry
+from harness.catalog.adopt import adopt
+from harness.catalog.plugins import discover, file_digest, owners
+from harness.errors import HarnessError, UsageError
+from harness.slots import SLOTS
+
+
+def test_shipped_methods_name_plugins_that_fill_their_slot():
+    plugins = owners(discover())
+    for method in load_catalog().methods.values():
+        for slot, filling in method.slots.items():
+            assert filling.plugin in plugins, f"{method.id}: no plugin file defines {filling.plugin}"
+            assert plugins[filling.plugin].names[filling.plugin] in {slot, "block"}, f"{method.id}: {filling.plugin} is for another slot"
+
+
+def test_every_shipped_plugin_has_a_method_or_is_a_baseline():
+    named = {filling.plugin for method in load_catalog().methods.values() for filling in method.slots.values()}
+    baselines = {slot.baseline for slot in SLOTS.values()}
+    unnamed = {name for file in discover() if file.origin == "shipped" for name in file.names} - named - baselines
+    assert not unnamed
+
+
+def test_shipped_benchmarks_have_sound_options_and_a_known_primary_metric():
+    for bench in load_catalog().benchmarks.values():
+        benchmarks.options(bench)
+        kind = benchmarks.family(bench.family)
+        assert (bench.primary or kind.primary) in {metric.name for metric in kind.metrics(bench)}, bench.id
+
+
+def _registry(folder: Path, text: str) -> None:
+    (folder / "registry.yaml").write_text(text, encoding="utf-8")
+
+
+OWN = """
+benchmarks:
+  mine: {family: classification, data: {format: image-folder, root: pets}}
+methods:
+  my-gem: {title: Mine, slots: {pooling: {plugin: gem, power: 4}}}
+suites:
+  mine: {benchmarks: [mine], methods: {classification: [my-gem, gap], mine: [gap]}}
+"""
+
+
+def test_a_folder_adds_its_own_entries(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _registry(tmp_path, OWN)
+    catalog = load_catalog()
+    assert catalog.methods["my-gem"].slots["pooling"].params == {"power": 4}
+    assert "gap" in catalog.methods
+    assert catalog.suites["mine"].methods_of(catalog.benchmarks["mine"]) == ["gap"], "a benchmark's own list wins"
+
+
+def test_names_are_defined_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _registry(tmp_path, "methods:\n  gap: {title: Mine, slots: {pooling: {plugin: gap}}}\n")
+    with pytest.raises(UsageError, match="method 'gap' is defined in .* and in registry.yaml"):
+        load_catalog()
+
+
+def test_errors_name_file_line_and_key(tmp_path):
+    _registry(tmp_path, "benchmarks:\n  a:\n    family: classification\n    data: {format: x}\n    titel: A\n")
+    with pytest.raises(UsageError, match=r"registry.yaml: line 5, benchmarks.a.titel: unknown key 'titel'. Did you mean 'title'"):
+        read_registry(tmp_path / "registry.yaml")
+
+
+def test_aliases_that_multiply_are_refused_at_once(tmp_path):
+    levels = "\n".join(f"  a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12))
+    _registry(tmp_path, f"methods:\n  a0: &a0 [1]\n{levels}\n")
+    with pytest.raises(UsageError, match="nested aliases"):
+        read_registry(tmp_path / "registry.yaml")
+
+
+PLUGIN = """
+import torch
+from harness.slots import attention_method
+@attention_method("{name}", slot="{slot}")
+class Mine(torch.nn.Module):
+    pass
+"""
+
+
+def test_plugins_without_an_entry_become_methods(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(PLUGIN.format(name="mine", slot="pooling"))
+    catalog = adopt(load_catalog(), discover((tmp_path / "mine.py",)))
+    assert catalog.methods["mine"].slots["pooling"].plugin == "mine"
+    (tmp_path / "mine.py").write_text(PLUGIN.format(name="gap", slot="pooling"))
+    with pytest.raises(HarnessError, match="plugin 'gap' is defined in"):
+        discover((tmp_path / "mine.py",))
+
+
+def test_digest_follows_the_source_and_not_the_place(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(PLUGIN.format(name="mine", slot="pooling"))
+    first, second = tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"
+    assert file_digest(first) == file_digest(second)
+    second.write_text(second.read_text() + "# changed\n")
+    assert file_digest(first) != file_digest(second)
