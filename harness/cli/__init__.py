@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import importlib
 import sys
-import tempfile
-import traceback
 
 import click
 
 from harness import __version__
-from harness.errors import HarnessError
+from harness.errors import HarnessError, did_you_mean
 
 VERBS = (
     "doctor",
@@ -22,7 +20,6 @@ VERBS = (
     "run",
     "status",
     "leaderboard",
-    "compare",
     "baseline",
     "check",
     "plugin",
@@ -45,6 +42,9 @@ class Failure(click.ClickException):
 
 
 def _keep_traceback() -> str:
+    import tempfile
+    import traceback
+
     with tempfile.NamedTemporaryFile("w", prefix="harness-", suffix=".log", delete=False, encoding="utf-8") as log:
         log.write(traceback.format_exc())
     return log.name
@@ -64,16 +64,16 @@ class Verbs(click.Group):
             super().invoke(ctx)
         except HarnessError as error:
             raise Failure(str(error), error.exit_code) from None
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
+        except (KeyboardInterrupt, click.Abort):
+            raise Failure("interrupted. The same command goes on where it stopped.", 130) from None
         except Exception as error:
             raise Failure(f"unexpected {type(error).__name__}: {error}. The traceback is in {_keep_traceback()}.", 3) from None
 
-    def resolve_command(self, ctx: click.Context, args: list[str]):
-        from harness.errors import did_you_mean
-
-        if args and not args[0].startswith("-") and args[0] not in VERBS:
-            raise Failure(str(did_you_mean(args[0], VERBS, "command", "harness --help")), 2)
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in VERBS:
+            raise did_you_mean(args[0], VERBS, "command", "harness --help")
         return super().resolve_command(ctx, args)
 
 

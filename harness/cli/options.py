@@ -26,6 +26,18 @@ class Name(click.ParamType):
         return value
 
 
+class Device(click.ParamType):
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``; whether it exists is found out where it is used."""
+
+    name = "device"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        kind, colon, index = value.partition(":")
+        if value not in ("auto", "cpu", "cuda") and not (kind == "cuda" and colon and index.isdecimal()):
+            self.fail(f"'{value}' is not a device: write auto, cpu, cuda or cuda:1.", param, ctx)
+        return value
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md describes its shape).")
 
 database = click.option(

@@ -1,0 +1,128 @@
+"""``harness run``: evaluate methods on benchmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options
+from harness.cli.output import print_rows
+
+if TYPE_CHECKING:
+    from harness.compose import Trial
+    from harness.compose.plan import Plan
+    from harness.store import TrialRow
+
+
+@click.command("run")
+@click.option("-s", "--suite", metavar="SUITE", help="A named list of methods and benchmarks, e.g. quick.")
+@click.option("-m", "--method", "methods", multiple=True, metavar="METHOD", help="A method; may be repeated. Replaces the suite's methods.")
+@click.option("-b", "--benchmark", "benchmarks", multiple=True, metavar="BENCHMARK", help="A benchmark; may be repeated. Replaces the suite's.")
+@click.option("--seeds", type=click.IntRange(1, 1000), metavar="N", help="Seeds 0 to N-1.  [default: the suite's, or 1]")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override data.*, model.*, schedule.* or method.*; may be repeated.")
+@click.option("--device", type=options.Device(), default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
+@click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Trials at the same time.  [default: what the machine can bear]")
+@options.data_root
+@options.database
+@options.plugin_files
+@click.option("--dry-run", is_flag=True, help="Only list the trials and their states.")
+@click.option("--retry-failed", is_flag=True, help="Run failed trials again.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    suite: str | None,
+    methods: tuple[str, ...],
+    benchmarks: tuple[str, ...],
+    seeds: int | None,
+    overrides: tuple[str, ...],
+    device: str,
+    workers: int | None,
+    data_root: Path | None,
+    db: str,
+    plugins: tuple[Path, ...],
+    dry_run: bool,
+    retry_failed: bool,
+) -> None:
+    """Run what is not done yet, then print the leaderboard of all that was asked for.
+
+    A trial is one method on one benchmark with one seed. Whatever is interrupted, by any means, is taken up
+    again by the same command; what is done is never repeated. The exit code is 3 if a trial failed.
+
+    \b
+    harness run -s quick
+    harness run -m gap -m simpool -b scenes-classification --seeds 3
+    harness run -m simpool -b scenes-classification --set method.gamma=2 --set schedule.epochs=3
+    harness run -b scenes-classification --plugin my_pool.py
+    harness run -s real --data-root ~/datasets --dry-run
+    """
+    from harness.catalog import load_catalog
+    from harness.catalog.adopt import adopt
+    from harness.catalog.plugins import discover
+    from harness.compose import Selection, plan
+    from harness.store import open_store
+
+    root = options.known_data_root(data_root)
+    files = discover(plugins)
+    catalog = adopt(load_catalog(), files)
+    if not methods and suite is None:
+        given = {path.resolve() for path in plugins}
+        methods = tuple(name for file in files if file.path.resolve() in given for name in file.names)
+    planned = plan(Selection(suite, methods, benchmarks, seeds, overrides, root), catalog, files)
+    _say_unfit(planned)
+    store = open_store(db, read_only=dry_run)
+    states = store.states(digests=[trial.digest for trial in planned.trials])
+    if dry_run:
+        _table(planned.trials, states)
+        return
+    todo = [trial for trial in planned.trials if states.get(trial.digest) != "done" and (retry_failed or states.get(trial.digest) != "failed")]
+    _run(planned, todo, store, db, root, device, workers, plugins, retry_failed)
+    rows = store.trials(digests=[trial.digest for trial in planned.trials])
+    _leaderboard(db, rows)
+    ctx.exit(_ending(rows, len(planned.trials)))
+
+
+def _run(planned, todo, store, db, root, device, workers, plugins, retry_failed) -> None:
+    from harness import prepare
+
+    needed = dict.fromkeys(trial.benchmark for trial in todo)
+    folders = prepare.folders([planned.benchmarks[name] for name in needed], root)
+    prepare.describe(planned, store, folders)
+    if not todo:
+        click.echo(f"all {len(planned.trials)} trials are done already.", err=True)
+        return
+
+
+def _say_unfit(planned: Plan) -> None:
+    for method, bench in planned.unfit:
+        click.echo(f"note: '{method}' fits no slot of '{bench}' and is left out there.", err=True)
+
+
+def _table(trials: list[Trial], states: dict[str, str]) -> None:
+    cells = [[t.digest, t.benchmark, t.method, t.slot, t.seed, f"{t.cost:.0f}", states.get(t.digest, "planned")] for t in trials]
+    print_rows(["trial", "benchmark", "method", "slot", "seed", "~ s", "state"], cells, right=["seed", "~ s"])
+    open_ones = [trial for trial in trials if states.get(trial.digest) != "done"]
+    click.echo(f"{len(trials)} trials, {len(trials) - len(open_ones)} done; about {sum(t.cost for t in open_ones) / 60:.1f} min on one core are left.")
+
+
+def _leaderboard(db: str, rows: list[TrialRow]) -> None:
+    from harness.analysis import source
+    from harness.cli.leaderboard import show
+
+    done = [row.digest for row in rows if row.state == "done"]
+    if done:
+        show(source.board(db, digests=done, all_versions=True))
+
+
+def _ending(rows: list[TrialRow], planned: int) -> int:
+    """Say what did not work; returns the exit code."""
+    failed = [row for row in rows if row.state == "failed"]
+    for row in failed:
+        click.echo(f"failed: {row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}\n  log: {row.log}", err=True)
+    missing = planned - len(failed) - sum(row.state == "done" for row in rows)
+    if missing:
+        click.echo(f"{missing} trials are not done; the same command goes on with them.", err=True)
+    if failed:
+        click.echo(f"{len(failed)} trials failed; --retry-failed runs them again.", err=True)
+    return 3 if failed or missing else 0
