@@ -97,6 +97,7 @@ def attention_method(name: str, *, slot: str, aliases: tuple[str, ...] = ()) -> 
     * ``batch_independent = False``: an image's output may depend on its batch mates (in training mode,
       batch normalisation never counts);
     * ``stochastic = True``: two passes in eval mode may differ;
+    * ``inert``: names of parameters that cannot change the output (a bias that the mathematics cancels);
     * ``compiles = False`` / ``exports = False``: ``torch.compile`` / ``torch.export`` are not supported;
     * ``contract_channels``: a channel count the contract test should use (default 64).
 

@@ -130,6 +130,9 @@ class DisentangledNonLocal(nn.Module):
             nn.init.zeros_(self.out.bias)
         elif terms != "unary-only":
             self.gain = nn.Parameter(torch.zeros(()))
+        # whitening takes the biases away again; they are kept since mmseg's weights have them
+        cancelled = self.flavour.whitening == "channel" and terms in ("pairwise-only", "add-disentangled-key")
+        self.inert = ("theta.bias", "phi.bias") if cancelled else ()
         scale = width**self.flavour.scale
         self.scale = scale / (temperature or (1.0 if terms == "joint" else self.flavour.temperature))
         self.unary_scale = scale / self.flavour.unary_temperature

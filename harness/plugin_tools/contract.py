@@ -1,0 +1,343 @@
+"""The contract of a slot, as checks that any plugin can be put through.
+
+A check is a function of a :class:`Subject` that returns a detail for the table, or raises :class:`Violation` (or
+anything else) where the plugin breaks the contract, or :class:`Skip` where the check does not apply.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness import slots
+from harness.catalog import load_catalog
+from harness.catalog.plugins import PluginFile, discover, load, owners
+from harness.errors import UsageError, did_you_mean
+from harness.plugin_tools.probes import PROBES, Probe, tensors
+from harness.plugin_tools.report import Report, Row
+
+SIZE, ODD = (14, 14), (7, 9)
+
+
+class Violation(Exception):
+    """The contract is broken; the message says how."""
+
+
+class Skip(Exception):
+    """The check does not apply."""
+
+
+@dataclass
+class Subject:
+    """A plugin with its parameters, and how its slot is exercised."""
+
+    plugin: str
+    slot: str
+    params: dict[str, Any]
+    probe: Probe = field(init=False)
+    channels: int = 64
+
+    def __post_init__(self) -> None:
+        self.probe = PROBES[self.slot]
+        self.channels = getattr(slots.registry().get(self.plugin), "contract_channels", self.channels)
+
+    def build(self) -> Any:
+        """A fresh instance in eval mode; the same weights every time."""
+        torch.manual_seed(0)
+        built = slots.build(self.plugin, self.params, **self.probe.context(self.channels))
+        return built.eval() if isinstance(built, nn.Module) else built
+
+    def module(self) -> nn.Module:
+        """A fresh instance whose parameters are moved a little: a zero at initialisation would hide what lies behind it."""
+        built = self.build()
+        if not isinstance(built, nn.Module):
+            raise Skip("not a module")
+        with torch.no_grad():
+            for parameter in built.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+        return built
+
+    def inputs(self, batch: int = 2, size: tuple[int, int] = SIZE) -> tuple[Any, ...]:
+        """The same random inputs every time."""
+        torch.manual_seed(1)
+        return self.probe.inputs(self.channels, batch, size)
+
+    def run(self, module: Any, inputs: tuple[Any, ...]) -> Any:
+        """The output, whose form is checked."""
+        torch.manual_seed(2)
+        output = module(*inputs)
+        if wrong := self.probe.expected(inputs, output):
+            raise Violation(wrong)
+        if any(not t.isfinite().all() for t in tensors(output)):
+            raise Violation("the output is not finite")
+        return output
+
+    def declares(self, name: str, default: bool) -> bool:
+        """A flag of the plugin, see :func:`harness.slots.attention_method`."""
+        return getattr(self.build(), name, default)
+
+
+def _form(subject: Subject) -> str:
+    inputs = subject.inputs()
+    before = copy.deepcopy(inputs)
+    output = subject.run(subject.build(), inputs)
+    if any(not torch.equal(a, b) for a, b in zip(tensors(inputs), tensors(before), strict=True)):
+        raise Violation("the input was changed in place; others still read it")
+    return ", ".join(str(tuple(t.shape)) for t in tensors(output)) or "a function"
+
+
+def _odd_sizes(subject: Subject) -> str:
+    for size in (ODD, (1, 5)):
+        subject.run(subject.build(), subject.inputs(size=size))
+    return "7x9, 1x5"
+
+
+def _batch_of_one(subject: Subject) -> str:
+    subject.run(subject.build(), subject.inputs(batch=1))
+    return ""
+
+
+def _double(subject: Subject) -> str:
+    module, inputs = subject.module().double(), subject.inputs()
+    if not any(t.is_floating_point() for t in tensors(inputs)):
+        raise Skip("no floating-point input")
+    output = subject.run(module, _as(torch.float64, inputs))
+    if any(t.dtype != torch.float64 for t in tensors(output)):
+        raise Violation("float64 in, another type out")
+    return ""
+
+
+def _autocast(subject: Subject) -> str:
+    module = subject.module()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = subject.run(module, subject.inputs())
+    floating = [t for t in tensors(output) if t.is_floating_point() and t.requires_grad]
+    if floating:
+        sum(t.float().sum() for t in floating).backward()
+    if any(p.grad is not None and not p.grad.isfinite().all() for p in module.parameters()):
+        raise Violation("a gradient is not finite")
+    return ", ".join(sorted({str(t.dtype).removeprefix("torch.") for t in tensors(output)}))
+
+
+def _gradients(subject: Subject) -> str:
+    module = subject.module().train()
+    inputs = subject.inputs(batch=4)
+    leaves = [t.requires_grad_() for t in tensors(inputs) if t.is_floating_point()]
+    outputs = [t for t in tensors(subject.run(module, inputs)) if t.is_floating_point()]
+    outputs = [t for t in outputs if t.requires_grad]
+    if not outputs:
+        if any(p.requires_grad for p in module.parameters()):
+            raise Violation("the output has no gradient")
+        raise Skip("nothing to learn")
+    # weighted, since the plain sum of a normalised output is constant
+    sum((t * torch.randn_like(t)).sum() for t in outputs).backward()
+    inert = getattr(module, "inert", ())
+    wanting = [
+        name
+        for name, p in module.named_parameters()
+        if p.requires_grad and name not in inert and (p.grad is None or not p.grad.isfinite().all() or not p.grad.any())
+    ]
+    if wanting:
+        raise Violation(f"no gradient reaches {', '.join(wanting)}")
+    if subject.slot not in ("encoder_attention", "model") and any(leaf.grad is None for leaf in leaves):
+        raise Violation("no gradient reaches the input")
+    return f"{sum(1 for _ in module.parameters())} parameters"
+
+
+def _deterministic(subject: Subject) -> str:
+    if subject.declares("stochastic", False):
+        raise Skip("declared stochastic")
+    module, inputs = subject.build(), subject.inputs()
+    if not isinstance(module, nn.Module):
+        raise Skip("not a module")
+    first = list(tensors(module(*inputs)))
+    if any(not torch.equal(a, b) for a, b in zip(first, tensors(module(*inputs)), strict=True)):
+        raise Violation("two passes in eval mode differ; declare `stochastic = True` if that is meant")
+    return ""
+
+
+def _batch_independent(subject: Subject) -> str:
+    if not subject.probe.batched:
+        raise Skip("no batch")
+    if not subject.declares("batch_independent", True) or subject.declares("stochastic", False):
+        raise Skip("declared otherwise")
+    module, inputs = subject.module(), subject.inputs()
+    together = [t[:1] for t in tensors(subject.run(module, inputs))]
+    for a, b in zip(together, tensors(subject.run(module, tuple(_first(value) for value in inputs))), strict=True):
+        if not torch.allclose(a, b, rtol=1e-4, atol=1e-5):
+            raise Violation("an image's output depends on its batch mates; declare `batch_independent = False` if that is meant")
+    return ""
+
+
+def _state(subject: Subject) -> str:
+    module, inputs = subject.module(), subject.inputs()
+    twin = subject.build()
+    twin.load_state_dict(module.state_dict())
+    clone = copy.deepcopy(module)
+    expected = list(tensors(subject.run(module, inputs)))
+    for other, what in ((twin, "loading the state dict into a fresh instance"), (clone, "copy.deepcopy")):
+        if any(not torch.equal(a, b) for a, b in zip(expected, tensors(subject.run(other, inputs)), strict=True)):
+            raise Violation(f"{what} changes the output")
+    return f"{len(module.state_dict())} entries"
+
+
+def _observed(subject: Subject) -> str:
+    offered: dict[str, Tensor] = {}
+
+    def observer(_module: Any, values: dict[str, Any]) -> None:
+        offered.update({name: value() if callable(value) and not isinstance(value, Tensor) else value for name, value in values.items()})
+
+    module, inputs = subject.build(), subject.inputs(size=ODD)
+    plain = list(tensors(subject.run(module, inputs)))
+    with slots.observing(observer):
+        watched = list(tensors(subject.run(module, inputs)))
+    if any(not torch.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in zip(plain, watched, strict=True)):
+        raise Violation("the output changes when someone observes")
+    for name in ("q", "k", "attention", "map"):
+        if name in offered and offered[name].ndim != 4:
+            raise Violation(f"'{name}' has {offered[name].ndim} axes; it needs 4, see harness.slots.observe")
+    return ", ".join(f"{name} {tuple(value.shape)}" for name, value in sorted(offered.items())) or "nothing offered"
+
+
+def _compiles(subject: Subject) -> str:
+    if not subject.declares("compiles", True):
+        raise Skip("declared unsupported")
+    module, inputs = subject.module(), subject.inputs()
+    torch.compiler.reset()
+    # traced and differentiated as a whole; which kernels are then made is the compiler's affair
+    compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
+    pairs = zip(tensors(subject.run(module, inputs)), tensors(subject.run(compiled, inputs)), strict=True)
+    if any(not torch.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in pairs):
+        raise Violation("the compiled output differs")
+    return "full graph"
+
+
+def _exports(subject: Subject) -> str:
+    if not subject.declares("exports", True):
+        raise Skip("declared unsupported")
+    module, inputs = subject.module(), subject.inputs()
+    if not all(isinstance(value, Tensor) for value in inputs):
+        raise Skip("the slot's inputs are not plain tensors")
+    program = torch.export.export(module, inputs, strict=False)
+    pairs = zip(tensors(subject.run(module, inputs)), tensors(program.module()(*inputs)), strict=True)
+    if any(not torch.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in pairs):
+        raise Violation("the exported output differs")
+    return ""
+
+
+def _cost(subject: Subject) -> str:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    module = subject.module()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        subject.run(module, subject.inputs(batch=1))
+    parameters = sum(p.numel() for p in module.parameters())
+    return f"{parameters:,} parameters, {counter.get_total_flops() / 1e6:.2f} MFLOPs at {subject.channels} channels, 14x14"
+
+
+CHECKS: dict[str, Callable[[Subject], str]] = {
+    "shapes": _form,
+    "odd sizes": _odd_sizes,
+    "batch of one": _batch_of_one,
+    "float64": _double,
+    "bf16 autocast": _autocast,
+    "gradients": _gradients,
+    "deterministic in eval": _deterministic,
+    "batch independence": _batch_independent,
+    "state dict": _state,
+    "attention maps": _observed,
+    "torch.compile": _compiles,
+    "torch.export": _exports,
+    "cost": _cost,
+}
+SLOW = ("torch.compile", "torch.export")
+
+
+def _as(dtype: torch.dtype, value: Any) -> Any:
+    """``value`` with its floating-point tensors cast."""
+    value = copy.deepcopy(value)
+    for tensor in tensors(value):
+        if tensor.is_floating_point():
+            tensor.data = tensor.data.to(dtype)
+    return value
+
+
+def _first(value: Any) -> Any:
+    """The first image of a batch; what has no batch axis (a position encoding) stays."""
+    if isinstance(value, Tensor):
+        return value[:1]
+    return tuple(_first(item) for item in value) if isinstance(value, tuple) else value
+
+
+def rows(subject: Subject, names: tuple[str, ...] = tuple(CHECKS)) -> Iterator[Row]:
+    """Put a plugin through the named checks, one row each; nothing a plugin raises gets out."""
+    with torch.random.fork_rng(devices=[]):
+        for name in names:
+            try:
+                yield Row(subject.plugin, name, True, CHECKS[name](subject))
+            except Skip as reason:
+                yield Row(subject.plugin, name, None, str(reason))
+            except Violation as violation:
+                yield Row(subject.plugin, name, False, str(violation))
+            except Exception as error:  # a plugin may raise anything; that is a finding
+                yield Row(subject.plugin, name, False, f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}")
+
+
+def _import(file: PluginFile) -> None:
+    if file.path.is_file() and (file.origin == "shipped" or re.search(rb"^\s*(from|import)\s+mm", file.path.read_bytes(), re.MULTILINE)):
+        from harness.openmmlab import setup
+
+        setup()
+    load(file)
+
+
+def subjects(target: str) -> list[Subject]:
+    """What ``target`` names: a plugin, a method (its plugins with its parameters) or a plugin file.
+
+    Raises:
+        UsageError: no such thing, or its file cannot be imported.
+    """
+    path = Path(target)
+    is_file = path.suffix == ".py" or path.is_file()
+    files = discover((path,) if is_file else ())
+    owner = owners(files)
+    if is_file:
+        file = next(file for file in files if file.path.resolve() == path.resolve())
+        _import(file)
+        if not file.names:
+            raise UsageError(f'{path} defines no plugin: decorate one class with @attention_method("name", slot="...").')
+        return [Subject(name, slot, {}) for name, slot in file.names.items()]
+    methods = load_catalog().methods
+    if target in methods:
+        fillings = methods[target].slots.values()
+        if not fillings:
+            raise UsageError(f"method '{target}' is planned, not implemented: {methods[target].missing}.")
+        wanted = [(filling.plugin, filling.params) for filling in fillings]
+    else:
+        wanted = [(target, {})]
+    for plugin, _ in wanted:
+        if plugin not in owner:
+            raise did_you_mean(plugin, {*owner, *methods}, "plugin or method", "harness list plugins")
+        _import(owner[plugin])
+    return [Subject(plugin, owner[plugin].names[plugin], params) for plugin, params in wanted]
+
+
+def check(target: str, *, slow: bool = True) -> Report:
+    """Check the contract of a plugin, of a method's plugins, or of all plugins in a file.
+
+    Args:
+        target: a plugin's name, a method's id, or the path of a plugin file.
+        slow: also check ``torch.compile`` and ``torch.export`` (seconds each).
+
+    Raises:
+        UsageError: no such plugin, or its file cannot be imported.
+    """
+    names = tuple(name for name in CHECKS if slow or name not in SLOW)
+    return Report([row for subject in subjects(target) for row in rows(subject, names)])
