@@ -287,7 +287,8 @@ def rows(subject: Subject, names: tuple[str, ...] = tuple(CHECKS)) -> Iterator[R
             except Violation as violation:
                 yield Row(subject.plugin, name, False, str(violation))
             except Exception as error:  # a plugin may raise anything; that is a finding
-                yield Row(subject.plugin, name, False, f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}")
+                first_line = (str(error).strip().splitlines() or [""])[0]
+                yield Row(subject.plugin, name, False, f"{type(error).__name__}: {first_line}")
 
 
 def _import(file: PluginFile) -> None:

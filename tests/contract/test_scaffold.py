@@ -1,0 +1,104 @@
+"""`plugin new` writes a file that keeps its slot's contract, and a registry entry."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.catalog import load_catalog
+from harness.errors import UsageError
+from harness.plugin_tools import contract
+from harness.plugin_tools.scaffold import scaffold, with_entry
+from harness.slots import SLOTS
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("slot", SLOTS)
+def test_a_new_plugin_keeps_the_contract(own_folder: Path, slot: str, slow: bool) -> None:
+    name = f"test-scaffold-{slot.replace('_', '-')}-{'slow' if slow else 'fast'}"
+    written = scaffold(name, slot)
+    assert written.files == [Path("plugins") / f"{name.replace('-', '_')}.py", Path("registry.yaml")]
+    assert len(written.files[0].read_text().splitlines()) < 60
+    assert load_catalog().methods[name].slots[slot].plugin == name
+    for target in (name, str(written.files[0])):
+        report = contract.check(target, slow=slow)
+        assert report.ok, report.failed
+
+
+def test_comments_and_other_entries_stay(own_folder: Path) -> None:
+    before = "# mine\nmethods:\n  # first\n  a: {title: A, slots: {block: {plugin: identity}}}\n\n# below\nsuites: {}\n"
+    Path("registry.yaml").write_text(before)
+    scaffold("test-b", "block")
+    after = Path("registry.yaml").read_text()
+    assert [line for line in after.splitlines(keepends=True) if line in before.splitlines(keepends=True)] != []
+    assert after.index("  a:") < after.index("  test-b:") < after.index("# below")
+    assert all(line in after for line in before.splitlines())
+    assert {"a", "test-b"} <= set(load_catalog().methods)
+
+
+@pytest.mark.parametrize("text", ["", "methods: {}\n", "methods:\n", "suites: {}", "methods:\n  x:\n    title: X"])
+def test_an_entry_fits_any_registry(text: str) -> None:
+    import yaml
+
+    parsed = yaml.safe_load(with_entry(text, "  n:\n    title: N\n", Path("r.yaml")))
+    assert parsed["methods"]["n"] == {"title": "N"}
+    assert ("x" in parsed["methods"]) == ("  x:" in text)
+
+
+@pytest.mark.parametrize(
+    ("name", "slot", "reason"),
+    [
+        ("gap", "pooling", "exists already"),
+        ("psa-polarized-parallel", "block", "exists already"),
+        ("My Block", "block", "not an id"),
+        ("../evil", "block", "not an id"),
+        ("fine", "blocks", "Did you mean 'block'"),
+    ],
+)
+def test_refusals_write_nothing(own_folder: Path, name: str, slot: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        scaffold(name, slot)
+    assert list(own_folder.iterdir()) == []
+
+
+def test_a_registry_that_cannot_be_added_to_stays_as_it_is(own_folder: Path) -> None:
+    inline = "methods: {a: {title: A, slots: {block: {plugin: identity}}}}\n"
+    Path("registry.yaml").write_text(inline)
+    with pytest.raises(UsageError, match="one line"):
+        scaffold("test-c", "block")
+    assert Path("registry.yaml").read_text() == inline
+    assert not Path("plugins").exists()
+
+
+def test_scaffolding_imports_no_torch() -> None:
+    code = "import sys, harness.plugin_tools.scaffold; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_broken_plugin_fails_by_name(own_folder: Path) -> None:
+    path = own_folder / "broken.py"
+    path.write_text(
+        "import torch\nfrom torch import nn\nfrom harness.slots import attention_method\n"
+        '@attention_method("test-broken", slot="block")\n'
+        "class Broken(nn.Module):\n"
+        "    def __init__(self, channels):\n"
+        "        super().__init__()\n"
+        "        self.unused = nn.Parameter(torch.ones(channels))\n"
+        "    def forward(self, x):\n"
+        "        x.detach().mul_(2)\n"
+        "        return x + torch.rand(()) + x.mean()\n"
+    )
+    failed = {row.check: row.detail for row in contract.check(str(path), slow=False).failed}
+    assert "in place" in failed["shapes"]
+    assert "unused" in failed["gradients"]
+    assert "two passes" in failed["deterministic in eval"]
+    assert "batch mates" in failed["batch independence"]
