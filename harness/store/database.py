@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from harness.errors import HarnessError, UsageError
@@ -47,11 +47,12 @@ def parse(url: str) -> URL:
         parsed = make_url(url)
         parsed.get_dialect().import_dbapi()
     except ArgumentError:
-        raise UsageError(f"'{url}' is not a database URL. Write e.g. sqlite:///results/harness.db or postgresql+psycopg://host/name.") from None
+        raise UsageError(f"'{url}' is not a database URL. Write e.g. sqlite:///results/harness.db.") from None
     except NoSuchModuleError:
         raise UsageError(f"no database driver for '{parsed.drivername}'. Use sqlite or postgresql+psycopg.") from None
     except ImportError as error:
-        raise UsageError(f"the driver for '{parsed.drivername}' is not installed. Mend: `pip install {error.name or parsed.drivername}`.") from None
+        name = error.name or parsed.drivername
+        raise UsageError(f"the driver for '{parsed.drivername}' is not installed. Mend: `pip install {name}`.") from None
     return parsed
 
 
@@ -79,9 +80,11 @@ def _explain(error: DBAPIError, url: URL) -> HarnessError:
     if "not a database" in lower or "malformed" in lower:
         return UsageError(f"{where} is not a readable SQLite database ({text}). Restore it from an export, or give another --db.")
     if "unable to open" in lower or "readonly" in lower:
-        return UsageError(f"{where} cannot be opened for this ({text}). Check that the folder exists and is writable, or give another --db.")
+        return UsageError(f"{where} cannot be opened for this ({text}). Check that its folder is writable, or give another --db.")
     if "locked" in lower or "busy" in lower:
-        return StoreError(f"{where} was held by another program for more than {BUSY_SECONDS:.0f} s. Stop that program, then run the same command again.")
+        return StoreError(
+            f"{where} was held by another program for {BUSY_SECONDS:.0f} s. Stop it and run the same command again."
+        )
     if "full" in lower or "disk i/o" in lower or "no space" in lower:
         return StoreError(f"{where} cannot be written: {text}. Free some space, then run the same command again.")
     return StoreError(f"{where}: {text}")
@@ -135,7 +138,8 @@ def _revision(connection: sa.Connection) -> str | None:
         # absent while the very first migration of another process is under way
         return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
     if tables & set(Base.metadata.tables) or (tables and connection.dialect.name == "sqlite"):
-        raise UsageError(f"{_shown(connection.engine.url)} holds tables of another program ({', '.join(sorted(tables)[:3])}). Give another --db.")
+        some = ", ".join(sorted(tables)[:3])
+        raise UsageError(f"{_shown(connection.engine.url)} holds tables of another program ({some}). Give another --db.")
     return None
 
 

@@ -14,6 +14,8 @@ SCHEMA = 1
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{1,32}$")]
 Number = FiniteFloat | None
+Integer = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
+Small = Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)]
 
 
 def _bytes(value: Any) -> Any:
@@ -41,9 +43,9 @@ class EnvironmentLine(Line):
 class SpecLine(Line):
     kind: Literal["spec"]
     benchmark: str
-    version: int
+    version: Small
     metric: str
-    position: int
+    position: Small
     unit: str
     higher_is_better: bool
     title: str
@@ -54,14 +56,14 @@ class SpecLine(Line):
 class FloorLine(Line):
     kind: Literal["floor"]
     benchmark: str
-    version: int
+    version: Small
     dataset: str
     metric: str
     value: Number
 
 
 class CostPart(Line):
-    params: int | None
+    params: Integer | None
     flops: Number
     latency_ms: Number
     peak_memory_mb: Number
@@ -81,12 +83,12 @@ class TrialLine(Line):
     kind: Literal["trial"]
     digest: Digest
     benchmark: str
-    version: int
+    version: Small
     family: str
     tier: str
     method: str
     slot: str
-    seed: int
+    seed: Integer
     dataset: str
     plugins: dict[str, str]
     expected: FiniteFloat
@@ -96,7 +98,7 @@ class TrialLine(Line):
     failure: str | None
     """Kind of failure."""
     reason: str | None
-    attempts: int
+    attempts: Small
     notes: list[str]
     created: FiniteFloat
     started: Number

@@ -11,12 +11,13 @@ import base64
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic import ValidationError
+from sqlalchemy.exc import IntegrityError
 
 from harness.errors import UsageError
 from harness.store.base import Transactions, chunks, insert_new
@@ -24,6 +25,7 @@ from harness.store.lines import LINES, SCHEMA, TrialLine
 from harness.store.records import Imported
 from harness.store.schema import Config, Cost, Environment, Floor, Measure, Samples, Spec, Trial
 
+_BATCH = 500
 _TABLES = {"config": Config, "environment": Environment, "spec": Spec, "floor": Floor}
 
 
@@ -56,25 +58,25 @@ class Portable(Transactions):
         Raises:
             UsageError: the file cannot be read or is not such an export; nothing has been changed.
         """
-        added = skipped = 0
+        added = seen = 0
         try:
             with file.open(encoding="utf-8") as stream, self._write() as connection:
-                for number, text in enumerate(stream, start=1):
+                for last, batch in _batches(stream, file):
                     try:
-                        line = _parse(text, first=number == 1)
-                    except (ValueError, RecursionError) as error:
-                        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-                        raise UsageError(f"{file}, line {number}: {reason}. Export the database again.") from None
-                    if isinstance(line, TrialLine):
-                        new = _add_trial(connection, line)
-                        added, skipped = added + new, skipped + (not new)
-                    elif line is not None:
-                        insert_new(connection, _TABLES[line.kind], [line.model_dump(exclude={"kind"})])
+                        if isinstance(batch[0], TrialLine):
+                            added, seen = added + _add_trials(connection, batch), seen + len(batch)
+                        else:
+                            insert_new(connection, _TABLES[batch[0].kind], [line.model_dump(exclude={"kind"}) for line in batch])
+                    except IntegrityError:
+                        raise UsageError(
+                            f"{file}, up to line {last}: a trial refers to a config or environment that is not in the file before it. "
+                            "Export the database again."
+                        ) from None
         except OSError as error:
             raise UsageError(f"cannot read {file}: {error.strerror}.") from error
         except UnicodeDecodeError:
             raise UsageError(f"{file} is not an export: not UTF-8 text.") from None
-        return Imported(trials=added, skipped=skipped)
+        return Imported(trials=added, skipped=seen - added)
 
 
 def _lines(connection: sa.Connection) -> Iterator[dict[str, Any]]:
@@ -119,25 +121,59 @@ def _parse(text: str, *, first: bool) -> Any:
     return LINES[kind].model_validate(content)
 
 
-def _add_trial(connection: sa.Connection, line: TrialLine) -> bool:
-    """Insert a trial, or complete one that is not done here; whether anything changed."""
-    present = connection.execute(sa.select(Trial.state).where(Trial.digest == line.digest)).scalar()
-    values = line.model_dump(exclude={"kind", "failure", "numbers", "cost", "samples"}) | {"kind": line.failure}
-    if present is None:
-        connection.execute(sa.insert(Trial).values(**values))
-    elif present in ("planned", "failed") and line.state == "done":
-        connection.execute(sa.update(Trial).where(Trial.digest == line.digest).values(**values))
-    else:
-        return False
+def _batches(stream: Iterable[str], file: Path) -> Iterator[tuple[int, list[Any]]]:
+    """Validated lines of one kind at a time, a few hundred at most, with the number of the last one.
+
+    Raises:
+        UsageError: a line is malformed; it is named.
+    """
+    batch: list[Any] = []
+    number = 0
+    for number, text in enumerate(stream, start=1):
+        try:
+            line = _parse(text, first=number == 1)
+        except (ValueError, RecursionError) as error:
+            reason = str(error)
+            if isinstance(error, ValidationError):
+                problem = error.errors()[0]
+                reason = f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+            raise UsageError(f"{file}, line {number}: {reason}. Export the database again.") from None
+        if batch and (line.kind != batch[0].kind or len(batch) == _BATCH):
+            yield number - 1, batch
+            batch = []
+        if line is not None:
+            batch.append(line)
+    if number == 0:
+        raise UsageError(f"{file} is empty, not an export of a database.")
+    if batch:
+        yield number, batch
+
+
+def _add_trials(connection: sa.Connection, lines: list[TrialLine]) -> int:
+    """Insert the trials that are not here, complete those that are not done here; returns how many."""
+    known = sa.select(Trial.digest, Trial.state).where(Trial.digest.in_([line.digest for line in lines]))
+    states = {digest: state for digest, state in connection.execute(known)}
+    rows, changed = [], []
+    for line in lines:
+        state = states.get(line.digest)
+        if state is not None and (line.state != "done" or state not in ("planned", "failed")):
+            continue
+        values = line.model_dump(exclude={"kind", "failure", "numbers", "cost", "samples"}) | {"kind": line.failure}
+        if state is None:
+            rows.append(values)
+        else:
+            connection.execute(sa.update(Trial).where(Trial.digest == line.digest).values(**values))
+        states[line.digest] = "done"  # a second line about the same trial adds nothing
+        changed.append(line)
     measures = [
         {"trial": line.digest, "kind": kind, "name": name, "value": value}
+        for line in changed
         for kind, some in line.numbers.items()
         for name, value in some.items()
     ]
-    samples = [{"trial": line.digest, "name": name, "count": s.count, "data": s.data} for name, s in line.samples.items()]
-    for table, rows in ((Measure, measures), (Samples, samples)):
-        if rows:
-            connection.execute(sa.insert(table), rows)
-    if line.cost is not None:
-        connection.execute(sa.insert(Cost).values(trial=line.digest, **line.cost.model_dump()))
-    return True
+    samples = [{"trial": line.digest, "name": n, "count": s.count, "data": s.data} for line in changed for n, s in line.samples.items()]
+    costs = [{"trial": line.digest, **line.cost.model_dump()} for line in changed if line.cost is not None]
+    for table, new in ((Trial, rows), (Measure, measures), (Samples, samples), (Cost, costs)):
+        if new:
+            connection.execute(sa.insert(table), new)
+    return len(changed)

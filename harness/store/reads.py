@@ -23,6 +23,7 @@ from harness.store.schema import Cost as CostTable
 from harness.store.schema import Floor as FloorTable
 
 _IDENTITY = ("digest", "benchmark", "version", "family", "tier", "method", "slot", "seed", "dataset")
+_PROVENANCE = ("config_digest", "environment_digest", "finished", "notes", "plugins")
 _STANDING = ("state", "kind", "reason", "attempts", "host", "pid", "created", "started", "finished", "log", "work_dir", "expected")
 _COST = ("params", "flops", "latency_ms", "peak_memory_mb")
 
@@ -44,7 +45,7 @@ class Reads(Transactions):
                 query = sa.select(Measure.trial, Measure.kind, Measure.name, Measure.value).join(Trial).where(done)
                 for trial, kind, name, value in connection.execute(query):
                     measures[trial][kind][name] = math.nan if value is None else value
-                columns = [getattr(Trial, name) for name in (*_IDENTITY, "config_digest", "environment_digest", "finished", "notes", "plugins")]
+                columns = [getattr(Trial, name) for name in (*_IDENTITY, *_PROVENANCE)]
                 costs = [getattr(CostTable, name) for name in _COST]
                 for row in connection.execute(sa.select(*columns, *costs).outerjoin(CostTable).where(done)):
                     values = row._mapping

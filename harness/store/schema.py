@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -23,7 +23,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {float: Double(), dict[str, Any]: JSON(), list[str]: JSON(), bytes: LargeBinary()}
+    type_annotation_map: ClassVar = {float: Double(), dict[str, Any]: JSON(), list[str]: JSON(), bytes: LargeBinary()}
 
 
 def _trial_key() -> Mapped[str]:

@@ -1,0 +1,170 @@
+"""One trial in a process of its own, forked from a parent that has everything imported."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.compose import Trial
+from harness.engine.isolate import die_with_parent, one_line
+from harness.engine.outcome import Outcome
+from harness.errors import TrialError
+from harness.store import Store, StoreError, open_store
+
+_PATIENCE = (1.0, 5.0, 15.0)
+"""Seconds between attempts to write to a database that fails; a held one is waited for besides."""
+
+
+class TrialFunction(Protocol):
+    """Runs a trial, as :func:`harness.engine.trial.run_trial` does."""
+
+    def __call__(self, trial: Trial, *, data: Path, work_dir: Path, device: str, batch_divisor: int) -> Outcome: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a forked process needs to know."""
+
+    trial: Trial
+    token: str
+    url: str
+    data: Path
+    folder: Path
+    """The trial's own work folder; ``log.txt`` in it is its log."""
+    device: str
+    batch_divisor: int = 1
+
+
+@dataclass
+class Child:
+    """A forked process and the trial it runs."""
+
+    job: Job
+    pid: int
+    pipe: int
+    since: float
+    """``time.monotonic()`` of the fork."""
+
+    def poll(self) -> tuple[int, dict[str, Any]] | None:
+        """(exit code, negative for a signal; what the child said), or ``None`` while it runs."""
+        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return None
+        return self.kill()
+
+    def kill(self) -> tuple[int, dict[str, Any]]:
+        """End the child, unless it has ended, and all processes it started; then wait for it."""
+        for end, number in ((os.killpg, self.pid), (os.kill, self.pid)):  # it may not have made its group yet
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                end(number, signal.SIGKILL)
+        _, status = os.waitpid(self.pid, 0)
+        os.set_blocking(self.pipe, False)
+        try:
+            said = json.loads(os.read(self.pipe, 1 << 16) or b"{}")
+        except (BlockingIOError, ValueError):
+            said = {}
+        os.close(self.pipe)
+        return os.waitstatus_to_exitcode(status), said
+
+
+def fork(job: Job, function: TrialFunction) -> Child:
+    """Start ``job`` in a new process. No thread, CUDA context or database connection may be open here."""
+    parent = os.getpid()
+    reading, writing = os.pipe()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    pid = os.fork()
+    if pid:
+        os.close(writing)
+        return Child(job, pid, reading, time.monotonic())
+    try:
+        os.close(reading)
+        die_with_parent(parent)
+        os.setsid()  # Ctrl-C reaches the parent alone, which decides; and the whole group can be ended at once
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        said = _work(job, function)
+        os.write(writing, json.dumps(said).encode())
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    finally:
+        # neither the parent's exit handlers nor its buffers are this process's business
+        os._exit(0)
+
+
+def _redirect(job: Job) -> None:
+    """Everything written to stdout or stderr, by whatever library, goes to the trial's log."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    log = os.open(job.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.close(log)
+    os.close(nothing)
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def _work(job: Job, function: TrialFunction) -> dict[str, str]:
+    """Run and record the trial; returns ``status`` (done, failed, out-of-memory, unsaved, lost) and a ``reason``."""
+    trial = job.trial
+    try:
+        _redirect(job)
+        print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {trial.method} on {trial.benchmark}, seed {trial.seed} ({job.device})")
+        if job.device == "cpu":
+            _one_thread()
+        outcome = function(trial, data=job.data, work_dir=job.folder, device=job.device, batch_divisor=job.batch_divisor)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return {"status": "unsaved", "reason": f"no space left on the disk of {job.folder}"}
+        kind = _kind(error)
+        if kind == "out-of-memory" and job.batch_divisor == 1:
+            return {"status": kind, "reason": one_line(error)}
+        reason = one_line(error)
+        return _record(job, lambda store: store.fail(trial.digest, job.token, kind, reason), "failed", reason)
+    return _record(job, lambda store: store.finish(trial.digest, job.token, outcome), "done", "")
+
+
+def _one_thread() -> None:
+    # As many trials run as there are cores; and a sum over several threads would depend on their number.
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
+
+
+def _kind(error: BaseException) -> str:
+    if isinstance(error, TrialError):
+        return "no-result"
+    if isinstance(error, MemoryError):
+        return "out-of-memory"
+    if "torch" in sys.modules:
+        from harness.engine.trial import is_out_of_memory
+
+        if is_out_of_memory(error):
+            return "out-of-memory"
+    return "error"
+
+
+def _record(job: Job, write: Callable[[Store], bool], status: str, reason: str) -> dict[str, str]:
+    for pause in (*_PATIENCE, None):
+        try:
+            if write(open_store(job.url)):
+                return {"status": status, "reason": reason}
+            return {"status": "lost", "reason": "another run took the trial over"}
+        except StoreError as error:
+            print(error)
+            if pause is None:
+                return {"status": "unsaved", "reason": str(error)}
+            time.sleep(pause)
+    raise AssertionError("unreachable")

@@ -1,0 +1,291 @@
+"""The parent's loop: take trials from the queue, fork them, and see how they end."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.compose import Trial
+from harness.engine.child import Child, Job, TrialFunction, fork
+from harness.engine.progress import Estimate, Event, Progress
+from harness.store import Store, StoreError
+from harness.store.process import new_lease
+from harness.store.queue import HEARTBEAT
+
+TRIES = 3
+"""How often a trial that something kills is started in one run."""
+
+_POLL = 0.02
+_TICK = 1.0
+_LOOK_AGAIN = 2.0
+"""Seconds between two looks at trials that another run holds."""
+_STORE_FAILURES = 5
+_STORE_PAUSE = 5.0
+_FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU}
+"""Signals that say nothing about the trial itself; any other is a crash."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to run."""
+
+    url: str
+    data: dict[str, Path]
+    """Benchmark -> the folder of its dataset."""
+    folder: Path
+    """Trials get a folder each in here."""
+    devices: list[str]
+    workers: int
+    time_limit: float | None = None
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Make SIGTERM and SIGHUP end the run as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    except ValueError:  # not the main thread: the signals are someone else's
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Pool:
+    """Runs trials, up to ``settings.workers`` at a time.
+
+    It has no threads and keeps no connection open: both would be copied into the trials' processes.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        trials: list[Trial],
+        total: int,
+        failed: int,
+        settings: Settings,
+        function: TrialFunction,
+        on_event: Callable[[Event], None],
+    ):
+        """
+        Args:
+            trials: those to do.
+            total: how many the whole selection has, and
+            failed: how many of these have failed before; for the display.
+        """
+        self._store = store
+        self._settings = settings
+        self._function = function
+        self._on_event = on_event
+        self._lease = new_lease()
+        self._trials = {trial.digest: trial for trial in trials}
+        # long ones first, so that no long one is left over at the end while the other workers idle
+        self._waiting = [t.digest for t in sorted(trials, key=lambda t: -t.cost)]
+        self._running: dict[str, Child] = {}
+        self._tries: Counter[str] = Counter()
+        self._done = total - len(trials) - failed
+        self._failed = failed
+        self._total = total
+        self._estimate = Estimate()
+        self._look_at = self._tick_at = 0.0
+        self._renew_at = time.monotonic() + HEARTBEAT
+        self._store_failures = 0
+        self.ran: set[str] = set()
+        """Trials this run finished."""
+        self.unsaved: dict[str, str] = {}
+        """Trials that could not be recorded -> why."""
+
+    def run(self) -> bool:
+        """Do all trials; ``False`` if interrupted, with everything given back to the queue.
+
+        Raises:
+            StoreError: the database failed for good; running trials have been stopped and will be taken up again.
+        """
+        gc.collect()
+        gc.freeze()  # keeps the collector of a child from copying the parent's pages
+        with _interruptible():
+            try:
+                while self._waiting or self._running:
+                    self._start()
+                    time.sleep(_POLL)
+                    self._reap()
+                    self._renew()
+                    if time.monotonic() >= self._tick_at:
+                        self._tick_at = time.monotonic() + _TICK
+                        self._tell("tick")
+            except KeyboardInterrupt:
+                return False
+            finally:
+                self._stop()
+        return True
+
+    def _tell(self, kind: str, trial: Trial | None = None, message: str = "") -> None:
+        now = time.monotonic()
+        running = [(child.job.trial, now - child.since) for child in self._running.values()]
+        left = self._estimate.left((self._trials[d] for d in self._waiting), running, self._settings.workers)
+        self._on_event(Event(kind, Progress(self._total, self._done, self._failed, len(running), left), trial, message))
+
+    def _start(self) -> None:
+        while len(self._running) < self._settings.workers and self._waiting and time.monotonic() >= self._look_at:
+            try:
+                digest = self._store.claim(self._waiting, self._lease, self._settings.folder)
+                if digest is None:
+                    self._others()
+                self._store_failures = 0
+            except StoreError as error:
+                self._store_failures += 1
+                if self._store_failures >= _STORE_FAILURES:
+                    raise
+                self._look_at = time.monotonic() + _STORE_PAUSE
+                self._tell("warning", message=str(error))
+                return
+            if digest is None:
+                return
+            self._waiting.remove(digest)
+            self._tries[digest] += 1
+            trial = self._trials[digest]
+            self._fork(
+                Job(
+                    trial=trial,
+                    token=self._lease.token,
+                    url=self._settings.url,
+                    data=self._settings.data[trial.benchmark],
+                    folder=self._settings.folder / digest,
+                    device=self._device(),
+                )
+            )
+            self._tell("started", trial)
+
+    def _others(self) -> None:
+        """Nothing could be claimed: drop what other runs have finished, and look at the rest again later."""
+        states = self._store.states(digests=self._waiting)
+        for digest in [d for d in self._waiting if states.get(d) not in ("planned", "running")]:
+            self._waiting.remove(digest)
+            failed = states.get(digest) == "failed"
+            self._done, self._failed = self._done + (not failed), self._failed + failed
+        self._look_at = time.monotonic() + _LOOK_AGAIN
+        if self._waiting and not self._running:
+            self._tell("waiting", message=f"{len(self._waiting)} trials are being run by another process; waiting for it")
+
+    def _device(self) -> str:
+        """The device with the fewest trials on it."""
+        load = Counter(child.job.device for child in self._running.values())
+        return min(self._settings.devices, key=lambda device: load[device])
+
+    def _fork(self, job: Job) -> None:
+        self._running[job.trial.digest] = fork(job, self._function)
+
+    def _reap(self) -> None:
+        now = time.monotonic()
+        for digest, child in list(self._running.items()):
+            ended = child.poll()
+            limits = [limit for limit in (child.job.trial.time_limit, self._settings.time_limit) if limit is not None]
+            if ended is None and limits and now - child.since > min(limits):
+                child.kill()
+                del self._running[digest]
+                self._fail(child.job.trial, "timeout", f"stopped after {min(limits):g} s, its time limit")
+            elif ended is not None:
+                del self._running[digest]
+                self._ended(child, *ended)
+
+    def _ended(self, child: Child, code: int, said: dict[str, str]) -> None:
+        job, status, reason = child.job, said.get("status"), said.get("reason", "")
+        if status == "done":
+            self._estimate.learn(job.trial, time.monotonic() - child.since)
+            self._count_done(job.trial)
+        elif status == "failed":
+            self._failed += 1
+            self._tell("failed", job.trial, reason)
+        elif status == "out-of-memory":
+            self._fork(replace(job, batch_divisor=2 * job.batch_divisor))
+            self._tell("again", job.trial, f"{reason}; trying half the batch")
+        elif status == "unsaved":
+            self._give_up(job.trial, reason, kind=None)
+        elif status == "lost":
+            self._waiting.append(job.trial.digest)  # whoever has it now may yet die
+        elif code >= 0:
+            self._fail(job.trial, "crash", f"its process ended with exit code {code} and without a word")
+        elif -code in _FROM_OUTSIDE:
+            self._killed(job.trial, signal.Signals(-code).name)
+        else:
+            self._fail(job.trial, "crash", f"crashed with {signal.Signals(-code).name}")
+
+    def _count_done(self, trial: Trial) -> None:
+        self._done += 1
+        self.ran.add(trial.digest)
+        self._tell("done", trial)
+
+    def _fail(self, trial: Trial, kind: str, reason: str) -> None:
+        try:
+            failed = self._store.fail(trial.digest, self._lease.token, kind, reason)
+        except StoreError as error:
+            self._give_up(trial, f"{reason}; and this could not be recorded: {error}", kind=kind)
+            return
+        if failed:
+            self._failed += 1
+            self._tell("failed", trial, reason)
+        else:  # its result had been stored just before
+            self._settle(trial)
+
+    def _killed(self, trial: Trial, name: str) -> None:
+        tries = self._tries[trial.digest]
+        reason = f"killed by {name}" if tries < TRIES else f"killed by {name}, {tries} times; was memory short?"
+        if tries >= TRIES:
+            self._give_up(trial, reason, kind="killed")
+            return
+        try:
+            released = self._store.release(trial.digest, self._lease.token, kind="killed", reason=reason)
+        except StoreError as error:
+            self._give_up(trial, f"{reason}; {error}", kind="killed")
+            return
+        if not released:
+            self._settle(trial)
+            return
+        self._waiting.append(trial.digest)
+        self._waiting.sort(key=lambda digest: -self._trials[digest].cost)
+        self._tell("again", trial, reason)
+
+    def _settle(self, trial: Trial) -> None:
+        """The trial was ended by someone else than this process: see how."""
+        if self._store.states(digests=[trial.digest]).get(trial.digest) == "done":
+            self._count_done(trial)
+        else:
+            self._waiting.append(trial.digest)
+
+    def _give_up(self, trial: Trial, reason: str, kind: str | None) -> None:
+        """Leave a trial to a later run."""
+        self.unsaved[trial.digest] = reason
+        with contextlib.suppress(StoreError):  # the lease is void anyway once this process has ended
+            if not self._store.release(trial.digest, self._lease.token, kind=kind, reason=reason):
+                del self.unsaved[trial.digest]
+                self._settle(trial)
+                return
+        self._tell("warning", trial, reason)
+
+    def _renew(self) -> None:
+        if self._running and time.monotonic() >= self._renew_at:
+            self._renew_at = time.monotonic() + HEARTBEAT
+            with contextlib.suppress(StoreError):  # the next heartbeat comes before the lease expires
+                self._store.renew(self._lease)
+
+    def _stop(self) -> None:
+        """End what still runs and give it back."""
+        for child in self._running.values():
+            child.kill()
+        for digest in self._running:
+            with contextlib.suppress(StoreError):
+                self._store.release(digest, self._lease.token)
+        self._running.clear()

@@ -1,0 +1,146 @@
+"""What happens once before trials are forked: datasets, floors, the device, the OpenMMLab stack and the plugins."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import benchmarks
+from harness.engine import isolate
+from harness.errors import HarnessError, UsageError
+from harness.store import Floor, MetricSpec, Store
+
+if TYPE_CHECKING:
+    from harness.catalog.plugins import PluginFile
+    from harness.compose import Trial
+    from harness.compose.plan import Plan
+    from harness.engine.child import TrialFunction
+    from harness.engine.outcome import Outcome
+
+
+def metric_specs(plan: Plan) -> list[MetricSpec]:
+    """How the metrics of a plan's benchmarks are read."""
+    specs = []
+    for bench in plan.benchmarks.values():
+        kind = benchmarks.family(bench.family)
+        primary = bench.primary or kind.primary
+        for metric in kind.metrics(bench):
+            spec = MetricSpec(
+                benchmark=bench.id,
+                version=bench.version,
+                metric=metric.name,
+                unit=metric.unit,
+                higher_is_better=metric.higher_is_better,
+                title=metric.title,
+                primary=metric.name == primary,
+                per_scene=metric.per_scene,
+            )
+            specs.append(spec)
+    return specs
+
+
+class Floors:
+    """Floors that are not in the store yet, each computed in a process of its own while the parent goes on."""
+
+    def __init__(self, plan: Plan, data: dict[str, Path], store: Store):
+        known = {(floor.benchmark, floor.version, floor.dataset) for floor in store.floors()}
+        prints = {trial.benchmark: trial.dataset for trial in plan.trials}
+        self._store = store
+        self._answers: list[tuple[Any, str, isolate.Answer]] = []
+        for bench in plan.benchmarks.values():
+            if bench.id in prints and (bench.id, bench.version, prints[bench.id]) not in known:
+                kind, folder = benchmarks.family(bench.family), data[bench.id]
+                answer = isolate.start(lambda kind=kind, bench=bench, folder=folder: kind.floor(bench, folder))
+                self._answers.append((bench, prints[bench.id], answer))
+
+    def store(self, complain: Callable[[str], None]) -> None:
+        """Wait for them and store them; a floor that cannot be computed costs a complaint only."""
+        for bench, dataset, answer in self._answers:
+            try:
+                values = answer.result()
+            except HarnessError as error:
+                complain(f"the floor of '{bench.id}' could not be computed: {error}")
+            else:
+                self._store.put_floors(Floor(bench.id, bench.version, dataset, name, value) for name, value in values.items())
+        self._answers = []
+
+
+def _count_gpus() -> int:
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def devices(wanted: str) -> list[str]:
+    """The devices behind ``auto``, ``cpu``, ``cuda`` (all of them) or ``cuda:N``.
+
+    Raises:
+        UsageError: there is no such device.
+    """
+    if wanted == "cpu":
+        return ["cpu"]
+    kind, _, index = wanted.partition(":")
+    if kind not in ("auto", "cuda") or (index and not index.isdecimal()) or (kind == "auto" and index):
+        raise UsageError(f"unknown device '{wanted}'. Use auto, cpu, cuda or cuda:N.")
+    # asking CUDA in this process would make it unusable in every process forked from here
+    count = isolate.start(_count_gpus).result()
+    if kind == "auto":
+        return [f"cuda:{i}" for i in range(count)] or ["cpu"]
+    if not count or (index and int(index) >= count):
+        found = f"{count} CUDA devices are usable" if count else "no CUDA device is usable"
+        raise UsageError(f"--device {wanted}: {found}. `harness doctor` says why; --device cpu works everywhere.")
+    return [f"cuda:{int(index)}"] if index else [f"cuda:{i}" for i in range(count)]
+
+
+def default_workers(found: list[str]) -> int:
+    """One trial per core, or one per GPU."""
+    if found == ["cpu"]:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(found)
+
+
+def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
+    """Import the stack and all plugins, and return the function that runs a trial.
+
+    A plugin file that does not import fails the trials that need it, and no others.
+
+    Raises:
+        UsageError: OpenMMLab is not installed whole.
+    """
+    from harness import openmmlab
+    from harness.catalog.plugins import load
+
+    try:
+        openmmlab.setup()
+    except ImportError as error:
+        raise UsageError(
+            f"the OpenMMLab stack cannot be imported: {error}. `harness doctor` says how to mend it."
+        ) from error
+    broken: dict[str, UsageError] = {}
+    for file in plugin_files:
+        try:
+            load(file)
+        except UsageError as error:
+            broken.update(dict.fromkeys(file.names, error))
+    _stay_single_threaded()
+    from harness.engine.trial import run_trial
+
+    def function(trial: Trial, **where: Any) -> Outcome:
+        for name in trial.plugins:
+            if name in broken:
+                raise broken[name]
+        return run_trial(trial, **where)
+
+    return function
+
+
+def _stay_single_threaded() -> None:
+    """A thread pool does not survive a fork: whoever waits for its threads in the child waits for ever."""
+    import torch
+
+    torch.set_num_threads(1)
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(0)

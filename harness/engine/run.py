@@ -1,0 +1,129 @@
+"""Plan -> queue -> one forked process per trial -> record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.engine import prepare
+from harness.engine.pool import Pool, Settings
+from harness.engine.progress import Event, Progress
+from harness.errors import UsageError
+from harness.store import TrialRow, open_store
+
+if TYPE_CHECKING:
+    from harness.catalog.plugins import PluginFile
+    from harness.compose.plan import Plan
+    from harness.engine.child import TrialFunction
+
+
+@dataclass
+class Summary:
+    """How a run ended."""
+
+    total: int
+    ran: int
+    """Trials finished by this run."""
+    done: int
+    """Trials done, now or before."""
+    failed: list[TrialRow]
+    """Failed, now or before; only ``retry_failed`` runs them again."""
+    missing: list[TrialRow]
+    """Neither done nor failed: the same command goes on with them."""
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Digest of a missing trial -> why, where this run knows."""
+    interrupted: bool = False
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """0 all done, 3 trials failed or missing, 130 interrupted."""
+        if self.interrupted:
+            return 130
+        return 3 if self.failed or self.missing else 0
+
+
+def run_plan(
+    plan: Plan,
+    store_url: str,
+    *,
+    data_dirs: dict[str, Path],
+    workers: int | None = None,
+    device: str = "auto",
+    results_dir: Path = Path("results"),
+    plugin_files: Iterable[PluginFile] = (),
+    retry_failed: bool = False,
+    time_limit: float | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+    trial_function: TrialFunction | None = None,
+) -> Summary:
+    """Run the trials of ``plan`` that are not done, and record each.
+
+    Call it from the main thread of a process that has started no threads: trials are forked from it. A display
+    that follows ``on_event`` must not have a thread either (``rich.progress.Progress(auto_refresh=False)``).
+    If everything is done already, neither torch nor OpenMMLab is imported.
+
+    Args:
+        data_dirs: benchmark -> the folder of its dataset, for all benchmarks of the plan.
+        workers: trials at a time; by default one per core, or one per GPU. Results do not depend on it.
+        device: ``auto``, ``cpu``, ``cuda`` (all of them) or ``cuda:N``.
+        results_dir: logs, checkpoints and work files go to ``trials/DIGEST`` in here.
+        retry_failed: run trials again that failed.
+        time_limit: seconds for each trial, besides the benchmark's own limit.
+        trial_function: runs one trial; by default :func:`harness.engine.trial.run_trial` with the stack imported
+            and ``plugin_files`` loaded.
+
+    Raises:
+        UsageError: a wrong device, number or database; OpenMMLab is not installed whole.
+        StoreError: the database failed for good; what was done is stored, the same command goes on.
+    """
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers}: at least one worker is needed.")
+    if time_limit is not None and not time_limit > 0:
+        raise UsageError(f"--time-limit {time_limit:g}: give a positive number of seconds.")
+    began = time.monotonic()
+    store = open_store(store_url)
+    store.plan(plan.trials, retry_failed=retry_failed)
+    store.put_specs(prepare.metric_specs(plan))
+    digests = [trial.digest for trial in plan.trials]
+    states = store.states(digests=digests)
+    todo = [trial for trial in plan.trials if states[trial.digest] in ("planned", "running")]
+    counted = list(states.values())
+    progress = Progress(len(digests), counted.count("done"), counted.count("failed"), 0, None)
+    on_event(Event("planned", progress))
+
+    floors = prepare.Floors(plan, data_dirs, store)
+    pool, interrupted = None, False
+    try:
+        if todo:
+            if trial_function is None:
+                on_event(Event("prepare", progress, message="importing OpenMMLab and the plugins"))
+                trial_function = prepare.trial_function(plugin_files)
+            found = prepare.devices(device)
+            settings = Settings(
+                url=store_url,
+                data=data_dirs,
+                folder=results_dir.absolute() / "trials",
+                devices=found,
+                workers=workers or prepare.default_workers(found),
+                time_limit=time_limit,
+            )
+            pool = Pool(store, todo, len(digests), counted.count("failed"), settings, trial_function, on_event)
+    finally:
+        floors.store(lambda text: on_event(Event("warning", progress, message=text)))
+    if pool is not None:
+        interrupted = not pool.run()
+    rows = store.trials(digests=digests)
+    return Summary(
+        total=len(rows),
+        ran=len(pool.ran) if pool else 0,
+        done=sum(row.state == "done" for row in rows),
+        failed=[row for row in rows if row.state == "failed"],
+        missing=[row for row in rows if row.state not in ("done", "failed")],
+        reasons=pool.unsaved if pool else {},
+        interrupted=interrupted,
+        seconds=time.monotonic() - began,
+    )
