@@ -44,7 +44,10 @@ def locate(bench: Benchmark, data_root: Path | None) -> Path:
     root = benchmarks.options(bench)[0].root
     if not root:
         raise UsageError(f"benchmark '{bench.id}': data.root is missing. Give the dataset's folder in the registry or with --set data.root=DIR.")
-    folder = Path(root).expanduser()
+    try:
+        folder = Path(root).expanduser()
+    except RuntimeError:
+        raise UsageError(f"benchmark '{bench.id}': data.root '{root}': there is no such user. Write the path out.") from None
     if not folder.is_absolute():
         given = data_root or (Path(os.environ["HARNESS_DATA"]) if os.environ.get("HARNESS_DATA") else None)
         if given is None:
@@ -74,6 +77,29 @@ def ensure(bench: Benchmark, data_root: Path | None) -> Path:
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def ready(bench: Benchmark, data_root: Path | None) -> Path:
+    """The folder of a dataset on which trials can run: generated if need be, or else looked at once per content.
+
+    Raises:
+        DataError: it is missing, or malformed so that a trial could not run; names the first file and the mend.
+    """
+    folder = ensure(bench, data_root)
+    if is_generated(bench):
+        return folder
+    identity = json.dumps([bench.family, bench.data, fingerprint(bench, data_root)], sort_keys=True)
+    seen = paths.cache_dir() / "checked" / hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
+    if seen.exists():
+        return folder
+    fatal = [problem for problem in benchmarks.family(bench.family).check(bench, folder) if problem.fatal]
+    if fatal:
+        more = f" And {len(fatal) - 1} more:" if len(fatal) > 1 else ""
+        first = f"{fatal[0].where}: {fatal[0].what} {fatal[0].mend}".strip()
+        raise DataError(f"benchmark '{bench.id}': {first}{more} `harness data check {bench.id}` lists everything.")
+    seen.parent.mkdir(parents=True, exist_ok=True)
+    seen.touch()
     return folder
 
 

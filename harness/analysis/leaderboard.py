@@ -215,7 +215,10 @@ def _row(method: str, trials: Sequence[Result], metric: str, spec: MetricSpec, f
         ci95=summary.ci95,
         n=summary.n,
         floor=floor,
-        below_floor=floor is not None and worse(summary.mean, floor, spec.higher_is_better),
+        # a method that guesses like the floor differs from it by the rounding of float32
+        below_floor=floor is not None
+        and worse(summary.mean, floor, spec.higher_is_better)
+        and not math.isclose(summary.mean, floor, rel_tol=1e-6),
         params=next((trial.cost.params for trial in trials if trial.cost.params is not None), None),
         flops=next((trial.cost.flops for trial in trials if trial.cost.flops is not None), None),
         latency_ms=median(latencies) if latencies else None,

@@ -48,6 +48,11 @@ def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
     return row, next(iter(store.results(digests=[row.digest])), None)
 
 
+def states(url: str, digests: Iterable[str]) -> dict[str, str]:
+    """Digest -> state, of the trials that are known."""
+    return open_store(url, read_only=True).states(digests=digests)
+
+
 def recorded_benchmarks(url: str) -> set[str]:
     """Benchmarks that were run at least once."""
     return {spec.benchmark for spec in open_store(url, read_only=True).specs()}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +71,13 @@ class ModelOptions(Options):
     """Keep the backbone fixed; its features are computed once per image and reused by every trial."""
     block_at: list[BlockPlace] = []
     """Where the ``block`` slot lies; the family's default for a named backbone."""
+
+    @field_validator("backbone")
+    @classmethod
+    def _names_its_class(cls, backbone: str | dict[str, Any]) -> str | dict[str, Any]:
+        if isinstance(backbone, dict) and not isinstance(backbone.get("type"), str):
+            raise ValueError("a backbone given as a mapping names its class with `type`, e.g. type: mmpretrain.ResNet")
+        return backbone
 
 
 class ScheduleOptions(Options):

@@ -195,8 +195,8 @@ def registry_files() -> list[Path]:
 
 
 @cache
-def _load(files: tuple[tuple[Path, int], ...]) -> Catalog:
-    return merge([(file, read_registry(file)) for file, _ in files])
+def _read(file: Path, _mtime: int) -> Catalog:
+    return read_registry(file)
 
 
 def load_catalog() -> Catalog:
@@ -205,4 +205,4 @@ def load_catalog() -> Catalog:
     for file in files:
         if not file.is_file():
             raise UsageError(f"no registry at {file}. Set HARNESS_REGISTRY to an existing file, or unset it.")
-    return _load(tuple((file, file.stat().st_mtime_ns) for file in files))
+    return merge([(file, _read(file.absolute(), file.stat().st_mtime_ns)) for file in files])

@@ -13,7 +13,7 @@ from harness.cli.output import print_rows
 if TYPE_CHECKING:
     from harness.compose import Trial
     from harness.compose.plan import Plan
-    from harness.store import TrialRow
+    from harness.engine.run import Summary
 
 
 @click.command("run")
@@ -57,11 +57,15 @@ def command(
     harness run -b scenes-classification --plugin my_pool.py
     harness run -s real --data-root ~/datasets --dry-run
     """
+    from harness import data
+    from harness.analysis import source
     from harness.catalog import load_catalog
     from harness.catalog.adopt import adopt
     from harness.catalog.plugins import discover
+    from harness.cli.leaderboard import show
+    from harness.cli.progress import watching
     from harness.compose import Selection, plan
-    from harness.store import open_store
+    from harness.engine.run import run_plan
 
     root = options.known_data_root(data_root)
     files = discover(plugins)
@@ -71,27 +75,35 @@ def command(
         methods = tuple(name for file in files if file.path.resolve() in given for name in file.names)
     planned = plan(Selection(suite, methods, benchmarks, seeds, overrides, root), catalog, files)
     _say_unfit(planned)
-    store = open_store(db, read_only=dry_run)
-    states = store.states(digests=[trial.digest for trial in planned.trials])
     if dry_run:
-        _table(planned.trials, states)
+        _table(planned.trials, source.states(db, [trial.digest for trial in planned.trials]))
         return
-    todo = [trial for trial in planned.trials if states.get(trial.digest) != "done" and (retry_failed or states.get(trial.digest) != "failed")]
-    _run(planned, todo, store, db, root, device, workers, plugins, retry_failed)
-    rows = store.trials(digests=[trial.digest for trial in planned.trials])
-    _leaderboard(db, rows)
-    ctx.exit(_ending(rows, len(planned.trials)))
+    wanted = {name for trial in planned.trials for name in trial.plugins}
+    with watching() as on_event:
+        summary = run_plan(
+            planned,
+            db,
+            data_dirs={name: data.ready(bench, root) for name, bench in planned.benchmarks.items()},
+            workers=workers,
+            device=device,
+            results_dir=_results_folder(db),
+            plugin_files=[file for file in files if wanted & set(file.names)],
+            retry_failed=retry_failed,
+            on_event=on_event,
+        )
+    if summary.done:
+        show(source.board(db, digests=[trial.digest for trial in planned.trials], all_versions=True))
+    _say_ending(summary)
+    ctx.exit(summary.exit_code)
 
 
-def _run(planned, todo, store, db, root, device, workers, plugins, retry_failed) -> None:
-    from harness import prepare
+def _results_folder(db: str) -> Path:
+    """Logs and checkpoints lie beside the database's file, or in ``results``."""
+    from harness.store.database import parse
 
-    needed = dict.fromkeys(trial.benchmark for trial in todo)
-    folders = prepare.folders([planned.benchmarks[name] for name in needed], root)
-    prepare.describe(planned, store, folders)
-    if not todo:
-        click.echo(f"all {len(planned.trials)} trials are done already.", err=True)
-        return
+    url = parse(db)
+    in_a_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(url.database).parent if in_a_file else Path("results")
 
 
 def _say_unfit(planned: Plan) -> None:
@@ -106,23 +118,15 @@ def _table(trials: list[Trial], states: dict[str, str]) -> None:
     click.echo(f"{len(trials)} trials, {len(trials) - len(open_ones)} done; about {sum(t.cost for t in open_ones) / 60:.1f} min on one core are left.")
 
 
-def _leaderboard(db: str, rows: list[TrialRow]) -> None:
-    from harness.analysis import source
-    from harness.cli.leaderboard import show
-
-    done = [row.digest for row in rows if row.state == "done"]
-    if done:
-        show(source.board(db, digests=done, all_versions=True))
-
-
-def _ending(rows: list[TrialRow], planned: int) -> int:
-    """Say what did not work; returns the exit code."""
-    failed = [row for row in rows if row.state == "failed"]
-    for row in failed:
+def _say_ending(summary: Summary) -> None:
+    for row in summary.failed:
         click.echo(f"failed: {row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}\n  log: {row.log}", err=True)
-    missing = planned - len(failed) - sum(row.state == "done" for row in rows)
-    if missing:
-        click.echo(f"{missing} trials are not done; the same command goes on with them.", err=True)
-    if failed:
-        click.echo(f"{len(failed)} trials failed; --retry-failed runs them again.", err=True)
-    return 3 if failed or missing else 0
+    for row in summary.missing:
+        if row.digest in summary.reasons:
+            click.echo(f"not recorded: {row.method} on {row.benchmark}, seed {row.seed}: {summary.reasons[row.digest]}", err=True)
+    if summary.missing:
+        click.echo(f"{len(summary.missing)} trials are not done; the same command goes on with them.", err=True)
+    if summary.failed:
+        click.echo(f"{len(summary.failed)} trials failed; --retry-failed runs them again.", err=True)
+    already = summary.done - summary.ran
+    click.echo(f"{summary.done} of {summary.total} trials are done ({already} were before), {summary.seconds:.0f} s.", err=True)

@@ -1,0 +1,65 @@
+"""Show how far a run is: a bar with the time left on a terminal, a line per trial elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.output import console
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from harness.engine.progress import Event
+
+_SAID = {"started": "runs", "done": "done", "failed": "FAILED", "again": "once more", "waiting": "waits", "warning": "warning"}
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min`` or ``2.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+@contextmanager
+def watching() -> Iterator[Callable[[Event], None]]:
+    """A function for ``run_plan(on_event=...)``; it draws without a thread, since trials are forked from here."""
+    if not sys.stderr.isatty():
+        yield _line
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
+    with Progress(*columns, console=console(stderr=True), auto_refresh=False, transient=True) as bar:
+        task = bar.add_task("trials", total=None, left="")
+        yield lambda event: _draw(bar, task, event)
+
+
+def _sentence(event: Event) -> str:
+    what = f"{event.trial.method} on {event.trial.benchmark}, seed {event.trial.seed}: " if event.trial else ""
+    return f"{what}{_SAID.get(event.kind, event.kind)}{f': {event.message}' if event.message else ''}"
+
+
+def _line(event: Event) -> None:
+    progress = event.progress
+    if event.kind == "prepare":
+        click.echo(event.message, err=True)
+    elif event.kind in ("done", "failed", "again", "waiting", "warning"):
+        left = f", about {duration(progress.seconds_left)} left" if progress.seconds_left else ""
+        click.echo(f"[{progress.done + progress.failed}/{progress.total}{left}] {_sentence(event)}", err=True)
+
+
+def _draw(bar: Bar, task: TaskID, event: Event) -> None:
+    progress = event.progress
+    left = f"{progress.running} running" + (f", about {duration(progress.seconds_left)} left" if progress.seconds_left else "")
+    if event.kind in ("failed", "again", "waiting", "warning"):
+        bar.console.print(_sentence(event))
+    description = event.message if event.kind == "prepare" else "trials"
+    bar.update(task, total=progress.total, completed=progress.done + progress.failed, description=description, left=left)
+    bar.refresh()

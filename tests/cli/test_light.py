@@ -1,0 +1,38 @@
+"""What must be fast imports nothing heavy: judged by what is imported, not by a clock."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "numpy", "pandas", "sqlalchemy", "mmengine", "scipy", "cv2", "streamlit")
+
+PROBE = """
+import json, sys
+from harness.cli import main
+try:
+    main({args!r}, prog_name="harness")
+except SystemExit as end:
+    assert not end.code, end.code
+print("\\n" + json.dumps([name for name in {heavy!r} if name in sys.modules]))
+"""
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["--help"], ["run", "--help"], ["list", "methods"], ["list", "methods", "--family", "keypoint"], ["list", "benchmarks"], ["list", "suites"]],
+    ids=" ".join,
+)
+def test_imports_nothing_heavy(args, tmp_path):
+    probe = PROBE.format(args=args, heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_help_needs_no_catalogue(tmp_path):
+    probe = PROBE.format(args=["--help"], heavy=("pydantic", "yaml", "rich", *HEAVY))
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert json.loads(done.stdout.splitlines()[-1]) == []
