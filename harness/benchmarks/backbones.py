@@ -27,6 +27,10 @@ def _narrow(stages: int = 3, width: int = 32, **kwargs) -> dict[str, Any]:
 BACKBONES: dict[str, dict[str, Any]] = {
     # name: config, width of the last output, its stride, and where blocks go
     "resnet-narrow": {"config": _narrow(), "channels": 128, "stride": 16, "block_at": ["backbone.layer3"]},
+    "resnet-narrow-s8": {
+        # twice the positions, where a task asks where something is
+        "config": _narrow(width=24, strides=(1, 2, 1)), "channels": 96, "stride": 8, "block_at": ["backbone.layer3"],
+    },
     "resnet18": {
         "config": {"type": "mmpretrain.ResNet", "depth": 18, "out_indices": (3,)},
         "channels": 512, "stride": 32, "block_at": ["backbone.layer3"],

@@ -120,7 +120,7 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
         per_sample=_per_sample(runner),
         diagnostics=diagnostics,
         environment=environment.describe(device),
-        notes=notes,
+        notes=[*(note for metric in runner.test_evaluator.metrics for note in getattr(metric, "notes", ())), *notes],
         durations={
             "build": built - started,
             "train": trained - built,
