@@ -36,16 +36,16 @@ class ClassAttention(nn.Module):
         """
         d = x.shape[-1]
         split = (self.heads, d // self.heads)
-        q = self.query(token).view(-1, 1, *split).transpose(1, 2) * split[1] ** -0.5
-        keys = torch.matmul(q, self.key.weight.view(*split, d)).squeeze(2)
+        q = self.query(token).view(-1, *split) * split[1] ** -0.5
+        keys = torch.einsum("bhe,hed->bhd", q, self.key.weight.view(*split, d))
         # The key bias shifts all logits of a head alike; kept so that it is trained as in the authors' code.
-        shift = torch.matmul(q, self.key.bias.view(*split, 1)).squeeze(2)
+        shift = torch.einsum("bhe,he->bh", q, self.key.bias.view(*split)).unsqueeze(-1)
         own = torch.bmm(keys, token.transpose(1, 2)).expand(x.shape[0], -1, -1)
         others = torch.bmm(keys.expand(x.shape[0], -1, -1), x.transpose(1, 2))
         logits = torch.cat((own, others), -1) + shift
         a = logits.softmax(-1).to(logits.dtype)
         means = a[..., :1] * token + torch.bmm(a[..., 1:], x)
-        values = torch.matmul(means.unsqueeze(2), self.value.weight.view(*split, d).transpose(1, 2))
+        values = torch.einsum("bhd,hed->bhe", means, self.value.weight.view(*split, d))
         return values.flatten(1).unsqueeze(1) + self.value.bias, a
 
 

@@ -68,7 +68,8 @@ class Pooling(nn.Module):
 
     def pool(self, a: Tensor | None, v: Tensor) -> Tensor:
         """f⁻¹(A f(V)), (B, k, C)."""
-        return v.mean(1, keepdim=True) if a is None else torch.bmm(a, v)
+        # The tokens are a transposed view; a mean over the memory's own last axis keeps its gradient in place.
+        return v.transpose(1, 2).mean(-1).unsqueeze(1) if a is None else torch.bmm(a, v)
 
     def update(self, z: Tensor, u: Tensor | None) -> Tensor:
         """φ_U."""

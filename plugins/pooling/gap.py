@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness_plugins.pooling.frame import Pooling
 from torch import Tensor
+from torch.nn import functional as F
 
 from harness.slots import attention_method
 
@@ -25,7 +26,7 @@ class GlobalMaxPooling(Pooling):
     """z = max_i x_i per channel: the frame with f_{-∞}.
 
     0 parameters, O(Nd). Its attention is one-hot per channel, so there is no map to offer. Among equal maxima
-    the gradient goes to one of them, as with ``nn.AdaptiveMaxPool2d``.
+    the gradient goes to one of them.
     Source: Oquab et al., "Is object localization for free?", CVPR 2015; the ``max`` of billpsomas/simpool.
     """
 
@@ -34,4 +35,4 @@ class GlobalMaxPooling(Pooling):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → (B, C)."""
-        return x.flatten(2).max(-1).values
+        return F.adaptive_max_pool2d(x, 1).flatten(1)

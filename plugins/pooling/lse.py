@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from harness_plugins.pooling.frame import Pooling, full
 from torch import Tensor, nn
@@ -15,8 +13,8 @@ from harness.slots import attention_method
 class LogSumExpPooling(Pooling):
     """z = (1/r) log (1/N) Σ_i e^{r x_i} per channel: the frame with uniform A and f(x) = e^{rx}.
 
-    r → 0 is the mean, r → ∞ the maximum. Computed as a log-sum-exp, which is the authors'
-    x_max + (1/r) log mean e^{r(x − x_max)} without its intermediate maps.
+    r → 0 is the mean, r → ∞ the maximum. Computed as x_max + (1/r) log mean e^{r(x − x_max)}; any constant in place of
+    x_max gives the same z, so the maximum itself needs no gradient.
 
     Args:
         channels: ignored; r is shared by all channels.
@@ -39,4 +37,5 @@ class LogSumExpPooling(Pooling):
         """(B, C, H, W) → (B, C)."""
         with torch.autocast(x.device.type, enabled=False):
             x = full(x.flatten(2))
-            return (torch.logsumexp(self.r * x, -1) - math.log(x.shape[-1])) / self.r
+            top = x.detach().amax(-1, keepdim=True)
+            return top.squeeze(-1) + ((x - top) * self.r).exp_().mean(-1).log() / self.r

@@ -78,5 +78,5 @@ class SimPool(Pooling):
         with torch.autocast(v.device.type, enabled=False):
             a, v = full(a), full(v)
             low = v.amin((1, 2), keepdim=True) if self.min_scope == "image" else v.min()
-            z = torch.bmm(a, (v - low + self.eps).pow(self.gamma)).pow(1 / self.gamma)
+            z = torch.bmm(a, (v - low).add_(self.eps).pow(self.gamma)).pow(1 / self.gamma)
         return z if self.beta is None else z + self.beta
