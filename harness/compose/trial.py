@@ -61,7 +61,7 @@ def compose(
         return None
     # the seed of the runner and of the data order is the trial's seed; nothing else in the config depends on it
     config = kind.config(bench, fillings, seed)
-    plugins = {filling.plugin: source_digest(filling.plugin, files) for filling in fillings.values()}
+    plugins = {name: source_digest(name, files) for name in sorted(plugins_in(config) | plugins_of(fillings))}
     config_digest = digest_of(config)
     identity = {
         "config": config_digest,
@@ -88,6 +88,14 @@ def compose(
         cost=bench.cost,
         time_limit=bench.time_limit,
     )
+
+
+def plugins_in(config: Any) -> set[str]:
+    """Names of all plugins a config builds: those of the method, and baselines in the slots it leaves open."""
+    if isinstance(config, dict):
+        own = {config["plugin"]} if isinstance(config.get("plugin"), str) else set()
+        return own.union(*map(plugins_in, config.values()))
+    return set().union(*map(plugins_in, config)) if isinstance(config, (list, tuple)) else set()
 
 
 def plugins_of(fillings: dict[str, Filling]) -> set[str]:

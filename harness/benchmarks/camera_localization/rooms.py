@@ -1,13 +1,14 @@
 """Synthetic rooms: textured boxes seen from known poses by vectorised ray casting.
 
-All rooms share their wallpaper, floor and one small set of poster designs, hung at other places in other sizes; a
-design hangs on several walls. What is seen locally is therefore ambiguous: which room it is, and where the camera
-stands in it, follows only from several posters and their arrangement.
+All rooms share one wallpaper, up to its shade, and one small set of poster designs, hung at other places in other sizes;
+a design hangs on several walls. What is seen locally is therefore ambiguous: where the camera stands and looks follows
+only from several posters and their arrangement.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ _POSTERS = 5
 _FIELD_OF_VIEW = 90.0
 _SAMPLES = 2
 """Rays per pixel and axis."""
+_FACE_AXES = np.array([(1, 2), (2, 0), (1, 0)])
+"""World axes along the rows and the columns of the texture of a face across x, y, z."""
 _TRAIN_SEQUENCES, _TEST_SEQUENCES = 2, 1
 
 
@@ -32,11 +35,14 @@ class Room:
 
     Attributes:
         half: half of the extent along x, y, z, in metres.
-        textures: per axis and side (negative, positive) a (H, W, 3) image in [0, 1]; see :func:`_face_axes`.
+        texels: colours of all faces in [0, 1], one face after another, row by row, (T, 3).
+        first, shape: per face (2 * axis, plus 1 for the positive side) its first texel, and its rows and columns.
     """
 
     half: np.ndarray
-    textures: dict[tuple[int, int], np.ndarray]
+    texels: np.ndarray
+    first: np.ndarray
+    shape: np.ndarray
 
     @classmethod
     def build(cls, index: int) -> Room:
@@ -44,13 +50,15 @@ class Room:
         rng = np.random.default_rng([20240, index])
         half = np.array([rng.uniform(2.2, 2.8), 1.35, rng.uniform(2.4, 3.0)])
         designs = [_design(np.random.default_rng([77, n])) for n in range(_DESIGNS)]
-        textures = {}
+        shade = rng.uniform(-0.07, 0.07, 3)
+        faces = []
         for axis in range(3):
-            for side in (-1, 1):
-                u, v = _face_axes(axis)
-                size = np.ceil(2 * half[[v, u]] * _TEXELS).astype(int)
-                textures[axis, side] = _floor(size, side) if axis == 1 else _hang(_wallpaper(size), designs, rng)
-        return cls(half, textures)
+            for side in range(2):
+                size = np.ceil(2 * half[list(_FACE_AXES[axis])] * _TEXELS).astype(int)
+                faces.append(_floor(size, side) if axis == 1 else _hang(_wallpaper(size, shade), designs, rng))
+        shape = np.array([face.shape[:2] for face in faces])
+        first = np.concatenate([[0], shape.prod(1).cumsum()[:-1]])
+        return cls(half.astype(np.float32), np.concatenate([face.reshape(-1, 3) for face in faces]).astype(np.float32), first, shape)
 
     def render(self, position: np.ndarray, rotation: np.ndarray, size: int) -> np.ndarray:
         """The view of a pinhole camera inside the room.
@@ -63,51 +71,45 @@ class Room:
         Returns:
             (size, size, 3) uint8, RGB.
         """
-        rays = _rays(size) @ rotation.T
+        position = position.astype(np.float32)
+        rays = rotation.astype(np.float32) @ _rays(size)
         with np.errstate(divide="ignore"):
-            distance = (np.sign(rays) * self.half - position) / rays
-        distance[~np.isfinite(distance)] = np.inf
-        axis = distance.argmin(-1)
-        reach = np.take_along_axis(distance, axis[:, None], 1)
-        hits = position + rays * reach
-        colour = np.empty((len(rays), 3))
-        for (face, side), texture in self.textures.items():
-            mine = (axis == face) & (np.sign(rays[:, face]) == side)
-            u, v = _face_axes(face)
-            at = ((hits[mine][:, [v, u]] + self.half[[v, u]]) * _TEXELS).astype(int)
-            at = np.clip(at, 0, np.array(texture.shape[:2]) - 1)
-            colour[mine] = texture[at[:, 0], at[:, 1]]
+            distance = (np.copysign(self.half[:, None], rays) - position[:, None]) / rays
+        axis = distance.argmin(0)
+        every = np.arange(len(axis))
+        reach = distance[axis, every]
+        hits = position[:, None] + rays * reach + self.half[:, None]
+        face = 2 * axis + (rays[axis, every] > 0)
+        down, across = _FACE_AXES[axis].T
+        shape = self.shape[face]
+        row = np.clip((hits[down, every] * _TEXELS).astype(int), 0, shape[:, 0] - 1)
+        column = np.clip((hits[across, every] * _TEXELS).astype(int), 0, shape[:, 1] - 1)
         # light that fades with the distance is the only cue to depth besides perspective
-        colour *= 1.15 / (1 + 0.12 * reach)
-        side = size * _SAMPLES
-        image = colour.reshape(side, side, 3).reshape(size, _SAMPLES, size, _SAMPLES, 3).mean((1, 3))
+        colour = self.texels[self.first[face] + row * shape[:, 1] + column] * (1.15 / (1 + 0.12 * reach))[:, None]
+        image = colour.reshape(size, _SAMPLES, size, _SAMPLES, 3).mean((1, 3))
         return (255 * np.clip(image, 0, 1)).round().astype(np.uint8)
 
 
-def _face_axes(axis: int) -> tuple[int, int]:
-    """World axes along a face's texture columns and rows."""
-    return ((2, 1), (0, 2), (0, 1))[axis]
-
-
+@cache
 def _rays(size: int) -> np.ndarray:
-    """Directions (N, 3) through the samples of all pixels, row by row, in camera axes."""
+    """Directions (3, N) through the samples of all pixels, row by row, in camera axes."""
     steps = (np.arange(size * _SAMPLES) + 0.5) / (size * _SAMPLES) * 2 - 1
     y, x = np.meshgrid(steps, steps, indexing="ij")
     reach = np.tan(np.radians(_FIELD_OF_VIEW / 2))
-    return np.stack([x * reach, y * reach, np.ones_like(x)], -1).reshape(-1, 3)
+    return np.stack([x * reach, y * reach, np.ones_like(x)]).reshape(3, -1).astype(np.float32)
 
 
-def _wallpaper(size: np.ndarray) -> np.ndarray:
+def _wallpaper(size: np.ndarray, shade: np.ndarray) -> np.ndarray:
     stripes = 0.04 * np.sign(np.sin(np.arange(size[1]) * 2 * np.pi / (0.4 * _TEXELS)))
-    wall = np.full((*size, 3), (0.72, 0.7, 0.64)) + stripes[None, :, None]
+    wall = np.full((*size, 3), (0.72, 0.7, 0.64)) + shade + stripes[None, :, None]
     wall[-int(0.15 * _TEXELS) :] = (0.35, 0.25, 0.2)  # skirting board: where wall meets floor
     return wall
 
 
 def _floor(size: np.ndarray, side: int) -> np.ndarray:
-    if side < 0:
+    if side == 0:
         return np.full((*size, 3), 0.92)
-    rows, columns = np.indices(size) // int(0.5 * _TEXELS)
+    rows, columns = np.indices(tuple(size)) // int(0.5 * _TEXELS)
     return np.where(((rows + columns) % 2)[..., None], (0.55, 0.42, 0.3), (0.47, 0.35, 0.25))
 
 

@@ -1,0 +1,55 @@
+"""Everything that is missing or malformed in a camera-localization dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.benchmarks.base import Problem
+from harness.benchmarks.camera_localization.options import CameraData
+from harness.benchmarks.camera_localization.readers import SPLITS, scan
+
+_SMALLEST = 16
+"""Pixels: no backbone makes a feature map of less."""
+
+
+def check(root: Path, options: CameraData) -> list[Problem]:
+    """Problems of both splits: what the readers find, and images that cannot be decoded or are tiny."""
+    problems: list[Problem] = []
+    images: dict[str, str] = {}
+    for split in SPLITS:
+        frames, found = scan(root, options, split)
+        problems += found
+        for frame in frames:
+            other = images.setdefault(frame.image, split)
+            if other != split:
+                problems.append(Problem(frame.image, "the frame is used for training and for testing", "list its sequence in one split only"))
+            elif problem := _image(root, frame.image):
+                problems.append(problem)
+    return list(dict.fromkeys(problems))
+
+
+def _image(root: Path, name: str) -> Problem | None:
+    import cv2
+    import numpy as np
+
+    try:
+        image = cv2.imdecode(np.fromfile(root / name, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        image = None
+    if image is None or _truncated(root / name):
+        return Problem(name, "the image cannot be read or is truncated", "restore it, or delete the frame")
+    if min(image.shape[:2]) < _SMALLEST:
+        return Problem(name, f"the image is only {image.shape[1]}x{image.shape[0]} pixels", "restore the original")
+    return None
+
+
+def _truncated(file: Path) -> bool:
+    # the decoder fills the missing rest of a JPEG with grey and says nothing
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError):
+        return True
+    return False

@@ -1,0 +1,138 @@
+"""Posed images for mmengine's Runner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset, Compose
+from mmengine.registry import DATASETS, TRANSFORMS
+from mmengine.structures import BaseDataElement
+
+from harness.benchmarks.camera_localization.options import CameraData
+from harness.benchmarks.camera_localization.readers import load
+from harness.errors import DataError
+
+_MEMORY = 512 << 20
+"""Bytes of resized images that one dataset keeps."""
+
+
+@DATASETS.register_module()
+class PoseDataset(BaseDataset):
+    """Frames of one split of a camera-localization dataset.
+
+    Each item of the data list has ``img_path``, ``scene`` (index), ``position`` (3,) and ``quaternion`` (4,),
+    camera-to-world and scalar first.
+
+    Args:
+        root: the dataset's folder.
+        options: the fields of a :class:`CameraData` subclass, with ``format``.
+        split: ``train`` or ``test``.
+        equalise: repeat frames of smaller scenes, drawn at random, up to the size of the largest.
+    """
+
+    def __init__(self, root: str, options: dict[str, Any], split: str, pipeline: list[dict[str, Any]], equalise: bool = False):
+        self.root, self.split, self.equalise = root, split, equalise
+        self.options = _typed(options)
+        super().__init__(pipeline=pipeline, serialize_data=False)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        from pathlib import Path
+
+        items = [
+            {
+                "img_path": str(Path(self.root, frame.image)),
+                "scene": frame.scene,
+                "position": frame.position.astype(np.float32),
+                "quaternion": frame.quaternion.astype(np.float32),
+            }
+            for frame in load(Path(self.root), self.options, self.split)
+        ]
+        if self.equalise:
+            scene = np.array([item["scene"] for item in items])
+            self.members = [np.flatnonzero(scene == s) for s in np.unique(scene)]
+            self.drawn = max(map(len, self.members)) * len(self.members) - len(items)
+        return items
+
+    def __len__(self) -> int:
+        return super().__len__() + (self.drawn if self.equalise else 0)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        frames = super().__len__()
+        return super().__getitem__(index if index < frames else self._draw())
+
+    def _draw(self) -> int:
+        """A frame of a scene that has fewer than the largest, in proportion to what it lacks (as the authors draw)."""
+        sizes = np.array([len(members) for members in self.members])
+        lacking = sizes.max() - sizes
+        return int(np.random.choice(self.members[np.random.choice(len(sizes), p=lacking / lacking.sum())]))
+
+
+def _typed(options: dict[str, Any]) -> CameraData:
+    from harness.benchmarks.camera_localization import FAMILY
+
+    return FAMILY.data_options[options["format"]].model_validate(options)
+
+
+@TRANSFORMS.register_module()
+class RememberedImage:
+    """Runs deterministic transforms that load an image, and keeps the result while it fits into memory.
+
+    Args:
+        transforms: configs; the first reads ``img_path``.
+    """
+
+    def __init__(self, transforms: list[dict[str, Any]]):
+        self.transforms = Compose(transforms)
+        self.kept: dict[str, np.ndarray] = {}
+        self.bytes = 0
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        path = results["img_path"]
+        image = self.kept.get(path)
+        if image is None:
+            image = self._read(dict(results))
+            if self.bytes + image.nbytes <= _MEMORY:
+                self.kept[path] = image
+                self.bytes += image.nbytes
+        return {**results, "img": image, "img_shape": image.shape[:2], "ori_shape": image.shape[:2]}
+
+    def _read(self, results: dict[str, Any]) -> np.ndarray:
+        try:
+            image = self.transforms(results)["img"]
+        except (OSError, AttributeError, TypeError) as error:  # mmcv passes what cv2 could not decode on as None
+            raise DataError(f"{results['img_path']}: the image cannot be read. Mend: restore it.") from error
+        if image is None:
+            raise DataError(f"{results['img_path']}: the image cannot be read. Mend: restore it.")
+        return image
+
+
+@TRANSFORMS.register_module()
+class AugmentWhen:
+    """One chain of transforms or another; the second training stage switches augmentation on.
+
+    Args:
+        plain: configs used as long as ``active`` is False.
+        augmented: configs used from then on.
+        active: which chain comes first.
+    """
+
+    def __init__(self, plain: list[dict[str, Any]], augmented: list[dict[str, Any]], active: bool):
+        self.plain, self.augmented, self.active = Compose(plain), Compose(augmented), active
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        return (self.augmented if self.active else self.plain)(results)
+
+
+@TRANSFORMS.register_module()
+class PackPose:
+    """Image and pose as the model takes them: ``inputs`` (3, H, W) uint8 and a ``data_samples`` element."""
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        image = np.ascontiguousarray(results["img"].transpose(2, 0, 1))
+        sample = BaseDataElement(metainfo={"img_path": results["img_path"], "sample_idx": results.get("sample_idx", 0)})
+        sample.position = torch.from_numpy(results["position"])
+        sample.quaternion = torch.from_numpy(results["quaternion"])
+        sample.scene = torch.tensor(results["scene"])
+        return {"inputs": torch.from_numpy(image), "data_samples": sample}

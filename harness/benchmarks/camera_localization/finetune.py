@@ -1,0 +1,41 @@
+"""The second training stage of the Multi-Scene Transformer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+from harness.benchmarks.camera_localization.dataset import AugmentWhen
+
+
+@HOOKS.register_module()
+class FineTunePosition(Hook):
+    """From epoch ``begin`` on, only the position regressor learns, from augmented images and L_x alone.
+
+    Everything else is frozen and in eval mode, as the authors' code has it. The state follows from the epoch, so that
+    a resumed trial is in the right stage.
+
+    Args:
+        begin: first epoch of the stage.
+        lr: learning rate it starts with.
+    """
+
+    def __init__(self, begin: int, lr: float):
+        self.begin = begin
+        self.lr = lr
+
+    def before_train_epoch(self, runner: Any) -> None:
+        if runner.epoch < self.begin:
+            return
+        model = getattr(runner.model, "module", runner.model)
+        model.position_only = True
+        model.requires_grad_(False).eval()
+        model.head.position_regressor.requires_grad_(True).train()
+        for transform in runner.train_dataloader.dataset.pipeline.transforms:
+            if isinstance(transform, AugmentWhen):
+                transform.active = True
+        if runner.epoch == self.begin:
+            for group in runner.optim_wrapper.param_groups:
+                group["lr"] = group["initial_lr"] = self.lr

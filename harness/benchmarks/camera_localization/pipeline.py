@@ -1,0 +1,132 @@
+"""The mmengine config of a camera-localization trial, as plain dictionaries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.benchmarks.backbones import describe
+from harness.benchmarks.base import DATA, BlockPlace
+from harness.benchmarks.camera_localization.options import CameraData, CameraModel, CameraSchedule
+from harness.benchmarks.config import IMAGENET_MEAN, IMAGENET_STD, attend, loader, training
+from harness.catalog import Filling
+from harness.errors import UsageError, did_you_mean
+from harness.slots import SLOTS
+
+BACKBONES: dict[str, dict[str, Any]] = {
+    # the authors' two levels: 40 channels at stride 8, 112 at stride 16
+    "efficientnet-b0": {"type": "mmpretrain.EfficientNet", "arch": "b0", "out_indices": (3, 4), "_channels": (40, 112)},
+    "mobilenet-v2": {"type": "mmpretrain.MobileNetV2", "out_indices": (4, 7), "_channels": (96, 1280)},
+    "mobilenet-v2-s16": {"type": "mmpretrain.MobileNetV2", "out_indices": (2, 4), "_channels": (32, 96)},
+    "resnet-narrow": {**describe(CameraModel(backbone="resnet-narrow"))["config"], "out_indices": (1, 2), "_channels": (64, 128)},
+    "resnet-thin": {
+        **describe(CameraModel(backbone="resnet-narrow"))["config"],
+        "stem_channels": 16, "base_channels": 16, "out_indices": (1, 2), "_channels": (32, 64),
+    },
+    "resnet18": {"type": "mmpretrain.ResNet", "depth": 18, "out_indices": (1, 2), "_channels": (128, 256)},
+    "resnet50": {"type": "mmpretrain.ResNet", "depth": 50, "out_indices": (1, 2), "_channels": (512, 1024)},
+}  # fmt: skip
+"""Backbones that return a fine and a coarse feature map, and the widths of both."""
+
+
+def compose(data: CameraData, model: CameraModel, schedule: CameraSchedule, fillings: dict[str, Filling]) -> dict[str, Any]:
+    """Model, loaders, evaluator and schedule of one trial.
+
+    Raises:
+        UsageError: an unknown backbone, or options that exclude each other.
+    """
+    if model.frozen and (data.augment or schedule.finetune):
+        raise UsageError("a frozen backbone's features are cached, so images cannot be augmented: set data.augment=false and schedule.finetune=null.")
+    config = training(schedule)
+    if schedule.optimizer != "SGD":
+        config["optim_wrapper"]["optimizer"]["eps"] = schedule.eps
+    if schedule.finetune:
+        _add_stage(config, schedule)
+    return {
+        "model": attend(_model(data, model, fillings), _with_place(model), fillings, data.input_size),
+        "train_dataloader": loader(_dataset(data, "train"), schedule.batch_size, train=True),
+        "test_dataloader": loader(_dataset(data, "test"), 2 * schedule.batch_size, train=False),
+        "test_evaluator": {
+            "type": "PoseMetric",
+            "scenes": data.scene_names,
+            "thresholds": [list(pair) for pair in data.thresholds],
+            "lower": data.median == "lower",
+        },
+        "default_scope": "mmengine",
+        **config,
+    }
+
+
+def _with_place(model: CameraModel) -> CameraModel:
+    # both feature maps get a block each, on every backbone
+    return model if model.block_at else model.model_copy(update={"block_at": [BlockPlace(path="backbone")]})
+
+
+def _backbone(model: CameraModel) -> tuple[dict[str, Any], list[int]]:
+    """The backbone's config and the widths of its two maps."""
+    if isinstance(model.backbone, str) and model.backbone not in BACKBONES:
+        raise did_you_mean(model.backbone, BACKBONES, "backbone of camera localization")
+    config = dict(BACKBONES[model.backbone] if isinstance(model.backbone, str) else model.backbone)
+    channels = config.pop("_channels", None)
+    if not isinstance(channels, (list, tuple)) or len(channels) != 2:
+        raise UsageError("model.backbone: a backbone given as a config names the widths of its two outputs as `_channels: [fine, coarse]`.")
+    return config, list(channels)
+
+
+def _model(data: CameraData, model: CameraModel, fillings: dict[str, Filling]) -> dict[str, Any]:
+    def filling(slot: str) -> dict[str, Any] | None:
+        found = fillings.get(slot)
+        if found is None:
+            return {"plugin": SLOTS[slot].baseline, "params": {}} if SLOTS[slot].baseline else None
+        return {"plugin": found.plugin, "params": found.params}
+
+    backbone, channels = _backbone(model)
+    head = filling("model")
+    transformer = {
+        **model.model_dump(mode="json", include={"dim", "heads", "depth", "ffn_dim", "dropout", "hidden"}),
+        "encoder": filling("encoder_attention"),
+        "position": filling("position_encoding"),
+    }
+    return {
+        "type": "CameraPoseRegressor",
+        "backbone": backbone,
+        "channels": channels,
+        "scenes": len(data.scenes),
+        **({"head": head} if head else {"transformer": transformer}),
+        "attention_loss": filling("attention_loss"),
+        "uncertainty": list(model.uncertainty),
+        "data_preprocessor": {"type": "ImgDataPreprocessor", "mean": IMAGENET_MEAN, "std": IMAGENET_STD, "bgr_to_rgb": True},
+    }
+
+
+def _dataset(data: CameraData, split: str) -> dict[str, Any]:
+    train = split == "train"
+    # the root's place and the metrics are no property of the images
+    options = data.model_dump(mode="json", exclude={"root", "thresholds", "median"})
+    resize = (
+        {"type": "mmpretrain.ResizeEdge", "scale": data.resize, "edge": "short"}
+        if isinstance(data.resize, int)
+        else {"type": "Resize", "scale": [data.resize[1], data.resize[0]], "keep_ratio": False}
+    )
+    plain = [{"type": "mmpretrain.CenterCrop", "crop_size": data.crop}] if data.crop else []
+    augmented = [{"type": "mmpretrain.RandomCrop", "crop_size": data.crop}] if data.crop else []
+    augmented.append({"type": "mmpretrain.ColorJitter", "brightness": 0.5, "contrast": 0.5, "saturation": 0.5, "hue": 0.2})
+    crop = [{"type": "AugmentWhen", "plain": plain, "augmented": augmented, "active": data.augment}] if train else plain
+    return {
+        "type": "PoseDataset",
+        "root": DATA,
+        "options": options,
+        "split": split,
+        "equalise": data.equalise and train,
+        "pipeline": [{"type": "RememberedImage", "transforms": [{"type": "LoadImageFromFile"}, resize]}, *crop, {"type": "PackPose"}],
+    }
+
+
+def _add_stage(config: dict[str, Any], schedule: CameraSchedule) -> None:
+    """Append the second training stage: its epochs, its learning-rate steps and the hook that switches."""
+    begin, stage = schedule.epochs, schedule.finetune
+    for scheduler in config["param_scheduler"]:
+        scheduler.setdefault("end", begin)
+    end = begin + stage.epochs
+    config["param_scheduler"].append({"type": "StepLR", "step_size": stage.step, "gamma": 0.1, "by_epoch": True, "begin": begin, "end": end})
+    config["train_cfg"]["max_epochs"] = end
+    config["custom_hooks"] = [{"type": "FineTunePosition", "begin": begin, "lr": stage.lr}]
