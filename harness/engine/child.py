@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import faulthandler
 import json
 import os
 import signal
@@ -112,6 +113,7 @@ def _redirect(job: Job) -> None:
     os.close(nothing)
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    faulthandler.enable(sys.stderr)  # a crash in native code leaves at least the Python lines in the log
 
 
 def _work(job: Job, function: TrialFunction) -> dict[str, str]:

@@ -116,9 +116,7 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
     try:
         openmmlab.setup()
     except ImportError as error:
-        raise UsageError(
-            f"the OpenMMLab stack cannot be imported: {error}. `harness doctor` says how to mend it."
-        ) from error
+        raise UsageError(f"the OpenMMLab stack cannot be imported: {error}. `harness doctor` says how to mend it.") from error
     broken: dict[str, UsageError] = {}
     for file in plugin_files:
         try:

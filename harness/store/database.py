@@ -46,10 +46,10 @@ def parse(url: str) -> URL:
     try:
         parsed = make_url(url)
         parsed.get_dialect().import_dbapi()
-    except ArgumentError:
-        raise UsageError(f"'{url}' is not a database URL. Write e.g. sqlite:///results/harness.db.") from None
     except NoSuchModuleError:
         raise UsageError(f"no database driver for '{parsed.drivername}'. Use sqlite or postgresql+psycopg.") from None
+    except ArgumentError:
+        raise UsageError(f"'{url}' is not a database URL. Write e.g. sqlite:///results/harness.db.") from None
     except ImportError as error:
         name = error.name or parsed.drivername
         raise UsageError(f"the driver for '{parsed.drivername}' is not installed. Mend: `pip install {name}`.") from None
@@ -82,9 +82,7 @@ def _explain(error: DBAPIError, url: URL) -> HarnessError:
     if "unable to open" in lower or "readonly" in lower:
         return UsageError(f"{where} cannot be opened for this ({text}). Check that its folder is writable, or give another --db.")
     if "locked" in lower or "busy" in lower:
-        return StoreError(
-            f"{where} was held by another program for {BUSY_SECONDS:.0f} s. Stop it and run the same command again."
-        )
+        return StoreError(f"{where} was held by another program for {BUSY_SECONDS:.0f} s. Stop it and run the same command again.")
     if "full" in lower or "disk i/o" in lower or "no space" in lower:
         return StoreError(f"{where} cannot be written: {text}. Free some space, then run the same command again.")
     return StoreError(f"{where}: {text}")

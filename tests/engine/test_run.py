@@ -1,0 +1,277 @@
+"""run_plan with trials that cost nothing: every way a trial can end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_fakes import expected, make_plan, make_trial, outcome_of, sleeping, starts
+
+from harness.compose import Trial
+from harness.compose.plan import Plan
+from harness.engine import child, pool
+from harness.engine.outcome import Outcome
+from harness.engine.progress import Estimate, Event
+from harness.engine.run import Summary, run_plan
+from harness.errors import TrialError, UsageError
+from harness.store import Store, StoreError, open_store
+
+Run = Callable[..., Summary]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/harness.db"
+
+
+@pytest.fixture
+def run(tmp_path: Path, url: str) -> Run:
+    def run(plan: Plan, function: Callable[..., Outcome], **options: Any) -> Summary:
+        options = {"workers": 2, "device": "cpu", **options}
+        return run_plan(plan, url, data_dirs={"fake": tmp_path}, results_dir=tmp_path, trial_function=function, **options)
+
+    return run
+
+
+def read(url: str) -> Store:
+    return open_store(url, read_only=True)
+
+
+def log(tmp_path: Path, trial: Trial) -> str:
+    return (tmp_path / "trials" / trial.digest / "log.txt").read_text()
+
+
+def test_every_trial_is_done_once_and_the_second_run_does_nothing(run: Run, url: str, tmp_path: Path):
+    plan = make_plan(6)
+    first = run(plan, sleeping(0.01))
+    assert (first.total, first.ran, first.done, first.exit_code) == (6, 6, 6, 0)
+    again = run(plan, sleeping(0.01), workers=1)
+    assert (again.ran, again.done, again.exit_code) == (0, 6, 0)
+    assert {r.digest: dict(r.metrics) for r in read(url).results()} == {t.digest: expected(t) for t in plan.trials}
+    assert [starts(tmp_path, trial) for trial in plan.trials] == [1] * 6
+
+
+def test_only_new_trials_of_a_wider_plan_are_run(run: Run):
+    run(make_plan(2), sleeping(0))
+    wider = run(make_plan(5), sleeping(0))
+    assert (wider.ran, wider.done) == (3, 5)
+
+
+def test_long_trials_start_first(run: Run):
+    plan = Plan([make_trial(n, cost=float(cost)) for n, cost in enumerate([1, 9, 5])], {})
+    started = []
+    run(plan, sleeping(0), workers=1, on_event=lambda e: started.append(e.trial.cost) if e.kind == "started" else None)
+    assert started == [9, 5, 1]
+
+
+def test_one_bad_trial_ends_alone_with_its_reason(run: Run, url: str, tmp_path: Path):
+    def function(trial: Trial, **where: Any) -> Outcome:
+        match trial.config["number"]:
+            case 0:
+                raise TrialError("the loss is nan in epoch 1, iteration 7")
+            case 1:
+                print("half a line", end="")
+                raise ValueError("two\nlines")
+            case 2:
+                os._exit(7)
+            case 3:
+                os.kill(os.getpid(), signal.SIGSEGV)
+            case 4:
+                sys.exit("a plugin left")
+        os.write(2, b"straight to the descriptor\n")
+        return outcome_of(trial)
+
+    plan = make_plan(6)
+    summary = run(plan, function)
+    rows = {row.method: row for row in read(url).trials()}
+    assert [(rows[f"method-{n}"].kind, rows[f"method-{n}"].reason) for n in range(6)] == [
+        ("no-result", "the loss is nan in epoch 1, iteration 7"),
+        ("error", "ValueError: two lines"),
+        ("crash", "its process ended with exit code 7 and without a word"),
+        ("crash", "crashed with SIGSEGV"),
+        ("error", "SystemExit: a plugin left"),
+        (None, None),
+    ]
+    assert (summary.done, len(summary.failed), summary.exit_code) == (1, 5, 3)
+    assert "half a line" in log(tmp_path, plan.trials[1]) and "Traceback" in log(tmp_path, plan.trials[1])
+    assert "straight to the descriptor" in log(tmp_path, plan.trials[5])
+
+    assert run(plan, sleeping(0)).ran == 0
+    assert run(plan, sleeping(0), retry_failed=True).done == 6
+
+
+def test_out_of_memory_gets_one_try_with_half_the_batch(run: Run, url: str):
+    def function(trial: Trial, *, batch_divisor: int, **where: Any) -> Outcome:
+        if batch_divisor == 1 or trial.config["number"] == 1:
+            raise MemoryError("no more")
+        outcome = outcome_of(trial)
+        outcome.notes.append(f"batches {batch_divisor} times smaller")
+        return outcome
+
+    kinds = []
+    summary = run(make_plan(2), function, on_event=lambda event: kinds.append(event.kind))
+    (result,) = read(url).results()
+    assert result.notes == ("batches 2 times smaller",)
+    assert [(row.kind, row.attempts) for row in summary.failed] == [("out-of-memory", 1)]
+    assert kinds.count("again") == 2
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_trial_over_its_time_limit_is_stopped_with_all_its_processes(run: Run, tmp_path: Path, own: bool):
+    def function(trial: Trial, *, work_dir: Path, **where: Any) -> Outcome:
+        if trial.config["number"] == 0:
+            helper = subprocess.Popen(["sleep", "60"])
+            (work_dir / "helper").write_text(str(helper.pid))
+            time.sleep(60)
+        return outcome_of(trial)
+
+    plan = make_plan(2, time_limit=0.5 if own else None)
+    summary = run(plan, function, time_limit=None if own else 0.5)
+    (row,) = summary.failed
+    assert (row.kind, row.reason) == ("timeout", "stopped after 0.5 s, its time limit")
+    assert summary.done == 1
+    helper = int((tmp_path / "trials" / plan.trials[0].digest / "helper").read_text())
+    for _ in range(100):
+        if not Path(f"/proc/{helper}").exists() or "Z" in Path(f"/proc/{helper}/stat").read_text().split()[2]:
+            break
+        time.sleep(0.02)
+    else:
+        pytest.fail("the helper process lives on")
+
+
+def test_a_killed_trial_is_tried_again_and_then_left_to_the_next_run(run: Run, url: str, tmp_path: Path):
+    def function(trial: Trial, *, work_dir: Path, **where: Any) -> Outcome:
+        tries = work_dir / "tries"
+        tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
+        if len(tries.read_text()) < (2 if trial.config["number"] == 0 else 4):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return outcome_of(trial)
+
+    plan = make_plan(2)
+    summary = run(plan, function)
+    (row,) = summary.missing
+    assert (row.method, row.state, row.kind, row.attempts) == ("method-1", "planned", "killed", pool.TRIES)
+    assert "killed by SIGKILL, 3 times" in summary.reasons[row.digest]
+    assert (summary.done, summary.exit_code) == (1, 3)
+    assert run(plan, function).done == 2
+
+
+def test_a_database_that_cannot_take_a_result_costs_that_trial_only(run: Run, url: str, monkeypatch):
+    monkeypatch.setattr(child, "_PATIENCE", ())
+    finish = Store.finish
+
+    def refusing(self: Store, digest: str, token: str, outcome: Outcome) -> bool:
+        if digest == plan.trials[0].digest:
+            raise StoreError("the database cannot be written: disk full. Free some space, then run the same command again.")
+        return finish(self, digest, token, outcome)
+
+    plan = make_plan(3)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "finish", refusing)
+        summary = run(plan, sleeping(0))
+    assert [row.digest for row in summary.missing] == [plan.trials[0].digest]
+    assert "disk full" in summary.reasons[plan.trials[0].digest]
+    assert (summary.done, summary.exit_code) == (2, 3)
+    assert run(plan, sleeping(0)).done == 3
+
+
+def test_a_database_that_is_gone_ends_the_run_with_its_reason(run: Run, monkeypatch):
+    monkeypatch.setattr(pool, "_STORE_PAUSE", 0.01)
+    warnings: list[Event] = []
+
+    def broken(*_: Any) -> None:
+        raise StoreError("connection lost")
+
+    monkeypatch.setattr(Store, "claim", broken)
+    with pytest.raises(StoreError, match="connection lost"):
+        run(make_plan(2), sleeping(0), on_event=warnings.append)
+    assert sum(event.kind == "warning" for event in warnings) == 4
+
+
+def test_two_runs_share_the_work(run: Run, url: str, tmp_path: Path):
+    plan = make_plan(12)
+    other = os.fork()
+    if other == 0:
+        try:
+            os._exit(run(plan, sleeping(0.1)).exit_code)
+        finally:
+            os._exit(9)
+    summary = run(plan, sleeping(0.1))
+    assert os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) == 0
+    assert summary.done == 12 and 0 < summary.ran < 12
+    assert [starts(tmp_path, trial) for trial in plan.trials] == [1] * 12
+    assert all(row.attempts == 1 for row in read(url).trials())
+
+
+def test_an_interrupted_run_stops_its_trials_and_gives_them_back(run: Run, url: str):
+    plan = make_plan(3)
+
+    def interrupt(event: Event) -> None:
+        if event.kind == "started":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    began = time.monotonic()
+    summary = run(plan, sleeping(30), on_event=interrupt)
+    assert time.monotonic() - began < 15
+    assert (summary.interrupted, summary.exit_code, len(summary.missing)) == (True, 130, 3)
+    assert set(read(url).states().values()) == {"planned"}
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_plugin_that_does_not_import_fails_only_the_trials_that_need_it(run: Run, tmp_path: Path, monkeypatch):
+    from harness import openmmlab
+    from harness.catalog.plugins import PluginFile
+    from harness.engine import prepare
+
+    monkeypatch.setattr(openmmlab, "setup", lambda: None)
+    monkeypatch.setattr(prepare, "_stay_single_threaded", lambda: None)
+    monkeypatch.setitem(sys.modules, "harness.engine.trial", type(sys)("fake"))
+    sys.modules["harness.engine.trial"].run_trial = sleeping(0)
+    monkeypatch.setattr(child, "_kind", lambda error: "error")
+    (tmp_path / "bad.py").write_text("import no_such_module")
+    file = PluginFile(tmp_path / "bad.py", "--plugin", "bad_plugin", {"bad": "pooling"})
+    plan = Plan([make_trial(0, cost=2.0), make_trial(1)], {})
+    object.__setattr__(plan.trials[0], "plugins", {"bad": "0"})
+    summary = run(plan, None, plugin_files=[file])
+    (row,) = summary.failed
+    assert "bad.py cannot be imported" in row.reason and "no_such_module" in row.reason
+    assert summary.done == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"workers": 0}, "--workers 0"), ({"time_limit": -1.0}, "--time-limit -1"), ({"device": "gpu"}, "unknown device 'gpu'")],
+)
+def test_wrong_options_are_refused(run: Run, options: dict[str, Any], says: str):
+    with pytest.raises(UsageError, match=says):
+        run(make_plan(1), sleeping(0), **options)
+
+
+def test_nothing_to_do_imports_nothing_heavy(tmp_path: Path, run: Run, url: str):
+    plan = make_plan(2)
+    run(plan, sleeping(0))
+    code = (
+        "import sys; from pathlib import Path; from engine_fakes import make_plan; from harness.engine.run import run_plan;"
+        f"summary = run_plan(make_plan(2), {url!r}, data_dirs={{'fake': Path('.')}}, results_dir=Path({str(tmp_path)!r}));"
+        "assert summary.done == 2; print([m for m in ('torch', 'mmengine', 'mmpretrain') if m in sys.modules])"
+    )
+    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[2])])
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_estimate_learns_from_what_trials_took():
+    estimate, trial = Estimate(), make_trial(cost=10.0)
+    assert estimate.left([trial, trial], [], workers=2) == 10.0
+    estimate.learn(trial, 20.0)
+    assert estimate.left([trial] * 4, [(trial, 5.0)], workers=2) == pytest.approx((4 * 20 + 15) / 2)
+    assert estimate.left([trial], [], workers=8) == 20.0
+    assert estimate.left([make_trial(benchmark="another", cost=1.0)], [], workers=1) == 2.0
+    assert estimate.left([], [], workers=1) is None

@@ -1,0 +1,180 @@
+"""Opening databases: new, missing, foreign, corrupt, newer, busy."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from engine_fakes import make_trial, outcome_of
+
+from harness.errors import UsageError
+from harness.store import Floor, MetricSpec, StoreError, current, database, open_store, process, upgrade
+from harness.store.schema import REVISION, Base
+
+
+def test_the_migrations_yield_the_schema(tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/deep/down/harness.db"
+    assert current(url) is None
+    assert upgrade(url) == REVISION == current(url)
+    with sa.create_engine(url).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrations_can_be_undone(tmp_path: Path):
+    from alembic import command
+
+    from harness.store import migrate
+
+    url = f"sqlite:///{tmp_path}/harness.db"
+    upgrade(url)
+    with sa.create_engine(url).begin() as connection:
+        settings = migrate.config()
+        settings.attributes["connection"] = connection
+        command.downgrade(settings, "base")
+    assert sa.inspect(sa.create_engine(url)).get_table_names() == ["alembic_version"]
+
+
+@pytest.mark.parametrize("make", [lambda file: None, lambda file: file.touch(), lambda file: sqlite3.connect(file).close()])
+def test_a_missing_or_empty_database_reads_as_one_without_trials(tmp_path: Path, make):
+    file = tmp_path / "harness.db"
+    make(file)
+    before = file.exists()
+    store = open_store(f"sqlite:///{file}", read_only=True)
+    assert store.results() == store.trials() == store.specs() == store.floors() == []
+    assert file.exists() == before
+    assert open_store(f"sqlite:///{file}").results() == []
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("CREATE TABLE recipes (name TEXT)", "tables of another program"),
+        ("CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('9999')", "newer harness"),
+    ],
+)
+def test_databases_of_others_are_refused(tmp_path: Path, content: str, says: str, read_only: bool):
+    with sqlite3.connect(tmp_path / "other.db") as connection:
+        connection.executescript(content)
+    with pytest.raises(UsageError, match=says):
+        open_store(f"sqlite:///{tmp_path}/other.db", read_only=read_only)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_corrupt_file_is_refused_and_left_alone(tmp_path: Path, read_only: bool):
+    file = tmp_path / "harness.db"
+    file.write_bytes(b"SQLite format 4\0" * 300)
+    with pytest.raises(UsageError, match="not a readable SQLite database"):
+        open_store(f"sqlite:///{file}", read_only=read_only)
+    assert file.read_bytes() == b"SQLite format 4\0" * 300
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("results/harness.db", "not a database URL"),
+        ("oracel://host/db", "no database driver"),
+        ("mssql+pyodbc://host/db", "driver"),
+        ("sqlite:////proc/no/such/harness.db", "cannot create the folder"),
+        ("sqlite:////proc", "cannot be opened"),
+    ],
+)
+def test_bad_urls_are_explained(url: str, says: str):
+    with pytest.raises(UsageError, match=says):
+        open_store(url)
+
+
+def test_create_false_refuses_a_missing_database(tmp_path: Path):
+    with pytest.raises(UsageError, match="no database at"):
+        open_store(f"sqlite:///{tmp_path}/harness.db", create=False)
+
+
+def test_reading_goes_on_while_a_writer_holds_the_database(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
+    url = f"sqlite:///{tmp_path}/harness.db"
+    store, trial = open_store(url), make_trial()
+    store.plan([trial])
+    lease = process.new_lease()
+    store.claim([trial.digest], lease, tmp_path)
+    store.finish(trial.digest, lease.token, outcome_of(trial))
+    with sqlite3.connect(tmp_path / "harness.db") as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("DELETE FROM metrics")
+        reader = open_store(url, read_only=True)
+        assert len(reader.results()[0].metrics) == 5
+        with pytest.raises(StoreError, match="held by another program"):
+            store.plan([make_trial(1)])
+        writer.rollback()
+    store.plan([make_trial(1)])
+    with pytest.raises(UsageError, match="cannot be opened for this"):
+        reader.plan([make_trial(2)])
+
+
+def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/harness.db"
+    store = open_store(url)
+    store.plan([make_trial()])
+    engine = store._engine
+
+    @sa.event.listens_for(engine, "connect")
+    def small(connection, _record) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.raises(StoreError, match=r"full.*Free some space"):
+        store.plan([make_trial(n) for n in range(1, 500)])
+    assert len(open_store(url).trials()) == 1
+
+
+def test_several_processes_may_create_the_database_at_once(tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/harness.db"
+    children = []
+    for number in range(4):
+        child = os.fork()
+        if child == 0:
+            try:
+                open_store(url).plan([make_trial(number), make_trial(100)])
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
+    assert len(open_store(url).trials()) == 5
+
+
+def test_specs_and_floors_are_kept_with_their_order(tmp_path: Path):
+    store = open_store(f"sqlite:///{tmp_path}/harness.db")
+    specs = [MetricSpec("b", 1, name, "%", True, primary=name == "top1") for name in ("top1", "top5", "aux")]
+    floors = [Floor("b", 1, "data", "top1", 10.0)]
+    for _ in range(2):
+        store.put_specs(specs)
+        store.put_floors(floors)
+    assert store.specs() == specs
+    assert store.floors() == floors
+
+
+def test_ten_thousand_trials_read_in_a_few_queries(tmp_path: Path):
+    store = open_store(f"sqlite:///{tmp_path}/harness.db")
+    trials = [make_trial(n % 100, seed=n // 100) for n in range(10_000)]
+    store.plan(trials)
+    with store._write() as connection:
+        connection.execute(sa.text("UPDATE trials SET state = 'done', finished = 1"))
+        names = sa.text(
+            "INSERT INTO metrics (trial, kind, name, value) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 15) "
+            "SELECT digest, 'metric', 'metric-' || i, i FROM trials, n"
+        )
+        connection.execute(names)
+    queries = []
+    sa.event.listen(store._engine, "before_cursor_execute", lambda *args: queries.append(args[2]))
+    began = time.process_time()
+    results = store.results()
+    assert time.process_time() - began < 5
+    assert len(results) == 10_000 and all(len(r.metrics) == 15 for r in results)
+    assert len(queries) <= 5

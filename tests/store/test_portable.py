@@ -1,0 +1,109 @@
+"""Export and import: whole, once, or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from engine_fakes import make_trial, outcome_of
+
+from harness.errors import UsageError
+from harness.store import Floor, MetricSpec, Store, open_store, process
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Store:
+    """Two trials done, one failed, one running, one planned."""
+    store, lease = open_store(f"sqlite:///{tmp_path}/first.db"), process.new_lease()
+    trials = [make_trial(n) for n in range(5)]
+    store.plan(trials)
+    for trial in trials[:4]:
+        store.claim([trial.digest], lease, tmp_path)
+    for trial in trials[:2]:
+        store.finish(trial.digest, lease.token, outcome_of(trial))
+    store.fail(trials[2].digest, lease.token, "error", "it was Ünlücky")
+    store.put_specs([MetricSpec("fake", 1, "metric-0", "%", True, primary=True)])
+    store.put_floors([Floor("fake", 1, "data-1", "metric-0", 5.0)])
+    return store
+
+
+def test_round_trip(filled: Store, tmp_path: Path):
+    assert filled.export_to(tmp_path / "a.jsonl") == 5
+    other = open_store(f"sqlite:///{tmp_path}/second.db")
+    assert other.import_from(tmp_path / "a.jsonl").trials == 5
+    assert repr(other.results()) == repr(filled.results())
+    assert other.specs() == filled.specs() and other.floors() == filled.floors()
+    assert other.environments() == filled.environments()
+    assert sorted(other.states().values()) == ["done", "done", "failed", "planned", "planned"]
+    again = other.import_from(tmp_path / "a.jsonl")
+    assert (again.trials, again.skipped) == (0, 5)
+    other.export_to(tmp_path / "b.jsonl")
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+
+
+def test_what_is_done_here_stays_and_what_is_not_is_completed(filled: Store, tmp_path: Path):
+    filled.export_to(tmp_path / "a.jsonl")
+    other, lease = open_store(f"sqlite:///{tmp_path}/second.db"), process.new_lease()
+    done_here, planned_here = make_trial(0), make_trial(1)
+    other.plan([done_here, planned_here])
+    other.claim([done_here.digest], lease, tmp_path)
+    own = outcome_of(done_here)
+    own.metrics = {"mine": 1.0}
+    other.finish(done_here.digest, lease.token, own)
+    other.import_from(tmp_path / "a.jsonl")
+    found = {result.digest: result for result in other.results()}
+    assert dict(found[done_here.digest].metrics) == {"mine": 1.0}
+    assert dict(found[planned_here.digest].metrics) == outcome_of(planned_here).metrics
+
+
+def _spoil(text: str, how: str) -> str:
+    lines = text.splitlines()
+    trial = json.loads(lines[-1])
+    done = json.loads(next(line for line in lines if '"state":"done"' in line))
+    if how == "no header":
+        return "\n".join(lines[1:])
+    if how == "empty":
+        return ""
+    if how == "cut":
+        return text[:-20]
+    if how == "unknown key":
+        trial["__class__"] = "os.system"
+    if how == "unknown kind":
+        trial["kind"] = "command"
+    if how == "infinite":
+        trial["expected"] = float("inf")
+    if how == "too large":
+        trial["seed"] = 10**30
+    if how == "unknown config":
+        trial |= {"digest": "abc", "config_digest": "dead"}
+    if how == "bad scores":
+        trial = done
+        trial["samples"]["correct"]["data"] = "AAAA"
+    if how == "no metrics":
+        trial = done
+        trial["numbers"] = {}
+    return "\n".join([*lines, json.dumps(trial)])
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["no header", "empty", "cut", "unknown key", "unknown kind", "infinite", "too large", "unknown config", "bad scores", "no metrics"],
+)
+def test_a_malformed_export_changes_nothing(filled: Store, tmp_path: Path, how: str):
+    filled.export_to(tmp_path / "a.jsonl")
+    (tmp_path / "bad.jsonl").write_text(_spoil((tmp_path / "a.jsonl").read_text(), how))
+    other = open_store(f"sqlite:///{tmp_path}/second.db")
+    with pytest.raises(UsageError, match=r"bad\.jsonl"):
+        other.import_from(tmp_path / "bad.jsonl")
+    assert other.trials() == other.specs() == []
+
+
+def test_files_that_cannot_be_read_or_written(filled: Store, tmp_path: Path):
+    with pytest.raises(UsageError, match="cannot read"):
+        filled.import_from(tmp_path / "missing.jsonl")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        filled.import_from(tmp_path / "binary")
+    with pytest.raises(UsageError, match="cannot write"):
+        filled.export_to(tmp_path / "no" / "folder.jsonl")
