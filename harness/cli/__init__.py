@@ -20,6 +20,7 @@ VERBS = (
     "run",
     "status",
     "leaderboard",
+    "compare",
     "baseline",
     "check",
     "plugin",
@@ -54,7 +55,7 @@ class Verbs(click.Group):
     """Imports a verb's module when it is asked for, and turns every exception into one sentence."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
+        return [*VERBS]  # once its module is imported, `list` is the verb of that name here
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         return importlib.import_module(f"harness.cli.{name}").command if name in VERBS else None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @options.database
 @click.pass_context
 def command(ctx: click.Context, file: Path, junit: Path | None, markdown: Path | None, as_json: bool, db: str) -> None:
-    """Compare results with a baseline; the exit code is the verdict.
+    """Compare with a baseline; the exit code is the verdict.
 
     0: nothing got worse by more than its tolerance. 1: something did. 2: the baseline or the usage is wrong.
     3: trials of the baseline failed or are missing. 4: nothing to compare.

@@ -8,11 +8,11 @@ from harness.cli import options
 
 
 @click.command("dashboard")
-@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="On 127.0.0.1.")
 @options.database
 @click.pass_context
 def command(ctx: click.Context, port: int, db: str) -> None:
-    """Open the leaderboard, the benchmarks and the runs in a browser, on this machine only.
+    """Show the results in a browser, on this machine only.
 
     Stop it with Ctrl-C. It reads the database and never writes to it.
     """
@@ -28,5 +28,8 @@ def command(ctx: click.Context, port: int, db: str) -> None:
         raise UsageError(f"no dashboard at {app}. Install the distribution again.")
     arguments = ["--server.address=127.0.0.1", f"--server.port={port}", "--server.headless=true", "--browser.gatherUsageStats=false"]
     click.echo(f"dashboard at http://127.0.0.1:{port} (Ctrl-C stops it)")
-    done = subprocess.run([sys.executable, "-m", "streamlit", "run", str(app), *arguments], env={**os.environ, "HARNESS_DB": db}, check=False)
+    # the pages import each other as `dashboard.…`, which an installed copy keeps inside the package
+    path = os.pathsep.join(filter(None, [str(paths.home()), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "HARNESS_DB": db, "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-m", "streamlit", "run", str(app), *arguments], env=environment, check=False)
     ctx.exit(0 if done.returncode in (0, -2, 130) else 3)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group("data")
 def command() -> None:
-    """Look at the benchmarks' datasets: what is there, what is malformed, what can be generated."""
+    """Find, check and generate datasets."""
 
 
 def _benchmark(name: str) -> Benchmark:
@@ -35,7 +35,7 @@ def _benchmark(name: str) -> Benchmark:
 @options.as_json
 def list_(family: str | None, data_root: Path | None, as_json: bool) -> None:
     """Where each benchmark's dataset lies, or why it cannot be found."""
-    from harness import data
+    from harness import benchmarks, data
     from harness.catalog import load_catalog
     from harness.errors import HarnessError
 
@@ -44,12 +44,14 @@ def list_(family: str | None, data_root: Path | None, as_json: bool) -> None:
     for bench in load_catalog().benchmarks.values():
         if family not in (None, bench.family):
             continue
-        row = {"benchmark": bench.id, "family": bench.family, "format": bench.data.get("format"), "state": "ready", "folder": None, "problem": None}
+        row = {"benchmark": bench.id, "family": bench.family, "format": bench.data.get("format"), "state": "malformed", "folder": None, "problem": None}
         try:
+            benchmarks.options(bench)
+            row["state"] = "missing"
             folder = data.locate(bench, root)
             row |= {"folder": str(folder), "state": "ready" if folder.is_dir() else "generated on first use"}
         except HarnessError as error:
-            row |= {"state": "missing", "problem": str(error)}
+            row["problem"] = str(error)
         rows.append(row)
     if as_json:
         print_json({"rows": rows})

@@ -16,7 +16,7 @@ from harness.cli.output import print_json, print_rows
 @options.as_json
 @click.pass_context
 def command(ctx: click.Context, data_root: Path | None, db: str, as_json: bool) -> None:
-    """Show what is installed, what works, and for each problem the mend.
+    """Show what works here, and for each problem the mend.
 
     Importing the OpenMMLab stack takes 10 to 20 seconds. The exit code is 3 if something needed is broken.
     """

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 @click.command("leaderboard")
 @options.benchmarks
 @options.family
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv", "md", "latex"]), default="table", show_default=True)
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv", "md", "latex"]), default="table", show_default=True, help="How to print it.")
 @click.option("--all-versions", is_flag=True, help="Show older versions of a benchmark too.")
 @options.database
 def command(benchmarks: tuple[str, ...], family: str | None, form: str, all_versions: bool, db: str) -> None:
-    """Show every method's mean, 95 % interval over seeds, floor and cost.
+    """Show means with intervals, floors and costs.
 
     Methods are sorted by the benchmark's primary metric. An interval needs at least two seeds.
 

@@ -10,7 +10,7 @@ from harness.cli.output import print_json, print_rows
 
 @click.group("list")
 def command() -> None:
-    """Show what exists: methods, benchmarks, suites and plugins.
+    """Show methods, benchmarks, suites and plugins.
 
     \b
     harness list methods --family segmentation

@@ -12,7 +12,7 @@ from harness.cli.output import print_json, print_rows
 
 @click.group("plugin")
 def command() -> None:
-    """Write a plugin, or check one against its slot's contract."""
+    """Write a plugin, or check its slot's contract."""
 
 
 @command.command("new")

@@ -45,7 +45,7 @@ def command(
     dry_run: bool,
     retry_failed: bool,
 ) -> None:
-    """Run what is not done yet, then print the leaderboard of all that was asked for.
+    """Run what is not done yet, then print its leaderboard.
 
     A trial is one method on one benchmark with one seed. Whatever is interrupted, by any means, is taken up
     again by the same command; what is done is never repeated. The exit code is 3 if a trial failed.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @options.as_json
 @options.database
 def command(trial: str | None, as_json: bool, db: str) -> None:
-    """Show progress, and failures with their reasons and log paths.
+    """Show progress, and why trials failed.
 
     TRIAL is a trial's digest or its first digits: everything about it, its log path included.
 

@@ -1,0 +1,61 @@
+"""``harness compare``: two methods, seed by seed."""
+
+from __future__ import annotations
+
+import click
+
+from harness.cli import options
+from harness.cli.output import print_json, print_rows
+
+
+@click.command("compare")
+@click.argument("a")
+@click.argument("b")
+@options.benchmarks
+@options.family
+@options.as_json
+@options.database
+@click.pass_context
+def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], family: str | None, as_json: bool, db: str) -> None:
+    """Compare methods A and B on the same seeds.
+
+    Per benchmark: the difference A - B of the primary metric, its 95 % interval by a paired t-test, and a
+    verdict at 5 % after Holm's correction over all benchmarks shown. The exit code is 4 if there is nothing
+    to compare.
+
+    \b
+    harness compare simpool gap
+    """
+    from harness.analysis import source
+    from harness.analysis.compare import compare
+    from harness.analysis.formats import number
+    from harness.errors import did_you_mean
+
+    board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None)
+    measured = {row.method for row in board.rows}
+    if board.rows:
+        for name in (a, b):
+            if name not in measured:
+                raise did_you_mean(name, measured, "method with results")
+    rows = compare(board, a, b)
+    if as_json:
+        print_json({"a": a, "b": b, "rows": [vars(row) for row in rows]})
+    elif rows:
+        cells = [
+            [
+                f"{row.benchmark} v{row.version}",
+                f"{row.metric} {row.unit}".strip(),
+                number(row.a, row.unit),
+                number(row.b, row.unit),
+                f"{row.difference:+.3g}",
+                "-" if row.ci95 is None else f"{row.ci95[0]:+.3g} to {row.ci95[1]:+.3g}",
+                "-" if row.p is None else f"{row.p:.3f}",
+                row.n,
+                {"a": f"{a} is better", "b": f"{b} is better"}.get(row.verdict, row.verdict),
+            ]
+            for row in rows
+        ]
+        print_rows(["benchmark", "metric", a, b, "a - b", "95 % interval", "p", "n", "verdict"], cells, right=[a, b, "a - b", "p", "n"])
+    else:
+        click.echo(f"'{a}' and '{b}' share no benchmark and seed here; `harness run -m {a} -m {b} -b BENCHMARK --seeds 3` makes some.", err=True)
+    ctx.exit(0 if rows else 4)
