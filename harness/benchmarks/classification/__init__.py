@@ -112,17 +112,18 @@ def _model(data: ClassificationData, model: Any, fillings: dict[str, Filling]) -
 
 
 def _dataset(data: ClassificationData, *, train: bool) -> dict[str, Any]:
-    pipeline: list[dict[str, Any]] = [
+    fixed: list[dict[str, Any]] = [
         {"type": "mmpretrain.LoadImageFromFile"},
         {"type": "mmpretrain.ResizeEdge", "scale": data.resize or data.size, "edge": "short", "interpolation": data.interpolation},
     ]
+    varied: list[dict[str, Any]] = []
     if train and data.augment != "none":
-        pipeline.append({"type": "mmpretrain.RandomCrop", "crop_size": data.size, "padding": data.size // 8, "padding_mode": "reflect"})
+        varied.append({"type": "mmpretrain.RandomCrop", "crop_size": data.size, "padding": data.size // 8, "padding_mode": "reflect"})
         if data.augment == "crop-flip":
-            pipeline.append({"type": "mmpretrain.RandomFlip", "prob": 0.5, "direction": "horizontal"})
+            varied.append({"type": "mmpretrain.RandomFlip", "prob": 0.5, "direction": "horizontal"})
     else:
-        pipeline.append({"type": "mmpretrain.CenterCrop", "crop_size": data.size})
-    pipeline.append({"type": "mmpretrain.PackInputs"})
+        fixed.append({"type": "mmpretrain.CenterCrop", "crop_size": data.size})
+    pipeline = [{"type": "Remember", "transforms": fixed}, *varied, {"type": "mmpretrain.PackInputs"}]
     return {
         "type": "ClassFolders",
         "data_root": DATA,

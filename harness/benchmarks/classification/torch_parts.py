@@ -11,6 +11,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, METRICS
 from mmpretrain.evaluation import Accuracy
 
+import harness.benchmarks.remember  # noqa: F401
 from harness.benchmarks.classification.folders import read_split
 
 
