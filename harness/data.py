@@ -43,7 +43,7 @@ def locate(bench: Benchmark, data_root: Path | None) -> Path:
         return paths.cache_dir() / "datasets" / f"{bench.family}-{_generated_key(bench)}"
     root = benchmarks.options(bench)[0].root
     if not root:
-        raise UsageError(f"benchmark '{bench.id}': data.root is missing. Give the dataset's folder in the registry or with --set data.root=DIR.")
+        raise UsageError(f"benchmark '{bench.id}': data.root is missing. Give it in the registry or with --set data.root=DIR.")
     try:
         folder = Path(root).expanduser()
     except RuntimeError:
@@ -54,7 +54,7 @@ def locate(bench: Benchmark, data_root: Path | None) -> Path:
             raise UsageError(f"benchmark '{bench.id}' reads '{root}': say where it lies with --data-root DIR (or HARNESS_DATA).")
         folder = given / folder
     if not folder.is_dir():
-        raise DataError(f"benchmark '{bench.id}': no dataset at {folder}. Put it there, or give another --data-root; `harness data check {bench.id}` looks again.")
+        raise DataError(f"benchmark '{bench.id}': no dataset at {folder}. Put it there, or give another --data-root.")
     return folder
 
 

@@ -51,7 +51,9 @@ def examine(database: str, data_root: Path | None) -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     inside = (3, 11) <= sys.version_info < (3, 13)
-    yield Finding("package", "python", "ok" if inside else "broken", platform.python_version(), "" if inside else "Use CPython 3.11 or 3.12.")
+    yield Finding(
+        "package", "python", "ok" if inside else "broken", platform.python_version(), "" if inside else "Use CPython 3.11 or 3.12."
+    )
     for name in (*_NEEDED, *_OPTIONAL):
         try:
             yield Finding("package", name, "ok", version(name))
@@ -140,7 +142,9 @@ def _openmmlab() -> Iterator[Finding]:
         mend = "Only needed for models with such ops: `pip install --no-build-isolation mmcv==2.1.0` (needs a compiler)."
         yield Finding("openmmlab", "mmcv ops", "note", "mmcv-lite: compiled ops (deformable convolution, RoI ops) are absent", mend)
     else:
-        yield _works("mmcv ops", _mmcv_nms, "Build mmcv anew for this PyTorch: `pip install --no-build-isolation --force-reinstall mmcv==2.1.0`.")
+        yield _works(
+            "mmcv ops", _mmcv_nms, "Build mmcv anew for this PyTorch: `pip install --no-build-isolation --force-reinstall mmcv==2.1.0`."
+        )
     yield _works("torchvision ops", _torchvision_nms, "Install the torchvision that belongs to this PyTorch.")
 
 
@@ -185,7 +189,13 @@ def _devices() -> Iterator[Finding]:
     elif shutil.which("nvidia-smi") is None and not Path("/proc/driver/nvidia").exists():
         yield Finding("device", "cuda", "ok", "no NVIDIA GPU here; everything runs on the CPU")
     elif torch.version.cuda is None:
-        yield Finding("device", "cuda", "note", "an NVIDIA GPU, but a CPU build of PyTorch", "Run `make setup` again: it installs the CUDA build where a GPU is.")
+        yield Finding(
+            "device",
+            "cuda",
+            "note",
+            "an NVIDIA GPU, but a CPU build of PyTorch",
+            "Run `make setup` again: it installs the CUDA build where a GPU is.",
+        )
     else:
         mend = f"Check `nvidia-smi`: the driver must support CUDA {torch.version.cuda}."
         yield Finding("device", "cuda", "note", f"an NVIDIA GPU that PyTorch (CUDA {torch.version.cuda}) cannot use", mend)

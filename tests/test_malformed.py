@@ -12,7 +12,17 @@ from click.testing import CliRunner
 
 from harness.cli import main
 
-ENTRY = {"benchmark": "b", "version": 1, "method": "m", "metric": "top1", "unit": "%", "higher_is_better": True, "mean": 1.0, "n": 2, "tolerance": 0.1}
+ENTRY = {
+    "benchmark": "b",
+    "version": 1,
+    "method": "m",
+    "metric": "top1",
+    "unit": "%",
+    "higher_is_better": True,
+    "mean": 1.0,
+    "n": 2,
+    "tolerance": 0.1,
+}
 
 
 @pytest.fixture
@@ -78,7 +88,11 @@ REGISTRY = [
     case("method-planned-why", "methods: {a: {title: A, state: planned}}", "methods.a", "missing"),
     case("method-stands-in", "methods: {a: {title: A, slots: {block: {plugin: identity}}, stands_in: [pool]}}", "'pool'", "stands_in"),
     case("method-paper-text", "methods: {a: {title: A, paper: CVPR, slots: {pooling: {plugin: gap}}}}", "methods.a.paper", "CVPR"),
-    case("method-paper-key", "methods: {a: {title: A, paper: {title: T, year: 2020}, slots: {pooling: {plugin: gap}}}}", "methods.a.paper.year"),
+    case(
+        "method-paper-key",
+        "methods: {a: {title: A, paper: {title: T, year: 2020}, slots: {pooling: {plugin: gap}}}}",
+        "methods.a.paper.year",
+    ),
     case("method-id-upper", "methods: {A: {title: A, slots: {pooling: {plugin: gap}}}}", "'A' is not an id", "lower-case"),
     case("method-id-space", "methods: {a b: {title: A, slots: {pooling: {plugin: gap}}}}", "'a b' is not an id"),
     case("method-id-path", "methods: {../a: {title: A, slots: {pooling: {plugin: gap}}}}", "'../a' is not an id"),
@@ -111,14 +125,18 @@ REGISTRY = [
     case("suite-no-benchmarks", "suites: {a: {methods: [gap]}}", "suites.a.benchmarks", "required"),
     case("suite-empty-benchmarks", "suites: {a: {benchmarks: [], methods: [gap]}}", "suites.a.benchmarks", "at least 1"),
     case("suite-benchmark-text", "suites: {a: {benchmarks: scenes-classification, methods: [gap]}}", "suites.a.benchmarks", "list"),
-    case("suite-benchmark-typo", "suites: {a: {benchmarks: [scene-classification], methods: [gap]}}", "suite 'a'", "'scenes-classification'"),
+    case(
+        "suite-benchmark-typo", "suites: {a: {benchmarks: [scene-classification], methods: [gap]}}", "suite 'a'", "'scenes-classification'"
+    ),
     case("suite-no-methods", "suites: {a: {benchmarks: [scenes-classification]}}", "suites.a.methods", "required"),
     case("suite-empty-methods", "suites: {a: {benchmarks: [scenes-classification], methods: []}}", "suites.a.methods"),
     case("suite-method-typo", "suites: {a: {benchmarks: [scenes-classification], methods: [simpol]}}", "suite 'a'", "'simpool'"),
     case("suite-family-typo", "suites: {a: {benchmarks: [scenes-classification], methods: {clasification: [gap]}}}", "'classification'"),
     case("suite-methods-number", "suites: {a: {benchmarks: [scenes-classification], methods: [3]}}", "suites.a.methods"),
     case("suite-seeds-0", "suites: {a: {benchmarks: [scenes-classification], methods: [gap], seeds: 0}}", "suites.a.seeds"),
-    case("suite-seeds-many", "suites: {a: {benchmarks: [scenes-classification], methods: [gap], seeds: 100000000}}", "suites.a.seeds", "1000"),
+    case(
+        "suite-seeds-many", "suites: {a: {benchmarks: [scenes-classification], methods: [gap], seeds: 100000000}}", "suites.a.seeds", "1000"
+    ),
     case("suite-id", "suites: {A: {benchmarks: [scenes-classification], methods: [gap]}}", "'A' is not an id"),
 ]
 
@@ -149,8 +167,18 @@ OPTIONS = [
     case("format-number", "{family: classification, data: {format: 3}}", "data.format"),
     case("no-root", "{family: classification, data: {format: image-folder}}", "root"),
     case("root-number", "{family: classification, data: {format: image-folder, root: 3}}", "data.root", "3"),
-    case("root-without-data-root", "{family: classification, data: {format: image-folder, classes: [a, b], root: pets}}", "--data-root", "HARNESS_DATA"),
-    case("root-nowhere", "{family: classification, data: {format: image-folder, classes: [a, b], root: /nowhere/at/all}}", "/nowhere/at/all", "no dataset"),
+    case(
+        "root-without-data-root",
+        "{family: classification, data: {format: image-folder, classes: [a, b], root: pets}}",
+        "--data-root",
+        "HARNESS_DATA",
+    ),
+    case(
+        "root-nowhere",
+        "{family: classification, data: {format: image-folder, classes: [a, b], root: /nowhere/at/all}}",
+        "/nowhere/at/all",
+        "no dataset",
+    ),
     case("root-nobody", "{family: classification, data: {format: image-folder, classes: [a, b], root: ~nobody-at-all/x}}", "nobody-at-all"),
     case("data-key", "{family: classification, data: {format: synthetic, trian: 10}}", "data.trian", "'train'"),
     case("data-type", "{family: classification, data: {format: synthetic, train: many}}", "data.train", "many"),

@@ -113,7 +113,9 @@ def load(file: Path) -> list[Expected]:
     if not isinstance(content, dict):
         raise UsageError(f"the baseline {file} is a mapping with the keys schema and entries; found {type(content).__name__}.")
     if content.get("schema") != SCHEMA:
-        raise UsageError(f"the baseline {file} has schema {content.get('schema')!r}; this harness reads {SCHEMA}. Save it anew with `harness baseline save`.")
+        raise UsageError(
+            f"the baseline {file} has schema {content.get('schema')!r}; this harness reads {SCHEMA}. `harness baseline save` writes one."
+        )
     try:
         entries = Baseline.model_validate(content).entries
     except ValidationError as error:
@@ -121,6 +123,8 @@ def load(file: Path) -> list[Expected]:
     seen = set()
     for entry in entries:
         if entry.key in seen:
-            raise UsageError(f"the baseline {file} holds {entry.metric} of '{entry.method}' on {entry.benchmark} v{entry.version} twice. Delete one.")
+            raise UsageError(
+                f"the baseline {file} holds {entry.metric} of '{entry.method}' on {entry.benchmark} v{entry.version} twice. Delete one."
+            )
         seen.add(entry.key)
     return entries

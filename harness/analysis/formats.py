@@ -89,7 +89,9 @@ def _aligned(header: list[str], body: list[list[str]]) -> list[str]:
     widths = [max(len(line[column]) for line in [header, *body]) for column in range(len(header))]
 
     def join(line: list[str]) -> str:
-        cells = (cell.ljust(width) if column == 1 else cell.rjust(width) for column, (cell, width) in enumerate(zip(line, widths, strict=True)))
+        cells = (
+            cell.ljust(width) if column == 1 else cell.rjust(width) for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
         return "  ".join(cells).rstrip()
 
     return [join(line) for line in [header, *body]]

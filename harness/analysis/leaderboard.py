@@ -56,10 +56,27 @@ class Row:
     """The metric of each trial, in the order of ``seeds``."""
 
 
-JSON_FIELDS = (
-    "benchmark family tier slot method metric unit higher_is_better mean std ci95 n floor below_floor "
-    "params flops latency_ms peak_memory_mb digests"
-).split()
+JSON_FIELDS = [
+    "benchmark",
+    "family",
+    "tier",
+    "slot",
+    "method",
+    "metric",
+    "unit",
+    "higher_is_better",
+    "mean",
+    "std",
+    "ci95",
+    "n",
+    "floor",
+    "below_floor",
+    "params",
+    "flops",
+    "latency_ms",
+    "peak_memory_mb",
+    "digests",
+]
 """What ``harness leaderboard --format json`` prints of a row (docs/json.md)."""
 
 
@@ -123,7 +140,9 @@ def build(
         for version in versions if all_versions else versions[:1]:
             chosen = [result for result in by_benchmark[name] if result.version == version]
             chosen = _one(chosen, lambda r: r.dataset, f"{name} v{version}", "datasets (fingerprints)", notes)
-            chosen = _one(chosen, lambda r: (numerics or {}).get(r.environment), f"{name} v{version}", "versions of the harness's numerics", notes)
+            chosen = _one(
+                chosen, lambda r: (numerics or {}).get(r.environment), f"{name} v{version}", "versions of the harness's numerics", notes
+            )
             known = spec_of[name, version]
             if not known:
                 notes.append(f"{name} v{version}: no metric is described in this database; run any trial of it to describe them.")

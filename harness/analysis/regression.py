@@ -99,13 +99,15 @@ def check(baseline: Sequence[Expected], board: Board, trials: Iterable[TrialRow]
 
 
 def _entry(expected: Expected, row: Row | None) -> Entry:
-    common = {name: getattr(expected, name) for name in ("benchmark", "version", "method", "metric", "unit", "higher_is_better", "tolerance")}
+    common = {
+        name: getattr(expected, name) for name in ("benchmark", "version", "method", "metric", "unit", "higher_is_better", "tolerance")
+    }
     if row is None:
         return Entry(**common, baseline=expected.mean, current=None, difference=None, n=0, status="missing", reason="no result")
     for name in ("unit", "higher_is_better"):
         if getattr(row, name) != getattr(expected, name):
             raise UsageError(
-                f"the baseline says {name} of {row.benchmark} {row.metric} is {getattr(expected, name)!r}, the harness {getattr(row, name)!r}. "
+                f"the baseline says {name} of {row.benchmark} {row.metric} is {getattr(expected, name)!r}, not {getattr(row, name)!r}. "
                 "Save it anew with `harness baseline save`."
             )
     current = None if math.isnan(row.mean) else row.mean
@@ -152,7 +154,15 @@ def as_json(check: Check) -> dict[str, Any]:
         "exit_code": check.exit_code,
         "entries": [vars(entry) for entry in check.entries],
         "failed": [
-            {"digest": t.digest, "benchmark": t.benchmark, "method": t.method, "seed": t.seed, "kind": t.kind, "reason": t.reason, "log": t.log}
+            {
+                "digest": t.digest,
+                "benchmark": t.benchmark,
+                "method": t.method,
+                "seed": t.seed,
+                "kind": t.kind,
+                "reason": t.reason,
+                "log": t.log,
+            }
             for t in check.failed
         ],
     }

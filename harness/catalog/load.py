@@ -34,7 +34,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     def walk(self, node: yaml.Node, path: tuple[str, ...] = ()) -> None:
         self._nodes += 1
         if self._nodes > _MOST_NODES:
-            raise UsageError(f"line {node.start_mark.line + 1}: more than {_MOST_NODES} values. Write the entries out without nested aliases.")
+            raise UsageError(
+                f"line {node.start_mark.line + 1}: more than {_MOST_NODES} values. Write the entries out without nested aliases."
+            )
         if isinstance(node, yaml.MappingNode):
             seen: dict[str, int] = {}
             for key, value in node.value:
@@ -144,7 +146,9 @@ def read_registry(file: Path) -> Catalog:
                 raise UsageError(f"{file}, line {lines.get(key)}: {section}.{name} is a mapping of keys; found {type(entry).__name__}.")
             plain(entry, f"{file}, line {lines.get(key)}: {section}.{name}")
             if "id" in entry:
-                raise UsageError(f"{file}, line {lines.get((*key, 'id'))}: {section}.{name}.id: the key of an entry is its id. Delete this line.")
+                raise UsageError(
+                    f"{file}, line {lines.get((*key, 'id'))}: {section}.{name}.id: the key of an entry is its id. Delete this line."
+                )
             try:
                 parsed[section][str(name)] = schema.model_validate({"id": str(name), **entry})
             except ValidationError as error:

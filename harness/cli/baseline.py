@@ -18,7 +18,9 @@ def command() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @options.benchmarks
 @options.family
-@click.option("--relative", type=click.FloatRange(min=0), default=0.05, show_default=True, help="Smallest tolerance, as a share of the mean.")
+@click.option(
+    "--relative", type=click.FloatRange(min=0), default=0.05, show_default=True, help="Smallest tolerance, as a share of the mean."
+)
 @click.option("--tolerance", "tolerances", multiple=True, metavar="METRIC=VALUE", help="Tolerance of one metric, in its own unit.")
 @options.database
 def save(file: Path, benchmarks: tuple[str, ...], family: str | None, relative: float, tolerances: tuple[str, ...], db: str) -> None:

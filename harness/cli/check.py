@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 @click.command("check")
-@click.option("--baseline", "file", required=True, type=click.Path(path_type=Path), metavar="FILE", help="What `harness baseline save` wrote.")
+@click.option(
+    "--baseline", "file", required=True, type=click.Path(path_type=Path), metavar="FILE", help="What `harness baseline save` wrote."
+)
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write JUnit XML, for CI servers.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Also write Markdown, for people.")
 @options.as_json

@@ -57,5 +57,7 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
         ]
         print_rows(["benchmark", "metric", a, b, "a - b", "95 % interval", "p", "n", "verdict"], cells, right=[a, b, "a - b", "p", "n"])
     else:
-        click.echo(f"'{a}' and '{b}' share no benchmark and seed here; `harness run -m {a} -m {b} -b BENCHMARK --seeds 3` makes some.", err=True)
+        click.echo(
+            f"'{a}' and '{b}' share no benchmark and seed here; `harness run -m {a} -m {b} -b BENCHMARK --seeds 3` makes some.", err=True
+        )
     ctx.exit(0 if rows else 4)

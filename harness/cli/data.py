@@ -44,7 +44,14 @@ def list_(family: str | None, data_root: Path | None, as_json: bool) -> None:
     for bench in load_catalog().benchmarks.values():
         if family not in (None, bench.family):
             continue
-        row = {"benchmark": bench.id, "family": bench.family, "format": bench.data.get("format"), "state": "malformed", "folder": None, "problem": None}
+        row = {
+            "benchmark": bench.id,
+            "family": bench.family,
+            "format": bench.data.get("format"),
+            "state": "malformed",
+            "folder": None,
+            "problem": None,
+        }
         try:
             benchmarks.options(bench)
             row["state"] = "missing"
@@ -84,7 +91,11 @@ def check(ctx: click.Context, benchmark: str, data_root: Path | None, as_json: b
     else:
         for problem in problems:
             click.echo(f"{'error' if problem.fatal else 'warning'}: {problem.where}: {problem.what} {problem.mend}".rstrip())
-        click.echo(f"{bench.id}: {folder}: {len(fatal)} errors, {len(problems) - len(fatal)} samples left out." if problems else f"{bench.id}: {folder} is fine.")
+        click.echo(
+            f"{bench.id}: {folder}: {len(fatal)} errors, {len(problems) - len(fatal)} samples left out."
+            if problems
+            else f"{bench.id}: {folder} is fine."
+        )
     ctx.exit(2 if fatal else 0)
 
 

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 @click.command("leaderboard")
 @options.benchmarks
 @options.family
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv", "md", "latex"]), default="table", show_default=True, help="How to print it.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "md", "latex"]),
+    default="table",
+    show_default=True,
+    help="How to print it.",
+)
 @click.option("--all-versions", is_flag=True, help="Show older versions of a benchmark too.")
 @options.database
 def command(benchmarks: tuple[str, ...], family: str | None, form: str, all_versions: bool, db: str) -> None:

@@ -74,9 +74,14 @@ def plugins(family: str | None, plugins, as_json: bool) -> None:
     """
     from harness.catalog.listing import list_plugins
 
-    rows = list_plugins(family, plugins, on_check=lambda count: click.echo(f"importing {count} new plugin files in a process of their own ...", err=True))
+    rows = list_plugins(
+        family, plugins, on_check=lambda count: click.echo(f"importing {count} new plugin files in a process of their own ...", err=True)
+    )
     if as_json:
         print_json({"rows": rows})
         return
-    cells = [[row["name"], row["slot"], row["origin"], row["file"], row["state"] if not row["error"] else f"broken: {row['error']}"] for row in rows]
+    cells = [
+        [row["name"], row["slot"], row["origin"], row["file"], row["state"] if not row["error"] else f"broken: {row['error']}"]
+        for row in rows
+    ]
     print_rows(["plugin", "slot", "origin", "file", "state"], cells)

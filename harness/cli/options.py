@@ -50,7 +50,9 @@ database = click.option(
 
 family = click.option("--family", type=Name("family"), help="Only this family of benchmarks, e.g. segmentation.")
 
-benchmarks = click.option("-b", "--benchmark", "benchmarks", multiple=True, metavar="BENCHMARK", help="Only this benchmark; may be repeated.")
+benchmarks = click.option(
+    "-b", "--benchmark", "benchmarks", multiple=True, metavar="BENCHMARK", help="Only this benchmark; may be repeated."
+)
 
 data_root = click.option(
     "--data-root",

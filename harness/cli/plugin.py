@@ -18,7 +18,9 @@ def command() -> None:
 @command.command("new")
 @click.argument("name")
 @click.option("--slot", type=options.Name("slot"), required=True, metavar="SLOT", help="The place it fills, e.g. pooling or block.")
-@click.option("--folder", type=click.Path(path_type=Path), default=Path(), metavar="DIR", help="Where to write.  [default: the current folder]")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=Path(), metavar="DIR", help="Where to write.  [default: the current folder]"
+)
 def new(name: str, slot: str, folder: Path) -> None:
     """Write a working plugin file and its registry entry.
 

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.option("-s", "--suite", metavar="SUITE", help="A named list of methods and benchmarks, e.g. quick.")
 @click.option("-m", "--method", "methods", multiple=True, metavar="METHOD", help="A method; may be repeated. Replaces the suite's methods.")
-@click.option("-b", "--benchmark", "benchmarks", multiple=True, metavar="BENCHMARK", help="A benchmark; may be repeated. Replaces the suite's.")
+@click.option(
+    "-b", "--benchmark", "benchmarks", multiple=True, metavar="BENCHMARK", help="A benchmark; may be repeated. Replaces the suite's."
+)
 @click.option("--seeds", type=click.IntRange(1, 1000), metavar="N", help="Seeds 0 to N-1.  [default: the suite's, or 1]")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override data.*, model.*, schedule.* or method.*; may be repeated.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override data.*, model.*, schedule.* or method.*; may be repeated."
+)
 @click.option("--device", type=options.Device(), default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Trials at the same time.  [default: what the machine can bear]")
 @options.data_root
@@ -115,7 +119,9 @@ def _table(trials: list[Trial], states: dict[str, str]) -> None:
     cells = [[t.digest, t.benchmark, t.method, t.slot, t.seed, f"{t.cost:.0f}", states.get(t.digest, "planned")] for t in trials]
     print_rows(["trial", "benchmark", "method", "slot", "seed", "~ s", "state"], cells, right=["seed", "~ s"])
     open_ones = [trial for trial in trials if states.get(trial.digest) != "done"]
-    click.echo(f"{len(trials)} trials, {len(trials) - len(open_ones)} done; about {sum(t.cost for t in open_ones) / 60:.1f} min on one core are left.")
+    click.echo(
+        f"{len(trials)} trials, {len(trials) - len(open_ones)} done; about {sum(t.cost for t in open_ones) / 60:.1f} min on one core left."
+    )
 
 
 def _say_ending(summary: Summary) -> None:

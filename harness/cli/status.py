@@ -62,9 +62,27 @@ def _counts(rows: list[TrialRow]) -> dict[str, int]:
 
 
 def _plain(row: TrialRow) -> dict[str, Any]:
-    names = (
-        "digest benchmark version family tier method slot seed kind reason attempts host pid created started finished seconds log work_dir"
-    ).split()
+    names = [
+        "digest",
+        "benchmark",
+        "version",
+        "family",
+        "tier",
+        "method",
+        "slot",
+        "seed",
+        "kind",
+        "reason",
+        "attempts",
+        "host",
+        "pid",
+        "created",
+        "started",
+        "finished",
+        "seconds",
+        "log",
+        "work_dir",
+    ]
     return {name: getattr(row, name) for name in names} | {"state": _standing(row), "notes": list(row.notes)}
 
 
@@ -81,7 +99,11 @@ def _overview(rows: list[TrialRow]) -> None:
     for row in rows:
         if row.state == "running":
             since = f"since {time.time() - row.started:.0f} s" if row.started else ""
-            what = f"runs {since} in process {row.pid} on {row.host}" if row.alive else "was interrupted; the same `harness run` goes on with it"
+            what = (
+                f"runs {since} in process {row.pid} on {row.host}"
+                if row.alive
+                else "was interrupted; the same `harness run` goes on with it"
+            )
             click.echo(f"{row.digest}  {row.method} on {row.benchmark}, seed {row.seed}: {what}")
     for row in rows:
         if row.state == "failed":

@@ -16,7 +16,9 @@ from harness.errors import UsageError
 @pytest.fixture
 def board(result, specs, floors):
     def make(top1=(80.0, 82.0), error=(1.0, 1.0), method="gap"):
-        return build([result(method, seed, {"top1": t, "error": e}) for seed, (t, e) in enumerate(zip(top1, error, strict=True))], specs, floors)
+        return build(
+            [result(method, seed, {"top1": t, "error": e}) for seed, (t, e) in enumerate(zip(top1, error, strict=True))], specs, floors
+        )
 
     return make
 

@@ -62,7 +62,7 @@ def test_a_folder_adds_its_own_entries(tmp_path, monkeypatch):
 def test_names_are_defined_once(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _registry(tmp_path, "methods:\n  gap: {title: Mine, slots: {pooling: {plugin: gap}}}\n")
-    with pytest.raises(UsageError, match="method 'gap' is defined in .* and in registry.yaml"):
+    with pytest.raises(UsageError, match=r"method 'gap' is defined in .* and in registry\.yaml"):
         load_catalog()
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from harness.catalog import verify
 from harness.catalog.plugins import discover
 
+HEAD = HEAD + ""
 FILES = {
-    "works.py": "from harness.slots import attention_method\n@attention_method('works', slot='masking')\nclass A: pass\nprint('noise')\n",
-    "raises.py": "from harness.slots import attention_method\n@attention_method('raises', slot='masking')\nclass A: pass\n1 / 0\n",
-    "exits.py": "from harness.slots import attention_method\n@attention_method('exits', slot='masking')\nclass A: pass\nimport os\nos._exit(7)\n",
-    "later.py": "from harness.slots import attention_method\n@attention_method('later', slot='masking')\nclass A: pass\n",
-    "conditional.py": "from harness.slots import attention_method\nif False:\n    @attention_method('absent', slot='masking')\n    class A: pass\n",
-    "slot.py": "from harness.slots import attention_method\n@attention_method('slot', slot='poling')\nclass A: pass\n",
+    "works.py": HEAD + "@attention_method('works', slot='masking')\nclass A: pass\nprint('noise')\n",
+    "raises.py": HEAD + "@attention_method('raises', slot='masking')\nclass A: pass\n1 / 0\n",
+    "exits.py": HEAD + "@attention_method('exits', slot='masking')\nclass A: pass\nimport os\nos._exit(7)\n",
+    "later.py": HEAD + "@attention_method('later', slot='masking')\nclass A: pass\n",
+    "conditional.py": HEAD + "if False:\n    @attention_method('absent', slot='masking')\n    class A: pass\n",
+    "slot.py": HEAD + "@attention_method('slot', slot='poling')\nclass A: pass\n",
     "syntax.py": "def f(:\n",
 }
 

@@ -23,7 +23,14 @@ print("\\n" + json.dumps([name for name in {heavy!r} if name in sys.modules]))
 
 @pytest.mark.parametrize(
     "args",
-    [["--help"], ["run", "--help"], ["list", "methods"], ["list", "methods", "--family", "keypoint"], ["list", "benchmarks"], ["list", "suites"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["list", "methods"],
+        ["list", "methods", "--family", "keypoint"],
+        ["list", "benchmarks"],
+        ["list", "suites"],
+    ],
     ids=" ".join,
 )
 def test_imports_nothing_heavy(args, tmp_path):

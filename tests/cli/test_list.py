@@ -46,7 +46,7 @@ def test_a_malformed_benchmark_spoils_no_other(cli, tmp_path):
 
 
 def test_plugins_show_where_they_come_from_and_what_is_broken(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr("harness.catalog.verify._in_child", lambda files: dict.fromkeys((file.path for file in files)))
+    monkeypatch.setattr("harness.catalog.verify._in_child", lambda files: dict.fromkeys(file.path for file in files))
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "broken.py").write_text("def (")
     (tmp_path / "mine.py").write_text("@attention_method('mine', slot='masking')\ndef f(a): ...\n")
