@@ -7,7 +7,7 @@ import pytest
 from harness.catalog import verify
 from harness.catalog.plugins import discover
 
-HEAD = HEAD + ""
+HEAD = "from harness.slots import attention_method\n"
 FILES = {
     "works.py": HEAD + "@attention_method('works', slot='masking')\nclass A: pass\nprint('noise')\n",
     "raises.py": HEAD + "@attention_method('raises', slot='masking')\nclass A: pass\n1 / 0\n",
