@@ -107,4 +107,4 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
                 {"benchmark": benchmark, "method": "floor", "slot": "", "metric": metric, "unit": row.unit,
                  "mean ± 95 %": number(row.floor), "value": row.floor, "below floor": ""}
             )  # fmt: skip
-    return pd.DataFrame(records)
+    return pd.DataFrame(records).round({"params (M)": 3, "GFLOPs": 4, "latency (ms)": 2, "memory (MB)": 0})
