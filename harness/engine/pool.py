@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness.compose import Trial
 from harness.engine.child import Child, Job, TrialFunction, fork
+from harness.engine.prepare import end_thread_pools
 from harness.engine.progress import Estimate, Event, Progress
 from harness.store import Store, StoreError
 from harness.store.process import new_lease
@@ -114,6 +115,7 @@ class Pool:
         Raises:
             StoreError: the database failed for good; running trials have been stopped and will be taken up again.
         """
+        end_thread_pools()
         gc.collect()
         gc.freeze()  # keeps the collector of a child from copying the parent's pages
         with _interruptible():

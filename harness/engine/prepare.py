@@ -50,6 +50,7 @@ class Floors:
         prints = {trial.benchmark: trial.dataset for trial in plan.trials}
         self._store = store
         self._answers: list[tuple[Any, str, isolate.Answer]] = []
+        end_thread_pools()
         for bench in plan.benchmarks.values():
             if bench.id in prints and (bench.id, bench.version, prints[bench.id]) not in known:
                 kind, folder = benchmarks.family(bench.family), data[bench.id]
@@ -85,6 +86,7 @@ def devices(wanted: str) -> list[str]:
     kind, _, index = wanted.partition(":")
     if kind not in ("auto", "cuda") or (index and not index.isdecimal()) or (kind == "auto" and index):
         raise UsageError(f"unknown device '{wanted}'. Use auto, cpu, cuda or cuda:N.")
+    end_thread_pools()
     # asking CUDA in this process would make it unusable in every process forked from here
     count = isolate.start(_count_gpus).result()
     if kind == "auto":
@@ -123,7 +125,6 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
             load(file)
         except UsageError as error:
             broken.update(dict.fromkeys(file.names, error))
-    _stay_single_threaded()
     from harness.engine.trial import run_trial
 
     def function(trial: Trial, **where: Any) -> Outcome:
@@ -135,10 +136,9 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
     return function
 
 
-def _stay_single_threaded() -> None:
-    """A thread pool does not survive a fork: whoever waits for its threads in the child waits for ever."""
-    import torch
-
-    torch.set_num_threads(1)
+def end_thread_pools() -> None:
+    """Before a fork: a thread pool does not survive it, and whoever waits for its threads in the child waits for ever."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(0)
