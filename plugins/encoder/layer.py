@@ -50,7 +50,7 @@ class SelfAttention(nn.Module):
         if position.rotate is not None:
             q, k = position.rotate(q), position.rotate(k)
         bias = None if position.bias is None else position.bias.to(q.dtype)
-        slots.observe(self, q=q, k=k, map=lambda: attention_map(q, k, bias))
+        slots.observe(self, q=q, k=k, attention=lambda: attention_map(q, k, bias))
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=self.dropout if self.training else 0.0)
         return self.out(y.transpose(1, 2).flatten(2))
 
@@ -72,7 +72,7 @@ class EncoderLayer(nn.Module):
     ``models/transposenet/transformer_encoder.py`` of yolish/multi-scene-pose-transformer.
 
     Parameters: 4d^2 + 4d + 2df + f + d + 4d; 395,776 for d = f = 256. Complexity: O(N^2 d + N d (d + f)).
-    Map: (B, heads, N, N).
+    Attention: (B, heads, N, N).
 
     Args:
         dim: width d of the tokens.
