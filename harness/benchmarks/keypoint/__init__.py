@@ -61,9 +61,8 @@ class Keypoint(Family):
 
     def floor(self, bench: Benchmark, root: Path) -> dict[str, float]:
         """The mean pose of the training data, placed in every box."""
-        data = _data(bench)
-        reading = source.read(root, data)
-        return floor.floor(reading.poses(train=True), reading.poses(train=False), data.oks_sigmas)
+        reading = source.read(root, _data(bench))
+        return floor.floor(reading.poses(train=True), reading.poses(train=False), reading.sigmas)
 
     def samples(self, bench: Benchmark, root: Path, count: int) -> list[Sample]:
         poses = source.read(root, _data(bench)).poses(train=False)

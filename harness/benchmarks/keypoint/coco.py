@@ -13,12 +13,15 @@ from harness.benchmarks.images import measure
 from harness.benchmarks.keypoint.options import CocoData, SyntheticData
 from harness.benchmarks.keypoint.poses import Points, Pose, Reading
 
+_Files = dict[int, tuple[Path, tuple[int, int]] | None]
+"""Image id -> file and size; ``None`` for an image that cannot be used."""
+
 
 def read(root: Path, data: CocoData | SyntheticData) -> Reading:
     """Read the annotation files of both splits."""
     if isinstance(data, SyntheticData):
         data = CocoData(format="coco", root="", keypoints=data.names, size=data.size, box="image")
-    reading = Reading()
+    reading = Reading(sigmas=data.oks_sigmas)
     reading.train = _split(root, data.train, data.train_images, data, reading.problems)
     reading.test = _split(root, data.test, data.test_images, data, reading.problems)
     return reading.finish()
@@ -60,7 +63,8 @@ def _split(root: Path, name: str, folder: str, data: CocoData, problems: list[Pr
         if not isinstance(key, int) or seen[key] == 2:
             problems.append(Problem(where, f"id {key!r} is missing, no integer or used twice", "give every annotation an id of its own"))
             continue
-        pose = _pose(where, annotation, files, data, points)
+        # numbered anew, from 1: COCO's evaluation takes an annotation with id 0 for one that is not there
+        pose = _pose(where, annotation, files, data, points, len(poses) + 1)
         if pose:
             poses.append(pose)
     return poses
@@ -79,9 +83,8 @@ def _check_category(content: dict[str, Any], where: str, data: CocoData, problem
             problems.append(Problem(where, what, "correct data.keypoints"))
 
 
-def _images(root: Path, folder: str, name: str, entries: list[Any], problems: list[Problem]) -> dict[int, tuple[Path, tuple[int, int]] | None]:
-    """Image id -> file and size; ``None`` for an image that cannot be used."""
-    images: dict[int, tuple[Path, tuple[int, int]] | None] = {}
+def _images(root: Path, folder: str, name: str, entries: list[Any], problems: list[Problem]) -> _Files:
+    images: _Files = {}
     for index, entry in enumerate(entries):
         where = f"{name}, images[{index}]"
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), int) or not isinstance(entry.get("file_name"), str):
@@ -109,7 +112,7 @@ def _images(root: Path, folder: str, name: str, entries: list[Any], problems: li
     return images
 
 
-def _pose(where: str, annotation: dict[str, Any], files: dict, data: CocoData, points: Points) -> Pose | None:
+def _pose(where: str, annotation: dict[str, Any], files: _Files, data: CocoData, points: Points, number: int) -> Pose | None:
     import numpy as np
 
     def note(what: str, mend: str, *, fatal: bool = True) -> None:
@@ -145,7 +148,7 @@ def _pose(where: str, annotation: dict[str, Any], files: dict, data: CocoData, p
         area = float(annotation["area"])
     elif not data.whole_image:
         area = max(1.0, (box[2] - box[0]) * (box[3] - box[1]) * 0.53)  # mmpose's estimate for boxes without a mask
-    return Pose(file, size, box, at, visible, area, image_id, annotation["id"])
+    return Pose(file, size, box, at, visible, area, image_id, number)
 
 
 def _box(raw: Any, size: tuple[int, int]) -> tuple[float, float, float, float] | None:

@@ -1,10 +1,10 @@
 """Articulated figures, partly covered: a keypoint task that local evidence cannot solve.
 
 Every image shows one figure in front of a textured background: head, trunk, and four limbs of two segments
-each. The limbs of a pair mirror each other across the trunk. A patch of noise covers the end of one arm and of
-one leg, chosen at random, so that the joints below it can be found only from their partners on the other side
-of the body, by reflecting them in the trunk's axis. Covered joints are labelled like all others and flagged 1
-in COCO's way, visible ones 2.
+each. The limbs of a pair mirror each other across the trunk. A patch of noise covers the outer half of one arm
+and of one leg, chosen at random, so that the joints below it can be found only from their partners on the other
+side of the body, by reflecting them in the trunk's axis. Covered joints are labelled like all others and flagged
+1 in COCO's way, visible ones 2.
 
 Written in COCO's layout: ``train/*.png``, ``test/*.png``, ``annotations/train.json``, ``annotations/test.json``.
 """
@@ -103,9 +103,10 @@ def _figure(rng: np.random.Generator, size: tuple[int, int], mirrored: bool) -> 
     _draw(canvas, points * _DRAWN, max(1, round(unit * 0.045 * _DRAWN)))
     image = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.float64)
     covered = np.zeros(len(NAMES), bool)
-    for joint in ("hand", "foot"):
-        middle = points[NAMES.index(f"{('left', 'right')[rng.integers(2)]}_{joint}")] + rng.normal(0, 0.04 * unit, 2)
-        half = unit * float(rng.uniform(0.12, 0.17))
+    for upper, end in (("elbow", "hand"), ("knee", "foot")):
+        side = ("left", "right")[rng.integers(2)]
+        middle = (points[NAMES.index(f"{side}_{upper}")] + points[NAMES.index(f"{side}_{end}")]) / 2 + rng.normal(0, 0.03 * unit, 2)
+        half = unit * float(rng.uniform(0.14, 0.18))
         x0, y0, x1, y1 = (round(float(v)) for v in (*np.clip(middle - half, 0, size), *np.clip(middle + half, 0, size)))
         image[y0:y1, x0:x1] = _texture(rng, y1 - y0, x1 - x0, 95.0)
         x, y = points.T

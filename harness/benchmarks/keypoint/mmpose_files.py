@@ -43,30 +43,32 @@ def read(root: Path, data: MMPoseData) -> Reading:
     if data.type not in DATASETS.module_dict:
         raise did_you_mean(data.type, DATASETS.module_dict, "mmpose dataset class")
     reading = Reading()
-    reading.train = _split(root, data, data.train, reading.problems, train=True)
+    reading.train = _split(root, data, data.train, reading, train=True)
     # annotated boxes: detected ones carry no truth to look at
-    reading.test = _split(root, data, data.test.model_copy(update={"bbox_file": None}), reading.problems, train=False)
+    reading.test = _split(root, data, data.test.model_copy(update={"bbox_file": None}), reading, train=False)
     return reading.finish()
 
 
-def _split(root: Path, data: MMPoseData, files: MMPoseFiles, problems: list[Problem], *, train: bool) -> list[Pose]:
+def _split(root: Path, data: MMPoseData, files: MMPoseFiles, reading: Reading, *, train: bool) -> list[Pose]:
     from mmpose.registry import DATASETS
 
     missing = [name for name in (files.ann_file, files.images) if name and not (root / name).exists()]
-    problems += [Problem(name, "not found", "put it there, or correct data.train and data.test") for name in missing]
+    reading.problems += [Problem(name, "not found", "put it there, or correct data.train and data.test") for name in missing]
     if missing:
         return []
     try:
         built = DATASETS.build(dataset(data, files, [], train=train, root=str(root)))
     except Exception as error:  # whatever a third-party reader meets in a malformed file
-        problems.append(Problem(files.ann_file, f"mmpose's {data.type} cannot read it ({error!r:.200})", "mend the file, or name another class"))
+        reading.problems.append(Problem(files.ann_file, f"mmpose's {data.type} cannot read it ({error!r:.200})", "mend the file, or name another class"))
         return []
     if built.metainfo["num_keypoints"] != data.count:
         what = f"{data.type} has {built.metainfo['num_keypoints']} keypoints, data.keypoints says {data.count}"
-        problems.append(Problem("data.keypoints", what, "correct it"))
+        reading.problems.append(Problem("data.keypoints", what, "correct it"))
         return []
+    if data.ap:
+        reading.sigmas = tuple(float(sigma) for sigma in built.metainfo["sigmas"])
     infos = [built.get_data_info(index) for index in range(len(built))]
-    return [pose for index, info in enumerate(infos) if (pose := _pose(root, info, index, problems))]
+    return [pose for index, info in enumerate(infos) if (pose := _pose(root, info, index, reading.problems))]
 
 
 def _pose(root: Path, info: dict[str, Any], index: int, problems: list[Problem]) -> Pose | None:

@@ -39,6 +39,8 @@ class Reading:
     train: list[Pose] = field(default_factory=list)
     test: list[Pose] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    sigmas: tuple[float, ...] | None = None
+    """Fall-offs of the object keypoint similarity, where the format knows them."""
 
     def poses(self, *, train: bool) -> list[Pose]:
         """The poses of a split.

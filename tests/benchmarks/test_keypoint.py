@@ -1,0 +1,422 @@
+"""Keypoints: generator, readers, check, floor, metrics, and a trial from end to end."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.benchmarks import family
+from harness.benchmarks.keypoint import figures, scores
+from harness.benchmarks.keypoint.options import COCO_SIGMAS, CocoData
+from harness.benchmarks.keypoint.source import read
+from harness.catalog import Benchmark, load_catalog
+from harness.errors import DataError, UsageError
+
+FAMILY = family("keypoint")
+
+
+def bench(**data) -> Benchmark:
+    return Benchmark(id="b", family="keypoint", data=data, schedule={"epochs": 1, "batch_size": 4})
+
+
+def options(entry: Benchmark):
+    from harness import benchmarks
+
+    return benchmarks.options(entry)[0]
+
+
+# --- generated figures
+
+
+def test_generation_is_deterministic_and_passes_its_own_check(tmp_path):
+    entry = bench(format="synthetic", train=6, test=4)
+    written = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        FAMILY.generate(entry, tmp_path / name)
+        files = sorted(file for file in (tmp_path / name).rglob("*") if file.is_file())
+        written.append([(file.relative_to(tmp_path / name), hashlib.sha256(file.read_bytes()).hexdigest()) for file in files])
+    assert written[0] == written[1]
+    assert len(written[0]) == 12
+    assert FAMILY.check(entry, tmp_path / "a") == []
+
+
+def test_limbs_mirror_each_other_and_covered_joints_are_flagged(tmp_path):
+    figures.generate_figures(tmp_path, train=1, test=30, size=(64, 48))
+    poses = read(tmp_path, options(bench(format="synthetic"))).poses(train=False)
+    at = {name: np.stack([pose.points[i] for pose in poses]) for i, name in enumerate(figures.NAMES)}
+    axis = at["neck"] - at["hip"]
+    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+    for joint in ("elbow", "hand", "knee", "foot"):
+        left = at[f"left_{joint}"] - at["hip"]
+        reflected = 2 * (left * axis).sum(axis=1, keepdims=True) * axis - left + at["hip"]
+        np.testing.assert_allclose(reflected, at[f"right_{joint}"], atol=0.05)
+    flags = np.stack([pose.visible for pose in poses])
+    assert set(np.unique(flags)) == {1, 2}
+    hands = flags[:, [figures.NAMES.index("left_hand"), figures.NAMES.index("right_hand")]]
+    assert (hands == 1).any(axis=1).mean() > 0.9
+
+
+def test_unmirrored_limbs_do_not_tell_of_their_partners(tmp_path):
+    figures.generate_figures(tmp_path, train=1, test=30, size=(64, 64), mirrored=False)
+    poses = read(tmp_path, options(bench(format="synthetic"))).poses(train=False)
+    points = {name: np.stack([pose.points[i] for pose in poses]) for i, name in enumerate(figures.NAMES)}
+    spans = [np.linalg.norm(points[f"{side}_hand"] - points["hip"], axis=1) for side in ("left", "right")]
+    assert np.abs(spans[0] - spans[1]).max() > 5
+
+
+# --- DeepLabCut
+
+
+def label_file(root: Path, body: str, *, images: int = 5) -> Benchmark:
+    """A project of ``images`` images of 40x30 pixels with the label file ``body``."""
+    (root / "v").mkdir(parents=True, exist_ok=True)
+    for i in range(images):
+        Image.fromarray(np.full((30, 40), 20 * i, np.uint8)).save(root / "v" / f"{i}.png")
+    (root / "CollectedData.csv").write_text(body, encoding="utf-8")
+    return bench(format="deeplabcut", root="r", keypoints=["nose", "tail"], size=[32, 32])
+
+
+HEAD = "scorer,me,me,me,me\nbodyparts,nose,nose,tail,tail\ncoords,x,y,x,y\n"
+ROWS = "v/0.png,1,2,3,4\nv/1.png,5,6,,\nv/2.png,7,8,9,10\nv/3.png,11,12,13,14\nv/4.png,15,16,NaN,nan\n"
+
+
+def test_deeplabcut_labels_split_by_order(tmp_path):
+    entry = label_file(tmp_path, HEAD + ROWS)
+    reading = read(tmp_path, options(entry))
+    assert reading.problems == []
+    assert [pose.file.name for pose in reading.train] == ["0.png", "1.png", "2.png", "3.png"]
+    assert [pose.file.name for pose in reading.test] == ["4.png"]
+    assert reading.train[1].visible.tolist() == [2, 0]
+    assert reading.train[2].points.tolist() == [[7, 8], [9, 10]]
+    assert reading.train[0].box == (0, 0, 40, 30)
+
+
+def test_deeplabcut_paths_in_three_columns(tmp_path):
+    head = "scorer,,,me,me,me,me\nbodyparts,,,nose,nose,tail,tail\ncoords,,,x,y,x,y\n"
+    entry = label_file(tmp_path / "d" / "e", head + "d,e/v,0.png,1,2,3,4\nd,e/v,1.png,5,6,7,8\n")
+    assert [pose.file.name for pose in read(tmp_path, options(entry)).train] == ["0.png"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words", "fatal"),
+    [
+        ("", "start with nothing", True),
+        ("a,b\n1,2\n", "not with scorer", True),
+        (HEAD.replace("bodyparts", "individuals") + ROWS, "multi-animal", True),
+        (HEAD.replace("tail,tail", "nose,nose") + ROWS, "stands there twice", True),
+        (HEAD.replace("x,y,x,y", "x,y,y,x") + ROWS, "pair up", True),
+        (HEAD.replace("x,y,x,y", "x,y,likelihood,y") + ROWS, "pair up", True),
+        (HEAD.replace("tail", "tale") + ROWS, "data.keypoints says nose, tail", True),
+        (HEAD, "no usable annotated image", True),
+        (HEAD + ROWS + "v/0.png,1,2,3\n", "4 cells, 5 expected", True),
+        (HEAD + ROWS.replace("13", "abc"), "'abc' is no number", True),
+        (HEAD + ROWS.replace("v/2.png,7", "v/2.png,"), "no finite number", False),
+        (HEAD + ROWS.replace("v/2.png,7", "v/2.png,inf"), "no finite number", False),
+        (HEAD + ROWS.replace("v/2.png,7", "v/2.png,400"), "outside the image of 40x30", False),
+        (HEAD + ROWS.replace("v/2.png,7", "v/2.png,-30"), "outside the image", False),
+        (HEAD + ROWS + "v/0.png,1,2,3,4\n", "labelled before", False),
+        (HEAD + ROWS + "v/9.png,1,2,3,4\n", "missing", False),
+        (HEAD + ROWS + "../x.png,1,2,3,4\n", "outside the dataset's folder", False),
+        (HEAD + ROWS.replace("5,6,,", ",,,"), "no usable point", False),
+    ],
+)
+def test_check_of_malformed_label_files(tmp_path, body, words, fatal):
+    problems = FAMILY.check(label_file(tmp_path, body), tmp_path)
+    assert [problem for problem in problems if words in problem.what and problem.fatal == fatal], problems
+    assert all(problem.mend for problem in problems)
+    if fatal:
+        with pytest.raises(DataError):
+            FAMILY.floor(label_file(tmp_path, body), tmp_path)
+
+
+def test_check_of_a_project_without_labels(tmp_path):
+    assert "no label file" in FAMILY.check(bench(format="deeplabcut", root="r", keypoints=2), tmp_path)[0].what
+    named = bench(format="deeplabcut", root="r", keypoints=2, csv="labels.csv")
+    assert FAMILY.check(named, tmp_path)[0].where == "labels.csv"
+    (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00\x80")
+    assert "UTF-8" in FAMILY.check(named, tmp_path)[0].what
+
+
+@pytest.mark.parametrize("damage", [b"", b"no image"])
+def test_an_unreadable_image_drops_its_row(tmp_path, damage):
+    entry = label_file(tmp_path, HEAD + ROWS)
+    (tmp_path / "v" / "2.png").write_bytes(damage)
+    problems = FAMILY.check(entry, tmp_path)
+    assert [problem.fatal for problem in problems] == [False]
+    assert len(read(tmp_path, options(entry)).train) == 3
+
+
+def test_a_truncated_image_is_found(tmp_path):
+    entry = label_file(tmp_path, HEAD + ROWS)
+    rng = np.random.default_rng(0)
+    file = tmp_path / "v" / "2.png"
+    Image.fromarray(rng.integers(0, 255, (30, 40), dtype=np.uint8)).save(file)
+    file.write_bytes(file.read_bytes()[:-300])
+    assert [(problem.where, problem.fatal) for problem in FAMILY.check(entry, tmp_path)] == [("v/2.png", True)]
+
+
+# --- COCO
+
+
+def coco_files(root: Path, points: int = 2, first_id: int = 0) -> tuple[Benchmark, dict[str, dict]]:
+    """Two training images and one test image of 40x30 pixels, one instance each."""
+    written = {}
+    names = [f"p{i}" for i in range(points)]
+    for split, count in (("train", 2), ("test", 1)):
+        (root / split).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            Image.fromarray(np.full((30, 40, 3), 60 * i, np.uint8)).save(root / split / f"{i}.png")
+        written[split] = {
+            "images": [{"id": i, "file_name": f"{i}.png", "width": 40, "height": 30} for i in range(count)],
+            "annotations": [
+                {
+                    "id": first_id + i, "image_id": i, "category_id": 1, "bbox": [4, 4, 30, 20], "area": 300.0, "iscrowd": 0,
+                    "num_keypoints": points, "keypoints": [v for k in range(points) for v in (5 + i + k, 6 + k, 2)],
+                }
+                for i in range(count)
+            ],
+            "categories": [{"id": 1, "name": "thing", "keypoints": names}],
+        }  # fmt: skip
+    save(root, written)
+    return bench(format="coco", root="r", keypoints=names, size=[32, 32]), written
+
+
+def save(root: Path, written: dict[str, dict]) -> None:
+    (root / "annotations").mkdir(exist_ok=True)
+    for split, content in written.items():
+        (root / "annotations" / f"{split}.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_coco_boxes_and_flags(tmp_path):
+    entry, written = coco_files(tmp_path)
+    written["train"]["annotations"][0]["keypoints"][5] = 0
+    save(tmp_path, written)
+    assert FAMILY.check(entry, tmp_path) == []
+    pose = read(tmp_path, options(entry)).train[0]
+    assert pose.box == (4, 4, 34, 24)
+    assert pose.visible.tolist() == [2, 0]
+    whole = bench(**{**entry.data, "box": "image"})
+    assert read(tmp_path, options(whole)).train[0].box == (0, 0, 40, 30)
+
+
+def change(**values):
+    return lambda content: content["annotations"][0].update(values)
+
+
+def change_image(**values):
+    return lambda content: content["images"][0].update(values)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words", "fatal"),
+    [
+        (lambda content: content.pop("annotations"), "no list 'annotations'", True),
+        (lambda content: content.update(images={}), "no list 'images'", True),
+        (lambda content: content["annotations"].insert(0, "x"), "not a mapping", True),
+        (lambda content: content["annotations"].append(copy.deepcopy(content["annotations"][0])), "used twice", True),
+        (lambda content: content["images"].append(copy.deepcopy(content["images"][0])), "used twice", True),
+        (lambda content: content["images"][0].pop("file_name"), "file_name", True),
+        (lambda content: content["categories"][0].update(keypoints=["p0", "p0"]), "names a keypoint twice", True),
+        (lambda content: content["categories"][0].update(keypoints=["p1", "p0"]), "data.keypoints says p0, p1", True),
+        (change(image_id=77), "not among the images", True),
+        (change(id=None), "no integer", True),
+        (change(keypoints=[1, 2, 2]), "3 keypoint values, 6 expected", True),
+        (change(keypoints="x"), "no keypoint values", True),
+        (change(keypoints=[1, 2, 2, 3, "4", 2]), "no number", True),
+        (change(keypoints=[1, 2, 2, 3, 4, 5]), "flag is not 0, 1 or 2", True),
+        (change(keypoints=[1, 2, 2, float("nan"), 4, 2]), "no finite number", False),
+        (change(keypoints=[1, 2, 2, 3, 400, 2]), "outside the image", False),
+        (change(bbox=[100, 100, 5, 5]), "no box", False),
+        (change(bbox=None), "no box", False),
+        (change_image(file_name="9.png"), "missing", False),
+        (change_image(file_name="../../9.png"), "outside the dataset's folder", False),
+        (change_image(width=99), "99x30 pixels, but the file has 40x30", False),
+    ],
+)
+def test_check_of_malformed_coco(tmp_path, damage, words, fatal):
+    entry, written = coco_files(tmp_path)
+    damage(written["train"])
+    save(tmp_path, written)
+    problems = FAMILY.check(entry, tmp_path)
+    assert [problem for problem in problems if words in problem.what and problem.fatal == fatal], problems
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"images": 1}', "[" * 100_000])
+def test_annotation_files_that_are_no_coco(tmp_path, text):
+    entry, _ = coco_files(tmp_path)
+    (tmp_path / "annotations" / "train.json").write_text(text)
+    (tmp_path / "annotations" / "test.json").unlink()
+    assert {problem.where for problem in FAMILY.check(entry, tmp_path)} == {"annotations/train.json", "annotations/test.json"}
+
+
+def test_images_in_both_splits_are_refused(tmp_path):
+    entry, _ = coco_files(tmp_path)
+    leaking = bench(**{**entry.data, "test": "annotations/train.json", "test_images": "train"})
+    assert any("in the training and in the test split" in problem.what for problem in FAMILY.check(leaking, tmp_path))
+
+
+@pytest.mark.parametrize("data", [{"keypoints": 0}, {"keypoints": []}, {"size": [30, 32]}, {"size": 64}, {"sigmas": [0.1]}, {"nope": 1}])
+def test_malformed_options_are_refused(data):
+    with pytest.raises(UsageError, match="data"):
+        FAMILY.metrics(bench(**{"format": "coco", "root": "r", "keypoints": 2, **data}))
+
+
+# --- scores
+
+
+def slow_pck(predicted, truth, flags, lengths) -> float:
+    joints = []
+    for k in range(truth.shape[1]):
+        hits = [
+            bool(np.hypot(*(predicted[n, k] - truth[n, k])) < 0.05 * lengths[n]) for n in range(len(truth)) if flags[n, k] > 0
+        ]  # fmt: skip
+        if hits:
+            joints.append(sum(hits) / len(hits))
+    return 100 * sum(joints) / len(joints)
+
+
+def random_scores(seed: int):
+    rng = np.random.default_rng(seed)
+    truth = rng.uniform(0, 100, (9, 5, 2))
+    predicted = truth + rng.normal(0, 4, truth.shape)
+    flags = rng.integers(0, 3, (9, 5))
+    flags[:, 2] = 0  # a joint that is labelled nowhere
+    flags[4] = 0  # an image without labels
+    return predicted, truth, flags, rng.uniform(60, 140, 9)
+
+
+def test_scores_agree_with_a_slow_reference():
+    predicted, truth, flags, lengths = random_scores(0)
+    predicted[1, 1] = np.nan
+    flags[1, 1] = 2
+    truth[4] = np.nan
+    far = scores.distances(predicted, truth, flags, lengths)
+    metrics, per_sample = scores.summary(far, flags, lengths)
+    assert metrics[scores.PCK] == pytest.approx(slow_pck(predicted, truth, flags, lengths))
+    for name, flag in scores.FLAGS.items():
+        assert metrics[f"{scores.PCK}/{name}"] == pytest.approx(slow_pck(predicted, truth, flags == flag, lengths))
+    each = [[np.hypot(*(p - t)) if np.isfinite(p).all() else lengths[n] for p, t, f in zip(predicted[n], truth[n], flags[n], strict=True) if f] for n in range(9)]
+    assert metrics["median_px"] == pytest.approx(np.median(np.concatenate(each)))
+    for n, errors in enumerate(each):
+        assert per_sample["mean_px"][n] == pytest.approx(np.mean(errors) if errors else np.nan, nan_ok=True, rel=1e-5)
+
+
+def test_scores_without_any_label():
+    far = scores.distances(np.zeros((2, 3, 2)), np.zeros((2, 3, 2)), np.zeros((2, 3), int), np.ones(2))
+    metrics, per_sample = scores.summary(far, np.zeros((2, 3), int), np.ones(2))
+    assert np.isnan(list(metrics.values())).all()
+    assert np.isnan(per_sample[scores.PCK]).all()
+
+
+def test_metric_agrees_with_mmpose_and_the_floors_scores(openmmlab):
+    from mmengine.registry import METRICS
+
+    predicted, truth, flags, lengths = random_scores(1)
+    metric = METRICS.build({"type": "KeypointAccuracy"})
+    for n in range(len(truth)):
+        raw = np.concatenate([truth[n], flags[n][:, None]], axis=1).ravel().tolist()
+        truths = {"keypoints": truth[n][None], "keypoints_visible": (flags[n][None] > 0).astype(float), "bboxes": np.array([[0, 0, lengths[n], 9]])}
+        metric.process(None, [{"pred_instances": {"keypoints": predicted[n][None]}, "gt_instances": truths, "raw_ann_info": {"keypoints": raw}}])
+    expected, per_sample = scores.summary(scores.distances(predicted, truth, flags, lengths), flags, lengths)
+    assert metric.evaluate(len(truth)) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(metric.per_sample["mean_px"], per_sample["mean_px"], rtol=1e-5)
+
+
+def test_average_precision_of_perfect_and_of_wrong_predictions(tmp_path):
+    entry, _ = coco_files(tmp_path, points=17)
+    poses = read(tmp_path, options(entry)).train
+    perfect = np.stack([pose.points for pose in poses])
+    assert scores.average_precision(perfect, poses, COCO_SIGMAS) == {"AP": pytest.approx(100), "AP50": pytest.approx(100)}
+    assert scores.average_precision(perfect + 500, poses, COCO_SIGMAS)["AP"] == pytest.approx(0)
+
+
+def test_floor_is_the_mean_pose(tmp_path):
+    entry, _ = coco_files(tmp_path)
+    # mean of (5, 6) and (6, 6) against (5, 6), of (6, 7) and (7, 7) against (6, 7)
+    assert FAMILY.floor(entry, tmp_path) == {scores.PCK: pytest.approx(100), "median_px": pytest.approx(0.5)}
+
+
+def test_samples_are_drawn(tmp_path):
+    entry, _ = coco_files(tmp_path)
+    (sample,) = FAMILY.samples(entry, tmp_path, 3)
+    assert sample.image.shape == (30, 40, 3)
+    assert (sample.annotated != 0).any()
+    assert sample.caption == "2 of 2 points"
+
+
+def test_ap_only_where_fall_offs_are_known():
+    names = {count: [m.name for m in FAMILY.metrics(bench(format="coco", root="r", keypoints=count))] for count in (2, 17)}
+    assert "AP" in names[17]
+    assert "AP" not in names[2]
+    assert CocoData(format="coco", root="r", keypoints=1, sigmas=[0.1]).has_ap
+
+
+# --- trials
+
+
+def trial(entry: Benchmark, data: Path, work: Path):
+    from harness.catalog.plugins import discover, load_plugins
+    from harness.catalog.schema import Filling, Method
+    from harness.compose import compose
+    from harness.engine.trial import run_trial
+
+    work.mkdir()
+    files = discover()
+    load_plugins({"identity"}, files)
+    method = Method(id="identity", title="identity", slots={"block": Filling(plugin="identity")})
+    return run_trial(compose(method, entry, 0, "f", files), data=data, work_dir=work)
+
+
+def test_a_trial_from_end_to_end(openmmlab, tmp_path):
+    entry = bench(format="synthetic", train=8, test=6, size=[48, 32], augment="affine")
+    (tmp_path / "data").mkdir()
+    FAMILY.generate(entry, tmp_path / "data")
+    outcome = trial(entry, tmp_path / "data", tmp_path / "work")
+    assert {metric.name for metric in FAMILY.metrics(entry)} == {name for name in outcome.metrics if "/" not in name}
+    assert outcome.per_sample[scores.PCK].shape == outcome.per_sample["mean_px"].shape == (6,)
+
+
+def test_coco_and_an_mmpose_class_read_the_same(openmmlab, tmp_path):
+    """The same files through our reader and through mmpose's CocoDataset: the same poses, floor and scores."""
+    # COCO's evaluation, and so mmpose's, overlooks an annotation with id 0; our reader numbers anew
+    entry, _ = coco_files(tmp_path, points=17, first_id=1)
+    splits = {split: {"ann_file": f"annotations/{split}.json", "images": split} for split in ("train", "test")}
+    other = bench(format="mmpose", root="r", type="CocoDataset", keypoints=17, size=[32, 32], **splits)
+    unnamed = bench(**{**entry.data, "keypoints": 17})
+    ours, theirs = (read(tmp_path, options(e)) for e in (unnamed, other))
+    assert theirs.problems == FAMILY.check(other, tmp_path) == []
+    for mine, its in zip(ours.train + ours.test, theirs.train + theirs.test, strict=True):
+        assert mine.box == its.box
+        np.testing.assert_array_equal(mine.points, its.points)
+        np.testing.assert_array_equal(mine.visible, its.visible)
+    assert FAMILY.floor(unnamed, tmp_path) == FAMILY.floor(other, tmp_path)
+    outcomes = [trial(e, tmp_path, tmp_path / f"work{i}") for i, e in enumerate((unnamed, other))]
+    assert outcomes[0].metrics == pytest.approx(outcomes[1].metrics)
+    assert set(outcomes[0].metrics) == {scores.PCK, "median_px", "AP", "AP50"}
+
+
+def test_mmpose_classes_and_files_that_do_not_exist(openmmlab, tmp_path):
+    splits = {split: {"ann_file": f"{split}.json"} for split in ("train", "test")}
+    with pytest.raises(UsageError, match="CocoDataset"):
+        FAMILY.check(bench(format="mmpose", root="r", type="CocoDataset2", keypoints=17, **splits), tmp_path)
+    entry = bench(format="mmpose", root="r", type="CocoDataset", keypoints=17, **splits)
+    assert {problem.where for problem in FAMILY.check(entry, tmp_path)} == {"train.json", "test.json"}
+    (tmp_path / "train.json").write_text("{")
+    assert any("cannot read it" in problem.what for problem in FAMILY.check(entry, tmp_path))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("name", "floor"), [("openfield", 137), ("mirror-mouse", 33)])
+def test_real_label_files(name, floor):
+    entry = load_catalog().benchmarks[name]
+    root = Path(os.environ["HARNESS_DATA"]) / entry.data["root"]
+    assert [problem for problem in FAMILY.check(entry, root) if problem.fatal] == []
+    assert FAMILY.floor(entry, root)["median_px"] == pytest.approx(floor, abs=1)
