@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from harness.benchmarks.parts.frozen import FrozenBackbone
 from harness.engine.outcome import Cost
@@ -25,6 +25,12 @@ def resident_mb(field: str = "VmRSS") -> float | None:
     except OSError:
         pass
     return None
+
+
+_CPU_ATTENTION = {
+    # torch counts every fused attention kernel but the one for CPUs
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_args, **_kwargs: sdpa_flop_count(q, k, v)
+}
 
 
 def _forward(model: nn.Module, batch: Any) -> Callable[[], Any]:
@@ -53,7 +59,7 @@ def measure(model: nn.Module, batch: Any, device: str, budget: float = 0.5) -> C
     try:
         with torch.no_grad():
             forward = _forward(model, batch)
-            with FlopCounterMode(display=False) as counter:
+            with FlopCounterMode(display=False, custom_mapping=_CPU_ATTENTION) as counter:
                 forward()
             forward()
             times: list[float] = []
