@@ -44,7 +44,7 @@ class Portable(Transactions):
             with partial.open("w", encoding="utf-8") as stream, self._read() as connection:
                 for line in _lines(connection):
                     trials += line["kind"] == "trial"
-                    stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n")
+                    stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")) + "\n")
             os.replace(partial, file)
         except OSError as error:
             raise UsageError(f"cannot write {file}: {error.strerror}. Give another file.") from error

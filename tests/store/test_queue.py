@@ -10,15 +10,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from engine_fakes import expected, make_trial, outcome_of
 
 from harness.engine.outcome import Cost, Outcome
 from harness.store import Lease, Store, open_store, process, queue
+from harness.store.schema import Base
+
+SERVER = os.environ.get("HARNESS_TEST_DATABASE")
+"""URL of an empty database that tests may fill and empty again, e.g. on PostgreSQL."""
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store(f"sqlite:///{tmp_path}/harness.db")
+@pytest.fixture(params=["sqlite", "server"] if SERVER else ["sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "sqlite":
+        return open_store(f"sqlite:///{tmp_path}/harness.db")
+    with sa.create_engine(SERVER).begin() as connection:
+        Base.metadata.drop_all(connection)
+        connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
+    return open_store(SERVER)
 
 
 HERE = process.new_lease()
