@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.compose import Trial
-from harness.engine.isolate import die_with_parent, one_line
+from harness.engine import signals
+from harness.engine.isolate import one_line
 from harness.engine.outcome import Outcome
 from harness.errors import TrialError
 from harness.store import Store, StoreError, open_store
@@ -77,22 +78,16 @@ class Child:
         return os.waitstatus_to_exitcode(status), said
 
 
-def fork(job: Job, function: TrialFunction) -> Child:
+def start(job: Job, function: TrialFunction) -> Child:
     """Start ``job`` in a new process. No thread, CUDA context or database connection may be open here."""
-    parent = os.getpid()
     reading, writing = os.pipe()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    pid = os.fork()
+    pid = signals.fork()
     if pid:
         os.close(writing)
         return Child(job, pid, reading, time.monotonic())
     try:
         os.close(reading)
-        die_with_parent(parent)
         os.setsid()  # Ctrl-C reaches the parent alone, which decides; and the whole group can be ended at once
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
         said = _work(job, function)
         os.write(writing, json.dumps(said).encode())
         for stream in (sys.stdout, sys.stderr):
@@ -118,16 +113,18 @@ def _redirect(job: Job) -> None:
 
 def _work(job: Job, function: TrialFunction) -> dict[str, str]:
     """Run and record the trial; returns ``status`` (done, failed, out-of-memory, unsaved, lost) and a ``reason``."""
-    trial = job.trial
+    trial, logged = job.trial, False
     try:
         _redirect(job)
+        logged = True
         print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {trial.method} on {trial.benchmark}, seed {trial.seed} ({job.device})")
         if job.device == "cpu":
             _one_thread()
         outcome = function(trial, data=job.data, work_dir=job.folder, device=job.device, batch_divisor=job.batch_divisor)
     except BaseException as error:
-        with contextlib.suppress(OSError):
-            traceback.print_exc()
+        if logged:
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return {"status": "unsaved", "reason": f"no space left on the disk of {job.folder}"}
         kind = _kind(error)

@@ -5,30 +5,18 @@ For work that must not leave anything behind in the parent (a CUDA context, thre
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from harness.engine.signals import fork
 from harness.errors import HarnessError
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Isolated(HarnessError):
     """The function failed in its process."""
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process as soon as its parent ends (Linux; elsewhere leases alone must do)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the call
-        os._exit(1)
 
 
 @dataclass
@@ -57,17 +45,12 @@ class Answer:
 
 def start(function: Callable[[], Any]) -> Answer:
     """Fork and call ``function``, whose value must be plain JSON (NaN allowed)."""
-    parent = os.getpid()
     reading, writing = os.pipe()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    pid = os.fork()
+    pid = fork()
     if pid:
         os.close(writing)
         return Answer(pid, reading)
     try:
-        die_with_parent(parent)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         try:
             answer = {"value": function()}
         except BaseException as error:

@@ -7,14 +7,14 @@ import gc
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.compose import Trial
-from harness.engine.child import Child, Job, TrialFunction, fork
+from harness.engine.child import Child, Job, TrialFunction, start
 from harness.engine.prepare import end_thread_pools
-from harness.engine.progress import Estimate, Event, Progress
+from harness.engine.progress import Tally
+from harness.engine.signals import interruptible
 from harness.store import Store, StoreError
 from harness.store.process import new_lease
 from harness.store.queue import HEARTBEAT
@@ -46,64 +46,27 @@ class Settings:
     time_limit: float | None = None
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP end the run as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    except ValueError:  # not the main thread: the signals are someone else's
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 class Pool:
     """Runs trials, up to ``settings.workers`` at a time.
 
     It has no threads and keeps no connection open: both would be copied into the trials' processes.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        trials: list[Trial],
-        total: int,
-        failed: int,
-        settings: Settings,
-        function: TrialFunction,
-        on_event: Callable[[Event], None],
-    ):
-        """
-        Args:
-            trials: those to do.
-            total: how many the whole selection has, and
-            failed: how many of these have failed before; for the display.
-        """
+    def __init__(self, store: Store, trials: list[Trial], settings: Settings, function: TrialFunction, tally: Tally):
         self._store = store
         self._settings = settings
         self._function = function
-        self._on_event = on_event
+        self._tally = tally
         self._lease = new_lease()
         self._trials = {trial.digest: trial for trial in trials}
         # long ones first, so that no long one is left over at the end while the other workers idle
         self._waiting = [t.digest for t in sorted(trials, key=lambda t: -t.cost)]
         self._running: dict[str, Child] = {}
         self._tries: Counter[str] = Counter()
-        self._done = total - len(trials) - failed
-        self._failed = failed
-        self._total = total
-        self._estimate = Estimate()
         self._look_at = self._tick_at = 0.0
         self._renew_at = time.monotonic() + HEARTBEAT
         self._store_failures = 0
+        self._awaited = 0
         self.ran: set[str] = set()
         """Trials this run finished."""
         self.unsaved: dict[str, str] = {}
@@ -118,7 +81,7 @@ class Pool:
         end_thread_pools()
         gc.collect()
         gc.freeze()  # keeps the collector of a child from copying the parent's pages
-        with _interruptible():
+        with interruptible():
             try:
                 while self._waiting or self._running:
                     self._start()
@@ -132,13 +95,13 @@ class Pool:
                 return False
             finally:
                 self._stop()
+                gc.unfreeze()
         return True
 
     def _tell(self, kind: str, trial: Trial | None = None, message: str = "") -> None:
         now = time.monotonic()
         running = [(child.job.trial, now - child.since) for child in self._running.values()]
-        left = self._estimate.left((self._trials[d] for d in self._waiting), running, self._settings.workers)
-        self._on_event(Event(kind, Progress(self._total, self._done, self._failed, len(running), left), trial, message))
+        self._tally.tell(kind, (self._trials[d] for d in self._waiting), running, trial, message)
 
     def _start(self) -> None:
         while len(self._running) < self._settings.workers and self._waiting and time.monotonic() >= self._look_at:
@@ -177,9 +140,10 @@ class Pool:
         for digest in [d for d in self._waiting if states.get(d) not in ("planned", "running")]:
             self._waiting.remove(digest)
             failed = states.get(digest) == "failed"
-            self._done, self._failed = self._done + (not failed), self._failed + failed
+            self._tally.done, self._tally.failed = self._tally.done + (not failed), self._tally.failed + failed
         self._look_at = time.monotonic() + _LOOK_AGAIN
-        if self._waiting and not self._running:
+        if len(self._waiting) not in (0, self._awaited) and not self._running:
+            self._awaited = len(self._waiting)
             self._tell("waiting", message=f"{len(self._waiting)} trials are being run by another process; waiting for it")
 
     def _device(self) -> str:
@@ -188,7 +152,7 @@ class Pool:
         return min(self._settings.devices, key=lambda device: load[device])
 
     def _fork(self, job: Job) -> None:
-        self._running[job.trial.digest] = fork(job, self._function)
+        self._running[job.trial.digest] = start(job, self._function)
 
     def _reap(self) -> None:
         now = time.monotonic()
@@ -206,10 +170,10 @@ class Pool:
     def _ended(self, child: Child, code: int, said: dict[str, str]) -> None:
         job, status, reason = child.job, said.get("status"), said.get("reason", "")
         if status == "done":
-            self._estimate.learn(job.trial, time.monotonic() - child.since)
+            self._tally.estimate.learn(job.trial, time.monotonic() - child.since)
             self._count_done(job.trial)
         elif status == "failed":
-            self._failed += 1
+            self._tally.failed += 1
             self._tell("failed", job.trial, reason)
         elif status == "out-of-memory":
             self._fork(replace(job, batch_divisor=2 * job.batch_divisor))
@@ -226,7 +190,7 @@ class Pool:
             self._fail(job.trial, "crash", f"crashed with {signal.Signals(-code).name}")
 
     def _count_done(self, trial: Trial) -> None:
-        self._done += 1
+        self._tally.done += 1
         self.ran.add(trial.digest)
         self._tell("done", trial)
 
@@ -237,7 +201,7 @@ class Pool:
             self._give_up(trial, f"{reason}; and this could not be recorded: {error}", kind=kind)
             return
         if failed:
-            self._failed += 1
+            self._tally.failed += 1
             self._tell("failed", trial, reason)
         else:  # its result had been stored just before
             self._settle(trial)
@@ -261,11 +225,12 @@ class Pool:
         self._tell("again", trial, reason)
 
     def _settle(self, trial: Trial) -> None:
-        """The trial was ended by someone else than this process: see how."""
-        if self._store.states(digests=[trial.digest]).get(trial.digest) == "done":
-            self._count_done(trial)
-        else:
-            self._waiting.append(trial.digest)
+        """The trial has ended otherwise than this process thought: see how."""
+        with contextlib.suppress(StoreError):
+            if self._store.states(digests=[trial.digest]).get(trial.digest) == "done":
+                self._count_done(trial)
+                return
+        self._waiting.append(trial.digest)  # the next look at the queue tells
 
     def _give_up(self, trial: Trial, reason: str, kind: str | None) -> None:
         """Leave a trial to a later run."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,3 +62,25 @@ class Estimate:
         if not rest:
             return None
         return max(sum(rest) / workers, max(rest))
+
+
+class Tally:
+    """Counts what has happened, and tells it."""
+
+    def __init__(self, total: int, done: int, failed: int, workers: int, on_event: Callable[[Event], None]):
+        """
+        Args:
+            total: trials of the whole selection, of which
+            done, failed: have ended already.
+        """
+        self.total = total
+        self.done = done
+        self.failed = failed
+        self.estimate = Estimate()
+        self._workers = workers
+        self._on_event = on_event
+
+    def tell(self, kind: str, waiting: Iterable[Trial], running: list[tuple[Trial, float]], trial: Trial | None, message: str) -> None:
+        """Report an event with the present counts; the arguments are those of :meth:`Estimate.left` and :class:`Event`."""
+        left = self.estimate.left(waiting, running, self._workers)
+        self._on_event(Event(kind, Progress(self.total, self.done, self.failed, len(running), left), trial, message))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.engine import prepare
 from harness.engine.pool import Pool, Settings
-from harness.engine.progress import Event, Progress
+from harness.engine.progress import Event, Progress, Tally
 from harness.errors import UsageError
 from harness.store import TrialRow, open_store
 
@@ -103,15 +103,21 @@ def run_plan(
                 on_event(Event("prepare", progress, message="importing OpenMMLab and the plugins"))
                 trial_function = prepare.trial_function(plugin_files)
             found = prepare.devices(device)
+            folder = results_dir.absolute() / "trials"
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(f"cannot create the folder {folder} for logs and checkpoints: {error.strerror}.") from error
             settings = Settings(
                 url=store_url,
                 data=data_dirs,
-                folder=results_dir.absolute() / "trials",
+                folder=folder,
                 devices=found,
                 workers=workers or prepare.default_workers(found),
                 time_limit=time_limit,
             )
-            pool = Pool(store, todo, len(digests), counted.count("failed"), settings, trial_function, on_event)
+            tally = Tally(progress.total, progress.done, progress.failed, settings.workers, on_event)
+            pool = Pool(store, todo, settings, trial_function, tally)
     finally:
         floors.store(lambda text: on_event(Event("warning", progress, message=text)))
     if pool is not None:

@@ -34,8 +34,8 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def run(tmp_path: Path, url: str) -> Run:
     def run(plan: Plan, function: Callable[..., Outcome], **options: Any) -> Summary:
-        options = {"workers": 2, "device": "cpu", **options}
-        return run_plan(plan, url, data_dirs={"fake": tmp_path}, results_dir=tmp_path, trial_function=function, **options)
+        options = {"workers": 2, "device": "cpu", "results_dir": tmp_path, **options}
+        return run_plan(plan, url, data_dirs={"fake": tmp_path}, trial_function=function, **options)
 
     return run
 
@@ -245,7 +245,12 @@ def test_a_plugin_that_does_not_import_fails_only_the_trials_that_need_it(run: R
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"workers": 0}, "--workers 0"), ({"time_limit": -1.0}, "--time-limit -1"), ({"device": "gpu"}, "unknown device 'gpu'")],
+    [
+        ({"workers": 0}, "--workers 0"),
+        ({"time_limit": -1.0}, "--time-limit -1"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
+        ({"results_dir": Path("/proc/none")}, "cannot create the folder"),
+    ],
 )
 def test_wrong_options_are_refused(run: Run, options: dict[str, Any], says: str):
     with pytest.raises(UsageError, match=says):
