@@ -19,17 +19,17 @@ def position_errors(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
 def orientation_errors(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Angles in degrees between the rotations of (N, 4) scalar-first quaternions of any length.
 
-    2 arccos |<p/|p|, q/|q|>|, so q and -q are one rotation. Evaluated as 2 atan2(|p' - q'|, |p' + q'|) * 2 with the
-    nearer sign, which equals it and, unlike arccos, neither leaves its domain by rounding nor loses digits at
-    small angles. A prediction that is zero or not finite has no direction and counts as 180 degrees.
+    2 arccos |<p, q>| of the unit quaternions, so that q and -q are one rotation. Evaluated as 4 atan2(|p - q|, |p + q|)
+    with the nearer sign of q, which equals it and, unlike arccos, neither leaves its domain by rounding nor loses
+    digits at small angles. A prediction that is zero or not finite has no direction and counts as 180 degrees.
     """
     p, q = np.asarray(predicted, float), np.asarray(true, float)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = p / np.linalg.norm(p, axis=-1, keepdims=True)
         q = q / np.linalg.norm(q, axis=-1, keepdims=True)
         q = np.where((p * q).sum(-1, keepdims=True) < 0, -q, q)
-        half = 2 * np.arctan2(np.linalg.norm(p - q, axis=-1), np.linalg.norm(p + q, axis=-1))
-    return np.where(np.isfinite(half), np.degrees(2 * half), 180.0)
+        quarter = np.arctan2(np.linalg.norm(p - q, axis=-1), np.linalg.norm(p + q, axis=-1))
+    return np.where(np.isfinite(quarter), np.degrees(4 * quarter), 180.0)
 
 
 def median(values: np.ndarray, *, lower: bool = False) -> float:

@@ -1,0 +1,345 @@
+"""Camera localization: generated rooms, floor, options, model, loss, second stage, and a trial from end to end."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.benchmarks import family, options
+from harness.benchmarks.camera_localization import floor, geometry, rooms
+from harness.benchmarks.camera_localization.readers import load
+from harness.catalog import Benchmark, Filling, load_catalog
+from harness.errors import UsageError
+
+FAMILY = family("camera-localization")
+SMALL = {"backbone": "resnet-thin", "dim": 16, "heads": 2, "depth": [1, 1], "ffn_dim": 16, "hidden": 16, "dropout": 0.0}
+
+
+def bench(data: dict | None = None, model: dict | None = None, schedule: dict | None = None) -> Benchmark:
+    return Benchmark(
+        id="b",
+        family="camera-localization",
+        data={"format": "synthetic", "rooms": 2, "train": 12, "test": 6, "size": 32, **(data or {})},
+        model={**SMALL, **(model or {})},
+        schedule={"epochs": 1, "batch_size": 8, **(schedule or {})},
+    )
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("rooms")
+    FAMILY.generate(bench(), folder)
+    return folder
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.rglob("*") if f.is_file()}
+
+
+# --- generated rooms
+
+
+def test_rooms_are_deterministic_and_pass_their_own_check(root, tmp_path):
+    FAMILY.generate(bench(), tmp_path)
+    assert content(root) == content(tmp_path)
+    assert FAMILY.check(bench(), root) == []
+
+
+def test_test_poses_lie_inside_the_hull_but_on_other_paths(tmp_path):
+    FAMILY.generate(bench({"train": 80, "test": 40}), tmp_path)
+    chosen = options(bench())[0]
+    train, test = (np.array([f.position for f in load(tmp_path, chosen, s)]) for s in ("train", "test"))
+    assert (test.max(0) <= train.max(0)).all()
+    assert (test.min(0) >= train.min(0)).all()
+    assert np.linalg.norm(test[:, None] - train[None], axis=-1).min() > 1e-3
+
+
+def test_a_render_agrees_with_its_pose():
+    """A wall's corner is seen where the pinhole model puts it."""
+    room = rooms.Room.build(0)
+    position, rotation = np.array([0.4, 0.1, -0.6]), geometry.matrix_of(np.array([math.cos(0.1), 0, math.sin(0.1), 0]))
+    image = room.render(position, rotation, 200).astype(int)
+    corner = rotation.T @ (np.array([room.half[0], 0, room.half[2]]) - position)
+    column = round((corner[0] / corner[2] + 1) / 2 * 200)
+    top = image[image.shape[0] // 2 - 40]  # ceiling and two walls, away from posters
+    ceiling = [np.flatnonzero((image[:, c] > 195).all(-1)) for c in (column - 20, column, column + 20)]
+    # the ceiling ends lowest where the walls meet
+    assert ceiling[1].max() > ceiling[0].max()
+    assert ceiling[1].max() > ceiling[2].max()
+    assert top.shape == (200, 3)
+
+
+def test_rooms_share_designs_so_that_one_poster_tells_nothing():
+    """Every colour of a poster occurs in both rooms; only arrangement and shade differ."""
+    found = [{tuple(c) for c in np.round(rooms.Room.build(index).texels[::7], 3)} for index in range(2)]
+    assert len(found[0] & found[1]) >= 12
+
+
+# --- floor, samples, metrics
+
+
+def test_floor_is_the_constant_pose(root):
+    chosen = options(bench())[0]
+    found = floor.constant_pose(root, chosen)
+    train, test = load(root, chosen, "train"), load(root, chosen, "test")
+    for scene, name in enumerate(chosen.scene_names):
+        guess = np.median([f.position for f in train if f.scene == scene], axis=0)
+        errors = [np.linalg.norm(f.position - guess) for f in test if f.scene == scene]
+        assert found[f"position_median_m/{name}"] == pytest.approx(np.median(errors))
+    assert set(found) >= {metric.name for metric in FAMILY.metrics(bench())}
+    assert found["scene_accuracy"] == 50
+
+
+def test_samples_show_every_scene(root):
+    shown = FAMILY.samples(bench(), root, 4)
+    assert {sample.name.split("/")[0] for sample in shown} == {"room-1", "room-2"}
+    assert all((sample.image != sample.annotated).any() and "m, turned by" in sample.caption for sample in shown)
+
+
+# --- options
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "says"),
+    [
+        ({"crop": 300}, {}, "larger than the resized image"),
+        ({"crop": None, "resize": 64}, {}, "resize needs"),
+        ({"scenes": ["a", "a"]}, {}, "twice"),
+        ({"scenes": ["../a"]}, {}, "subfolders"),
+        ({"counts": {"b": [1, 1]}}, {}, "not listed"),
+        ({}, {"dim": 30, "heads": 4}, "multiple of heads"),
+        ({}, {"depth": [0, 1]}, "at least one layer"),
+    ],
+)
+def test_impossible_options_are_refused(data, model, says):
+    entry = Benchmark(id="b", family="camera-localization", data={"format": "7scenes", "root": "r", **data}, model=model)
+    with pytest.raises(UsageError, match=says):
+        options(entry)
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "says"),
+    [
+        ({}, {"backbone": "efficentnet-b0"}, "Did you mean 'efficientnet-b0'"),
+        ({}, {"backbone": {"type": "mmpretrain.ResNet", "depth": 18}}, "_channels"),
+        ({"augment": True}, {"frozen": True}, "cannot be augmented"),
+    ],
+)
+def test_impossible_models_are_refused(data, model, says):
+    with pytest.raises(UsageError, match=says):
+        FAMILY.config(bench(data, model), {}, 0)
+
+
+def test_every_method_of_the_family_makes_a_config():
+    catalog = load_catalog()
+    made = {m.id for m in catalog.methods.values() if m.slots and (f := m.fill(FAMILY.slots)) and FAMILY.config(bench(), f, 0)}
+    assert made >= {"mst-multi-scene-transformer", "mspn-multi-scene-posenet", "qk-alignment-plus-fixed-pe", "se"}
+
+
+def test_the_papers_schedule():
+    catalog = load_catalog()
+    config = FAMILY.config(catalog.benchmarks["cambridge-landmarks"], {}, 0)
+    assert config["train_cfg"]["max_epochs"] == 660
+    assert [(s["begin"], s["end"], s["step_size"]) for s in config["param_scheduler"]] == [(0, 600, 200), (600, 660, 20)]
+    assert config["optim_wrapper"]["optimizer"] == {"type": "Adam", "lr": 1e-4, "weight_decay": 1e-4, "eps": 1e-10}
+    assert config["model"]["model"]["uncertainty"] == [-3.0, -6.5]
+    assert config["train_dataloader"]["dataset"]["equalise"] and not config["test_dataloader"]["dataset"]["equalise"]
+
+
+# --- model
+
+
+def plugins(*names: str) -> None:
+    from harness.catalog.plugins import discover, load_plugins
+
+    load_plugins({"encoder-layer", "learnable-pe", *names}, discover())
+
+
+def model(scenes: int = 2, **fillings: Filling):
+    from mmengine.registry import MODELS
+
+    plugins(*(filling.plugin for filling in fillings.values()))
+    entry = bench({"rooms": scenes})
+    return MODELS.build(FAMILY.config(entry, fillings, 0)["model"]["model"])
+
+
+def batch(count: int = 4, scenes: int = 2):
+    import torch
+    from mmengine.structures import BaseDataElement
+
+    torch.manual_seed(0)
+    samples = []
+    for n in range(count):
+        sample = BaseDataElement()
+        sample.position, sample.quaternion, sample.scene = torch.randn(3), torch.randn(4), torch.tensor(n % scenes)
+        samples.append(sample)
+    return torch.randn(count, 3, 32, 32), samples
+
+
+def test_loss_by_hand(openmmlab):
+    import torch
+    from torch.nn import functional as F
+
+    built = model()
+    images, samples = batch()
+    with torch.no_grad():
+        built.uncertainty.copy_(torch.tensor([0.5, -2.0]))
+        built.eval()
+        losses = built(images, samples, mode="loss")
+        scene = torch.stack([s.scene for s in samples])
+        out = built.head(tuple(built.backbone(images)), scene)
+    x, q = (torch.stack([s.get(name) for s in samples]) for name in ("position", "quaternion"))
+    position = (out["position"] - x).norm(dim=1).mean()
+    orientation = (out["quaternion"] / out["quaternion"].norm(dim=1, keepdim=True) - q / q.norm(dim=1, keepdim=True)).norm(dim=1).mean()
+    torch.testing.assert_close(losses["loss_position"], position * math.exp(-0.5) + 0.5)
+    torch.testing.assert_close(losses["loss_orientation"], orientation * math.exp(2.0) - 2.0)
+    torch.testing.assert_close(losses["loss_scene"], F.nll_loss(out["scene"], scene))
+
+
+def test_the_true_scene_selects_in_training_and_the_likeliest_otherwise(openmmlab):
+    import torch
+
+    built = model(scenes=3).eval()
+    images, _ = batch()
+    with torch.no_grad():
+        features = tuple(built.backbone(images))
+        free = built.head(features)
+        likeliest = free["scene"].argmax(-1)
+        torch.testing.assert_close(built.head(features, likeliest)["position"], free["position"])
+        assert not torch.allclose(built.head(features, (likeliest + 1) % 3)["position"], free["position"])
+    torch.testing.assert_close(free["scene"].exp().sum(-1), torch.ones(4))
+
+
+def test_alignment_is_collected_from_the_encoders_only(openmmlab):
+    """One list per branch, one state per layer, with gradients; nothing is collected without the loss."""
+    import torch
+
+    built = model(attention_loss=Filling(plugin="qk-alignment-loss", weight=1.0))
+    images, samples = batch()
+    losses = built(images, samples, mode="loss")
+    states: list = []
+    built.head(tuple(built.backbone(images)), None, states=states)
+    assert [len(branch) for branch in states] == [1, 1]
+    expected = sum((s.q.mean(2) - s.k.mean(2)).norm(dim=-1).mean() for branch in states for s in branch)
+    torch.testing.assert_close(losses["loss_attention"], expected)
+    losses["loss_attention"].backward()
+    assert built.head.position_branch.encoder[0].attention.query.weight.grad.abs().sum() > 0
+    assert "loss_attention" not in model()(images, samples, mode="loss")
+
+
+def test_a_method_without_self_attention_yields_no_alignment(openmmlab):
+    built = model(
+        attention_loss=Filling(plugin="qk-alignment-loss"), encoder_attention=Filling(plugin="no-encoder-self-attention")
+    )
+    assert "loss_attention" not in built(*batch(), mode="loss")
+
+
+def test_authors_size(openmmlab):
+    """d 256, 6 + 6 layers per branch, as the published configurations count."""
+    from harness.benchmarks.camera_localization.transformer import MultiSceneTransformer
+
+    plugins()
+    d, layers, scenes = 256, 6, 4
+    filling = {"encoder": {"plugin": "encoder-layer", "params": {}}, "position": {"plugin": "learnable-pe", "params": {}}}
+    built = MultiSceneTransformer((40, 112), scenes, dim=d, heads=8, depth=(layers, layers), ffn_dim=d, dropout=0.1, hidden=1024, **filling)
+    decoder = 2 * (4 * d * d + 4 * d) + 2 * d * d + 2 * d + 6 * d
+    branch = layers * (395_776 + decoder) + 4 * d + scenes * d + 60 * d
+    regressors = 2 * (d * 1024 + 1024) + 1024 * 7 + 7
+    assert sum(p.numel() for p in built.parameters()) == 2 * branch + (40 + 112) * d + 2 * d + regressors + 2 * d + 1
+
+
+# --- trials
+
+
+def trial(root: Path, work_dir: Path, method: str = "mst-multi-scene-transformer", **changes):
+    from harness.catalog.plugins import discover, load_plugins
+    from harness.compose import compose
+    from harness.engine.trial import run_trial
+
+    files = discover()
+    planned = compose(load_catalog().methods[method], bench(**changes), 0, "fingerprint", files)
+    load_plugins(set(planned.plugins), files)
+    work_dir.mkdir(exist_ok=True)
+    return run_trial(planned, data=root, work_dir=work_dir)
+
+
+@pytest.mark.parametrize("method", ["qk-alignment-plus-fixed-pe", "mspn-multi-scene-posenet", "se"])
+def test_a_trial_reports_what_the_family_promises(openmmlab, root, tmp_path, method):
+    outcome = trial(root, tmp_path / "a", method)
+    promised = FAMILY.metrics(bench())
+    assert {m.name for m in promised} <= set(outcome.metrics)
+    assert {f"{m.name}/room-2" for m in promised if m.per_scene} <= set(outcome.metrics)
+    assert {name: len(values) for name, values in outcome.per_sample.items()} == dict.fromkeys(
+        ("position_error_m", "orientation_error_deg", "scene_correct"), 12
+    )
+    assert outcome.metrics["position_median_m/room-1"] == pytest.approx(float(np.median(outcome.per_sample["position_error_m"][:6])), rel=1e-6)
+    assert trial(root, tmp_path / "b", method).metrics == outcome.metrics
+
+
+def test_the_second_stage_teaches_the_position_regressor_alone(openmmlab, root, tmp_path, monkeypatch):
+    from harness.benchmarks.camera_localization.finetune import FineTunePosition
+
+    states, seen = [], []
+
+    def remember(self, runner):
+        states.append({key: value.clone() for key, value in runner.model.state_dict().items()})
+        transform = runner.train_dataloader.dataset.pipeline.transforms[1]
+        seen.append((transform.active, runner.optim_wrapper.get_lr()["lr"][0]))
+
+    monkeypatch.setattr(FineTunePosition, "after_train_epoch", remember)
+    schedule = {"epochs": 2, "finetune": {"epochs": 2, "lr": 0.01, "step": 1}, "weight_decay": 0.01}
+    trial(root, tmp_path / "stage", schedule=schedule)
+    assert [active for active, _ in seen] == [False, False, True, True]
+    assert [lr for _, lr in seen[2:]] == pytest.approx([0.01, 0.001])
+    changed = {key for key in states[1] if not states[1][key].equal(states[3][key])}
+    assert changed
+    assert all(key.startswith("head.position_regressor") for key in changed)
+
+
+def test_scenes_weigh_alike(openmmlab, tmp_path):
+    """A scene with fewer frames is drawn again; every frame of it stays in."""
+    from mmengine.registry import DATASETS
+
+    FAMILY.generate(bench({"train": 12}), tmp_path)
+    (tmp_path / "room-2" / "TrainSplit.txt").write_text("sequence1\n")
+    config = FAMILY.config(bench({"equalise": True}), {}, 0)["train_dataloader"]["dataset"]
+    dataset = DATASETS.build({**config, "root": str(tmp_path)})
+    assert len(dataset) == 24
+    np.random.seed(0)
+    drawn = [dataset[i]["data_samples"].scene.item() for i in range(len(dataset))]
+    assert drawn[:18] == [0] * 12 + [1] * 6
+    assert drawn[18:] == [1] * 6
+
+
+def test_an_image_that_cannot_be_read_ends_the_trial_with_its_name(openmmlab, tmp_path):
+    from harness.errors import DataError
+
+    FAMILY.generate(bench(), tmp_path)
+    (tmp_path / "room-1/seq-01/frame-000003.color.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match="frame-000003"):
+        trial(tmp_path, tmp_path / "work")
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_redkitchen_beats_the_constant_pose(openmmlab, tmp_path):
+    import os
+
+    from harness.catalog.plugins import discover, load_plugins
+    from harness.compose import compose
+    from harness.engine.trial import run_trial
+
+    entry, root = load_catalog().benchmarks["redkitchen"], Path(os.environ["HARNESS_DATA"], "7scenes")
+    guess = FAMILY.floor(entry, root)
+    assert guess["position_median_m"] == pytest.approx(0.746, abs=0.005)
+    assert guess["orientation_median_deg"] == pytest.approx(16.2, abs=0.1)
+    files = discover()
+    planned = compose(load_catalog().methods["mst-multi-scene-transformer"], entry, 0, "fingerprint", files)
+    load_plugins(set(planned.plugins), files)
+    metrics = run_trial(planned, data=root, work_dir=tmp_path).metrics
+    assert metrics["position_median_m"] <= 0.55
+    assert metrics["orientation_median_deg"] <= 10
