@@ -69,18 +69,19 @@ def _external_name(path: Path) -> str:
     return f"harness_plugin_{path.stem}_{hashlib.blake2b(str(path.resolve()).encode(), digest_size=4).hexdigest()}"
 
 
-def discover(extra: tuple[Path, ...] = ()) -> list[PluginFile]:
+def discover(extra: tuple[Path, ...] = (), *, with_shipped: bool = True) -> list[PluginFile]:
     """All plugin files, parsed but not imported.
 
     Args:
         extra: files given with ``--plugin``.
+        with_shipped: also those of the distribution; parsing them takes a while.
 
     Raises:
         UsageError: a file of ``extra`` does not exist, or two files define the same plugin.
     """
     shipped = paths.home() / "plugins"
     files = []
-    for path in sorted(shipped.rglob("*.py")):
+    for path in sorted(shipped.rglob("*.py")) if with_shipped else ():
         if path.name != "__init__.py":
             dotted = ".".join(path.relative_to(shipped).with_suffix("").parts)
             files.append(_scan(path, "shipped", f"{PACKAGE}.{dotted}"))

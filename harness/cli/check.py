@@ -49,7 +49,12 @@ def _show(outcome: Check) -> None:
     from harness.analysis import check_reports
 
     if some := check_reports.noteworthy(outcome):
-        print_rows(check_reports.HEADER, check_reports.rows(some), right=["baseline", "now", "change", "allowed"])
+        print_rows(
+            check_reports.HEADER,
+            check_reports.rows(some),
+            right=["baseline", "now", "change", "allowed"],
+            fold=["benchmark", "method", "metric"],
+        )
     for trial in outcome.failed:
         click.echo(f"failed: {trial.method} on {trial.benchmark}, seed {trial.seed}: {trial.kind}: {trial.reason} (log: {trial.log})")
     click.echo(outcome.summary())

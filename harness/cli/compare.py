@@ -55,7 +55,12 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
             ]
             for row in rows
         ]
-        print_rows(["benchmark", "metric", a, b, "a - b", "95 % interval", "p", "n", "verdict"], cells, right=[a, b, "a - b", "p", "n"])
+        print_rows(
+            ["benchmark", "metric", a, b, "a - b", "95 % interval", "p", "n", "verdict"],
+            cells,
+            right=[a, b, "a - b", "p", "n"],
+            fold=["benchmark", "metric", a, b],
+        )
     else:
         click.echo(
             f"'{a}' and '{b}' share no benchmark and seed here; `harness run -m {a} -m {b} -b BENCHMARK --seeds 3` makes some.", err=True

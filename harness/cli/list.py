@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from harness.cli import options
@@ -30,7 +32,7 @@ def methods(family: str | None, as_json: bool) -> None:
         print_json({"rows": rows})
         return
     cells = [[row["id"], " + ".join(row["slots"]), row["state"], row["title"], (row["paper"] or {}).get("venue")] for row in rows]
-    print_rows(["method", "slots", "state", "title", "paper"], cells)
+    print_rows(["method", "slots", "state", "title", "paper"], cells, fold=["slots", "title"])
 
 
 @command.command("benchmarks")
@@ -44,8 +46,8 @@ def benchmarks(family: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"rows": rows})
         return
-    cells = [[row["id"], row["family"], row["tier"], row["version"], row["primary"], ", ".join(row["slots"]), row["title"]] for row in rows]
-    print_rows(["benchmark", "family", "tier", "v", "metric", "slots", "title"], cells, right=["v"])
+    cells = [[row["id"], row["family"], row["tier"], row["version"], row["primary"], row["title"]] for row in rows]
+    print_rows(["benchmark", "family", "tier", "v", "metric", "title"], cells, right=["v"])
 
 
 @command.command("suites")
@@ -60,14 +62,14 @@ def suites(family: str | None, as_json: bool) -> None:
         print_json({"rows": rows})
         return
     cells = [[row["id"], row["seeds"], len(row["methods"]), ", ".join(row["benchmarks"]), row["title"]] for row in rows]
-    print_rows(["suite", "seeds", "methods", "benchmarks", "title"], cells, right=["seeds", "methods"])
+    print_rows(["suite", "seeds", "methods", "benchmarks", "title"], cells, right=["seeds", "methods"], fold=["benchmarks"])
 
 
 @command.command("plugins")
 @options.family
 @options.plugin_files
 @options.as_json
-def plugins(family: str | None, plugins, as_json: bool) -> None:
+def plugins(family: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     """Plugin files: where each comes from and whether it imports.
 
     A file is imported in a process of its own, once per content; a broken one never breaks the others.
@@ -80,8 +82,12 @@ def plugins(family: str | None, plugins, as_json: bool) -> None:
     if as_json:
         print_json({"rows": rows})
         return
-    cells = [
-        [row["name"], row["slot"], row["origin"], row["file"], row["state"] if not row["error"] else f"broken: {row['error']}"]
-        for row in rows
-    ]
-    print_rows(["plugin", "slot", "origin", "file", "state"], cells)
+    cells = [[row["name"], row["slot"], row["state"], row["origin"], row["error"] or _near(row["file"])] for row in rows]
+    print_rows(["plugin", "slot", "state", "origin", "file, or what is wrong with it"], cells)
+
+
+def _near(file: str) -> str:
+    """A shipped file's path without the folder that holds everything shipped."""
+    from harness import paths
+
+    return file.removeprefix(f"{paths.home()}/")

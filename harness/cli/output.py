@@ -44,18 +44,20 @@ def print_json(document: dict[str, Any]) -> None:
     click.echo(json.dumps({"schema": SCHEMA, **finite(document)}, indent=2, ensure_ascii=False))
 
 
-def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "", right: Sequence[str] = ()) -> None:
-    """Print a table; the first column never wraps.
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = (), fold: Sequence[str] = ()) -> None:
+    """Print a table.
 
     Args:
         right: columns that are aligned to the right (numbers).
+        fold: columns that may take several lines; the last one always may.
     """
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, title=Text(title) if title else None, title_justify="left", header_style="bold")
-    for index, name in enumerate(columns):
-        table.add_column(Text(name), justify="right" if name in right else "left", no_wrap=index == 0, overflow="fold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        whole = name not in (*fold, columns[-1])
+        table.add_column(Text(name), justify="right" if name in right else "left", no_wrap=whole, overflow="ellipsis" if whole else "fold")
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console().print(table)

@@ -117,7 +117,9 @@ def _say_unfit(planned: Plan) -> None:
 
 def _table(trials: list[Trial], states: dict[str, str]) -> None:
     cells = [[t.digest, t.benchmark, t.method, t.slot, t.seed, f"{t.cost:.0f}", states.get(t.digest, "planned")] for t in trials]
-    print_rows(["trial", "benchmark", "method", "slot", "seed", "~ s", "state"], cells, right=["seed", "~ s"])
+    print_rows(
+        ["trial", "benchmark", "method", "slot", "seed", "~ s", "state"], cells, right=["seed", "~ s"], fold=["benchmark", "method", "slot"]
+    )
     open_ones = [trial for trial in trials if states.get(trial.digest) != "done"]
     click.echo(
         f"{len(trials)} trials, {len(trials) - len(open_ones)} done; about {sum(t.cost for t in open_ones) / 60:.1f} min on one core left."
