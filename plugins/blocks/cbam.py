@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from harness.slots import attention_method, observe
 
@@ -41,9 +42,10 @@ class CBAM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, d, H, W) -> (B, d, H, W)."""
-        pooled = torch.stack([x.mean((-2, -1)), x.amax((-2, -1))])
+        # by indices: the gradient of amax would share ties out, for which it compares the whole map again
+        pooled = torch.stack([x.mean((-2, -1)), F.adaptive_max_pool2d(x, 1).flatten(1)])
         channel = self.mlp(pooled).sum(0).sigmoid()[..., None, None]
         u = x * channel
-        spatial = self.norm(self.conv(torch.cat([u.amax(1, keepdim=True), u.mean(1, keepdim=True)], dim=1))).sigmoid()
+        spatial = self.norm(self.conv(torch.cat([u.max(1, keepdim=True).values, u.mean(1, keepdim=True)], dim=1))).sigmoid()
         observe(self, map=spatial, channel=channel)
         return u * spatial

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from harness_plugins.blocks.tokens import attend, attention_map, expand, pool, project
+from harness_plugins.blocks.tokens import attend, attention_map, expand, pool, project, score
 from torch import Tensor, nn
 
 from harness.slots import attention_method, observe
@@ -71,7 +71,7 @@ class DisentangledNonLocal(nn.Module):
 
     A joint softmax needs no temperature (1), and mu_q . k_j has 0.06, the one value released for it.
 
-    Whitening is part of the projections (a mean commutes with them), the unary term pools x first and then projects one
+    Whitening is part of the projections (a mean commutes with them), ``unary-only`` pools x first and then projects one
     vector, and the N x N matrix of the pairwise term is not made on large maps.
 
     Yin, Yao, Cao, Li, Zhang, Lin, Hu: Disentangled Non-Local Neural Networks, ECCV 2020, eq. 5-9 and table 1.
@@ -130,9 +130,10 @@ class DisentangledNonLocal(nn.Module):
             nn.init.zeros_(self.out.bias)
         elif terms != "unary-only":
             self.gain = nn.Parameter(torch.zeros(()))
-        # whitening takes the biases away again; they are kept since mmseg's weights have them
-        cancelled = self.flavour.whitening == "channel" and terms in ("pairwise-only", "add-disentangled-key")
-        self.inert = ("theta.bias", "phi.bias") if cancelled else ()
+        # a bias of k adds the same to all keys, and whitening takes that of q away; kept since the released weights have them
+        self.inert = () if normalisation == "joint" else ("phi.bias",)
+        if self.flavour.whitening == "channel" and terms in ("pairwise-only", "add-disentangled-key"):
+            self.inert = ("theta.bias", "phi.bias")
         scale = width**self.flavour.scale
         self.scale = scale / (temperature or (1.0 if terms == "joint" else self.flavour.temperature))
         self.unary_scale = scale / self.flavour.unary_temperature
@@ -140,14 +141,22 @@ class DisentangledNonLocal(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, d, H, W) -> (B, d, H, W)."""
         tokens = x.flatten(2)
-        mean = tokens.mean(-1)
-        unary = self._unary_logits(tokens, mean)
+        mean = tokens.mean(-1)[..., None, None]
+        # the means over positions of theta(x) and phi(x)
+        mu_q, mu_k = self.theta(mean).flatten(1), self.phi(mean).flatten(1)
         if self.terms == "unary-only":
-            weights = unary.softmax(-1)
+            # mu_q . (W_k x_j + b_k) = (W_k^T mu_q) . x_j + mu_q . b_k: one vector per image meets x, no key is computed
+            direction, constant = mu_q @ self.phi.weight.flatten(1), (mu_q @ self.phi.bias).unsqueeze(1)
+            weights = (score(tokens, direction, constant) * self.unary_scale).softmax(-1)
             observe(self, map=lambda: weights.view(len(x), 1, *x.shape[2:]))
-            return x + self._value_of(pool(tokens, weights))[..., None, None]
-        q, k = self._queries_and_keys(tokens, mean)
+            return x + self._added(self.g(pool(tokens, weights)[..., None, None]))[..., None, None]
+        q, k, removed = self._queries_and_keys(tokens, mu_q, mu_k)
         v = project(tokens, self.g)
+        unary = None
+        if self.terms == "add-disentangled-key":
+            unary = score(tokens, self.mask.weight.flatten(), self.mask.bias)
+        elif self.terms == "add-shared-key":
+            unary = (torch.bmm(k, mu_q.unsqueeze(-1)).squeeze(-1) + (mu_q * removed).sum(1, keepdim=True)) * self.unary_scale
         observe(
             self,
             q=lambda: q.unsqueeze(1),
@@ -156,48 +165,32 @@ class DisentangledNonLocal(nn.Module):
             **({} if unary is None else {"map": lambda: unary.softmax(-1).view(len(x), 1, *x.shape[2:])}),
         )
         if self.normalisation == "joint":
-            y, context = self._jointly(q, k, v, unary), None
-        else:
-            y = attend(q, k, v, self.scale)
-            context = None if unary is None else self._value_of(pool(tokens, unary.softmax(-1)))
-        return x + self._output(y, context).view(x.shape)
+            return x + self._output(self._jointly(q, k, v, unary), None).view(x.shape)
+        context = None
+        if unary is not None:
+            context = self._added(torch.bmm(unary.softmax(-1).to(v.dtype).unsqueeze(1), v).transpose(1, 2).unsqueeze(-1))
+        return x + self._output(attend(q, k, v, self.scale), context).view(x.shape)
 
-    def _queries_and_keys(self, x: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-        """q and k (B, N, d'), whitened: what is to be subtracted joins the bias of the projection."""
+    def _queries_and_keys(self, x: Tensor, mu_q: Tensor, mu_k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Whitened q and k (B, N, d'), and what was taken from k (B, d'). It joins the bias of the projection."""
         if self.terms == "joint":
-            return project(x, self.theta), project(x, self.phi)
-        # the means over positions of theta(x) and phi(x)
-        mu_q, mu_k = (conv(mean[..., None, None]).flatten(1) for conv in (self.theta, self.phi))
+            return project(x, self.theta), project(x, self.phi), torch.zeros_like(mu_k)
         if self.flavour.whitening == "scalar":
             mu_q, mu_k = (mu.mean(1, keepdim=True).expand_as(mu) for mu in (mu_q, mu_k))
         k = project(x, self.phi, -mu_k)
         if self.flavour.whitening == "crossed":
             q = project(x, self.theta)
-            return q - q.mean(-1, keepdim=True), k
-        return project(x, self.theta, -mu_q), k
+            return q - q.mean(-1, keepdim=True), k, mu_k
+        return project(x, self.theta, -mu_q), k, mu_k
 
-    def _unary_logits(self, x: Tensor, mean: Tensor) -> Tensor | None:
-        """Logits (B, N) of the term that no query changes; ``None`` where there is none."""
-        if self.terms == "add-disentangled-key":
-            return (self.mask.weight.flatten(1) @ x).squeeze(1) + self.mask.bias
-        if self.terms in ("joint", "pairwise-only"):
-            return None
-        mu_q = self.theta(mean[..., None, None]).flatten(1)
-        # mu_q . (W_k x_j + b_k) = (W_k^T mu_q) . x_j + mu_q . b_k: one vector per image meets x, no key is computed
-        direction = mu_q @ self.phi.weight.flatten(1)
-        logits = torch.bmm(direction.unsqueeze(1), x).squeeze(1) + (mu_q @ self.phi.bias).unsqueeze(1)
-        return logits * self.unary_scale
-
-    def _value_of(self, pooled: Tensor) -> Tensor:
-        """What a pooled x (B, d) adds to every position, (B, d); the output convolution's bias included."""
-        value = self.g(pooled[..., None, None])
+    def _added(self, value: Tensor) -> Tensor:
+        """What a pooled value (B, d' or d, 1, 1) adds to every position, (B, d); the output convolution's bias included."""
         return (self.out(value) if self.flavour.bottleneck else value).flatten(1)
 
     def _output(self, y: Tensor, context: Tensor | None) -> Tensor:
-        """From the pairwise sum (B, N, d' or d) and the unary vector (B, d) to the residual (B, d, N)."""
+        """From the pairwise sum (B, N, d' or d) and what the unary term adds (B, d) to the residual (B, d, N)."""
         if self.flavour.bottleneck:
-            # the bias of `out` is in the context already
-            return expand(y, self.out, None if context is None else context - self.out.bias)
+            return expand(y, self.out, context)
         z = self.gain * y.transpose(1, 2)
         return z if context is None else z + context.unsqueeze(-1)
 

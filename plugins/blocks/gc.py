@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness_plugins.blocks.tokens import pool
+from harness_plugins.blocks.tokens import pool, score
 from mmcv.cnn import ContextBlock
 from torch import Tensor, nn
 
@@ -16,9 +16,10 @@ class _QueryIndependent(ContextBlock):
 
     def spatial_pool(self, x: Tensor) -> Tensor:
         """sum_j softmax_j(W_k x_j) x_j: (B, d, H, W) -> (B, d, 1, 1)."""
-        weights = self.conv_mask(x).flatten(1).softmax(-1)
+        tokens = x.flatten(2)
+        weights = score(tokens, self.conv_mask.weight.flatten(), self.conv_mask.bias).softmax(-1)
         observe(self, map=lambda: weights.view(len(x), 1, *x.shape[2:]))
-        return pool(x.flatten(2), weights)[..., None, None]
+        return pool(tokens, weights)[..., None, None]
 
 
 @attention_method("gc-block", slot="block")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from harness_plugins.blocks.tokens import attend, attention_map, expand, project
+from harness_plugins.blocks.tokens import attend, attention_map, expand, project, score
 from mmcv.cnn import NonLocal2d
 from torch import Tensor
 from torch.nn import functional as F
@@ -63,7 +63,7 @@ class NonLocal(NonLocal2d):
         return x + (self.conv_out.norm(z) if self.conv_out.with_norm else z)
 
     def _gaussian(self, x: Tensor) -> Tensor:
-        q = x.transpose(1, 2).contiguous()
+        q = x.transpose(1, 2)
         observe(self, q=lambda: q.unsqueeze(1), k=lambda: q.unsqueeze(1), attention=lambda: attention_map(q, q))
         return attend(q, q, project(x, self.g.conv))
 
@@ -75,17 +75,17 @@ class NonLocal(NonLocal2d):
 
     def _dot_product(self, x: Tensor) -> Tensor:
         q, k, v = (project(x, module.conv) for module in (self.theta, self.phi, self.g))
-        k = k / k.shape[1]
-        observe(self, attention=lambda: (q @ k.transpose(1, 2)).unsqueeze(1))
+        share = 1 / k.shape[1]
+        observe(self, attention=lambda: (q @ k.transpose(1, 2)).unsqueeze(1) * share)
         if k.shape[1] <= self.inter_channels:
-            return (q @ k.transpose(1, 2)) @ v
-        return q @ (k.transpose(1, 2) @ v)
+            return torch.baddbmm(q.new_zeros(1), q, k.transpose(1, 2), beta=0, alpha=share) @ v
+        return q @ ((k.transpose(1, 2) @ v) * share)
 
     def _concatenation(self, x: Tensor) -> Tensor:
         w_q, w_k = self.concat_project.conv.weight.view(2, -1)
         # w_q . theta_i is one linear form of x_i: theta and phi themselves are never needed
         a, b = (
-            (w @ module.conv.weight.flatten(1)) @ x + w @ module.conv.bias
+            score(x, w @ module.conv.weight.flatten(1), w @ module.conv.bias)
             for w, module in ((w_q, self.theta), (w_k, self.phi))
         )  # fmt: skip
         v = project(x, self.g.conv)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
-from harness_plugins.blocks.tokens import pool
+from harness_plugins.blocks.tokens import pool, score
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from harness.slots import attention_method, observe
 
@@ -87,7 +87,7 @@ class PolarizedSelfAttention(nn.Module):
 
     def _channel_gate(self, x: Tensor) -> Tensor:
         """A^ch: (B, d, N) -> (B, d)."""
-        attention = (self.channel_query.weight.flatten(1) @ x).squeeze(1).softmax(-1)
+        attention = score(x, self.channel_query.weight.flatten()).softmax(-1)
         context = pool(x, attention) @ self.channel_value.weight.flatten(1).t()
         return self.up(context).sigmoid()
 
@@ -96,8 +96,8 @@ class PolarizedSelfAttention(nn.Module):
         query = x.mean(-1) @ self.spatial_query.weight.flatten(1).t()
         keys = self.spatial_value.weight.flatten(1)
         if self.variant == "official_s":
-            return torch.bmm(query.unsqueeze(1), (keys @ x).softmax(-1).to(query.dtype)).squeeze(1).sigmoid()
+            return score(F.conv1d(x, keys.unsqueeze(-1)).softmax(-1).to(query.dtype), query).sigmoid()
         if self.variant != "official_p":
             query = query.softmax(-1)
-        logits = torch.bmm((query @ keys).unsqueeze(1), x).squeeze(1)
+        logits = score(x, query @ keys)
         return (logits.softmax(-1) if self.variant == "official_p" else logits).sigmoid()

@@ -33,12 +33,15 @@ class SqueezeExcite(SELayer):
     """
 
     def __init__(self, channels: int, ratio: int = 16, divisor: int = 1, residual: bool = False) -> None:
-        super().__init__(channels, squeeze_channels=make_divisible(max(channels // ratio, 1), divisor), return_weight=True)
+        super().__init__(channels, squeeze_channels=make_divisible(max(channels // ratio, 1), divisor))
         self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, d, H, W) -> (B, d, H, W)."""
-        gate = super().forward(x)
+        # one vector per image: two products, where a convolution of a 1x1 map would cost more than it computes
+        squeeze, excite = self.conv1.conv, self.conv2.conv
+        hidden = F.relu(F.linear(x.mean((2, 3)), squeeze.weight.flatten(1), squeeze.bias))
+        gate = F.linear(hidden, excite.weight.flatten(1), excite.bias).sigmoid()[..., None, None]
         observe(self, channel=gate)
         y = x * gate
         return F.relu(x + y) if self.residual else y

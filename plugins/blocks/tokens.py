@@ -19,13 +19,16 @@ def project(tokens: Tensor, conv: nn.Conv2d, shift: Tensor | None = None) -> Ten
         shift: (B, D), one offset per image; how whitening is folded into the projection.
 
     Returns:
-        (B, N, D), contiguous.
+        (B, N, D); contiguous where :func:`attend` uses the fused kernel, which wants that.
     """
-    batch, channels, _ = tokens.shape
-    weight = conv.weight.flatten(1).t().expand(batch, channels, conv.out_channels)
-    offset = tokens.new_zeros(1) if conv.bias is None else conv.bias
+    weight, bias = conv.weight.squeeze(-1), conv.bias
+    if tokens.shape[-1] < _FUSED_FROM:
+        y = F.conv1d(tokens, weight, bias)
+        return (y if shift is None else y + shift.unsqueeze(-1)).transpose(1, 2)
+    offset = tokens.new_zeros(1) if bias is None else bias
     if shift is not None:
         offset = (offset + shift).unsqueeze(1)
+    weight = weight.squeeze(-1).t().expand(len(tokens), -1, -1)
     return torch.baddbmm(offset, tokens.transpose(1, 2), weight)
 
 
@@ -35,21 +38,24 @@ def expand(tokens: Tensor, conv: nn.Conv2d, offset: Tensor | None = None) -> Ten
     Args:
         tokens: (B, N, D).
         conv: 1x1, D -> C.
-        offset: (B, C), one per image.
+        offset: (B, C), one per image, instead of b.
 
     Returns:
         (B, C, N), contiguous.
     """
-    weight = conv.weight.flatten(1).expand(len(tokens), conv.out_channels, -1)
-    bias = tokens.new_zeros(1) if conv.bias is None else conv.bias
-    if offset is not None:
-        bias = bias + offset
+    bias = conv.bias if offset is None else offset
+    if tokens.shape[1] < _FUSED_FROM and offset is None:
+        return F.conv1d(tokens.transpose(1, 2), conv.weight.squeeze(-1), bias)
+    weight = conv.weight.flatten(1).expand(len(tokens), -1, -1)
+    bias = tokens.new_zeros(1) if bias is None else bias
     return torch.baddbmm(bias.unsqueeze(-1), weight, tokens.transpose(1, 2))
 
 
 def attention_map(q: Tensor, k: Tensor, scale: float = 1.0) -> Tensor:
     """softmax_j(scale * q_i . k_j), (B, N, d) x (B, M, d) -> (B, 1, N, M); rows sum to 1."""
-    return ((q * scale) @ k.transpose(-2, -1)).softmax(-1).unsqueeze(1)
+    # scaled inside the product: a pass over q or over the logits less
+    logits = torch.baddbmm(q.new_zeros(1), q, k.transpose(1, 2), beta=0, alpha=scale)
+    return logits.softmax(-1).unsqueeze(1)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
@@ -73,6 +79,15 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
     return y.squeeze(1)[..., :out]
 
 
+def score(tokens: Tensor, vector: Tensor, bias: Tensor | None = None) -> Tensor:
+    """w . x_j + b for every position: (B, C, N) with w (C,) or one per image (B, C) -> (B, N)."""
+    rows = vector.expand(len(tokens), -1).unsqueeze(1)
+    # a batched product, which reads the map once; a plain one would first copy it transposed
+    scores = torch.bmm(rows, tokens).squeeze(1)
+    return scores if bias is None else scores + bias
+
+
 def pool(tokens: Tensor, weights: Tensor) -> Tensor:
     """sum_j a_j x_j: (B, C, N) and (B, N) -> (B, C)."""
-    return torch.bmm(tokens, weights.to(tokens.dtype).unsqueeze(-1)).squeeze(-1)
+    # the transposed view, not unsqueeze(-1): its strides select the faster kernel
+    return torch.bmm(tokens, weights.to(tokens.dtype).unsqueeze(1).transpose(1, 2)).squeeze(-1)
