@@ -55,7 +55,7 @@ def main() -> None:
     folder = data.ensure(planned.benchmarks[options.benchmark], None)
 
     from harness import openmmlab
-    from harness.engine import run_plan
+    from harness.engine.run import run_plan
 
     openmmlab.setup()
     load_plugins(set(trial.plugins), files)
