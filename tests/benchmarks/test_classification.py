@@ -43,7 +43,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("data", [{"format": "synthetic", "train": 12, "test": 8, "size": 48}, {"format": "digits"}], ids=["scenes", "digits"])
+@pytest.mark.parametrize("data", [{"format": "synthetic", "train": 12, "test": 8}, {"format": "digits"}], ids=["scenes", "digits"])
 def test_generation_is_deterministic_and_passes_its_own_check(tmp_path, data):
     entry = bench(**data)
     for name in ("a", "b"):

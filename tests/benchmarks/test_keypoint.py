@@ -303,7 +303,10 @@ def test_scores_agree_with_a_slow_reference():
     assert metrics[scores.PCK] == pytest.approx(slow_pck(predicted, truth, flags, lengths))
     for name, flag in scores.FLAGS.items():
         assert metrics[f"{scores.PCK}/{name}"] == pytest.approx(slow_pck(predicted, truth, flags == flag, lengths))
-    each = [[np.hypot(*(p - t)) if np.isfinite(p).all() else lengths[n] for p, t, f in zip(predicted[n], truth[n], flags[n], strict=True) if f] for n in range(9)]
+    each = [
+        [np.hypot(*(predicted[n, k] - truth[n, k])) if np.isfinite(predicted[n, k]).all() else lengths[n] for k in range(5) if flags[n, k]]
+        for n in range(9)
+    ]
     assert metrics["median_px"] == pytest.approx(np.median(np.concatenate(each)))
     for n, errors in enumerate(each):
         assert per_sample["mean_px"][n] == pytest.approx(np.mean(errors) if errors else np.nan, nan_ok=True, rel=1e-5)
@@ -323,8 +326,13 @@ def test_metric_agrees_with_mmpose_and_the_floors_scores(openmmlab):
     metric = METRICS.build({"type": "KeypointAccuracy"})
     for n in range(len(truth)):
         raw = np.concatenate([truth[n], flags[n][:, None]], axis=1).ravel().tolist()
-        truths = {"keypoints": truth[n][None], "keypoints_visible": (flags[n][None] > 0).astype(float), "bboxes": np.array([[0, 0, lengths[n], 9]])}
-        metric.process(None, [{"pred_instances": {"keypoints": predicted[n][None]}, "gt_instances": truths, "raw_ann_info": {"keypoints": raw}}])
+        labels = {
+            "keypoints": truth[n][None],
+            "keypoints_visible": (flags[n][None] > 0).astype(float),
+            "bboxes": np.array([[0, 0, lengths[n], 9]]),
+        }
+        sample = {"pred_instances": {"keypoints": predicted[n][None]}, "gt_instances": labels, "raw_ann_info": {"keypoints": raw}}
+        metric.process(None, [sample])
     expected, per_sample = scores.summary(scores.distances(predicted, truth, flags, lengths), flags, lengths)
     assert metric.evaluate(len(truth)) == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(metric.per_sample["mean_px"], per_sample["mean_px"], rtol=1e-5)

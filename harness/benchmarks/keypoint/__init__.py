@@ -42,12 +42,16 @@ class Keypoint(Family):
     def config(self, bench: Benchmark, fillings: dict[str, Filling], seed: int) -> dict[str, Any]:
         data, model, schedule = benchmarks.options(bench)
         codec = _codec(data, model)
+        train, test = (
+            config.loader(_dataset(data, codec, train=train), schedule.batch_size, train=train, collate="pseudo_collate")
+            for train in (True, False)
+        )
         evaluators = [{"type": "KeypointAccuracy"}, *([{"type": "KeypointAP"}] if data.has_ap else [])]
         return {
             "default_scope": "mmpose",
             "model": config.attend(_model(data, model, codec), model, fillings, data.size[::-1]),
-            "train_dataloader": config.loader(_dataset(data, codec, train=True), schedule.batch_size, train=True, collate="pseudo_collate"),
-            "test_dataloader": config.loader(_dataset(data, codec, train=False), schedule.batch_size, train=False, collate="pseudo_collate"),
+            "train_dataloader": train,
+            "test_dataloader": test,
             "test_evaluator": evaluators,
             **config.training(schedule),
         }

@@ -101,7 +101,8 @@ def _images(root: Path, folder: str, name: str, entries: list[Any], problems: li
         try:
             size = measure(file, header_only=True)
         except ValueError as reason:
-            problems.append(Problem(f"{folder}/{entry['file_name']}", str(reason), "fetch it again; until then it is not used", fatal=False))
+            there = f"{folder}/{entry['file_name']}"
+            problems.append(Problem(there, str(reason), "fetch it again; until then it is not used", fatal=False))
             continue
         said = (entry.get("width", size[0]), entry.get("height", size[1]))
         if said != size:
@@ -127,7 +128,8 @@ def _pose(where: str, annotation: dict[str, Any], files: _Files, data: CocoData,
     values = annotation["keypoints"]
     if not isinstance(values, list) or len(values) != 3 * data.count:
         found = len(values) if isinstance(values, list) else "no"
-        return note(f"{found} keypoint values, {3 * data.count} expected (x, y, flag of {data.count} points)", "correct it, or data.keypoints")
+        what = f"{found} keypoint values, {3 * data.count} expected (x, y, flag of {data.count} points)"
+        return note(what, "correct it, or data.keypoints")
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return note("a keypoint value is no number", "correct it; unlabelled points are 0, 0, 0")
     raw = np.array(values, dtype=float).reshape(-1, 3)
@@ -141,8 +143,8 @@ def _pose(where: str, annotation: dict[str, Any], files: _Files, data: CocoData,
     if not data.whole_image:
         found = _box(annotation.get("bbox"), size)
         if found is None:
-            note(f"bbox {annotation.get('bbox')!r:.60} is no box (x, y, width, height) inside the image", "correct it; until then it is not used", fatal=False)
-            return None
+            what = f"bbox {annotation.get('bbox')!r:.60} is no box (x, y, width, height) inside the image"
+            return note(what, "correct it; until then it is not used", fatal=False)
         box = found
     if isinstance(annotation.get("area"), int | float) and annotation["area"] > 0:
         area = float(annotation["area"])

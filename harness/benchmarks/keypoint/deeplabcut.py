@@ -49,7 +49,8 @@ def _files(root: Path, data: DeepLabCutData, reading: Reading) -> list[Path]:
     files = [root / name for name in ([data.csv] if isinstance(data.csv, str) else data.csv)]
     for file in files:
         if not file.is_file():
-            reading.problems.append(Problem(file.relative_to(root).as_posix(), "the label file is missing", "put it there, or correct data.csv"))
+            where = file.relative_to(root).as_posix()
+            reading.problems.append(Problem(where, "the label file is missing", "put it there, or correct data.csv"))
     return [file for file in files if file.is_file()]
 
 
@@ -70,7 +71,8 @@ def _table(
     heads = [line[0].strip().lower() if line else "" for line in lines[:4]]
     if heads[:3] != list(_HEADER):
         many = " (a multi-animal project, which is not supported)" if "individuals" in heads else ""
-        note(where, f"the first three rows start with {', '.join(heads[:3]) or 'nothing'}, not with {', '.join(_HEADER)}{many}", "export it again")
+        found = ", ".join(heads[:3]) or "nothing"
+        note(where, f"the first three rows start with {found}, not with {', '.join(_HEADER)}{many}", "export it again")
         return None
     # newer versions give the path's three parts a column each
     first = next((i for i, cell in enumerate(lines[1]) if i and cell.strip()), 1)

@@ -90,7 +90,7 @@ def _figure(rng: np.random.Generator, size: tuple[int, int], mirrored: bool) -> 
     import numpy as np
 
     width, height = size
-    unit = min(size) * float(rng.uniform(0.85, 1.1))
+    unit = min(size) * float(rng.uniform(0.9, 1.1))
     while True:
         points = _pose(rng, unit, mirrored)
         low, high = points.min(axis=0) - 3, points.max(axis=0) + 3
@@ -105,8 +105,8 @@ def _figure(rng: np.random.Generator, size: tuple[int, int], mirrored: bool) -> 
     covered = np.zeros(len(NAMES), bool)
     for upper, end in (("elbow", "hand"), ("knee", "foot")):
         side = ("left", "right")[rng.integers(2)]
-        middle = (points[NAMES.index(f"{side}_{upper}")] + points[NAMES.index(f"{side}_{end}")]) / 2 + rng.normal(0, 0.03 * unit, 2)
-        half = unit * float(rng.uniform(0.14, 0.18))
+        middle = (points[NAMES.index(f"{side}_{upper}")] + points[NAMES.index(f"{side}_{end}")]) / 2 + rng.uniform(-0.06, 0.06, 2) * unit
+        half = unit * float(rng.uniform(0.16, 0.21))
         x0, y0, x1, y1 = (round(float(v)) for v in (*np.clip(middle - half, 0, size), *np.clip(middle + half, 0, size)))
         image[y0:y1, x0:x1] = _texture(rng, y1 - y0, x1 - x0, 95.0)
         x, y = points.T
@@ -118,7 +118,7 @@ def _pose(rng: np.random.Generator, unit: float, mirrored: bool) -> np.ndarray:
     """Joints (K, 2) of a figure whose hip is the origin, y down."""
     import numpy as np
 
-    turn = float(rng.uniform(-0.6, 0.6))
+    turn = float(rng.uniform(-0.4, 0.4))
     axis = np.array([np.sin(turn), -np.cos(turn)])  # from the hip to the neck
     side = np.array([axis[1], -axis[0]])  # to the viewer's left of an upright figure
 
@@ -141,19 +141,19 @@ def _pose(rng: np.random.Generator, unit: float, mirrored: bool) -> np.ndarray:
 
 
 def _arm(rng: np.random.Generator) -> tuple[float, float]:
-    upper = float(rng.uniform(0.5, 2.3))
-    return upper, upper + float(rng.uniform(-0.2, 1.1))
+    upper = float(rng.uniform(0.6, 2.1))
+    return upper, upper + float(rng.uniform(-0.3, 0.8))
 
 
 def _leg(rng: np.random.Generator) -> tuple[float, float]:
-    upper = float(rng.uniform(0.25, 1.1))
-    return upper, upper + float(rng.uniform(-0.6, 0.3))
+    upper = float(rng.uniform(0.4, 1.2))
+    return upper, upper + float(rng.uniform(-0.5, 0.3))
 
 
 def _draw(canvas: np.ndarray, points: np.ndarray, thickness: int) -> None:
     import cv2
 
-    at = {name: tuple(int(round(v)) for v in point) for name, point in zip(NAMES, points, strict=True)}
+    at = {name: tuple(round(float(v)) for v in point) for name, point in zip(NAMES, points, strict=True)}
     for a, b in BONES:
         cv2.line(canvas, at[a], at[b], _colour(b), thickness)
     cv2.circle(canvas, at["head"], round(thickness * 1.4), _COLOURS["head"], -1)

@@ -59,7 +59,8 @@ def _split(root: Path, data: MMPoseData, files: MMPoseFiles, reading: Reading, *
     try:
         built = DATASETS.build(dataset(data, files, [], train=train, root=str(root)))
     except Exception as error:  # whatever a third-party reader meets in a malformed file
-        reading.problems.append(Problem(files.ann_file, f"mmpose's {data.type} cannot read it ({error!r:.200})", "mend the file, or name another class"))
+        what = f"mmpose's {data.type} cannot read it ({error!r:.200})"
+        reading.problems.append(Problem(files.ann_file, what, "mend the file, or name another class"))
         return []
     if built.metainfo["num_keypoints"] != data.count:
         what = f"{data.type} has {built.metainfo['num_keypoints']} keypoints, data.keypoints says {data.count}"
