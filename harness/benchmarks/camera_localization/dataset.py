@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset, Compose
@@ -38,8 +40,6 @@ class PoseDataset(BaseDataset):
         super().__init__(pipeline=pipeline, serialize_data=False)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        from pathlib import Path
-
         items = [
             {
                 "img_path": str(Path(self.root, frame.image)),
@@ -100,12 +100,9 @@ class RememberedImage:
 
     def _read(self, results: dict[str, Any]) -> np.ndarray:
         try:
-            image = self.transforms(results)["img"]
-        except (OSError, AttributeError, TypeError) as error:  # mmcv passes what cv2 could not decode on as None
-            raise DataError(f"{results['img_path']}: the image cannot be read. Mend: restore it.") from error
-        if image is None:
-            raise DataError(f"{results['img_path']}: the image cannot be read. Mend: restore it.")
-        return image
+            return self.transforms(results)["img"]
+        except (OSError, AssertionError, cv2.error) as error:  # mmcv asserts that cv2 could decode
+            raise DataError(f"{results['img_path']}: the image cannot be read. Restore it; `harness data check` lists all.") from error
 
 
 @TRANSFORMS.register_module()

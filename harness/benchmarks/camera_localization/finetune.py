@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from torch import nn
 
 from harness.benchmarks.camera_localization.dataset import AugmentWhen
 
@@ -29,13 +30,24 @@ class FineTunePosition(Hook):
     def before_train_epoch(self, runner: Any) -> None:
         if runner.epoch < self.begin:
             return
-        model = getattr(runner.model, "module", runner.model)
+        model = _bare(runner.model)
         model.position_only = True
-        model.requires_grad_(False).eval()
-        model.head.position_regressor.requires_grad_(True).train()
+        model.requires_grad_(False)
+        model.head.position_regressor.requires_grad_(True)
         for transform in runner.train_dataloader.dataset.pipeline.transforms:
             if isinstance(transform, AugmentWhen):
                 transform.active = True
         if runner.epoch == self.begin:
             for group in runner.optim_wrapper.param_groups:
                 group["lr"] = group["initial_lr"] = self.lr
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        # only here, since mmengine's loop puts the whole model into training mode after before_train_epoch
+        if runner.epoch >= self.begin and batch_idx == 0:
+            model = _bare(runner.model).eval()
+            model.head.position_regressor.train()
+
+
+def _bare(model: nn.Module) -> nn.Module:
+    """The model inside a distributed wrapper."""
+    return getattr(model, "module", model)

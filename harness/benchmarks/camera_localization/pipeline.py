@@ -109,7 +109,12 @@ def _dataset(data: CameraData, split: str) -> dict[str, Any]:
     )
     plain = [{"type": "mmpretrain.CenterCrop", "crop_size": data.crop}] if data.crop else []
     augmented = [{"type": "mmpretrain.RandomCrop", "crop_size": data.crop}] if data.crop else []
-    augmented.append({"type": "mmpretrain.ColorJitter", "brightness": 0.5, "contrast": 0.5, "saturation": 0.5, "hue": 0.2})
+    # torchvision's jitter is the authors'; OpenMMLab's own cannot turn the hue back under NumPy 2
+    augmented += [
+        {"type": "mmpretrain.NumpyToPIL", "to_rgb": True},
+        {"type": "mmpretrain.torchvision/ColorJitter", "brightness": 0.5, "contrast": 0.5, "saturation": 0.5, "hue": 0.2},
+        {"type": "mmpretrain.PILToNumpy", "to_bgr": True},
+    ]
     crop = [{"type": "AugmentWhen", "plain": plain, "augmented": augmented, "active": data.augment}] if train else plain
     return {
         "type": "PoseDataset",
@@ -125,7 +130,7 @@ def _add_stage(config: dict[str, Any], schedule: CameraSchedule) -> None:
     """Append the second training stage: its epochs, its learning-rate steps and the hook that switches."""
     begin, stage = schedule.epochs, schedule.finetune
     for scheduler in config["param_scheduler"]:
-        scheduler.setdefault("end", begin)
+        scheduler.update(begin=scheduler.get("begin", 0), end=scheduler.get("end", begin))
     end = begin + stage.epochs
     config["param_scheduler"].append({"type": "StepLR", "step_size": stage.step, "gamma": 0.1, "by_epoch": True, "begin": begin, "end": end})
     config["train_cfg"]["max_epochs"] = end
