@@ -9,6 +9,9 @@ from torch.nn import functional as F
 _FUSED_FROM = 1024
 """Number of keys from which the fused kernel pays: below, the N x N matrix is small and two plain products are faster."""
 
+_PADDED_UP_TO = 128
+_MATRIX_UP_TO = 8192
+
 
 def project(tokens: Tensor, conv: nn.Conv2d, shift: Tensor | None = None) -> Tensor:
     """A 1x1 convolution that returns tokens: W x_i + b + shift.
@@ -69,13 +72,15 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
     Returns:
         (B, N, e).
     """
-    if k.shape[1] < _FUSED_FROM:
+    count, width, out = k.shape[1], q.shape[-1], v.shape[-1]
+    # values narrower than the keys are padded for the fused kernel, which for wide keys costs more than the matrix does
+    padding_costs = out < width and width > _PADDED_UP_TO and count < _MATRIX_UP_TO
+    if count < _FUSED_FROM or padding_costs:
         return attention_map(q, k, scale).squeeze(1).to(v.dtype) @ v
-    width, out = q.shape[-1], v.shape[-1]
     if out < width:
         # one head width for all three: the CPU kernel asks for it
         v = F.pad(v, (0, width - out))
-    y = F.scaled_dot_product_attention(q.unsqueeze(1), k.unsqueeze(1), v.unsqueeze(1), scale=scale)
+    y = F.scaled_dot_product_attention(*(t.contiguous().unsqueeze(1) for t in (q, k, v)), scale=scale)
     return y.squeeze(1)[..., :out]
 
 
