@@ -30,7 +30,7 @@ _BEYOND = tuple(
 
 _PEAK, _JOINT = 16, 32
 
-_STRIDE = 8
+_STRIDE = 32
 """Steps that one look-up climbs; a power of two."""
 
 
@@ -139,7 +139,7 @@ def _component_boxes(values: np.ndarray, higher: np.ndarray, connectivity: int) 
     role *= flat > 0  # pixels of value 0 are in no level set
     marked = np.flatnonzero(role)
     role = role[marked]
-    peaks, joints, *rims = (marked[(role & bit) > 0] for bit in (_PEAK, _JOINT, 1, 2, 4, 8))
+    peaks, joints = marked[(role & _PEAK) > 0], marked[(role & _JOINT) > 0]
 
     uphill = np.where(rules.groups > 0, offsets[rules.member[:, 0]], 0).take(mask)
     uphill += np.arange(flat.size)
@@ -160,13 +160,13 @@ def _component_boxes(values: np.ndarray, higher: np.ndarray, connectivity: int) 
     joint = np.repeat(joints, count)
     members = rules.member[mask[joint]]
     starts = [joint + offsets[members[np.arange(len(joint)), which]] for which in (np.zeros_like(second), second)]
-    where = np.concatenate([*starts, *rims])
-    found, heights = basin(where), flat[joint].astype(np.int64)
+    found, heights = basin(np.concatenate([*starts, marked])), flat[joint].astype(np.int64)
     real, number = _absorb(flat[peaks].astype(np.int64), found[: 2 * len(joint)].reshape(2, -1), heights)
-    owners = np.split(number[found], np.cumsum([len(part) for part in (*starts, *rims)])[:-1])
-    apart = owners[0] != owners[1]
-    tree = _grow(real, np.stack(owners[:2], axis=1)[apart], heights[apart])
-    return tree.level, _boxes(flat, values.shape, tree, rims, owners[2:])
+    first, other, owner = np.split(number[found], [len(joint), 2 * len(joint)])
+    rims = [(role & (1 << side)) > 0 for side in range(4)]
+    apart = first != other
+    tree = _grow(real, np.stack([first, other], axis=1)[apart], heights[apart])
+    return tree.level, _boxes(flat, values.shape, tree, [marked[rim] for rim in rims], [owner[rim] for rim in rims])
 
 
 def _absorb(peaks: np.ndarray, pairs: np.ndarray, heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
