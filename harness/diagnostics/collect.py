@@ -90,7 +90,8 @@ class Collector:
             mass, random = measures.within_category_mass(attention, labels.flatten(1))
             self._add("within_category_mass", layer, mass)
             self._add("within_category_random", layer, random)
-        self.maps[layer] = attention.mean(dim=2)[0]
+        if attention.shape[-2] == attention.shape[-1]:  # keys that are no positions (bases, objects) make no picture
+            self.maps[layer] = attention.mean(dim=2)[0]
 
     def _spatial(self, layer: str, spatial: Tensor) -> None:
         flat = spatial.flatten(2)

@@ -50,7 +50,7 @@ class AsymmetricNonLocal(nn.Module):
 
     Parameters (APNB): Cm + 2m (key), Cm + m (value), mC + C (out), 2C² + 2C (join); AFNB the same with the key and
     value projections of width C_low, and Cm + 2m more for its own query projection. Complexity O(110 N m).
-    Map: (B, 1, N, 110), rows sum to 1; one for each of the two blocks.
+    Attention: (B, 1, N, 110), rows sum to 1; one for each of the two blocks.
 
     Zhu, Xu, Bai, Huang, Bai, "Asymmetric Non-local Neural Networks for Semantic Segmentation", ICCV 2019, section
     3; authors' code MendelXu/ANN. ``mmseg.ANNHead`` has AFNB before the first 3x3 convolution, on the backbone's own

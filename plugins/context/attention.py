@@ -81,7 +81,7 @@ class FusedAttentionBlock(SelfAttentionBlock):
         k, v = self._keys(self.key_project(key_feats)), self._keys(self.value_project(key_feats))
         scale = self.channels**-0.5
         if self.report:
-            slots.observe(self, q=q, k=k, map=lambda: (scale * q @ k.mT).softmax(-1))
+            slots.observe(self, q=q, k=k, attention=lambda: (scale * q @ k.mT).softmax(-1))
         context = attend(q, k, v, scale).squeeze(1).mT.unflatten(2, query_feats.shape[2:])
         return context if self.out_project is None else self.out_project(context)
 

@@ -19,7 +19,7 @@ class CrissCross(nn.Module):
     Two passes reach every position. γ starts at zero: the identity at first.
 
     Parameters: 2(C⌊C/8⌋ + ⌊C/8⌋) + C² + C + 1. Complexity O(N (H + W) C) a pass.
-    Map: (B, 1, N, N), zero off the cross, rows sum to 1; one for each pass.
+    Attention: (B, 1, N, N), zero off the cross, rows sum to 1; one for each pass.
 
     Huang, Wang, Wang, Huang, Shi, Liu, "CCNet: Criss-Cross Attention for Semantic Segmentation", ICCV 2019, section 3.2;
     authors' code speedinghzl/CCNet. Pure PyTorch in mmcv since 1.3.13: no compiled op is needed. As the context of this
@@ -37,7 +37,7 @@ class CrissCross(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for _ in range(self.recurrence):
-            slots.observe(self, map=lambda x=x: self._map(x))
+            slots.observe(self, attention=lambda x=x: self._map(x))
             x = self.cca(x)
         return x
 

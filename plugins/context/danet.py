@@ -15,7 +15,7 @@ class PositionAttention(PAM):
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = (p(x).flatten(2).mT.unsqueeze(1) for p in (self.query_project, self.key_project, self.value_project))
-        slots.observe(self, map=lambda: (q @ k.mT).softmax(-1))
+        slots.observe(self, attention=lambda: (q @ k.mT).softmax(-1))
         return self.gamma(attend(q, k, v, scale=1.0).squeeze(1).mT.unflatten(2, x.shape[2:])) + x
 
 
@@ -30,7 +30,7 @@ class DualAttention(nn.Module):
     Both γ start at zero: the output is 2x at first. No 1/√d scale.
 
     Parameters: 2(Cm + m) + C² + C + 2 with m = C/8. Complexity O(N² C + N C²).
-    Map: (B, 1, N, N) of the position module, rows sum to 1.
+    Attention: (B, 1, N, N) of the position module, rows sum to 1.
 
     Fu, Liu, Tian, Li, Bao, Fang, Lu, "Dual Attention Network for Scene Segmentation", CVPR 2019, section 3;
     authors' code junfu1115/DANet. The modules are ``mmseg.DAHead``'s. Its 3x3 convolutions before and behind each

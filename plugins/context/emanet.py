@@ -27,7 +27,7 @@ class ExpectationMaximizationAttention(nn.Module):
     mmseg, which therefore freezes it).
 
     Parameters: C² + C (W_1, frozen), C² + 2C (W_2, BN); the bases, CK numbers, are no parameters. Complexity O(NKCT).
-    Map: (B, 1, N, K), how much each basis explains each position; rows sum to 1.
+    Attention: (B, 1, N, K), how much each basis explains each position; rows sum to 1.
 
     Li, Zhong, Wu, Yang, Lin, Liu, "Expectation-Maximization Attention Networks for Semantic Segmentation", ICCV
     2019, sections 3.2 to 3.5; authors' code XiaLiPKU/EMANet. The ReLU before W_2 is mmseg's and the authors' code's, not
@@ -51,7 +51,7 @@ class ExpectationMaximizationAttention(nn.Module):
         mid = self.ema_mid_conv(x)
         # the module replaces its bases in training, after the map has been made from the old ones
         bases = self.ema_module.bases
-        slots.observe(self, map=lambda: self._responsibilities(mid, bases))
+        slots.observe(self, attention=lambda: self._responsibilities(mid, bases))
         rebuilt = F.relu(self.ema_module(mid))
         return F.relu(x + self.ema_out_conv(rebuilt))
 

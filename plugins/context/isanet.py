@@ -35,7 +35,7 @@ class InterlacedSparseAttention(nn.Module):
     y = ReLU(BN(W [A_local(A_global(x)), x])), each A a self-attention with two-layer query and key projections.
 
     Parameters, with m attention channels: 2 × [2(Cm + 2m + m² + 2m) + C² + C + C² + 2C] + 2C² + 2C.
-    Complexity O(N (P_h P_w + N / (P_h P_w)) m). Map: (B, 1, N, N), the product of the two sparse maps (padding left out,
+    Complexity O(N (P_h P_w + N / (P_h P_w)) m). Attention: (B, 1, N, N), the product of the two sparse maps (padding left out,
     so rows sum to 1 only where no padding was needed).
 
     Huang, Yuan, Guo, Zhang, Chen, Wang, "Interlaced Sparse Self-Attention for Semantic Segmentation", arXiv
@@ -71,7 +71,7 @@ class InterlacedSparseAttention(nn.Module):
         y = y.flatten(4, 5).flatten(2, 3)
         inside = (slice(pad_h // 2, pad_h // 2 + height), slice(pad_w // 2, pad_w // 2 + width))
 
-        slots.observe(self, map=lambda: self._map(before, groups, distant.shape[:3], (global_h, global_w), inside))
+        slots.observe(self, attention=lambda: self._map(before, groups, distant.shape[:3], (global_h, global_w), inside))
         return self.out_conv(torch.cat([y[:, :, inside[0], inside[1]], x], dim=1))
 
     def _map(self, before: Tensor, groups: Tensor, batch: torch.Size, grid: tuple[int, int], inside: tuple[slice, slice]) -> Tensor:

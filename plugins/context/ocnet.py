@@ -22,7 +22,7 @@ class ObjectContext(nn.Module):
     with k = ReLU(BN(W_k x)) of width m for queries and keys alike, so the logits are symmetric. W_o starts at zero.
 
     Parameters: Cm + 2m (key), Cm + m (value), mC + C (out), 2C² + 2C (join). Complexity O(N² m).
-    Map: (B, 1, N, N), rows sum to 1.
+    Attention: (B, 1, N, N), rows sum to 1.
 
     Yuan & Wang, "OCNet: Object Context Network for Scene Parsing", arXiv 1809.00916, section 3; authors' code
     PkuRainBow/OCNet.pytorch, ``base_oc_block.py``. mmseg has no OCHead: this is its ``SelfAttentionBlock`` with

@@ -21,7 +21,7 @@ class ObjectContextualRepresentation(nn.Module):
     :math:`y_i = g[\rho(\sum_k w_{ik} \delta(f_k)), x_i]`.
 
     Parameters for K classes: C² + 2C + CK + K (coarse), 2(Cm + 2m + m² + 2m) (φ, ψ), Cm + 2m (δ), mC + 2C (ρ),
-    2C² + 2C (g). Complexity O(N K C). Map: (B, 1, N, K), rows sum to 1.
+    2C² + 2C (g). Complexity O(N K C). Attention: (B, 1, N, K), rows sum to 1.
 
     Yuan, Chen, Wang, "Object-Contextual Representations for Semantic Segmentation", ECCV 2020, section 3;
     authors' code openseg-group/openseg.pytorch. Gathering and attention are ``mmseg.OCRHead``'s. There, as in the paper, the
@@ -47,7 +47,7 @@ class ObjectContextualRepresentation(nn.Module):
         if auxiliary is not None:
             auxiliary["coarse"] = regions
         objects = self.gather(x, regions)
-        slots.observe(self, map=lambda: self._map(x, objects))
+        slots.observe(self, attention=lambda: self._map(x, objects))
         return self.attention(x, objects)
 
     def _map(self, x: Tensor, objects: Tensor) -> Tensor:

@@ -69,7 +69,7 @@ class PointwiseSpatialAttention(nn.Module):
     distributes. Both run on the map shrunk by ``shrink_factor``, with r = f_{1x1}(x) of width c.
 
     Parameters, with M = M_h M_w: 2[Cc + 2c + c² + 2c + cM] + 2cC + 2C (project) + 18C² + 2C (join).
-    Complexity O(N (cM + N c)). Map: (B, 2, n, n) on the shrunk grid, heads collect and distribute, rows sum to 1.
+    Complexity O(N (cM + N c)). Attention: (B, 2, n, n) on the shrunk grid, heads collect and distribute, rows sum to 1.
 
     Zhao, Zhang, Liu, Shi, Loy, Lin, Jia, "PSANet: Point-wise Spatial Attention Network for Scene Parsing", ECCV
     2018, section 3; authors' code hszhao/PSANet. ``mmseg.PSAHead`` needs a compiled op, replaced here by a gather, and
@@ -96,7 +96,7 @@ class PointwiseSpatialAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         parts = [branch(x, self.shrink_factor) for branch in (self.collect, self.distribute)]
-        slots.observe(self, map=lambda: torch.stack([weights.mT for _, weights in parts], dim=1))
+        slots.observe(self, attention=lambda: torch.stack([weights.mT for _, weights in parts], dim=1))
         z = self.proj(torch.cat([features for features, _ in parts], dim=1))
         odd = bool(x.shape[2] % self.shrink_factor and x.shape[3] % self.shrink_factor)
         z = F.interpolate(z, size=x.shape[2:], mode="bilinear", align_corners=odd)

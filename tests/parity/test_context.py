@@ -41,7 +41,7 @@ def image(height: int = 5, width: int = 6) -> torch.Tensor:
 
 def maps(module, *inputs, **keywords):
     found = []
-    with slots.observing(lambda _module, values: found.append(values["map"]())), torch.no_grad():
+    with slots.observing(lambda _module, values: found.append(values["attention"]())), torch.no_grad():
         module(*inputs, **keywords)
     return found
 
