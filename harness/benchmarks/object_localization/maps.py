@@ -51,6 +51,16 @@ class MapRecorder:
         if keys is not None and keys.ndim == 4:
             self.keys = _on_grid(keys.transpose(1, 2).flatten(2).transpose(1, 2), grid)
 
+    def projected(self, _module: nn.Module, _inputs: Any, output: Tensor) -> None:
+        """Forward hook of a linear layer that computes queries, keys and values: (B, N, 3d), keys in the middle."""
+        self.keys = _on_grid(output.detach().chunk(3, dim=-1)[1].transpose(1, 2), self._image)
+
+
+def last_projection(backbone: nn.Module) -> nn.Linear | None:
+    """The layer of a transformer's last self-attention that computes its queries, keys and values together."""
+    found = [m.qkv for m in backbone.modules() if isinstance(getattr(m, "qkv", None), nn.Linear)]
+    return found[-1] if found else None
+
 
 def _value(offered: Any) -> Tensor | None:
     value = offered() if callable(offered) and not isinstance(offered, Tensor) else offered
@@ -75,7 +85,9 @@ def recording(model: nn.Module, image: tuple[int, int]) -> Iterator[MapRecorder]
         image: (H, W) of the model's input, the aspect ratio where a module's own grid is not known.
     """
     recorder = MapRecorder(image)
-    hooks = [m.register_forward_pre_hook(recorder.entered) for m in model.modules() if hasattr(type(m), "plugin_name")]
+    projection = last_projection(model.backbone)
+    hooks = [] if projection is None else [projection.register_forward_hook(recorder.projected)]
+    hooks += [m.register_forward_pre_hook(recorder.entered) for m in model.modules() if hasattr(type(m), "plugin_name")]
     try:
         with observing(recorder):
             yield recorder

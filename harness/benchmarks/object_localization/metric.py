@@ -100,7 +100,7 @@ class BoxMetric(BaseMetric):
         sources = Counter(result["source"] for result in test)
         self.notes = [f"score map: {', '.join(f'{name} ({count} images)' for name, count in sources.most_common())}"]
         if hits:
-            self.notes.append(f"corloc: threshold {threshold:.2f}, chosen on {len(hits)} images outside the test set")
+            self.notes.append(f"corloc: threshold {threshold:.2f}, chosen on {len(hits)} images of the training or validation split")
         return {
             "maxboxaccv2": float(np.mean([metrics[f"maxboxaccv2@{delta:g}"] for delta in DELTAS])),
             **metrics,

@@ -12,7 +12,8 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from harness.benchmarks.object_localization.discovery import dino_seg, lost
-from harness.benchmarks.object_localization.maps import CAM, class_activation, own_maps, recording
+from harness.benchmarks.object_localization.maps import CAM, class_activation, last_projection, own_maps, recording
+from harness.benchmarks.parts.frozen import FrozenBackbone
 
 
 @MODELS.register_module()
@@ -43,11 +44,17 @@ class LocalizingClassifier(ImageClassifier):
             seen.append(output if output.ndim == 4 else arguments[0])
 
         hook = self.neck.method.register_forward_hook(keep)
+        # the keys of a transformer are not among the features that a frozen backbone remembers
+        frozen = isinstance(self.backbone, FrozenBackbone) and self.box == "lost" and last_projection(self.backbone) is not None
         try:
+            if frozen:
+                self.backbone.caching = False
             with recording(self, tuple(inputs.shape[-2:])) as recorder:
                 feats = self.extract_feat(inputs)
         finally:
             hook.remove()
+            if frozen:
+                self.backbone.caching = True
         predicted = self.head.predict(feats, data_samples, **kwargs)
         features = seen[-1].float()
         scores = torch.stack([sample.pred_score for sample in predicted])

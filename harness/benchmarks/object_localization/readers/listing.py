@@ -41,9 +41,11 @@ def scan(root: Path, data: LocalizationData) -> Listing:
     else:
         assert isinstance(data, (VocXmlData, SyntheticData))
         listing = scan_voc(root, data.layout, several_labels=data.multi_label)
-    for role in ("train", "test"):
-        if not any(picture.boxes for picture in getattr(listing, role)) and not any(p.fatal for p in listing.problems):
-            listing.add(f"{role} split", "no image has a box", "add annotations, or correct the split")
+    if not any(problem.fatal for problem in listing.problems):
+        boxed = {"test": listing.test, "training" if listing.calibration is None else "calibration": listing.calibration or listing.train}
+        for role, pictures in boxed.items():
+            if not any(picture.boxes for picture in pictures):
+                listing.add(f"{role} split", "no image has a box", "add annotations, or correct the split")
     return listing
 
 

@@ -9,7 +9,7 @@ from harness.benchmarks.object_localization.readers.picture import Box, Listing,
 
 
 def _rows(root: Path, name: str, separator: str | None, columns: int, listing: Listing) -> list[list[str]]:
-    """Rows of a table; the last columns are split off first, since a file name may hold the separator."""
+    """Rows of a table. A file name may hold the separator: it comes first between commas and last between spaces."""
     try:
         text = (root / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -19,7 +19,7 @@ def _rows(root: Path, name: str, separator: str | None, columns: int, listing: L
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        row = line.strip().rsplit(separator, columns - 1) if columns > 1 else [line.strip()]
+        row = line.strip().rsplit(separator, columns - 1) if separator else line.strip().split(None, columns - 1)
         if len(row) != columns:
             listing.add(name, f"line {number} has {len(row)} columns, not {columns}", "restore the official file")
         else:
@@ -71,7 +71,7 @@ def _wsol_split(root: Path, data: WsolData, split: str, listing: Listing, *, nee
         if box:
             boxes.setdefault(name, []).append(box)
     pictures = []
-    for (name,) in _rows(root, f"{folder}/image_ids.txt", None, 1, listing):
+    for (name,) in _rows(root, f"{folder}/image_ids.txt", ",", 1, listing):
         if labels.get(name) is None:
             if name not in labels:
                 listing.add(f"{folder}/image_ids.txt", f"'{name}' has no class", f"add it to {folder}/class_labels.txt")
