@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from harness.benchmarks import family, options
 from harness.benchmarks.camera_localization import floor, geometry, rooms
@@ -279,10 +280,26 @@ def test_a_trial_reports_what_the_family_promises(openmmlab, root, tmp_path, met
     )
     assert outcome.metrics["position_median_m/room-1"] == pytest.approx(float(np.median(outcome.per_sample["position_error_m"][:6])), rel=1e-6)
     assert trial(root, tmp_path / "b", method).metrics == outcome.metrics
+    artifacts = tmp_path / "a" / "artifacts"
+    for name, width in (("trajectories.png", 800), ("errors.png", 1300)):
+        assert Image.open(artifacts / name).size[0] == width
+    saved = np.load(artifacts / "predictions.npz", allow_pickle=False)
+    assert saved["pred_position"].shape == (12, 3)
+
+
+def test_plots_survive_wild_predictions_and_an_empty_scene(tmp_path):
+    from harness.benchmarks.camera_localization import plots
+
+    rng = np.random.default_rng(0)
+    predictions = {"position": rng.normal(size=(9, 3)), "quaternion": rng.normal(size=(9, 4)), "scene": np.repeat([0, 2], [8, 1])}
+    predictions |= {f"pred_{name}": values + 0.1 for name, values in predictions.items()}
+    predictions["pred_position"][0] = np.nan
+    drawn = plots.draw(predictions, ["a", "empty", "c"], [(0.2, 5.0), (0.3, 10.0)], tmp_path / "new")
+    assert all(Image.open(file).size[0] >= 800 for file in drawn)
 
 
 def test_the_second_stage_teaches_the_position_regressor_alone(openmmlab, root, tmp_path, monkeypatch):
-    from harness.benchmarks.camera_localization.finetune import FineTunePosition
+    from harness.benchmarks.camera_localization.hooks import FineTunePosition
 
     states, seen = [], []
 

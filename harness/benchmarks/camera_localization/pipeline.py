@@ -36,7 +36,7 @@ def compose(data: CameraData, model: CameraModel, schedule: CameraSchedule, fill
     """
     if model.frozen and (data.augment or schedule.finetune):
         raise UsageError("a frozen backbone's features are cached, so images cannot be augmented: set data.augment=false and schedule.finetune=null.")
-    config = training(schedule)
+    config = {**training(schedule), "custom_hooks": [{"type": "PosePictures"}]}
     if schedule.optimizer != "SGD":
         config["optim_wrapper"]["optimizer"]["eps"] = schedule.eps
     if schedule.finetune:
@@ -134,4 +134,4 @@ def _add_stage(config: dict[str, Any], schedule: CameraSchedule) -> None:
     end = begin + stage.epochs
     config["param_scheduler"].append({"type": "StepLR", "step_size": stage.step, "gamma": 0.1, "by_epoch": True, "begin": begin, "end": end})
     config["train_cfg"]["max_epochs"] = end
-    config["custom_hooks"] = [{"type": "FineTunePosition", "begin": begin, "lr": stage.lr}]
+    config["custom_hooks"].append({"type": "FineTunePosition", "begin": begin, "lr": stage.lr})

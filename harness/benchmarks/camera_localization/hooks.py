@@ -1,14 +1,18 @@
-"""The second training stage of the Multi-Scene Transformer."""
+"""mmengine hooks of camera-localization trials."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from torch import nn
 
+from harness.benchmarks.camera_localization import plots
 from harness.benchmarks.camera_localization.dataset import AugmentWhen
+from harness.benchmarks.camera_localization.metric import PoseMetric
 
 
 @HOOKS.register_module()
@@ -51,3 +55,24 @@ class FineTunePosition(Hook):
 def _bare(model: nn.Module) -> nn.Module:
     """The model inside a distributed wrapper."""
     return getattr(model, "module", model)
+
+
+@HOOKS.register_module()
+class PosePictures(Hook):
+    """After the test, writes the predicted poses and their plots into the trial's ``artifacts`` folder.
+
+    ``predictions.npz`` holds the arrays of :attr:`PoseMetric.predictions`. A picture that cannot be drawn never costs a trial
+    its result.
+    """
+
+    def after_test(self, runner: Any) -> None:
+        folder = Path(runner.work_dir, "artifacts")
+        for metric in runner.test_evaluator.metrics:
+            if not isinstance(metric, PoseMetric) or not metric.predictions:
+                continue
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                np.savez_compressed(folder / "predictions.npz", **metric.predictions)
+                plots.draw(metric.predictions, metric.scenes, metric.thresholds, folder)
+            except Exception:
+                runner.logger.exception("the pose plots could not be drawn")
