@@ -169,7 +169,7 @@ def test_a_frozen_backbone_takes_blocks_behind_it_only() -> None:
     from harness.benchmarks.parts.frozen import FrozenBackbone
 
     model = _Model({"type": "mmpretrain.ResNet", "depth": 18})
-    model.backbone = FrozenBackbone(model.backbone)
+    model.backbone = FrozenBackbone(model.backbone, "resnet")
     with pytest.raises(UsageError, match=r"Candidates: backbone\.$"):
         _insert(model, "backbone.backbone.layer3", "identity")
     _insert(model, "backbone", "test-add-one-parameter")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from mmengine.registry import MODELS
@@ -42,7 +43,7 @@ def attend(
     if weights:
         load_backbone(built.backbone, weights)
     if frozen:
-        built.backbone = FrozenBackbone(built.backbone)
+        built.backbone = FrozenBackbone(built.backbone, json.dumps(model["backbone"], sort_keys=True))
     if blocks:
         insert_blocks(built, blocks, tuple(input_size))
     # the Runner calls this before training, and would overwrite the weights just loaded

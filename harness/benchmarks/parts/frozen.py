@@ -26,8 +26,10 @@ class FrozenBackbone(nn.Module):
     Forward: (B, 3, H, W) -> the backbone's own tuple of feature maps (B, C_i, H_i, W_i).
     """
 
-    def __init__(self, backbone: nn.Module):
+    def __init__(self, backbone: nn.Module, identity: str):
+        """Wrap ``backbone``; ``identity`` says all that its weights do not: its config (which levels it returns)."""
         super().__init__()
+        self.identity = identity
         self.backbone = backbone.requires_grad_(False)
         self.backbone.eval()  # not chained: OpenMMLab backbones override train() and return nothing
         self.caching = True
@@ -43,7 +45,7 @@ class FrozenBackbone(nn.Module):
     def _key(self, device: torch.device) -> Path:
         if self._folder is None or self._device != device.type:
             hasher = hashlib.blake2b(digest_size=16)
-            hasher.update(f"{self.backbone!r} {torch.__version__} {device.type}".encode())
+            hasher.update(f"{self.identity} {self.backbone!r} {torch.__version__} {device.type}".encode())
             for name, value in self.backbone.state_dict().items():
                 hasher.update(name.encode())
                 hasher.update(value.detach().cpu().contiguous().numpy().tobytes())

@@ -1,0 +1,39 @@
+"""Draw samples of the synthetic benchmarks with their annotations: python docs/make_pictures.py"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from harness import benchmarks, data
+from harness.catalog import load_catalog
+
+SIDE = 160
+
+
+def sheet(name: str, count: int = 6) -> np.ndarray:
+    """Samples of a benchmark in two rows: as they are, and annotated."""
+    bench = load_catalog().benchmarks[name]
+    samples = benchmarks.family(bench.family).samples(bench, data.ensure(bench, None), count)
+
+    def row(pictures: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate([cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) for picture in pictures], axis=1)
+
+    return np.concatenate([row([sample.image for sample in samples]), row([sample.annotated for sample in samples])])
+
+
+def main() -> None:
+    """Write ``docs/pictures/<benchmark>.png`` for every synthetic benchmark."""
+    folder = Path(__file__).parent / "pictures"
+    folder.mkdir(exist_ok=True)
+    for bench in load_catalog().benchmarks.values():
+        if bench.tier == "synthetic":
+            file = folder / f"{bench.id}.png"
+            cv2.imwrite(str(file), sheet(bench.id)[..., ::-1])
+            print(f"wrote {file}")
+
+
+if __name__ == "__main__":
+    main()
