@@ -27,10 +27,10 @@ def resident_mb(field: str = "VmRSS") -> float | None:
     return None
 
 
-_CPU_ATTENTION = {
-    # torch counts every fused attention kernel but the one for CPUs
+CPU_ATTENTION = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_args, **_kwargs: sdpa_flop_count(q, k, v)
 }
+"""For ``FlopCounterMode(custom_mapping=...)``: torch counts every fused attention kernel but the one for CPUs."""
 
 
 def _forward(model: nn.Module, batch: Any) -> Callable[[], Any]:
@@ -59,7 +59,7 @@ def measure(model: nn.Module, batch: Any, device: str, budget: float = 0.5) -> C
     try:
         with torch.no_grad():
             forward = _forward(model, batch)
-            with FlopCounterMode(display=False, custom_mapping=_CPU_ATTENTION) as counter:
+            with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as counter:
                 forward()
             forward()
             times: list[float] = []

@@ -235,8 +235,10 @@ def _exports(subject: Subject) -> str:
 def _cost(subject: Subject) -> str:
     from torch.utils.flop_counter import FlopCounterMode
 
+    from harness.engine.cost import CPU_ATTENTION
+
     module = subject.module()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as counter, torch.no_grad():
         subject.run(module, subject.inputs(batch=1))
     parameters = sum(p.numel() for p in module.parameters())
     return f"{parameters:,} parameters, {counter.get_total_flops() / 1e6:.2f} MFLOPs at {subject.channels} channels, 14x14"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from harness.catalog import load_catalog
+from harness.catalog import FAMILIES, load_catalog
 from harness.errors import UsageError
 from harness.plugin_tools import contract
 from harness.plugin_tools.scaffold import scaffold, with_entry
@@ -102,3 +103,17 @@ def test_a_broken_plugin_fails_by_name(own_folder: Path) -> None:
     assert "unused" in failed["gradients"]
     assert "two passes" in failed["deterministic in eval"]
     assert "batch mates" in failed["batch independence"]
+
+
+@pytest.mark.slow
+def test_a_new_block_runs_on_every_family(own_folder: Path) -> None:
+    """Written outside the repository, run by the command that `plugin new` prints."""
+    written = scaffold("test-everywhere", "block")
+    (run,) = [command for command in written.commands if command.startswith("harness run")]
+    assert run.count("-b ") == 5
+    harness = [sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main())"]
+    arguments = [*run.split()[1:], "--seeds", "1", "--workers", "1", "--set", "schedule.epochs=1"]
+    done = subprocess.run([*harness, *arguments], capture_output=True, text=True, check=False, timeout=290)
+    assert done.returncode == 0, done.stderr
+    listed = subprocess.run([*harness, "leaderboard", "--format", "json"], capture_output=True, text=True, check=True).stdout
+    assert {row["family"] for row in json.loads(listed)["rows"] if row["method"] == "test-everywhere"} == set(FAMILIES)

@@ -175,7 +175,7 @@ def test_operations_grow_as_stated(name):
             module(sample(1, 16, side, 32))
         return counter.get_total_flops()
 
-    # below 1024 positions, where attention is not fused: the counter does not know the fused CPU kernel
+    # below 1024 positions, where no width is padded for the fused kernel
     small, large = flops(4), flops(8)
     added = (flops(16) - large) / max(large - small, 1)
     if PROOFS[name].order == 0:
@@ -345,6 +345,19 @@ def test_maps_are_the_same_under_autocast_and_checkpointing(name):
         half = offered(module, x)
     for key, value in plain.items():
         torch.testing.assert_close(half[key].float(), value, rtol=0.1, atol=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["non-local-embedded-gaussian", "dnl-add-disentangled-key", "gc-block", "psa-polarized-sequential"])
+def test_maps_are_the_same_under_compile(name):
+    module, x = build(name), sample(2, 16, 5, 3)
+    compiled = torch.compile(module, backend="aot_eager")
+    expected, output = offered(module, x), compiled(x)
+    seen = offered(compiled, x)
+    assert expected.keys() == seen.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(seen[key], value)
+    torch.testing.assert_close(compiled(x), output)
 
 
 @pytest.mark.parametrize("name", PROOFS)
