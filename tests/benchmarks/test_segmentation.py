@@ -244,8 +244,8 @@ def test_fields_lie_beyond_the_receptive_field_and_look_alike(tmp_path):
     for file in sorted((tmp_path / "trainannot").iterdir()):
         label = np.asarray(Image.open(file))
         image = np.asarray(Image.open(tmp_path / "train" / file.name)).astype(float)
-        sign, fields = np.argwhere(label == 4), np.argwhere((label == 2) | (label == 3))
-        gap = np.abs(sign[:, None] - fields[None]).max(-1).min()
+        banner, fields = np.argwhere(label == 4), np.argwhere((label == 2) | (label == 3))
+        gap = np.abs(banner[:, None] - fields[None]).max(-1).min()
         assert gap >= GAP
         (crop,) = set(label[(label == 2) | (label == 3)])
         colours[crop].append(image[label == crop].mean(0))

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from harness.benchmarks.base import DataOptions, ModelOptions, Options, ScheduleOptions
 
-FIELD_CLASSES = ("ground", "stone", "wheat", "rye", "sign")
+FIELD_CLASSES = ("ground", "stone", "wheat", "rye", "banner")
 """Classes of the synthetic scenes, see :mod:`harness.benchmarks.segmentation.synthetic`."""
 
 FIELD_PALETTE = ((92, 74, 60), (140, 140, 150), (240, 200, 70), (70, 160, 80), (230, 60, 60))
@@ -41,15 +41,15 @@ class LabelledData(DataOptions):
 
 
 class SyntheticData(DataOptions):
-    """Fields whose crop is written on a distant sign."""
+    """Fields whose crop the colour of a distant banner tells."""
 
-    train: int = Field(default=320, ge=1)
+    train: int = Field(default=240, ge=1)
     test: int = Field(default=100, ge=1)
     size: int = Field(default=64, ge=48, le=512)
     """Side of the square images in pixels."""
     seed: int = 0
     cue: bool = True
-    """Whether the sign's colour tells the crop; without it no model can do better than guess."""
+    """Whether the banner's colour tells the crop; without it no model can do better than guess."""
 
     classes: ClassVar[tuple[str, ...]] = FIELD_CLASSES
     palette: ClassVar[tuple[tuple[int, int, int], ...]] = FIELD_PALETTE

@@ -1,11 +1,11 @@
 """Synthetic scenes in which the class of a region depends on something far away.
 
-Striped fields look alike: nothing in a field or near it tells wheat from rye. A framed sign in one
-corner does, by its colour, for all fields of the image. Round stones in the same two colours lie about, so the sign must be
-recognised where it stands and its colour be carried over; averaging colours over the image does not help.
+Striped fields look alike: nothing in a field or near it tells wheat from rye. A banner along one side of the image
+does, by its colour, for all fields. Round stones in the banner's two colours lie about, so the mean colour of the
+image is a poor guide: the banner must be recognised where it is and its colour be carried over.
 
-The nearest field pixel is at least :data:`GAP` pixels (Chebyshev) from the nearest sign pixel. A network
-whose receptive field reaches less far cannot do better than guess between wheat and rye.
+The nearest field pixel is at least :data:`GAP` pixels from the banner. A network whose receptive field reaches less
+far cannot do better than guess between wheat and rye.
 
 The images are written in the layout that the ``mmseg-folder`` format reads: ``train/``, ``trainannot/``,
 ``test/``, ``testannot/``.
@@ -22,19 +22,17 @@ if TYPE_CHECKING:
     import numpy as np
 
 GAP = 38
-"""Least distance in pixels between a sign and a field, for images of 64 pixels and more.
+"""Least distance in pixels between the banner and a field, for images of 64 pixels and more.
 
 The first stage of a ResNet-18 and three 3x3 convolutions on its stride-4 map see 33 pixels to each side, and bilinear
 upsampling of the logits adds 4.
 """
 
-_SIGN = 12
-_STONES = 3
-_GROUND, _STONE, _WHEAT, _RYE, _SIGNPOST = range(5)
+_BANNER = 10
+_STONES = 2
+_GROUND, _STONE, _WHEAT, _RYE, _BANNER_CLASS = range(5)
 _COLOURS = ((205, 70, 60), (65, 95, 205))
-"""Of signs; the first means wheat."""
-_STONE_COLOURS = ((150, 150, 155), (60, 110, 70))
-_FRAME = (235, 235, 230)
+"""Of banners and stones; the first means wheat."""
 
 
 def generate(options: SyntheticData, out: Path) -> None:
@@ -62,18 +60,13 @@ def _scene(rng: np.random.Generator, size: int, *, crop: int, cue: bool) -> tupl
     label = np.full((size, size), _GROUND, np.uint8)
     free = np.ones((size, size), bool)
 
-    # the scene is drawn with the sign in the top left corner and turned to a random corner at the end
-    y, x = rng.integers(0, 2, 2)
-    sign = (slice(y, y + _SIGN), slice(x, x + _SIGN))
-    image[sign] = _FRAME + rng.normal(0, 10, (_SIGN, _SIGN, 3))
-    inner = (slice(y + 1, y + _SIGN - 1), slice(x + 1, x + _SIGN - 1))
-    image[inner] = _COLOURS[colour] + rng.normal(0, 10, (_SIGN - 2, _SIGN - 2, 3))
-    label[sign] = _SIGNPOST
-    free[: y + _SIGN + 3, : x + _SIGN + 3] = False
+    # the scene is drawn with the banner at the top and turned at the end
+    image[:_BANNER] = _COLOURS[colour] + rng.normal(0, 10, (_BANNER, size, 3))
+    label[:_BANNER] = _BANNER_CLASS
+    free[: _BANNER + 3] = False
 
     rows, columns = np.mgrid[:size, :size]
-    gap = min(GAP, size - 26)
-    far = np.maximum(rows - (y + _SIGN - 1), columns - (x + _SIGN - 1)) >= gap
+    far = rows >= _BANNER - 1 + min(GAP, size - 26)
     for _ in range(int(rng.integers(2, 4))):
         mask = _ellipse(rng, rows, columns, far) & far
         stripes = 60.0 * np.sin((rows + columns) * (2 * np.pi / 6) + rng.uniform(0, 6.3))
@@ -85,7 +78,7 @@ def _scene(rng: np.random.Generator, size: int, *, crop: int, cue: bool) -> tupl
         if centre is None:
             continue
         mask = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 <= 4.6**2
-        image[mask] = _STONE_COLOURS[rng.integers(2)] + rng.normal(0, 10, (int(mask.sum()), 3))
+        image[mask] = _COLOURS[rng.integers(2)] + rng.normal(0, 10, (int(mask.sum()), 3))
         label[mask] = _STONE
         free &= (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 > 11**2
 
