@@ -1,0 +1,35 @@
+"""Generated pages are current, and what the README shows exists."""
+
+from __future__ import annotations
+
+import re
+import runpy
+
+from harness import paths
+
+ROOT = paths.home()
+
+
+def test_the_page_of_datasets_is_current():
+    page = runpy.run_path(str(ROOT / "docs" / "make_data.py"))["page"]()
+    assert (ROOT / "docs" / "data.md").read_text(encoding="utf-8") == page, "run `python docs/make_data.py`"
+
+
+def test_links_of_the_documentation_lead_somewhere():
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_readme_shows_a_plugin_that_works(openmmlab, tmp_path):
+    import torch
+
+    from harness import slots
+    from harness.plugin_tools.contract import check
+
+    source = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S).group(1)
+    file = tmp_path / "my_pool.py"
+    file.write_text(source)
+    report = check(str(file))
+    assert report.ok, [row for row in report.rows if not row.ok]
+    assert slots.build("my-pool", {}, channels=8)(torch.zeros(2, 8, 3, 3)).shape == (2, 8)
