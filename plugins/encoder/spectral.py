@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from harness_plugins.encoder.layer import EncoderLayer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from harness.slots import attention_method
-from harness_plugins.encoder.layer import EncoderLayer
 
 
 class SpectralScale(nn.Module):

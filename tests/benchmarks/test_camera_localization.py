@@ -234,9 +234,7 @@ def test_alignment_is_collected_from_the_encoders_only(openmmlab):
 
 
 def test_a_method_without_self_attention_yields_no_alignment(openmmlab):
-    built = model(
-        attention_loss=Filling(plugin="qk-alignment-loss"), encoder_attention=Filling(plugin="no-encoder-self-attention")
-    )
+    built = model(attention_loss=Filling(plugin="qk-alignment-loss"), encoder_attention=Filling(plugin="no-encoder-self-attention"))
     assert "loss_attention" not in built(*batch(), mode="loss")
 
 
@@ -278,7 +276,8 @@ def test_a_trial_reports_what_the_family_promises(openmmlab, root, tmp_path, met
     assert {name: len(values) for name, values in outcome.per_sample.items()} == dict.fromkeys(
         ("position_error_m", "orientation_error_deg", "scene_correct"), 12
     )
-    assert outcome.metrics["position_median_m/room-1"] == pytest.approx(float(np.median(outcome.per_sample["position_error_m"][:6])), rel=1e-6)
+    first_room = np.median(outcome.per_sample["position_error_m"][:6])
+    assert outcome.metrics["position_median_m/room-1"] == pytest.approx(float(first_room), rel=1e-6)
     assert trial(root, tmp_path / "b", method).metrics == outcome.metrics
     artifacts = tmp_path / "a" / "artifacts"
     for name, width in (("trajectories.png", 800), ("errors.png", 1300)):

@@ -64,9 +64,7 @@ def test_a_prediction_that_is_not_finite_is_infinitely_far():
     assert scores.recall(errors, np.zeros(3), 5.0, 0.0) == pytest.approx(100 / 3)
 
 
-@pytest.mark.parametrize(
-    ("values", "middle", "lower"), [([3, 1, 2], 2, 2), ([4, 1, 2, 3], 2.5, 2), ([7], 7, 7), ([1, np.inf], np.inf, 1)]
-)
+@pytest.mark.parametrize(("values", "middle", "lower"), [([3, 1, 2], 2, 2), ([4, 1, 2, 3], 2.5, 2), ([7], 7, 7), ([1, np.inf], np.inf, 1)])
 def test_median_of_even_counts(values, middle, lower):
     assert scores.median(np.array(values, float)) == middle
     assert scores.median(np.array(values, float), lower=True) == lower

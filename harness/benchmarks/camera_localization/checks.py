@@ -22,7 +22,8 @@ def check(root: Path, options: CameraData) -> list[Problem]:
         for frame in frames:
             other = images.setdefault(frame.image, split)
             if other != split:
-                problems.append(Problem(frame.image, "the frame is used for training and for testing", "list its sequence in one split only"))
+                what = "the frame is used for training and for testing"
+                problems.append(Problem(frame.image, what, "list its sequence in one split only"))
             elif problem := _image(root, frame.image):
                 problems.append(problem)
     return list(dict.fromkeys(problems))

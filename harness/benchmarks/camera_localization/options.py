@@ -35,7 +35,7 @@ class CameraData(DataOptions):
     """(metres, degrees) pairs of the recalls."""
     median: Literal["middle", "lower"] = "middle"
     """Of an even count: the mean of the middle two values, or the lower one, as ``torch.median`` has it."""
-    counts: dict[str, tuple[int, int]] = {}
+    counts: dict[str, tuple[int, int]] = Field(default={})
     """Scene -> frames it must have for training and testing, where the protocol says so."""
 
     @model_validator(mode="after")
@@ -78,7 +78,7 @@ class RoomsData(CameraData):
     """Test frames per room."""
     size: int = Field(default=64, ge=32, le=512)
     """Side of the square images in pixels."""
-    scenes: list[str] = []
+    scenes: list[str] = Field(default=[])
     resize: tuple[int, int] | int = 64
     crop: int | None = None
 

@@ -43,10 +43,9 @@ def _axes(image: np.ndarray, quaternion: np.ndarray) -> np.ndarray:
     """Draws the world's axes as the camera sees their directions: x red, y green, z blue."""
     side = min(image.shape[:2])
     origin = np.array([0.2, 0.8]) * side
+    start = tuple(origin.round().astype(int))
     world_in_camera = geometry.matrix_of(quaternion).T
     for axis in np.argsort(-world_in_camera[2]):  # those that point away first, so that near ones cover them
-        tip = origin + world_in_camera[:2, axis] * 0.15 * side
-        cv2.arrowedLine(
-            image, tuple(origin.round().astype(int)), tuple(tip.round().astype(int)), _COLOURS[axis], max(1, side // 120), cv2.LINE_AA, tipLength=0.25
-        )
+        tip = tuple((origin + world_in_camera[:2, axis] * 0.15 * side).round().astype(int))
+        cv2.arrowedLine(image, start, tip, _COLOURS[axis], max(1, side // 120), cv2.LINE_AA, tipLength=0.25)
     return image

@@ -35,7 +35,9 @@ def compose(data: CameraData, model: CameraModel, schedule: CameraSchedule, fill
         UsageError: an unknown backbone, or options that exclude each other.
     """
     if model.frozen and (data.augment or schedule.finetune):
-        raise UsageError("a frozen backbone's features are cached, so images cannot be augmented: set data.augment=false and schedule.finetune=null.")
+        raise UsageError(
+            "a frozen backbone's features are cached, so images cannot be augmented: set data.augment=false and schedule.finetune=null."
+        )
     config = {**training(schedule), "custom_hooks": [{"type": "PosePictures"}]}
     if schedule.optimizer != "SGD":
         config["optim_wrapper"]["optimizer"]["eps"] = schedule.eps
@@ -132,6 +134,7 @@ def _add_stage(config: dict[str, Any], schedule: CameraSchedule) -> None:
     for scheduler in config["param_scheduler"]:
         scheduler.update(begin=scheduler.get("begin", 0), end=scheduler.get("end", begin))
     end = begin + stage.epochs
-    config["param_scheduler"].append({"type": "StepLR", "step_size": stage.step, "gamma": 0.1, "by_epoch": True, "begin": begin, "end": end})
+    steps = {"type": "StepLR", "step_size": stage.step, "gamma": 0.1, "by_epoch": True, "begin": begin, "end": end}
+    config["param_scheduler"].append(steps)
     config["train_cfg"]["max_epochs"] = end
     config["custom_hooks"].append({"type": "FineTunePosition", "begin": begin, "lr": stage.lr})

@@ -19,9 +19,7 @@ _LONGEST_STEP = 10.0
 """Times the median step between frames, from which on a path is broken: another sequence begins."""
 
 
-def draw(
-    predictions: dict[str, np.ndarray], scenes: Sequence[str], thresholds: Sequence[tuple[float, float]], folder: Path
-) -> list[Path]:
+def draw(predictions: dict[str, np.ndarray], scenes: Sequence[str], thresholds: Sequence[tuple[float, float]], folder: Path) -> list[Path]:
     """Write ``trajectories.png`` and ``errors.png``.
 
     Args:
@@ -73,9 +71,7 @@ def _path(panel: Axes, true: np.ndarray, predicted: np.ndarray) -> None:
     panel.set_aspect("equal", adjustable="datalim")
 
 
-def errors(
-    predictions: dict[str, np.ndarray], scenes: Sequence[str], thresholds: Sequence[tuple[float, float]], file: Path
-) -> Path:
+def errors(predictions: dict[str, np.ndarray], scenes: Sequence[str], thresholds: Sequence[tuple[float, float]], file: Path) -> Path:
     """Cumulative errors of position and orientation per scene, and the recall as the position threshold grows."""
     from matplotlib.figure import Figure
 

@@ -44,7 +44,8 @@ def from_matrix(image: str, pose: np.ndarray, where: str) -> Frame | Problem:
         return Problem(where, "the last row of the pose is not 0 0 0 1", "write the matrix row by row")
     defect = geometry.rotation_defect(pose[:3, :3])
     if defect > TOLERANCE:
-        what = "the pose's rotation is a reflection or degenerate" if defect == 2.0 else f"the pose's matrix is off a rotation by {defect:.2g}"
+        reflected = "the pose's rotation is a reflection or degenerate"
+        what = reflected if defect == 2.0 else f"the pose's matrix is off a rotation by {defect:.2g}"
         return Problem(where, what, "give a rotation matrix without scale or shear")
     rotation = geometry.project_to_rotation(pose[:3, :3])
     return Frame(image, pose[:3, 3].astype(float), geometry.quaternion_of(rotation))
