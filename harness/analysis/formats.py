@@ -85,8 +85,19 @@ def _lines(methods: dict[str, list[Row]], metrics: list[str], primary: Callable[
     return header, body
 
 
+def _folded(name: str, longest: int = 12) -> tuple[str, str]:
+    """A long heading over two lines, parted at the underscore nearest to its middle."""
+    places = [index + 1 for index, letter in enumerate(name) if letter == "_"]
+    if len(name) <= longest or not places:
+        return "", name
+    place = min(places, key=lambda index: abs(index - len(name) / 2))
+    return name[:place], name[place:]
+
+
 def _aligned(header: list[str], body: list[list[str]]) -> list[str]:
-    widths = [max(len(line[column]) for line in [header, *body]) for column in range(len(header))]
+    heads = [list(line) for line in zip(*(_folded(name) for name in header), strict=True)]
+    heads = [line for line in heads if any(line)]
+    widths = [max(len(line[column]) for line in [*heads, *body]) for column in range(len(header))]
 
     def join(line: list[str]) -> str:
         cells = (
@@ -94,7 +105,7 @@ def _aligned(header: list[str], body: list[list[str]]) -> list[str]:
         )
         return "  ".join(cells).rstrip()
 
-    return [join(line) for line in [header, *body]]
+    return [join(line) for line in [*heads, *body]]
 
 
 def _short(name: str) -> str:
