@@ -238,6 +238,22 @@ def test_a_method_without_self_attention_yields_no_alignment(openmmlab):
     assert "loss_attention" not in built(*batch(), mode="loss")
 
 
+def test_every_backbone_returns_a_fine_and_a_coarse_map_of_the_stated_widths(openmmlab):
+    import torch
+    from mmengine.registry import MODELS
+
+    from harness.benchmarks.camera_localization.pipeline import BACKBONES
+
+    for name, config in BACKBONES.items():
+        channels = config["_channels"]
+        backbone = MODELS.build({k: v for k, v in config.items() if k != "_channels"})
+        backbone.eval()
+        with torch.no_grad():
+            fine, coarse = backbone(torch.zeros(1, 3, 64, 64))
+        assert (fine.shape[1], coarse.shape[1]) == channels, name
+        assert fine.shape[2] == 2 * coarse.shape[2], name
+
+
 def test_authors_size(openmmlab):
     """d 256, 6 + 6 layers per branch, as the published configurations count."""
     from harness.benchmarks.camera_localization.transformer import MultiSceneTransformer

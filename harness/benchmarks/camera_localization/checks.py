@@ -30,27 +30,15 @@ def check(root: Path, options: CameraData) -> list[Problem]:
 
 
 def _image(root: Path, name: str) -> Problem | None:
-    import cv2
-    import numpy as np
-
-    try:
-        image = cv2.imdecode(np.fromfile(root / name, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error):
-        image = None
-    if image is None or _truncated(root / name):
-        return Problem(name, "the image cannot be read or is truncated", "restore it, or delete the frame")
-    if min(image.shape[:2]) < _SMALLEST:
-        return Problem(name, f"the image is only {image.shape[1]}x{image.shape[0]} pixels", "restore the original")
-    return None
-
-
-def _truncated(file: Path) -> bool:
-    # the decoder fills the missing rest of a JPEG with grey and says nothing
     from PIL import Image
 
+    # not OpenCV, which fills the missing rest of a truncated JPEG with grey and says nothing
     try:
-        with Image.open(file) as image:
+        with Image.open(root / name) as image:
             image.load()
-    except (OSError, SyntaxError, ValueError):
-        return True
-    return False
+            width, height = image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return Problem(name, "the image cannot be read or is truncated", "restore it, or delete the frame")
+    if min(width, height) < _SMALLEST:
+        return Problem(name, f"the image is only {width}x{height} pixels", "restore the original")
+    return None

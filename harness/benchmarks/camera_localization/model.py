@@ -30,7 +30,8 @@ class CameraPoseRegressor(BaseModel):
         channels: their widths.
         scenes: number of scenes.
         transformer: further arguments of :class:`MultiSceneTransformer`.
-        head: instead of the transformer a plugin of the ``model`` slot, ``{"plugin": ..., "params": {...}}``.
+        head: instead of the transformer a plugin of the ``model`` slot, ``{"plugin": ..., "params": {...}}``, with the same
+            forward pass; it needs no ``states`` unless it is combined with an attention loss.
         attention_loss: plugin of that slot.
         uncertainty: initial (s_x, s_q).
     """
