@@ -133,6 +133,9 @@ class SegmentationModel(ModelOptions):
     channels: int = Field(default=64, ge=8)
     """Width of the head, and of the map in the ``context`` slot."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    classifier_std: float = Field(default=0.01, gt=0)
+    """Spread of the classifier's first weights. With mmseg's 0.01 a context module that starts as the identity gets hardly
+    any gradient in the first hundred steps, which a short schedule does not have to spare."""
     auxiliary: float = Field(default=0.0, ge=0)
     """Loss weight of an FCN head on the last but one level; none by default."""
     input: InputOptions = InputOptions()

@@ -87,6 +87,7 @@ def segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_clas
             "in_index": list(range(len(widths))) if concat else len(widths) - 1,
             "input_transform": "resize_concat" if concat else None,
             "channels": options.channels,
+            "init_cfg": {"type": "Normal", "std": options.classifier_std, "override": {"name": "conv_seg"}},
             **head,
         },
         "train_cfg": {},
