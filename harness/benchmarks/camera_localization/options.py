@@ -78,6 +78,8 @@ class RoomsData(CameraData):
     """Test frames per room."""
     size: int = Field(default=64, ge=32, le=512)
     """Side of the square images in pixels."""
+    posters: int = Field(default=5, ge=0, le=8)
+    """Posters per wall; without them a control: only corners and shading tell the pose."""
     scenes: list[str] = Field(default=[])
     resize: tuple[int, int] | int = 64
     crop: int | None = None

@@ -19,8 +19,6 @@ from harness.benchmarks.camera_localization.options import RoomsData
 _TEXELS = 64
 """Texture resolution: texels per metre."""
 _DESIGNS = 6
-_POSTERS = 5
-"""Posters per wall."""
 _FIELD_OF_VIEW = 90.0
 _SAMPLES = 2
 """Rays per pixel and axis."""
@@ -45,8 +43,8 @@ class Room:
     shape: np.ndarray
 
     @classmethod
-    def build(cls, index: int) -> Room:
-        """Room number ``index``; the same number is always the same room."""
+    def build(cls, index: int, posters: int = 5) -> Room:
+        """Room number ``index`` with so many posters per wall; the same number is always the same room."""
         rng = np.random.default_rng([20240, index])
         half = np.array([rng.uniform(2.2, 2.8), 1.35, rng.uniform(2.4, 3.0)])
         designs = [_design(np.random.default_rng([77, n])) for n in range(_DESIGNS)]
@@ -55,7 +53,7 @@ class Room:
         for axis in range(3):
             for side in range(2):
                 size = np.ceil(2 * half[list(_FACE_AXES[axis])] * _TEXELS).astype(int)
-                faces.append(_floor(size, side) if axis == 1 else _hang(_wallpaper(size, shade), designs, rng))
+                faces.append(_floor(size, side) if axis == 1 else _hang(_wallpaper(size, shade), posters, designs, rng))
         shape = np.array([face.shape[:2] for face in faces])
         first = np.concatenate([[0], shape.prod(1).cumsum()[:-1]])
         return cls(half.astype(np.float32), np.concatenate([face.reshape(-1, 3) for face in faces]).astype(np.float32), first, shape)
@@ -124,9 +122,9 @@ def _design(rng: np.random.Generator) -> np.ndarray:
     return poster
 
 
-def _hang(wall: np.ndarray, designs: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    pitch = wall.shape[1] // _POSTERS
-    for slot in range(_POSTERS):
+def _hang(wall: np.ndarray, posters: int, designs: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    pitch = wall.shape[1] // max(1, posters)
+    for slot in range(posters):
         design = designs[rng.integers(len(designs))]
         scale = rng.uniform(0.45, 0.95)
         height, width = int(1.1 * scale * _TEXELS), int(min(0.85 * scale * _TEXELS, pitch - 4))
@@ -162,7 +160,7 @@ def _trajectory(room: Room, frames: int, rng: np.random.Generator, *, spread: fl
 def write(options: RoomsData, out: Path) -> None:
     """Write the dataset in the 7-Scenes layout: one folder per room, sequences, poses and split files."""
     for index, name in enumerate(options.scenes):
-        room = Room.build(index)
+        room = Room.build(index, options.posters)
         sequence = 0
         for split, frames, sequences, spread in (
             ("Train", options.train, _TRAIN_SEQUENCES, 1.0),
