@@ -254,10 +254,59 @@ def test_fields_lie_beyond_the_receptive_field_and_look_alike(tmp_path):
     assert (np.abs(wheat.mean(0) - rye.mean(0)) < 4 * spread).all()
 
 
+@pytest.mark.parametrize("plugin, sees", [("identity", False), ("psanet", True)])
+def test_the_benchmarks_local_head_cannot_see_the_banner_from_a_field(openmmlab, tmp_path, plugin, sees):
+    import torch
+    import torch.nn.functional as F
+    from mmengine.registry import MODELS, init_default_scope
+
+    from harness.catalog import Filling
+    from harness.catalog.plugins import discover, load_plugins
+
+    init_default_scope("mmseg")
+    load_plugins({plugin}, discover())
+    entry = load_catalog().benchmarks["scenes-segmentation"]
+    model = MODELS.build(FAMILY.config(entry, {"context": Filling(plugin=plugin)}, 0)["model"]).double().eval()
+    (sample,) = FAMILY.samples(entry, _generated(tmp_path), 1)
+    label = torch.from_numpy(np.asarray(Image.open(tmp_path / "testannot" / "00000.png")).copy())
+    image = torch.from_numpy(sample.image.copy()).permute(2, 0, 1)[None].double().requires_grad_()
+    logits = F.interpolate(model(image, mode="tensor"), size=label.shape, mode="bilinear", align_corners=False)
+    (gradient,) = torch.autograd.grad(logits[0, :, (label == 2) | (label == 3)].square().sum(), image)
+    assert bool(gradient[0, :, label == 4].any()) == sees
+
+
+def _generated(out: Path) -> Path:
+    FAMILY.generate(bench({"format": "synthetic", "train": 1, "test": 1}), out)
+    return out
+
+
 def test_blocks_go_to_the_head_unless_the_benchmark_places_them():
     scenes = {"format": "synthetic"}
     assert FAMILY.slots_of(bench(scenes)) == ("context",)
     assert FAMILY.slots_of(bench(scenes, model={"block_at": [{"path": "backbone.layer1"}]})) == ("block", "context")
+
+
+def test_any_mmseg_dataset_class_is_read_checked_and_configured(openmmlab, tmp_path):
+    from mmengine.registry import DATASETS, init_default_scope
+
+    init_default_scope("mmseg")
+    entry = load_catalog().benchmarks["ade20k"]
+    for split in ("training", "validation"):
+        for part, pixels in (("images", np.zeros((6, 8, 3))), ("annotations", np.arange(48).reshape(6, 8))):
+            (tmp_path / part / split).mkdir(parents=True)
+            suffix = ".jpg" if part == "images" else ".png"
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / part / split / f"{split}{suffix}")
+    assert not [p for p in FAMILY.check(entry, tmp_path) if p.fatal]
+    floor = FAMILY.floor(entry, tmp_path)
+    assert floor["aAcc"] == pytest.approx(100 / 47) and "IoU/wall" in floor
+    (sample,) = FAMILY.samples(entry, tmp_path, 3)
+    assert sample.caption.startswith("wall, building")
+    config = FAMILY.config(entry, {}, 0)["test_dataloader"]["dataset"]
+    assert len(DATASETS.build({**config, "data_root": str(tmp_path), "pipeline": []})) == 1
+    wrong = entry.model_copy(update={"data": {**entry.data, "num_classes": 149}})
+    assert any(p.where == "data.num_classes" and "has 150 classes" in p.what for p in FAMILY.check(wrong, tmp_path))
+    unknown = entry.model_copy(update={"data": {**entry.data, "type": "ADE20Dataset"}})
+    assert "cannot be built" in FAMILY.check(unknown, tmp_path)[0].what
 
 
 # ---------------------------------------------------------------- trials
