@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness import slots
-from harness.catalog import load_catalog
+from harness.catalog import Filling, load_catalog
 from harness.catalog.plugins import discover, load_plugins
 
 ELEMENTS = 2**20
@@ -198,13 +198,12 @@ def _step(run: Callable[[Tensor], Tensor], module: nn.Module, x: Tensor, weights
     return step
 
 
-def compare(name: str, channels: int, edge: int, device: str, seconds: float) -> tuple[Pair, Pair | None]:
+def compare(name: str, filling: Filling, channels: int, edge: int, device: str, seconds: float) -> tuple[Pair, Pair | None]:
     """Ours against plain, and against OpenMMLab's class where there is one.
 
     Raises:
         SystemExit: two sides disagree.
     """
-    filling = load_catalog().methods[name].slots["block"]
     torch.manual_seed(0)
     module = slots.build(filling.plugin, filling.params, channels=channels)
     with torch.no_grad():
@@ -253,7 +252,9 @@ def main() -> None:
     setup()
     torch.set_num_threads(1)
     methods = options.method or list(PLAIN)
-    load_plugins({load_catalog().methods[name].slots["block"].plugin for name in methods}, discover())
+    catalog = load_catalog()
+    fillings = {name: catalog.methods[name].slots["block"] for name in methods}
+    load_plugins({filling.plugin for filling in fillings.values()}, discover())
     print(f"{'method':32}{'d':>6}{'map':>6}{'ours ms':>10}{'plain':>8}{'memory':>8}{'mmlab':>8}{'memory':>8}")
     found: dict[str, list[Pair]] = {}
     for name in methods:
@@ -262,7 +263,7 @@ def main() -> None:
                 needed = 5 * edge**4 * 4 if name in PAIRWISE else 6 * 49 * channels * edge**2 if name.startswith("lr") else 0
                 if needed > options.memory * 2**30:
                     continue
-                plain, mmlab = compare(name, channels, edge, options.device, options.seconds)
+                plain, mmlab = compare(name, fillings[name], channels, edge, options.device, options.seconds)
                 found.setdefault(name, []).append(plain)
                 theirs = f"{mmlab.speedup:7.2f}x{mmlab.memory:8.2f}" if mmlab else f"{'-':>8}{'-':>8}"
                 print(f"{name:32}{channels:6}{edge:6}{plain.ours_ms:10.2f}{plain.speedup:7.2f}x{plain.memory:8.2f}{theirs}", flush=True)
