@@ -22,11 +22,11 @@ def problems(root: Path, data: LocalizationData) -> list[Problem]:
     test = {picture.file for picture in listing.test}
     if train & test and train != test:
         both = sorted(train & test)
-        listing.add(both[0], f"{len(both)} images are in the training and in the test split", "give disjoint splits (or the same list twice)", fatal=False)
+        what = f"{len(both)} images are in the training and in the test split"
+        listing.add(both[0], what, "give disjoint splits, or the same list twice", fatal=False)
     for picture in listing.test:
-        if not picture.boxes and picture.labels:
-            continue  # its reader has said so
-        if not picture.boxes:
+        # of a labelled image without a box the reader has told already
+        if not picture.boxes and not picture.labels:
             listing.add(picture.source, f"'{picture.file}' shows no object; it is not scored", "annotate it", fatal=False)
     shown = {label for picture in listing.train for label in picture.labels}
     missing = sorted(set(range(data.class_count)) - shown)
@@ -50,4 +50,5 @@ def _check_image(root: Path, picture: Picture, listing: Listing) -> None:
         if x0 >= width or y0 >= height or x1 <= 0 or y1 <= 0:
             listing.add(picture.source, f"{text} lies outside the image ({width} x {height})", "correct or delete it")
         elif x0 < 0 or y0 < 0 or x1 > width or y1 > height:
-            listing.add(picture.source, f"{text} reaches out of the image ({width} x {height}); it is used as it is", "clip it", fatal=False)
+            what = f"{text} reaches out of the image ({width} x {height}); it is used as it is"
+            listing.add(picture.source, what, "clip it", fatal=False)

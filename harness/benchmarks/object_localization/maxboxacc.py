@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.benchmarks.object_localization.boxes import iou_of_pixels, to_grey
+from harness.benchmarks.object_localization.boxes import iou_of_pixels
 from harness.benchmarks.object_localization.level_sets import LEVELS, contour_boxes
 
 DELTAS = (0.3, 0.5, 0.7)

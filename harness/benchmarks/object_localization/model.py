@@ -58,7 +58,10 @@ class LocalizingClassifier(ImageClassifier):
         predicted = self.head.predict(feats, data_samples, **kwargs)
         features = seen[-1].float()
         scores = torch.stack([sample.pred_score for sample in predicted])
-        labels = [sample.gt_label.to(scores.device) if "gt_label" in sample else scores[i].argmax()[None] for i, sample in enumerate(predicted)]
+        labels = [
+            sample.gt_label.to(scores.device) if "gt_label" in sample else row.argmax()[None]
+            for sample, row in zip(predicted, scores, strict=True)
+        ]
         activation = class_activation(features, self.head.fc.weight.float(), labels, scores)
         offered = own_maps(recorder, len(inputs)) if self.box != "cam" else [None] * len(inputs)
         for index, sample in enumerate(predicted):

@@ -141,7 +141,7 @@ class SyntheticData(LocalizationData):
 
 
 class WsolData(LocalizationData):
-    """Metadata files of clovaai/wsolevaluation (CUB, ILSVRC): per split, ``image_ids``, ``class_labels``, ``image_sizes``, ``localization``."""
+    """Metadata files of clovaai/wsolevaluation (CUB, ILSVRC): four text files per split."""
 
     format: Literal["wsol"]
     root: str

@@ -47,11 +47,11 @@ def _split(root: Path, split: CocoSplit, classes: int, listing: Listing) -> list
 
 
 def _load(root: Path, name: str, listing: Listing) -> dict[str, Any] | None:
-    try:
-        content = json.loads((root / name).read_text(encoding="utf-8"))
-    except OSError as error:
-        listing.add(name, f"the file cannot be read ({error.strerror})", "put the official file there, or correct data.annotations")
+    text = listing.text(root, name, "put the official file there, or correct the split's annotations")
+    if text is None:
         return None
+    try:
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         listing.add(name, f"the file is not JSON ({error})", "restore the official file")
         return None
@@ -91,12 +91,8 @@ def _chosen(root: Path, split: CocoSplit, images: list[Any], listing: Listing) -
             known[image["file_name"].rsplit("/", 1)[-1]] = image
     if split.subset is None:
         return list(known.values())
-    try:
-        lines = (root / split.subset).read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        listing.add(split.subset, f"the list cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", "put it there, or correct data.subset")
-        return []
-    names = [line.strip().rsplit("/", 1)[-1] for line in lines if line.strip()]
+    text = listing.text(root, split.subset, "put it there, or correct the split's subset") or ""
+    names = [line.strip().rsplit("/", 1)[-1] for line in text.split("\n") if line.strip()]
     for name in names:
         if name not in known:
             listing.add(split.subset, f"'{name}' is not among the images of {split.annotations}", "correct the list")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.benchmarks.base import Problem
 
@@ -41,6 +42,14 @@ class Listing:
     def add(self, where: str, what: str, mend: str, *, fatal: bool = True) -> None:
         """Note a problem."""
         self.problems.append(Problem(where, what, mend, fatal))
+
+    def text(self, root: Path, name: str, mend: str) -> str | None:
+        """The content of a text file; ``None`` (and a problem) if it cannot be read."""
+        try:
+            return (root / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            self.add(name, f"the file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", mend)
+            return None
 
     def box(self, where: str, corners: list[str] | list[float], shift: float = 0.0) -> Box | None:
         """A box from x0 y0 x1 y1 as text or numbers, ``shift`` taken off the first corner; ``None`` (and a problem) if it is none."""

@@ -10,10 +10,8 @@ from harness.benchmarks.object_localization.readers.picture import Box, Listing,
 
 def _rows(root: Path, name: str, separator: str | None, columns: int, listing: Listing) -> list[list[str]]:
     """Rows of a table. A file name may hold the separator: it comes first between commas and last between spaces."""
-    try:
-        text = (root / name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        listing.add(name, f"the file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", "put the official file there")
+    text = listing.text(root, name, "put the official file there")
+    if text is None:
         return []
     rows = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -24,7 +22,7 @@ def _rows(root: Path, name: str, separator: str | None, columns: int, listing: L
             listing.add(name, f"line {number} has {len(row)} columns, not {columns}", "restore the official file")
         else:
             rows.append(row)
-    if not rows and text.strip() == "":
+    if not text.strip():
         listing.add(name, "the file is empty", "put the official file there")
     return rows
 
@@ -104,7 +102,8 @@ def scan_cub(root: Path, data: CubData) -> Listing:
             continue
         box = listing.box("bounding_boxes.txt", [x, y, x + width, y + height])
         if splits[number][0] not in ("0", "1"):
-            listing.add("train_test_split.txt", f"image {number} is in neither split: '{splits[number][0]}'", "write 1 (training) or 0 (test)")
+            what = f"image {number} is in neither split: '{splits[number][0]}'"
+            listing.add("train_test_split.txt", what, "write 1 (training) or 0 (test)")
         elif box and label is not None:
             pictures = listing.train if splits[number][0] == "1" else listing.test
             pictures.append(Picture(f"images/{name}", (label,), (box,), None, "bounding_boxes.txt"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.parsers import expat
@@ -48,15 +49,13 @@ def scan_voc(root: Path, layout: VocLayout, *, several_labels: bool) -> Listing:
 
 def _listed(root: Path, name: str, listing: Listing) -> list[str]:
     """Names in a split file; a second column, as in VOC's files per class, is ignored."""
-    try:
-        lines = (root / name).read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        listing.add(name, f"the split file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", "put it there, or correct data.train and data.test")
+    text = listing.text(root, name, "put it there, or correct data.train and data.test")
+    if text is None:
         return []
-    stems = [line.split()[0] for line in lines if line.strip()]
+    stems = [line.split()[0] for line in text.split("\n") if line.strip()]
     if not stems:
         listing.add(name, "the split file is empty", "write one image name a line, without suffix")
-    for stem in {stem for stem in stems if stems.count(stem) > 1} if len(set(stems)) < len(stems) else ():
+    for stem in [stem for stem, count in Counter(stems).items() if count > 1]:
         listing.add(name, f"'{stem}' is listed twice", "delete one of the lines")
     return list(dict.fromkeys(stems))
 
@@ -95,7 +94,8 @@ def _picture(root: Path, layout: VocLayout, stem: str, several_labels: bool, lis
         return None
     file = _image_of(root, layout, stem, tree)
     if file is None:
-        listing.add(where, f"the image '{tree.findtext('filename') or stem}' is missing", f"put it into '{layout.images}', or delete the annotation")
+        what = f"the image '{tree.findtext('filename') or stem}' is missing"
+        listing.add(where, what, f"put it into '{layout.images}', or delete the annotation")
         return None
     found = []
     for item in tree.iter("object"):
