@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from harness_plugins.context.attention import options
 from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads.ocr_head import ObjectAttentionBlock, SpatialGatherModule

@@ -33,22 +33,25 @@ def folder_bench(**data) -> Benchmark:
 def slow_scores(pairs, classes, ignore):
     """Every definition as it is written: sets of pixels per class over the whole dataset."""
     iou, accuracy = {}, {}
-    points = [(n, i, p, l) for n, (ps, ls) in enumerate(pairs) for i, (p, l) in enumerate(zip(ps.flat, ls.flat, strict=True)) if l != ignore]
+    points = []
+    for n, (prediction, label) in enumerate(pairs):
+        points += [(n, i, p, t) for i, (p, t) in enumerate(zip(prediction.flat, label.flat, strict=True)) if t != ignore]
     for c in range(classes):
-        predicted, labelled = {(n, i) for n, i, p, _ in points if p == c}, {(n, i) for n, i, _, l in points if l == c}
+        predicted, labelled = {(n, i) for n, i, p, _ in points if p == c}, {(n, i) for n, i, _, t in points if t == c}
         if predicted | labelled:
             iou[c] = len(predicted & labelled) / len(predicted | labelled)
         if labelled:
             accuracy[c] = len(predicted & labelled) / len(labelled)
-    mean = lambda values: sum(values) / len(values) if values else float("nan")
-    return mean(iou.values()), mean(accuracy.values()), mean([p == l for _, _, p, l in points]), iou
+    def mean(values):
+        return sum(values) / len(values) if values else float("nan")
+    return mean(iou.values()), mean(accuracy.values()), mean([p == t for _, _, p, t in points]), iou
 
 
 @pytest.mark.parametrize("present", [(0, 1, 2, 3), (0, 2, 255), (1,), (255,)], ids=["all", "absent-class", "one-class", "all-ignored"])
 def test_scores_equal_a_slow_reference(present):
     rng = np.random.default_rng(len(present))
     pairs = [(rng.integers(0, 3, shape), rng.choice(present, shape)) for shape in ((4, 5), (7, 3), (1, 1))]
-    images = np.stack([counts(p, l, 4, 255) for p, l in pairs])
+    images = np.stack([counts(p, t, 4, 255) for p, t in pairs])
     got = summarise(images.sum(0), ["a", "b", "c", "d"])
     miou, macc, aacc, iou = slow_scores(pairs, 4, 255)
     np.testing.assert_allclose([got["mIoU"], got["mAcc"], got["aAcc"]], np.multiply([miou, macc, aacc], 100))
@@ -67,9 +70,9 @@ def test_the_metric_counts_like_the_floor_and_is_exact_where_float32_is_not(open
     metric.dataset_meta = {"classes": CLASSES}
     rng = np.random.default_rng(0)
     pairs = [(rng.integers(0, 3, (6, 7)), rng.choice([0, 1, 2, 255], (6, 7))) for _ in range(5)]
-    for p, l in pairs:
-        metric.process({}, [{"pred_sem_seg": {"data": torch.tensor(p)[None]}, "gt_sem_seg": {"data": torch.tensor(l)[None]}}])
-    images = np.stack([counts(p, l, 3, 255) for p, l in pairs])
+    for p, t in pairs:
+        metric.process({}, [{"pred_sem_seg": {"data": torch.tensor(p)[None]}, "gt_sem_seg": {"data": torch.tensor(t)[None]}}])
+    images = np.stack([counts(p, t, 3, 255) for p, t in pairs])
     assert metric.evaluate(5) == pytest.approx(summarise(images.sum(0), CLASSES))
     assert {k: v.shape for k, v in metric.per_sample.items()} == {"mIoU": (5,), "aAcc": (5,)}
     np.testing.assert_array_equal(metric.per_sample["aAcc"], per_image(images)["aAcc"])
@@ -150,7 +153,8 @@ def test_what_only_the_owner_can_judge_is_told_but_not_fatal(dataset):
         _write(f"testannot/{name}.png", np.zeros((6, 8), np.uint8))(dataset)
     told = FAMILY.check(folder_bench(), dataset)
     assert not any(p.fatal for p in told)
-    assert {("trainannot/one.png", "label map without an image in train"), ("test split", "no pixel of b, c")} == {(p.where, p.what) for p in told}
+    expected = {("trainannot/one.png", "label map without an image in train"), ("test split", "no pixel of b, c")}
+    assert {(p.where, p.what) for p in told} == expected
 
 
 def test_one_folder_for_both_splits_is_a_leak(dataset):
@@ -350,6 +354,7 @@ def test_a_trial_yields_every_metric_and_a_score_per_image(openmmlab, tmp_path, 
 
 @pytest.mark.real
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_camvid_reaches_the_published_prototype(openmmlab, tmp_path):
     import os
 

@@ -15,7 +15,12 @@ from harness.catalog.plugins import discover, load_plugins
 C = 16
 NAMES = ("ann", "aspp-deeplabv3", "ccnet", "danet", "emanet", "isanet", "ocnet", "ocrnet", "psanet")
 NORM = {"norm_cfg": {"type": "BN"}, "act_cfg": {"type": "ReLU"}}
-PARAMS = {"ann": {"key_pool_scales": [1, 2, 3]}, "isanet": {"down_factor": [2, 3]}, "psanet": {"mask_size": [7, 9]}, "aspp-deeplabv3": {"dilations": [1, 2, 3]}}
+PARAMS = {
+    "ann": {"key_pool_scales": [1, 2, 3]},
+    "aspp-deeplabv3": {"dilations": [1, 2, 3]},
+    "isanet": {"down_factor": [2, 3]},
+    "psanet": {"mask_size": [7, 9]},
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -65,8 +70,8 @@ def copied(module, source):
 def head(cls: str, **kwargs):
     from mmengine.registry import MODELS
 
-    config = {"type": f"mmseg.{cls}", "in_channels": C, "channels": C, "num_classes": 3, "norm_cfg": {"type": "BN"}, "dropout_ratio": 0, **kwargs}
-    return MODELS.build(config).double().eval()
+    config = {"type": f"mmseg.{cls}", "in_channels": C, "channels": C, "num_classes": 3, "norm_cfg": {"type": "BN"}}
+    return MODELS.build({**config, "dropout_ratio": 0, **kwargs}).double().eval()
 
 
 # ---------------------------------------------------------------- against OpenMMLab, weights copied
@@ -141,7 +146,10 @@ def test_interlaced_attention_in_our_head_is_mmsegs_isa_head():
 def test_object_context_in_our_head_is_mmsegs_ocr_head_given_the_same_coarse_logits():
     ours = in_our_head("ocrnet", num_convs=1, concat_input=False)
     ours.context = build("ocrnet", num_classes=3)
-    state = {k.replace("convs.0", "bottleneck").replace("context.attention", "object_context_block"): v for k, v in ours.state_dict().items()}
+    def renamed(k):
+        return k.replace("convs.0", "bottleneck").replace("context.attention", "object_context_block")
+
+    state = {renamed(k): v for k, v in ours.state_dict().items()}
     theirs = head("OCRHead", ocr_channels=C // 2)
     theirs.load_state_dict({k: v for k, v in state.items() if not k.startswith("context.")})
     agree(lambda x: ours([x]), lambda x: theirs([x], ours.context.coarse(ours.convs[0](x))), image())
@@ -265,6 +273,10 @@ def test_interlaced_map_follows_the_groups():
 
 # ---------------------------------------------------------------- counts and invariants
 
+def _psanet(c, r):
+    return 2 * (c * r + 2 * r + r * r + 2 * r + r * 97 * 97) + 2 * r * c + 2 * c + 18 * c * c + 2 * c
+
+
 FORMULAS = {
     "ocnet": lambda c, m: c * m + 2 * m + c * m + m + m * c + c + 2 * c * c + 2 * c,
     "ann": lambda c, m: c * m + 2 * m + c * m + m + m * c + c + 2 * c * c + 2 * c,
@@ -276,9 +288,7 @@ FORMULAS = {
     "ocrnet": lambda c, m: (
         c * c + 2 * c + 19 * c + 19 + 2 * (c * m + 2 * m + m * m + 2 * m) + c * m + 2 * m + m * c + 2 * c + 2 * c * c + 2 * c
     ),
-    "psanet": lambda c, m: (
-        2 * (c * (c // 4) + 2 * (c // 4) + (c // 4) ** 2 + 2 * (c // 4) + (c // 4) * 97 * 97) + 2 * (c // 4) * c + 2 * c + 18 * c * c + 2 * c
-    ),
+    "psanet": lambda c, m: _psanet(c, c // 4),
 }
 
 
@@ -290,7 +300,8 @@ def test_parameter_counts(name, channels):
 
 
 def test_fusion_block_adds_its_own_query_projection():
-    count = lambda **kw: sum(p.numel() for p in slots.build("ann", {}, channels=32, **kw).parameters())
+    def count(**kw):
+        return sum(p.numel() for p in slots.build("ann", {}, channels=32, **kw).parameters())
     m, low = 16, 24
     assert count(low_channels=low) - count() == low * m + 2 * m + 32 * m + 2 * m + low * m + m + m * 32 + 32 + 2 * 32 * 32 + 2 * 32
 

@@ -49,7 +49,7 @@ class Segmentation(Family):
         train, test = template.datasets(data, model.input)
         size = model.input.crop or model.input.size or ((data.size, data.size) if isinstance(data, SyntheticData) else (512, 512))
         # images of different sizes cannot stand in one batch
-        together = model.input.size is not None and not model.input.keep_ratio or isinstance(data, SyntheticData)
+        together = (model.input.size is not None and not model.input.keep_ratio) or isinstance(data, SyntheticData)
         segmentor = template.segmentor(model, fillings, _class_count(data), data.ignore_index)
         config = {
             "default_scope": "mmseg",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 from harness.benchmarks.base import Problem
@@ -39,7 +39,8 @@ def problems(options: SyntheticData | FolderData | ToolboxData, root: Path) -> l
             found.append(Problem(f"{split} split", "no pixel of any label map has a class", "Check ignore_index and reduce_zero_label."))
         missing = [name for i, name in enumerate(labels.names) if i not in seen]
         if seen and missing:
-            found.append(Problem(f"{split} split", f"no pixel of {_few(missing)}", "These classes cannot be learnt or scored here.", fatal=False))
+            what = f"no pixel of {_few(missing)}"
+            found.append(Problem(f"{split} split", what, "These classes cannot be learnt or scored here.", fatal=False))
     return found
 
 
@@ -56,7 +57,8 @@ def _class_count(options: ToolboxData, root: Path) -> list[Problem]:
     classes = build(options, root, "test").metainfo.get("classes") or ()
     if len(classes) == options.num_classes:
         return []
-    return [Problem("data.num_classes", f"is {options.num_classes}, but {options.type} has {len(classes)} classes", f"Write {len(classes)}.")]
+    what = f"is {options.num_classes}, but {options.type} has {len(classes)} classes"
+    return [Problem("data.num_classes", what, f"Write {len(classes)}.")]
 
 
 def _orphans(options: SyntheticData | FolderData, root: Path) -> Iterator[Problem]:
@@ -71,7 +73,8 @@ def _orphans(options: SyntheticData | FolderData, root: Path) -> Iterator[Proble
             except DataError:
                 continue
             for file in sorted(set(labels.rglob(f"*{suffixes(options)[1]}")) - wanted):
-                yield Problem(_relative(file, root), f"label map without an image in {folder.images}", "Add the image, or delete it.", fatal=False)
+                what = f"label map without an image in {folder.images}"
+                yield Problem(_relative(file, root), what, "Add the image, or delete it.", fatal=False)
 
 
 class _Labels:
@@ -89,7 +92,7 @@ class _Labels:
         where = _relative(pair.label, root)
         size = yield from _image_size(pair, root)
         if not pair.label.is_file():
-            yield Problem(where, f"the label map of {_relative(pair.image, root)} is missing", "Add it, or take the image out of the split.")
+            yield Problem(where, f"the label map of {_relative(pair.image, root)} is missing", "Add it, or drop the image from the split.")
             return
         try:
             label = read_label(pair.label, self.zero)
@@ -111,7 +114,7 @@ class _Labels:
         seen |= values - set(wrong)
 
 
-def _image_size(pair: Pair, root: Path) -> Iterator[Problem]:
+def _image_size(pair: Pair, root: Path) -> Generator[Problem, None, tuple[int, int] | None]:
     """Yields problems of the image; returns its (H, W) where it can be read whole."""
     from PIL import Image, UnidentifiedImageError
 
@@ -140,6 +143,6 @@ def _hw(shape: tuple[int, ...]) -> str:
     return f"{shape[1]} x {shape[0]} pixels"
 
 
-def _few(names) -> str:
+def _few(names: Iterable[str]) -> str:
     names = list(names)
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -54,7 +54,7 @@ def pairs_of(options: SyntheticData | FolderData, root: Path, folder: Folder) ->
         stems = [line.strip().removesuffix(image_suffix) for line in lines if line.strip()]
     else:
         if not base.is_dir():
-            raise DataError(f"there is no folder {folder.images} under {root}. Create it, or correct the folder names in the benchmark's data.")
+            raise DataError(f"there is no folder {folder.images} under {root}. Create it, or correct the folder names in data.")
         files = sorted(p for p in base.rglob(f"*{image_suffix}") if p.is_file() and not p.name.startswith("."))
         stems = [p.relative_to(base).as_posix().removesuffix(image_suffix) for p in files]
     return [
