@@ -69,6 +69,8 @@ class Checkpoint(Hook):
             raise ResumeFailed(str(error)) from error
         runner.train_loop._epoch = state["epoch"]
         runner.train_loop._iter = state["iter"]
+        # the Runner has told the optimiser that training begins at iteration 0
+        runner.optim_wrapper.initialize_count_status(runner.model, runner.iter, runner.max_iters)
         runner.logger.info(f"resumed after epoch {state['epoch']}")
 
     def after_train_epoch(self, runner: Any) -> None:

@@ -1,0 +1,89 @@
+"""One real trial: the same numbers every time, resumed or not, and an honest end where there is no result."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+
+from harness import data
+from harness.catalog import load_catalog
+from harness.catalog.plugins import discover, load_plugins
+from harness.compose import Selection, plan
+from harness.errors import TrialError
+
+SMALL = ("data.train=48", "data.test=24", "data.size=32", "schedule.epochs=4", "schedule.batch_size=16")
+
+
+@pytest.fixture
+def prepared(openmmlab, tmp_path):
+    """``prepared(*overrides)`` -> (trial, dataset) of classification scenes."""
+    files = discover()
+
+    def prepare(*overrides: str, method: str = "gap"):
+        chosen = Selection(methods=(method,), benchmarks=("scenes-classification",), overrides=(*SMALL, *overrides))
+        planned = plan(chosen, load_catalog(), files)
+        load_plugins(set(planned.trials[0].plugins), files)
+        return planned.trials[0], data.ensure(planned.benchmarks["scenes-classification"], None)
+
+    return prepare
+
+
+def run(trial, folder, work_dir, **options):
+    from harness.engine.trial import run_trial
+
+    work_dir.mkdir(exist_ok=True)
+    return run_trial(trial, data=folder, work_dir=work_dir, **options)
+
+
+def scores(outcome):
+    return outcome.metrics, {name: values.tolist() for name, values in outcome.per_sample.items()}
+
+
+def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch):
+    from harness.engine import trial as module
+    from harness.engine.hooks import StopOnNonFiniteLoss
+
+    trial, folder = prepared("model.backbone=resnet-narrow")
+    whole = run(trial, folder, tmp_path / "whole")
+    assert scores(run(trial, folder, tmp_path / "again")) == scores(whole)
+
+    class Power(Exception):
+        pass
+
+    class Cut(StopOnNonFiniteLoss):
+        def before_train_epoch(self, runner):
+            if runner.epoch == 2:
+                raise Power
+
+    monkeypatch.setattr(module, "Checkpoint", functools.partial(module.Checkpoint, every=0.0))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "StopOnNonFiniteLoss", Cut)
+        with pytest.raises(Power):
+            run(trial, folder, tmp_path / "cut")
+    assert (tmp_path / "cut" / "checkpoint.pth").is_file()
+    resumed = run(trial, folder, tmp_path / "cut")
+    assert "resumed after epoch 2" in "".join(f.read_text() for f in (tmp_path / "cut").rglob("*.log"))
+    assert scores(resumed) == scores(whole)
+    assert not (tmp_path / "cut" / "checkpoint.pth").exists()
+
+
+def test_a_torn_checkpoint_costs_time_only(prepared, tmp_path):
+    trial, folder = prepared("schedule.epochs=1")
+    whole = run(trial, folder, tmp_path / "whole")
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "checkpoint.pth").write_bytes(b"PK\x03\x04 torn")
+    assert scores(run(trial, folder, tmp_path / "torn")) == scores(whole)
+
+
+def test_a_diverging_loss_ends_the_trial_with_its_reason(prepared, tmp_path):
+    trial, folder = prepared("schedule.lr=1e30", "schedule.optimizer=SGD", "schedule.warmup=0")
+    with pytest.raises(TrialError, match="the loss is (nan|inf) in epoch"):
+        run(trial, folder, tmp_path / "nan")
+
+
+def test_smaller_batches_are_noted(prepared, tmp_path):
+    trial, folder = prepared("schedule.epochs=1")
+    outcome = run(trial, folder, tmp_path / "small", batch_divisor=2)
+    assert outcome.notes and "out of memory" in outcome.notes[0]
+    assert outcome.cost.params and outcome.cost.flops and outcome.cost.latency_ms
