@@ -27,7 +27,7 @@ class CameraLocalization(Family):
     name = "camera-localization"
     slots = ("encoder_attention", "position_encoding", "attention_loss", "block", "model")
     primary = "position_median_m"
-    data_options = {  # noqa: RUF012
+    data_options = {
         "synthetic": RoomsData,
         "7scenes": SevenScenesData,
         "cambridge": CambridgeData,
