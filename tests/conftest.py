@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -26,6 +27,16 @@ def _own_cache(request, tmp_path_factory, monkeypatch):
     monkeypatch.delenv("HARNESS_REGISTRY", raising=False)
     if not request.node.get_closest_marker("real"):
         monkeypatch.delenv("HARNESS_DATA", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_scope():
+    """A test that runs an OpenMMLab model leaves its default scope behind, which would answer the next test's names."""
+    yield
+    if "mmengine" in sys.modules:
+        from mmengine.registry import DefaultScope
+
+        DefaultScope._instance_dict.clear()
 
 
 @pytest.fixture
