@@ -33,35 +33,37 @@ def is_distribution(weights: Tensor, tolerance: float = 1e-2) -> bool:
     return bool((weights >= -tolerance).all() and (weights.sum(-1) - 1).abs().max() <= tolerance)
 
 
-def purity(q: Tensor, k: Tensor, region: Region = "sphere-max") -> Tensor:
-    """Purity of the query region, |Q̂ ∩ Q| / |Q̂| (Lee et al., NeurIPS 2024).
+def purity(q: Tensor, k: Tensor) -> dict[Region, Tensor]:
+    """Purity of the query region, |Q̂ ∩ Q| / |Q̂| (Lee et al., NeurIPS 2024), by every rule for the region.
 
     1.0: the region holds queries only; 0.5: queries and keys are mixed. How the region is drawn was not
-    published, so the rule is an option: a sphere around the mean query with the largest (``sphere-max``, the
-    default), mean or 95th-percentile distance of a query as its radius, or the N of the 2N tokens nearest
-    to the mean query (``nearest``).
+    published, so there are several rules: a sphere around the mean query with the largest (``sphere-max``, the
+    default elsewhere), mean or 95th-percentile distance of a query as its radius, or the N of the 2N tokens
+    nearest to the mean query (``nearest``).
 
     Args:
         q: (B, heads, N, d_h) queries, unscaled.
         k: (B, heads, N, d_h) keys.
 
     Returns:
-        (B, heads).
+        Rule -> (B, heads).
     """
     centre = q.mean(dim=-2, keepdim=True)
     to_q = (q - centre).norm(dim=-1)
     to_k = (k - centre).norm(dim=-1)
-    if region == "nearest":
-        count = q.shape[-2]
-        both = torch.cat([to_q, to_k], dim=-1)
-        # stable, so that ties (all tokens equal) go to the queries and give a defined value
-        order = both.argsort(dim=-1, stable=True)[..., :count]
-        return (order < count).float().mean(dim=-1)
-    radius = {
-        "sphere-max": lambda: to_q.amax(dim=-1, keepdim=True),
-        "sphere-mean": lambda: to_q.mean(dim=-1, keepdim=True),
-        "sphere-p95": lambda: to_q.quantile(0.95, dim=-1, keepdim=True),
-    }[region]()
+    count = q.shape[-2]
+    # stable, so that ties (all tokens equal) go to the queries and give a defined value
+    order = torch.cat([to_q, to_k], dim=-1).argsort(dim=-1, stable=True)[..., :count]
+    return {
+        "sphere-max": _inside(to_q, to_k, to_q.amax(dim=-1, keepdim=True)),
+        "sphere-mean": _inside(to_q, to_k, to_q.mean(dim=-1, keepdim=True)),
+        "sphere-p95": _inside(to_q, to_k, to_q.quantile(0.95, dim=-1, keepdim=True)),
+        "nearest": (order < count).float().mean(dim=-1),
+    }
+
+
+def _inside(to_q: Tensor, to_k: Tensor, radius: Tensor) -> Tensor:
+    """Share of queries among the tokens within a radius; NaN where there are none (the mean of equal distances may round down)."""
     queries = (to_q <= radius).sum(dim=-1)
     return queries / (queries + (to_k <= radius).sum(dim=-1))
 
@@ -80,6 +82,27 @@ def attended_share(attention: Tensor) -> Tensor:
     """Share of keys that receive more than 1/N_k of the attention; (B, heads, N_q, N_k) -> (B,)."""
     received = attended_keys(attention)
     return (received > 1 / received.shape[-1]).float().mean(dim=-1)
+
+
+def pairwise_share(weights: Tensor) -> Tensor:
+    """Share of the attention's variation over keys that differs from query to query; the rest is unary.
+
+    With u_j = mean_i w_ij, mean_i Var_j(w_ij) = Var_j(u_j) + mean_i Var_j(w_ij - u_j): the two parts add up
+    exactly, since w_ij - u_j vanishes on average over queries. It is the split of the logits into a pairwise and
+    a unary term of Yin et al. (DNL, ECCV 2020), carried over to the weights, where it needs neither the logits
+    nor one softmax for both terms.
+
+    Args:
+        weights: (B, heads, N_q, N_k), the sum of all terms; rows need not sum to one.
+
+    Returns:
+        (B, heads): 0 if all queries attend alike (global context), 1 if no key is preferred by all; NaN for weights that are
+        uniform up to rounding.
+    """
+    total = weights.var(dim=-1, correction=0).mean(dim=-1)
+    unary = weights.mean(dim=-2).var(dim=-1, correction=0)
+    uniform = total <= (1e-5 * weights.abs().mean(dim=(-2, -1))).square()
+    return (1 - unary / total).clamp(0, 1).masked_fill(uniform, math.nan)
 
 
 def cosine_distance(vectors: Tensor) -> Tensor:
@@ -109,7 +132,7 @@ def within_category_mass(attention: Tensor, labels: Tensor, ignore: int = 255) -
     """
     valid = labels != ignore
     same = (labels[:, :, None] == labels[:, None, :]) & valid[:, :, None] & valid[:, None, :]
-    rows = attention.mean(dim=1)
+    rows = attention.abs().mean(dim=1)
     mass = (rows * same).sum(-1) / rows.sum(-1)
     counted = valid.sum(-1)
     return (mass * valid).sum(-1) / counted, (same.float().mean(-1) * valid).sum(-1) / counted

@@ -13,24 +13,30 @@ from harness.slots import attention_method, observe
 class CBAM(nn.Module):
     """CBAM: a channel gate, then a spatial gate on its output.
 
-    u = x * sigmoid(MLP(mean(x)) + MLP(max(x))); y = u * sigmoid(BN(conv7x7([max_c(u), mean_c(u)]))).
+    The MLP d → d/r → ReLU → d is shared by both poolings. Not identity at the start.
 
-    The MLP d -> d/r -> ReLU -> d is shared by both poolings. Not identity at the start.
+    Formula:
+        u = x · sigmoid(MLP(mean(x)) + MLP(max(x)))
+        y = u · sigmoid(BN(conv7×7([max_c(u), mean_c(u)])))
 
-    Woo, Park, Lee, Kweon: CBAM, ECCV 2018, eq. 1-3. Defaults follow the authors' Jongchan/attention-module: [max, mean]
-    order, biases in the MLP, batch normalisation with momentum 0.01.
+    Shapes:
+        (B, d, H, W) → (B, d, H, W).
+
+    Parameters:
+        2d²/r + d/r + d + 98 + 2 (without ``bias``: d/r + d fewer).
+
+    Map:
+        ``map``, the spatial gate (B, 1, H, W); also ``channel``, the channel gate (B, d, 1, 1).
+
+    Source:
+        Woo, Park, Lee, Kweon, ECCV 2018, eq. 1-3. Defaults follow the authors' Jongchan/attention-module: [max, mean] order,
+        biases in the MLP, batch normalisation with momentum 0.01.
 
     Args:
         channels: d.
         ratio: r, the reduction of the MLP.
         bias: biases in the MLP; timm's port has none.
         kernel_size: of the spatial convolution.
-
-    Shapes:
-        (B, d, H, W) -> (B, d, H, W). Offers ``map``, the spatial gate (B, 1, H, W), and ``channel``, the channel gate (B, d, 1, 1).
-
-    Parameters:
-        2d^2/r + d/r + d + 98 + 2 (without ``bias``: d/r + d fewer).
     """
 
     def __init__(self, channels: int, ratio: int = 16, bias: bool = True, kernel_size: int = 7) -> None:

@@ -42,55 +42,59 @@ _FLAVOURS = {
 
 @attention_method("dnl", slot="block")
 class DisentangledNonLocal(nn.Module):
-    r"""Disentangled non-local block: y_i = sum_j w(q_i, k_j) g(x_j), z_i = x_i + W_z y_i.
-
-    q = W_q x, k = W_k x, mu_q and mu_k their means over positions, s_j = softmax over j:
-
-    =======================  ==========================================================
-    terms                    w(q_i, k_j)
-    =======================  ==========================================================
-    ``joint``                s_j(q_i . k_j), the plain non-local block
-    ``pairwise-only``        s_j((q_i - mu_q) . (k_j - mu_k))
-    ``unary-only``           s_j(mu_q . k_j), the same for every query
-    ``add-shared-key``       s_j((q_i - mu_q) . (k_j - mu_k)) + s_j(mu_q . k_j)
-    ``add-disentangled-key`` s_j((q_i - mu_q) . (k_j - mu_k)) + s_j(w_u . x_j + b_u)
-    =======================  ==========================================================
+    """Disentangled non-local block: a whitened pairwise term and a unary term, alone or added.
 
     The sums are of two softmaxes, each normalised on its own, as all released codes have it: rows sum to 2.
     ``normalisation="joint"`` is the paper's formula read literally, one softmax over the sum of both exponentials.
 
     Four released codes differ; ``flavour`` chooses among them:
 
-    * ``mmseg`` (default): mmseg's ``DNLHead``. Whitening per channel, logits / sqrt(d'), temperature 0.05, g: d -> d/2,
+    * ``mmseg`` (default): mmseg's ``DNLHead``. Whitening per channel, logits / √d', temperature 0.05, g: d → d/2,
       output convolution zero at the start (identity).
-    * ``seg-bn``: ``nonlocal_block.py`` of yinmh17/DNL-Semantic-Segmentation. g: d -> d without bias, no output convolution, a gain
+    * ``seg-bn``: ``nonlocal_block.py`` of yinmh17/DNL-Semantic-Segmentation. g: d → d without bias, no output convolution, a gain
       of zero at the start on the pairwise term only: not identity where there is a unary term.
     * ``seg-nowd``: ``nonlocal_block_nowd.py`` of the same. Whitening by one scalar, neither scale nor temperature.
     * ``det``: ``plugins/non_local.py`` of Howal/DNL-Object-Detection. q is whitened over channels and the logits are multiplied by
-      sqrt(d'). That code takes its unary term from a ``ContextBlock``; here it goes through g, as in the others.
+      √d'. That code takes its unary term from a ``ContextBlock``; here it goes through g, as in the others.
 
-    A joint softmax needs no temperature (1), and mu_q . k_j has 0.06, the one value released for it.
+    A joint softmax needs no temperature (1), and μ_q · k_j has 0.06, the one value released for it.
 
     Whitening is part of the projections (a mean commutes with them), ``unary-only`` pools x first and then projects one
-    vector, and the N x N matrix of the pairwise term is not made on large maps.
+    vector, and the N × N matrix of the pairwise term is not made on large maps.
 
-    Yin, Yao, Cao, Li, Zhang, Lin, Hu: Disentangled Non-Local Neural Networks, ECCV 2020, eq. 5-9 and table 1.
+    Formula:
+        y_i = Σ_j w(q_i, k_j) g(x_j),  z_i = x_i + W_z y_i,  q = W_q x,  k = W_k x
+        μ_q, μ_k the means of q, k over positions; s_j = softmax over j
+
+        terms                   w(q_i, k_j)
+        joint                   s_j(q_i · k_j), the plain non-local block
+        pairwise-only           s_j((q_i − μ_q) · (k_j − μ_k))
+        unary-only              s_j(μ_q · k_j), the same for every query
+        add-shared-key          s_j((q_i − μ_q) · (k_j − μ_k)) + s_j(μ_q · k_j)
+        add-disentangled-key    s_j((q_i − μ_q) · (k_j − μ_k)) + s_j(w_u · x_j + b_u)
+
+    Shapes:
+        (B, d, H, W) → (B, d, H, W).
+
+    Parameters:
+        4dd' + 3d' + d with an output convolution; 2dd' + 2d' + d² + 1 without (``unary-only``: one fewer);
+        ``add-disentangled-key`` d + 1 more.
+
+    Map:
+        ``attention``, the pairwise softmax (B, 1, N, N), with whitened ``q``, ``k`` (B, 1, N, d'), and ``map``, the unary
+        softmax (B, 1, H, W), each where it has that term; each sums to 1.
+
+    Source:
+        Yin, Yao, Cao, Li, Zhang, Lin, Hu, ECCV 2020, eq. 5-9 and table 1; yinmh17/DNL-Semantic-Segmentation,
+        Howal/DNL-Object-Detection.
 
     Args:
         channels: d.
-        terms: see above.
-        flavour: see above.
+        terms: the row of the table.
+        flavour: which released code is followed.
         reduction: d / d' of q and k (and of g in the flavours that have an output convolution).
         temperature: of the pairwise or joint softmax instead of the flavour's.
         normalisation: ``separate`` or ``joint``, for the two ``add`` forms.
-
-    Shapes:
-        (B, d, H, W) -> (B, d, H, W). Offers ``attention``, the pairwise softmax (B, 1, N, N), with whitened ``q``, ``k``
-        (B, 1, N, d'), and ``map``, the unary softmax (B, 1, H, W), each where it has that term; each sums to 1.
-
-    Parameters:
-        4dd' + 3d' + d with an output convolution; 2dd' + 2d' + d^2 + 1 without (``unary-only``: one fewer);
-        ``add-disentangled-key`` d + 1 more.
 
     Raises:
         ValueError: unknown terms or flavour, or a joint normalisation of a single term.

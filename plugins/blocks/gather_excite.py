@@ -12,15 +12,28 @@ from harness.slots import attention_method, observe
 
 @attention_method("gather-excite", slot="block")
 class GatherExcite(nn.Module):
-    """Gather-excite: y = x * sigmoid(up(MLP(gather(x)))).
+    """Gather-excite: a gate from windows of the map.
 
-    ``gather`` sees windows of side 2e - 1 every e positions (e, the extent; 0 is the whole map): their mean
-    (``average``, the paper's GE-theta-minus), or a chain of log2(e) depth-wise 3x3 convolutions of stride 2, each with batch
-    normalisation and all but the last with ReLU (``conv``, GE-theta). ``mlp`` puts 1x1 convolutions d -> d/r -> ReLU -> d
-    behind it (GE-theta-plus). ``up`` repeats the nearest value. Not identity at the start.
+    ``gather`` sees windows of side 2e − 1 every e positions (e, the extent; 0 is the whole map): their mean
+    (``average``, the paper's GE-θ⁻), or a chain of log2(e) depth-wise 3×3 convolutions of stride 2, each with batch
+    normalisation and all but the last with ReLU (``conv``, GE-θ). ``mlp`` puts 1×1 convolutions d → d/r → ReLU → d
+    behind it (GE-θ⁺). ``up`` repeats the nearest value. Not identity at the start.
 
-    Hu, Shen, Albanie, Sun, Vedaldi: Gather-Excite, NeurIPS 2018, eq. 1-3 and section 3 (hujie-frank/GENet). The default, a
-    learned gather of extent 2 with MLP, is the setting that SimPool's release (by way of timm) compares with.
+    Formula:
+        y = x · sigmoid(up(MLP(gather(x))))
+
+    Shapes:
+        (B, d, H, W) → (B, d, H, W).
+
+    Parameters:
+        11d log2(e) for ``conv``, plus 2d²/r + d/r + d for ``mlp``.
+
+    Map:
+        ``map``, the gate (B, d, ⌈H/e⌉, ⌈W/e⌉) before it is repeated.
+
+    Source:
+        Hu, Shen, Albanie, Sun, Vedaldi, NeurIPS 2018, eq. 1-3 and section 3; hujie-frank/GENet. The default, a learned gather of
+        extent 2 with MLP, is the setting that SimPool's release (by way of timm) compares with.
 
     Args:
         channels: d.
@@ -29,12 +42,6 @@ class GatherExcite(nn.Module):
         mlp: with the MLP.
         ratio: r of the MLP.
         residual: return ReLU(x + y), as the pooling comparison of SimPool's release does.
-
-    Shapes:
-        (B, d, H, W) -> (B, d, H, W). Offers ``map``, the gate (B, d, ceil(H/e), ceil(W/e)) before it is repeated.
-
-    Parameters:
-        11d log2(e) for ``conv``, plus 2d^2/r + d/r + d for ``mlp``.
 
     Raises:
         ValueError: an extent that is no power of two, or 0 with a learned gather.

@@ -24,24 +24,32 @@ class _QueryIndependent(ContextBlock):
 
 @attention_method("gc-block", slot="block")
 class GCBlock(_QueryIndependent):
-    """Global context block: z_i = x_i + W_2 ReLU(LN(W_1 c)), c = sum_j softmax_j(W_k x_j) x_j.
+    """Global context block: one softmax over positions for all queries, then a bottleneck.
 
     The layers are ``mmcv.cnn.ContextBlock``. With ``fusion="add"`` the last convolution is zero at the start and the
-    block begins as identity; with ``fusion="mul"``, z_i = x_i * sigmoid(W_2 ReLU(LN(W_1 c))), the same zeros make it
-    begin as x / 2.
+    block begins as identity; with ``fusion="mul"`` the same zeros make it begin as x / 2.
 
-    Cao, Xu, Lin, Wei, Hu: GCNet, ICCV Workshops 2019, eq. 5 (xvjiarui/GCNet).
-
-    Args:
-        channels: d.
-        ratio: p / d of the bottleneck W_1 (p x d), W_2 (d x p); p = int(d · ratio). The paper uses 1/16 and 1/4.
-        fusion: ``add`` (the paper's choice) or ``mul``.
+    Formula:
+        c = Σ_j softmax_j(W_k x_j) x_j
+        z_i = x_i + W_2 ReLU(LN(W_1 c))           (add)
+        z_i = x_i · sigmoid(W_2 ReLU(LN(W_1 c)))  (mul)
 
     Shapes:
-        (B, d, H, W) -> (B, d, H, W). Offers ``map`` (B, 1, H, W), sums to 1.
+        (B, d, H, W) → (B, d, H, W).
 
     Parameters:
         2dp + 3p + 2d + 1.
+
+    Map:
+        ``map`` (B, 1, H, W), sums to 1.
+
+    Source:
+        Cao, Xu, Lin, Wei, Hu, ICCV Workshops 2019, eq. 5; xvjiarui/GCNet.
+
+    Args:
+        channels: d.
+        ratio: p / d of the bottleneck W_1 (p × d), W_2 (d × p); p = int(d · ratio). The paper uses 1/16 and 1/4.
+        fusion: ``add`` (the paper's choice) or ``mul``.
 
     Raises:
         ValueError: the bottleneck has no channel.
@@ -55,21 +63,28 @@ class GCBlock(_QueryIndependent):
 
 @attention_method("simplified-non-local", slot="block")
 class SimplifiedNonLocal(_QueryIndependent):
-    """Simplified non-local block: z_i = x_i + W_v sum_j softmax_j(W_k x_j) x_j.
+    """Simplified non-local block: one softmax over positions for all queries.
 
     W_v stands outside the sum, so that it acts on one vector per image. It is zero at the start (as the last layer of
     mmcv's ``ContextBlock``, which the paper leaves open): the block begins as identity.
 
-    Cao, Xu, Lin, Wei, Hu: GCNet, ICCV Workshops 2019, eq. 3 (xvjiarui/GCNet).
+    Formula:
+        z_i = x_i + W_v Σ_j softmax_j(W_k x_j) x_j
+
+    Shapes:
+        (B, d, H, W) → (B, d, H, W).
+
+    Parameters:
+        d² + 2d + 1.
+
+    Map:
+        ``map`` (B, 1, H, W), sums to 1.
+
+    Source:
+        Cao, Xu, Lin, Wei, Hu, ICCV Workshops 2019, eq. 3; xvjiarui/GCNet.
 
     Args:
         channels: d.
-
-    Shapes:
-        (B, d, H, W) -> (B, d, H, W). Offers ``map`` (B, 1, H, W), sums to 1.
-
-    Parameters:
-        d^2 + 2d + 1.
     """
 
     def __init__(self, channels: int) -> None:

@@ -9,13 +9,25 @@ from harness.slots import attention_method
 
 @attention_method("identity", slot="block")
 class Identity(nn.Identity):
-    """Returns its input, bit for bit: the baseline of the ``block`` and ``context`` slots. No parameters.
+    """Returns its input, bit for bit: the baseline of the ``block`` and ``context`` slots.
+
+    Formula:
+        y = x
+
+    Shapes:
+        (B, C, H, W) → (B, C, H, W).
+
+    Parameters:
+        0.
+
+    Map:
+        None: nothing attends.
+
+    Source:
+        None: the model without a block.
 
     Args:
         channels: C of the input; not needed, taken because every block is given it.
-
-    Shapes:
-        (B, C, H, W) -> (B, C, H, W).
     """
 
     def __init__(self, channels: int) -> None:

@@ -14,31 +14,39 @@ from harness.slots import attention_method, observe
 
 @attention_method("local-relation", slot="block")
 class LocalRelation(nn.Module):
-    r"""Local relation layer: y_p = W sum_{p'} w(p', p) x_{p'} + b over the k x k neighbours p' of p.
+    """Local relation layer: each position gathers its k × k neighbours with weights from their similarity and offset.
 
-    w(p', p) = softmax_{p'}(Phi(q_p, k_{p'}) + f(p' - p)), once for each group of m channels, whose query and key are scalars:
-    q = W_q x and k = W_k x have d/m channels. Phi is ``squared-difference`` -(q - k)^2 (the paper's choice),
-    ``absolute-difference`` -\|q - k\| or ``product`` q k. The geometry prior f is a small network 2 -> d/m -> ReLU -> d/m on the offset,
-    in units of the window's half-width. Values are x itself. At the border, the softmax is over the neighbours that exist.
+    The weights are shared by groups of m channels, whose query and key are scalars: q = W_q x and k = W_k x have d/m channels. The
+    geometry prior f is a small network 2 → d/m → ReLU → d/m on the offset, in units of the window's half-width. Values are x itself.
+    At the border, the softmax is over the neighbours that exist.
 
-    It takes the place of a 3x3 convolution (a benchmark's ``block_at`` with ``replace: true``) or follows any module; not
+    It takes the place of a 3×3 convolution (a benchmark's ``block_at`` with ``replace: true``) or follows any module; not
     identity at the start.
 
-    Hu, Zhang, Xie, Lin: Local Relation Networks for Image Recognition, ICCV 2019, eq. 3-5. No official code; the width of the
-    geometry network, the offsets' unit and the border rule are ours.
+    Formula:
+        y_p = W Σ_p' w(p', p) x_p' + b,  p' the k × k neighbours of p
+        w(p', p) = softmax_p'(Φ(q_p, k_p') + f(p' − p)), once for each group of m channels
+        Φ: −(q − k)² (squared-difference), −|q − k| (absolute-difference) or q k (product)
+
+    Shapes:
+        (B, d, H, W) → (B, d, H, W).
+
+    Parameters:
+        d² + d + 2(d²/m + d/m) + 3d/m + (d/m)² + d/m.
+
+    Map:
+        ``map`` (B, d/m, H, W), the weight that each position receives in all; also ``neighbours`` (B, d/m, N, k²), the weights w of
+        each position's window in row-major order (sum 1).
+
+    Source:
+        Hu, Zhang, Xie, Lin, ICCV 2019, eq. 3-5. No official code; the width of the geometry network, the offsets' unit and the
+        border rule are ours.
 
     Args:
         channels: d, a multiple of m.
         kernel_size: k, odd.
         group: m, channels that share weights.
-        similarity: Phi.
-
-    Shapes:
-        (B, d, H, W) -> (B, d, H, W). Offers ``neighbours`` (B, d/m, N, k^2), the weights w of each position's window in
-        row-major order (sum 1), and ``map`` (B, d/m, H, W), the weight that each position receives in all.
-
-    Parameters:
-        d^2 + d + 2(d^2/m + d/m) + 3d/m + (d/m)^2 + d/m.
+        similarity: Φ; the paper's choice is ``squared-difference``.
 
     Raises:
         ValueError: an even window, channels that do not divide into groups, an unknown similarity.

@@ -17,36 +17,40 @@ Mode = Literal["gaussian", "embedded-gaussian", "dot-product", "concatenation"]
 
 @attention_method("non-local", slot="block")
 class NonLocal(NonLocal2d):
-    r"""Non-local block: z_i = x_i + W_z y_i with y_i = 1/C(x) sum_j f(x_i, x_j) g(x_j).
+    """Non-local block: every position gathers from all others.
 
-    ========================  ==============================  =====================
-    mode                      f(x_i, x_j)                     C(x)
-    ========================  ==============================  =====================
-    ``gaussian``              exp(x_i . x_j)                  sum_j f (a softmax)
-    ``embedded-gaussian``     exp(theta_i . phi_j)            sum_j f (a softmax)
-    ``dot-product``           theta_i . phi_j                 N
-    ``concatenation``         ReLU(w_f . [theta_i, phi_j])    N
-    ========================  ==============================  =====================
-
-    theta, phi, g: 1x1 convolutions d -> d' with bias; W_z: d' -> d, zero at the start, so the block begins as
+    θ, φ, g: 1×1 convolutions d → d' with bias; W_z: d' → d, zero at the start, so the block begins as
     identity. Layers, initialisation and state-dict keys are those of ``mmcv.cnn.NonLocal2d``; only how y is computed
-    differs. The N x N matrix exists in no mode whose mathematics can do without it: the softmax modes use fused
+    differs. The N × N matrix exists in no mode whose mathematics can do without it: the softmax modes use fused
     attention on large maps, ``dot-product`` multiplies in the cheaper order, ``concatenation`` sums over sorted keys.
 
-    Wang, Girshick, Gupta, He: Non-local Neural Networks, CVPR 2018, eq. 1-6 (facebookresearch/video-nonlocal-net).
+    Formula:
+        z_i = x_i + W_z y_i,  y_i = 1/C(x) Σ_j f(x_i, x_j) g(x_j)
+
+        mode                 f(x_i, x_j)               C(x)
+        gaussian             exp(x_i · x_j)            Σ_j f (a softmax)
+        embedded-gaussian    exp(θ_i · φ_j)            Σ_j f (a softmax)
+        dot-product          θ_i · φ_j                 N
+        concatenation        ReLU(w_f · [θ_i, φ_j])    N
+
+    Shapes:
+        (B, d, H, W) → (B, d, H, W); N = H·W.
+
+    Parameters:
+        4dd' + 3d' + d; ``gaussian`` 2dd' + d' + d; ``concatenation`` 2d' more; ``norm`` drops the d and adds 2d.
+
+    Map:
+        ``attention`` (B, 1, N, N): rows sum to 1 in the softmax modes only.
+
+    Source:
+        Wang, Girshick, Gupta, He, CVPR 2018, eq. 1-6; facebookresearch/video-nonlocal-net.
 
     Args:
         channels: d.
         mode: the form of f.
         reduction: d / d'.
-        use_scale: multiply theta . phi by 1/sqrt(d') in ``embedded-gaussian``. mmcv's default; not in the paper.
+        use_scale: multiply θ · φ by 1/√d' in ``embedded-gaussian``. mmcv's default; not in the paper.
         norm: batch normalisation after W_z, its gain zero at the start instead of W_z. The paper's video models.
-
-    Shapes:
-        (B, d, H, W) -> (B, d, H, W); N = H·W. Offers ``attention`` (B, 1, N, N): rows sum to 1 in the softmax modes only.
-
-    Parameters:
-        4dd' + 3d' + d; ``gaussian`` 2dd' + d' + d; ``concatenation`` 2d' more; ``norm`` drops the d and adds 2d.
     """
 
     def __init__(

@@ -13,20 +13,7 @@ from harness.slots import attention_method, observe
 
 @attention_method("psa-polarized", slot="block")
 class PolarizedSelfAttention(nn.Module):
-    r"""Polarized self-attention: each branch collapses one direction and keeps the other at high resolution.
-
-    Channel branch: c = W_v^ch sum_j softmax_j(W_q^ch x_j) x_j in R^{d/2}, A^ch = sigmoid(up(c)) in R^{d x 1 x 1}.
-    Spatial branch: q = W_q^sp mean_j(x_j) in R^{d/2}, keys k_j = W_v^sp x_j, A^sp = sigmoid(a) in R^{1 x H x W}.
-
-    ==============  ===============================  ==========================  ==========================
-    variant         up                               a_j                         output
-    ==============  ===============================  ==========================  ==========================
-    ``official_p``  conv d/2 -> d                    softmax_j(q . k_j)          A^ch x + A^sp x
-    ``official_s``  conv d/2 -> d/8, LN, ReLU,       q . softmax_j(k_j)          A^sp(z) z with z = A^ch x
-                    conv d/8 -> d (both with bias)
-    ``paper_p``     conv d/2 -> d, LN                softmax_c(q) . k_j          A^ch x + A^sp x
-    ``paper_s``     conv d/2 -> d, LN                softmax_c(q) . k_j          A^sp(z) z with z = A^ch x
-    ==============  ===============================  ==========================  ==========================
+    """Polarized self-attention: each branch collapses one direction and keeps the other at high resolution.
 
     The official forms are those of DeLightCMU/PSA (``PSA_p``, ``PSA_s``), the paper forms those of the text; they are not
     the same method, and p and s differ in the official code in more than the composition. No variant begins as
@@ -36,17 +23,33 @@ class PolarizedSelfAttention(nn.Module):
     Where a sum over positions or a product with q follows a projection, the projection is applied afterwards to one
     vector, or folded into q: no map of d/2 channels is made except in ``official_s``, whose softmax needs it.
 
-    Liu, Liu, Fan, Huang: Polarized Self-Attention, arXiv 2107.00782, 2021, eq. 2-8.
+    Formula:
+        channel gate  A^ch = sigmoid(up(c)),  c = W_v^ch Σ_j softmax_j(W_q^ch x_j) x_j,  d/2 wide
+        spatial gate  A^sp = sigmoid(a),  q = W_q^sp mean_j(x_j),  k_j = W_v^sp x_j,  d/2 wide
+
+        variant      up                                       a_j                   output
+        official_p   conv d/2 → d                             softmax_j(q · k_j)    A^ch x + A^sp x
+        official_s   conv d/2 → d/8, LN, ReLU, conv d/8 → d   q · softmax_j(k_j)    A^sp(z) z with z = A^ch x
+        paper_p      conv d/2 → d, LN                         softmax_c(q) · k_j    A^ch x + A^sp x
+        paper_s      conv d/2 → d, LN                         softmax_c(q) · k_j    A^sp(z) z with z = A^ch x
+
+        The convolutions of official_s have biases, the others none.
+
+    Shapes:
+        (B, d, H, W) → (B, d, H, W).
+
+    Parameters:
+        ``official_p`` 2d² + d; ``official_s`` 1.6875d² + 2.375d; paper 2d² + 3d.
+
+    Map:
+        ``map``, the spatial gate (B, 1, H, W); also ``channel``, the channel gate (B, d, 1, 1).
+
+    Source:
+        Liu, Liu, Fan, Huang, arXiv 2107.00782, 2021, eq. 2-8; DeLightCMU/PSA.
 
     Args:
         channels: d, even (``official_s``: at least 8).
-        variant: see above.
-
-    Shapes:
-        (B, d, H, W) -> (B, d, H, W). Offers ``map``, the spatial gate (B, 1, H, W), and ``channel``, the channel gate (B, d, 1, 1).
-
-    Parameters:
-        ``official_p`` 2d^2 + d; ``official_s`` 1.6875d^2 + 2.375d; paper 2d^2 + 3d.
+        variant: the row of the table.
 
     Raises:
         ValueError: an unknown variant, or too few channels.

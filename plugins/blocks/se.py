@@ -12,24 +12,31 @@ from harness.slots import attention_method, observe
 
 @attention_method("se", slot="block")
 class SqueezeExcite(SELayer):
-    """Squeeze-and-excitation: y = s * x, s = sigmoid(W_2 ReLU(W_1 mean(x))).
+    """Squeeze-and-excitation: a channel gate from the average over positions.
 
-    The layers are ``mmpretrain.models.utils.SELayer`` (1x1 convolutions with bias). Not identity at the start: s is
+    The layers are ``mmpretrain.models.utils.SELayer`` (1×1 convolutions with bias). Not identity at the start: s is
     near 1/2.
 
-    Hu, Shen, Sun: Squeeze-and-Excitation Networks, CVPR 2018, eq. 2-4 (hujie-frank/SENet).
+    Formula:
+        y = s · x,  s = sigmoid(W_2 ReLU(W_1 mean(x)))
+
+    Shapes:
+        (B, d, H, W) → (B, d, H, W).
+
+    Parameters:
+        2d²/r + d/r + d.
+
+    Map:
+        None: it offers ``channel``, the gate s (B, d, 1, 1), the same at every position.
+
+    Source:
+        Hu, Shen, Sun, CVPR 2018, eq. 2-4; hujie-frank/SENet.
 
     Args:
         channels: d.
         ratio: r, the reduction of the bottleneck.
         divisor: rounds the bottleneck's width up to a multiple; 1 is the paper's d / r, 8 is mmpretrain's default.
         residual: return ReLU(x + y), as the pooling comparison of SimPool's release does.
-
-    Shapes:
-        (B, d, H, W) -> (B, d, H, W). Offers ``channel``, the gate s (B, d, 1, 1): the same at every position, so there is no map.
-
-    Parameters:
-        2d^2/r + d/r + d.
     """
 
     def __init__(self, channels: int, ratio: int = 16, divisor: int = 1, residual: bool = False) -> None:

@@ -53,15 +53,28 @@ class ClassAttention(nn.Module):
 class ViTClassToken(nn.Module):
     """The [CLS] token as a pool of its own: a zero-initialised token attends once to itself and all tokens.
 
+    Formula:
+        z_h = Σ_i softmax_i(W_Q,h c · W_K,h x_i / √d_h) W_V,h x_i over [c; x_1 … x_N], heads concatenated
+
+        In the frame: U⁰ = c; φ_Q, φ_K, φ_V linear with bias; s a dot product per head; A softmax; f_{-1}.
+
+    Shapes:
+        (B, d, H, W) → (B, d).
+
+    Parameters:
+        3d² + 4d (query, key, value with bias and the token; no output projection).
+
+    Map:
+        ``map`` (B, h, H, W), without the token's own weight.
+
+    Source:
+        Dosovitskiy et al., ICLR 2021, section 3.1, in the form of ``ViTPooling`` of billpsomas/simpool, which computes all
+        N + 1 queries and returns the first; only that one is computed here. A ViT's own [CLS] is
+        ``mmpretrain.VisionTransformer(out_type='cls_token')``, a backbone and no pool.
+
     Args:
         channels: d.
-        heads: 4 in simpool's ``ViTPooling``.
-
-    Parameters: 3d² + 4d (query, key, value with bias and the token; no output projection). O(hNd + d²).
-    Map: (B, h, H, W), without the token's own weight.
-    Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, section 3.1, in the form of ``ViTPooling``
-    of billpsomas/simpool, which computes all N + 1 queries and returns the first; only that one is computed here.
-    A ViT's own [CLS] is ``mmpretrain.VisionTransformer(out_type='cls_token')``, a backbone and no pool.
+        heads: h; 4 in simpool's ``ViTPooling``.
     """
 
     def __init__(self, channels: int, heads: int = 4) -> None:
@@ -103,6 +116,24 @@ class ClassAttentionBlock(nn.Module):
 class CaiTClassAttention(nn.Module):
     """Class-attention blocks on a learned token, then a LayerNorm.
 
+    Formula:
+        c ← c + γ_1 · W_O CA(LN([c; x]));  c ← c + γ_2 · MLP(LN(c)), once per block;  z = LN(c)
+
+        CA as in ``vit-cls``; γ are LayerScale vectors; x is the same in every block.
+
+    Shapes:
+        (B, d, H, W) → (B, d).
+
+    Parameters:
+        blocks · (12d² + 15d) + 3d (token, final norm) at ``mlp_ratio`` 4.
+
+    Map:
+        ``map`` (B, h, H, W) of the last block, without the token's own weight.
+
+    Source:
+        Touvron et al., ICCV 2021, section 3; ``cait_models.py`` of facebookresearch/deit; ``CAPooling`` of
+        billpsomas/simpool.
+
     Args:
         channels: d.
         blocks: 1 in simpool's ``CAPooling``, 2 in CaiT.
@@ -110,11 +141,6 @@ class CaiTClassAttention(nn.Module):
         layer_scale: initial LayerScale; 1e-5 in simpool's and in CaiT at depth 24. So small a scale leaves the pool a
             constant, LN(token), for a while: short schedules under-train it.
         mlp_ratio: hidden width of the MLP over d.
-
-    Parameters: blocks·(12d² + 15d) + 3d (token, final norm) at mlp_ratio 4. O(blocks·(hNd + d²)).
-    Map: (B, h, H, W) of the last block, without the token's own weight.
-    Source: Touvron et al., "Going deeper with Image Transformers", ICCV 2021, section 3; ``cait_models.py`` of
-    facebookresearch/deit; ``CAPooling`` of billpsomas/simpool.
     """
 
     def __init__(self, channels: int, blocks: int = 1, heads: int = 4, layer_scale: float = 1e-5, mlp_ratio: float = 4.0) -> None:

@@ -11,10 +11,27 @@ from harness.slots import attention_method
 
 @attention_method("gap", slot="pooling")
 class GlobalAveragePooling(Pooling):
-    """z = (1/N) Σ x_i: every step of the frame at its default.
+    """Global average pooling: every step of the frame at its default.
 
-    0 parameters, O(Nd). Map: (B, 1, H, W), uniform. Equal to ``mmpretrain.GlobalAveragePooling`` on a 4-D map.
-    Source: Lin, Chen, Yan, "Network In Network", ICLR 2014, section 3.2.
+    Equal to ``mmpretrain.GlobalAveragePooling`` on a 4-D map.
+
+    Formula:
+        z = (1/N) Σ_i x_i
+
+    Shapes:
+        (B, d, H, W) → (B, d).
+
+    Parameters:
+        0.
+
+    Map:
+        Uniform: ``map`` (B, 1, H, W), 1/N everywhere.
+
+    Source:
+        Lin, Chen, Yan, ICLR 2014, section 3.2.
+
+    Args:
+        channels: ignored.
     """
 
     def __init__(self, channels: int) -> None:
@@ -23,11 +40,27 @@ class GlobalAveragePooling(Pooling):
 
 @attention_method("max-pool", slot="pooling")
 class GlobalMaxPooling(Pooling):
-    """z = max_i x_i per channel: the frame with f_{-∞}.
+    """Global max pooling: the frame with f_{-∞}.
 
-    0 parameters, O(Nd). Its attention is one-hot per channel, so there is no map to offer. Among equal maxima
-    the gradient goes to one of them.
-    Source: Oquab et al., "Is object localization for free?", CVPR 2015; the ``max`` of billpsomas/simpool.
+    Among equal maxima the gradient goes to one of them.
+
+    Formula:
+        z = max_i x_i per channel
+
+    Shapes:
+        (B, d, H, W) → (B, d).
+
+    Parameters:
+        0.
+
+    Map:
+        None: the attention is one-hot, at another position for each channel.
+
+    Source:
+        Oquab et al., CVPR 2015; the ``max`` of billpsomas/simpool.
+
+    Args:
+        channels: ignored.
     """
 
     def __init__(self, channels: int) -> None:

@@ -11,7 +11,22 @@ from harness.slots import attention_method
 
 @attention_method("gem", slot="pooling")
 class GeneralizedMeanPooling(Pooling):
-    """z = (mean_i max(x_i, ε)^p)^(1/p) per channel: the frame with uniform A and f_α, p = γ = (1-α)/2.
+    """Generalised mean: the frame with uniform A and f_α, p = γ = (1−α)/2.
+
+    Formula:
+        z = ((1/N) Σ_i max(x_i, ε)^p)^(1/p) per channel
+
+    Shapes:
+        (B, d, H, W) → (B, d).
+
+    Parameters:
+        1 (``mmpretrain`` and learnable) or 0.
+
+    Map:
+        Uniform: ``map`` (B, 1, H, W), 1/N everywhere.
+
+    Source:
+        Radenović, Tolias, Chum, TPAMI 2018, eq. 3; filipradenovic/cnnimageretrieval-pytorch.
 
     Args:
         channels: ignored; p is shared by all channels.
@@ -19,11 +34,8 @@ class GeneralizedMeanPooling(Pooling):
         learnable: whether p is trained.
         eps: lower clamp of the values.
         flavour: ``mmpretrain`` (default) is the formula above, by ``mmpretrain.GeneralizedMeanPooling``.
-            ``simpool`` is that of billpsomas/simpool, an ``nn.LPPool2d`` over the whole map: the **sum** in
+            ``simpool`` is that of billpsomas/simpool, an ``nn.LPPool2d`` over the whole map: the sum in
             place of the mean, nothing clamped below (so p should be even), p fixed (there 2, on 7×7 maps).
-
-    Parameters: 1 (``mmpretrain`` and learnable) or 0. O(Nd). Map: (B, 1, H, W), uniform.
-    Source: Radenović, Tolias, Chum, "Fine-tuning CNN Image Retrieval with No Human Annotation", TPAMI 2018, eq. 3.
     """
 
     def __init__(self, channels: int, p: float = 3.0, learnable: bool = True, eps: float = 1e-6, flavour: str = "mmpretrain") -> None:

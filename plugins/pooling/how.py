@@ -17,12 +17,28 @@ def _box_sum(x: Tensor) -> Tensor:
 
 @attention_method("how", slot="pooling")
 class HowPooling(nn.Module):
-    """z = Σ_i ‖x_i‖ v_i / ‖·‖ with v = conv1×1(avg₃ₓ₃(x)), the average taken over the positions inside the map.
+    """HOW: every token weighs as much as it is long.
 
-    In the frame: no U⁰; A = the tokens' own lengths (not normalised: rows do not sum to 1); φ_V = conv1×1 ∘
-    avg₃ₓ₃; f_{-1}; φ_U = L2 normalisation. All of φ_V is linear, so the smoothing is moved from the d channels of
-    the values to the one channel of the attention (its adjoint), and the projection from N tokens to their
-    sum: Σ_i a_i (W avg(x)_i + b) = W Σ_j (avgᵀa)_j x_j + b Σ_i a_i. O(Nd + d²) in place of O(9Nd + Nd²).
+    All of φ_V is linear, so the smoothing is moved from the d channels of the values to the one channel of the
+    attention (its adjoint), and the projection from N tokens to their sum:
+    Σ_i a_i (W avg(x)_i + b) = W Σ_j (avgᵀa)_j x_j + b Σ_i a_i. O(Nd + d²) in place of O(9Nd + Nd²).
+
+    Formula:
+        z = Σ_i ‖x_i‖ v_i / ‖·‖,  v = conv1×1(avg3×3(x)), the average over the positions inside the map
+
+        In the frame: no U⁰; A = the tokens' own lengths; φ_V = conv1×1 ∘ avg3×3; f_{-1}; φ_U = L2 normalisation.
+
+    Shapes:
+        (B, d, H, W) → (B, dim); dim = d by default.
+
+    Parameters:
+        d·dim + dim.
+
+    Map:
+        ``map`` (B, 1, H, W), the lengths; they do not sum to 1.
+
+    Source:
+        Tolias, Jenicek, Chum, ECCV 2020, section 3.2; gtolias/how; ``HOWPooling`` of billpsomas/simpool.
 
     Args:
         channels: d.
@@ -31,10 +47,6 @@ class HowPooling(nn.Module):
         squared: weigh by ‖x_i‖², the diagonal of XᵀX as SimPool's table prints it, and not by ‖x_i‖ as both codes do.
         normalize: whether z is L2-normalised.
         eps: added to the norm of z; its square root of 1e-10 under the tokens' norms is the authors'.
-
-    Parameters: d·dim + dim. Map: (B, 1, H, W), the lengths.
-    Source: Tolias, Jenicek, Chum, "Learning and aggregating deep local descriptors for instance-level recognition",
-    ECCV 2020, section 3.2; ``HOWPooling`` of billpsomas/simpool.
     """
 
     def __init__(self, channels: int, dim: int | None = None, squared: bool = False, normalize: bool = True, eps: float = 1e-6) -> None:

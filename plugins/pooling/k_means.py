@@ -14,24 +14,33 @@ from harness.slots import attention_method, observe
 class KMeansPooling(Pooling):
     """k cluster means of the tokens, then their maximum (or mean) per channel.
 
-    ====================  ====  ===  ===========  =========================  ===  ======
-    U⁰                    φ_Q   φ_K  s            A                          φ_V  f
-    ====================  ====  ===  ===========  =========================  ===  ======
-    k of the tokens       id.   id.  −‖x − u‖²    1/n_j on the n_j nearest   id.  f_{-1}
-    ====================  ====  ===  ===========  =========================  ===  ======
-
     An empty cluster keeps its centre. Assignments have no gradient, so the iterations run without one and only the
     final means are differentiated, which is exact.
 
+    Formula:
+        z = max_j u_j,  u_j = (1/n_j) Σ_{i: j = argmin_j' ‖x_i − u_j'‖} x_i, T times
+
+        U⁰               φ_Q   φ_K   s            A                           φ_V   f
+        k of the tokens  id.   id.   −‖x − u‖²    1/n_j on the n_j nearest    id.   f_{-1}
+
+    Shapes:
+        (B, d, H, W) → (B, d).
+
+    Parameters:
+        0.
+
+    Map:
+        ``map`` (B, k, H, W), row j is 1/n_j on its cluster.
+
+    Source:
+        Psomas et al., ICCV 2023, table 1.
+
     Args:
         channels: ignored.
-        k, iterations: the paper prints neither and no code is released; 3 and 3 are those of its slot attention.
+        k, iterations: k and T; the paper prints neither and no code is released; 3 and 3 are those of its slot attention.
         init: ``farthest`` (default, ours: the token farthest from the mean, then each time the one farthest from those
             chosen; deterministic) or ``random`` (the paper: k random tokens, at test too).
         reduce: how the k means become one vector, ``max`` (as SimPool's benchmark does for slots) or ``mean``.
-
-    Parameters: 0. O(T·k·N·d). Map: (B, k, H, W), row j is 1/n_j on its cluster.
-    Source: Psomas et al., "Keep It SimPool", ICCV 2023, table 1.
     """
 
     def __init__(self, channels: int, k: int = 3, iterations: int = 3, init: str = "farthest", reduce: str = "max") -> None:

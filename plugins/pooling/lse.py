@@ -11,20 +11,31 @@ from harness.slots import attention_method
 
 @attention_method("lse", slot="pooling")
 class LogSumExpPooling(Pooling):
-    """z = (1/r) log (1/N) Σ_i e^{r x_i} per channel: the frame with uniform A and f(x) = e^{rx}.
+    """Log-sum-exp: the frame with uniform A and f(x) = e^{rx}.
 
     r → 0 is the mean, r → ∞ the maximum. Computed as x_max + (1/r) log mean e^{r(x − x_max)}; any constant in place of
     x_max gives the same z, so the maximum itself needs no gradient.
+
+    Formula:
+        z = (1/r) log((1/N) Σ_i e^{r x_i}) per channel
+
+    Shapes:
+        (B, d, H, W) → (B, d).
+
+    Parameters:
+        0, or 1 if learnable.
+
+    Map:
+        None: the weights differ per channel.
+
+    Source:
+        Pinheiro, Collobert, CVPR 2015, eq. 2; ``LSEPool`` of billpsomas/simpool.
 
     Args:
         channels: ignored; r is shared by all channels.
         r: sharpness, not 0. 1 is the fixed value of billpsomas/simpool (``lse``); theirs for the learnable
             one (``learnlse``) is 10.
         learnable: whether r is trained.
-
-    Parameters: 0, or 1 if learnable. O(Nd). The weights differ per channel, so there is no map.
-    Source: Pinheiro, Collobert, "From Image-level to Pixel-level Labeling with Convolutional Networks", CVPR
-    2015, eq. 2; ``LSEPool`` of billpsomas/simpool.
     """
 
     def __init__(self, channels: int, r: float = 1.0, learnable: bool = False) -> None:

@@ -11,13 +11,7 @@ from harness.slots import attention_method
 
 @attention_method("otk", slot="pooling")
 class OptimalTransportPooling(Pooling):
-    """z_j = Σ_i P_ij x_i, P the entropic transport plan from N tokens (k/N each) to k references (1 each).
-
-    ==========  ====  ===  ==============  ====================================  ===  ======
-    U⁰          φ_Q   φ_K  s               A                                     φ_V  f
-    ==========  ====  ===  ==============  ====================================  ===  ======
-    references  id.   id.  x·w or −‖x−w‖²  Sinkhorn(e^{s/ε}), T rounds           id.  f_{-1}
-    ==========  ====  ===  ==============  ====================================  ===  ======
+    """Optimal-transport kernel: the tokens are shared out among k learned references by a transport plan.
 
     In the log domain a Sinkhorn round is a log-softmax over the references followed by one over the tokens (the masses
     are constants that the next step absorbs), so small ε cannot overflow. The last step is over the tokens: each
@@ -25,6 +19,24 @@ class OptimalTransportPooling(Pooling):
 
     Two things follow from the marginals. With k = 1 the plan is 1/N: the result is GAP and W gets no gradient.
     And for any k the *mean* over the references is again GAP, Σ_j P_ij = k/N; hence ``reduce: max`` by default.
+
+    Formula:
+        z = max_j Σ_i P_ij x_i,  P the entropic transport plan from N tokens (k/N each) to k references (1 each)
+
+        U⁰          φ_Q   φ_K   s                 A                            φ_V   f
+        references  id.   id.   x·w or −‖x−w‖²    Sinkhorn(e^{s/ε}), T rounds  id.   f_{-1}
+
+    Shapes:
+        (B, d, H, W) → (B, d).
+
+    Parameters:
+        kd.
+
+    Map:
+        ``map`` (B, k, H, W), each sums to 1.
+
+    Source:
+        Mialon et al., ICLR 2021, section 3; claying/OTK; ``other_pool.py`` and ``otk/`` of billpsomas/simpool.
 
     Args:
         channels: d.
@@ -36,10 +48,6 @@ class OptimalTransportPooling(Pooling):
             The ``sinkhorn`` that simpool ships does this (the tokens' step is commented out), so that its k = 1 is
             a learned query and not GAP.
         reduce: how the k vectors become one, ``max`` or ``mean``.
-
-    Parameters: kd. O(Nkd + T·Nk). Map: (B, k, H, W), each sums to 1.
-    Source: Mialon et al., "A Trainable Optimal Transport Embedding for Feature Aggregation", ICLR 2021, section 3;
-    claying/OTK; ``other_pool.py`` and ``otk/`` of billpsomas/simpool.
     """
 
     def __init__(

@@ -11,16 +11,30 @@ from harness.slots import attention_method
 
 @attention_method("simpool", slot="pooling")
 class SimPool(Pooling):
-    """z = (Σ_i a_i (v_i − min v + ε)^γ)^(1/γ) + β, with a = softmax_i((W_Q u⁰)ᵀ W_K x'_i / √d), v_i = x'_i = LN(x_i).
-
-    ====  =================  ===  ====================  ============  =======  ====  ===
-    U⁰    φ_Q                φ_X  φ_K                   s             A        φ_V   f
-    ====  =================  ===  ====================  ============  =======  ====  ===
-    mean  W_Kᵀ W_Q u / √d    LN   identity, see below   dot product   softmax  id.   f_α
-    ====  =================  ===  ====================  ============  =======  ====  ===
+    """SimPool: one attention step whose query is the mean token, with LayerNorm and no value projection.
 
     Since qᵀ(W_K x') = (W_Kᵀ q)ᵀ x', W_K is applied to the one query and not to the N keys: O(Nd + d²) where the
-    formula as written costs O(Nd²).
+    formula as written costs O(Nd²). The query starts from the **raw** mean, not from the normalised tokens.
+
+    Formula:
+        z = (Σ_i a_i (v_i − min v + ε)^γ)^(1/γ) + β
+        a = softmax_i((W_Q u⁰)ᵀ W_K x'_i / √d),  u⁰ = mean_i x_i,  v_i = x'_i = LN(x_i)
+
+        U⁰     φ_Q                φ_X   φ_K        s              A         φ_V   f
+        mean   W_Kᵀ W_Q u / √d    LN    identity   dot product    softmax   id.   f_α
+
+    Shapes:
+        (B, d, H, W) → (B, d).
+
+    Parameters:
+        2d² + 2d (+1 with β).
+
+    Map:
+        ``map`` (B, 1, H, W), sums to 1.
+
+    Source:
+        Psomas et al., ICCV 2023, eq. 7-12; ``sp.py`` of billpsomas/simpool (there ``squeeze()`` drops the
+        batch axis of a single image and γ with several heads returns a wrong shape; neither is repeated here).
 
     Args:
         channels: d.
@@ -31,11 +45,6 @@ class SimPool(Pooling):
         beta: whether to add a learnable scalar β, 0 at first (their DINO ViT; ignored there too without γ).
         eps: ε of the shift.
         norm_eps: ε of the LayerNorm.
-
-    The query starts from the **raw** mean, not from the normalised tokens.
-    Parameters: 2d² + 2d (+1 with β). Map: (B, 1, H, W), sums to 1.
-    Source: Psomas et al., ICCV 2023, eqs. 7-12; ``sp.py`` of billpsomas/simpool (there ``squeeze()`` drops the
-    batch axis of a single image and γ with several heads returns a wrong shape; neither is repeated here).
     """
 
     def __init__(

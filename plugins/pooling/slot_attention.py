@@ -11,16 +11,28 @@ from harness.slots import attention_method
 
 @attention_method("slot-attention", slot="pooling")
 class SlotAttention(Pooling):
-    """S slots, T rounds: A = softmax over **slots** of q kᵀ/√d, renormalised over tokens; u ← GRU(A v, u); u += MLP(LN(u)).
-
-    =========  ========  ===  ===  =================  =============================  ===  ======  =========
-    U⁰         φ_Q       φ_X  φ_K  s                  A                              φ_V  f       φ_U
-    =========  ========  ===  ===  =================  =============================  ===  ======  =========
-    N(μ, σ²)   W_Q LN    LN   W_K  dot product / √d   (softmax_S + ε) / Σ_tokens     W_V  f_{-1}  GRU, MLP
-    =========  ========  ===  ===  =================  =============================  ===  ======  =========
+    """Slot attention: S slots compete for the tokens in T rounds and are refined by a recurrent update.
 
     W_K and W_V act on the S queries and the S weighted means and not on the N tokens:
     qᵀ(W_K x + b) = (W_Kᵀ q)ᵀ x + qᵀb and Σ a_i (W_V x_i + b) = W_V Σ a_i x_i + b. O(T·S·(Nd + d²)), not O(Nd²).
+
+    Formula:
+        A = softmax over slots of q kᵀ/√d, renormalised over tokens;  u ← GRU(A v, u);  u ← u + MLP(LN(u));  z = max over slots
+
+        U⁰         φ_Q        φ_X   φ_K   s                   A                              φ_V   f        φ_U
+        N(μ, σ²)   W_Q LN     LN    W_K   dot product / √d    (softmax_S + ε) / Σ_tokens     W_V   f_{-1}   GRU, MLP
+
+    Shapes:
+        (B, d, H, W) → (B, d).
+
+    Parameters:
+        3d² (+3d) + GRU 6d² + 6d + MLP 2dm + m + d + three LN 6d + μ, σ 2d, with m = max(d, 128).
+
+    Map:
+        ``map`` (B, S, H, W), each slot's weights sum to 1.
+
+    Source:
+        Locatello et al., NeurIPS 2020, algorithm 1; ``SlotPooling`` of billpsomas/simpool.
 
     Args:
         channels: d.
@@ -32,11 +44,6 @@ class SlotAttention(Pooling):
             lucidrains/slot-attention). ``lucidrains-early``: σ itself normal-initialised and unconstrained, no biases.
         eps: ε, added before the renormalisation.
         reduce: how the slots become one vector, ``max`` (simpool) or ``mean``.
-
-    Parameters: 3d² (+3d) + GRU 6d² + 6d + MLP 2dm + m + d + three LN 6d + μ, σ 2d, with m = max(d, 128).
-    Map: (B, S, H, W), each slot's weights sum to 1.
-    Source: Locatello et al., "Object-Centric Learning with Slot Attention", NeurIPS 2020, algorithm 1;
-    ``SlotPooling`` of billpsomas/simpool.
     """
 
     def __init__(
