@@ -40,22 +40,28 @@ class AsymmetricBlock(nn.Module):
 
 @attention_method("ann", slot="context")
 class AsymmetricNonLocal(nn.Module):
-    r"""ANN, (B,C,H,W) -> (B,C,H,W): the fusion block AFNB where a shallower level is given, then APNB.
+    """ANN: non-local attention to a pyramid of pooled keys; the fusion block AFNB where a shallower level is given, then APNB.
 
-    .. math::
-        y_i = W \Big[ W_o \sum_{j \in P(x')} \mathrm{softmax}_j(q_i^\top k_j / \sqrt{m})\, v_j,\; x_i \Big]
-
-    where P pools keys and values to 1² + 3² + 6² + 8² = 110 tokens. APNB attends within x (x' = x, queries and keys
+    P pools keys and values to 1² + 3² + 6² + 8² = 110 tokens. APNB attends within x (x' = x, queries and keys
     share their projection, as in mmseg); AFNB takes x' from the next shallower level of the backbone.
 
-    Parameters (APNB): Cm + 2m (key), Cm + m (value), mC + C (out), 2C² + 2C (join); AFNB the same with the key and
-    value projections of width C_low, and Cm + 2m more for its own query projection. Complexity O(110 N m).
-    Attention: (B, 1, N, 110), rows sum to 1; one for each of the two blocks.
+    Formula:
+        y_i = ReLU(BN(W [W_o Σ_{j ∈ P(x')} softmax_j(q_i · k_j / √m) v_j, x_i])), AFNB without the last ReLU
 
-    Zhu, Xu, Bai, Huang, Bai, "Asymmetric Non-local Neural Networks for Semantic Segmentation", ICCV 2019, section
-    3; authors' code MendelXu/ANN. ``mmseg.ANNHead`` has AFNB before the first 3x3 convolution, on the backbone's own
-    2048 channels; the slot lies behind that convolution, so AFNB does too. Where the head sees one level only, AFNB
-    is left out.
+    Shapes:
+        (B, C, H, W) → (B, C, H, W); AFNB takes the shallower level (B, C_low, H', W') beside it.
+
+    Parameters:
+        APNB Cm + 2m (key), Cm + m (value), mC + C (out), 2C² + 2C (join); AFNB the same with the key and
+        value projections of width C_low, and Cm + 2m more for its own query projection.
+
+    Map:
+        ``attention`` (B, 1, N, 110), rows sum to 1; one for each of the two blocks.
+
+    Source:
+        Zhu, Xu, Bai, Huang, Bai, ICCV 2019, section 3; MendelXu/ANN. ``mmseg.ANNHead`` has AFNB before the first 3×3 convolution,
+        on the backbone's own 2048 channels; the slot lies behind that convolution, so AFNB does too. Where the head sees one level
+        only, AFNB is left out.
 
     Args:
         channels: width C of the map.

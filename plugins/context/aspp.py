@@ -16,17 +16,27 @@ from harness.slots import attention_method
 
 @attention_method("aspp-deeplabv3", slot="context")
 class AtrousPyramid(nn.Module):
-    r"""ASPP with image pooling, (B,C,H,W) -> (B,C,H,W).
+    """ASPP with image pooling: context from dilated convolutions, without attention.
 
-    .. math:: y = f_{3\times3}\big[f_{1\times1}(\mathrm{GAP}(x)), f_{1\times1}(x), f_{3\times3}^{r_2}(x), \dots, f_{3\times3}^{r_n}(x)\big]
+    Modules, names and output are those of ``mmseg.ASPPHead``.
 
-    with f = ReLU(BN(convolution)) and dilation rates r. Modules, names and output are those of ``mmseg.ASPPHead``.
+    Formula:
+        y = f_3×3[f_1×1(GAP(x)), f_1×1(x), f_3×3^{r_2}(x), …, f_3×3^{r_n}(x)]
 
-    Parameters for n rates of which one is 1: C² + 2C (image pool), C² + 2C (rate 1), (n - 1)(9C² + 2C),
-    9(n + 1)C² + 2C (join). Complexity O(N C² n). Not attention: there is no map.
+        f = ReLU(BN(convolution)), r the dilation rates.
 
-    Chen, Papandreou, Schroff, Adam, "Rethinking Atrous Convolution for Semantic Image Segmentation", arXiv
-    1706.05587, section 3.3.
+    Shapes:
+        (B, C, H, W) → (B, C, H, W).
+
+    Parameters:
+        For n rates of which one is 1: C² + 2C (image pool), C² + 2C (rate 1), (n − 1)(9C² + 2C),
+        9(n + 1)C² + 2C (join).
+
+    Map:
+        None: not attention.
+
+    Source:
+        Chen, Papandreou, Schroff, Adam, arXiv 1706.05587, section 3.3.
 
     Args:
         channels: width C of the map.

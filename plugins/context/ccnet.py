@@ -12,18 +12,25 @@ from harness.slots import attention_method
 
 @attention_method("ccnet", slot="context")
 class CrissCross(nn.Module):
-    r"""mmcv's ``CrissCrossAttention``, applied R times with shared weights, (B,C,H,W) -> (B,C,H,W).
-
-    .. math:: y_i = \gamma \sum_{j \in \mathrm{row}(i) \cup \mathrm{column}(i)} \mathrm{softmax}_j(q_i^\top k_j)\, v_j + x_i
+    """mmcv's ``CrissCrossAttention``, applied R times with shared weights.
 
     Two passes reach every position. γ starts at zero: the identity at first.
 
-    Parameters: 2(C⌊C/8⌋ + ⌊C/8⌋) + C² + C + 1. Complexity O(N (H + W) C) a pass.
-    Attention: (B, 1, N, N), zero off the cross, rows sum to 1; one for each pass.
+    Formula:
+        y_i = γ Σ_{j ∈ row(i) ∪ column(i)} softmax_j(q_i · k_j) v_j + x_i
 
-    Huang, Wang, Wang, Huang, Shi, Liu, "CCNet: Criss-Cross Attention for Semantic Segmentation", ICCV 2019, section 3.2;
-    authors' code speedinghzl/CCNet. Pure PyTorch in mmcv since 1.3.13: no compiled op is needed. As the context of this
-    harness's head it is ``mmseg.CCHead``.
+    Shapes:
+        (B, C, H, W) → (B, C, H, W).
+
+    Parameters:
+        2(C⌊C/8⌋ + ⌊C/8⌋) + C² + C + 1.
+
+    Map:
+        ``attention`` (B, 1, N, N), zero off the cross, rows sum to 1; one for each pass.
+
+    Source:
+        Huang, Wang, Wang, Huang, Shi, Liu, ICCV 2019, section 3.2; speedinghzl/CCNet. Pure PyTorch in mmcv since 1.3.13: no
+        compiled op is needed. As the context of this harness's head it is ``mmseg.CCHead``.
 
     Args:
         channels: width C of the map, at least 8.

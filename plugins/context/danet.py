@@ -21,20 +21,26 @@ class PositionAttention(PAM):
 
 @attention_method("danet", slot="context")
 class DualAttention(nn.Module):
-    r"""DANet's two attention modules, summed, (B,C,H,W) -> (B,C,H,W).
-
-    .. math::
-        y = \Big(\gamma_p \sum_j \mathrm{softmax}_j(q_i^\top k_j)\, v_j + x_i\Big)
-          + \Big(\gamma_c\, \mathrm{softmax}(\max_{c'} E_{cc'} - E_{cc'})\, X + X\Big), \quad E = X X^\top
+    """DANet's two attention modules, among positions and among channels, summed.
 
     Both γ start at zero: the output is 2x at first. No 1/√d scale.
 
-    Parameters: 2(Cm + m) + C² + C + 2 with m = C/8. Complexity O(N² C + N C²).
-    Attention: (B, 1, N, N) of the position module, rows sum to 1.
+    Formula:
+        y = (γ_p Σ_j softmax_j(q_i · k_j) v_j + x_i) + (γ_c softmax(max_c' E_cc' − E_cc') X + X),  E = X Xᵀ
 
-    Fu, Liu, Tian, Li, Bao, Fang, Lu, "Dual Attention Network for Scene Segmentation", CVPR 2019, section 3;
-    authors' code junfu1115/DANet. The modules are ``mmseg.DAHead``'s. Its 3x3 convolutions before and behind each
-    branch are the head's own here (one for both), and the branches' extra losses are left out.
+    Shapes:
+        (B, C, H, W) → (B, C, H, W).
+
+    Parameters:
+        2(Cm + m) + C² + C + 2 with m = C/8.
+
+    Map:
+        ``attention`` (B, 1, N, N) of the position module, rows sum to 1.
+
+    Source:
+        Fu, Liu, Tian, Li, Bao, Fang, Lu, CVPR 2019, section 3; junfu1115/DANet. The modules are ``mmseg.DAHead``'s. Its 3×3
+        convolutions before and behind each branch are the head's own here (one for both), and the branches' extra losses are left
+        out.
 
     Args:
         channels: width C of the map.

@@ -15,23 +15,27 @@ from harness.slots import attention_method
 
 @attention_method("emanet", slot="context")
 class ExpectationMaximizationAttention(nn.Module):
-    r"""The EMA unit of EMANet around mmseg's ``EMAModule``, (B,C,H,W) -> (B,C,H,W).
-
-    T steps of E: :math:`z_{nk} = \mathrm{softmax}_k(x_n^\top \mu_k)` and M:
-    :math:`\mu_k = \mathrm{norm}_2\big(\sum_n z_{nk} x_n / \sum_n z_{nk}\big)`, then
-
-    .. math::
-        y = \mathrm{ReLU}\big(x + \mathrm{BN}(W_2\, \mathrm{ReLU}(\mu z^\top))\big), \qquad x \text{ in E and M being } W_1 x + b_1
+    """The EMA unit of EMANet around mmseg's ``EMAModule``: positions are rebuilt from K bases.
 
     The steps run without gradients and the bases are a buffer, so W_1 gets none either (in the authors' code as in
     mmseg, which therefore freezes it).
 
-    Parameters: C² + C (W_1, frozen), C² + 2C (W_2, BN); the bases, CK numbers, are no parameters. Complexity O(NKCT).
-    Attention: (B, 1, N, K), how much each basis explains each position; rows sum to 1.
+    Formula:
+        E: z_nk = softmax_k(x_n · μ_k);  M: μ_k = norm_2(Σ_n z_nk x_n / Σ_n z_nk), T times with W_1 x + b_1 for x
+        y = ReLU(x + BN(W_2 ReLU(μ zᵀ)))
 
-    Li, Zhong, Wu, Yang, Lin, Liu, "Expectation-Maximization Attention Networks for Semantic Segmentation", ICCV
-    2019, sections 3.2 to 3.5; authors' code XiaLiPKU/EMANet. The ReLU before W_2 is mmseg's and the authors' code's, not
-    the paper's.
+    Shapes:
+        (B, C, H, W) → (B, C, H, W).
+
+    Parameters:
+        C² + C (W_1, frozen), C² + 2C (W_2, BN); the bases, CK numbers, are no parameters.
+
+    Map:
+        ``attention`` (B, 1, N, K), how much each basis explains each position; rows sum to 1.
+
+    Source:
+        Li, Zhong, Wu, Yang, Lin, Liu, ICCV 2019, sections 3.2 to 3.5; XiaLiPKU/EMANet. The ReLU before W_2 is mmseg's and the
+        authors' code's, not the paper's.
 
     Args:
         channels: width C of the map.

@@ -28,18 +28,27 @@ class GroupAttention(FusedAttentionBlock):
 
 @attention_method("isanet", slot="context")
 class InterlacedSparseAttention(nn.Module):
-    r"""ISA, (B,C,H,W) -> (B,C,H,W): attention among distant positions, then among neighbours.
+    """ISA: attention among distant positions, then among neighbours.
 
     The map is cut into local groups of P_h × P_w positions. First, positions with the same place in their groups
-    attend to each other; then the positions of each group. Together every position reaches every other:
-    y = ReLU(BN(W [A_local(A_global(x)), x])), each A a self-attention with two-layer query and key projections.
+    attend to each other; then the positions of each group. Together every position reaches every other.
 
-    Parameters, with m attention channels: 2 × [2(Cm + 2m + m² + 2m) + C² + C + C² + 2C] + 2C² + 2C.
-    Complexity O(N (P_h P_w + N / (P_h P_w)) m). Attention: (B, 1, N, N), the product of the two sparse maps (padding left out,
-    so rows sum to 1 only where no padding was needed).
+    Formula:
+        y = ReLU(BN(W [A_local(A_global(x)), x])), each A a self-attention with two-layer query and key projections
 
-    Huang, Yuan, Guo, Zhang, Chen, Wang, "Interlaced Sparse Self-Attention for Semantic Segmentation", arXiv
-    1907.12273, section 3.2; authors' code openseg-group/openseg.pytorch; modules, names and output of ``mmseg.ISAHead``.
+    Shapes:
+        (B, C, H, W) → (B, C, H, W).
+
+    Parameters:
+        With m attention channels: 2 × [2(Cm + 2m + m² + 2m) + C² + C + C² + 2C] + 2C² + 2C.
+
+    Map:
+        ``attention`` (B, 1, N, N), the product of the two sparse maps (padding left out, so rows sum to 1 only where no
+        padding was needed).
+
+    Source:
+        Huang, Yuan, Guo, Zhang, Chen, Wang, arXiv 1907.12273, section 3.2; openseg-group/openseg.pytorch; modules, names and
+        output of ``mmseg.ISAHead``.
 
     Args:
         channels: width C of the map.

@@ -12,21 +12,26 @@ from harness.slots import attention_method
 
 @attention_method("ocnet", slot="context")
 class ObjectContext(nn.Module):
-    r"""Base-OC of OCNet, (B,C,H,W) -> (B,C,H,W).
+    """Base-OC of OCNet: self-attention with shared queries and keys, joined with its input.
 
-    .. math::
-        w_{ij} = \mathrm{softmax}_j(k_i^\top k_j / \sqrt{m}), \quad
-        c_i = W_o \sum_j w_{ij} W_v x_j, \quad
-        y = \mathrm{dropout}(\mathrm{ReLU}(\mathrm{BN}(W [c, x])))
+    k = ReLU(BN(W_k x)) of width m serves queries and keys alike, so the logits are symmetric. W_o starts at zero.
 
-    with k = ReLU(BN(W_k x)) of width m for queries and keys alike, so the logits are symmetric. W_o starts at zero.
+    Formula:
+        w_ij = softmax_j(k_i · k_j / √m),  c_i = W_o Σ_j w_ij W_v x_j,  y = dropout(ReLU(BN(W [c, x])))
 
-    Parameters: Cm + 2m (key), Cm + m (value), mC + C (out), 2C² + 2C (join). Complexity O(N² m).
-    Attention: (B, 1, N, N), rows sum to 1.
+    Shapes:
+        (B, C, H, W) → (B, C, H, W).
 
-    Yuan & Wang, "OCNet: Object Context Network for Scene Parsing", arXiv 1809.00916, section 3; authors' code
-    PkuRainBow/OCNet.pytorch, ``base_oc_block.py``. mmseg has no OCHead: this is its ``SelfAttentionBlock`` with
-    ``share_key_query``. The authors' InPlaceABN (a leaky ReLU) is BN and ReLU here, as everywhere in mmseg.
+    Parameters:
+        Cm + 2m (key), Cm + m (value), mC + C (out), 2C² + 2C (join).
+
+    Map:
+        ``attention`` (B, 1, N, N), rows sum to 1.
+
+    Source:
+        Yuan, Wang, arXiv 1809.00916, section 3; PkuRainBow/OCNet.pytorch, ``base_oc_block.py``. mmseg has no OCHead: this is its
+        ``SelfAttentionBlock`` with ``share_key_query``. The authors' InPlaceABN (a leaky ReLU) is BN and ReLU here, as everywhere
+        in mmseg.
 
     Args:
         channels: width C of the map.

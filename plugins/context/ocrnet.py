@@ -13,18 +13,27 @@ from harness.slots import attention_method
 
 @attention_method("ocrnet", slot="context")
 class ObjectContextualRepresentation(nn.Module):
-    r"""OCR, (B,C,H,W) -> (B,C,H,W): pixels attend to one representation per class.
+    """OCR: pixels attend to one representation per class.
 
-    Soft object regions M (one per class) come from a coarse segmentation of x that is trained with the labels;
-    :math:`f_k = \sum_i \mathrm{softmax}_i(M_{ki}) x_i`, :math:`w_{ik} = \mathrm{softmax}_k(\phi(x_i)^\top \psi(f_k) / \sqrt{m})`,
-    :math:`y_i = g[\rho(\sum_k w_{ik} \delta(f_k)), x_i]`.
+    The soft object regions M (one per class) come from a coarse segmentation of x that is trained with the labels.
 
-    Parameters for K classes: C² + 2C + CK + K (coarse), 2(Cm + 2m + m² + 2m) (φ, ψ), Cm + 2m (δ), mC + 2C (ρ),
-    2C² + 2C (g). Complexity O(N K C). Attention: (B, 1, N, K), rows sum to 1.
+    Formula:
+        f_k = Σ_i softmax_i(M_ki) x_i,  w_ik = softmax_k(φ(x_i) · ψ(f_k) / √m),  y_i = g[ρ(Σ_k w_ik δ(f_k)), x_i]
 
-    Yuan, Chen, Wang, "Object-Contextual Representations for Semantic Segmentation", ECCV 2020, section 3;
-    authors' code openseg-group/openseg.pytorch. Gathering and attention are ``mmseg.OCRHead``'s. There, as in the paper, the
-    coarse segmentation reads the backbone; the slot has only the map behind the head's first convolution, so it reads that.
+    Shapes:
+        (B, C, H, W) → (B, C, H, W); the coarse logits (B, K, H, W) go to the head, which trains them.
+
+    Parameters:
+        For K classes: C² + 2C + CK + K (coarse), 2(Cm + 2m + m² + 2m) (φ, ψ), Cm + 2m (δ), mC + 2C (ρ),
+        2C² + 2C (g).
+
+    Map:
+        ``attention`` (B, 1, N, K), how much each position takes from each class; rows sum to 1.
+
+    Source:
+        Yuan, Chen, Wang, ECCV 2020, section 3; openseg-group/openseg.pytorch. Gathering and attention are ``mmseg.OCRHead``'s.
+        There, as in the paper, the coarse segmentation reads the backbone; the slot has only the map behind the head's first
+        convolution, so it reads that.
 
     Args:
         channels: width C of the map.

@@ -59,28 +59,33 @@ class Branch(nn.Module):
 
 @attention_method("psanet", slot="context")
 class PointwiseSpatialAttention(nn.Module):
-    r"""PSANet's bi-directional module, (B,C,H,W) -> (B,C,H,W).
-
-    .. math::
-        z_i = \Big[\sum_j \mathrm{softmax}_j(a^c_i[\Delta_{ij}])\, r^c_j,\;
-                   \sum_j \mathrm{softmax}_j(a^d_j[\Delta_{ji}])\, r^d_j\Big], \quad y = f_{3\times3}[x, f_{1\times1}(z)]
+    """PSANet's bi-directional module: each position predicts where it collects from, and where it distributes to.
 
     The window a^c_i, predicted at i by convolutions, says what i collects from each relative position; a^d_j what j
-    distributes. Both run on the map shrunk by ``shrink_factor``, with r = f_{1x1}(x) of width c.
+    distributes. Both run on the map shrunk by ``shrink_factor``, with r = f_1×1(x) of width c.
 
-    Parameters, with M = M_h M_w: 2[Cc + 2c + c² + 2c + cM] + 2cC + 2C (project) + 18C² + 2C (join).
-    Complexity O(N (cM + N c)). Attention: (B, 2, n, n) on the shrunk grid, heads collect and distribute, rows sum to 1.
+    Formula:
+        z_i = [Σ_j softmax_j(a^c_i[Δ_ij]) r^c_j, Σ_j softmax_j(a^d_j[Δ_ji]) r^d_j],  y = f_3×3[x, f_1×1(z)]
 
-    Zhao, Zhang, Liu, Shi, Loy, Lin, Jia, "PSANet: Point-wise Spatial Attention Network for Scene Parsing", ECCV
-    2018, section 3; authors' code hszhao/PSANet. ``mmseg.PSAHead`` needs a compiled op, replaced here by a gather, and
-    pads its 1x1 projection by a pixel, which neither the paper nor the authors do.
+    Shapes:
+        (B, C, H, W) → (B, C, H, W).
+
+    Parameters:
+        With M = M_h M_w: 2[Cc + 2c + c² + 2c + cM] + 2cC + 2C (project) + 18C² + 2C (join).
+
+    Map:
+        ``attention`` (B, 2, n, n) on the shrunk grid, heads collect and distribute, rows sum to 1.
+
+    Source:
+        Zhao, Zhang, Liu, Shi, Loy, Lin, Jia, ECCV 2018, section 3; hszhao/PSANet. ``mmseg.PSAHead`` needs a compiled op, replaced
+        here by a gather, and pads its 1×1 projection by a pixel, which neither the paper nor the authors do.
 
     Args:
         channels: width C of the map.
         reduced: c; C / 4 by default (512 of 2048).
         mask_size: (M_h, M_w), odd; reaches every position where it is at least twice the shrunk map less one.
             (97, 97) belongs to crops of 769 pixels at stride 8.
-        shrink_factor: see above.
+        shrink_factor: how much smaller the map is on which the windows are predicted.
     """
 
     def __init__(self, channels: int, reduced: int | None = None, mask_size: Sequence[int] = (97, 97), shrink_factor: int = 2):

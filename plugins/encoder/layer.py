@@ -65,14 +65,23 @@ def attention_map(q: Tensor, k: Tensor, bias: Tensor | None = None) -> Tensor:
 class EncoderLayer(nn.Module):
     """Encoder layer of the Multi-Scene Transformer (pre-norm, GELU), after DETR's.
 
-    x <- x + drop(SA(LN_1 x));  x <- x + drop(W_2 drop(GELU(W_1 LN_2 x))). The position is added anew to queries and
-    keys in every layer. All matrices start Xavier-uniform.
+    The position is added anew to queries and keys in every layer. All matrices start Xavier-uniform.
 
-    Source: Shavit, Ferens, Keller, "Learning Multi-Scene Absolute Pose Regression with Transformers", ICCV 2021;
-    ``models/transposenet/transformer_encoder.py`` of yolish/multi-scene-pose-transformer.
+    Formula:
+        x ← x + drop(SA(LN_1 x));  x ← x + drop(W_2 drop(GELU(W_1 LN_2 x)))
 
-    Parameters: 4d^2 + 4d + 2df + f + d + 4d; 395,776 for d = f = 256. Complexity: O(N^2 d + N d (d + f)).
-    Attention: (B, heads, N, N).
+    Shapes:
+        (B, N, d) and the position of its N tokens → (B, N, d).
+
+    Parameters:
+        4d² + 4d + 2df + f + d + 4d; 395,776 for d = f = 256.
+
+    Map:
+        ``attention`` (B, heads, N, N), with ``q``, ``k`` (B, heads, N, d_h).
+
+    Source:
+        Shavit, Ferens, Keller, ICCV 2021; ``models/transposenet/transformer_encoder.py`` of
+        yolish/multi-scene-pose-transformer.
 
     Args:
         dim: width d of the tokens.
@@ -108,16 +117,26 @@ class EncoderLayer(nn.Module):
 
 @attention_method("inv-sqrt-l-scaling", slot="encoder_attention")
 class InverseSqrtDepthLayer(EncoderLayer):
-    """Encoder layer whose residual branches are scaled by 1/sqrt(L).
+    """Encoder layer whose residual branches are scaled by 1/√L, under which the ranks of the tokens do not collapse with depth.
 
-    x <- x + f(x) / sqrt(L) for the attention and the feed-forward branch, L the number of layers (not of tokens):
-    the scaling under which the ranks of the tokens do not collapse with depth.
+    Formula:
+        x ← x + f(x) / √L for the attention and the feed-forward branch, L the number of layers (not of tokens)
 
-    Source: Noci et al., "Signal Propagation in Transformers", NeurIPS 2022. Compared as "1/sqrt(L)-scaling" in
-    table 5a of Lee, Kim, Heo, "Activating Self-Attention for Multi-Scene Absolute Pose Regression", NeurIPS 2024,
-    which does not define L; the depth is what the cited work is about.
+    Shapes:
+        (B, N, d) and the position of its N tokens → (B, N, d).
 
-    Parameters, shapes, complexity and map: those of :class:`EncoderLayer`.
+    Parameters:
+        4d² + 4d + 2df + f + d + 4d, those of :class:`EncoderLayer`.
+
+    Map:
+        ``attention`` (B, heads, N, N), with ``q``, ``k`` (B, heads, N, d_h).
+
+    Source:
+        Noci et al., NeurIPS 2022. Compared as "1/sqrt(L)-scaling" in table 5a of Lee, Kim, Heo, NeurIPS 2024, which does not
+        define L; the depth is what the cited work is about.
+
+    Args:
+        depth: L.
     """
 
     def __init__(self, dim: int, heads: int, ffn_dim: int, dropout: float = 0.1, depth: int = 6):
@@ -129,14 +148,30 @@ class InverseSqrtDepthLayer(EncoderLayer):
 class FeedForwardLayer(nn.Module):
     """Encoder layer without self-attention: "just skip".
 
-    x <- x + drop(W_2 drop(GELU(W_1 LN x))). LN_1, the attention and its residual branch are dropped, so the
-    position reaches the model through the decoder's cross-attention only.
+    LN_1, the attention and its residual branch are dropped, so the position reaches the model through the decoder's
+    cross-attention only.
 
-    Source: ablation in Lee, Kim, Heo, NeurIPS 2024; whether the authors keep LN_1 is not said.
+    Formula:
+        x ← x + drop(W_2 drop(GELU(W_1 LN x)))
 
-    Parameters: 2df + f + d + 2d, that is 4d^2 + 6d fewer than :class:`EncoderLayer`. Complexity: O(N d f). No map.
+    Shapes:
+        (B, N, d) and the position of its N tokens → (B, N, d).
 
-    Args: as for :class:`EncoderLayer`; ``heads`` and ``depth`` have no effect.
+    Parameters:
+        2df + f + d + 2d, that is 4d² + 6d fewer than :class:`EncoderLayer`.
+
+    Map:
+        None: nothing attends in the encoder.
+
+    Source:
+        Ablation in Lee, Kim, Heo, NeurIPS 2024; whether the authors keep LN_1 is not said.
+
+    Args:
+        dim: width d of the tokens.
+        heads: no effect.
+        ffn_dim: hidden width f.
+        dropout: of the hidden units and the residual branch.
+        depth: no effect.
     """
 
     def __init__(self, dim: int, heads: int, ffn_dim: int, dropout: float = 0.1, depth: int = 6):

@@ -66,13 +66,24 @@ def _linears(layer: EncoderLayer, matrices: str) -> list[nn.Linear]:
 class ImprovedSpectralNormLayer(EncoderLayer):
     """Encoder layer with improved spectral normalisation: matrices keep the spectral norm they start with.
 
-    W_hat = sigma(W_init) W / sigma(W), per projection of q, k and v, not for their stack. sigma(W_init) is that of
-    the initialisation and is kept with the weights, not taken anew from a loaded checkpoint.
+    Per projection of q, k and v, not for their stack. σ(W_init) is that of the initialisation and is kept with the
+    weights, not taken anew from a loaded checkpoint.
 
-    Source: Lee et al., "ViTGAN: Training GANs with Vision Transformers", ICLR 2022, section 3.2; compared as "Improved SN"
-    in table 5a of Lee, Kim, Heo, NeurIPS 2024. Which matrices are meant is not said there.
+    Formula:
+        Ŵ = σ(W_init) W / σ(W), σ the largest singular value
 
-    Parameters, shapes, complexity and map: those of :class:`EncoderLayer`.
+    Shapes:
+        (B, N, d) and the position of its N tokens → (B, N, d).
+
+    Parameters:
+        4d² + 4d + 2df + f + d + 4d, those of :class:`EncoderLayer`.
+
+    Map:
+        ``attention`` (B, heads, N, N), with ``q``, ``k`` (B, heads, N, d_h).
+
+    Source:
+        Lee et al., ICLR 2022, section 3.2; compared as "Improved SN" in table 5a of Lee, Kim, Heo, NeurIPS 2024. Which
+        matrices are meant is not said there.
 
     Args:
         matrices: ``all`` six of the layer, or the four of the ``attention``.
@@ -88,15 +99,26 @@ class ImprovedSpectralNormLayer(EncoderLayer):
 
 @attention_method("sigma-reparam", slot="encoder_attention")
 class SigmaReparamLayer(EncoderLayer):
-    """Encoder layer with sigma-reparametrisation: each matrix has a learned spectral norm.
+    """Encoder layer with σ-reparametrisation: each matrix has a learned spectral norm.
 
-    W_hat = gamma W / sigma(W), gamma a scalar per matrix that starts at sigma(W_0), so that W_hat = W at first
-    (the authors' code; gamma = 1 is often quoted). It keeps the attention's entropy from collapsing.
+    γ is a scalar per matrix that starts at σ(W_0), so that Ŵ = W at first (the authors' code; γ = 1 is often quoted). It keeps
+    the attention's entropy from collapsing.
 
-    Source: Zhai et al., "Stabilizing Transformer Training by Preventing Attention Entropy Collapse", ICML 2023;
-    ``vision/layers.py`` of apple/ml-sigma-reparam. Compared in table 5a of Lee, Kim, Heo, NeurIPS 2024.
+    Formula:
+        Ŵ = γ W / σ(W), σ the largest singular value
 
-    Parameters: those of :class:`EncoderLayer` and one per matrix. Shapes, complexity and map: the same.
+    Shapes:
+        (B, N, d) and the position of its N tokens → (B, N, d).
+
+    Parameters:
+        4d² + 4d + 2df + f + d + 4d, those of :class:`EncoderLayer`, and one per matrix.
+
+    Map:
+        ``attention`` (B, heads, N, N), with ``q``, ``k`` (B, heads, N, d_h).
+
+    Source:
+        Zhai et al., ICML 2023; ``vision/layers.py`` of apple/ml-sigma-reparam. Compared in table 5a of Lee, Kim, Heo,
+        NeurIPS 2024.
 
     Args:
         matrices: ``all`` six of the layer, or the four of the ``attention``.

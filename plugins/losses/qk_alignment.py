@@ -12,17 +12,27 @@ from harness.slots import AttentionState, attention_method
 class QueryKeyAlignment(nn.Module):
     """Mean distance between the average query and the average key of each image, layer and head.
 
-    L = weight / (B L h) * sum over b, l, a of || mean_i q_i - mean_j k_j ||_2: the plain norm, not its square, with
-    gradients to both sides. q and k (d_h wide) are taken after the bias and before 1/sqrt(d_h), from inputs that
-    contain the position. One value per encoder; the values of several encoders are added.
+    The plain norm, not its square, with gradients to both sides. q and k (d_h wide) are taken after the bias and before
+    1/√d_h, from inputs that contain the position. One value per encoder; the values of several encoders are added.
 
-    Source: Lee, Kim, Heo, "Activating Self-Attention for Multi-Scene Absolute Pose Regression", NeurIPS 2024;
-    ``models/transposenet/attention.py`` and ``main.py`` of dlalth557/ActMST (weight 0.1 in all configurations).
+    Formula:
+        L = weight / (B L h) · Σ_{b,l,a} ‖mean_i q_i − mean_j k_j‖_2
 
-    Parameters: 0. Complexity: O(B L N d).
+    Shapes:
+        L states with q, k (B, h, N, d_h) each → scalar.
+
+    Parameters:
+        0.
+
+    Map:
+        None: a loss. It reads the queries and keys that the encoder layers offer.
+
+    Source:
+        Lee, Kim, Heo, NeurIPS 2024; ``models/transposenet/attention.py`` and ``main.py`` of dlalth557/ActMST (weight 0.1 in all
+        configurations).
 
     Args:
-        weight: lambda, the weight of the loss beside those of the task.
+        weight: λ, the weight of the loss beside those of the task.
     """
 
     def __init__(self, weight: float = 0.1):

@@ -40,9 +40,24 @@ def reveal(mask: Tensor, candidates: Tensor, count: int, generator: torch.Genera
 @attention_method("attmask-high", slot="masking")
 @dataclass(frozen=True)
 class AttMaskHigh(Masking):
-    """Mask the ⌊rN⌋ most attended tokens; one r per batch.
+    """Mask the most attended tokens; one r per batch.
 
     The attention is that of the teacher on un-masked views: the [CLS] row of the last block, averaged over heads.
+
+    Formula:
+        mask = the ⌊rN⌋ highest of a, r ~ U(low, high)
+
+    Shapes:
+        (B, N) attention → bool mask (B, N), ``True`` where a token is masked.
+
+    Parameters:
+        0.
+
+    Map:
+        None of its own: the mask is the output.
+
+    Source:
+        Kakogeorgiou et al., ECCV 2022, section 3.2; ``attmask.py`` and ``main_attmask.py`` of gkakogeorgiou/attmask.
     """
 
     def __call__(self, attention: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -55,7 +70,23 @@ class AttMaskHigh(Masking):
 @attention_method("attmask-low", slot="masking")
 @dataclass(frozen=True)
 class AttMaskLow(Masking):
-    """Mask the ⌊rN⌋ least attended tokens; one r per batch."""
+    """Mask the least attended tokens; one r per batch.
+
+    Formula:
+        mask = the ⌊rN⌋ lowest of a, r ~ U(low, high)
+
+    Shapes:
+        (B, N) attention → bool mask (B, N), ``True`` where a token is masked.
+
+    Parameters:
+        0.
+
+    Map:
+        None of its own: the mask is the output.
+
+    Source:
+        Kakogeorgiou et al., ECCV 2022, section 3.2; ``attmask.py`` and ``main_attmask.py`` of gkakogeorgiou/attmask.
+    """
 
     def __call__(self, attention: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """(B, N) attention → bool mask (B, N)."""
@@ -67,15 +98,30 @@ class AttMaskLow(Masking):
 @attention_method("attmask-hint", slot="masking")
 @dataclass(frozen=True)
 class AttMaskHint(Masking):
-    """``attmask-high``, then reveal ⌊s·r′·N⌋ tokens drawn from the ⌊sN⌋ most attended.
+    """``attmask-high``, then some of the most attended tokens are revealed.
+
+    Below N = 1/(s·r) tokens there is no hint to reveal and the mask is that of ``attmask-high``; the authors' code
+    raises there.
+
+    Formula:
+        mask = the ⌊rN⌋ highest of a without ⌊s·r'·N⌋ drawn uniformly from the ⌊sN⌋ highest, r ~ U(low, high)
+
+    Shapes:
+        (B, N) attention → bool mask (B, N), ``True`` where a token is masked.
+
+    Parameters:
+        0.
+
+    Map:
+        None of its own: the mask is the output.
+
+    Source:
+        Kakogeorgiou et al., ECCV 2022, section 3.2; ``attmask.py`` and ``main_attmask.py`` of gkakogeorgiou/attmask.
 
     Args:
         low, high, masking_prob: see :class:`~harness_plugins.masking.common.Masking`.
         show: s, the share of tokens that hints are drawn from (0.1).
-        independent_ratio: ``False`` (the paper): r′ = r. ``True`` (the released call): r′ is a second draw.
-
-    Below N = 1/(s·r) tokens there is no hint to reveal and the mask is that of ``attmask-high``; the authors' code
-    raises there.
+        independent_ratio: ``False`` (the paper): r' = r. ``True`` (the released call): r' is a second draw.
     """
 
     show: float = 0.1

@@ -23,7 +23,23 @@ LOG_ASPECT = math.log(1 / 0.3)
 @attention_method("random-masking", slot="masking")
 @dataclass(frozen=True)
 class RandomMasking(Masking):
-    """Mask ⌊rN⌋ tokens drawn uniformly; one r per image. ``low: 0.75, high: 0.75`` is the paper's second variant."""
+    """Mask tokens drawn uniformly; one r per image. ``low: 0.75, high: 0.75`` is the AttMask paper's second variant.
+
+    Formula:
+        mask = ⌊rN⌋ tokens drawn without replacement, r ~ U(low, high)
+
+    Shapes:
+        (B, N), of which only the shape and device count → bool mask (B, N), ``True`` where a token is masked.
+
+    Parameters:
+        0.
+
+    Map:
+        None of its own: the mask is the output.
+
+    Source:
+        Zhou et al., ICLR 2022, in the form of ``loader.py`` of gkakogeorgiou/attmask.
+    """
 
     def __call__(self, attention: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """(B, N), of which only the shape and device count, → bool mask (B, N)."""
@@ -78,6 +94,22 @@ def _add_block(mask: Tensor, left: float, generator: torch.Generator | None) -> 
 @dataclass(frozen=True)
 class RandomBlockWiseMasking(Masking):
     """Mask rectangles up to rN tokens (:func:`block_mask`); one r per image.
+
+    Formula:
+        mask = rectangles of area U(⌊min(H, W)/3⌋², what is left) and aspect log-U(0.3, 1/0.3) until rN tokens are covered
+
+    Shapes:
+        (B, N), of which only the shape and device count → bool mask (B, N), ``True`` where a token is masked.
+
+    Parameters:
+        0.
+
+    Map:
+        None of its own: the mask is the output.
+
+    Source:
+        Bao et al., ICLR 2022, section 2.3, in the form of ``loader.py`` of gkakogeorgiou/attmask. ``mmpretrain.BEiTMaskGenerator``
+        is the same idea with a fixed count of tokens and global random state.
 
     Args:
         low, high, masking_prob: see :class:`~harness_plugins.masking.common.Masking`.

@@ -13,14 +13,24 @@ from harness.slots import attention_method
 class MultiScenePoseNet(nn.Module):
     """A scene classifier selects which scene's last layers regress the pose.
 
-    z = GAP(coarsest map); h = drop(ReLU(W z)); position and orientation are linear in h with weights of the true
-    scene in training and of the most probable scene otherwise. No attention, no map.
+    Position and orientation are linear in h with weights of the true scene in training and of the most probable scene
+    otherwise.
 
-    Source: Blanton et al., "Extending Absolute Pose Regression to Multiple Scenes", CVPR Workshops 2020. No public code and
-    no widths are given: this is a re-implementation without a parity target, with the regressor of
-    ``models/posenet/PoseNet.py`` of yolish/multi-scene-pose-transformer. Not mmpose's MSPN.
+    Formula:
+        z = GAP(coarsest map);  h = drop(ReLU(W z));  p = P_s h + b_s,  q = Q_s h + c_s,  s = argmax(W_c z + b_c)
 
-    Parameters: C k + k + S (7 k + 7) + C S + S, for C channels, S scenes, k hidden units. Complexity: O(C k).
+    Shapes:
+        Feature maps (B, C_i, H_i, W_i), fine and coarse → position (B, 3), quaternion (B, 4), log-probabilities of scenes (B, S).
+
+    Parameters:
+        Ck + k + S(7k + 7) + CS + S, for C channels, S scenes, k hidden units.
+
+    Map:
+        None: no attention.
+
+    Source:
+        Blanton et al., CVPR Workshops 2020. No public code and no widths are given: this is a re-implementation without a parity
+        target, with the regressor of ``models/posenet/PoseNet.py`` of yolish/multi-scene-pose-transformer. Not mmpose's MSPN.
 
     Args:
         channels: widths of the fine and the coarse feature map; the coarse one is used.

@@ -12,12 +12,21 @@ from harness.slots import Position, attention_method
 class LearnablePositionEncoding(nn.Module):
     """Learned tables of column and row vectors, concatenated as [x, y].
 
-    p(y, x) = [C[x + s], R[y + s]], both tables (rows, d/2), drawn from U(0, 1).
+    Formula:
+        p(y, x) = [C[x + s], R[y + s]], both tables (entries, d/2), drawn from U(0, 1)
 
-    Source: Shavit, Ferens, Keller, ICCV 2021, ``models/transposenet/pencoder.py`` of yolish/multi-scene-pose-transformer
-    (60 entries, s = 1); the learned option of dlalth557/ActMST has 50 entries and s = 0.
+    Shapes:
+        (H, W) → additive encoding (N, d).
 
-    Parameters: 60 d with the default table. Complexity: O(N d).
+    Parameters:
+        entries · d; 60d with the default table.
+
+    Map:
+        None of its own: it shapes the attention of the encoder layers.
+
+    Source:
+        Shavit, Ferens, Keller, ICCV 2021, ``models/transposenet/pencoder.py`` of yolish/multi-scene-pose-transformer
+        (60 entries, s = 1); the learned option of dlalth557/ActMST has 50 entries and s = 0.
 
     Args:
         dim: width d of the tokens; even.
@@ -54,19 +63,29 @@ class LearnablePositionEncoding(nn.Module):
 class FixedSinePositionEncoding(nn.Module):
     """Fixed sines and cosines of row and column, concatenated as [y, x].
 
-    With P = d/2 features per axis and positions from 1: feature 2i is sin(pos / T^(2i/P)), feature 2i + 1 its cosine.
     Wraps ``mmdet.SinePositionalEncoding``, whose formula is the same.
 
-    Source: Carion et al., "End-to-End Object Detection with Transformers", ECCV 2020, in the form of
-    ``pencoder.PositionEmbeddingSine`` of dlalth557/ActMST: no normalisation (DETR itself scales positions to 2 pi).
+    Formula:
+        feature 2i of an axis: sin(pos / T^(2i/P)), feature 2i + 1: cos(pos / T^(2i/P)); P = d/2 per axis, positions from 1
 
-    Parameters: 0. Complexity: O(N d).
+    Shapes:
+        (H, W) → additive encoding (N, d).
+
+    Parameters:
+        0.
+
+    Map:
+        None of its own: it shapes the attention of the encoder layers.
+
+    Source:
+        Carion et al., ECCV 2020, in the form of ``pencoder.PositionEmbeddingSine`` of dlalth557/ActMST: no normalisation (DETR
+        itself scales positions to 2π).
 
     Args:
         dim: width d of the tokens; a multiple of 4.
         heads: not used.
         temperature: T.
-        normalize: positions over the map's side, times 2 pi, as DETR does.
+        normalize: positions over the map's side, times 2π, as DETR does.
     """
 
     def __init__(self, dim: int, heads: int, temperature: int = 10000, normalize: bool = False):

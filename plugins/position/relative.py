@@ -27,13 +27,23 @@ def bucket(offset: Tensor, buckets: int, max_distance: int) -> Tensor:
 class T5RelativePosition(nn.Module):
     """Learned bias per head and bucketed relative position, for rows and columns apart.
 
-    b_a(i, j) = R_a[bucket(y_j - y_i)] + C_a[bucket(x_j - x_i)], added to q k^T / sqrt(d_h); one table for all layers,
-    zero at first. T5 itself is one-dimensional and omits 1/sqrt(d_h).
+    One table for all layers, zero at first. T5 itself is one-dimensional and omits 1/√d_h.
 
-    Source: Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text Transformer", JMLR 2020,
-    section 2.1. Compared in table 5b of Lee, Kim, Heo, NeurIPS 2024, which does not state the 2-D form.
+    Formula:
+        b_a(i, j) = R_a[bucket(y_j − y_i)] + C_a[bucket(x_j − x_i)], added to q · k / √d_h of head a
 
-    Parameters: 2 * buckets * heads. Complexity: O(heads N^2) for the bias.
+    Shapes:
+        (H, W) → bias (heads, N, N).
+
+    Parameters:
+        2 · buckets · heads.
+
+    Map:
+        None of its own: it shapes the attention of the encoder layers.
+
+    Source:
+        Raffel et al., JMLR 2020, section 2.1. Compared in table 5b of Lee, Kim, Heo, NeurIPS 2024, which does not state the 2-D
+        form.
 
     Args:
         dim: not used.
@@ -65,14 +75,25 @@ class T5RelativePosition(nn.Module):
 class RotaryPosition(nn.Module):
     """Axial rotary encoding: channel pairs of queries and keys turn with the row and the column.
 
-    In the first half of a head's d_h channels the pair (2m, 2m + 1) turns by y theta_m, in the second half by
-    x theta_m, theta_m = T^(-2m / (d_h/2)). Norms are kept, and q^T k depends on the offset between tokens only.
+    Norms are kept, and q · k depends on the offset between tokens only.
 
-    Source: Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021, section 3.2. Compared in
-    table 5b of Lee, Kim, Heo, NeurIPS 2024, which does not state the 2-D form. ``mmpretrain.RotaryEmbeddingFast`` gives the
-    two channels of a pair different angles, which is no rotation, hence not wrapped.
+    Formula:
+        the pair (2m, 2m + 1) turns by y θ_m in the first half of a head's d_h channels, by x θ_m in the second
+        θ_m = T^(−2m / (d_h/2))
 
-    Parameters: 0. Complexity: O(N d).
+    Shapes:
+        (H, W) → a rotation of queries and keys (B, heads, N, d_h).
+
+    Parameters:
+        0.
+
+    Map:
+        None of its own: it shapes the attention of the encoder layers.
+
+    Source:
+        Su et al., 2021, section 3.2. Compared in table 5b of Lee, Kim, Heo, NeurIPS 2024, which does not state the 2-D form.
+        ``mmpretrain.RotaryEmbeddingFast`` gives the two channels of a pair different angles, which is no rotation, hence not
+        wrapped.
 
     Args:
         dim: width d of the tokens.
