@@ -169,8 +169,8 @@ def _one(results: list[Result], key, where: str, what: str, notes: list[str]) ->
 def _variants(results: list[Result], where: str, notes: list[str]) -> dict[str, list[Result]]:
     """Per method the trials of one setting, one per seed.
 
-    A method may have been run with several settings (``--set``, an edited plugin): the setting with the most
-    seeds counts, and of equals the newest.
+    A method may have been run with several settings (``--set``, an edited plugin): what the registry says counts
+    before any ``--set``, then the setting with the most seeds, and of equals the newest.
     """
     by_method: dict[str, dict[Any, dict[int, Result]]] = defaultdict(lambda: defaultdict(dict))
     for result in sorted(results, key=lambda r: r.finished):
@@ -178,11 +178,21 @@ def _variants(results: list[Result], where: str, notes: list[str]) -> dict[str, 
         by_method[result.method][setting][result.seed] = result
     chosen = {}
     for method, settings in by_method.items():
-        best = max(settings.values(), key=lambda seeds: (len(seeds), max(r.finished for r in seeds.values())))
+        best = max(settings.values(), key=_standing)
         chosen[method] = [best[seed] for seed in sorted(best)]
+        changes = " ".join(f"--set {change}" for change in chosen[method][0].overrides)
         if len(settings) > 1:
-            notes.append(f"{where}: '{method}' was run with {len(settings)} settings or sources; the one with the most seeds is shown.")
+            shown = changes or "as registered, with the most seeds"
+            notes.append(f"{where}: '{method}' was run with {len(settings)} settings or sources; shown is the one {shown}.")
+        elif changes:
+            notes.append(f"{where}: '{method}' was run with {changes}, not as registered.")
     return chosen
+
+
+def _standing(seeds: Mapping[int, Result]) -> tuple[bool, int, float]:
+    """How much one setting's trials, by seed, count against another's."""
+    trials = seeds.values()
+    return all(not trial.overrides for trial in trials), len(seeds), max(trial.finished for trial in trials)
 
 
 def _benchmark_rows(

@@ -83,7 +83,7 @@ def _plain(row: TrialRow) -> dict[str, Any]:
         "log",
         "work_dir",
     ]
-    return {name: getattr(row, name) for name in names} | {"state": _standing(row), "notes": list(row.notes)}
+    return {name: getattr(row, name) for name in names} | {"state": _standing(row), "notes": list(row.notes), "overrides": list(row.overrides)}
 
 
 def _overview(rows: list[TrialRow]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,12 +119,13 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
     trials: dict[str, Trial] = {}
     used: dict[str, Benchmark] = {}
     unfit: list[tuple[str, str]] = []
-    fitting: list[tuple[Benchmark, Method]] = []
+    fitting: list[tuple[Benchmark, Method, tuple[str, ...]]] = []
     for bench_name, method_name in pairs:
         method = catalog.methods[method_name]
         if method.state == "planned":
             raise UsageError(f"method '{method.id}' is planned, not implemented: {method.missing}. `harness list methods` shows the states.")
-        bench, method = override(catalog.benchmarks[bench_name], method, selection.overrides)
+        registered = catalog.benchmarks[bench_name], method
+        bench, method = override(*registered, selection.overrides)
         benchmarks.options(bench)
         metrics = [metric.name for metric in benchmarks.family(bench.family).metrics(bench)]
         if bench.primary and bench.primary not in metrics:
@@ -135,7 +136,7 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
             continue
         for filling in fillings.values():
             _check_plugin(filling, known, files)
-        fitting.append((bench, method))
+        fitting.append((bench, method, selection.overrides if (bench, method) != registered else ()))
         used[bench.id] = bench
     if not fitting:
         method, bench_name = unfit[0]
@@ -145,9 +146,9 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
             f"which offers {', '.join(offered)}. `harness list methods --family {catalog.benchmarks[bench_name].family}` shows what fits."
         )
     prints = {name: data.fingerprint(bench, selection.data_root) for name, bench in used.items()}
-    for bench, method in fitting:
+    for bench, method, changes in fitting:
         for seed in range(seeds):
-            trial = compose(method, bench, seed, prints[bench.id], files)
+            trial = replace(compose(method, bench, seed, prints[bench.id], files), overrides=changes)
             trials[trial.digest] = trial
     return Plan(list(trials.values()), used, unfit)
 

@@ -38,6 +38,8 @@ class Trial:
     cost: float
     """Expected seconds on one core."""
     time_limit: float | None = None
+    overrides: tuple[str, ...] = ()
+    """What ``--set`` changed, as ``key=value``; told to readers, in the digest by its effect only."""
 
 
 def digest_of(value: Any) -> str:

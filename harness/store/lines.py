@@ -91,6 +91,7 @@ class TrialLine(Line):
     seed: Integer
     dataset: str
     plugins: dict[str, str]
+    overrides: list[str] = []
     expected: FiniteFloat
     config_digest: Digest
     environment_digest: Digest | None

@@ -66,6 +66,7 @@ class Queue(Transactions):
                 "seed": t.seed,
                 "dataset": t.dataset,
                 "plugins": t.plugins,
+                "overrides": list(t.overrides),
                 "expected": t.cost,
                 "config_digest": t.config_digest,
                 "state": "planned",

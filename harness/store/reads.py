@@ -23,7 +23,7 @@ from harness.store.schema import Cost as CostTable
 from harness.store.schema import Floor as FloorTable
 
 _IDENTITY = ("digest", "benchmark", "version", "family", "tier", "method", "slot", "seed", "dataset")
-_PROVENANCE = ("config_digest", "environment_digest", "finished", "notes", "plugins")
+_PROVENANCE = ("config_digest", "environment_digest", "finished", "notes", "plugins", "overrides")
 _STANDING = ("state", "kind", "reason", "attempts", "host", "pid", "created", "started", "finished", "log", "work_dir", "expected")
 _COST = ("params", "flops", "latency_ms", "peak_memory_mb")
 
@@ -61,6 +61,7 @@ class Reads(Transactions):
                         cost=Cost(**{name: values[name] for name in _COST}),
                         notes=tuple(row.notes),
                         plugins=row.plugins,
+                        overrides=tuple(row.overrides),
                     )
                     found.append(result)
         return sorted(found, key=lambda r: (r.benchmark, r.method, r.seed, r.digest))
@@ -68,13 +69,13 @@ class Reads(Transactions):
     def trials(self, **filters: Iterable[str] | None) -> list[TrialRow]:
         """Where every trial stands, ordered by benchmark, method and seed."""
         now, found = time.time(), []
-        columns = [getattr(Trial, name) for name in (*_IDENTITY, *_STANDING, "notes", "process_start", "expires")]
+        columns = [getattr(Trial, name) for name in (*_IDENTITY, *_STANDING, "notes", "overrides", "process_start", "expires")]
         with self._read() as connection:
             for where in _clauses(**filters):
                 for row in connection.execute(sa.select(*columns).where(where)):
                     values = {name: row._mapping[name] for name in (*_IDENTITY, *_STANDING)}
                     alive = row.state == "running" and not is_void(row, now)
-                    found.append(TrialRow(**values, alive=alive, notes=tuple(row.notes)))
+                    found.append(TrialRow(**values, alive=alive, notes=tuple(row.notes), overrides=tuple(row.overrides)))
         return sorted(found, key=lambda t: (t.benchmark, t.method, t.seed, t.digest))
 
     def states(self, **filters: Iterable[str] | None) -> dict[str, str]:

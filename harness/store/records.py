@@ -39,6 +39,8 @@ class Result:
     notes: tuple[str, ...] = ()
     plugins: Mapping[str, str] = field(default_factory=dict)
     """Plugin name -> digest of its source."""
+    overrides: tuple[str, ...] = ()
+    """What ``--set`` changed, as ``key=value``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class TrialRow:
     """Expected seconds on one core."""
     dataset: str
     notes: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    """What ``--set`` changed, as ``key=value``."""
 
     @property
     def seconds(self) -> float | None:

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, MetaData, Stri
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import Double
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that yields exactly these tables."""
 
 
@@ -64,6 +64,7 @@ class Trial(Base):
     seed: Mapped[int] = mapped_column(BigInteger)
     dataset: Mapped[str] = mapped_column(String(64))
     plugins: Mapped[dict[str, Any]]
+    overrides: Mapped[list[str]] = mapped_column(server_default="[]")
     expected: Mapped[float]
     config_digest: Mapped[str] = mapped_column(String(32), ForeignKey("configs.digest"))
     environment_digest: Mapped[str | None] = mapped_column(String(32), ForeignKey("environments.digest"))

@@ -67,6 +67,14 @@ def test_settings_never_mix(result, specs, floors):
     assert [row.mean for row in build(official + edited, specs, floors).rows] == [85.0]
 
 
+def test_what_set_changed_stands_behind_what_is_registered_and_is_named(result, specs, floors):
+    longer = [result(seed=seed, metrics={"top1": 95.0}, config="longer", overrides=("schedule.epochs=99",)) for seed in (0, 1)]
+    board = build(longer, specs, floors)
+    assert [row.mean for row in board.rows] == [95.0] and "--set schedule.epochs=99, not as registered" in board.notes[0]
+    board = build([*longer, result(seed=0, metrics={"top1": 80.0})], specs, floors)
+    assert [(row.mean, row.n) for row in board.rows] == [(80.0, 1)] and "as registered" in board.notes[0]
+
+
 def test_a_seed_measured_twice_counts_once(result, specs, floors):
     board = build([result(metrics={"top1": 1.0}), result(metrics={"top1": 2.0})], specs, floors)
     assert [(row.mean, row.n) for row in board.rows] == [(2.0, 1)]

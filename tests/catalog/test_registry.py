@@ -106,3 +106,15 @@ def test_digest_follows_the_source_and_not_the_place(tmp_path):
     assert file_digest(first) == file_digest(second)
     second.write_text(second.read_text() + "# changed\n")
     assert file_digest(first) != file_digest(second)
+
+
+def test_a_trial_remembers_the_overrides_that_changed_something():
+    from harness.compose import Selection, plan
+
+    def remembered(*overrides: str) -> tuple[str, ...]:
+        chosen = Selection(methods=("gem",), benchmarks=("scenes-classification",), overrides=overrides)
+        return plan(chosen, load_catalog(), discover()).trials[0].overrides
+
+    epochs = load_catalog().benchmarks["scenes-classification"].schedule["epochs"]
+    assert remembered() == remembered(f"schedule.epochs={epochs}") == ()
+    assert remembered("schedule.epochs=1", "method.p=2") == ("schedule.epochs=1", "method.p=2")

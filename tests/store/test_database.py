@@ -41,6 +41,22 @@ def test_migrations_can_be_undone(tmp_path: Path):
     assert sa.inspect(sa.create_engine(url)).get_table_names() == ["alembic_version"]
 
 
+def test_an_upgrade_keeps_every_trial_with_its_numbers(tmp_path: Path, measured):
+    from alembic import command
+
+    from harness.store import migrate
+
+    measured("gap", 70.0, 72.0)
+    url = f"sqlite:///{tmp_path}/results/harness.db"
+    before = open_store(url).results()
+    with sa.create_engine(url).begin() as connection:
+        settings = migrate.config()
+        settings.attributes["connection"] = connection
+        command.downgrade(settings, "0001")
+    assert upgrade(url) == REVISION
+    assert open_store(url).results() == before and len(before) == 2
+
+
 @pytest.mark.parametrize("make", [lambda file: None, lambda file: file.touch(), lambda file: sqlite3.connect(file).close()])
 def test_a_missing_or_empty_database_reads_as_one_without_trials(tmp_path: Path, make):
     file = tmp_path / "harness.db"
