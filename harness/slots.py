@@ -155,13 +155,36 @@ def observe(module: Any, **values: Any) -> None:
     A value may be a function without arguments: it is called only by an observer that wants it, so a fused
     attention computes its map only when asked for.
     """
-    for observer in _observers:
-        observer(module, values)
+    if _observers:
+        _report(module, values)
+
+
+def _report(module: Any, values: dict[str, Any]) -> None:
+    """Tell all observers, unless a checkpoint is being recomputed in a backward pass: the forward pass has told them."""
+    import torch
+
+    if torch.compiler.is_compiling():
+        for observer in _observers:
+            observer(module, values)
+    elif torch._C._current_graph_task_id() == -1:  # no backward pass is running
+        # what an observer computes is saved for its own backward pass, not counted among what a checkpoint will recompute
+        with torch.autograd.graph.saved_tensors_hooks(_as_it_is, _as_it_is):
+            for observer in _observers:
+                observer(module, values)
+
+
+def _as_it_is(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 @contextmanager
 def observing(observer: Callable[[Any, dict[str, Any]], None]) -> Iterator[None]:
-    """Call ``observer(module, values)`` for each :func:`observe` inside the block."""
+    """Call ``observer(module, values)`` for each :func:`observe` inside the block.
+
+    Under ``torch.compile`` the observer is compiled along, also by a model that was compiled before. Under gradient
+    checkpointing it hears of each forward pass once, not again when the backward pass recomputes it; with
+    ``use_reentrant=True`` that forward pass has no gradients, and neither have the values.
+    """
     _observers.append(observer)
     try:
         yield

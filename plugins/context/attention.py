@@ -23,7 +23,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     missing = v.shape[-1] - q.shape[-1]
     if missing > 0:
         q, k = F.pad(q, (0, missing)), F.pad(k, (0, missing))
-    return F.scaled_dot_product_attention(q, k, v, scale=scale)
+    # the fused kernels refuse maps that were only viewed as tokens, and torch then makes the matrix after all
+    return F.scaled_dot_product_attention(q.contiguous(), k.contiguous(), v.contiguous(), scale=scale)
 
 
 class FusedAttentionBlock(SelfAttentionBlock):

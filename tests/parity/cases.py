@@ -1,0 +1,79 @@
+"""Every plugin that a method of the registry puts into a slot, and how it is run: shared by the tests over all methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from harness.catalog import load_catalog
+from harness.catalog.plugins import discover, load_plugins
+from harness.engine.cost import CPU_ATTENTION
+from harness.plugin_tools.contract import Subject
+from harness.plugin_tools.probes import tensors
+
+METHODS = {m.id: m for m in load_catalog().methods.values() if m.state != "planned"}
+
+FILES = discover()
+
+CASES = {
+    # a method of several slots is its plugins, which other methods may share
+    (method.id if len(method.slots) == 1 else filling.plugin): (slot, filling)
+    for method in METHODS.values()
+    for slot, filling in method.slots.items()
+}
+
+
+def names(*slots: str) -> list[str]:
+    """The cases of some slots, all without any."""
+    return [name for name, (slot, _) in CASES.items() if not slots or slot in slots]
+
+
+def subject(name: str, channels: int = 16) -> Subject:
+    """A case with its parameters; ``channels`` wide where the slot leaves that open."""
+    slot, filling = CASES[name]
+    load_plugins({filling.plugin}, FILES)
+    made = Subject(filling.plugin, slot, filling.params)
+    made.channels = channels
+    return made
+
+
+def run(module: Any, inputs: tuple[Any, ...]) -> list[Tensor]:
+    """All tensors of the output."""
+    return list(tensors(module(*inputs)))
+
+
+class Work(TorchDispatchMode):
+    """What a forward pass does, counted inside :func:`counting`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops = 0
+        """Of convolutions, matrix products and fused attention; a multiply-add is two."""
+        self.written = 0
+        """Numbers that all operations return."""
+        self.largest = 0
+        """Numbers in the largest tensor made."""
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        result = operation(*args, **(kwargs or {}))
+        for value in tree_leaves(result):
+            if isinstance(value, Tensor):
+                self.written += value.numel()
+                self.largest = max(self.largest, value.numel())
+        return result
+
+
+@contextmanager
+def counting() -> Iterator[Work]:
+    """Count the work of the forward passes inside the block, without gradients."""
+    work = Work()
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as flops, work:
+        yield work
+    work.flops = flops.get_total_flops()
