@@ -71,4 +71,4 @@ def log_tail(row: TrialRow, lines: int = 40) -> str:
 def pictures(row: TrialRow) -> list[Path]:
     """Pictures a trial left: attention maps over test images, trajectories."""
     folder = Path(row.work_dir or "") / "artifacts"
-    return sorted(folder.glob("*.png")) if row.work_dir and folder.is_dir() else []
+    return sorted(file for file in folder.glob("*.*") if file.suffix in (".png", ".jpg")) if row.work_dir and folder.is_dir() else []

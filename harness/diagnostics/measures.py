@@ -62,6 +62,13 @@ def purity(q: Tensor, k: Tensor) -> dict[Region, Tensor]:
     }
 
 
+def purity_of_largest_sphere(q: Tensor, k: Tensor) -> Tensor:
+    """The ``sphere-max`` rule of :func:`purity` alone, without sorting; (B, heads, N, d_h) -> (B, heads)."""
+    centre = q.mean(dim=-2, keepdim=True)
+    to_q = (q - centre).norm(dim=-1)
+    return _inside(to_q, (k - centre).norm(dim=-1), to_q.amax(dim=-1, keepdim=True))
+
+
 def _inside(to_q: Tensor, to_k: Tensor, radius: Tensor) -> Tensor:
     """Share of queries among the tokens within a radius; NaN where there are none (the mean of equal distances may round down)."""
     queries = (to_q <= radius).sum(dim=-1)
@@ -78,10 +85,10 @@ def attended_keys(attention: Tensor) -> Tensor:
     return attention.mean(dim=(1, 2))
 
 
-def attended_share(attention: Tensor) -> Tensor:
-    """Share of keys that receive more than 1/N_k of the attention; (B, heads, N_q, N_k) -> (B,)."""
-    received = attended_keys(attention)
-    return (received > 1 / received.shape[-1]).float().mean(dim=-1)
+def attended_share(received: Tensor) -> Tensor:
+    """Share of keys that receive more than 1/N of the attention, by more than rounding; (B, N) received by each key -> (B,)."""
+    mean = received.mean(dim=-1, keepdim=True)
+    return (received > mean + 1e-5 * mean.abs()).float().mean(dim=-1)
 
 
 def pairwise_share(weights: Tensor) -> Tensor:
@@ -163,8 +170,3 @@ def boundary_mass(spatial: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
     """
     flat, border = spatial.flatten(1).abs(), edges.flatten(1)
     return (flat * border).sum(-1) / flat.sum(-1), border.mean(-1)
-
-
-def largest_entropy(count: int) -> float:
-    """Entropy of uniform attention over ``count`` keys."""
-    return math.log(count)

@@ -17,11 +17,13 @@ from mmengine.runner import Runner
 from harness import openmmlab
 from harness.benchmarks.base import DATA
 from harness.compose import Trial
+from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.engine import cost, environment
 from harness.engine.hooks import Checkpoint, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss
 from harness.engine.outcome import Cost, Outcome
 from harness.errors import TrialError
+from harness.slots import observing
 
 
 class TrialRunner(Runner):
@@ -103,17 +105,19 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
         _smaller_batches(config, batch_divisor)
     runner = TrialRunner.from_cfg(Config(config))
     logging.getLogger("mmengine").propagate = False
-    checkpoint = work_dir / "checkpoint.pth"
-    for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), Checkpoint(checkpoint)):
+    checkpoint, artifacts = work_dir / "checkpoint.pth", work_dir / "artifacts"
+    beginning = first_epoch.FirstEpoch(artifacts / first_epoch.FILE)
+    for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), beginning, Checkpoint(checkpoint)):
         runner.register_hook(hook)
     built = time.perf_counter()
-    runner.train()
+    with observing(beginning):
+        runner.train()
     trained = time.perf_counter()
     metrics = runner.test()
     tested = time.perf_counter()
     measured = _cost(runner, device, before_mb)
     costed = time.perf_counter()
-    diagnostics, notes = _diagnostics(runner, work_dir / "artifacts")
+    diagnostics, notes = _diagnostics(runner, artifacts)
     outcome = Outcome(
         metrics=_finite(metrics),
         cost=measured,
@@ -153,10 +157,11 @@ def _per_sample(runner: Runner) -> dict[str, np.ndarray]:
     return scores
 
 
-def _diagnostics(runner: Runner, pictures: Path) -> tuple[dict[str, float], list[str]]:
+def _diagnostics(runner: Runner, artifacts: Path) -> tuple[dict[str, float], list[str]]:
     """Diagnostics of the attention, and a note if they could not be had: they never cost a trial its result."""
     try:
-        return diagnose(runner.model, runner.test_dataloader, pictures=pictures), []
+        found = diagnose(runner.model, runner.test_dataloader, pictures=artifacts)
+        return found | first_epoch.ends(artifacts / first_epoch.FILE), []
     except Exception as error:
         runner.logger.exception("diagnostics failed")
         return {}, [f"no diagnostics: {type(error).__name__}: {error}"]

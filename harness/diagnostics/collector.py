@@ -1,0 +1,152 @@
+"""An observer that turns what attention modules offer into running means."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.diagnostics import measures
+
+_PURITY: dict[measures.Region, str] = {
+    "sphere-max": "purity",
+    "sphere-mean": "purity_sphere_mean",
+    "sphere-p95": "purity_sphere_p95",
+    "nearest": "purity_nearest",
+}
+
+
+class _Means:
+    """Running means by name; NaN values are left out."""
+
+    def __init__(self) -> None:
+        self._sum: dict[str, float] = defaultdict(float)
+        self._count: dict[str, int] = defaultdict(int)
+
+    def add(self, name: str, values: list[float]) -> None:
+        finite = [value for value in values if math.isfinite(value)]
+        if finite:
+            self._sum[name] += math.fsum(finite)
+            self._count[name] += len(finite)
+
+    def values(self) -> dict[str, float]:
+        return {name: self._sum[name] / self._count[name] for name in sorted(self._sum)}
+
+
+def value_of(offered: Any) -> Tensor | None:
+    """What a module offered, in float32 and off the graph; ``None`` for what is no tensor."""
+    value = offered() if callable(offered) and not isinstance(offered, Tensor) else offered
+    return value.detach().float() if isinstance(value, Tensor) else None
+
+
+def _vectors(value: Any) -> Tensor | None:
+    """Positions as vectors (B, N, D) from a map (B, C, H, W) or tokens (B, N, D)."""
+    if isinstance(value, (tuple, list)) and value:
+        value = value[0]
+    if not isinstance(value, Tensor) or value.ndim not in (3, 4):
+        return None
+    return value.flatten(2).transpose(1, 2) if value.ndim == 4 else value
+
+
+class Collector:
+    """Observer that turns what attention modules offer into running means over images, and keeps the maps of the last batch.
+
+    Names are ``measure/layer``, ``measure/layer/headN`` where a layer has several heads; ``measure`` alone is the
+    mean over layers.
+
+    Attributes:
+        labels: (B, H, W) categories of the pixels of the images that are looked at, where they are known.
+        maps: layer -> (B, M, H, W) or (B, heads, N) maps of these images.
+    """
+
+    def __init__(self, model: nn.Module):
+        self.names = {id(module): name for name, module in model.named_modules()}
+        self.means = _Means()
+        self.labels: Tensor | None = None
+        self.maps: dict[str, Tensor] = {}
+
+    def __call__(self, module: nn.Module, values: dict[str, Any]) -> None:
+        layer = self.names.get(id(module), type(module).__name__)
+        found = {name: value for name, offered in values.items() if (value := value_of(offered)) is not None}
+        q, k, attention, spatial = (found.get(name) for name in ("q", "k", "attention", "map"))
+        if q is not None and k is not None and q.shape == k.shape:
+            for region, purity in measures.purity(q, k).items():
+                self._add(_PURITY[region], layer, purity, heads=region == "sphere-max")
+            self._add("qk_distance", layer, measures.qk_distance(q, k), heads=True)
+        if attention is not None:
+            self._pairwise(layer, attention, spatial)
+        if spatial is not None:
+            self._spatial(layer, spatial, "entropy" if attention is None else "unary_entropy")
+
+    def _add(self, measure: str, layer: str, value: Tensor, heads: bool = False) -> None:
+        """Add (B,) or, for each head, (B, heads) values of a layer."""
+        per_image = (value if value.ndim == 1 else value.mean(dim=1)).tolist()
+        self.means.add(f"{measure}/{layer}", per_image)
+        self.means.add(measure, per_image)
+        if heads and value.shape[1] > 1:
+            for head, numbers in enumerate(value.T.tolist()):
+                self.means.add(f"{measure}/{layer}/head{head}", numbers)
+
+    def _entropy(self, measure: str, layer: str, weights: Tensor, per_head: Tensor) -> None:
+        if not measures.is_distribution(weights):
+            self.means.add(f"renormalised/{layer}", [1.0])
+        self._add(measure, layer, per_head, heads=True)
+        self._add(f"{measure}_uniform", layer, torch.full((len(weights),), math.log(weights.shape[-1])))
+
+    def _pairwise(self, layer: str, attention: Tensor, unary: Tensor | None) -> None:
+        keys = attention.shape[-1]
+        self._entropy("entropy", layer, attention, measures.entropy(attention).mean(dim=-1))
+        self._add("attended_share", layer, measures.attended_share(measures.attended_keys(attention)))
+        self._add("map_cosine_distance", layer, measures.cosine_distance(attention.mean(dim=1)))
+        weights = attention if unary is None or unary[0, 0].numel() != keys else attention + unary.flatten(2).unsqueeze(-2)
+        share = measures.pairwise_share(weights)
+        self._add("pairwise_share", layer, share, heads=True)
+        self._add("unary_share", layer, 1 - share)
+        if attention.shape[-2] != keys:  # keys that are no positions (bases, objects)
+            return
+        grid = self._grid(keys)
+        if self.labels is not None and grid is not None:
+            labels = F.interpolate(self.labels[:, None].float(), grid, mode="nearest").long().flatten(1)
+            mass, random = measures.within_category_mass(attention, labels)
+            self._add("within_category_mass", layer, mass)
+            self._add("within_category_random", layer, random)
+            if unary is None:
+                self._on_boundaries(layer, measures.attended_keys(attention.abs()).unflatten(1, grid))
+        self.maps[layer] = attention.mean(dim=2)
+
+    def _spatial(self, layer: str, spatial: Tensor, measure: str) -> None:
+        flat = spatial.flatten(2)
+        self._entropy(measure, layer, flat, measures.entropy(flat))
+        if measure == "entropy":
+            self._add("attended_share", layer, measures.attended_share(flat.abs().mean(dim=1)))
+        self._on_boundaries(layer, spatial.abs().mean(dim=1))
+        self.maps[layer] = spatial
+
+    def _on_boundaries(self, layer: str, spatial: Tensor) -> None:
+        """Boundary mass of (B, H, W) maps, where labels are known."""
+        if self.labels is None:
+            return
+        edges = F.interpolate(measures.boundary(self.labels)[:, None], spatial.shape[-2:], mode="area")[:, 0]
+        mass, random = measures.boundary_mass(spatial, edges)
+        self._add("boundary_mass", layer, mass)
+        self._add("boundary_random", layer, random)
+
+    def _grid(self, count: int) -> tuple[int, int] | None:
+        """(rows, columns) of ``count`` positions in the label map's aspect ratio; ``None`` where they make no such grid."""
+        if self.labels is None:
+            return None
+        height, width = self.labels.shape[-2:]
+        rows = round(math.sqrt(count * height / width))
+        return None if rows == 0 or count % rows else (rows, count // rows)
+
+    def inputs_and_outputs(self, module: nn.Module, args: tuple, output: Any) -> None:
+        """Forward hook: how alike the positions of an attention module's input and output are."""
+        layer = self.names.get(id(module), type(module).__name__)
+        for measure, value in (("input_cosine_distance", args[0] if args else None), ("output_cosine_distance", output)):
+            vectors = _vectors(value)
+            if vectors is not None and vectors.shape[1] > 1:
+                self._add(measure, layer, measures.cosine_distance(vectors.detach()))

@@ -1,0 +1,98 @@
+"""How queries and keys move apart or together during the first epoch of training."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+
+from harness.diagnostics import measures
+from harness.diagnostics.collector import value_of
+
+FILE = "first_epoch.csv"
+"""Name of the curve among a trial's artifacts: columns ``iteration`` (from 1), ``layer``, ``qk_distance``, ``purity``."""
+
+_POINTS = 200
+
+
+class FirstEpoch(Hook):
+    """Watches the queries and keys of the training's first epoch, per layer, in at most 200 of its iterations.
+
+    It is a hook and an observer at once: it listens while training runs inside ``observing(hook)``, and writes its file at
+    the end of the epoch, before a checkpoint is written. A trial that is resumed later keeps the file. It draws no random
+    number and changes no tensor, so that results do not depend on it, and it never fails a trial.
+
+    Args:
+        file: the CSV file; not written for a method that offers no queries and keys.
+    """
+
+    priority = "VERY_HIGH"
+
+    def __init__(self, file: Path):
+        self.file = file
+        self.names: dict[int, str] = {}
+        self.iteration: int | None = None
+        """The current one, from 1, while it is watched."""
+        self.points: dict[tuple[int, str], list[torch.Tensor]] = defaultdict(list)
+        """(iteration, layer) -> (distance, purity) of each pass."""
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        count = len(runner.train_dataloader)
+        watched = batch_idx % math.ceil(count / (_POINTS - 1)) == 0 or batch_idx + 1 == count
+        self.iteration = batch_idx + 1 if runner.epoch == 0 and watched else None
+        if batch_idx == 0:
+            self.names = {id(module): name for name, module in runner.model.named_modules()}
+
+    def __call__(self, module: Any, values: dict[str, Any]) -> None:
+        if self.iteration is None or "q" not in values or "k" not in values:
+            return
+        with torch.no_grad():
+            q, k = value_of(values["q"]), value_of(values["k"])
+            if q is None or k is None or q.shape != k.shape:
+                return
+            point = torch.stack([measures.qk_distance(q, k).mean(), measures.purity_of_largest_sphere(q, k).mean()])
+        self.points[self.iteration, self.names.get(id(module), type(module).__name__)].append(point)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        self.iteration = None
+        if not self.points:
+            return
+        try:
+            _write(self.file, self.points)
+        except OSError as error:
+            runner.logger.warning(f"the first epoch's curve was not written: {error}")
+        self.points.clear()
+
+
+def _write(file: Path, points: dict[tuple[int, str], list[torch.Tensor]]) -> None:
+    """Whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".part")
+    with partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["iteration", "layer", "qk_distance", "purity"])
+        for (iteration, layer), passes in points.items():
+            distance, purity = torch.stack(passes).mean(dim=0).tolist()
+            writer.writerow([iteration, layer, f"{distance:.6g}", f"{purity:.6g}"])
+    os.replace(partial, file)
+
+
+def ends(file: Path) -> dict[str, float]:
+    """Diagnostics of the curve's two ends, means over layers: ``qk_distance_at_start`` and ``qk_distance_after_epoch``.
+
+    Empty where there is no curve.
+    """
+    if not file.is_file():
+        return {}
+    distances: dict[int, list[float]] = defaultdict(list)
+    with file.open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            distances[int(row["iteration"])].append(float(row["qk_distance"]))
+    first, last = distances[min(distances)], distances[max(distances)]
+    return {"qk_distance_at_start": math.fsum(first) / len(first), "qk_distance_after_epoch": math.fsum(last) / len(last)}
