@@ -102,6 +102,40 @@ def block_by_cells(height: int, width: int, area: float, draws: torch.Generator)
     return grid
 
 
+class SharedDraws:
+    """numpy's global random functions, on the stream of a torch generator; integers up to and including the upper bound."""
+
+    def __init__(self, draws: torch.Generator) -> None:
+        self.draws = draws
+
+    def uniform(self, low: float, high: float) -> float:
+        return low + (high - low) * torch.rand((), generator=self.draws, dtype=torch.float64).item()
+
+    def randint(self, low: int, high: int) -> int:
+        # BEiT's and mmpretrain's integers stop one short, so that no block reaches the last row or column; AttMask's and iBOT's do
+        return int(self.uniform(low, high + 1))
+
+
+@pytest.mark.parametrize(("height", "width", "count"), [(14, 14, 58), (14, 14, 98), (7, 10, 28), (9, 9, 20)])
+def test_blocks_are_those_of_mmpretrain(openmmlab, monkeypatch, height, width, count):
+    """The same random numbers make the same mask as ``BEiTMaskGenerator``, block for block, until that insists on its count."""
+    from harness_plugins.masking.random_masking import block_mask
+    from mmpretrain.datasets.transforms import BEiTMaskGenerator, processing
+
+    theirs = BEiTMaskGenerator((height, width), count, min_num_patches=(min(height, width) // 3) ** 2)
+    full = 0
+    for seed in range(30):
+        monkeypatch.setattr(processing.np, "random", SharedDraws(generator(seed)))
+        mask, blocks = processing.np.zeros((height, width), dtype=int), []
+        while sum(blocks) < count and (not blocks or blocks[-1]):
+            blocks.append(theirs._mask(mask, count - sum(blocks)))
+        assert block_mask(height, width, count, generator(seed)).tolist() == (mask == 1).tolist()
+        full += sum(blocks) == count
+    monkeypatch.undo()
+    # theirs draws on until the count is met exactly; ours may stop short, as the released code of AttMask
+    assert theirs.transform({})["mask"].sum() == count and 0 < full < 30
+
+
 def prove_blocks(attention: Tensor) -> None:
     from harness_plugins.masking.random_masking import block_mask
 
