@@ -119,7 +119,7 @@ class CaiTClassAttention(nn.Module):
     Formula:
         c ← c + γ_1 · W_O CA(LN([c; x]));  c ← c + γ_2 · MLP(LN(c)), once per block;  z = LN(c)
 
-        CA as in ``vit-cls``; γ are LayerScale vectors; x is the same in every block.
+        CA as in vit-cls; γ are LayerScale vectors; x is the same in every block.
 
     Shapes:
         (B, d, H, W) → (B, d).

@@ -37,7 +37,8 @@ class KMeansPooling(Pooling):
 
     Args:
         channels: ignored.
-        k, iterations: k and T; the paper prints neither and no code is released; 3 and 3 are those of its slot attention.
+        k: the paper prints neither it nor T and no code is released; 3 and 3 are those of its slot attention.
+        iterations: T.
         init: ``farthest`` (default, ours: the token farthest from the mean, then each time the one farthest from those
             chosen; deterministic) or ``random`` (the paper: k random tokens, at test too).
         reduce: how the k means become one vector, ``max`` (as SimPool's benchmark does for slots) or ``mean``.

@@ -36,7 +36,8 @@ class SlotAttention(Pooling):
 
     Args:
         channels: d.
-        slots, iterations: S and T; 3 and 3 in simpool's ``SlotPooling``.
+        slots: S; 3 in simpool's ``SlotPooling``.
+        iterations: T; 3 there too.
         noise: ``fixed-at-eval`` (default): slots start from random noise in training and from one fixed draw in
             evaluation, so that an evaluation repeats. ``always``: random in evaluation too (the authors). Starting
             from μ alone is not offered: equal slots would stay equal, and the result would be a plain mean.
