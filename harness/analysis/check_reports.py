@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from harness.analysis.formats import markdown_table, number
 from harness.analysis.regression import Check, Entry
+from harness.analysis.tables import markdown_table, number
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

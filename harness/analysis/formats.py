@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Callable, Sequence
 
 from harness.analysis.leaderboard import JSON_FIELDS, Board, Row
+from harness.analysis.tables import WIDTH, aligned, latex_table, markdown_table, number
 
-WIDTH = 100
 _LONGEST_NAME = 36
-_DECIMALS = {"%": 1, "m": 3, "°": 2, "deg": 2, "px": 2}
-
-
-def number(value: float | None, unit: str = "") -> str:
-    """A metric's value with the decimals its unit deserves; ``-`` for none."""
-    if value is None:
-        return "-"
-    if not math.isfinite(value):
-        return "nan" if math.isnan(value) else "inf"
-    return f"{value:.{_DECIMALS[unit]}f}" if unit in _DECIMALS else f"{value:.4g}"
 
 
 def _scaled(value: float | None, factor: float, form: str) -> str:
@@ -66,7 +55,8 @@ def _floor_line(methods: dict[str, list[Row]], metrics: list[str], columns: int)
 
 def _lines(methods: dict[str, list[Row]], metrics: list[str], primary: Callable[[Row], str]) -> tuple[list[str], list[list[str]]]:
     """Header and body of one benchmark; the floor stands where it ranks."""
-    header = ["", "method", *metrics, "n", *(name for name, _ in _COSTS)]
+    maps = any(row.map for rows in methods.values() for row in rows)
+    header = ["", "method", *metrics, "n", *(name for name, _ in _COSTS), *(["map"] if maps else [])]
     body: list[list[str]] = []
     floor = _floor_line(methods, metrics, len(header))
     for rank, (method, rows) in enumerate(methods.items(), 1):
@@ -79,33 +69,11 @@ def _lines(methods: dict[str, list[Row]], metrics: list[str], primary: Callable[
             row = _cell(rows, metric)
             text = "-" if row is None else primary(row) if index == 0 else number(row.mean, row.unit)
             cells.append(f"{text} !" if row is not None and row.below_floor else text)
-        body.append([str(rank), method, *cells, str(first.n), *(show(first) for _, show in _COSTS)])
+        map_of = [first.map or "-"] if maps else []
+        body.append([str(rank), method, *cells, str(first.n), *(show(first) for _, show in _COSTS), *map_of])
     if floor:
         body.append(floor)
     return header, body
-
-
-def _folded(name: str, longest: int = 12) -> tuple[str, str]:
-    """A long heading over two lines, parted at the underscore nearest to its middle."""
-    places = [index + 1 for index, letter in enumerate(name) if letter == "_"]
-    if len(name) <= longest or not places:
-        return "", name
-    place = min(places, key=lambda index: abs(index - len(name) / 2))
-    return name[:place], name[place:]
-
-
-def _aligned(header: list[str], body: list[list[str]]) -> list[str]:
-    heads = [list(line) for line in zip(*(_folded(name) for name in header), strict=True)]
-    heads = [line for line in heads if any(line)]
-    widths = [max(len(line[column]) for line in [*heads, *body]) for column in range(len(header))]
-
-    def join(line: list[str]) -> str:
-        cells = (
-            cell.ljust(width) if column == 1 else cell.rjust(width) for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        return "  ".join(cells).rstrip()
-
-    return [join(line) for line in [*heads, *body]]
 
 
 def _short(name: str) -> str:
@@ -120,7 +88,7 @@ def table(board: Board) -> str:
         metrics = _shown(methods)
         while True:
             header, body = _lines({_short(m): rows for m, rows in methods.items()}, metrics, _interval)
-            lines = _aligned(header, body)
+            lines = aligned(header, body)
             if len(metrics) < 2 or max(map(len, lines)) <= WIDTH:
                 break
             metrics.pop()
@@ -134,27 +102,17 @@ def table(board: Board) -> str:
 
 
 def csv_text(board: Board) -> str:
-    """One line per row, with the fields of the JSON; the interval has two columns, digests are joined by spaces."""
+    """One line per row, with the fields of the JSON and ``map``; the interval has two columns, digests are joined by spaces."""
     fields = [name for field in JSON_FIELDS for name in (("ci95_low", "ci95_high") if field == "ci95" else (field,))]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([fields[0], "version", *fields[1:]])
+    writer.writerow([fields[0], "version", *fields[1:], "map"])
     for row in board.rows:
         low, high = row.ci95 or (None, None)
         special = {"ci95_low": low, "ci95_high": high, "digests": " ".join(row.digests)}
         values = [special[name] if name in special else getattr(row, name) for name in fields]
-        writer.writerow([values[0], row.version, *values[1:]])
+        writer.writerow([values[0], row.version, *values[1:], row.map])
     return out.getvalue().rstrip("\n")
-
-
-def _markdown_cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|")
-
-
-def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A table in GitHub's Markdown."""
-    lines = [header, ["---"] * len(header), *body]
-    return "\n".join(f"| {' | '.join(cell if line is lines[1] else _markdown_cell(cell) for cell in line)} |" for line in lines)
 
 
 def markdown(board: Board) -> str:
@@ -168,35 +126,11 @@ def markdown(board: Board) -> str:
     return "\n\n".join(blocks)
 
 
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "°": r"$^\circ$", "·": r"$\cdot$",
-}  # fmt: skip
-
-
-def _latex_cell(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
-
-
 def latex(board: Board) -> str:
     """A ``booktabs`` table per benchmark."""
     blocks = []
     for methods in board.blocks().values():
         first = next(iter(methods.values()))[0]
         header, body = _lines(methods, _shown(methods), _interval)
-        rows = [" & ".join(_latex_cell(cell) for cell in line[1:]) + r" \\" for line in [header, *body]]
-        blocks.append(
-            "\n".join(
-                [
-                    f"% {_heading(first)}",
-                    rf"\begin{{tabular}}{{l{'r' * (len(header) - 2)}}}",
-                    r"\toprule",
-                    rows[0],
-                    r"\midrule",
-                    *rows[1:],
-                    r"\bottomrule",
-                    r"\end{tabular}",
-                ]
-            )
-        )
+        blocks.append(latex_table(_heading(first), header[1:], [line[1:] for line in body]))
     return "\n\n".join(blocks)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.statistics import summarize
 from harness.catalog.schema import FAMILIES, TIERS
+from harness.engine.outcome import MAP_NOTE
 
 if TYPE_CHECKING:
     from harness.store import Floor, MetricSpec, Result
@@ -54,6 +55,8 @@ class Row:
     seeds: tuple[int, ...]
     values: tuple[float, ...]
     """The metric of each trial, in the order of ``seeds``."""
+    map: str | None = None
+    """Object localization: which map of the model located objects."""
 
 
 JSON_FIELDS = [
@@ -77,7 +80,7 @@ JSON_FIELDS = [
     "peak_memory_mb",
     "digests",
 ]
-"""What ``harness leaderboard --format json`` prints of a row (docs/json.md)."""
+"""What ``harness leaderboard --format json`` prints of a row (docs/json.md), no more and no less."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +97,20 @@ class Board:
             blocks.setdefault((row.benchmark, row.version), {}).setdefault(row.method, []).append(row)
         return blocks
 
+    def of(self, methods: Collection[str]) -> Board:
+        """The rows of some methods."""
+        return Board([row for row in self.rows if row.method in methods], self.notes)
+
 
 def as_json(board: Board, all_versions: bool = False) -> dict[str, Any]:
-    """The rows as plain data; with ``all_versions`` a benchmark is written ``name@version``."""
-    rows = [{name: getattr(row, name) for name in JSON_FIELDS} for row in board.rows]
-    if all_versions:
-        rows = [{**shown, "benchmark": f"{row.benchmark}@{row.version}"} for shown, row in zip(rows, board.rows, strict=True)]
-    return {"rows": rows}
+    """The rows, and the maps of methods that have one, as plain data; with ``all_versions`` a benchmark is ``name@version``."""
+
+    def name(row: Row) -> str:
+        return f"{row.benchmark}@{row.version}" if all_versions else row.benchmark
+
+    rows = [{field: getattr(row, field) for field in JSON_FIELDS} | {"benchmark": name(row)} for row in board.rows]
+    maps = [{"benchmark": name(row), "method": row.method, "map": row.map} for row in board.rows if row.primary and row.map]
+    return {"rows": rows} | ({"maps": maps} if maps else {})
 
 
 def worse(value: float, than: float, higher_is_better: bool) -> bool:
@@ -255,4 +265,11 @@ def _row(method: str, trials: Sequence[Result], metric: str, spec: MetricSpec, f
         digests=tuple(trial.digest for trial in trials),
         seeds=tuple(trial.seed for trial in trials),
         values=values,
+        map=_map(trials),
     )
+
+
+def _map(trials: Sequence[Result]) -> str | None:
+    """Which map located objects, by the trials' notes."""
+    found = (note.removeprefix(MAP_NOTE) for trial in trials for note in trial.notes if note.startswith(MAP_NOTE))
+    return " / ".join(dict.fromkeys(found)) or None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from harness.analysis import diagnostics as diagnostics_
 from harness.analysis import leaderboard
 from harness.store import open_store
 
@@ -25,6 +26,12 @@ def board(url: str, *, all_versions: bool = False, **filters: Iterable[str] | No
     store = open_store(url, read_only=True)
     numerics = {digest: about.get("numerics") for digest, about in store.environments().items()}
     return leaderboard.build(store.results(**filters), store.specs(), store.floors(), numerics=numerics, all_versions=all_versions)
+
+
+def diagnostics(url: str, shown: leaderboard.Board) -> list[diagnostics_.Diagnostic]:
+    """The diagnostics of the trials behind a leaderboard."""
+    digests = {digest for row in shown.rows for digest in row.digests}
+    return diagnostics_.build(shown, open_store(url, read_only=True).results(digests=digests))
 
 
 def trials(url: str, **filters: Iterable[str] | None) -> list[TrialRow]:
@@ -69,6 +76,11 @@ def log_tail(row: TrialRow, lines: int = 40) -> str:
 
 
 def pictures(row: TrialRow) -> list[Path]:
-    """Pictures a trial left: attention maps over test images, trajectories."""
+    """Pictures a trial left: attention maps over test images, trajectories, error curves."""
     folder = Path(row.work_dir or "") / "artifacts"
     return sorted(file for file in folder.glob("*.*") if file.suffix in (".png", ".jpg")) if row.work_dir and folder.is_dir() else []
+
+
+def first_epoch(row: TrialRow) -> list[dict[str, Any]]:
+    """The course of query-key distance and purity over a trial's first epoch, see :func:`harness.analysis.diagnostics.curve`."""
+    return diagnostics_.curve(Path(row.work_dir) / "artifacts" / "first_epoch.csv") if row.work_dir else []

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from harness.cli import options
 from harness.cli.output import print_json, print_rows
+
+if TYPE_CHECKING:
+    from harness.analysis.diagnostics import Difference
 
 
 @click.command("compare")
@@ -20,15 +25,15 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
     """Compare methods A and B on the same seeds.
 
     Per benchmark: the difference A - B of the primary metric, its 95 % interval by a paired t-test, and a
-    verdict at 5 % after Holm's correction over all benchmarks shown. The exit code is 4 if there is nothing
-    to compare.
+    verdict at 5 % after Holm's correction over all benchmarks shown. Below, the diagnostics that both have: they have no
+    direction, so there is no verdict. The exit code is 4 if there is nothing to compare.
 
     \b
     harness compare simpool gap
     """
-    from harness.analysis import source
+    from harness.analysis import diagnostics, source
     from harness.analysis.compare import compare
-    from harness.analysis.formats import number
+    from harness.analysis.tables import number
     from harness.errors import did_you_mean
 
     board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None)
@@ -38,8 +43,9 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
             if name not in measured:
                 raise did_you_mean(name, measured, "method with results")
     rows = compare(board, a, b)
+    described = diagnostics.compare(source.diagnostics(db, board.of((a, b))), a, b)
     if as_json:
-        print_json({"a": a, "b": b, "rows": [vars(row) for row in rows]})
+        print_json({"a": a, "b": b, "rows": [vars(row) for row in rows], "diagnostics": [vars(row) for row in described]})
     elif rows:
         cells = [
             [
@@ -61,8 +67,29 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
             right=[a, b, "a - b", "p", "n"],
             fold=["benchmark", "metric", a, b],
         )
+        _show_diagnostics(described, a, b)
     else:
         click.echo(
             f"'{a}' and '{b}' share no benchmark and seed here; `harness run -m {a} -m {b} -b BENCHMARK --seeds 3` makes some.", err=True
         )
     ctx.exit(0 if rows else 4)
+
+
+def _show_diagnostics(rows: list[Difference], a: str, b: str) -> None:
+    if not rows:
+        return
+    click.echo()
+    cells = [
+        [
+            f"{row.benchmark} v{row.version}",
+            row.measure,
+            f"{row.a:.4g}",
+            f"{row.b:.4g}",
+            f"{row.difference:+.3g}",
+            "-" if row.ci95 is None else f"{row.ci95[0]:+.3g} to {row.ci95[1]:+.3g}",
+            row.n,
+        ]
+        for row in rows
+    ]
+    columns = ["benchmark", "diagnostic", a, b, "a - b", "95 % interval", "n"]
+    print_rows(columns, cells, right=[a, b, "a - b", "n"], fold=["benchmark", a, b])

@@ -10,7 +10,10 @@ from harness.cli import options
 from harness.cli.output import print_json
 
 if TYPE_CHECKING:
+    from harness.analysis.diagnostics import Diagnostic
     from harness.analysis.leaderboard import Board
+
+_NO_RESULTS = "no results yet. `harness run -s quick` fills the leaderboard in minutes."
 
 
 @click.command("leaderboard")
@@ -24,22 +27,28 @@ if TYPE_CHECKING:
     show_default=True,
     help="How to print it.",
 )
+@click.option("--diagnostics", is_flag=True, help="Show what describes the attention itself instead of metrics and costs.")
 @click.option("--all-versions", is_flag=True, help="Show older versions of a benchmark too.")
 @options.database
-def command(benchmarks: tuple[str, ...], family: str | None, form: str, all_versions: bool, db: str) -> None:
+def command(benchmarks: tuple[str, ...], family: str | None, form: str, diagnostics: bool, all_versions: bool, db: str) -> None:
     """Show means with intervals, floors and costs.
 
-    Methods are sorted by the benchmark's primary metric. An interval needs at least two seeds.
+    Methods are sorted by the benchmark's primary metric. An interval needs at least two seeds. Diagnostics (entropy,
+    purity, distances, masses) are means over layers; as JSON and CSV they are given per layer and head too.
 
     \b
     harness leaderboard -b scenes-classification
     harness leaderboard --family segmentation --format md > segmentation.md
+    harness leaderboard -b rooms --diagnostics
     """
     from harness.analysis import source
 
     _known(benchmarks, source.recorded_benchmarks(db))
     board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None, all_versions=all_versions)
-    show(board, form, all_versions)
+    if diagnostics:
+        _show_diagnostics(board, source.diagnostics(db, board), form, all_versions)
+    else:
+        show(board, form, all_versions)
 
 
 def _known(names: tuple[str, ...], recorded: set[str]) -> None:
@@ -58,13 +67,29 @@ def show(board: Board, form: str = "table", all_versions: bool = False) -> None:
     from harness.analysis.leaderboard import as_json
 
     if form in ("json", "csv", "latex"):
-        for note in board.notes:
-            click.echo(f"note: {note}", err=True)
+        _notes(board)
     if form == "json":
         print_json(as_json(board, all_versions))
     elif form == "csv":
         click.echo(formats.csv_text(board))
     elif not board.rows:
-        click.echo("no results yet. `harness run -s quick` fills the leaderboard in minutes.", err=True)
+        click.echo(_NO_RESULTS, err=True)
     else:
         click.echo({"table": formats.table, "md": formats.markdown, "latex": formats.latex}[form](board))
+
+
+def _notes(board: Board) -> None:
+    for note in board.notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def _show_diagnostics(board: Board, rows: list[Diagnostic], form: str, all_versions: bool) -> None:
+    from harness.analysis import diagnostic_tables, diagnostics
+
+    _notes(board)
+    if form == "json":
+        print_json(diagnostics.as_json(rows, all_versions))
+    elif rows or form == "csv":
+        click.echo(diagnostic_tables.FORMATS[form](rows))
+    else:
+        click.echo("no diagnostics: none of these methods offers queries, keys or a map." if board.rows else _NO_RESULTS, err=True)

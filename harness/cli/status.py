@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 
 @click.command("status")
 @click.argument("trial", required=False)
+@click.option("--layers", is_flag=True, help="With TRIAL: its diagnostics for each layer and head.")
 @options.as_json
 @options.database
-def command(trial: str | None, as_json: bool, db: str) -> None:
+def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
     """Show progress, and why trials failed.
 
     TRIAL is a trial's digest or its first digits: everything about it, its log path included.
 
     \b
     harness status
-    harness status 3fa2
+    harness status 3fa2 --layers
     """
     from harness.analysis import source
 
@@ -48,7 +49,7 @@ def command(trial: str | None, as_json: bool, db: str) -> None:
     if as_json:
         print_json({"trial": details})
     else:
-        _one(details)
+        _one(details, layers)
 
 
 def _standing(row: TrialRow) -> str:
@@ -83,7 +84,11 @@ def _plain(row: TrialRow) -> dict[str, Any]:
         "log",
         "work_dir",
     ]
-    return {name: getattr(row, name) for name in names} | {"state": _standing(row), "notes": list(row.notes), "overrides": list(row.overrides)}
+    return {name: getattr(row, name) for name in names} | {
+        "state": _standing(row),
+        "notes": list(row.notes),
+        "overrides": list(row.overrides),
+    }
 
 
 def _overview(rows: list[TrialRow]) -> None:
@@ -110,7 +115,10 @@ def _overview(rows: list[TrialRow]) -> None:
             click.echo(f"{row.digest}  {row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}\n  log: {row.log}")
 
 
-def _one(details: dict[str, Any]) -> None:
+def _one(details: dict[str, Any], layers: bool) -> None:
+    from harness.analysis import diagnostic_tables
+
+    diagnostics = details.pop("diagnostics") or {}
     for name, value in details.items():
         if value in (None, [], {}):
             continue
@@ -119,3 +127,7 @@ def _one(details: dict[str, Any]) -> None:
         if isinstance(value, dict):
             value = ", ".join(f"{key} {item:.6g}" for key, item in value.items() if item is not None)
         click.echo(f"{name:>12}  {value}")
+    if diagnostics:
+        shown = diagnostics if layers else {name: value for name, value in diagnostics.items() if "/" not in name}
+        click.echo(f"\ndiagnostics of the attention{'' if layers else ' (--layers: of each layer and head)'}")
+        click.echo(diagnostic_tables.of_one_trial(shown))

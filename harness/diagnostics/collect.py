@@ -44,7 +44,9 @@ def _labels(samples: Any) -> Tensor | None:
     return torch.cat([labels.reshape(1, *labels.shape[-2:]) for labels in maps])
 
 
-def diagnose(model: nn.Module, loader: Any, *, images: int | None = None, pictures: Path | None = None, pictured: int = 3) -> dict[str, float]:
+def diagnose(
+    model: nn.Module, loader: Any, *, images: int | None = None, pictures: Path | None = None, pictured: int = 3
+) -> dict[str, float]:
     """Diagnostics of a trained model on the first test images.
 
     Args:

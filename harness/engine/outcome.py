@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+MAP_NOTE = "score map: "
+"""Begins the note that says which map of the model located objects; the leaderboard shows the rest of it."""
+
 
 @dataclass
 class Cost:

@@ -7,8 +7,8 @@ import io
 
 import pytest
 
-from harness.analysis import formats
-from harness.analysis.leaderboard import Board, build
+from harness.analysis import formats, tables
+from harness.analysis.leaderboard import Board, as_json, build
 
 
 @pytest.fixture
@@ -52,8 +52,18 @@ def test_markdown_and_latex_escape(result, specs, floors):
     assert r"a\_b" in text and r"\toprule" in text and text.count("{tabular}") == 2
 
 
+def test_the_map_that_located_objects_is_named(result, specs, floors):
+    trials = [result("simpool", 0, notes=("corloc: threshold", "score map: pooling attention")), result("gap", 0)]
+    board = build(trials, specs, floors)
+    assert [line.split()[-2:] for line in formats.table(board).splitlines()[2:4]] == [["100", "-"], ["pooling", "attention"]]
+    assert formats.table(board).splitlines()[1].split()[-1] == "map" and "| map |" in formats.markdown(board)
+    assert [row["map"] for row in csv.DictReader(io.StringIO(formats.csv_text(board)))] == ["", "pooling attention"]
+    assert as_json(board)["maps"] == [{"benchmark": "scenes", "method": "simpool", "map": "pooling attention"}]
+    assert "maps" not in as_json(build(trials[1:], specs, floors))
+
+
 def test_numbers():
-    assert [formats.number(*pair) for pair in ((12.345, "%"), (0.12345, "m"), (3.0, "px"), (0.000123456, ""), (None, "%"))] == [
+    assert [tables.number(*pair) for pair in ((12.345, "%"), (0.12345, "m"), (3.0, "px"), (0.000123456, ""), (None, "%"))] == [
         "12.3", "0.123", "3.00", "0.0001235", "-",
     ]  # fmt: skip
-    assert formats.number(float("nan"), "%") == "nan"
+    assert tables.number(float("nan"), "%") == "nan"

@@ -309,13 +309,14 @@ VIT = {
     ("model", "fillings", "source"),
     [
         ({}, {}, "class activation"),
-        ({}, {"pooling": "simpool"}, "simpool"),
+        ({}, {"pooling": "simpool"}, "pooling attention"),
         ({"box": "cam"}, {"pooling": "simpool"}, "class activation"),
-        ({"box": "dino-seg"}, {"pooling": "simpool"}, "simpool"),
+        ({"box": "dino-seg"}, {"pooling": "simpool"}, "pooling attention"),
         ({"box": "lost"}, {}, "LOST on features"),
         ({"box": "lost", "backbone": VIT, "frozen": True}, {}, "LOST on keys"),
-        ({}, {"block": "cbam"}, "cbam"),
-        ({}, {"block": "non-local"}, "non-local"),
+        ({}, {"block": "cbam"}, "spatial gate"),
+        ({}, {"block": "gc-block"}, "key map"),
+        ({}, {"block": "non-local"}, "mean over queries"),
     ],
 )  # fmt: skip
 def test_evaluation_says_where_the_map_came_from(openmmlab, tmp_path, model, fillings, source):
@@ -328,7 +329,7 @@ def test_evaluation_says_where_the_map_came_from(openmmlab, tmp_path, model, fil
     metric = runner.test_evaluator.metrics[0]
     assert metrics.keys() == {m.name for m in FAMILY.metrics(entry)}
     assert all(0 <= value <= 100 for value in metrics.values())
-    assert metric.notes[0] == f"score map: {source} (12 images)"
+    assert metric.notes[0] == f"score map: {source}"
     for name in ("maxboxaccv2", "corloc", "top1"):
         assert metric.per_sample[name].shape == (12,)
         assert metric.per_sample[name].mean() == pytest.approx(metrics[name], abs=1e-3)

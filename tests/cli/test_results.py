@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from harness.analysis.diagnostics import JSON_FIELDS as DIAGNOSTIC_FIELDS
 from harness.analysis.leaderboard import JSON_FIELDS
 
 
@@ -56,6 +57,27 @@ def test_compare(cli, measured):
     assert row["difference"] == pytest.approx(10.03, abs=0.01) and row["verdict"] == "a" and row["n"] == 3
     assert "simpool is better" in cli("compare", "simpool", "gap").stdout
     assert cli("compare", "simpol", "gap").exit_code == 2
+
+
+def test_diagnostics_are_shown(cli, measured):
+    trial, *_ = measured("gap", 70.0, 72.0)
+    measured("simpool", 80.0, 84.0)
+    document = json.loads(cli("leaderboard", "--diagnostics", "--format", "json").stdout)
+    assert [list(row) for row in document["rows"]] == [list(DIAGNOSTIC_FIELDS)] * 6
+    assert [(row["method"], row["layer"], row["head"], row["mean"]) for row in document["rows"]][:3] == [
+        ("simpool", None, None, pytest.approx(0.82)), ("simpool", "neck", None, pytest.approx(0.82)), ("simpool", "neck", 1, 0.5),
+    ]  # fmt: skip
+    table = cli("leaderboard", "--diagnostics").stdout
+    assert "0.820 ± 0.254" in table and max(map(len, table.splitlines())) <= 100
+    for form in ("csv", "md", "latex"):
+        assert "entropy" in cli("leaderboard", "--diagnostics", "--format", form).stdout
+    empty = cli("leaderboard", "--diagnostics", "--family", "keypoint")
+    assert empty.exit_code == 0 and "no results yet" in empty.stderr
+    (difference,) = json.loads(cli("compare", "simpool", "gap", "--json").stdout)["diagnostics"]
+    assert (difference["measure"], difference["n"]) == ("entropy", 2) and difference["difference"] == pytest.approx(0.11)
+    assert "entropy" in cli("compare", "simpool", "gap").stdout
+    assert "head 1" not in cli("status", trial).stdout and "0.700" in cli("status", trial).stdout
+    assert "head 1" in cli("status", trial, "--layers").stdout
 
 
 def test_compare_needs_two_seeds_for_a_verdict(cli, measured):

@@ -7,9 +7,7 @@ import math
 from types import SimpleNamespace
 
 import pytest
-
-torch = pytest.importorskip("torch")
-
+import torch
 from torch import nn
 
 from harness.diagnostics.collect import diagnose
@@ -61,8 +59,10 @@ def test_a_batch_tells_what_its_images_tell_alone(monkeypatch):
     monkeypatch.setattr("harness.diagnostics.collect._PIXELS", 1)
     alone = diagnose(Model(unary=True), loader(5, labelled=True))
     assert together == pytest.approx(alone, rel=1e-4)
-    assert together["entropy/layer"] == together["entropy"] == pytest.approx(
-        (together["entropy/layer/head0"] + together["entropy/layer/head1"]) / 2
+    assert (
+        together["entropy/layer"]
+        == together["entropy"]
+        == pytest.approx((together["entropy/layer/head0"] + together["entropy/layer/head1"]) / 2)
     )
     assert together["entropy_uniform"] == pytest.approx(math.log(16))
     assert together["pairwise_share"] + together["unary_share"] == pytest.approx(1)
@@ -103,7 +103,10 @@ def test_the_first_epoch_leaves_a_thinned_curve(tmp_path):
     assert len(rows) <= 200 and {row["layer"] for row in rows} == {"layer"}
     assert (rows[0]["iteration"], rows[-1]["iteration"]) == ("1", "1000")
     # heads: q = k, and q = -k = -(1 + index) in three channels
-    assert ends(file) == {"qk_distance_at_start": pytest.approx(3**0.5, rel=1e-5), "qk_distance_after_epoch": pytest.approx(1000 * 3**0.5, rel=1e-5)}
+    assert ends(file) == {
+        "qk_distance_at_start": pytest.approx(3**0.5, rel=1e-5),
+        "qk_distance_after_epoch": pytest.approx(1000 * 3**0.5, rel=1e-5),
+    }
 
 
 def test_no_queries_no_curve(tmp_path):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-
-torch = pytest.importorskip("torch")
+import torch
 
 from harness.diagnostics import measures
 
@@ -43,7 +42,8 @@ def test_purity_rules_by_their_definitions():
     q, k = torch.randn(40, 8), 0.5 + torch.randn(40, 8)
     to_q, to_k = (sorted(math.dist(token, q.mean(0)) for token in tokens.tolist()) for tokens in (q, k))
     found = {rule: value.item() for rule, value in measures.purity(q[None, None], k[None, None]).items()}
-    for rule, radius in (("sphere-max", to_q[-1]), ("sphere-mean", sum(to_q) / 40), ("sphere-p95", to_q[37] + 0.05 * (to_q[38] - to_q[37]))):
+    radii = {"sphere-max": to_q[-1], "sphere-mean": sum(to_q) / 40, "sphere-p95": to_q[37] + 0.05 * (to_q[38] - to_q[37])}
+    for rule, radius in radii.items():
         queries, keys = (sum(distance <= radius + 1e-6 for distance in distances) for distances in (to_q, to_k))
         assert found[rule] == pytest.approx(queries / (queries + keys)), rule
     nearest = sorted([(distance, "q") for distance in to_q] + [(distance, "k") for distance in to_k])[:40]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from harness.slots import observing
 
 CAM = "class activation"
+_POOLING, _KEYS, _GATE, _QUERIES = "pooling attention", "key map", "spatial gate", "mean over queries"
 
 
 class MapRecorder:
@@ -23,7 +24,8 @@ class MapRecorder:
       what each position receives; a leading class token is left out.
 
     Attributes:
-        maps: (B, h, w) and the plugin that offered it, in the order of the forward pass.
+        maps: (B, h, w) and what it is, in the order of the forward pass: ``pooling attention``, ``key map`` (attention of
+            another plugin that is the same for every query), ``spatial gate`` (does not sum to one) or ``mean over queries``.
         keys: (B, d, h, w) keys of the last attention that offered them, heads concatenated.
     """
 
@@ -39,15 +41,14 @@ class MapRecorder:
             self._grids[id(module)] = tuple(inputs[0].shape[-2:])
 
     def __call__(self, module: nn.Module, values: dict[str, Any]) -> None:
-        name = getattr(module, "plugin_name", type(module).__name__)
         grid = self._grids.get(id(module), self._image)
         spatial, attention, keys = (_value(values.get(key)) for key in ("map", "attention", "k"))
         if attention is not None:
             laid_out = _on_grid(attention.float().mean(dim=(1, 2)), grid)
             if laid_out is not None:
-                self.maps.append((laid_out, name))
+                self.maps.append((laid_out, _QUERIES))
         if spatial is not None:
-            self.maps.append((spatial.float().mean(dim=1), name))
+            self.maps.append((spatial.float().mean(dim=1), _kind(module, spatial)))
         if keys is not None and keys.ndim == 4:
             self.keys = _on_grid(keys.transpose(1, 2).flatten(2).transpose(1, 2), grid)
 
@@ -60,6 +61,14 @@ def last_projection(backbone: nn.Module) -> nn.Linear | None:
     """The layer of a transformer's last self-attention that computes its queries, keys and values together."""
     found = [m.qkv for m in backbone.modules() if isinstance(getattr(m, "qkv", None), nn.Linear)]
     return found[-1] if found else None
+
+
+def _kind(module: nn.Module, spatial: Tensor) -> str:
+    """What a map (B, M, H, W) of a plugin is."""
+    if getattr(type(module), "slot", None) == "pooling":
+        return _POOLING
+    sums = spatial.float().sum(dim=(-2, -1))
+    return _KEYS if ((sums - 1).abs() < 1e-2).all() else _GATE
 
 
 def _value(offered: Any) -> Tensor | None:
@@ -97,7 +106,7 @@ def recording(model: nn.Module, image: tuple[int, int]) -> Iterator[MapRecorder]
 
 
 def own_maps(recorder: MapRecorder, batch: int) -> list[tuple[Tensor, str] | None]:
-    """For each image the last map that varies over positions, and its plugin; a uniform map says nothing."""
+    """For each image the last map that varies over positions, and what it is; a uniform map says nothing."""
     chosen: list[tuple[Tensor, str] | None] = [None] * batch
     for values, name in recorder.maps:
         if values.shape[0] != batch:

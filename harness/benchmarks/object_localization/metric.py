@@ -19,6 +19,7 @@ from harness.benchmarks.object_localization.maxboxacc import (
     largest_iou_per_level,
     levels_at,
 )
+from harness.engine.outcome import MAP_NOTE
 
 _HIT = 0.5
 """IoU of a hit for the classic measures and CorLoc."""
@@ -98,7 +99,8 @@ class BoxMetric(BaseMetric):
             "top1": (100 * correct).astype(np.float32),
         }
         sources = Counter(result["source"] for result in test)
-        self.notes = [f"score map: {', '.join(f'{name} ({count} images)' for name, count in sources.most_common())}"]
+        counts = [f"{name} ({count} images)" if len(sources) > 1 else name for name, count in sources.most_common()]
+        self.notes = [MAP_NOTE + ", ".join(counts)]
         if hits:
             self.notes.append(f"corloc: threshold {threshold:.2f}, chosen on {len(hits)} images of the training or validation split")
         return {

@@ -1,0 +1,70 @@
+"""Tables of text: aligned columns of at most 100, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+WIDTH = 100
+LEFT = ("method", "map", "layer")
+"""Columns of text; all others hold numbers and are aligned to the right."""
+_DECIMALS = {"%": 1, "m": 3, "°": 2, "deg": 2, "px": 2}
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A metric's value with the decimals its unit deserves; ``-`` for none."""
+    if value is None:
+        return "-"
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf"
+    return f"{value:.{_DECIMALS[unit]}f}" if unit in _DECIMALS else f"{value:.4g}"
+
+
+def _folded(name: str, longest: int = 12) -> tuple[str, str]:
+    """A long heading over two lines, parted at the underscore nearest to its middle."""
+    places = [index + 1 for index, letter in enumerate(name) if letter == "_"]
+    if len(name) <= longest or not places:
+        return "", name
+    place = min(places, key=lambda index: abs(index - len(name) / 2))
+    return name[:place], name[place:]
+
+
+def aligned(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table; long headings take two."""
+    heads = [list(line) for line in zip(*(_folded(name) for name in header), strict=True)]
+    heads = [line for line in heads if any(line)]
+    widths = [max(len(line[column]) for line in [*heads, *body]) for column in range(len(header))]
+
+    def join(line: Sequence[str]) -> str:
+        cells = (cell.ljust(width) if name in LEFT else cell.rjust(width) for name, cell, width in zip(header, line, widths, strict=True))
+        return "  ".join(cells).rstrip()
+
+    return [join(line) for line in [*heads, *body]]
+
+
+def _markdown_cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|")
+
+
+def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table in GitHub's Markdown."""
+    lines = [header, ["---"] * len(header), *body]
+    return "\n".join(f"| {' | '.join(cell if line is lines[1] else _markdown_cell(cell) for cell in line)} |" for line in lines)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "°": r"$^\circ$", "·": r"$\cdot$",
+}  # fmt: skip
+
+
+def _latex_cell(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def latex_table(heading: str, header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A ``booktabs`` table with a comment above it."""
+    columns = "".join("l" if name in LEFT else "r" for name in header)
+    lines = [" & ".join(_latex_cell(cell) for cell in line) + r" \\" for line in [header, *body]]
+    top, bottom = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule"], [r"\bottomrule", r"\end{tabular}"]
+    return "\n".join([f"% {heading}", *top, *lines[1:], *bottom])
