@@ -1,0 +1,100 @@
+"""No method of the registry without its proofs: equations, parameters, operations, invariants, maps, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import test_blocks
+import test_context
+import test_encoder
+import test_gradients
+import test_losses
+import test_maps
+import test_masking
+import test_models
+import test_operations
+import test_pooling
+import test_position
+from cases import CASES
+
+from harness.catalog import load_catalog
+
+MAY_BE_PLANNED = {
+    "space-time-region-graph",
+    "strn",
+    "rdn-video-det",
+    "mega-video-det",
+    "learnable-region-features",
+    "object-relation-module",
+    "orm-duplicate-removal",
+    "detr",
+    "ibot",
+    "dino-ssl",
+    "mst-masked-ssl",
+}
+"""Video systems, detectors and self-supervised hosts."""
+
+EQUATIONS = {
+    "block": test_blocks.PROOFS,
+    "pooling": test_pooling.PROOFS,
+    "context": test_context.FORMULAS,
+    "encoder_attention": test_encoder.PROOFS,
+    "position_encoding": test_position.PARAMS,
+    "attention_loss": {"qk-alignment-loss": test_losses.closed_form},
+    "masking": test_masking.PROOFS,
+    "model": {"mspn-multi-scene-posenet": test_models.posenet},
+}
+"""Per slot what its tests compare with equations or OpenMMLab and count the parameters of."""
+
+PARAMETRIZED = [
+    test_blocks.test_start,
+    test_blocks.test_permuting_the_positions_permutes_the_output,
+    test_blocks.test_pairwise_attention,
+    test_blocks.test_unary_map_sums_to_one,
+    test_blocks.test_query_independent_blocks_add_the_same_to_every_position,
+    test_pooling.test_order_of_the_positions_does_not_matter,
+    test_context.test_maps_are_rows_that_sum_to_one,
+    test_context.test_permutation_equivariance,
+    test_encoder.test_attention_is_offered_and_its_rows_sum_to_one,
+    test_encoder.test_spectral_norm,
+    test_position.test_encoder_layer_takes_it,
+    test_masking.test_hides_what_the_paper_says,
+]
+NAMED: dict[str, list[Callable[..., None]]] = {
+    "how": [test_pooling.test_attention_map],
+    "aspp-deeplabv3": [test_context.test_aspp_is_the_feature_of_mmsegs_head],
+    "mst-no-encoder-sa": [test_encoder.test_no_token_sees_another_without_self_attention],
+    "qk-alignment-loss": [test_losses.test_only_the_means_count],
+    "mspn-multi-scene-posenet": [test_models.test_posenet_pools_its_coarse_map],
+}
+"""Invariants: tests that take the method's name, or are about this one."""
+
+
+def known_as(name: str) -> set[str]:
+    """A case's own name and that of its plugin."""
+    return {name, CASES[name][1].plugin}
+
+
+def arguments(test: Callable[..., None]) -> set[str]:
+    """The names that a test is run with."""
+    values = [value for mark in test.pytestmark if mark.name == "parametrize" for value in mark.args[1]]
+    return {value if isinstance(value, str) else value[0] for value in values}
+
+
+def test_only_these_are_planned():
+    assert {m.id for m in load_catalog().methods.values() if m.state == "planned"} <= MAY_BE_PLANNED
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_method_is_proven(name):
+    slot, _ = CASES[name]
+    assert known_as(name) & set(EQUATIONS[slot]), "compared with no equation"
+    assert name in test_operations.FLOPS, "states no operations"
+    assert name in NAMED or any(known_as(name) & arguments(test) for test in PARAMETRIZED), "has no invariant"
+    assert (name in test_maps.OFFERS) != (name in test_maps.NO_MAP), "has neither a map nor a reason"
+
+
+def test_exceptions_are_of_methods_that_exist():
+    for names in (test_gradients.EXEMPT, test_maps.NOT_ONE, test_operations.MATRIX, NAMED):
+        assert set(names) <= set(CASES)
