@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard import common
+from dashboard import attention, common
 from harness import benchmarks, data
 from harness.analysis.leaderboard import Row
 from harness.catalog import Benchmark, load_catalog
@@ -88,6 +88,7 @@ def main() -> None:
         return
     _bars(rows)
     st.dataframe(common.table(rows).drop(columns=["benchmark", "value"]), hide_index=True, width="stretch")
+    attention.of_benchmark(name)
 
 
 main()

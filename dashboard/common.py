@@ -11,6 +11,7 @@ import streamlit as st
 
 from harness import paths
 from harness.analysis import source
+from harness.analysis.diagnostics import Diagnostic
 from harness.analysis.leaderboard import Board, Row
 from harness.errors import HarnessError
 
@@ -46,6 +47,26 @@ def board(all_versions: bool = False) -> Board:
 def trials() -> list[Any]:
     """Where every trial stands, at most ``REFRESH`` seconds old."""
     return _or_stop(_trials, paths.default_database())
+
+
+@st.cache_data(ttl=REFRESH, show_spinner=False)
+def _diagnostics(url: str, benchmark: str) -> list[Diagnostic]:
+    return source.diagnostics(url, source.board(url, benchmarks=[benchmark]))
+
+
+def diagnostics(benchmark: str) -> list[Diagnostic]:
+    """The diagnostics of a benchmark's methods, at most ``REFRESH`` seconds old."""
+    return _or_stop(_diagnostics, paths.default_database(), benchmark)
+
+
+@st.cache_data(ttl=REFRESH, show_spinner=False)
+def _result(url: str, digest: str) -> Any:
+    return source.trial(url, digest)[1]
+
+
+def result(digest: str) -> Any:
+    """The numbers of a trial, ``None`` unless it is done."""
+    return _or_stop(_result, paths.default_database(), digest)
 
 
 def intro() -> None:
@@ -100,6 +121,7 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
                 "latency (ms)": row.latency_ms,
                 "memory (MB)": row.peak_memory_mb,
             }
+            | ({"map": row.map} if row.map else {})
         )
     for (benchmark, metric), row in floors.items():
         if row.floor is not None:

@@ -52,7 +52,9 @@ def _against_cost(rows: list[Row]) -> None:
     first = next(row for row in primary if row.benchmark == name)
     direction = "higher is better" if first.higher_is_better else "lower is better"
     axis = alt.Y("mean:Q", title=f"{first.metric} ({first.unit}, {direction})", scale=alt.Scale(zero=False))
-    base = alt.Chart(pd.DataFrame(points)).encode(x=alt.X("cost:Q", title=label, scale=alt.Scale(zero=False)), color=alt.Color("method:N", title="Method"))
+    base = alt.Chart(pd.DataFrame(points)).encode(
+        x=alt.X("cost:Q", title=label, scale=alt.Scale(zero=False)), color=alt.Color("method:N", title="Method")
+    )
     chart = base.mark_errorbar().encode(y=alt.Y("low:Q", title=""), y2="high:Q") + base.mark_point(size=90, filled=True).encode(
         y=axis, tooltip=["method", "mean", "low", "high", "cost"]
     )
@@ -73,7 +75,9 @@ def main() -> None:
     for note in found.notes:
         st.text(f"Note: {note}")
     if any(row.tier == "synthetic" for row in rows):
-        st.caption("Benchmarks of the synthetic tier are generated data: for machinery and controlled questions, not for claims about photographs.")
+        st.caption(
+            "Benchmarks of the synthetic tier are generated data: for machinery and controlled questions, not for claims about photographs."
+        )
     for benchmark in dict.fromkeys(row.benchmark for row in rows):
         mine = [row for row in rows if row.benchmark == benchmark]
         st.subheader(f"{mine[0].family} · {mine[0].tier}", divider="grey")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import common
+from dashboard import attention, common
 from harness.analysis import source
+
+if TYPE_CHECKING:
+    from harness.store import TrialRow
 
 
 def _when(seconds: float | None) -> str:
@@ -46,13 +50,24 @@ def main() -> None:
     if row.reason:
         st.error("This trial failed.")
         st.text(row.reason)
-    for picture in source.pictures(row):
-        st.image(str(picture), caption=picture.name)
+    if row.state == "done" and (result := common.result(digest)) is not None:
+        attention.of_trial(result.diagnostics, source.first_epoch(row))
+    _pictures(row)
     st.subheader("End of the log")
     st.code(source.log_tail(row) or "no log", language=None)
 
 
-def _label(row) -> str:
+def _pictures(row: TrialRow) -> None:
+    """Attention maps (the image, then a column per head or map, a row per layer) and the family's own plots."""
+    found = source.pictures(row)
+    if not found:
+        return
+    st.subheader("Pictures")
+    for picture in found:
+        st.image(str(picture), caption=picture.name)
+
+
+def _label(row: TrialRow) -> str:
     return f"{row.benchmark} · {row.method} · seed {row.seed} · {row.state} · {row.digest}"
 
 

@@ -11,15 +11,15 @@ from harness.analysis.diagnostics import FLAG, JSON_FIELDS, Diagnostic, as_json,
 from harness.analysis.statistics import Summary
 from harness.analysis.tables import WIDTH, aligned, latex_table, markdown_table
 
-_EXPLAINED = "~ weights that are no distribution (gates, dot products): the entropy of their shares of the absolute sum."
+EXPLAINED = "~ weights that are no distribution (gates, dot products): the entropy of their shares of the absolute sum."
+"""The mark of :func:`cell`."""
 
 
 def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
 
 
-def mean_and_interval(summary: Summary) -> str:
-    """``mean ± half-width``, or the mean alone under two seeds."""
+def _mean_and_interval(summary: Summary) -> str:
     return _number(summary.mean) + ("" if summary.half_width is None else f" ± {_number(summary.half_width)}")
 
 
@@ -34,15 +34,16 @@ def _blocks(rows: Iterable[Diagnostic]) -> dict[str, tuple[list[str], list[list[
     for heading, methods in grouped.items():
         measures = in_order(measure for found in methods.values() for measure in found)
         body = [
-            [method, str(max(row.summary.n for row in found.values())), *(_cell(found.get(measure)) for measure in measures)]
+            [method, str(max(row.summary.n for row in found.values())), *(cell(found.get(measure)) for measure in measures)]
             for method, found in methods.items()
         ]
         blocks[heading] = (["method", "n", *measures], body)
     return blocks
 
 
-def _cell(row: Diagnostic | None) -> str:
-    return "-" if row is None else mean_and_interval(row.summary) + (" ~" if row.renormalised else "")
+def cell(row: Diagnostic | None) -> str:
+    """``mean ± half-width``, with a mark where the weights are no distribution."""
+    return "-" if row is None else _mean_and_interval(row.summary) + (" ~" if row.renormalised else "")
 
 
 def _parted(header: Sequence[str], body: Sequence[Sequence[str]], kept: int) -> list[str]:
@@ -85,7 +86,7 @@ def latex(rows: Sequence[Diagnostic]) -> str:
 
 
 def _notes(rows: Iterable[Diagnostic]) -> list[str]:
-    return [_EXPLAINED] if any(row.renormalised for row in rows) else []
+    return [EXPLAINED] if any(row.renormalised for row in rows) else []
 
 
 def csv_text(rows: Sequence[Diagnostic]) -> str:

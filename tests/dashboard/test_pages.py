@@ -92,6 +92,33 @@ def test_benchmark_page_draws_samples_and_results(database, measured):
     assert "gap" in set(app.dataframe[0].value["method"])
 
 
+def test_benchmark_page_shows_diagnostics(database, measured):
+    measured("gap", 70.0, 72.0)
+    measured("gem", 80.0, 82.0)
+    app = page("benchmark")
+    table = next(frame.value for frame in app.dataframe if "entropy" in frame.value)
+    assert list(table["method"]) == ["gem", "gap"] and table["entropy"][0] == "0.810 ± 0.127"
+    assert next(box for box in app.selectbox if box.label == "Measure").value == "entropy"
+
+
+def test_a_trial_shows_what_its_attention_did(database, measured, tmp_path):
+    import cv2
+    import numpy as np
+
+    (digest,) = measured("gap", 70.0)
+    folder = tmp_path / "results" / "trials" / digest / "artifacts"
+    folder.mkdir(parents=True)
+    for name in ("attention-0.jpg", "trajectories.png", "errors.png"):
+        cv2.imwrite(str(folder / name), np.zeros((8, 8, 3), np.uint8))
+    (folder / "first_epoch.csv").write_text("iteration,layer,qk_distance,purity\n1,neck,3,1\n2,neck,2,0.5\n")
+    app = page("runs")
+    table = app.dataframe[1].value
+    assert list(table["layer"]) == ["mean over layers", "neck", "neck"] and list(table["head"]) == ["", "", "1"]
+    captions = [image.proto.imgs[0].caption for image in app.get("image")]
+    assert captions == ["attention-0.jpg", "errors.png", "trajectories.png"]
+    assert len(app.get("vega_lite_chart")) == 2
+
+
 def test_in_a_browser(database, measured, tmp_path):
     spec = importlib.util.spec_from_file_location("screenshot", paths.home() / "docs" / "screenshot.py")
     screenshot = importlib.util.module_from_spec(spec)

@@ -1,0 +1,119 @@
+"""Diagnostics of the attention: of the methods on a benchmark, and of one trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboard import common
+from harness.analysis import diagnostic_tables, source
+from harness.analysis.diagnostics import FLAG, Diagnostic, in_depth, in_order, parts
+
+_BASELINES = {
+    "entropy": "entropy_uniform",
+    "unary_entropy": "unary_entropy_uniform",
+    "within_category_mass": "within_category_random",
+    "boundary_mass": "boundary_random",
+}
+"""Measure -> what uniform attention gives."""
+
+
+def of_benchmark(name: str) -> None:
+    """Methods side by side, a measure layer by layer, and the first epoch of training."""
+    rows = common.diagnostics(name)
+    if not rows:
+        return
+    st.header("Diagnostics of the attention")
+    st.caption(
+        "Means over layers, test images and seeds, with 95 % intervals. They describe a method: none is better for being higher or lower."
+    )
+    whole = [row for row in rows if row.layer is None]
+    methods = list(dict.fromkeys(row.method for row in whole))
+    cell = {(row.method, row.measure): diagnostic_tables.cell(row) for row in whole}
+    measures = in_order(row.measure for row in whole)
+    table = pd.DataFrame([{"method": method} | {measure: cell.get((method, measure), "") for measure in measures} for method in methods])
+    st.dataframe(table, hide_index=True, width="stretch")
+    if any(row.renormalised for row in whole):
+        st.caption(diagnostic_tables.EXPLAINED)
+    _by_layer(rows)
+    _beginnings(rows)
+
+
+def _by_layer(rows: Sequence[Diagnostic]) -> None:
+    baselines = set(_BASELINES.values())
+    measure = st.selectbox("Measure", in_order(row.measure for row in rows if row.layer and row.measure not in baselines), key="measure")
+    points = []
+    for row in rows:
+        if row.layer and row.head is None and row.measure in (measure, _BASELINES.get(measure)):
+            low, high = row.summary.ci95 or (row.summary.mean, row.summary.mean)
+            values = {"layer": row.layer, "method": row.method, "mean": row.summary.mean, "low": low, "high": high}
+            points.append(values | {"uniform": row.measure != measure})
+    frame = pd.DataFrame(points)
+    base = alt.Chart(frame[~frame["uniform"]]).encode(y=alt.Y("layer:N", title=None, axis=alt.Axis(labelLimit=360)), yOffset="method:N")
+    chart = base.mark_errorbar().encode(x=alt.X("low:Q", title=""), x2="high:Q", color="method:N")
+    chart += base.mark_point(size=70, filled=True).encode(
+        x=alt.X("mean:Q", title=measure, scale=alt.Scale(zero=False)),
+        color=alt.Color("method:N", title="Method"),
+        tooltip=["method", "mean"],
+    )
+    if frame["uniform"].any():
+        ticks = alt.Chart(frame[frame["uniform"]]).mark_tick(color="grey", thickness=2, size=14)
+        chart += ticks.encode(x="mean:Q", y="layer:N", yOffset="method:N")
+        st.caption("Grey: what uniform attention gives.")
+    st.altair_chart(chart, width="stretch")
+
+
+def _beginnings(rows: Sequence[Diagnostic]) -> None:
+    """Query-key distance over the first epoch, one line per trial, where the trials' folders are on this machine."""
+    methods = {digest: row.method for row in rows for digest in row.digests}
+    found = []
+    for trial in common.trials():
+        if trial.digest in methods and (points := source.first_epoch(trial)):
+            frame = pd.DataFrame(points).groupby("iteration", as_index=False)["qk_distance"].mean()
+            found.append(frame.assign(method=methods[trial.digest], trial=trial.digest))
+    if not found:
+        return
+    st.subheader("Query-key distance over the first epoch of training")
+    lines = alt.Chart(pd.concat(found)).mark_line(opacity=0.8)
+    chart = lines.encode(
+        x=alt.X("iteration:Q", title="iteration"),
+        y=alt.Y("qk_distance:Q", title="distance between mean query and mean key"),
+        color=alt.Color("method:N", title="Method"),
+        detail="trial:N",
+    )
+    st.altair_chart(chart, width="stretch")
+    st.caption("Mean over layers; a line per trial.")
+
+
+def of_trial(diagnostics: Mapping[str, float], first_epoch: Sequence[Mapping[str, Any]]) -> None:
+    """One trial: a table by layer and head, and the first epoch by layer."""
+    if diagnostics:
+        st.subheader("Diagnostics of the attention")
+        found: dict[tuple[str | None, int | None], dict[str, float]] = {}
+        for name, value in diagnostics.items():
+            measure, layer, head = parts(name)
+            found.setdefault((layer, head), {})[measure] = value
+        measures = in_order(measure for values in found.values() for measure in values if measure != FLAG)
+        table = [
+            {"layer": place[0] or "mean over layers", "head": "" if place[1] is None else str(place[1])}
+            | {measure: found[place].get(measure) for measure in measures}
+            for place in in_depth(found)
+        ]
+        st.dataframe(pd.DataFrame(table).round(4), hide_index=True, width="stretch")
+    if first_epoch:
+        frame = pd.DataFrame(first_epoch)
+        for column, (measure, title) in zip(st.columns(2), (("qk_distance", "query-key distance"), ("purity", "purity")), strict=True):
+            chart = (
+                alt.Chart(frame)
+                .mark_line()
+                .encode(
+                    x=alt.X("iteration:Q", title="iteration of the first epoch"),
+                    y=alt.Y(f"{measure}:Q", title=title, scale=alt.Scale(zero=False)),
+                    color=alt.Color("layer:N", title="Layer", legend=alt.Legend(orient="bottom", columns=1, labelLimit=360)),
+                )
+            )
+            column.altair_chart(chart, width="stretch")
