@@ -1,0 +1,61 @@
+"""The page of methods is current, and complete: every plugin says of itself what the page prints."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import runpy
+from types import SimpleNamespace
+
+import pytest
+
+from harness import paths, slots
+from harness.catalog import Method, read_registry
+from harness.plugin_tools.probes import PROBES
+
+ROOT = paths.home()
+METHODS = read_registry(ROOT / "registry.yaml").methods
+BUILT = [method for method in METHODS.values() if method.state != "planned"]
+
+
+@pytest.fixture(scope="module")
+def maker(openmmlab) -> SimpleNamespace:
+    """docs/make_methods.py as a module, the plugins imported."""
+    made = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "make_methods.py")))
+    made.shipped()
+    return made
+
+
+def _plugins(method: Method) -> list[type]:
+    return [slots.registry().module_dict[filling.plugin] for filling in method.slots.values()]
+
+
+def test_the_page_of_methods_is_current(maker):
+    assert (ROOT / "docs" / "methods.md").read_text(encoding="utf-8") == maker.page(), "run `python docs/make_methods.py`"
+
+
+def test_the_page_has_an_entry_for_every_method():
+    page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^### (.+)$", page, flags=re.M)
+    assert sorted(headings) == sorted(METHODS)
+
+
+@pytest.mark.parametrize("method", BUILT, ids=lambda method: method.id)
+def test_a_plugin_documents_itself(maker, method):
+    for cls in _plugins(method):
+        free, facts = maker.documented(cls)
+        lacking = [title for title in maker.SECTIONS if not facts.get(title)]
+        assert free and not lacking, f"{cls.__name__}: its docstring lacks {', '.join(lacking) or 'a summary'}"
+        told = {**dict.fromkeys(PROBES[cls.slot].context(64)), **maker.arguments(cls)}
+        assert set(inspect.signature(cls).parameters) <= set(told), f"{cls.__name__}: an option without a line in Args"
+
+
+@pytest.mark.parametrize("method", BUILT, ids=lambda method: method.id)
+def test_a_method_with_a_map_has_a_small_picture(maker, method):
+    claim = maker.documented(_plugins(method)[0])[1]["Map"]
+    # encodings, losses and masks have no map of their own, yet shape one that can be drawn
+    if method.slot in ("pooling", "block", "context", "encoder_attention", "model") and claim.startswith(("None", "Uniform")):
+        return
+    file = ROOT / "docs" / "pictures" / "methods" / f"{method.id}.jpg"
+    assert file.is_file(), f"run `python docs/make_method_pictures.py {method.id}`"
+    assert file.stat().st_size < 30_000
