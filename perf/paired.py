@@ -1,69 +1,40 @@
-"""Time and peak memory of two ways to compute the same thing, taken in turns in one process."""
+"""Time and peak memory of several ways to compute the same thing, taken in turns in one process."""
 
 from __future__ import annotations
 
+import os
+import statistics
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
+# the profiler reports its own start and stop on stderr otherwise
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.profiler import ProfilerActivity, profile
 
+Step = Callable[[], None]
 
-class LiveBytes(TorchDispatchMode):
-    """Peak bytes of the tensors that operators create and that are alive at the same time (their scratch is not seen)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.live, self.peak, self._seen = 0, 0, set()
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        known = {t.untyped_storage()._cdata for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)}
-        out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, torch.Tensor):
-                storage = tensor.untyped_storage()
-                if storage._cdata not in known and storage._cdata not in self._seen:
-                    self._add(storage)
-        return out
-
-    def _add(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
-        self._seen.add(key)
-        self.live += size
-        self.peak = max(self.peak, self.live)
-        weakref.finalize(storage, self._drop, key, size)
-
-    def _drop(self, key: int, size: int) -> None:
-        self._seen.discard(key)
-        self.live -= size
+ENOUGH = 0.3
+"""Seconds from which one pass has no noise worth a second look."""
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Ours against plain."""
+class Ratio:
+    """The first side against another one."""
 
+    speed: float
+    """Seconds of the other over seconds of the first, the median over rounds."""
+    memory: float
+    """Peak bytes of the first over those of the other."""
     ours_ms: float
-    plain_ms: float
     ours_mb: float
-    plain_mb: float
-
-    @property
-    def speedup(self) -> float:
-        """How many times faster ours is."""
-        return self.plain_ms / self.ours_ms
-
-    @property
-    def memory(self) -> float:
-        """Ours over plain."""
-        return self.ours_mb / self.plain_mb
 
 
-def _seconds(step: Callable[[], None], cuda: bool) -> float:
+def seconds(step: Step, cuda: bool) -> float:
+    """One pass: CUDA events on a GPU; on one thread the processor's time, which other processes do not add to."""
     if not cuda:
-        # on one thread the time of the processor is the time of the work, whatever else runs on the machine
         clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
         start = clock()
         step()
@@ -76,26 +47,53 @@ def _seconds(step: Callable[[], None], cuda: bool) -> float:
     return begin.elapsed_time(end) / 1e3
 
 
-def _megabytes(step: Callable[[], None], cuda: bool) -> float:
+def peak_bytes(step: Step, cuda: bool) -> int:
+    """The most that one pass has allocated at a time beyond what was there before it.
+
+    Everything that goes through torch's allocators counts, scratch within an operator too; on the CPU by the allocation
+    events of ``torch.profiler``. The work space of a linked library (oneDNN, MKL) is not seen.
+    """
     if cuda:
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         step()
         torch.cuda.synchronize()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
-    with LiveBytes() as counter:
+        return torch.cuda.max_memory_allocated() - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as trace:
         step()
-    return counter.peak / 2**20
+    live = peak = 0
+    events = (e for e in trace.profiler.kineto_results.events() if e.name() == "[memory]")
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        live += event.nbytes()
+        peak = max(peak, live)
+    return peak
 
 
-def pair(ours: Callable[[], None], plain: Callable[[], None], *, cuda: bool, seconds: float = 1.0, least: int = 5) -> Pair:
-    """Run both in turns for about ``seconds``, at least ``least`` times each; the fastest run of each counts.
+def compare(sides: list[Step], *, cuda: bool, budget: float = 1.0, least: int = 3) -> list[Ratio]:
+    """The first side against each of the others.
 
-    Whatever else the machine does only ever adds time, so that the minimum is the least disturbed.
+    The sides run in turns, each round in the reverse order of the last, for about ``budget`` seconds and at least ``least``
+    rounds; passes of more than :data:`ENOUGH` seconds run twice, the first time for their memory too. A ratio is taken
+    within each round, so that what the machine does meanwhile meets both sides, and the median over the rounds counts.
     """
-    memory = [_megabytes(step, cuda) for step in (ours, plain)]
-    times: tuple[list[float], list[float]] = ([], [])
-    while len(times[0]) < least or sum(map(sum, times)) < seconds:
-        for step, log in zip((ours, plain), times, strict=True):
-            log.append(_seconds(step, cuda))
-    return Pair(min(times[0]) * 1e3, min(times[1]) * 1e3, *memory)
+    memory, warm = [], []
+    for step in sides:
+        start = time.perf_counter()
+        memory.append(peak_bytes(step, cuda))
+        warm.append(time.perf_counter() - start)
+    rounds = 1 if min(warm) > ENOUGH else least
+    times: list[list[float]] = [[] for _ in sides]
+    while len(times[0]) < rounds or sum(map(sum, times)) < budget:
+        order = list(zip(sides, times, strict=True))
+        for step, log in order if len(times[0]) % 2 else reversed(order):
+            log.append(seconds(step, cuda))
+    ours = times[0]
+    return [
+        Ratio(
+            speed=statistics.median(theirs / mine for mine, theirs in zip(ours, other, strict=True)),
+            memory=memory[0] / max(peak, 1),
+            ours_ms=statistics.median(ours) * 1e3,
+            ours_mb=memory[0] / 2**20,
+        )
+        for other, peak in zip(times[1:], memory[1:], strict=True)
+    ]

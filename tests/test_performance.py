@@ -1,0 +1,41 @@
+"""The comparisons of ``perf/methods.py`` are fair: every method has a peer, and all sides compute the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.catalog import load_catalog
+from harness.catalog.plugins import discover, load_plugins
+
+METHODS = load_catalog().methods
+
+
+@pytest.fixture(scope="module")
+def case(openmmlab):
+    sys.path.insert(0, str(Path(__file__).parents[1] / "perf"))
+    from peers import case
+
+    load_plugins({filling.plugin for method in METHODS.values() for filling in method.slots.values()}, discover())
+    yield case
+    sys.path.pop(0)
+
+
+def test_every_working_method_of_a_measured_slot_has_a_peer(case):
+    assert not case.missing(METHODS)
+    new = dataclasses.replace(METHODS["simpool"], id="new") if dataclasses.is_dataclass(METHODS["simpool"]) else None
+    new = new or METHODS["simpool"].model_copy(update={"id": "new"})
+    assert case.missing({**METHODS, "new": new}) == ["new"]
+
+
+def test_all_sides_compute_the_same_with_the_same_gradients(case):
+    """In float64, so that only a different formula makes a difference."""
+    for row, peer in case.PEERS.items():
+        sides = case.build(row, METHODS[peer.method or row], d=64, edge=8, batch=2, dtype=torch.float64)
+        apart = case.differences(sides, row)
+        assert set(apart) == set(sides.sides) - {"ours"}
+        assert all(difference < 1e-6 for difference in apart.values()), f"{row}: {apart}"
