@@ -53,9 +53,10 @@ followed by an average. Parameters are counted by building the method at the siz
 ringed object, from frozen features of an ImageNet MobileNetV2 (14×14 positions, a convolution to 64 channels before the method,
 average and linear layer behind it; encoder layers and what goes with them in pairs). So they show what a method attends to after
 the same short training, not what it reaches at its best. Each map is scaled from its least to its greatest value, dark to
-bright. Of pairwise attention, the row of one query, at the cross in the ringed object, and the mean over all queries; heads
-are averaged, except the maps of pooling methods. Masks come from the attention of `vit-cls` trained so; masked positions are grey.
-The three images:
+bright. Of pairwise attention, the row of one query, at the cross in the ringed object, and the mean over all queries, heads
+averaged; where the keys are no positions (bases, classes, pooled maps), what each position takes from the one that varies most.
+Gates and other maps with many channels are averaged. Masks come from the attention of `vit-cls` trained so; masked positions
+are grey. A method without a picture has no map, or a uniform one: its entry says which. The three images:
 
 ![Three scenes, each with one ringed object among others](pictures/methods/images.jpg)
 """

@@ -74,7 +74,7 @@ class EncoderLayer(nn.Module):
         (B, N, d) and the position of its N tokens → (B, N, d).
 
     Parameters:
-        4d² + 4d + 2df + f + d + 4d; 395,776 for d = f = 256.
+        4d² + 4d + 2df + f + d + 4d.
 
     Map:
         ``attention`` (B, heads, N, N), with ``q``, ``k`` (B, heads, N, d_h).

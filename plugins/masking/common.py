@@ -19,8 +19,9 @@ class Masking:
     """(B, N) → bool mask (B, N), ``True`` where a token is masked.
 
     Args:
-        low, high: the ratio r of masked tokens is drawn from U(low, high). The defaults are the 0.3 ± 0.2 of the
-            AttMask recipes; equal bounds fix it. ⌊rN⌋ has no floor: on a small grid it may be 0.
+        low: the ratio r of masked tokens is drawn from U(low, high). The defaults are the 0.3 ± 0.2 of the AttMask
+            recipes. ⌊rN⌋ has no floor: on a small grid it may be 0.
+        high: equal to ``low``, it fixes r.
         masking_prob: the probability that an image is masked at all, applied after its mask is made.
 
     Raises:
