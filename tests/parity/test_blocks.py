@@ -268,7 +268,10 @@ def test_equals_mmcv_non_local(mode, options):
     theirs = NonLocal2d(16, reduction=options.get("reduction", 2), mode=mode.replace("-", "_"), norm_cfg=norm).eval()
     theirs.load_state_dict(module.state_dict())
     x = sample(2, 16, 5, 4)
+    weigh, weights = getattr(theirs, theirs.mode), []
+    setattr(theirs, theirs.mode, lambda *terms: weights.append(weigh(*terms)) or weights[-1])
     torch.testing.assert_close(module(x), theirs(x), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(offered(module, x)["attention"][:, 0], weights[0], rtol=1e-5, atol=1e-5)
 
 
 def test_equals_mmseg_disentangled_non_local():

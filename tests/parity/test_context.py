@@ -217,6 +217,21 @@ def test_pointwise_spatial_attention_equation(size, shrink, window):
     agree(ours, unbatched(equation), image(*size))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_single_precision_is_close(name):
+    """What is proven in float64 holds in float32: values and gradients."""
+    results = []
+    for dtype in (torch.double, torch.float):
+        module, x = build(name).to(dtype), image().to(dtype).requires_grad_()
+        y = module(x)
+        (y * torch.linspace(-1, 1, y.numel(), dtype=dtype).view_as(y)).sum().backward()
+        results.append([y, x.grad, *(p.grad for p in module.parameters() if p.requires_grad)])
+    total = max(exact.norm() for exact in results[0][1:])
+    for i, (exact, single) in enumerate(zip(*results, strict=True)):
+        # a gradient that is zero in exact arithmetic (a key's bias under a softmax) has no scale of its own
+        assert (single - exact).norm() <= 1e-5 * max(exact.norm(), 0.01 * total if i else 0)
+
+
 # ---------------------------------------------------------------- attention maps
 
 

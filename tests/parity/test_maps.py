@@ -153,7 +153,7 @@ def sums(name: str, offer: dict[str, Tensor], tolerance: float) -> None:
 
 @pytest.mark.parametrize("name", [name for name, (slot, _) in CASES.items() if slot != "masking"])
 def test_what_nobody_asks_for_is_not_computed(name):
-    """Without an observer, and with one that wants nothing, exactly the same is computed; no map of all pairs is at hand."""
+    """Without an observer, and with one that wants nothing, exactly the same is computed: that of test_operations."""
     case = subject(name, D)
     module, inputs = case.build(), case.probe.inputs(D, B, (H, W))
     offered: list[dict[str, Any]] = []
@@ -257,6 +257,24 @@ def test_map_of_a_compiled_and_checkpointed_module(name):
     torch.compiler.reset()
     for key, value in expected[0].items():
         torch.testing.assert_close(offers[0][key], value)
+
+
+@pytest.mark.slow
+def test_diagnostics_of_a_compiled_model():
+    """The harness's own observer, which computes measures of the maps, reads the same from a compiled model."""
+    from harness.diagnostics.collect import Collector
+
+    block, (x,) = built("dnl-add-disentangled-key")
+    model = nn.Sequential(nn.Conv2d(D, D, 1), block)
+    torch.compiler.reset()
+    measured = []
+    for call in (model, torch.compile(model, backend="aot_eager")):
+        collector = Collector(model)
+        with torch.no_grad(), slots.observing(collector):
+            call(x)
+        measured.append(collector.means.values())
+    torch.compiler.reset()
+    assert measured[0] and measured[0] == pytest.approx(measured[1], rel=1e-5)
 
 
 def test_observers_come_and_go():
