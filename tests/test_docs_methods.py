@@ -58,4 +58,4 @@ def test_a_method_with_a_map_has_a_small_picture(maker, method):
         return
     file = ROOT / "docs" / "pictures" / "methods" / f"{method.id}.jpg"
     assert file.is_file(), f"run `python docs/make_method_pictures.py {method.id}`"
-    assert file.stat().st_size < 30_000
+    assert file.stat().st_size < 25_000
