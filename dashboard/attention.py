@@ -53,8 +53,11 @@ def _by_layer(rows: Sequence[Diagnostic]) -> None:
             values = {"layer": row.layer, "method": row.method, "mean": row.summary.mean, "low": low, "high": high}
             points.append(values | {"uniform": row.measure != measure})
     frame = pd.DataFrame(points)
-    base = alt.Chart(frame[~frame["uniform"]]).encode(y=alt.Y("layer:N", title=None, axis=alt.Axis(labelLimit=360)), yOffset="method:N")
-    chart = base.mark_errorbar().encode(x=alt.X("low:Q", title=""), x2="high:Q", color="method:N")
+    # the order of the leaderboard, in the plot as in its legend
+    order = list(dict.fromkeys(frame["method"]))
+    offset = alt.YOffset("method:N", sort=order)
+    base = alt.Chart(frame[~frame["uniform"]]).encode(y=alt.Y("layer:N", title=None, axis=alt.Axis(labelLimit=360)), yOffset=offset)
+    chart = base.mark_errorbar().encode(x=alt.X("low:Q", title=""), x2="high:Q", color=alt.Color("method:N", sort=order))
     chart += base.mark_point(size=70, filled=True).encode(
         x=alt.X("mean:Q", title=measure, scale=alt.Scale(zero=False)),
         color=alt.Color("method:N", title="Method"),
@@ -62,7 +65,7 @@ def _by_layer(rows: Sequence[Diagnostic]) -> None:
     )
     if frame["uniform"].any():
         ticks = alt.Chart(frame[frame["uniform"]]).mark_tick(color="grey", thickness=2, size=14)
-        chart += ticks.encode(x="mean:Q", y="layer:N", yOffset="method:N")
+        chart += ticks.encode(x="mean:Q", y="layer:N", yOffset=offset)
         st.caption("Grey: what uniform attention gives.")
     st.altair_chart(chart, width="stretch")
 
@@ -78,10 +81,10 @@ def _beginnings(rows: Sequence[Diagnostic]) -> None:
     if not found:
         return
     st.subheader("Query-key distance over the first epoch of training")
-    lines = alt.Chart(pd.concat(found)).mark_line(opacity=0.8)
+    lines = alt.Chart(pd.concat(found), height=320).mark_line(opacity=0.8)
     chart = lines.encode(
         x=alt.X("iteration:Q", title="iteration"),
-        y=alt.Y("qk_distance:Q", title="distance between mean query and mean key"),
+        y=alt.Y("qk_distance:Q", title="‖mean query − mean key‖"),
         color=alt.Color("method:N", title="Method"),
         detail="trial:N",
     )
@@ -100,20 +103,17 @@ def of_trial(diagnostics: Mapping[str, float], first_epoch: Sequence[Mapping[str
         measures = in_order(measure for values in found.values() for measure in values if measure != FLAG)
         table = [
             {"layer": place[0] or "mean over layers", "head": "" if place[1] is None else str(place[1])}
-            | {measure: found[place].get(measure) for measure in measures}
+            | {measure: common.number(found[place][measure]) if measure in found[place] else "" for measure in measures}
             for place in in_depth(found)
         ]
-        st.dataframe(pd.DataFrame(table).round(4), hide_index=True, width="stretch")
+        st.dataframe(pd.DataFrame(table), hide_index=True, width="stretch")
     if first_epoch:
         frame = pd.DataFrame(first_epoch)
         for column, (measure, title) in zip(st.columns(2), (("qk_distance", "query-key distance"), ("purity", "purity")), strict=True):
-            chart = (
-                alt.Chart(frame)
-                .mark_line()
-                .encode(
-                    x=alt.X("iteration:Q", title="iteration of the first epoch"),
-                    y=alt.Y(f"{measure}:Q", title=title, scale=alt.Scale(zero=False)),
-                    color=alt.Color("layer:N", title="Layer", legend=alt.Legend(orient="bottom", columns=1, labelLimit=360)),
-                )
+            lines = alt.Chart(frame, height=360).mark_line()
+            chart = lines.encode(
+                x=alt.X("iteration:Q", title="iteration of the first epoch"),
+                y=alt.Y(f"{measure}:Q", title=title, scale=alt.Scale(zero=False)),
+                color=alt.Color("layer:N", title="Layer", legend=alt.Legend(orient="bottom", columns=1, labelLimit=360)),
             )
             column.altair_chart(chart, width="stretch")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 
@@ -40,6 +42,19 @@ def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return cv2.addWeighted(image, 0.45, np.ascontiguousarray(colour), 0.55, 0)
 
 
+@cache
+def _font() -> ImageFont.ImageFont:
+    """The bitmap font: a scalable one is unpacked first, for 50 ms in OpenCV."""
+    return ImageFont.load_default_imagefont()
+
+
+def _label(text: str, width: int) -> np.ndarray:
+    """A line of text as a picture (16, width, 3)."""
+    strip = Image.new("RGB", (width, 16), "white")
+    ImageDraw.Draw(strip).text((3, 2), text, fill="black", font=_font())
+    return np.asarray(strip)
+
+
 def save_overlays(folder: Path, index: int, image: Tensor, maps: dict[str, Tensor], most: int = 8) -> Path:
     """Write one picture: a row per layer, the image first, then a column per head or map (at most ``most``).
 
@@ -51,9 +66,7 @@ def save_overlays(folder: Path, index: int, image: Tensor, maps: dict[str, Tenso
     rows = []
     for name, tensor in maps.items():
         panels = [picture.copy(), *(overlay(picture, heat) for heat in _grid(tensor, aspect)[:most])]
-        label = np.full((18, sum(panel.shape[1] for panel in panels), 3), 255, np.uint8)
-        cv2.putText(label, name, (3, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
-        rows += [label, np.concatenate(panels, axis=1)]
+        rows += [_label(name, sum(panel.shape[1] for panel in panels)), np.concatenate(panels, axis=1)]
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
     folder.mkdir(parents=True, exist_ok=True)
