@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import torch
+from harness_plugins.blocks.blocked import BlockedAttention
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 _FUSED_FROM = 1024
 """Number of keys from which the fused kernel pays: below, the N x N matrix is small and two plain products are faster."""
-
-_PADDED_UP_TO = 128
-_MATRIX_UP_TO = 8192
 
 
 def project(tokens: Tensor, conv: nn.Conv2d, shift: Tensor | None = None) -> Tensor:
@@ -72,16 +70,15 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
     Returns:
         (B, N, e).
     """
-    count, width, out = k.shape[1], q.shape[-1], v.shape[-1]
-    # values narrower than the keys are padded for the fused kernel, which for wide keys costs more than the matrix does
-    padding_costs = out < width and width > _PADDED_UP_TO and count < _MATRIX_UP_TO
-    if count < _FUSED_FROM or padding_costs:
+    width, out = q.shape[-1], v.shape[-1]
+    if k.shape[1] < _FUSED_FROM:
         return attention_map(q, k, scale).squeeze(1).to(v.dtype) @ v
-    if out < width:
-        # one head width for all three: the CPU kernel asks for it
-        v = F.pad(v, (0, width - out))
-    y = F.scaled_dot_product_attention(*(t.contiguous().unsqueeze(1) for t in (q, k, v)), scale=scale)
-    return y.squeeze(1)[..., :out]
+    if width != out and q.device.type == "cpu" and not torch.compiler.is_compiling():
+        return BlockedAttention.apply(q, k, v.to(q.dtype), scale)
+    # one width for all three, as the fused kernels ask for: a zero channel of q and k changes no product
+    widest = max(width, out)
+    q, k, v = (F.pad(t, (0, widest - t.shape[-1])).contiguous().unsqueeze(1) for t in (q, k, v))
+    return F.scaled_dot_product_attention(q, k, v, scale=scale).squeeze(1)[..., :out]
 
 
 def score(tokens: Tensor, vector: Tensor, bias: Tensor | None = None) -> Tensor:

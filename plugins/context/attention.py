@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+from harness_plugins.blocks import tokens
 from mmseg.models.utils import SelfAttentionBlock
 from torch import Tensor
 
@@ -16,15 +16,8 @@ ACT = {"type": "ReLU"}
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-    """softmax(scale · q kᵀ) v without the (N_q, N_k) matrix, for q (B,1,N_q,d), k (B,1,N_k,d), v (B,1,N_k,e).
-
-    The fused kernels want d = e; zero channels added to q and k change no product.
-    """
-    missing = v.shape[-1] - q.shape[-1]
-    if missing > 0:
-        q, k = F.pad(q, (0, missing)), F.pad(k, (0, missing))
-    # the fused kernels refuse maps that were only viewed as tokens, and torch then makes the matrix after all
-    return F.scaled_dot_product_attention(q.contiguous(), k.contiguous(), v.contiguous(), scale=scale)
+    """softmax(scale · q kᵀ) v, no (N_q, N_k) matrix where that is large: q (B,1,N_q,d), k (B,1,N_k,d), v (B,1,N_k,e)."""
+    return tokens.attend(q.squeeze(1), k.squeeze(1), v.squeeze(1), scale).unsqueeze(1)
 
 
 class FusedAttentionBlock(SelfAttentionBlock):

@@ -67,9 +67,8 @@ FLOPS: dict[str, Formula] = {
     "emanet": lambda d, n: (4 * d * d + (3 * 2 + 1) * 2 * 64 * d) * n,
     "aspp-deeplabv3": lambda d, n: 2 * d * d + (2 + 3 * 18 + 18 * 5) * d * d * n,
     "ccnet": lambda d, n: 2 * (d * d // 2 + 2 * d * d + 2 * isqrt(n) * (d // 4 + 2 * d)) * n,
-    "isanet": lambda d, n: (2 * 7 + 4) * d * d * n + 4 * d * n * (64 + n // 64),
-    # queries and keys are padded to the values' width for the fused kernel: 4d a pair and not 2(d/8) + 2d
-    "danet": lambda d, n: (d * d // 2 + 2 * d * d + 4 * d * d) * n + 4 * d * n * n,
+    "isanet": lambda d, n: (2 * 7 + 4) * d * d * n + 3 * d * n * (64 + n // 64),
+    "danet": lambda d, n: (d * d // 2 + 2 * d * d + 4 * d * d) * n + (2 * (d // 8) + 2 * d) * n * n,
     "ocrnet": lambda d, n: CLASSES * 5 * d * d // 2 + (2 + 1.5 + 1 + 4) * d * d * n + CLASSES * 6 * d * n,
     # on the grid of half the sides, n / 4 positions
     "psanet": lambda d, n: (d * d + 36 * d * d) * n + (d * d // 4 + d * WINDOW + d * d) * (n // 4) + d * (n // 4) ** 2,

@@ -1,0 +1,39 @@
+"""However attention is computed, it is softmax(scale * q k^T) v, with the gradients of that."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from harness.catalog.plugins import discover, load_plugins
+
+
+@pytest.fixture(scope="module")
+def attend(openmmlab):
+    load_plugins({"non-local"}, discover())
+    from harness_plugins.blocks.tokens import attend
+
+    return attend
+
+
+@pytest.mark.parametrize("width, out", [(8, 8), (8, 24), (24, 8)])
+@pytest.mark.parametrize("queries, keys", [(50, 70), (200, 1100), (1100, 1100)])
+def test_equals_the_matrix(attend, queries, keys, width, out):
+    """Few keys, many keys, and several blocks of queries; also for tokens that are a transposed view of a map."""
+    draws = torch.Generator().manual_seed(0)
+    shapes = ((queries, width), (keys, width), (keys, out))
+    q, k, v = (torch.randn(2, c, n, generator=draws, dtype=torch.double).mT.requires_grad_() for n, c in shapes)
+    y, expected = attend(q, k, v, 0.7), (0.7 * q @ k.mT).softmax(-1) @ v
+    torch.testing.assert_close(y, expected)
+    weights = torch.randn(y.shape, generator=draws, dtype=torch.double)
+    for ours, theirs in zip(torch.autograd.grad(y, (q, k, v), weights), torch.autograd.grad(expected, (q, k, v), weights), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_unequal_widths_make_no_matrix(attend):
+    """On a CPU, where the fused kernel would need padding."""
+    sizes: list[int] = []
+    q, k, v = torch.randn(1, 4096, 4, requires_grad=True), torch.randn(1, 4096, 4), torch.randn(1, 4096, 16)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: sizes.append(t.numel()) or t, lambda t: t):
+        attend(q, k, v).sum().backward()
+    assert max(sizes) <= v.numel()
