@@ -216,67 +216,6 @@ def test_a_map_under_checkpointing_can_be_trained():
     torch.testing.assert_close(*gradients)
 
 
-def compiled_before_it_is_observed(name: str, backend: str) -> None:
-    """The compiled module answers an observer that comes later, and none when that has left."""
-    module, inputs = built(name)
-    _, expected = observe(module, inputs)
-    torch.compiler.reset()
-    compiled = torch.compile(module, backend=backend)
-    plain = run(compiled, inputs)
-    watched, offers = observe(compiled, inputs)
-    again = run(compiled, inputs)
-    torch.compiler.reset()
-    assert all(torch.equal(a, b) and torch.equal(a, c) for a, b, c in zip(plain, watched, again, strict=True))
-    assert len(offers) == len(expected)
-    for offer, wanted in zip(offers, expected, strict=True):
-        assert offer.keys() == wanted.keys()
-        for key, value in wanted.items():
-            torch.testing.assert_close(offer[key], value)
-
-
-@pytest.mark.parametrize("name", ["non-local-embedded-gaussian", "ocnet", "simpool", "encoder-layer"])
-def test_map_of_a_compiled_module(name):
-    compiled_before_it_is_observed(name, "eager")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", OFFERS)
-def test_map_of_every_compiled_module(name):
-    compiled_before_it_is_observed(name, "aot_eager")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["dnl-add-disentangled-key", "ocnet", "encoder-layer"])
-def test_map_of_a_compiled_and_checkpointed_module(name):
-    module, inputs = built(name)
-    _, expected = observe(module, inputs)
-    torch.compiler.reset()
-    compiled = torch.compile(lambda *values: checkpoint(module, *values, use_reentrant=False), backend="aot_eager")
-    run(compiled, inputs)
-    _, offers = observe(compiled, inputs)
-    torch.compiler.reset()
-    for key, value in expected[0].items():
-        torch.testing.assert_close(offers[0][key], value)
-
-
-@pytest.mark.slow
-def test_diagnostics_of_a_compiled_model():
-    """The harness's own observer, which computes measures of the maps, reads the same from a compiled model."""
-    from harness.diagnostics.collect import Collector
-
-    block, (x,) = built("dnl-add-disentangled-key")
-    model = nn.Sequential(nn.Conv2d(D, D, 1), block)
-    torch.compiler.reset()
-    measured = []
-    for call in (model, torch.compile(model, backend="aot_eager")):
-        collector = Collector(model)
-        with torch.no_grad(), slots.observing(collector):
-            call(x)
-        measured.append(collector.means.values())
-    torch.compiler.reset()
-    assert measured[0] and measured[0] == pytest.approx(measured[1], rel=1e-5)
-
-
 def test_observers_come_and_go():
     """Nested observers all hear; one that raises is removed as well."""
     module, inputs = built("gc-block")
