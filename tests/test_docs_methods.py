@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-import runpy
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -19,19 +19,23 @@ BUILT = [method for method in METHODS.values() if method.state != "planned"]
 
 
 @pytest.fixture(scope="module")
-def maker(openmmlab) -> SimpleNamespace:
-    """docs/make_methods.py as a module, the plugins imported."""
-    made = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "make_methods.py")))
-    made.shipped()
-    return made
+def docs(openmmlab) -> Iterator[SimpleNamespace]:
+    """The modules that write the page, the plugins imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "docs")
+        import make_methods
+        import plugin_docs
+
+        make_methods.shipped()
+        yield SimpleNamespace(page=make_methods.page, **vars(plugin_docs))
 
 
 def _plugins(method: Method) -> list[type]:
     return [slots.registry().module_dict[filling.plugin] for filling in method.slots.values()]
 
 
-def test_the_page_of_methods_is_current(maker):
-    assert (ROOT / "docs" / "methods.md").read_text(encoding="utf-8") == maker.page(), "run `python docs/make_methods.py`"
+def test_the_page_of_methods_is_current(docs):
+    assert (ROOT / "docs" / "methods.md").read_text(encoding="utf-8") == docs.page(), "run `python docs/make_methods.py`"
 
 
 def test_the_page_has_an_entry_for_every_method():
@@ -41,18 +45,18 @@ def test_the_page_has_an_entry_for_every_method():
 
 
 @pytest.mark.parametrize("method", BUILT, ids=lambda method: method.id)
-def test_a_plugin_documents_itself(maker, method):
+def test_a_plugin_documents_itself(docs, method):
     for cls in _plugins(method):
-        free, facts = maker.documented(cls)
-        lacking = [title for title in maker.SECTIONS if not facts.get(title)]
+        free, facts = docs.documented(cls)
+        lacking = [title for title in docs.SECTIONS if not facts.get(title)]
         assert free and not lacking, f"{cls.__name__}: its docstring lacks {', '.join(lacking) or 'a summary'}"
-        told = {**dict.fromkeys(PROBES[cls.slot].context(64)), **maker.arguments(cls)}
+        told = {**dict.fromkeys(PROBES[cls.slot].context(64)), **docs.arguments(cls)}
         assert set(inspect.signature(cls).parameters) <= set(told), f"{cls.__name__}: an option without a line in Args"
 
 
 @pytest.mark.parametrize("method", BUILT, ids=lambda method: method.id)
-def test_a_method_with_a_map_has_a_small_picture(maker, method):
-    claim = maker.documented(_plugins(method)[0])[1]["Map"]
+def test_a_method_with_a_map_has_a_small_picture(docs, method):
+    claim = docs.documented(_plugins(method)[0])[1]["Map"]
     # encodings, losses and masks have no map of their own, yet shape one that can be drawn
     if method.slot in ("pooling", "block", "context", "encoder_attention", "model") and claim.startswith(("None", "Uniform")):
         return
