@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 
 import pytest
@@ -44,9 +45,13 @@ def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch):
     from harness.engine import trial as module
     from harness.engine.hooks import StopOnNonFiniteLoss
 
-    trial, folder = prepared("model.backbone=resnet-narrow")
+    trial, folder = prepared("model.backbone=resnet-narrow", method="non-local-embedded-gaussian")
     whole = run(trial, folder, tmp_path / "whole")
-    assert scores(run(trial, folder, tmp_path / "again")) == scores(whole)
+    curve = (tmp_path / "whole" / "artifacts" / "first_epoch.csv").read_text()
+    assert len(curve.splitlines()) == 4 and "qk_distance_after_epoch" in whole.diagnostics
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "observing", contextlib.nullcontext)  # the first epoch is not watched
+        assert scores(run(trial, folder, tmp_path / "again")) == scores(whole)
 
     class Power(Exception):
         pass
@@ -65,6 +70,7 @@ def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch):
     resumed = run(trial, folder, tmp_path / "cut")
     assert "resumed after epoch 2" in "".join(f.read_text() for f in (tmp_path / "cut").rglob("*.log"))
     assert scores(resumed) == scores(whole)
+    assert (tmp_path / "cut" / "artifacts" / "first_epoch.csv").read_text() == curve
     assert not (tmp_path / "cut" / "checkpoint.pth").exists()
 
 
