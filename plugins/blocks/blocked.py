@@ -18,10 +18,11 @@ class BlockedAttention(torch.autograd.Function):
     The backward pass computes the weights of a block again: one product of six more, and no N x M matrix.
 
     Shapes:
-        q (B, N, d), k (B, M, d), v (B, M, e), all of one dtype -> (B, N, e).
+        q (B, N, d), k (B, M, d), v (B, M, e), all of one dtype -> (B, N, e); under autocast in float32.
     """
 
     @staticmethod
+    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
         """One image and block at a time."""
         ctx.save_for_backward(q, k, v)
@@ -33,6 +34,7 @@ class BlockedAttention(torch.autograd.Function):
         return y
 
     @staticmethod
+    @torch.amp.custom_bwd(device_type="cpu")
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         """The gradients of q, k and v."""
         q, k, v = ctx.saved_tensors

@@ -10,6 +10,8 @@ from math import isqrt, log
 import pytest
 import torch
 from cases import CASES, METHODS, Work, counting, names, run, subject
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 Formula = Callable[[int, int], int]
 
@@ -152,3 +154,23 @@ def test_the_registry_prints_the_same_order(method):
     """What `harness show` and docs/methods.md say."""
     kept = [method.id] if len(method.slots) == 1 else [filling.plugin for filling in method.slots.values()]
     assert bool(re.search(r"N²|N c\)|N / P", method.complexity)) == (max(order(name) for name in kept) == 2)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if order(name) == 2 and name not in MATRIX])
+def test_large_maps_in_half_precision_and_under_checkpointing(name):
+    """Other kernels are chosen from 1024 positions on; they too bear autocast and a second pass."""
+    case = subject(name)
+    module, (x, *rest) = case.module(), case.inputs(batch=1, size=(32, 40))
+    x = (0.1 * x).requires_grad_()  # small logits, whose rounding changes little
+
+    def gradient(y: Tensor) -> Tensor:
+        (grad,) = torch.autograd.grad(y.float().square().sum(), x)
+        return grad
+
+    plain = module(x, *rest)
+    expected = gradient(plain)
+    torch.testing.assert_close(gradient(checkpoint(module, x, *rest, use_reentrant=False)), expected)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = module(x, *rest)
+    assert (half.float() - plain).norm() <= 0.05 * plain.norm()
+    assert (gradient(half) - expected).norm() <= 0.05 * expected.norm()
