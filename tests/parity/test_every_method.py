@@ -35,17 +35,29 @@ MAY_BE_PLANNED = {
 }
 """Video systems, detectors and self-supervised hosts."""
 
+CONTEXT = {
+    "ann": test_context.test_asymmetric_blocks_are_those_of_mmseg,
+    "aspp-deeplabv3": test_context.test_aspp_is_the_feature_of_mmsegs_head,
+    "ccnet": test_context.test_criss_cross_in_our_head_is_mmsegs_cc_head,
+    "danet": test_context.test_dual_attention_modules_are_those_of_mmseg,
+    "emanet": test_context.test_ema_in_our_head_is_mmsegs_ema_head_bases_included,
+    "isanet": test_context.test_interlaced_attention_in_our_head_is_mmsegs_isa_head,
+    "ocnet": test_context.test_object_context_equation,
+    "ocrnet": test_context.test_object_context_in_our_head_is_mmsegs_ocr_head_given_the_same_coarse_logits,
+    "psanet": test_context.test_pointwise_spatial_attention_equation,
+}
+
 EQUATIONS = {
     "block": test_blocks.PROOFS,
     "pooling": test_pooling.PROOFS,
-    "context": test_context.FORMULAS,
+    "context": CONTEXT,
     "encoder_attention": test_encoder.PROOFS,
     "position_encoding": test_position.PARAMS,
     "attention_loss": {"qk-alignment-loss": test_losses.closed_form},
     "masking": test_masking.PROOFS,
     "model": {"mspn-multi-scene-posenet": test_models.posenet},
 }
-"""Per slot what its tests compare with equations or OpenMMLab and count the parameters of."""
+"""Per slot what is compared with equations or with OpenMMLab; the same tables drive the count of parameters."""
 
 PARAMETRIZED = [
     test_blocks.test_start,
@@ -80,6 +92,10 @@ def arguments(test: Callable[..., None]) -> set[str]:
     """The names that a test is run with."""
     values = [value for mark in test.pytestmark if mark.name == "parametrize" for value in mark.args[1]]
     return {value if isinstance(value, str) else value[0] for value in values}
+
+
+def test_parameters_of_every_context_method_are_counted():
+    assert set(CONTEXT) == set(test_context.FORMULAS) == set(test_context.NAMES)
 
 
 def test_only_these_are_planned():
