@@ -18,15 +18,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from harness import paths
+from harness.catalog.code import UNPARSABLE, code
 from harness.errors import UsageError
 
 PACKAGE = "harness_plugins"
 """Shipped plugin files are imported as ``harness_plugins.<folder>.<file>`` and may import each other so."""
 
 GROUP = "harness.plugins"
-
-_UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
-"""What ``ast.parse`` raises on a file that is not Python: null bytes and endless nesting included."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class PluginFile:
 def _scan(path: Path, origin: str, module: str) -> PluginFile:
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
-    except (OSError, *_UNPARSABLE) as error:
+    except (OSError, *UNPARSABLE) as error:
         line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         reason = getattr(error, "msg", None) or getattr(error, "strerror", None) or error
         return PluginFile(path, origin, module, {}, f"{type(error).__name__}: {reason}{line}")
@@ -173,7 +171,7 @@ def _imports(path: Path) -> set[Path]:
     root = paths.home() / "plugins"
     try:
         tree = ast.parse(path.read_bytes())
-    except _UNPARSABLE:
+    except UNPARSABLE:
         return set()
     found = set()
     for node in ast.walk(tree):
@@ -191,7 +189,10 @@ def _imports(path: Path) -> set[Path]:
 
 
 def file_digest(path: Path) -> str:
-    """Digest of a plugin file and of the plugin files it imports; formatting counts, location does not."""
+    """Digest of the code of a plugin file and of the plugin files it imports.
+
+    Formatting counts; comments, docstrings and location do not.
+    """
     todo, seen = [path], set()
     while todo:
         current = todo.pop()
@@ -199,7 +200,7 @@ def file_digest(path: Path) -> str:
             seen.add(current)
             todo += _imports(current)
     hasher = hashlib.blake2b(digest_size=16)
-    for content in sorted(file.read_bytes() for file in seen):
+    for content in sorted(code(file.read_bytes()) for file in seen):
         hasher.update(len(content).to_bytes(8, "little"))
         hasher.update(content)
     return hasher.hexdigest()

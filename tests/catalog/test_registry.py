@@ -9,6 +9,7 @@ import pytest
 from harness import benchmarks
 from harness.catalog import load_catalog, read_registry
 from harness.catalog.adopt import adopt
+from harness.catalog.code import code
 from harness.catalog.plugins import discover, file_digest, owners
 from harness.errors import HarnessError, UsageError
 from harness.slots import SLOTS
@@ -105,7 +106,22 @@ def test_digest_follows_the_source_and_not_the_place(tmp_path):
     first, second = tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"
     assert file_digest(first) == file_digest(second)
     second.write_text(second.read_text() + "# changed\n")
+    assert file_digest(first) == file_digest(second)
+    second.write_text(second.read_text() + "changed = 1\n")
     assert file_digest(first) != file_digest(second)
+
+
+def test_comments_and_docstrings_are_no_code():
+    bare = 'import a\n\nclass A(B):\n    x = """ä\n\n    # kept """\n    def f(self): \n        return "#" + self.x\n'
+    full = (
+        '# ä one\nimport a  # ä two\n\nclass A(B):\n    """Of\n\n    three lines."""\n    x = """ä\n\n    # kept """  # "x"\n'
+        '    """ä, an attribute."""\n    def f(self): \n        # four\n        return "#" + self.x\n'
+    )
+    assert code(full.encode()) == code(bare.encode()) == bare.encode()
+    for broken in (b"def f(:\n  # x", b"\x00", "# ä".encode("latin-1"), b"x = (1,\n"):
+        assert code(broken) == broken
+    for file in discover():
+        assert code(code(file.path.read_bytes())) == code(file.path.read_bytes()) != file.path.read_bytes()
 
 
 def test_a_trial_remembers_the_overrides_that_changed_something():
