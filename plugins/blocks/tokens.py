@@ -10,6 +10,9 @@ from torch.nn import functional as F
 _FUSED_FROM = 1024
 """Number of keys from which the fused kernel pays: below, the N x N matrix is small and two plain products are faster."""
 
+_FUSED_UP_TO = 128
+"""Width up to which the fused kernel for CPUs is faster than products of blocks."""
+
 
 def project(tokens: Tensor, conv: nn.Conv2d, shift: Tensor | None = None) -> Tensor:
     """A 1x1 convolution that returns tokens: W x_i + b + shift.
@@ -72,8 +75,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
     """
     width, out = q.shape[-1], v.shape[-1]
     if k.shape[1] < _FUSED_FROM:
-        return attention_map(q, k, scale).squeeze(1).to(v.dtype) @ v
-    if width != out and q.device.type == "cpu" and not torch.compiler.is_compiling():
+        weights = attention_map(q, k, scale).squeeze(1).to(v.dtype)
+        # the values of a map lie channel by channel; so does this product then, and no pass over it goes across
+        return (v.transpose(1, 2) @ weights.transpose(1, 2)).transpose(1, 2)
+    unfit = width != out or width > _FUSED_UP_TO
+    if unfit and q.device.type == "cpu" and not torch.compiler.is_compiling():
         return BlockedAttention.apply(q, k, v.to(q.dtype), scale)
     # one width for all three, as the fused kernels ask for: a zero channel of q and k changes no product
     widest = max(width, out)

@@ -14,25 +14,25 @@ from harness import slots
 from harness.slots import attention_method
 
 
-def unfold_mask(mask: Tensor, mask_size: tuple[int, int]) -> Tensor:
-    """From attention by relative to attention by absolute position; mmcv's compiled ``PSAMask('collect')``.
+def by_position(windows: Tensor, grid: tuple[int, int]) -> Tensor:
+    """From windows of logits around each position to logits of every pair; mmcv's compiled ``PSAMask``.
 
     Args:
-        mask: (B, M_h·M_w, H, W), at each position a window of logits centred on it.
-        mask_size: (M_h, M_w), odd.
+        windows: (B, N, R, S), at each position of the grid the logits for what lies within (R - 1)/2 rows and (S - 1)/2 columns.
+        grid: (H, W) with N = H·W.
 
     Returns:
-        (B, N, N): logit of source (rows) for target (columns), 0 where the window does not reach. Its transpose is
-        what ``PSAMask('distribute')`` yields.
+        (B, N, N): the logit of each position (rows) for each other (columns), 0 where its window does not reach.
     """
-    height, width = mask.shape[2:]
-    at = torch.arange(height * width, device=mask.device)
-    down = at[:, None] // width - at // width + mask_size[0] // 2
-    right = at[:, None] % width - at % width + mask_size[1] // 2
-    reached = (down >= 0) & (down < mask_size[0]) & (right >= 0) & (right < mask_size[1])
-    index = (down * mask_size[1] + right).masked_fill(~reached, 0)
-    logits = mask.flatten(2).gather(1, index.expand(mask.shape[0], -1, -1))
-    return logits.masked_fill(~reached, 0)
+    (height, width), (rows, columns) = grid, windows.shape[2:]
+    below, beside = height - 1 - rows // 2, width - 1 - columns // 2
+    windows = F.pad(windows, (beside, beside, below, below)).contiguous()
+    down, right = windows.shape[2:]
+    # a position further right is a whole window on, less the one column by which the same place has moved within it
+    strides = (width * down * right - right, down * right - 1, right, 1)
+    start = (height - 1) * right + width - 1
+    pairs = windows.as_strided((len(windows), *grid, *grid), (windows[0].numel(), *strides), start)
+    return pairs.flatten(3).flatten(1, 2)
 
 
 class Branch(nn.Module):
@@ -52,9 +52,17 @@ class Branch(nn.Module):
             odd = bool(x.shape[2] % shrink and x.shape[3] % shrink)
             size = [-(-side // shrink) if odd else max(side // shrink, 1) for side in x.shape[2:]]
             x = F.interpolate(x, size=size, mode="bilinear", align_corners=odd)
-        logits = unfold_mask(self.attention(x), self.mask_size)
-        weights = (logits.mT if self.distribute else logits).softmax(1)
+        logits = by_position(self._windows(x), x.shape[2:])
+        weights = logits.softmax(1) if self.distribute else logits.softmax(2).mT
         return (x.flatten(2) @ weights).unflatten(2, x.shape[2:]), weights
+
+    def _windows(self, x: Tensor) -> Tensor:
+        """The part of each window that lies on the map for some position, (B, c, h, w) -> (B, N, R, S)."""
+        hidden, last = self.attention[0](x), self.attention[1]
+        reach = [min(side // 2, length - 1) for side, length in zip(self.mask_size, x.shape[2:], strict=True)]
+        inside = (slice(side // 2 - r, side // 2 + r + 1) for side, r in zip(self.mask_size, reach, strict=True))
+        weight = last.weight.view(*self.mask_size, -1)[tuple(inside)]
+        return (hidden.flatten(2).mT @ weight.flatten(0, 1).T).unflatten(2, weight.shape[:2])
 
 
 @attention_method("psanet", slot="context")

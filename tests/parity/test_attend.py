@@ -16,7 +16,7 @@ def attend(openmmlab):
     return attend
 
 
-@pytest.mark.parametrize("width, out", [(8, 8), (8, 24), (24, 8)])
+@pytest.mark.parametrize("width, out", [(8, 8), (8, 24), (24, 8), (160, 160)])
 @pytest.mark.parametrize("queries, keys", [(50, 70), (200, 1100), (1100, 1100)])
 def test_equals_the_matrix(attend, queries, keys, width, out):
     """Few keys, many keys, and several blocks of queries; also for tokens that are a transposed view of a map."""
@@ -30,10 +30,24 @@ def test_equals_the_matrix(attend, queries, keys, width, out):
         torch.testing.assert_close(ours, theirs)
 
 
-def test_unequal_widths_make_no_matrix(attend):
-    """On a CPU, where the fused kernel would need padding."""
+def test_no_large_matrix_is_kept(attend):
+    """Of unequal widths on a CPU, where no fused kernel does it; a small one is kept, since computing it again takes longer."""
     sizes: list[int] = []
-    q, k, v = torch.randn(1, 4096, 4, requires_grad=True), torch.randn(1, 4096, 4), torch.randn(1, 4096, 16)
+    q, k, v = torch.randn(1, 4200, 4, requires_grad=True), torch.randn(1, 4200, 4), torch.randn(1, 4200, 16)
     with torch.autograd.graph.saved_tensors_hooks(lambda t: sizes.append(t.numel()) or t, lambda t: t):
         attend(q, k, v).sum().backward()
     assert max(sizes) <= v.numel()
+
+
+def test_weights_computed_again_give_the_same_gradients(attend, monkeypatch):
+    import harness_plugins.blocks.blocked as blocked
+
+    def gradients() -> tuple[torch.Tensor, ...]:
+        draws = torch.Generator().manual_seed(0)
+        q, k, v = (torch.randn(2, 1100, c, generator=draws, dtype=torch.double, requires_grad=True) for c in (8, 8, 24))
+        return torch.autograd.grad(attend(q, k, v, 0.7).square().sum(), (q, k, v))
+
+    kept = gradients()
+    monkeypatch.setattr(blocked, "_KEPT", 0)
+    for ours, theirs in zip(gradients(), kept, strict=True):
+        torch.testing.assert_close(ours, theirs)

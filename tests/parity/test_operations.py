@@ -15,8 +15,8 @@ from torch.utils.checkpoint import checkpoint
 
 Formula = Callable[[int, int], int]
 
-D, F, HIDDEN, SCENES, CLASSES, WINDOW = 32, 64, 1024, 3, 19, 97 * 97
-"""Widths of the encoder's layers, of the pose regressor, and defaults of OCRNet and PSANet."""
+D, F, HIDDEN, SCENES, CLASSES = 32, 64, 1024, 3, 19
+"""Widths of the encoder's layers, of the pose regressor, and the default of OCRNet."""
 
 
 def _layer(attention: bool = True) -> Formula:
@@ -72,8 +72,8 @@ FLOPS: dict[str, Formula] = {
     "isanet": lambda d, n: (2 * 7 + 4) * d * d * n + 3 * d * n * (64 + n // 64),
     "danet": lambda d, n: (d * d // 2 + 2 * d * d + 4 * d * d) * n + (2 * (d // 8) + 2 * d) * n * n,
     "ocrnet": lambda d, n: CLASSES * 5 * d * d // 2 + (2 + 1.5 + 1 + 4) * d * d * n + CLASSES * 6 * d * n,
-    # on the grid of half the sides, n / 4 positions
-    "psanet": lambda d, n: (d * d + 36 * d * d) * n + (d * d // 4 + d * WINDOW + d * d) * (n // 4) + d * (n // 4) ** 2,
+    # on the grid of half the sides, n / 4 positions, which reach (isqrt(n) - 1)^2 of a window
+    "psanet": lambda d, n: (d * d + 36 * d * d) * n + (d * d // 4 + d * (isqrt(n) - 1) ** 2 + d * d) * (n // 4) + d * (n // 4) ** 2,
     # camera localization
     "encoder-layer": _layer(),
     "improved-sn": _layer(),
