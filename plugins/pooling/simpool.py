@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from harness_plugins.pooling.frame import Pooling, full, one_of
 from torch import Tensor, nn
@@ -38,25 +40,30 @@ class SimPool(Pooling):
 
     Args:
         channels: d.
-        gamma: γ = (1−α)/2. Default 2.0, the authors' choice for CNNs; theirs for transformers is 1.25. ``None`` is
-            the plain weighted mean z = Σ a_i v_i (their "no γ").
+        gamma: γ = (1−α)/2. ``auto`` (default) is the authors' choice: 2.0 for CNNs, 1.25 for transformers. ``None``
+            is the plain weighted mean z = Σ a_i v_i (their "no γ").
         min_scope: over what ``min v`` is taken: ``image`` (the paper; default) or ``batch`` (the authors' code,
             where an image's result depends on its batch mates). The minimum is not added back.
         beta: whether to add a learnable scalar β, 0 at first (their DINO ViT; ignored there too without γ).
         eps: ε of the shift.
         norm_eps: ε of the LayerNorm.
+        transformer: whether the features are a vision transformer's, which only ``gamma: auto`` asks; the benchmark
+            says so.
     """
 
     def __init__(
         self,
         channels: int,
-        gamma: float | None = 2.0,
+        gamma: float | Literal["auto"] | None = "auto",
         min_scope: str = "image",
         beta: bool = False,
         eps: float = 1e-6,
         norm_eps: float = 1e-6,
+        transformer: bool = False,
     ) -> None:
         super().__init__()
+        if gamma == "auto":
+            gamma = 1.25 if transformer else 2.0
         if gamma is not None and gamma <= 0:
             raise ValueError(f"gamma is {gamma}; it must be positive, or null for the plain weighted mean")
         self.gamma, self.eps = gamma, eps

@@ -242,3 +242,27 @@ def test_a_trial_from_end_to_end(openmmlab, tmp_path):
     assert set(outcome.metrics) == {metric.name for metric in FAMILY.metrics(entry)}
     assert outcome.per_sample["top1"].shape == (12,)
     assert outcome.per_sample["top1"].mean() == pytest.approx(outcome.metrics["top1"], abs=1e-3)
+
+
+VIT = {
+    "type": "mmpretrain.VisionTransformer",
+    "arch": {"embed_dims": 24, "num_layers": 1, "num_heads": 2, "feedforward_channels": 48},
+    "img_size": 32,
+    "patch_size": 16,
+    "out_type": "featmap",
+    "_channels": 24,
+    "_stride": 16,
+}
+
+
+@pytest.mark.parametrize(("backbone", "params", "gamma"), [("resnet-narrow", {}, 2.0), (VIT, {}, 1.25), (VIT, {"gamma": None}, None)])
+def test_simpools_exponent_is_the_authors_for_the_backbone(openmmlab, backbone, params, gamma):
+    from mmengine.registry import MODELS
+
+    from harness.catalog.plugins import discover, load_plugins
+    from harness.catalog.schema import Filling
+
+    load_plugins({"simpool"}, discover())
+    entry = bench(format="synthetic", size=32).model_copy(update={"model": {"backbone": backbone}})
+    model = MODELS.build(FAMILY.config(entry, {"pooling": Filling(plugin="simpool", **params)}, 0)["model"])
+    assert model.neck.method.gamma == gamma

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -37,6 +38,8 @@ def attend(
     config = dict(model)
     if data_preprocessor is not None:
         config.setdefault("data_preprocessor", data_preprocessor)
+    if isinstance(neck := config.get("neck"), dict) and neck.get("type") == "PluginPooling":
+        config["neck"] = {**neck, "transformer": is_transformer(model["backbone"]["type"])}
     built = MODELS.build(config)
     if hasattr(built, "init_weights"):
         built.init_weights()
@@ -49,3 +52,9 @@ def attend(
     # the Runner calls this before training, and would overwrite the weights just loaded
     built.init_weights = lambda: None
     return built
+
+
+def is_transformer(backbone: str) -> bool:
+    """Whether a backbone class is a vision transformer: of that name in any toolbox, or derived from one."""
+    cls = MODELS.get(backbone)
+    return cls is not None and any(base.__name__ == "VisionTransformer" for base in inspect.getmro(cls))

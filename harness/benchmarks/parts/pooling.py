@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from mmengine.registry import MODELS
@@ -14,14 +15,17 @@ from harness import slots
 class PluginPooling(nn.Module):
     """Pools the last feature map with a method's plugin.
 
-    A plugin of the ``block`` slot stands here as block, then global average.
+    A plugin of the ``block`` slot stands here as block, then global average. A plugin whose constructor has a
+    ``transformer`` argument is told whether the features are those of a vision transformer.
 
     Forward: tuple of (B, C_i, H_i, W_i) -> tuple of one (B, C).
     """
 
-    def __init__(self, plugin: str, params: dict[str, Any], channels: int):
+    def __init__(self, plugin: str, params: dict[str, Any], channels: int, transformer: bool = False):
         super().__init__()
-        self.method = slots.build(plugin, params, channels=channels)
+        cls = slots.registry().module_dict.get(plugin)
+        asked = cls is not None and "transformer" in inspect.signature(cls).parameters and "transformer" not in params
+        self.method = slots.build(plugin, params, channels=channels, **({"transformer": transformer} if asked else {}))
         self.is_block = self.method.slot == "block"
 
     def forward(self, features: tuple[Tensor, ...] | Tensor) -> tuple[Tensor]:
