@@ -118,6 +118,7 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     measured = _cost(runner, device, before_mb)
     costed = time.perf_counter()
     diagnostics, notes = _diagnostics(runner, artifacts)
+    described = time.perf_counter()
     outcome = Outcome(
         metrics=_finite(metrics),
         cost=measured,
@@ -130,7 +131,7 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
             "train": trained - built,
             "test": tested - trained,
             "cost": costed - tested,
-            "diagnostics": time.perf_counter() - costed,
+            "diagnostics": described - costed,
         },
     )
     if batch_divisor > 1:
