@@ -82,7 +82,9 @@ def terminal(rows: list[Row]) -> None:
             table.add_row(*place, f"left out: {r.skipped}")
         else:
             q = r.ratio
-            table.add_row(*place, f"{q.speed:.2f}", f"{q.memory:.2f}", f"{q.ours_ms:.2f}", f"{q.ours_mb:.1f}")
+            # numpy's memory, in which plain masks are made, is not torch's to count
+            memory = (f"{q.memory:.2f}", f"{q.ours_mb:.1f}") if r.d else ("-", "-")
+            table.add_row(*place, f"{q.speed:.2f}", memory[0], f"{q.ours_ms:.2f}", memory[1])
     Console().print(table)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import random
 import sys
 from pathlib import Path
 
@@ -27,8 +27,7 @@ def case(openmmlab):
 
 def test_every_working_method_of_a_measured_slot_has_a_peer(case):
     assert not case.missing(METHODS)
-    new = dataclasses.replace(METHODS["simpool"], id="new") if dataclasses.is_dataclass(METHODS["simpool"]) else None
-    new = new or METHODS["simpool"].model_copy(update={"id": "new"})
+    new = METHODS["simpool"].model_copy(update={"id": "new"})
     assert case.missing({**METHODS, "new": new}) == ["new"]
 
 
@@ -39,3 +38,12 @@ def test_all_sides_compute_the_same_with_the_same_gradients(case):
         apart = case.differences(sides, row)
         assert set(apart) == set(sides.sides) - {"ours"}
         assert all(difference < 1e-6 for difference in apart.values()), f"{row}: {apart}"
+
+
+def test_random_blocks_are_those_of_the_plain_form(case):
+    from harness_plugins.masking.random_masking import block_mask
+    from peers.masking import block
+
+    for seed in range(20):
+        plain = block(14, 0.4 * 14**2, random.Random(seed).uniform)
+        assert block_mask(14, 14, 0.4 * 14**2, random.Random(seed)).tolist() == plain.tolist()

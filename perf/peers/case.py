@@ -116,12 +116,15 @@ def build(row: str, method: Method, d: int, edge: int, batch: int, device: str =
 def differences(case: Case, row: str) -> dict[str, float]:
     """How far each side is from ours: the largest relative difference of the output and of every gradient.
 
-    Masks drawn at random are compared by the number of tokens that each hides.
+    Masks drawn from another stream of random numbers are compared by how many tokens they hide, to a tenth of all: rectangles
+    may stop short of their area.
     """
     outputs = {side: run(case.x) for side, run in case.sides.items()}
     if not case.x.requires_grad:
-        ours, plain = (m if PEERS[row].exact else m.sum(1) for m in (outputs["ours"], outputs["plain"]))
-        return {"plain": float((ours.float() - plain.float()).abs().max())}
+        ours, plain = outputs["ours"], outputs["plain"]
+        if PEERS[row].exact:
+            return {"plain": float((ours != plain).sum())}
+        return {"plain": float(((ours.sum(1) - plain.sum(1)).abs() > 0.1 * ours.shape[1]).sum())}
     weights = torch.randn_like(outputs["ours"])
     found = {}
     ours = _gradients(outputs["ours"], case, "ours", weights)

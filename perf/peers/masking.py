@@ -87,8 +87,8 @@ def blocks(m: Any, attention: Tensor) -> Tensor:
 
 
 PEERS = {
-    "attmask-high": Peer(high, params=FIXED, same=True),
-    "attmask-low": Peer(low, params=FIXED, same=True),
+    "attmask-high": Peer(high, params=FIXED),
+    "attmask-low": Peer(low, params=FIXED),
     "attmask-hint": Peer(hint, params=FIXED, exact=False),
     "random-masking": Peer(tokens, params=FIXED, exact=False),
     "random-block-wise-masking": Peer(blocks, params=FIXED, exact=False),

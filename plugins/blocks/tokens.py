@@ -75,9 +75,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
     """
     width, out = q.shape[-1], v.shape[-1]
     if k.shape[1] < _FUSED_FROM:
-        weights = attention_map(q, k, scale).squeeze(1).to(v.dtype)
-        # the values of a map lie channel by channel; so does this product then, and no pass over it goes across
-        return (v.transpose(1, 2) @ weights.transpose(1, 2)).transpose(1, 2)
+        return attention_map(q, k, scale).squeeze(1).to(v.dtype) @ v
     unfit = width != out or width > _FUSED_UP_TO
     if unfit and q.device.type == "cpu" and not torch.compiler.is_compiling():
         return BlockedAttention.apply(q, k, v.to(q.dtype), scale)

@@ -16,7 +16,7 @@ class PositionAttention(PAM):
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = (p(x).flatten(2).mT.unsqueeze(1) for p in (self.query_project, self.key_project, self.value_project))
         slots.observe(self, attention=lambda: (q @ k.mT).softmax(-1))
-        return self.gamma(attend(q, k, v, scale=1.0).squeeze(1).mT.unflatten(2, x.shape[2:])) + x
+        return self.gamma(attend(q, k, v, scale=1.0).squeeze(1).mT.contiguous().unflatten(2, x.shape[2:])) + x
 
 
 @attention_method("danet", slot="context")

@@ -24,8 +24,14 @@ def extreme(attention: Tensor, count: int, *, highest: bool) -> Tensor:
     Returns:
         Bool (B, N), ``count`` per row.
     """
-    order = attention.argsort(dim=1, descending=highest, stable=True)
-    return torch.zeros_like(attention, dtype=torch.bool).scatter_(1, order[:, :count], True)
+    tokens = attention.shape[1]
+    if count == 0 or not len(attention):
+        return torch.zeros_like(attention, dtype=torch.bool)
+    # a selection, several times as fast as sorting all
+    last = attention.kthvalue(tokens - count + 1 if highest else count, dim=1, keepdim=True).values
+    beyond, equal = attention > last if highest else attention < last, attention == last
+    room = count - beyond.sum(1, keepdim=True)
+    return beyond | (equal & (equal.cumsum(1) <= room))
 
 
 def reveal(mask: Tensor, candidates: Tensor, count: int, generator: torch.Generator | None) -> Tensor:

@@ -8,12 +8,6 @@ import torch
 from torch import Tensor
 
 
-def uniform(low: float, high: float, generator: torch.Generator | None) -> float:
-    """One number from U(low, high)."""
-    device = generator.device if generator is not None else None
-    return low + (high - low) * torch.rand((), generator=generator, dtype=torch.float64, device=device).item()
-
-
 @dataclass(frozen=True)
 class Masking:
     """(B, N) → bool mask (B, N), ``True`` where a token is masked.
@@ -40,7 +34,13 @@ class Masking:
 
     def ratio(self, generator: torch.Generator | None) -> float:
         """One draw of r."""
-        return uniform(self.low, self.high, generator)
+        return self.ratios(1, generator)[0]
+
+    def ratios(self, count: int, generator: torch.Generator | None) -> list[float]:
+        """``count`` draws of r."""
+        device = generator.device if generator is not None else None
+        draws = torch.rand(count, generator=generator, dtype=torch.float64, device=device)
+        return (self.low + (self.high - self.low) * draws).tolist()
 
     def keep_some(self, mask: Tensor, generator: torch.Generator | None) -> Tensor:
         """``mask`` with each row cleared with probability 1 − ``masking_prob``."""

@@ -8,10 +8,12 @@ random state.
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from harness_plugins.masking.common import Masking, check_attention, uniform
+from harness_plugins.masking.common import Masking, check_attention
 from torch import Tensor
 
 from harness.slots import attention_method
@@ -46,12 +48,15 @@ class RandomMasking(Masking):
         check_attention(attention)
         images, tokens = attention.shape
         device = generator.device if generator is not None else attention.device
-        rank = torch.rand(images, tokens, generator=generator, device=device).argsort(1).argsort(1)
-        counts = torch.tensor([int(tokens * self.ratio(generator)) for _ in range(images)], device=device)
+        if not images:
+            return torch.zeros_like(attention, dtype=torch.bool)
+        # a shuffle for each image, which takes a fraction of the time of sorting random numbers
+        rank = torch.stack([torch.randperm(tokens, generator=generator, device=device) for _ in range(images)])
+        counts = torch.tensor([int(tokens * ratio) for ratio in self.ratios(images, generator)], device=device)
         return self.keep_some((rank < counts.unsqueeze(1)).to(attention.device), generator)
 
 
-def block_mask(height: int, width: int, area: float, generator: torch.Generator | None = None) -> Tensor:
+def block_mask(height: int, width: int, area: float, draws: random.Random) -> Tensor:
     """Cover about ``area`` tokens of a grid with random rectangles.
 
     Each rectangle has an area from U(⌊min(H, W)/3⌋², what is left) and an aspect from log-U(0.3, 1/0.3); it is kept if
@@ -61,31 +66,31 @@ def block_mask(height: int, width: int, area: float, generator: torch.Generator 
     Returns:
         Bool (H, W), on the CPU.
     """
-    mask = torch.zeros(height, width, dtype=torch.bool)
+    mask = np.zeros((height, width), dtype=bool)
     covered = 0
     while covered < area:
-        added = _add_block(mask, area - covered, generator)
+        added = _add_block(mask, area - covered, draws)
         if not added:
             break
         covered += added
-    return mask
+    return torch.from_numpy(mask)
 
 
-def _add_block(mask: Tensor, left: float, generator: torch.Generator | None) -> int:
+def _add_block(mask: np.ndarray, left: float, draws: random.Random) -> int:
     """Add one rectangle of at most ``left`` new tokens, in place; returns how many were new."""
     height, width = mask.shape
     for _ in range(ATTEMPTS):
-        target = uniform((min(height, width) // 3) ** 2, left, generator)
-        aspect = math.exp(uniform(-LOG_ASPECT, LOG_ASPECT, generator))
+        target = draws.uniform((min(height, width) // 3) ** 2, left)
+        aspect = math.exp(draws.uniform(-LOG_ASPECT, LOG_ASPECT))
         h, w = round(math.sqrt(target * aspect)), round(math.sqrt(target / aspect))
         if w >= width or h >= height:
             continue
-        top = int(uniform(0, height - h + 1, generator))
-        start = int(uniform(0, width - w + 1, generator))
+        top = int(draws.uniform(0, height - h + 1))
+        start = int(draws.uniform(0, width - w + 1))
         block = mask[top : top + h, start : start + w]
-        new = h * w - int(block.sum())
+        new = h * w - int(np.count_nonzero(block))
         if 0 < new <= left:
-            block.fill_(True)
+            block[:] = True
             return new
     return 0
 
@@ -129,5 +134,11 @@ class RandomBlockWiseMasking(Masking):
         height = self.height or math.isqrt(tokens)
         if tokens % height or (not self.height and height**2 != tokens):
             raise ValueError(f"{tokens} tokens do not fill a grid {f'of {height} rows' if self.height else 'that is square'}; set height")
-        masks = [block_mask(height, tokens // height, self.ratio(generator) * tokens, generator).flatten() for _ in range(images)]
+        if not images:
+            return torch.zeros_like(attention, dtype=torch.bool)
+        ratios = self.ratios(images, generator)
+        device = generator.device if generator is not None else None
+        # a block takes five numbers, and torch a microsecond or more for each; Python's generator starts from one of torch's
+        draws = random.Random(int(torch.randint(2**62, (), generator=generator, device=device)))
+        masks = [block_mask(height, tokens // height, ratio * tokens, draws).flatten() for ratio in ratios]
         return self.keep_some(torch.stack(masks).to(attention.device), generator)

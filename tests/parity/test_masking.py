@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import pytest
 import torch
@@ -75,12 +76,9 @@ def prove_random(attention: Tensor) -> None:
     assert (mask.float().mean(0) - 0.75).abs().max() < 4.5 * math.sqrt(0.75 * 0.25 / BATCH)
 
 
-def block_by_cells(height: int, width: int, area: float, draws: torch.Generator) -> list[list[bool]]:
+def block_by_cells(height: int, width: int, area: float, draws: random.Random) -> list[list[bool]]:
     """The block generator of ``loader.py``, cell by cell, on the same stream of random numbers."""
-
-    def uniform(low: float, high: float) -> float:
-        return low + (high - low) * torch.rand((), generator=draws, dtype=torch.float64).item()
-
+    uniform = draws.uniform
     grid = [[False] * width for _ in range(height)]
     while sum(map(sum, grid)) < area:
         left = area - sum(map(sum, grid))
@@ -103,13 +101,10 @@ def block_by_cells(height: int, width: int, area: float, draws: torch.Generator)
 
 
 class SharedDraws:
-    """numpy's global random functions, on the stream of a torch generator; integers up to and including the upper bound."""
+    """numpy's global random functions, on the stream of Python's generator; integers up to and including the upper bound."""
 
-    def __init__(self, draws: torch.Generator) -> None:
-        self.draws = draws
-
-    def uniform(self, low: float, high: float) -> float:
-        return low + (high - low) * torch.rand((), generator=self.draws, dtype=torch.float64).item()
+    def __init__(self, seed: int) -> None:
+        self.uniform = random.Random(seed).uniform
 
     def randint(self, low: int, high: int) -> int:
         # BEiT's and mmpretrain's integers stop one short, so that no block reaches the last row or column; AttMask's and iBOT's do
@@ -125,11 +120,11 @@ def test_blocks_are_those_of_mmpretrain(openmmlab, monkeypatch, height, width, c
     theirs = BEiTMaskGenerator((height, width), count, min_num_patches=(min(height, width) // 3) ** 2)
     full = 0
     for seed in range(30):
-        monkeypatch.setattr(processing.np, "random", SharedDraws(generator(seed)))
+        monkeypatch.setattr(processing.np, "random", SharedDraws(seed))
         mask, blocks = processing.np.zeros((height, width), dtype=int), []
         while sum(blocks) < count and (not blocks or blocks[-1]):
             blocks.append(theirs._mask(mask, count - sum(blocks)))
-        assert block_mask(height, width, count, generator(seed)).tolist() == (mask == 1).tolist()
+        assert block_mask(height, width, count, random.Random(seed)).tolist() == (mask == 1).tolist()
         full += sum(blocks) == count
     monkeypatch.undo()
     # theirs draws on until the count is met exactly; ours may stop short, as the released code of AttMask
@@ -140,8 +135,8 @@ def prove_blocks(attention: Tensor) -> None:
     from harness_plugins.masking.random_masking import block_mask
 
     for seed, (height, width, ratio) in enumerate([(14, 14, 0.3), (14, 14, 0.5), (7, 10, 0.4), (3, 3, 0.5), (2, 2, 0.5)] * 8):
-        expected = torch.tensor(block_by_cells(height, width, ratio * height * width, generator(seed)))
-        assert torch.equal(block_mask(height, width, ratio * height * width, generator(seed)), expected)
+        expected = torch.tensor(block_by_cells(height, width, ratio * height * width, random.Random(seed)))
+        assert torch.equal(block_mask(height, width, ratio * height * width, random.Random(seed)), expected)
         assert expected.sum() <= ratio * height * width
     mask = build("random-block-wise-masking", low=0.4, high=0.4)(attention, generator())
     assert 0.9 * 0.4 < mask.float().mean() <= 0.4
