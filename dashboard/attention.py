@@ -109,11 +109,11 @@ def of_trial(diagnostics: Mapping[str, float], first_epoch: Sequence[Mapping[str
         st.dataframe(pd.DataFrame(table), hide_index=True, width="stretch")
     if first_epoch:
         frame = pd.DataFrame(first_epoch)
-        for column, (measure, title) in zip(st.columns(2), (("qk_distance", "query-key distance"), ("purity", "purity")), strict=True):
-            lines = alt.Chart(frame, height=360).mark_line()
+        for measure, title in (("qk_distance", "query-key distance"), ("purity", "purity")):
+            lines = alt.Chart(frame, height=220).mark_line()
             chart = lines.encode(
                 x=alt.X("iteration:Q", title="iteration of the first epoch"),
                 y=alt.Y(f"{measure}:Q", title=title, scale=alt.Scale(zero=False)),
-                color=alt.Color("layer:N", title="Layer", legend=alt.Legend(orient="bottom", columns=1, labelLimit=360)),
+                color=alt.Color("layer:N", title="Layer", legend=alt.Legend(labelLimit=360)),
             )
-            column.altair_chart(chart, width="stretch")
+            st.altair_chart(chart, width="stretch")

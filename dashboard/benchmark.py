@@ -51,8 +51,8 @@ def _bars(rows: list[Row]) -> None:
             "high": [row.ci95[1] if row.ci95 else row.mean for row in primary],
         }
     )
-    order = alt.EncodingSortField("mean", order="descending" if first.higher_is_better else "ascending")
-    base = alt.Chart(frame).encode(y=alt.Y("method:N", sort=order, title=None))
+    order = [row.method for row in primary]
+    base = alt.Chart(frame).encode(y=alt.Y("method:N", sort=order, title=None, axis=alt.Axis(labelLimit=240)))
     chart = base.mark_bar().encode(x=alt.X("mean:Q", title=f"{first.metric} ({first.unit})")) + base.mark_errorbar().encode(
         x=alt.X("low:Q", title=""), x2="high:Q"
     )

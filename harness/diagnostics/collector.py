@@ -43,6 +43,12 @@ def value_of(offered: Any) -> Tensor | None:
     return value.detach().float() if isinstance(value, Tensor) else None
 
 
+def _is_average(module: nn.Module, spatial: Tensor) -> bool:
+    """Whether a map is that of plain average pooling, which would only dilute the means over layers."""
+    flat = spatial.flatten(2)
+    return next(module.parameters(), None) is None and bool((flat.amin(-1) == flat.amax(-1)).all())
+
+
 def _vectors(value: Any) -> Tensor | None:
     """Positions as vectors (B, N, D) from a map (B, C, H, W) or tokens (B, N, D)."""
     if isinstance(value, (tuple, list)) and value:
@@ -79,7 +85,7 @@ class Collector:
             self._add("qk_distance", layer, measures.qk_distance(q, k), heads=True)
         if attention is not None:
             self._pairwise(layer, attention, spatial)
-        if spatial is not None:
+        if spatial is not None and not _is_average(module, spatial):
             self._spatial(layer, spatial, "entropy" if attention is None else "unary_entropy")
 
     def _add(self, measure: str, layer: str, value: Tensor, heads: bool = False) -> None:

@@ -32,16 +32,27 @@ class Attention(nn.Module):
         return x
 
 
+class Average(nn.Module):
+    """Pools, and says so."""
+
+    plugin_name = "average"
+
+    def forward(self, x):
+        observe(self, map=torch.full((len(x), 1, *x.shape[2:]), 1 / x[0, 0].numel()))
+        return x.mean((2, 3))
+
+
 class Model(nn.Module):
     def __init__(self, unary=False):
         super().__init__()
         self.layer = Attention(unary)
+        self.pool = nn.Identity()
 
     def data_preprocessor(self, batch, training):
         return {"inputs": torch.stack(batch["inputs"]), "data_samples": batch["data_samples"]}
 
     def forward(self, inputs, samples, mode):
-        return self.layer(inputs)
+        return self.pool(self.layer(inputs))
 
 
 def loader(count, labelled=False):
@@ -75,6 +86,14 @@ def test_the_unary_map_counts_towards_the_unary_share():
     assert both["entropy"] == pytest.approx(pairwise["entropy"]) and "unary_entropy" not in pairwise
     # without a unary map, the attention that the keys receive is laid over the boundaries
     assert pairwise["boundary_random"] == both["boundary_random"] and pairwise["boundary_mass"] != both["boundary_mass"]
+
+
+def test_average_pooling_does_not_dilute_the_means():
+    model = Model()
+    alone = diagnose(model, loader(4))
+    model.pool = Average()
+    both = diagnose(model, loader(4))
+    assert both["entropy"] == alone["entropy"] and "entropy/pool" not in both
 
 
 def test_pictures_of_the_first_images(tmp_path):
