@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from harness_plugins.blocks.tokens import attend, attention_map, expand, pool, project, score
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from harness.slots import attention_method, observe
 
@@ -145,15 +146,15 @@ class DisentangledNonLocal(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, d, H, W) -> (B, d, H, W)."""
         tokens = x.flatten(2)
-        mean = tokens.mean(-1)[..., None, None]
+        mean = tokens.mean(-1)
         # the means over positions of theta(x) and phi(x)
-        mu_q, mu_k = self.theta(mean).flatten(1), self.phi(mean).flatten(1)
+        mu_q, mu_k = _on_vector(self.theta, mean), _on_vector(self.phi, mean)
         if self.terms == "unary-only":
             # mu_q . (W_k x_j + b_k) = (W_k^T mu_q) . x_j + mu_q . b_k: one vector per image meets x, no key is computed
             direction, constant = mu_q @ self.phi.weight.flatten(1), (mu_q @ self.phi.bias).unsqueeze(1)
             weights = (score(tokens, direction, constant) * self.unary_scale).softmax(-1)
             observe(self, map=lambda: weights.view(len(x), 1, *x.shape[2:]))
-            return x + self._added(self.g(pool(tokens, weights)[..., None, None]))[..., None, None]
+            return x + self._added(_on_vector(self.g, pool(tokens, weights)))[..., None, None]
         q, k, removed = self._queries_and_keys(tokens, mu_q, mu_k)
         v = project(tokens, self.g)
         unary = None
@@ -172,7 +173,7 @@ class DisentangledNonLocal(nn.Module):
             return x + self._output(self._jointly(q, k, v, unary), None).view(x.shape)
         context = None
         if unary is not None:
-            context = self._added(torch.bmm(unary.softmax(-1).to(v.dtype).unsqueeze(1), v).transpose(1, 2).unsqueeze(-1))
+            context = self._added(torch.bmm(unary.softmax(-1).to(v.dtype).unsqueeze(1), v).squeeze(1))
         return x + self._output(attend(q, k, v, self.scale), context).view(x.shape)
 
     def _queries_and_keys(self, x: Tensor, mu_q: Tensor, mu_k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -188,8 +189,8 @@ class DisentangledNonLocal(nn.Module):
         return project(x, self.theta, -mu_q), k, mu_k
 
     def _added(self, value: Tensor) -> Tensor:
-        """What a pooled value (B, d' or d, 1, 1) adds to every position, (B, d); the output convolution's bias included."""
-        return (self.out(value) if self.flavour.bottleneck else value).flatten(1)
+        """What a pooled value (B, d' or d) adds to every position, (B, d); the output convolution's bias included."""
+        return _on_vector(self.out, value) if self.flavour.bottleneck else value
 
     def _output(self, y: Tensor, context: Tensor | None) -> Tensor:
         """From the pairwise sum (B, N, d' or d) and what the unary term adds (B, d) to the residual (B, d, N)."""
@@ -205,3 +206,8 @@ class DisentangledNonLocal(nn.Module):
         pairs = torch.cat([k, torch.zeros_like(one)], dim=-1)
         units = torch.cat([torch.zeros_like(k), unary.to(k.dtype).unsqueeze(-1)], dim=-1)
         return attend(queries, torch.cat([pairs, units], dim=1), torch.cat([v, v], dim=1))
+
+
+def _on_vector(conv: nn.Conv2d, v: Tensor) -> Tensor:
+    """A 1x1 convolution on one vector per image, (B, C) -> (B, D); as a convolution it would cost more than it computes."""
+    return F.linear(v, conv.weight.flatten(1), conv.bias)

@@ -25,15 +25,18 @@ def project(tokens: Tensor, conv: nn.Conv2d, shift: Tensor | None = None) -> Ten
     Returns:
         (B, N, D); contiguous where :func:`attend` uses the fused kernel, which wants that.
     """
-    weight, bias = conv.weight.squeeze(-1), conv.bias
-    if tokens.shape[-1] < _FUSED_FROM:
-        y = F.conv1d(tokens, weight, bias)
+    weight, bias = conv.weight.flatten(1), conv.bias
+    channels, count = tokens.shape[1:]
+    if channels > 2 * count:
+        # batched products make a gradient of the weights for each image, which here is larger than the map
+        y = F.conv1d(tokens, weight.unsqueeze(-1), bias)
         return (y if shift is None else y + shift.unsqueeze(-1)).transpose(1, 2)
-    offset = tokens.new_zeros(1) if bias is None else bias
+    offset = tokens.new_zeros(1, 1) if bias is None else bias.unsqueeze(0)
     if shift is not None:
-        offset = (offset + shift).unsqueeze(1)
-    weight = weight.squeeze(-1).t().expand(len(tokens), -1, -1)
-    return torch.baddbmm(offset, tokens.transpose(1, 2), weight)
+        offset = offset + shift
+    if count < _FUSED_FROM:
+        return torch.baddbmm(offset.unsqueeze(-1), weight.expand(len(tokens), -1, -1), tokens).transpose(1, 2)
+    return torch.baddbmm(offset.unsqueeze(1), tokens.transpose(1, 2), weight.t().expand(len(tokens), -1, -1))
 
 
 def expand(tokens: Tensor, conv: nn.Conv2d, offset: Tensor | None = None) -> Tensor:
@@ -47,8 +50,8 @@ def expand(tokens: Tensor, conv: nn.Conv2d, offset: Tensor | None = None) -> Ten
     Returns:
         (B, C, N), contiguous.
     """
-    bias = conv.bias if offset is None else offset
-    if tokens.shape[1] < _FUSED_FROM and offset is None:
+    bias, count = conv.bias if offset is None else offset, tokens.shape[1]
+    if offset is None and len(conv.weight) > 2 * count:
         return F.conv1d(tokens.transpose(1, 2), conv.weight.squeeze(-1), bias)
     weight = conv.weight.flatten(1).expand(len(tokens), -1, -1)
     bias = tokens.new_zeros(1) if bias is None else bias
