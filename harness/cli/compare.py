@@ -47,6 +47,7 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
     if as_json:
         print_json({"a": a, "b": b, "rows": [vars(row) for row in rows], "diagnostics": [vars(row) for row in described]})
     elif rows:
+        click.echo(f"a  {a}\nb  {b}\n")
         cells = [
             [
                 f"{row.benchmark} v{row.version}",
@@ -57,17 +58,17 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
                 "-" if row.ci95 is None else f"{row.ci95[0]:+.3g} to {row.ci95[1]:+.3g}",
                 "-" if row.p is None else f"{row.p:.3f}",
                 row.n,
-                {"a": f"{a} is better", "b": f"{b} is better"}.get(row.verdict, row.verdict),
+                {"a": "a is better", "b": "b is better"}.get(row.verdict, row.verdict),
             ]
             for row in rows
         ]
         print_rows(
-            ["benchmark", "metric", a, b, "a - b", "95 % interval", "p", "n", "verdict"],
+            ["benchmark", "metric", "a", "b", "a - b", "95 % interval", "p", "n", "verdict"],
             cells,
-            right=[a, b, "a - b", "p", "n"],
-            fold=["benchmark", "metric", a, b],
+            right=["a", "b", "a - b", "p", "n"],
+            fold=["benchmark", "metric"],
         )
-        _show_diagnostics(described, a, b)
+        _show_diagnostics(described)
     else:
         click.echo(
             f"'{a}' and '{b}' share no benchmark and seed here; `harness run -m {a} -m {b} -b BENCHMARK --seeds 3` makes some.", err=True
@@ -75,7 +76,7 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
     ctx.exit(0 if rows else 4)
 
 
-def _show_diagnostics(rows: list[Difference], a: str, b: str) -> None:
+def _show_diagnostics(rows: list[Difference]) -> None:
     if not rows:
         return
     click.echo()
@@ -91,5 +92,5 @@ def _show_diagnostics(rows: list[Difference], a: str, b: str) -> None:
         ]
         for row in rows
     ]
-    columns = ["benchmark", "diagnostic", a, b, "a - b", "95 % interval", "n"]
-    print_rows(columns, cells, right=[a, b, "a - b", "n"], fold=["benchmark", a, b])
+    columns = ["benchmark", "diagnostic", "a", "b", "a - b", "95 % interval", "n"]
+    print_rows(columns, cells, right=["a", "b", "a - b", "n"], fold=["benchmark"])

@@ -55,7 +55,8 @@ def test_compare(cli, measured):
     measured("simpool", 80.1, 82.0, 81.0)
     row = json.loads(cli("compare", "simpool", "gap", "--json").stdout)["rows"][0]
     assert row["difference"] == pytest.approx(10.03, abs=0.01) and row["verdict"] == "a" and row["n"] == 3
-    assert "simpool is better" in cli("compare", "simpool", "gap").stdout
+    shown = cli("compare", "simpool", "gap").stdout
+    assert "a  simpool\nb  gap\n" in shown and "a is better" in shown
     assert cli("compare", "simpol", "gap").exit_code == 2
 
 
