@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from harness.slots import observing
 
 CAM = "class activation"
+
+UNIFORM = 0.01
+"""A map whose values differ by no more than this share of the largest is taken as uniform."""
 _POOLING, _KEYS, _GATE, _QUERIES = "pooling attention", "key map", "spatial gate", "mean over queries"
 
 
@@ -112,8 +115,8 @@ def own_maps(recorder: MapRecorder, batch: int) -> list[tuple[Tensor, str] | Non
         if values.shape[0] != batch:
             continue
         low, high = values.flatten(1).aminmax(dim=1)
-        # rounding leaves the softmax of equal logits uneven in its last bits
-        for index in torch.nonzero(high - low > 1e-5 * high.abs().clamp_min(low.abs())).flatten().tolist():
+        # maps that are uniform by construction are not quite so: rounding, or iterations that end (optimal transport)
+        for index in torch.nonzero(high - low > UNIFORM * high.abs().clamp_min(low.abs())).flatten().tolist():
             chosen[index] = (values[index], name)
     return chosen
 
