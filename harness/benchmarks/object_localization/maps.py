@@ -14,7 +14,7 @@ from harness.slots import observing
 
 CAM = "class activation"
 
-UNIFORM = 0.01
+UNIFORM = 1e-3
 """A map whose values differ by no more than this share of the largest is taken as uniform."""
 _POOLING, _KEYS, _GATE, _QUERIES = "pooling attention", "key map", "spatial gate", "mean over queries"
 
