@@ -96,6 +96,8 @@ def measure(methods: dict[str, Method], device: str, options: argparse.Namespace
         task = progress.add_task("", total=len(planned))
         for row, size, d in planned:
             progress.update(task, description=f"{device}: {row}, {size}²" + (f", d = {d}" if d else ""))
+            if not console.is_terminal and row not in checked:
+                console.print(f"{device}: {row}")
             peer = PEERS[row]
             method = methods[peer.method or row]
             if row not in checked:

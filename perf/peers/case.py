@@ -121,7 +121,7 @@ def differences(case: Case, row: str) -> dict[str, float]:
     """
     outputs = {side: run(case.x) for side, run in case.sides.items()}
     if not case.x.requires_grad:
-        ours, plain = outputs["ours"], outputs["plain"]
+        ours, plain = outputs["ours"].cpu(), outputs["plain"].cpu()
         if PEERS[row].exact:
             return {"plain": float((ours != plain).sum())}
         return {"plain": float(((ours.sum(1) - plain.sum(1)).abs() > 0.1 * ours.shape[1]).sum())}

@@ -47,7 +47,8 @@ class RandomMasking(Masking):
         """(B, N), of which only the shape and device count, → bool mask (B, N)."""
         check_attention(attention)
         images, tokens = attention.shape
-        device = generator.device if generator is not None else attention.device
+        # on the CPU unless the generator says otherwise: many small shuffles are nothing for a GPU
+        device = generator.device if generator is not None else None
         if not images:
             return torch.zeros_like(attention, dtype=torch.bool)
         # a shuffle for each image, which takes a fraction of the time of sorting random numbers
