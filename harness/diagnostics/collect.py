@@ -51,13 +51,13 @@ def diagnose(
 
     Args:
         loader: the test dataloader; its dataset is read, its workers are not started.
-        images: how many; by default a fiftieth of the test set, at least 4 and at most 16.
+        images: how many; by default a fiftieth of the test set, at least 2 and at most 16.
         pictures: folder for overlays of the maps on the first ``pictured`` images; none are drawn without it.
 
     Returns:
         Diagnostic name -> mean over the images; empty for a method that offers nothing.
     """
-    count = images or min(16, max(4, len(loader.dataset) // 50))
+    count = images or min(16, max(2, len(loader.dataset) // 50))
     collector = Collector(model)
     hooks = [module.register_forward_hook(collector.inputs_and_outputs) for module in _observing_modules(model)]
     was_training = model.training

@@ -97,7 +97,7 @@ def test_average_pooling_does_not_dilute_the_means():
 
 
 def test_pictures_of_the_first_images(tmp_path):
-    diagnose(Model(), loader(5), pictures=tmp_path)
+    diagnose(Model(), loader(5), images=5, pictures=tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == [f"attention-{index}.jpg" for index in range(3)]
 
 
