@@ -73,7 +73,7 @@ def dnl(m: nn.Module, x: Tensor) -> Tensor:
     if m.terms == "add-disentangled-key":
         y = y + m.mask(x).flatten(2).softmax(-1) @ g
     elif m.terms in ("unary-only", "add-shared-key"):
-        y = y + (mu_q @ k.transpose(1, 2) * m.unary_scale).softmax(-1) @ g
+        y = y + (mu_q @ k.transpose(1, 2)).softmax(-1) @ g
     y = y.expand_as(g).transpose(1, 2).unflatten(2, x.shape[2:])
     return x + m.out(y)
 

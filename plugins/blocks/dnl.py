@@ -26,8 +26,8 @@ class _Flavour:
     """The logits are multiplied by d' to this power."""
     temperature: float
     """The pairwise logits are divided by it."""
-    unary_temperature: float
-    """The same for the logits mu_q . k_j."""
+    shared_temperature: float
+    """The same where the unary term shares the key. The logits mu_q . k_j themselves have neither scale nor temperature."""
     bottleneck: bool
     """g: d -> d/2, then a zero-initialised convolution d/2 -> d over the sum of the terms. Otherwise g: d -> d without
     bias, and a scalar gain, zero at the start, on the pairwise term alone."""
@@ -58,7 +58,8 @@ class DisentangledNonLocal(nn.Module):
     * ``det``: ``plugins/non_local.py`` of Howal/DNL-Object-Detection. q is whitened over channels and the logits are multiplied by
       √d'. That code takes its unary term from a ``ContextBlock``; here it goes through g, as in the others.
 
-    A joint softmax needs no temperature (1), and μ_q · k_j has 0.06, the one value released for it.
+    ``joint`` has temperature 1. ``add-shared-key`` is in one released code only, ``seg-bn``: its pairwise term has temperature
+    0.06 (``mmseg`` and ``det`` follow it), and μ_q · k_j neither scale nor temperature (all flavours).
 
     Whitening is part of the projections (a mean commutes with them), ``unary-only`` pools x first and then projects one
     vector, and the N × N matrix of the pairwise term is not made on large maps.
@@ -82,8 +83,8 @@ class DisentangledNonLocal(nn.Module):
         ``add-disentangled-key`` d + 1 more.
 
     Map:
-        ``attention``, the pairwise softmax (B, 1, N, N), with whitened ``q``, ``k`` (B, 1, N, d'), and ``map``, the unary
-        softmax (B, 1, H, W), each where it has that term; each sums to 1.
+        ``attention``, the pairwise softmax (B, 1, N, N), with ``q``, ``k`` (B, 1, N, d') before whitening, and ``map``, the
+        unary softmax (B, 1, H, W), each where it has that term; each sums to 1.
 
     Source:
         Yin, Yao, Cao, Li, Zhang, Lin, Hu, ECCV 2020, eq. 5-9 and table 1; yinmh17/DNL-Semantic-Segmentation,
@@ -139,9 +140,8 @@ class DisentangledNonLocal(nn.Module):
         self.inert = () if normalisation == "joint" else ("phi.bias",)
         if self.flavour.whitening == "channel" and terms in ("pairwise-only", "add-disentangled-key"):
             self.inert = ("theta.bias", "phi.bias")
-        scale = width**self.flavour.scale
-        self.scale = scale / (temperature or (1.0 if terms == "joint" else self.flavour.temperature))
-        self.unary_scale = scale / self.flavour.unary_temperature
+        own = {"joint": 1.0, "add-shared-key": self.flavour.shared_temperature}.get(terms, self.flavour.temperature)
+        self.scale = width**self.flavour.scale / (temperature or own)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, d, H, W) -> (B, d, H, W)."""
@@ -152,7 +152,7 @@ class DisentangledNonLocal(nn.Module):
         if self.terms == "unary-only":
             # mu_q . (W_k x_j + b_k) = (W_k^T mu_q) . x_j + mu_q . b_k: one vector per image meets x, no key is computed
             direction, constant = mu_q @ self.phi.weight.flatten(1), (mu_q @ self.phi.bias).unsqueeze(1)
-            weights = (score(tokens, direction, constant) * self.unary_scale).softmax(-1)
+            weights = score(tokens, direction, constant).softmax(-1)
             observe(self, map=lambda: weights.view(len(x), 1, *x.shape[2:]))
             return x + self._added(_on_vector(self.g, pool(tokens, weights)))[..., None, None]
         q, k, removed = self._queries_and_keys(tokens, mu_q, mu_k)
@@ -161,11 +161,11 @@ class DisentangledNonLocal(nn.Module):
         if self.terms == "add-disentangled-key":
             unary = score(tokens, self.mask.weight.flatten(), self.mask.bias)
         elif self.terms == "add-shared-key":
-            unary = (torch.bmm(k, mu_q.unsqueeze(-1)).squeeze(-1) + (mu_q * removed).sum(1, keepdim=True)) * self.unary_scale
+            unary = torch.bmm(k, mu_q.unsqueeze(-1)).squeeze(-1) + (mu_q * removed).sum(1, keepdim=True)
         observe(
             self,
-            q=lambda: q.unsqueeze(1),
-            k=lambda: k.unsqueeze(1),
+            q=lambda: project(tokens, self.theta).unsqueeze(1),
+            k=lambda: project(tokens, self.phi).unsqueeze(1),
             attention=lambda: attention_map(q, k, self.scale),
             **({} if unary is None else {"map": lambda: unary.softmax(-1).view(len(x), 1, *x.shape[2:])}),
         )

@@ -218,9 +218,9 @@ def dnl(
         q, k, g = ([_conv(state, name, v) for v in positions] for name in ("theta", "phi", "g"))
         width = len(q[0])
         factor = {"mmseg": width**-0.5, "seg-bn": width**-0.5, "seg-nowd": 1.0, "det": width**0.5}[flavour]
-        hot = 1.0 if terms == "joint" or flavour == "seg-nowd" else 0.05
-        unary_hot = 1.0 if flavour == "seg-nowd" else 0.06
-        pair_scale, unary_scale = factor / (temperature or hot), factor / unary_hot
+        # temperatures and the bare unary product: nonlocal_block.py and its NL_fcn and NLunary_fcn settings for Cityscapes
+        hot = 1.0 if terms == "joint" or flavour == "seg-nowd" else 0.06 if terms == "add-shared-key" else 0.05
+        pair_scale = factor / (temperature or hot)
         mu_q, mu_k = _mean(q), _mean(k)
         if flavour == "seg-nowd":
             white_q, white_k = [v - mu_q.mean() for v in q], [v - mu_k.mean() for v in k]
@@ -233,7 +233,7 @@ def dnl(
         if terms == "add-disentangled-key":
             unary = [_conv(state, "mask", v)[0] for v in positions]
         else:
-            unary = [(mu_q * key).sum() * unary_scale for key in k]
+            unary = [(mu_q * key).sum() for key in k]
         out = []
         for i, v in enumerate(positions):
             pair = [(white_q[i] * key).sum() * pair_scale for key in white_k]
