@@ -68,7 +68,7 @@ class AttMaskHigh(Masking):
 
     def __call__(self, attention: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """(B, N) attention → bool mask (B, N)."""
-        check_attention(attention)
+        check_attention(attention, ranked=True)
         count = int(attention.shape[1] * self.ratio(generator))
         return self.keep_some(extreme(attention, count, highest=True), generator)
 
@@ -96,7 +96,7 @@ class AttMaskLow(Masking):
 
     def __call__(self, attention: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """(B, N) attention → bool mask (B, N)."""
-        check_attention(attention)
+        check_attention(attention, ranked=True)
         count = int(attention.shape[1] * self.ratio(generator))
         return self.keep_some(extreme(attention, count, highest=False), generator)
 
@@ -140,7 +140,7 @@ class AttMaskHint(Masking):
 
     def __call__(self, attention: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """(B, N) attention → bool mask (B, N)."""
-        check_attention(attention)
+        check_attention(attention, ranked=True)
         tokens = attention.shape[1]
         ratio = self.ratio(generator)
         hint_ratio = self.ratio(generator) if self.independent_ratio else ratio

@@ -49,11 +49,16 @@ class Masking:
         return mask & (draw < self.masking_prob).unsqueeze(1)
 
 
-def check_attention(attention: Tensor) -> None:
+def check_attention(attention: Tensor, *, ranked: bool = False) -> None:
     """Refuse what is not (B, N) with N > 0.
 
+    Args:
+        ranked: whether the values themselves are ranked, and not-a-number or infinity has no rank.
+
     Raises:
-        ValueError: another number of axes, or no tokens.
+        ValueError: another number of axes, no tokens, or values that are not finite though they are ranked.
     """
     if attention.ndim != 2 or not attention.shape[1]:
         raise ValueError(f"the attention has shape {tuple(attention.shape)}; a mask needs (B, N), one row per image")
+    if ranked and not attention.isfinite().all():
+        raise ValueError("the attention is not finite (NaN or infinity), so its tokens cannot be ranked; look at what made it")

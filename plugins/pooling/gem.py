@@ -35,7 +35,7 @@ class GeneralizedMeanPooling(Pooling):
         eps: lower clamp of the values.
         flavour: ``mmpretrain`` (default) is the formula above, by ``mmpretrain.GeneralizedMeanPooling``.
             ``simpool`` is that of billpsomas/simpool, an ``nn.LPPool2d`` over the whole map: the sum in
-            place of the mean, nothing clamped below (so p should be even), p fixed (there 2, on 7×7 maps).
+            place of the mean, nothing clamped below (so p must be an even integer), p fixed (there 2, on 7×7 maps).
     """
 
     def __init__(self, channels: int, p: float = 3.0, learnable: bool = True, eps: float = 1e-6, flavour: str = "mmpretrain") -> None:
@@ -43,7 +43,10 @@ class GeneralizedMeanPooling(Pooling):
         if p < 1:
             raise ValueError(f"p is {p}; a generalised mean needs p >= 1")
         self.p, self.eps, self.layer = p, eps, None
-        if one_of("flavour", flavour, ("mmpretrain", "simpool")) == "mmpretrain":
+        if one_of("flavour", flavour, ("mmpretrain", "simpool")) == "simpool":
+            if p % 2:
+                raise ValueError(f"p is {p}; flavour 'simpool' clamps nothing, and negative values need an even integer: set p to 2")
+        else:
             # Not at the top: the toolbox needs seconds to import, and the other flavour does without.
             from mmpretrain.models.necks import GeneralizedMeanPooling as Wrapped
 

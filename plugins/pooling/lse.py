@@ -13,8 +13,8 @@ from harness.slots import attention_method
 class LogSumExpPooling(Pooling):
     """Log-sum-exp: the frame with uniform A and f(x) = e^{rx}.
 
-    r → 0 is the mean, r → ∞ the maximum. Computed as x_max + (1/r) log mean e^{r(x − x_max)}; any constant in place of
-    x_max gives the same z, so the maximum itself needs no gradient.
+    r → −∞ is the minimum, r → 0 the mean, r → ∞ the maximum. Computed as c + (1/r) log mean e^{r(x − c)}, c = x_max, or
+    x_min for a negative r, so that no exponent is positive; any constant c gives the same z, so c needs no gradient.
 
     Formula:
         z = (1/r) log((1/N) Σ_i e^{r x_i}) per channel
@@ -48,5 +48,8 @@ class LogSumExpPooling(Pooling):
         """(B, C, H, W) → (B, C)."""
         with torch.autocast(x.device.type, enabled=False):
             x = full(x.flatten(2))
-            top = x.detach().amax(-1, keepdim=True)
-            return top.squeeze(-1) + ((x - top) * self.r).exp_().mean(-1).log() / self.r
+            with torch.no_grad():
+                low, high = x.aminmax(dim=-1, keepdim=True)
+                # the larger of the two exponents; a learned r changes its sign without a wait for the device
+                c = torch.maximum(low * self.r, high * self.r) / self.r
+            return c.squeeze(-1) + ((x - c) * self.r).exp_().mean(-1).log() / self.r

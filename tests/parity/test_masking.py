@@ -224,6 +224,15 @@ def test_ties_are_broken_by_position():
     assert build("attmask-low", low=0.3, high=0.3)(flat)[0].tolist() == [True] * 3 + [False] * 7
 
 
+@pytest.mark.parametrize("name", ["attmask-high", "attmask-low", "attmask-hint"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_attention_without_a_ranking_is_refused(name, value):
+    attention = torch.rand(2, 49)
+    attention[1, 3] = value
+    with pytest.raises(ValueError, match="not finite"):
+        build(name, low=0.3, high=0.3)(attention)
+
+
 @pytest.mark.parametrize("params", [{"low": 0.6}, {"high": 1.5}, {"masking_prob": -0.1}])
 def test_impossible_parameters_are_refused(params):
     with pytest.raises(ValueError, match=next(iter(params))):

@@ -36,7 +36,7 @@ PROOFS = {
     "gap": Proof(reference.gap, lambda d: 0),
     "max-pool": Proof(reference.max_pool, lambda d: 0),
     "gem": Proof(reference.gem, lambda d: 1, variants=({"p": 4.5}, {"p": 2.0, "flavour": "simpool"})),
-    "lse": Proof(reference.lse, lambda d: 0, variants=({"r": 10.0, "learnable": True},)),
+    "lse": Proof(reference.lse, lambda d: 0, variants=({"r": 10.0, "learnable": True}, {"r": -2.0, "learnable": True})),
     "how": Proof(reference.how, lambda d: d * d + d, ({"squared": True}, {"normalize": False})),
     "k-means": Proof(
         reference.k_means, lambda d: 0, ({"k": 5, "iterations": 6, "reduce": "mean"}, {"k": 1})
@@ -173,6 +173,12 @@ def test_gem_lies_between_the_mean_and_the_maximum():
     torch.testing.assert_close(build("gem", p=2.0, flavour="simpool")(x), nn.LPPool2d(2, (5, 3))(x).flatten(1))
 
 
+@pytest.mark.parametrize("p", [1.0, 2.5, 3.0])
+def test_gem_without_a_clamp_refuses_powers_that_are_not_even(p):
+    with pytest.raises(ValueError, match="even"):
+        slots.registry().get("gem")(channels=16, p=p, flavour="simpool")
+
+
 def test_gem_of_a_dead_channel_has_a_finite_gradient():
     x = torch.zeros(1, 16, 3, 3, requires_grad=True)
     build("gem", p=2.0, flavour="simpool")(x).sum().backward()
@@ -183,6 +189,17 @@ def test_lse_lies_between_the_mean_and_the_maximum():
     x = sample(2, 16, 5, 3)
     torch.testing.assert_close(build("lse", r=1e-3)(x), x.mean((2, 3)), rtol=0, atol=2e-3)
     torch.testing.assert_close(build("lse", r=1e4)(x), x.amax((2, 3)), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("learnable", [False, True])
+def test_lse_of_a_negative_sharpness_lies_between_the_minimum_and_the_mean(learnable):
+    x = sample(2, 16, 5, 3)
+    torch.testing.assert_close(build("lse", r=-1e-3, learnable=learnable)(x), x.mean((2, 3)), rtol=0, atol=2e-3)
+    far = (100 * x).requires_grad_()
+    out = build("lse", r=-100.0, learnable=learnable)(far)
+    torch.testing.assert_close(out, far.amin((2, 3)), rtol=0, atol=math.log(15) / 100 + 1e-3)
+    out.sum().backward()
+    torch.testing.assert_close(far.grad.sum((2, 3)), torch.ones(2, 16))
 
 
 def test_simpool_with_uniform_attention_is_a_mean_of_its_values():
