@@ -75,7 +75,7 @@ class Position:
 
 @dataclass
 class AttentionState:
-    """Queries and keys of one attention layer, (B, heads, N, d_h), after the bias and before 1/sqrt(d_h)."""
+    """Queries and keys of one attention layer, (B, heads, N, d_h): after the bias, before any rotation and 1/sqrt(d_h)."""
 
     q: Tensor
     k: Tensor
@@ -147,7 +147,8 @@ def observe(module: Any, **values: Any) -> None:
 
     Names with a fixed meaning:
 
-    * ``q``, ``k``: (B, heads, N, d_h), before the 1/sqrt(d_h) scale;
+    * ``q``, ``k``: (B, heads, N, d_h), the projections of the tokens after their bias, before any rotation and the
+      1/sqrt(d_h) scale;
     * ``attention``: (B, heads, N_q, N_k), which key each query attends to;
     * ``map``: (B, M, H, W), M maps over positions that do not depend on a query (a pooling's attention, a
       spatial gate, a unary term).

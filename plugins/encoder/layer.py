@@ -47,11 +47,11 @@ class SelfAttention(nn.Module):
         """(B, N, d) -> (B, N, d)."""
         placed = x if position.additive is None else x + position.additive
         q, k, v = self._split(self.query(placed)), self._split(self.key(placed)), self._split(self.value(x))
-        if position.rotate is not None:
-            q, k = position.rotate(q), position.rotate(k)
         bias = None if position.bias is None else position.bias.to(q.dtype)
-        slots.observe(self, q=q, k=k, attention=lambda: attention_map(q, k, bias))
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=self.dropout if self.training else 0.0)
+        turned_q, turned_k = (q, k) if position.rotate is None else (position.rotate(q), position.rotate(k))
+        # q and k themselves: a rotation that differs from token to token moves their means, which the loss and diagnostics compare
+        slots.observe(self, q=q, k=k, attention=lambda: attention_map(turned_q, turned_k, bias))
+        y = F.scaled_dot_product_attention(turned_q, turned_k, v, attn_mask=bias, dropout_p=self.dropout if self.training else 0.0)
         return self.out(y.transpose(1, 2).flatten(2))
 
 

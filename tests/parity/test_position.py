@@ -139,6 +139,23 @@ def test_encoder_layer_takes_it(name):
     assert not torch.allclose(layer(x[:, order], position), layer(x, position)[:, order], atol=1e-4)
 
 
+def test_observers_see_queries_and_keys_before_the_rotation_and_the_attention_after_it():
+    """The loss compares means of q and k as the projections give them (Lee et al., ActMST)."""
+    from harness_plugins.encoder.layer import SelfAttention
+
+    position = build("rotary-pe")(H, W)
+    torch.manual_seed(0)
+    attention, x, offered = SelfAttention(DIM, HEADS).eval(), sample(2, H * W, DIM), {}
+    with slots.observing(lambda _module, values: offered.update(values)):
+        output = attention(x, position)
+    q, k, v = (linear(x).unflatten(-1, (HEADS, -1)).transpose(1, 2) for linear in (attention.query, attention.key, attention.value))
+    torch.testing.assert_close(offered["q"], q)
+    torch.testing.assert_close(offered["k"], k)
+    weights = offered["attention"]()
+    torch.testing.assert_close(weights, (position.rotate(q) @ position.rotate(k).mT / q.shape[-1] ** 0.5).softmax(-1))
+    torch.testing.assert_close(output, attention.out((weights @ v).transpose(1, 2).flatten(2)))
+
+
 @pytest.mark.parametrize(("name", "dim"), [("learnable-pe", 33), ("fixed-sine-2d-pe", 34), ("rotary-pe", 24)])
 def test_impossible_widths_are_refused(name, dim):
     from harness.errors import UsageError
