@@ -1,4 +1,4 @@
-"""Collect diagnostics while a trained model looks at a few test images."""
+"""Collect diagnostics while a trained model looks at a few of the test images."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from harness.diagnostics.collector import Collector
+from harness.diagnostics.grids import plugins
+from harness.diagnostics.measures import IGNORED
 from harness.diagnostics.pictures import save_overlays
 from harness.slots import observing
 
@@ -18,9 +21,13 @@ _PIXELS = 8 * 224 * 224
 
 
 def _batches(loader: Any, count: int) -> Iterator[Any]:
-    """The first ``count`` test images in small batches of equal shape, collated as in the test."""
+    """``count`` images spread evenly over the test set, in small batches of equal shape, collated as in the test.
+
+    Neighbours in a test set are often frames of one scene: the first images would show nothing else.
+    """
     waiting: list[Any] = []
-    for index in range(min(count, len(loader.dataset))):
+    total = len(loader.dataset)
+    for index in np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist():
         sample = loader.dataset[index]
         shape = sample["inputs"].shape
         if waiting and (shape != waiting[0]["inputs"].shape or (len(waiting) + 1) * shape[-2] * shape[-1] > _PIXELS):
@@ -31,35 +38,34 @@ def _batches(loader: Any, count: int) -> Iterator[Any]:
         yield loader.collate_fn(waiting)
 
 
-def _observing_modules(model: nn.Module) -> list[nn.Module]:
-    """Plugins inside a model: registered classes know their slot."""
-    return [module for module in model.modules() if getattr(type(module), "plugin_name", None)]
-
-
-def _labels(samples: Any) -> Tensor | None:
-    """(B, H, W) categories of the pixels, where the samples have them in one size."""
+def _labels(samples: Any, ignored: int) -> Tensor | None:
+    """(B, H, W) categories of the pixels, where the samples have them in one size; ``ignored`` becomes ``IGNORED``."""
     maps = [field.data for sample in samples or () if (field := getattr(sample, "gt_sem_seg", None)) is not None]
     if not maps or len(maps) < len(samples) or len({tuple(labels.shape[-2:]) for labels in maps}) > 1:
         return None
-    return torch.cat([labels.reshape(1, *labels.shape[-2:]) for labels in maps])
+    labels = torch.cat([labels.reshape(1, *labels.shape[-2:]) for labels in maps])
+    return labels.masked_fill(labels == ignored, IGNORED)
 
 
 def diagnose(
     model: nn.Module, loader: Any, *, images: int | None = None, pictures: Path | None = None, pictured: int = 3
-) -> dict[str, float]:
-    """Diagnostics of a trained model on the first test images.
+) -> tuple[dict[str, float], list[str]]:
+    """Diagnostics of a trained model on images spread evenly over the test set.
 
     Args:
         loader: the test dataloader; its dataset is read, its workers are not started.
         images: how many; by default a fiftieth of the test set, at least 2 and at most 16.
-        pictures: folder for overlays of the maps on the first ``pictured`` images; none are drawn without it.
+        pictures: folder for overlays of the maps on the first ``pictured`` of them; none are drawn without it.
 
     Returns:
-        Diagnostic name -> mean over the images; empty for a method that offers nothing.
+        Diagnostic name -> mean over the images, empty for a method that offers nothing; and notes of what was too large to measure.
     """
     count = images or min(16, max(2, len(loader.dataset) // 50))
     collector = Collector(model)
-    hooks = [module.register_forward_hook(collector.inputs_and_outputs) for module in _observing_modules(model)]
+    hooks = [module.register_forward_pre_hook(collector.grids.entered) for module in plugins(model)]
+    hooks += [module.register_forward_hook(collector.inputs_and_outputs) for module in plugins(model)]
+    # the labels are the dataset's, and so is the index that marks those without a category
+    ignored = getattr(loader.dataset, "ignore_index", IGNORED)
     was_training = model.training
     model.eval()
     drawn = 0
@@ -68,8 +74,9 @@ def diagnose(
             for batch in _batches(loader, count):
                 data = model.data_preprocessor(batch, False)
                 samples = data.get("data_samples")
-                labels = _labels(samples)
+                labels = _labels(samples, ignored)
                 collector.labels = None if labels is None else labels.to(data["inputs"].device)
+                collector.grids.image = tuple(data["inputs"].shape[-2:])
                 collector.maps = {}
                 model(data["inputs"], samples, mode="tensor")
                 if pictures is None or not collector.maps:
@@ -81,4 +88,4 @@ def diagnose(
         model.train(was_training)
         for hook in hooks:
             hook.remove()
-    return collector.means.values()
+    return collector.means.values(), collector.notes()

@@ -11,6 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.diagnostics import measures
+from harness.diagnostics.grids import Grids
+
+_LARGEST = 2**28
+"""Bytes of the largest attention matrix of one image, all heads, that is formed."""
 
 _PURITY: dict[measures.Region, str] = {
     "sphere-max": "purity",
@@ -66,6 +70,7 @@ class Collector:
 
     Attributes:
         labels: (B, H, W) categories of the pixels of the images that are looked at, where they are known.
+        grids: where the positions of modules lie.
         maps: layer -> (B, M, H, W) or (B, heads, N) maps of these images.
     """
 
@@ -74,23 +79,38 @@ class Collector:
         self.means = _Means()
         self.labels: Tensor | None = None
         self.maps: dict[str, Tensor] = {}
+        self.grids = Grids(model)
+        self._too_large: set[str] = set()
+
+    def notes(self) -> list[str]:
+        """What was left out, a sentence per layer."""
+        limit = f"{_LARGEST >> 20} MiB"
+        return [f"attention of {layer} not measured on images where its matrix exceeds {limit}" for layer in sorted(self._too_large)]
 
     def __call__(self, module: nn.Module, values: dict[str, Any]) -> None:
         layer = self.names.get(id(module), type(module).__name__)
-        found = {name: value for name, offered in values.items() if (value := value_of(offered)) is not None}
-        q, k, attention, spatial = (found.get(name) for name in ("q", "k", "attention", "map"))
+        q, k, spatial = (value_of(values.get(name)) for name in ("q", "k", "map"))
         if q is not None and k is not None and q.shape == k.shape:
             for region, purity in measures.purity(q, k).items():
                 self._add(_PURITY[region], layer, purity, heads=region == "sphere-max")
             self._add("qk_distance", layer, measures.qk_distance(q, k), heads=True)
-        if attention is not None:
-            self._pairwise(layer, attention, spatial)
+        if "attention" in values:
+            if self._bytes(module, q, k) > _LARGEST:
+                self._too_large.add(layer)
+            elif (attention := value_of(values["attention"])) is not None:
+                self._pairwise(layer, attention, spatial, self.grids.of(module, attention.shape[-1]))
         if spatial is not None and not _is_average(module, spatial):
-            self._spatial(layer, spatial, "entropy" if attention is None else "unary_entropy")
+            self._spatial(layer, spatial, "unary_entropy" if "attention" in values else "entropy")
+
+    def _bytes(self, module: nn.Module, q: Tensor | None, k: Tensor | None) -> int:
+        """Size of an image's attention matrix, known before it is formed: from queries and keys, else for one head over the input."""
+        if q is not None and k is not None:
+            return 4 * q.shape[1] * q.shape[-2] * k.shape[-2]
+        return 4 * (self.grids.positions(module) or 0) ** 2
 
     def _add(self, measure: str, layer: str, value: Tensor, heads: bool = False) -> None:
         """Add (B,) or, for each head, (B, heads) values of a layer."""
-        per_image = (value if value.ndim == 1 else value.mean(dim=1)).tolist()
+        per_image = (value if value.ndim == 1 else value.nanmean(dim=1)).tolist()
         self.means.add(f"{measure}/{layer}", per_image)
         self.means.add(measure, per_image)
         if heads and value.shape[1] > 1:
@@ -103,7 +123,7 @@ class Collector:
         self._add(measure, layer, per_head, heads=True)
         self._add(f"{measure}_uniform", layer, torch.full((len(weights),), math.log(weights.shape[-1])))
 
-    def _pairwise(self, layer: str, attention: Tensor, unary: Tensor | None) -> None:
+    def _pairwise(self, layer: str, attention: Tensor, unary: Tensor | None, grid: tuple[int, int] | None) -> None:
         keys = attention.shape[-1]
         self._entropy("entropy", layer, attention, measures.entropy(attention).mean(dim=-1))
         self._add("attended_share", layer, measures.attended_share(measures.attended_keys(attention)))
@@ -114,40 +134,32 @@ class Collector:
         self._add("unary_share", layer, 1 - share)
         if attention.shape[-2] != keys:  # keys that are no positions (bases, objects)
             return
-        grid = self._grid(keys)
         if self.labels is not None and grid is not None:
             labels = F.interpolate(self.labels[:, None].float(), grid, mode="nearest").long().flatten(1)
             mass, random = measures.within_category_mass(attention, labels)
             self._add("within_category_mass", layer, mass)
             self._add("within_category_random", layer, random)
             if unary is None:
-                self._on_boundaries(layer, measures.attended_keys(attention.abs()).unflatten(1, grid))
-        self.maps[layer] = attention.mean(dim=2)
+                self._on_boundaries(layer, measures.attended_keys(attention.abs()).unflatten(1, (1, *grid)))
+        received = attention.mean(dim=2)
+        self.maps[layer] = received if grid is None else received.unflatten(-1, grid)
 
     def _spatial(self, layer: str, spatial: Tensor, measure: str) -> None:
         flat = spatial.flatten(2)
         self._entropy(measure, layer, flat, measures.entropy(flat))
         if measure == "entropy":
-            self._add("attended_share", layer, measures.attended_share(flat.abs().mean(dim=1)))
-        self._on_boundaries(layer, spatial.abs().mean(dim=1))
+            self._add("attended_share", layer, measures.attended_share(flat.abs()))
+        self._on_boundaries(layer, spatial)
         self.maps[layer] = spatial
 
     def _on_boundaries(self, layer: str, spatial: Tensor) -> None:
-        """Boundary mass of (B, H, W) maps, where labels are known."""
+        """Boundary mass of (B, M, H, W) maps, mean over M, where labels are known."""
         if self.labels is None:
             return
-        edges = F.interpolate(measures.boundary(self.labels)[:, None], spatial.shape[-2:], mode="area")[:, 0]
+        edges = F.interpolate(measures.boundary(self.labels)[:, None], spatial.shape[-2:], mode="area")
         mass, random = measures.boundary_mass(spatial, edges)
         self._add("boundary_mass", layer, mass)
         self._add("boundary_random", layer, random)
-
-    def _grid(self, count: int) -> tuple[int, int] | None:
-        """(rows, columns) of ``count`` positions in the label map's aspect ratio; ``None`` where they make no such grid."""
-        if self.labels is None:
-            return None
-        height, width = self.labels.shape[-2:]
-        rows = round(math.sqrt(count * height / width))
-        return None if rows == 0 or count % rows else (rows, count // rows)
 
     def inputs_and_outputs(self, module: nn.Module, args: tuple, output: Any) -> None:
         """Forward hook: how alike the positions of an attention module's input and output are."""

@@ -10,6 +10,12 @@ from torch import Tensor
 
 Region = Literal["sphere-max", "sphere-mean", "sphere-p95", "nearest"]
 
+IGNORED = 255
+"""Label of positions without a category."""
+
+_ROWS = 512
+"""Rows of an attention matrix that are worked on together, so that it is never copied as a whole."""
+
 
 def entropy(weights: Tensor) -> Tensor:
     """Attention entropy -sum_j A_j ln A_j of distributions over the last axis, with 0 ln 0 = 0.
@@ -23,9 +29,11 @@ def entropy(weights: Tensor) -> Tensor:
     Returns:
         (...), in nats: 0 for a single attended key, ln N for uniform attention; NaN where all weights are 0.
     """
-    positive = weights.abs()
-    share = positive / positive.sum(-1, keepdim=True)
-    return -torch.xlogy(share, share).sum(-1)
+    entropies = []
+    for rows in weights.reshape(-1, weights.shape[-1]).split(_ROWS):
+        share = rows.abs() / rows.abs().sum(-1, keepdim=True)
+        entropies.append(-torch.xlogy(share, share).sum(-1))
+    return torch.cat(entropies).view(weights.shape[:-1])
 
 
 def is_distribution(weights: Tensor, tolerance: float = 1e-2) -> bool:
@@ -86,7 +94,7 @@ def attended_keys(attention: Tensor) -> Tensor:
 
 
 def attended_share(received: Tensor) -> Tensor:
-    """Share of keys that receive more than 1/N of the attention, by more than rounding; (B, N) received by each key -> (B,)."""
+    """Share of keys that receive more than 1/N of the attention, by more than rounding; (..., N) received by each key -> (...)."""
     mean = received.mean(dim=-1, keepdim=True)
     return (received > mean + 1e-5 * mean.abs()).float().mean(dim=-1)
 
@@ -115,19 +123,28 @@ def pairwise_share(weights: Tensor) -> Tensor:
 def cosine_distance(vectors: Tensor) -> Tensor:
     """Mean over all pairs of (1 - cos)/2 between vectors (Cao et al., ICCVW 2019: GCNet's analysis).
 
-    The pairs are never formed: the mean cosine is the squared length of the mean unit vector.
+    The pairs are never formed: the mean cosine is the squared length of the mean unit vector. A vector of zeros has no
+    direction and is left out.
 
     Args:
         vectors: (B, N, D).
 
     Returns:
-        (B,): 0 if all vectors point the same way (query-independent attention), 0.5 if unrelated.
+        (B,): 0 if all vectors point the same way (query-independent attention), 0.5 if unrelated; NaN where fewer than two
+        are left.
     """
-    unit = torch.nn.functional.normalize(vectors.double(), dim=-1)
-    return ((1 - unit.mean(dim=-2).square().sum(dim=-1)) / 2).float()
+    total = torch.zeros(vectors.shape[0], vectors.shape[2], dtype=torch.float64, device=vectors.device)
+    count = torch.zeros(vectors.shape[0], dtype=torch.float64, device=vectors.device)
+    for rows in vectors.split(_ROWS, dim=1):
+        rows = rows.double()
+        length = rows.norm(dim=-1, keepdim=True)
+        total += (rows / length.masked_fill(length == 0, 1)).sum(dim=1)
+        count += (length[..., 0] > 0).sum(dim=1)
+    distance = (1 - (total / count[:, None]).square().sum(dim=-1)) / 2
+    return distance.masked_fill(count < 2, math.nan).float()
 
 
-def within_category_mass(attention: Tensor, labels: Tensor, ignore: int = 255) -> tuple[Tensor, Tensor]:
+def within_category_mass(attention: Tensor, labels: Tensor, ignore: int = IGNORED) -> tuple[Tensor, Tensor]:
     """Attention that labelled queries give to keys of their own category, and what uniform attention would give.
 
     Args:
@@ -135,18 +152,28 @@ def within_category_mass(attention: Tensor, labels: Tensor, ignore: int = 255) -
         labels: (B, N) category of each position; ``ignore`` marks positions without one.
 
     Returns:
-        Two tensors (B,): the mass, and its random baseline; NaN for an image without labels.
+        Two tensors (B,): the mass, and its random baseline, over the labelled queries that attend to anything; NaN for an
+        image without such.
     """
     valid = labels != ignore
-    same = (labels[:, :, None] == labels[:, None, :]) & valid[:, :, None] & valid[:, None, :]
-    rows = attention.abs().mean(dim=1)
-    mass = (rows * same).sum(-1) / rows.sum(-1)
-    counted = valid.sum(-1)
-    return (mass * valid).sum(-1) / counted, (same.float().mean(-1) * valid).sum(-1) / counted
+    mass, random, counted = (torch.zeros(len(labels), device=labels.device) for _ in range(3))
+    queries = zip(attention.split(_ROWS, dim=2), labels.split(_ROWS, dim=1), valid.split(_ROWS, dim=1), strict=True)
+    for weights, categories, labelled in queries:
+        rows = weights.abs().mean(dim=1)
+        total = rows.sum(-1)
+        used = labelled & (total > 0)
+        same = (categories[:, :, None] == labels[:, None, :]) & valid[:, None, :]
+        mass += ((rows * same).sum(-1) / total).masked_fill(~used, 0).sum(-1)
+        random += same.float().mean(-1).masked_fill(~used, 0).sum(-1)
+        counted += used.sum(-1)
+    return mass / counted, random / counted
 
 
-def boundary(labels: Tensor, width: int = 5, ignore: int = 255) -> Tensor:
-    """Pixels within ``width`` of a border between two categories; (B, H, W) integers -> (B, H, W) of 0 and 1."""
+def boundary(labels: Tensor, width: int = 5, ignore: int = IGNORED) -> Tensor:
+    """The pixels on either side of a border between two categories, dilated by a window of ``width`` x ``width`` (odd).
+
+    (B, H, W) integers -> (B, H, W) of 0 and 1. Width 5 makes a band of six pixels along a straight border.
+    """
     edge = torch.zeros_like(labels, dtype=torch.bool)
     for axis in (1, 2):
         first, second = labels.narrow(axis, 0, labels.shape[axis] - 1), labels.narrow(axis, 1, labels.shape[axis] - 1)
@@ -162,11 +189,11 @@ def boundary_mass(spatial: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
     """Share of a map that lies on category borders, and what a uniform map would give.
 
     Args:
-        spatial: (B, H, W) non-negative map.
-        edges: (B, H, W) share of border pixels at the map's resolution.
+        spatial: (B, M, H, W) maps; values count by their size.
+        edges: (B, 1, H, W) share of border pixels at the maps' resolution.
 
     Returns:
-        Two tensors (B,).
+        Two tensors, (B, M) and (B, 1).
     """
-    flat, border = spatial.flatten(1).abs(), edges.flatten(1)
+    flat, border = spatial.flatten(2).abs(), edges.flatten(2)
     return (flat * border).sum(-1) / flat.sum(-1), border.mean(-1)

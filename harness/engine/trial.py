@@ -159,10 +159,10 @@ def _per_sample(runner: Runner) -> dict[str, np.ndarray]:
 
 
 def _diagnostics(runner: Runner, artifacts: Path) -> tuple[dict[str, float], list[str]]:
-    """Diagnostics of the attention, and a note if they could not be had: they never cost a trial its result."""
+    """Diagnostics of the attention, and notes of what could not be had: they never cost a trial its result."""
     try:
-        found = diagnose(runner.model, runner.test_dataloader, pictures=artifacts)
-        return found | first_epoch.ends(artifacts / first_epoch.FILE), []
+        found, notes = diagnose(runner.model, runner.test_dataloader, pictures=artifacts)
+        return found | first_epoch.ends(artifacts / first_epoch.FILE), notes
     except Exception as error:
         runner.logger.exception("diagnostics failed")
         return {}, [f"no diagnostics: {type(error).__name__}: {error}"]

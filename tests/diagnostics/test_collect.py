@@ -66,9 +66,9 @@ def loader(count, labelled=False):
 
 
 def test_a_batch_tells_what_its_images_tell_alone(monkeypatch):
-    together = diagnose(Model(unary=True), loader(5, labelled=True))
+    together, _ = diagnose(Model(unary=True), loader(5, labelled=True))
     monkeypatch.setattr("harness.diagnostics.collect._PIXELS", 1)
-    alone = diagnose(Model(unary=True), loader(5, labelled=True))
+    alone, _ = diagnose(Model(unary=True), loader(5, labelled=True))
     assert together == pytest.approx(alone, rel=1e-4)
     assert (
         together["entropy/layer"]
@@ -81,7 +81,7 @@ def test_a_batch_tells_what_its_images_tell_alone(monkeypatch):
 
 
 def test_the_unary_map_counts_towards_the_unary_share():
-    pairwise, both = (diagnose(Model(unary), loader(4, labelled=True)) for unary in (False, True))
+    pairwise, both = (diagnose(Model(unary), loader(4, labelled=True))[0] for unary in (False, True))
     assert both["unary_share"] > pairwise["unary_share"]
     assert both["entropy"] == pytest.approx(pairwise["entropy"]) and "unary_entropy" not in pairwise
     # without a unary map, the attention that the keys receive is laid over the boundaries
@@ -90,13 +90,123 @@ def test_the_unary_map_counts_towards_the_unary_share():
 
 def test_average_pooling_does_not_dilute_the_means():
     model = Model()
-    alone = diagnose(model, loader(4))
+    alone, _ = diagnose(model, loader(4))
     model.pool = Average()
-    both = diagnose(model, loader(4))
+    both, _ = diagnose(model, loader(4))
     assert both["entropy"] == alone["entropy"] and "entropy/pool" not in both
 
 
-def test_pictures_of_the_first_images(tmp_path):
+class Maps(nn.Module):
+    """Offers what it is given."""
+
+    plugin_name = "maps"
+
+    def __init__(self, maps=None, matrix=None, q=None):
+        super().__init__()
+        self.offered = {name: value for name, value in (("map", maps), ("attention", matrix), ("q", q), ("k", q)) if value is not None}
+
+    def forward(self, x):
+        observe(self, **self.offered)
+        return x
+
+
+class Reduced(Model):
+    """The attention sees the image at a lower resolution."""
+
+    def __init__(self, size=None, **offered):
+        super().__init__()
+        self.layer, self.pool = Maps(**offered), nn.AdaptiveAvgPool2d(size) if size else nn.Identity()
+
+    def forward(self, inputs, samples, mode):
+        return self.layer(self.pool(inputs))
+
+
+def labelled_loader(labels, size=(32, 32), ignore_index=255, count=2):
+    sample = SimpleNamespace(gt_sem_seg=SimpleNamespace(data=labels))
+    items = [{"inputs": torch.randn(3, *size, generator=torch.Generator().manual_seed(0)), "data_samples": sample} for _ in range(count)]
+
+    class Dataset(list):
+        pass
+
+    dataset = Dataset(items)
+    dataset.ignore_index = ignore_index
+    return SimpleNamespace(dataset=dataset, collate_fn=lambda items: {key: [item[key] for item in items] for key in items[0]})
+
+
+def test_the_datasets_ignore_index_marks_pixels_without_a_category():
+    labels = torch.zeros(1, 16, 16, dtype=torch.long)
+    labels[..., 8:] = 11
+    uniform = torch.full((2, 1, 16, 16), 1 / 16)
+    found = {index: diagnose(Reduced(4, matrix=uniform), labelled_loader(labels, ignore_index=index))[0] for index in (255, 11)}
+    # 11 a category: each query's own half and a border; 11 no category: only the left half asks, and there is no border
+    assert found[255]["within_category_random"] == found[11]["within_category_random"] == 0.5
+    assert found[255]["boundary_random"] > 0 == found[11]["boundary_random"]
+
+
+def test_positions_lie_on_the_grid_of_the_modules_input_not_of_the_labels():
+    """Labels of another aspect ratio than the network's input, half of them each category: a position sees its own half."""
+    labels = torch.zeros(1, 100, 400, dtype=torch.long)
+    labels[..., 200:] = 1
+    left = (torch.arange(256) % 16 < 8).float()
+    own_half = (left[:, None] == left).float() / 128
+    matrix = own_half.expand(2, 1, 256, 256)
+    for size in (16, None):  # from the module's input, and of tokens from that of the network
+        model = Reduced(size, matrix=matrix)
+        if size is None:
+            model.pool = nn.Sequential(nn.AdaptiveAvgPool2d(16), nn.Flatten(2))
+        found, _ = diagnose(model, labelled_loader(labels))
+        assert (found["within_category_mass"], found["within_category_random"]) == (pytest.approx(1), pytest.approx(0.5))
+
+
+def test_images_are_spread_evenly_over_the_test_set():
+    class Counting(list):
+        def __getitem__(self, index):
+            seen.append(index)
+            return super().__getitem__(index)
+
+    seen: list[int] = []
+    data = loader(100)
+    data.dataset = Counting(data.dataset)
+    diagnose(Model(), data, images=4)
+    assert seen == [0, 33, 66, 99]
+    seen.clear()
+    diagnose(Model(), data)
+    assert seen == [0, 99]
+
+
+def test_an_attention_matrix_that_is_too_large_is_not_formed_and_noted(monkeypatch):
+    monkeypatch.setattr("harness.diagnostics.collector._LARGEST", 4 * 15**2)
+    tokens = torch.randn(2, 1, 16, 4, generator=torch.Generator().manual_seed(0))
+
+    def matrix():
+        raise AssertionError("formed")
+
+    for queries in (tokens, None):  # known from queries and keys, else from the module's input
+        spatial = torch.rand(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+        found, notes = diagnose(Reduced(maps=spatial, matrix=matrix, q=queries, size=4), labelled_loader(torch.zeros(1, 8, 8, dtype=torch.long)))
+        assert notes == ["attention of layer not measured on images where its matrix exceeds 0 MiB"]
+        assert ("qk_distance" in found) == (queries is not None)
+        assert "unary_entropy" in found and not {"entropy", "map_cosine_distance", "attended_share"} & set(found)
+    assert diagnose(Reduced(matrix=torch.rand(2, 1, 3, 3), q=tokens[:, :, :3]), labelled_loader(torch.zeros(1, 8, 8).long()))[1] == []
+
+
+def test_several_maps_are_measured_each_and_averaged():
+    """Their mean is uniform: it would say nothing (optimal transport to several references)."""
+    labels = torch.zeros(1, 16, 16, dtype=torch.long)
+    labels[..., 4:] = 1
+    maps = torch.zeros(2, 2, 4, 4)
+    maps[:, 0, :, :1] = 1 / 4
+    maps[:, 1, :, 1:] = 1 / 12
+    maps = maps * torch.tensor([0.5, 1.5]).view(1, 2, 1, 1)  # the mean over maps: 1/16 everywhere
+    found, _ = diagnose(Reduced(4, maps=maps), labelled_loader(labels))
+    assert found["entropy"] == pytest.approx((math.log(4) + math.log(12)) / 2)
+    assert found["attended_share"] == pytest.approx((4 / 16 + 12 / 16) / 2)
+    # border pixels: columns 1-6 of 16, 3/4 of the first and 3/4 of the second column of the map
+    assert found["boundary_random"] == pytest.approx(6 / 16)
+    assert found["boundary_mass"] == pytest.approx((3 / 4 + 1 / 3 * 3 / 4) / 2)
+
+
+def test_three_pictures_at_most(tmp_path):
     diagnose(Model(), loader(5), images=5, pictures=tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == [f"attention-{index}.jpg" for index in range(3)]
 

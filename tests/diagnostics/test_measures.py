@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.diagnostics import measures
 
@@ -63,6 +64,48 @@ def test_cosine_distance_over_all_pairs():
     assert measures.cosine_distance(vectors[:, :1].expand(-1, 7, -1)).tolist() == pytest.approx([0, 0], abs=1e-6)
 
 
+def test_vectors_of_zeros_have_no_direction():
+    vectors = torch.zeros(3, 4, 2)
+    vectors[0, :2] = torch.tensor([1.0, 0.0])
+    vectors[1, 0] = 1
+    distance = measures.cosine_distance(vectors)
+    assert distance[0].item() == pytest.approx(0, abs=1e-6) and distance[1:].isnan().all()
+
+
+def test_queries_that_attend_to_nothing_are_left_out():
+    attention = torch.full((1, 1, 4, 4), 0.25)
+    attention[0, 0, 3] = 0
+    mass, random = measures.within_category_mass(attention, torch.tensor([[0, 0, 0, 1]]))
+    assert (mass.item(), random.item()) == (pytest.approx(0.75), pytest.approx(0.75))
+
+
+class Largest(TorchDispatchMode):
+    """The most numbers that an operation wrote, views aside."""
+
+    def __init__(self, *given):
+        super().__init__()
+        self.given, self.numbers = {tensor.untyped_storage().data_ptr() for tensor in given}, 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and result.untyped_storage().data_ptr() not in self.given:
+            self.numbers = max(self.numbers, result.numel())
+        return result
+
+
+@pytest.mark.parametrize("measure", ["entropy", "cosine_distance", "within_category_mass"])
+def test_a_matrix_is_worked_on_by_rows_and_never_copied(measure, monkeypatch):
+    torch.manual_seed(0)
+    attention = (3 * torch.randn(1, 1, 40, 40)).softmax(-1)
+    inputs = {"cosine_distance": (attention[:, 0],), "within_category_mass": (attention, torch.randint(3, (1, 40)))}.get(measure, (attention,))
+    whole = getattr(measures, measure)(*inputs)
+    monkeypatch.setattr(measures, "_ROWS", 8)
+    with Largest(*inputs) as largest:
+        parts = getattr(measures, measure)(*inputs)
+    torch.testing.assert_close(parts, whole)
+    assert largest.numbers <= 8 * 40
+
+
 def test_pairwise_and_unary_share_add_up(attention):
     unary = attention.mean(dim=-2, keepdim=True)
     parts = [part.var(dim=-1, correction=0).mean(dim=-1) for part in (unary, attention - unary)]
@@ -89,7 +132,7 @@ def test_boundary_mass_and_its_baseline():
     labels[..., 10:] = 1
     edges = measures.boundary(labels)
     assert edges[0, 0].nonzero().flatten().tolist() == [7, 8, 9, 10, 11, 12]
-    mass, random = measures.boundary_mass(edges, edges)
+    mass, random = measures.boundary_mass(edges[:, None], edges[:, None])
     assert (mass.item(), random.item()) == (1, pytest.approx(6 / 20))
     labels[..., 10:] = 255
     assert measures.boundary(labels).sum() == 0
