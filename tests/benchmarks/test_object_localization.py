@@ -178,6 +178,16 @@ def test_coco_drops_crowds_and_keeps_the_order_of_the_subset(tmp_path):
     assert test[1].boxes == ((5, 5, 15, 15), (0, 0, 20, 20))
 
 
+def test_coco_corners_are_rounded_as_in_the_reference_of_corloc(tmp_path):
+    boxes = [[0.5, 1.5, 10.2, 10.0], [3.4, 3.4, 0.2, 9.0]]  # halves to even; what loses its area stays a box that nothing hits
+    found = [{"id": n, "image_id": 0, "category_id": 7, "bbox": box} for n, box in enumerate(boxes)]
+    entry = bench(**coco(tmp_path, annotations=found))
+    assert [p.boxes for p in read(tmp_path, options(entry), "test")] == [((0, 2, 11, 12), (3, 3, 4, 12))]
+    entry = bench(**coco(tmp_path, annotations=[found[0], {**found[1], "bbox": [3.6, 3.4, 0.2, 9.0]}]))
+    assert read(tmp_path, options(entry), "test")[0].boxes[1] == (4, 3, 4, 12)
+    assert [p for p in FAMILY.check(entry, tmp_path) if p.fatal] == []
+
+
 def _voc_file(text: str):
     return lambda root: (root / "annotations/4.xml").write_text(text)
 
@@ -314,6 +324,7 @@ VIT = {
         ({"box": "dino-seg"}, {"pooling": "simpool"}, "pooling attention"),
         ({"box": "lost"}, {}, "LOST on features"),
         ({"box": "lost", "backbone": VIT, "frozen": True}, {}, "LOST on keys"),
+        ({"box": "lost", "backbone": VIT, "frozen": True, "lost_features": "last"}, {}, "LOST on features"),
         ({}, {"block": "cbam"}, "spatial gate"),
         ({}, {"block": "gc-block"}, "key map"),
         ({}, {"block": "non-local"}, "mean over queries"),
@@ -335,6 +346,38 @@ def test_evaluation_says_where_the_map_came_from(openmmlab, tmp_path, model, fil
         assert metric.per_sample[name].mean() == pytest.approx(metrics[name], abs=1e-3)
 
 
+def _score(entry: Benchmark, root: Path, work: Path):
+    runner = _runner(root, work, entry, {})
+    return runner.test(), runner.test_evaluator.metrics[0]
+
+
+def test_note_says_whether_the_threshold_was_chosen_on_scored_images(openmmlab, tmp_path):
+    for index in range(4):
+        picture(tmp_path / f"JPEGImages/{index}.jpg", seed=index)
+        annotation(tmp_path / f"Annotations/{index}.xml", ("dog", 1, 1, 20, 20))
+    write(tmp_path, {"ImageSets/Main/trainval.txt": "0\n1\n2\n3\n", "a.txt": "0\n1\n", "b.txt": "2\n3\n"})
+    data = {"format": "voc", "root": "r", "size": 32, "calibrate": 2}
+    for splits, expected in (({}, "2 of which are scored too"), ({"train": "a.txt", "test": "b.txt"}, "none of which is scored")):
+        _, metric = _score(bench(model={"backbone": "resnet-narrow-s8"}, **data | splits), tmp_path, tmp_path / "w")
+        assert "chosen on 2 images of the training or validation split, " + expected in metric.notes[1]
+
+
+@pytest.mark.parametrize(("box", "outside"), [("lost", False), ("dino-seg", True)])
+def test_box_of_lost_ends_with_the_image_and_that_of_dino_seg_with_the_padding(openmmlab, tmp_path, monkeypatch, box, outside):
+    """As in main_lost.py of valeoai/LOST."""
+    from harness.benchmarks.object_localization import model
+
+    whole = lambda score: np.array([0, 0, score.shape[-1], score.shape[-2]])  # noqa: E731
+    monkeypatch.setattr(model, "lost", lambda features, **_: (whole(features), features[0]))
+    monkeypatch.setattr(model, "dino_seg", lambda score, **_: whole(score))
+    picture(tmp_path / "JPEGImages/0.jpg", (17, 33))
+    annotation(tmp_path / "Annotations/0.xml", ("dog", 1, 1, 17, 33), size=(17, 33))
+    write(tmp_path, {"ImageSets/Main/trainval.txt": "0\n"})
+    entry = bench(model={"backbone": "resnet-narrow-s8", "box": box}, format="voc", root="r", size=32, full_resolution=True)
+    metrics, _ = _score(entry, tmp_path, tmp_path / "w")
+    assert metrics["corloc"] == (0 if outside else 100)  # 17 x 33 of 32 x 48 pixels
+
+
 def test_padded_images_of_full_size_and_several_labels(openmmlab, tmp_path):
     for index, size in enumerate(((50, 70), (64, 33))):
         picture(tmp_path / f"JPEGImages/{index}.jpg", size, seed=index)
@@ -344,6 +387,49 @@ def test_padded_images_of_full_size_and_several_labels(openmmlab, tmp_path):
     runner = _runner(tmp_path, tmp_path / "w", entry, {})
     runner.train()
     assert 0 <= runner.test()["corloc"] <= 100
+
+
+def test_maps_that_share_the_positions_out_evenly_are_taken_at_their_largest(openmmlab):
+    """The mean of an optimal-transport plan over its references is uniform by construction."""
+    import torch
+
+    from harness import slots
+    from harness.benchmarks.object_localization.maps import MapRecorder, own_maps
+    from harness.catalog.plugins import discover, load_plugins
+
+    load_plugins({"otk", "simpool"}, discover())
+    torch.manual_seed(0)
+    x, plans = torch.randn(2, 16, 5, 3), []
+    pool = slots.build("otk", {"eps": 1.0, "iterations": 100}, channels=16).eval()
+    recorder = MapRecorder((5, 3))
+    with slots.observing(lambda module, values: (recorder(module, values), plans.append(values["map"]()))):
+        pool(x)
+    assert (plans[0].mean(dim=1) - 1 / 15).abs().max() < 1e-3 / 15
+    for image, (values, source) in enumerate(own_maps(recorder, 2)):
+        torch.testing.assert_close(values, plans[0][image].amax(dim=0).detach())
+        assert source == "pooling attention"
+    alone = slots.build("otk", {"k": 1}, channels=16).eval()  # uniform itself
+    recorder = MapRecorder((5, 3))
+    with slots.observing(recorder):
+        alone(x)
+    assert own_maps(recorder, 2) == [None, None]
+
+
+def test_one_head_can_be_chosen():
+    import torch
+
+    from harness.benchmarks.object_localization.maps import MapRecorder
+    from harness.errors import TrialError
+
+    maps, attention, module = torch.rand(2, 3, 4, 5), torch.rand(2, 3, 6, 20), torch.nn.Identity()
+    recorder = MapRecorder((4, 5), head=2)
+    recorder(module, {"map": maps, "attention": attention})
+    torch.testing.assert_close(recorder.maps[0][0], attention[:, 2].mean(dim=1).view(2, 4, 5))
+    torch.testing.assert_close(recorder.maps[1][0], maps[:, 2])
+    recorder(module, {"map": maps[:, :1]})  # a single map has no other
+    torch.testing.assert_close(recorder.maps[2][0], maps[:, 0])
+    with pytest.raises(TrialError, match="has 3 maps"):
+        MapRecorder((4, 5), head=3)(module, {"map": maps})
 
 
 def test_uniform_maps_give_way_to_class_activation_and_keys_lie_on_their_grid():

@@ -96,6 +96,8 @@ def _model(data: LocalizationData, model: LocalizationModel, fillings: dict[str,
     return {
         "type": "LocalizingClassifier",
         "box": model.box,
+        "attention_head": model.head,
+        "lost_features": model.lost_features,
         "lost_patches": model.lost_patches,
         "parity": model.parity,
         "data_preprocessor": {

@@ -55,6 +55,12 @@ def scale_to_grid(boxes: np.ndarray, size: tuple[int, int], grid: tuple[int, int
     return (np.asarray(boxes, np.float64) * np.array(grid * 2, np.float64) / np.array(size * 2, np.float64)).astype(np.int64)
 
 
+def finite(score: np.ndarray) -> np.ndarray:
+    """A map as float64; zeros, which say nothing, if any of it is not finite (the convention of the WSOL evaluation)."""
+    score = np.asarray(score, np.float64)
+    return score if np.isfinite(score).all() else np.zeros_like(score)
+
+
 def normalize(score: np.ndarray, grid: tuple[int, int], extent: tuple[int, int] | None = None) -> np.ndarray:
     """A score map on an evaluation grid: bicubic, then min-max to [0, 1]; a constant or non-finite map becomes zeros.
 
@@ -68,9 +74,9 @@ def normalize(score: np.ndarray, grid: tuple[int, int], extent: tuple[int, int] 
     """
     import cv2
 
-    resized = cv2.resize(np.asarray(score, np.float64), extent or grid, interpolation=cv2.INTER_CUBIC)[: grid[1], : grid[0]]
+    resized = cv2.resize(finite(score), extent or grid, interpolation=cv2.INTER_CUBIC)[: grid[1], : grid[0]]
     low, high = resized.min(), resized.max()
-    if not (np.isfinite(low) and np.isfinite(high)) or low == high:
+    if low == high:
         return np.zeros_like(resized)
     shifted = resized - low
     return shifted / shifted.max()

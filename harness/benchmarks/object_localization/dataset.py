@@ -30,8 +30,8 @@ class CropPart:
 class LocalizationDataset(BaseDataset):
     """Pictures of any of the family's formats.
 
-    The test split is followed by the images that choose the threshold of CorLoc's box: they pass through the same
-    model, and the metric keeps them apart by ``calibration``.
+    The test split is followed by the images that choose the threshold of CorLoc's box, some of them for the second time
+    where it is the training split: they pass through the same model, and the metric keeps them apart by ``calibration``.
 
     Args:
         options: the benchmark's data options, without ``root``.

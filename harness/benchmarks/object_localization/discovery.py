@@ -1,6 +1,7 @@
 """One box per image: from a score map by a threshold or by its mass (DINO-seg), or from features alone (LOST).
 
 Boxes are extents: x1 and y1 lie one past the last cell. They are in cells of the map given; the caller scales them.
+Whatever the rule, a map of zeros says nothing and its box is the whole map; so does one that is not finite.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from harness.benchmarks.object_localization.boxes import iou_of_extents, to_grey
+from harness.benchmarks.object_localization.boxes import finite, iou_of_extents, to_grey
 
 THRESHOLDS = np.arange(0, 1, 0.01)
 """Candidates for the threshold of a single box, relative to a map's maximum."""
@@ -29,11 +30,11 @@ def box_at(score: np.ndarray, threshold: float) -> np.ndarray:
     """
     import cv2
 
-    grey = to_grey(score)
+    grey = to_grey(finite(score))
     mask = (grey > int(threshold * grey.max())).view(np.uint8)
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     if len(stats) == 1:
-        return np.array([0, 0, score.shape[1], score.shape[0]])
+        return _whole(score)
     left, top, width, height, _ = stats[1:][stats[1:, cv2.CC_STAT_AREA].argmax()].tolist()
     return np.array([left, top, left + width, top + height])
 
@@ -72,11 +73,13 @@ def dino_seg(attention: np.ndarray, *, mass: float = MASS, parity: bool = False)
     Returns:
         (4,) int64 x0 y0 x1 y1 in cells.
     """
-    flat = attention.ravel()
-    order = np.argsort(flat, kind="stable")
+    flat = finite(attention).ravel()
     total = flat.sum()
+    if total <= 0:
+        return _whole(attention)
+    order = np.argsort(flat, kind="stable")
     kept = np.empty(flat.size, bool)
-    kept[order] = np.cumsum(flat[order] / total if total > 0 else np.full(flat.size, 1 / flat.size)) > 1 - mass
+    kept[order] = np.cumsum(flat[order] / total) > 1 - mass
     labels, count = ndimage.label(kept.reshape(attention.shape))
     considered = count - 1 if parity else count
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1 : considered + 1]
@@ -103,7 +106,7 @@ def lost(features: np.ndarray, *, patches: int = 100, standardize: bool = True) 
         the box (4,) int64 x0 y0 x1 y1 in cells, and the votes (h, w).
     """
     _, height, width = features.shape
-    tokens = features.reshape(features.shape[0], -1).T.astype(np.float64)
+    tokens = finite(features).reshape(features.shape[0], -1).T
     if standardize:
         tokens = (tokens - tokens.mean()) / np.sqrt(tokens.var() + 1e-5)
     similarity = tokens @ tokens.T
@@ -115,9 +118,12 @@ def lost(features: np.ndarray, *, patches: int = 100, standardize: bool = True) 
     votes = similarity[candidates[similarity[seed, candidates] > 0]].sum(axis=0).reshape(height, width)
     labels, _ = ndimage.label(votes > 0)
     own = labels.ravel()[seed]
-    # all-zero features vote for nothing: the seed alone is left
-    mask = labels == own if own else np.arange(height * width).reshape(height, width) == seed
-    return _box(mask), votes
+    # a seed of zeros finds no voters
+    return _box(labels == own) if own else _whole(votes), votes
+
+
+def _whole(score: np.ndarray) -> np.ndarray:
+    return np.array([0, 0, score.shape[1], score.shape[0]])
 
 
 def _box(mask: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.errors import TrialError
 from harness.slots import observing
 
 CAM = "class activation"
@@ -22,9 +23,15 @@ _POOLING, _KEYS, _GATE, _QUERIES = "pooling attention", "key map", "spatial gate
 class MapRecorder:
     """Observer of one forward pass: the spatial maps that attention modules offer, last one first.
 
-    * ``map`` (B, M, H, W): the mean over its M maps (a pooling's attention, a spatial gate, a unary term);
+    * ``map`` (B, M, H, W): the mean over its M maps (a pooling's attention, a spatial gate, a unary term). Where that is
+      uniform although the maps are not, because they share the positions out evenly (the marginals of optimal transport),
+      the largest of the M maps at each position;
     * ``attention`` (B, heads, N_q, N_k): the mean over heads and queries, laid out on the grid of the keys, which is
       what each position receives; a leading class token is left out.
+
+    Args:
+        image: (H, W) of the model's input.
+        head: which of M maps or heads is taken instead of their mean; one alone is taken whatever its number.
 
     Attributes:
         maps: (B, h, w) and what it is, in the order of the forward pass: ``pooling attention``, ``key map`` (attention of
@@ -32,8 +39,9 @@ class MapRecorder:
         keys: (B, d, h, w) keys of the last attention that offered them, heads concatenated.
     """
 
-    def __init__(self, image: tuple[int, int]) -> None:
+    def __init__(self, image: tuple[int, int], head: int | None = None) -> None:
         self._image = image
+        self._head = head
         self._grids: dict[int, tuple[int, int]] = {}
         self.maps: list[tuple[Tensor, str]] = []
         self.keys: Tensor | None = None
@@ -47,13 +55,26 @@ class MapRecorder:
         grid = self._grids.get(id(module), self._image)
         spatial, attention, keys = (_value(values.get(key)) for key in ("map", "attention", "k"))
         if attention is not None:
-            laid_out = _on_grid(attention.float().mean(dim=(1, 2)), grid)
+            laid_out = _on_grid(self._one(module, attention).mean(dim=1), grid)
             if laid_out is not None:
                 self.maps.append((laid_out, _QUERIES))
         if spatial is not None:
-            self.maps.append((spatial.float().mean(dim=1), _kind(module, spatial)))
+            one = self._one(module, spatial)
+            if self._head is None:
+                one = torch.where(varies(one)[:, None, None], one, spatial.float().amax(dim=1))
+            self.maps.append((one, _kind(module, spatial)))
         if keys is not None and keys.ndim == 4:
             self.keys = _on_grid(keys.transpose(1, 2).flatten(2).transpose(1, 2), grid)
+
+    def _one(self, module: nn.Module, offered: Tensor) -> Tensor:
+        """The head that was asked for of (B, M, …), or the mean over all; (B, …)."""
+        count = offered.shape[1]
+        if self._head is None or count == 1:
+            return offered.float().mean(dim=1)
+        if self._head >= count:
+            name = getattr(type(module), "plugin_name", type(module).__name__)
+            raise TrialError(f"model.head is {self._head}, but '{name}' has {count} maps. Choose one of 0 to {count - 1}, or leave it out.")
+        return offered[:, self._head].float()
 
     def projected(self, _module: nn.Module, _inputs: Any, output: Tensor) -> None:
         """Forward hook of a linear layer that computes queries, keys and values: (B, N, 3d), keys in the middle."""
@@ -90,13 +111,14 @@ def _on_grid(tokens: Tensor, grid: tuple[int, int]) -> Tensor | None:
 
 
 @contextmanager
-def recording(model: nn.Module, image: tuple[int, int]) -> Iterator[MapRecorder]:
+def recording(model: nn.Module, image: tuple[int, int], head: int | None = None) -> Iterator[MapRecorder]:
     """Record what the plugins of ``model`` offer during the forward passes inside the block.
 
     Args:
         image: (H, W) of the model's input, the aspect ratio where a module's own grid is not known.
+        head: see :class:`MapRecorder`.
     """
-    recorder = MapRecorder(image)
+    recorder = MapRecorder(image, head)
     projection = last_projection(model.backbone)
     hooks = [] if projection is None else [projection.register_forward_hook(recorder.projected)]
     hooks += [m.register_forward_pre_hook(recorder.entered) for m in model.modules() if hasattr(type(m), "plugin_name")]
@@ -108,15 +130,20 @@ def recording(model: nn.Module, image: tuple[int, int]) -> Iterator[MapRecorder]
             hook.remove()
 
 
+def varies(maps: Tensor) -> Tensor:
+    """Whether each map of (B, H, W) differs between positions, by more than ``UNIFORM``; bool (B,)."""
+    low, high = maps.flatten(1).aminmax(dim=1)
+    # maps that are uniform by construction are not quite so: rounding, or iterations that end (optimal transport)
+    return high - low > UNIFORM * high.abs().clamp_min(low.abs())
+
+
 def own_maps(recorder: MapRecorder, batch: int) -> list[tuple[Tensor, str] | None]:
     """For each image the last map that varies over positions, and what it is; a uniform map says nothing."""
     chosen: list[tuple[Tensor, str] | None] = [None] * batch
     for values, name in recorder.maps:
         if values.shape[0] != batch:
             continue
-        low, high = values.flatten(1).aminmax(dim=1)
-        # maps that are uniform by construction are not quite so: rounding, or iterations that end (optimal transport)
-        for index in torch.nonzero(high - low > UNIFORM * high.abs().clamp_min(low.abs())).flatten().tolist():
+        for index in torch.nonzero(varies(values)).flatten().tolist():
             chosen[index] = (values[index], name)
     return chosen
 

@@ -31,8 +31,9 @@ class BoxMetric(BaseMetric):
 
     * ``maxboxaccv2`` and ``maxboxaccv2@δ``: all contours, the threshold best for the test set at each δ;
     * ``maxboxacc``: the largest contour at IoU 0.5; ``top1_loc``: the class is right too, at that threshold;
-    * ``corloc``: one box per image, IoU at least 0.5 at full resolution. Its threshold is chosen on images that are
-      no test images, unless the model gives the box itself;
+    * ``corloc``: one box per image, IoU at least 0.5 at full resolution. Unless the model gives the box itself, its
+      threshold is chosen on images of the training or validation split, which are scored images where training and test
+      split are the same (VOC, COCO20k); the note says how many;
     * ``top1``: the highest score belongs to a class of the image.
 
     Args:
@@ -60,13 +61,14 @@ class BoxMetric(BaseMetric):
             if sample["calibration"]:
                 truth = sample["boxes"] * np.tile((width, height) / image, 2)
                 hits = hits_per_threshold(score, truth) if sample["cell_box"] is None else None
-                self.results.append({"calibration": True, "hits": hits})
+                self.results.append({"calibration": True, "path": sample["img_path"], "hits": hits})
                 continue
             grey = to_grey(score)
             truth = scale_to_grid(sample["boxes"], tuple(image.tolist()), (width, height))
             self.results.append(
                 {
                     "calibration": False,
+                    "path": sample["img_path"],
                     "source": sample["map_source"],
                     "correct": int(sample["pred_score"].argmax()) in sample["gt_label"].tolist(),
                     "all": best_iou_per_level(grey, truth),
@@ -79,7 +81,7 @@ class BoxMetric(BaseMetric):
 
     def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
         test = [result for result in results if not result["calibration"]]
-        hits = [result["hits"] for result in results if result["calibration"] and result["hits"] is not None]
+        chosen_on = [result for result in results if result["calibration"] and result["hits"] is not None]
         every, largest, peaks, correct = (np.array([r[key] for r in test]) for key in ("all", "largest", "peak", "correct"))
         metrics, reached = {}, []
         for delta in DELTAS:
@@ -91,7 +93,7 @@ class BoxMetric(BaseMetric):
                 self.per_sample["best_iou"] = ious.astype(np.float32)
         classic = accuracy_curve(largest, peaks, self.taus, _HIT)
         located = self._at(largest, peaks, int(classic.argmax())) >= _HIT
-        threshold = calibrate(np.array(hits)) if hits else 0.0
+        threshold = calibrate(np.array([result["hits"] for result in chosen_on])) if chosen_on else 0.0
         single = np.array([_single_iou(result["single"], threshold) for result in test]) >= _HIT
         self.per_sample |= {
             "maxboxaccv2": (100 * np.mean(reached, axis=0)).astype(np.float32),
@@ -101,8 +103,12 @@ class BoxMetric(BaseMetric):
         sources = Counter(result["source"] for result in test)
         counts = [f"{name} ({count} images)" if len(sources) > 1 else name for name, count in sources.most_common()]
         self.notes = [MAP_NOTE + ", ".join(counts)]
-        if hits:
-            self.notes.append(f"corloc: threshold {threshold:.2f}, chosen on {len(hits)} images of the training or validation split")
+        if chosen_on:
+            scored = len({result["path"] for result in test} & {result["path"] for result in chosen_on})
+            origin = f", {scored} of which are scored too" if scored else ", none of which is scored"
+            self.notes.append(
+                f"corloc: threshold {threshold:.2f}, chosen on {len(chosen_on)} images of the training or validation split{origin}"
+            )
         return {
             "maxboxaccv2": float(np.mean([metrics[f"maxboxaccv2@{delta:g}"] for delta in DELTAS])),
             **metrics,
@@ -125,4 +131,4 @@ def _single_iou(sample: dict[str, Any], threshold: float) -> float:
         box = box_at(normalize(sample["score_map"], grid, sample["map_extent"]), threshold) * np.tile(image / grid, 2)
     else:
         box = sample["cell_box"] * np.tile(sample["map_extent"] * image / grid, 2)
-    return float(iou_of_extents(np.minimum(box, np.tile(image, 2))[None], sample["boxes"]).max())
+    return float(iou_of_extents(box[None], sample["boxes"]).max())

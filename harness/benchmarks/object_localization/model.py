@@ -11,6 +11,7 @@ from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from harness.benchmarks.object_localization.boxes import finite
 from harness.benchmarks.object_localization.discovery import dino_seg, lost
 from harness.benchmarks.object_localization.maps import CAM, class_activation, last_projection, own_maps, recording
 from harness.benchmarks.parts.frozen import FrozenBackbone
@@ -25,13 +26,26 @@ class LocalizingClassifier(ImageClassifier):
 
     Args:
         box: see ``LocalizationModel.box``.
+        attention_head: see ``LocalizationModel.head``.
+        lost_features: see ``LocalizationModel.lost_features``.
         lost_patches: see ``LocalizationModel.lost_patches``.
         parity: see ``LocalizationModel.parity``.
     """
 
-    def __init__(self, *args: Any, box: str = "map", lost_patches: int = 100, parity: bool = False, **kwargs: Any):
+    def __init__(
+        self,
+        *args: Any,
+        box: str = "map",
+        attention_head: int | None = None,
+        lost_features: str = "keys",
+        lost_patches: int = 100,
+        parity: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(*args, **kwargs)
         self.box = box
+        self.attention_head = attention_head
+        self.lost_features = lost_features
         self.lost_patches = lost_patches
         self.parity = parity
 
@@ -45,11 +59,12 @@ class LocalizingClassifier(ImageClassifier):
 
         hook = self.neck.method.register_forward_hook(keep)
         # the keys of a transformer are not among the features that a frozen backbone remembers
-        frozen = isinstance(self.backbone, FrozenBackbone) and self.box == "lost" and last_projection(self.backbone) is not None
+        wants_keys = self.box == "lost" and self.lost_features == "keys"
+        frozen = isinstance(self.backbone, FrozenBackbone) and wants_keys and last_projection(self.backbone) is not None
         try:
             if frozen:
                 self.backbone.caching = False
-            with recording(self, tuple(inputs.shape[-2:])) as recorder:
+            with recording(self, tuple(inputs.shape[-2:]), self.attention_head) as recorder:
                 feats = self.extract_feat(inputs)
         finally:
             hook.remove()
@@ -66,12 +81,15 @@ class LocalizingClassifier(ImageClassifier):
         offered = own_maps(recorder, len(inputs)) if self.box != "cam" else [None] * len(inputs)
         for index, sample in enumerate(predicted):
             values, source = offered[index] or (activation[index], CAM)
-            score, box = values.double().cpu().numpy(), None
+            score, box = finite(values.double().cpu().numpy()), None
             if self.box == "lost":
-                keys = recorder.keys is not None and len(recorder.keys) == len(inputs)
+                keys = wants_keys and recorder.keys is not None and len(recorder.keys) == len(inputs)
                 source = "LOST on keys" if keys else "LOST on features"
                 tokens = (recorder.keys if keys else features)[index].cpu().numpy()
                 box, score = lost(tokens, patches=self.lost_patches, standardize=not keys)
+                # as published, LOST's box ends with the image, that of DINO-seg with the padding
+                shape = np.array(sample.get("img_shape", inputs.shape[-2:])) / inputs.shape[-2:]
+                box = np.minimum(box, np.tile(shape * score.shape, 2)[::-1])
             elif self.box == "dino-seg":
                 # attention is a mass; class activation becomes one above its minimum
                 box = dino_seg(score - min(score.min(), 0.0), parity=self.parity)

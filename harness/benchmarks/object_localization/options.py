@@ -29,7 +29,8 @@ class LocalizationData(DataOptions):
     augment: Literal["none", "crop-flip"] = "none"
     """``crop-flip``: training images are resized to 8/7 of ``size``, cropped at random and mirrored."""
     calibrate: int = Field(default=100, ge=1)
-    """How many training images with boxes choose the threshold of the single box that CorLoc scores."""
+    """How many training images with boxes choose the threshold of the single box that CorLoc scores; scored images, too, where
+    training and test split are the same."""
 
     @property
     def class_count(self) -> int:
@@ -105,7 +106,10 @@ class VocXmlData(LocalizationData):
 
 
 class VocDevkitData(VocXmlData):
-    """VOC2007 or VOC2012 as distributed; CorLoc is measured on the images that were trained on (trainval)."""
+    """VOC2007 or VOC2012 as distributed; CorLoc is measured on the images that were trained on (trainval).
+
+    So the images that choose the threshold of CorLoc's box are scored, too; ``box: lost`` and ``dino-seg`` need none.
+    """
 
     format: Literal["voc"]
     classes: Names = VOC_CLASSES
@@ -208,6 +212,11 @@ class LocalizationModel(ModelOptions):
     """Where CorLoc's box comes from. ``map``: the method's own attention, class activation where it has none;
     ``cam``: always class activation; ``dino-seg``: as ``map``, the component that holds 60 % of the mass;
     ``lost``: the features alone. MaxBoxAcc scores the map (``cam``: class activation), LOST's votes for ``lost``."""
+    head: int | None = Field(default=None, ge=0)
+    """Which head's or vector's map is taken, counted from 0; by default what all have in common. 4 is that of valeoai/LOST for
+    DINO-seg. A method with a single map has no choice (0 in billpsomas/simpool)."""
+    lost_features: Literal["keys", "last"] = "keys"
+    """What LOST compares: the keys of the last attention where there are any (valeoai/LOST), or the last feature map."""
     lost_patches: int = Field(default=100, ge=1)
     """How many patches of the lowest degree may join LOST's seed."""
     parity: bool = False

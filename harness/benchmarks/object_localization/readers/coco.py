@@ -1,4 +1,4 @@
-"""COCO instances, for CorLoc (COCO20k is a list of files of train2014)."""
+"""COCO instances, for CorLoc (COCO20k is a list of files of train2014); corners are rounded as in valeoai/LOST."""
 
 from __future__ import annotations
 
@@ -76,7 +76,12 @@ def _box(corners: Any, where: str, listing: Listing) -> Box | None:
     except (TypeError, ValueError):
         listing.add(where, f"the bbox is not x, y, width, height: {str(corners)[:60]}", "correct or delete the annotation")
         return None
-    return listing.box(where, [x, y, x + width, y + height])
+    box = listing.box(where, [x, y, x + width, y + height])
+    if box is None:
+        return None
+    # to whole pixels, as the reference of CorLoc does (extract_gt_COCO of valeoai/LOST); one thinner than half a pixel may lose its area
+    x0, y0, x1, y1 = (float(round(corner)) for corner in box)
+    return x0, y0, x1, y1
 
 
 def _chosen(root: Path, split: CocoSplit, images: list[Any], listing: Listing) -> list[dict[str, Any]]:

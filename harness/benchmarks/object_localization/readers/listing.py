@@ -53,7 +53,8 @@ def read(root: Path, data: LocalizationData, role: Role) -> list[Picture]:
     """The pictures of one split.
 
     * ``train``: those with a label; where there is a single class, also a background crop of each.
-    * ``calibration``: at most ``data.calibrate``, evenly spaced, that choose the threshold of CorLoc's box.
+    * ``calibration``: at most ``data.calibrate`` of the training split (or of one of their own), evenly spaced, that choose
+      the threshold of CorLoc's box. They are test images, too, where both splits are the same.
     * ``test``: those with a box.
 
     Raises:
