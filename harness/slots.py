@@ -65,7 +65,7 @@ class Position:
     Attributes:
         additive: (N, D), added to the inputs of the query and key projections, never to the values.
         bias: (heads, N, N), added to the attention logits.
-        rotate: maps per-head queries or keys (B, heads, N, d_h) to the same shape.
+        rotate: maps per-head queries or keys (B, heads, N, d_h) to the same shape; a rotation, or a scale.
     """
 
     additive: Tensor | None = None

@@ -152,13 +152,13 @@ class FeedForwardLayer(nn.Module):
     cross-attention only.
 
     Formula:
-        x ← x + drop(W_2 drop(GELU(W_1 LN x)))
+        x ← x + drop(W_2 drop(GELU(W_1 LN x))), with ``keep_norm`` after x ← x + drop(LN_1 x)
 
     Shapes:
         (B, N, d) and the position of its N tokens → (B, N, d).
 
     Parameters:
-        2df + f + d + 2d, that is 4d² + 6d fewer than :class:`EncoderLayer`.
+        2df + f + d + 2d, that is 4d² + 6d fewer than :class:`EncoderLayer`; 2d more with ``keep_norm``.
 
     Map:
         None: nothing attends in the encoder.
@@ -172,10 +172,12 @@ class FeedForwardLayer(nn.Module):
         ffn_dim: hidden width f.
         dropout: of the hidden units and the residual branch.
         depth: no effect.
+        keep_norm: the other reading of "skip": only the attention goes, LN_1 and the residual branch stay.
     """
 
-    def __init__(self, dim: int, heads: int, ffn_dim: int, dropout: float = 0.1, depth: int = 6):
+    def __init__(self, dim: int, heads: int, ffn_dim: int, dropout: float = 0.1, depth: int = 6, keep_norm: bool = False):
         super().__init__()
+        self.norm1 = nn.LayerNorm(dim) if keep_norm else None
         self.norm = nn.LayerNorm(dim)
         self.expand = nn.Linear(dim, ffn_dim)
         self.contract = nn.Linear(ffn_dim, dim)
@@ -185,4 +187,6 @@ class FeedForwardLayer(nn.Module):
 
     def forward(self, x: Tensor, position: Position) -> Tensor:
         """(B, N, d) -> (B, N, d); ``position`` is not used."""
+        if self.norm1 is not None:
+            x = x + self.drop(self.norm1(x))
         return x + self.drop(self.contract(self.drop(F.gelu(self.expand(self.norm(x))))))

@@ -14,7 +14,7 @@ from harness.slots import attention_method
 
 
 class SpectralScale(nn.Module):
-    """Parametrization W -> scale * W / sigma(W), sigma the largest singular value, with scale = sigma(W_0) at first.
+    """Parametrization W -> scale * W / sigma(W), sigma the largest singular value.
 
     The singular vectors u, v start from the exact decomposition and follow W by one power iteration per training
     pass. The iteration is outside the graph; gradients flow through sigma = u^T W v. Always in float32: under
@@ -22,15 +22,16 @@ class SpectralScale(nn.Module):
 
     Args:
         weight: (out, in), the initial matrix.
-        learned: whether the scale is a parameter or stays at sigma(W_0).
+        learned: whether the scale is a parameter or stays as it starts.
+        start: the scale at first; sigma(W_0), which leaves W_0 as it is, if not given.
     """
 
-    def __init__(self, weight: Tensor, *, learned: bool):
+    def __init__(self, weight: Tensor, *, learned: bool, start: float | None = None):
         super().__init__()
         u, s, vh = torch.linalg.svd(weight.detach().float(), full_matrices=False)
         self.register_buffer("u", u[:, 0].clone())
         self.register_buffer("v", vh[0].clone())
-        scale = s[0].clone()
+        scale = s[0].clone() if start is None else torch.tensor(start)
         if learned:
             self.scale = nn.Parameter(scale)
         else:
@@ -101,8 +102,7 @@ class ImprovedSpectralNormLayer(EncoderLayer):
 class SigmaReparamLayer(EncoderLayer):
     """Encoder layer with σ-reparametrisation: each matrix has a learned spectral norm.
 
-    γ is a scalar per matrix that starts at σ(W_0), so that Ŵ = W at first (the authors' code; γ = 1 is often quoted). It keeps
-    the attention's entropy from collapsing.
+    γ is a scalar per matrix. It keeps the attention's entropy from collapsing.
 
     Formula:
         Ŵ = γ W / σ(W), σ the largest singular value
@@ -124,6 +124,7 @@ class SigmaReparamLayer(EncoderLayer):
         matrices: ``all`` six of the layer, or the four of the ``attention``.
         init: ``xavier`` as the host model, or ``trunc-normal`` (std 0.02) as the authors' code.
         keep_norm: False replaces the layer's normalisation by identity, as the authors' vision code does.
+        gamma: where γ starts: ``sigma`` at σ(W_0), so that Ŵ = W at first (the authors' code), or at ``one`` (as often quoted).
     """
 
     def __init__(
@@ -136,11 +137,13 @@ class SigmaReparamLayer(EncoderLayer):
         matrices: Literal["all", "attention"] = "all",
         init: Literal["xavier", "trunc-normal"] = "xavier",
         keep_norm: bool = True,
+        gamma: Literal["sigma", "one"] = "sigma",
     ):
         super().__init__(dim, heads, ffn_dim, dropout, depth)
         if not keep_norm:
             self.norm1, self.norm2 = nn.Identity(), nn.Identity()
+        start = None if gamma == "sigma" else 1.0
         for linear in _linears(self, matrices):
             if init == "trunc-normal":
                 nn.init.trunc_normal_(linear.weight, std=0.02)
-            parametrize.register_parametrization(linear, "weight", SpectralScale(linear.weight, learned=True))
+            parametrize.register_parametrization(linear, "weight", SpectralScale(linear.weight, learned=True, start=start))

@@ -27,7 +27,7 @@ def bucket(offset: Tensor, buckets: int, max_distance: int) -> Tensor:
 class T5RelativePosition(nn.Module):
     """Learned bias per head and bucketed relative position, for rows and columns apart.
 
-    One table for all layers, zero at first. T5 itself is one-dimensional and omits 1/√d_h.
+    One table for all layers, zero at first. T5 itself is one-dimensional.
 
     Formula:
         b_a(i, j) = R_a[bucket(y_j − y_i)] + C_a[bucket(x_j − x_i)], added to q · k / √d_h of head a
@@ -50,13 +50,14 @@ class T5RelativePosition(nn.Module):
         heads: number of heads.
         buckets: of relative positions, both signs together; a multiple of 4.
         max_distance: from which on all offsets share a bucket.
+        scaled: whether q · k is divided by √d_h, as in the host; T5 itself (False) does not.
     """
 
-    def __init__(self, dim: int, heads: int, buckets: int = 32, max_distance: int = 128):
+    def __init__(self, dim: int, heads: int, buckets: int = 32, max_distance: int = 128, scaled: bool = True):
         super().__init__()
         if buckets % 4 or max_distance <= buckets // 4:
             raise ValueError(f"buckets ({buckets}) must be a multiple of 4 and max_distance ({max_distance}) above a quarter of them")
-        self.buckets, self.max_distance = buckets, max_distance
+        self.buckets, self.max_distance, self.scaled = buckets, max_distance, scaled
         self.row = nn.Parameter(torch.zeros(heads, buckets))
         self.column = nn.Parameter(torch.zeros(heads, buckets))
 
@@ -68,7 +69,9 @@ class T5RelativePosition(nn.Module):
         """The bias (heads, h w, h w) of a map of h rows and w columns."""
         rows, columns = self._table(self.row, h), self._table(self.column, w)
         bias = rows[:, :, None, :, None] + columns[:, None, :, None, :]
-        return Position(bias=bias.flatten(3, 4).flatten(1, 2))
+        # √d_h of the host is taken back, half of it from the queries and half from the keys
+        unscale = None if self.scaled else lambda t: t * t.shape[-1] ** 0.25
+        return Position(bias=bias.flatten(3, 4).flatten(1, 2), rotate=unscale)
 
 
 @attention_method("rotary-pe", slot="position_encoding")

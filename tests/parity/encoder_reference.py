@@ -72,8 +72,13 @@ def encoder_layer(x: Tensor, position: Position, state: State, heads: int, resid
 
 
 def feed_forward_layer(x: Tensor, position: Position, state: State, heads: int) -> Tensor:
-    """The layer without self-attention."""
-    return torch.stack([torch.stack([t + _feed_forward(state, _layer_norm(state, "norm", t)) for t in tokens]) for tokens in x])
+    """The layer without self-attention; LN_1 on a residual branch of its own, where there is one."""
+
+    def image(tokens: Tensor) -> Tensor:
+        after = [t + _layer_norm(state, "norm1", t) for t in tokens] if "norm1.weight" in state else tokens
+        return torch.stack([t + _feed_forward(state, _layer_norm(state, "norm", t)) for t in after])
+
+    return torch.stack([image(tokens) for tokens in x])
 
 
 def learnable(h: int, w: int, state: State, start: int = 1) -> Tensor:

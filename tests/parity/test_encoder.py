@@ -43,12 +43,14 @@ class Proof:
 PROOFS = {
     "encoder-layer": Proof(reference.encoder_layer),
     "inv-sqrt-l-scaling": Proof(partial(reference.encoder_layer, residual=1 / math.sqrt(DEPTH))),
-    "no-encoder-self-attention": Proof(reference.feed_forward_layer, lambda d, f: full(d, f) - (4 * d * d + 6 * d), attends=False),
+    "no-encoder-self-attention": Proof(
+        reference.feed_forward_layer, lambda d, f: full(d, f) - (4 * d * d + 6 * d), attends=False, variants=({"keep_norm": True},)
+    ),
     "improved-sn": Proof(reference.encoder_layer, variants=({"matrices": "attention"},)),
     "sigma-reparam": Proof(
         reference.encoder_layer,
         lambda d, f: full(d, f) + 6,
-        variants=({"keep_norm": False, "init": "trunc-normal"}, {"matrices": "attention"}),
+        variants=({"keep_norm": False, "init": "trunc-normal"}, {"matrices": "attention"}, {"gamma": "one"}),
     ),
 }
 VARIANTS = [(name, options) for name, proof in PROOFS.items() for options in ({}, *proof.variants)]
@@ -190,6 +192,12 @@ def test_spectral_norm(name, learned):
     stored = torch.stack([linear.parametrizations.weight[0].scale.detach().double() for linear in linears(layer)])
     torch.testing.assert_close(spectral_norms(layer), stored, rtol=1e-4, atol=0)
     assert torch.allclose(stored, first, rtol=1e-6) is not learned
+
+
+def test_gamma_may_start_at_one():
+    layer = slots.build("sigma-reparam", {"gamma": "one"}, dim=16, ffn_dim=12, **SIZES)
+    torch.testing.assert_close(spectral_norms(layer), torch.ones(6, dtype=torch.float64))
+    assert all(linear.parametrizations.weight[0].scale.requires_grad for linear in linears(layer))
 
 
 def test_inverse_sqrt_depth_shrinks_both_branches():

@@ -94,6 +94,22 @@ def test_t5_equals_the_formula():
         torch.testing.assert_close(value.grad.double(), state[key].grad, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("scaled", [True, False])
+def test_t5_with_and_without_the_root_of_the_width(scaled):
+    """Raffel et al. leave 1/√d_h out; the host's layer divides by it."""
+    from harness_plugins.encoder.layer import SelfAttention
+
+    position = build("t5-relative-pe", scaled=scaled)(H, W)
+    torch.manual_seed(0)
+    attention, x, offered = SelfAttention(DIM, HEADS).eval(), sample(2, H * W, DIM), {}
+    with slots.observing(lambda _module, values: offered.update(values)):
+        output = attention(x, position)
+    q, k, v = (linear(x).unflatten(-1, (HEADS, -1)).transpose(1, 2) for linear in (attention.query, attention.key, attention.value))
+    weights = (q @ k.mT / ((DIM // HEADS) ** 0.5 if scaled else 1) + position.bias).softmax(-1)
+    torch.testing.assert_close(offered["attention"](), weights)
+    torch.testing.assert_close(output, attention.out((weights @ v).transpose(1, 2).flatten(2)))
+
+
 def test_t5_buckets():
     from harness_plugins.position.relative import bucket
 
