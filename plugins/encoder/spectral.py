@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from harness_plugins.encoder.layer import EncoderLayer
+from harness_plugins.pooling.frame import one_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
@@ -60,7 +61,7 @@ class SpectralScale(nn.Module):
 def _linears(layer: EncoderLayer, matrices: str) -> list[nn.Linear]:
     attention = layer.attention
     projections = [attention.query, attention.key, attention.value, attention.out]
-    return projections + ([layer.expand, layer.contract] if matrices == "all" else [])
+    return projections + ([layer.expand, layer.contract] if one_of("matrices", matrices, ("all", "attention")) == "all" else [])
 
 
 @attention_method("improved-sn", slot="encoder_attention")
@@ -142,8 +143,8 @@ class SigmaReparamLayer(EncoderLayer):
         super().__init__(dim, heads, ffn_dim, dropout, depth)
         if not keep_norm:
             self.norm1, self.norm2 = nn.Identity(), nn.Identity()
-        start = None if gamma == "sigma" else 1.0
+        start = None if one_of("gamma", gamma, ("sigma", "one")) == "sigma" else 1.0
         for linear in _linears(self, matrices):
-            if init == "trunc-normal":
+            if one_of("init", init, ("xavier", "trunc-normal")) == "trunc-normal":
                 nn.init.trunc_normal_(linear.weight, std=0.02)
             parametrize.register_parametrization(linear, "weight", SpectralScale(linear.weight, learned=True, start=start))

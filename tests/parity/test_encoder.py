@@ -194,6 +194,12 @@ def test_spectral_norm(name, learned):
     assert torch.allclose(stored, first, rtol=1e-6) is not learned
 
 
+@pytest.mark.parametrize("option", ["matrices", "init", "gamma"])
+def test_unknown_choices_are_refused(option):
+    with pytest.raises(ValueError, match=option):
+        slots.registry().get("sigma-reparam")(dim=16, heads=4, ffn_dim=12, **{option: "some"})
+
+
 def test_gamma_may_start_at_one():
     layer = slots.build("sigma-reparam", {"gamma": "one"}, dim=16, ffn_dim=12, **SIZES)
     torch.testing.assert_close(spectral_norms(layer), torch.ones(6, dtype=torch.float64))
