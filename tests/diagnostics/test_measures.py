@@ -97,7 +97,8 @@ class Largest(TorchDispatchMode):
 def test_a_matrix_is_worked_on_by_rows_and_never_copied(measure, monkeypatch):
     torch.manual_seed(0)
     attention = (3 * torch.randn(1, 1, 40, 40)).softmax(-1)
-    inputs = {"cosine_distance": (attention[:, 0],), "within_category_mass": (attention, torch.randint(3, (1, 40)))}.get(measure, (attention,))
+    labels = torch.randint(3, (1, 40))
+    inputs = {"entropy": (attention,), "cosine_distance": (attention[:, 0],), "within_category_mass": (attention, labels)}[measure]
     whole = getattr(measures, measure)(*inputs)
     monkeypatch.setattr(measures, "_ROWS", 8)
     with Largest(*inputs) as largest:
