@@ -30,7 +30,7 @@ from harness.catalog.plugins import discover, load_plugins
 SIZES, WIDTHS = (14, 56, 128), (64, 256, 1024)
 IMAGES = 64
 """Rows of attention that a masking strategy gets at a time."""
-ELEMENTS = {"cpu": 2**20, "cuda": 2**24}
+ELEMENTS = {"cpu": 2**19, "cuda": 2**24}
 """A batch is as large as fits this many values, at most 16 images on a CPU and 64 on a GPU, and at least one."""
 RATE = {"cpu": 5e10, "cuda": 1e13}
 """Operations a second and core (or GPU) at which the time of a plain pass is guessed, to leave out the longest."""
@@ -71,11 +71,11 @@ def batch_of(row: str, slot: str, size: int, d: int, device: str, options: argpa
         return 0, f"the plain form would need {needed / 2**30:.0f} GB"
     kind = torch.device(device).type
     batch = max(1, min(16 if kind == "cpu" else 64, ELEMENTS[kind] // (d * positions), int(options.memory * 2**30 // max(needed, 1))))
-    if peer.matrices:
-        # two products forward and four backward; queries and keys are half as wide in most blocks, as wide in the encoder
-        seconds = 14 * positions**2 * d * batch / RATE[kind] / (options.threads if kind == "cpu" else 1)
-        if seconds > options.longest:
-            return 0, f"one plain pass would take about {seconds:.0f} s"
+    # a backward pass is two forward ones; queries and keys are half as wide in most blocks, as wide in the encoder
+    operations = 3 * batch * positions * d * (d * peer.dense + (4 * positions if peer.matrices else 0))
+    seconds = operations / RATE[kind] / (options.threads if kind == "cpu" else 1)
+    if seconds > options.longest:
+        return 0, f"one plain pass would take about {seconds:.0f} s"
     return batch, ""
 
 
@@ -132,9 +132,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="14² and 56² at d = 64, 0.2 s a row: a look, not a measurement")
     parser.add_argument("--device", action="append", metavar="NAME", help="cpu or cuda; both where there is a GPU")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU; at 1 the processor's own time counts (default 1)")
-    parser.add_argument("--seconds", type=float, default=0.5, help="for the repeats of a row, all sides together (default 0.5)")
+    parser.add_argument("--seconds", type=float, default=0.3, help="for the repeats of a row, all sides together (default 0.3)")
     parser.add_argument("--memory", type=float, default=8.0, metavar="GB", help="leave out rows whose plain form needs more (default 8)")
-    parser.add_argument("--longest", type=float, default=15.0, metavar="S", help="leave out rows with longer plain passes (default 15)")
+    parser.add_argument("--longest", type=float, default=6.0, metavar="S", help="leave out rows with longer plain passes (default 6)")
     parser.add_argument("--markdown", action="store_true", help="print the table as in docs/performance.md")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="replace the table between the markers of this page")
     options = parser.parse_args()

@@ -119,9 +119,9 @@ def psanet(m: nn.Module, x: Tensor) -> Tensor:
 
 
 PEERS = {
-    "ocnet": Peer(ocnet, shipped, matrices=4),
-    "danet": Peer(danet, shipped, matrices=4),
-    "ann": Peer(ann, shipped),
-    "isanet": Peer(isanet, shipped),
-    "psanet": Peer(psanet, matrices=1),
+    "ocnet": Peer(ocnet, shipped, matrices=4, dense=8),
+    "danet": Peer(danet, shipped, matrices=4, dense=7),
+    "ann": Peer(ann, shipped, dense=8),
+    "isanet": Peer(isanet, shipped, dense=18),
+    "psanet": Peer(psanet, dense=37),
 }

@@ -156,12 +156,12 @@ def _shipped(m: nn.Module, channels: int) -> nn.Module:
 
 
 PEERS = {
-    "mst-multi-scene-transformer": Peer(learned, _shipped, matrices=4),
-    "mst-no-encoder-sa": Peer(without_attention, same=True),
-    "improved-sn": Peer(learned, matrices=4),
-    "inv-sqrt-l-scaling": Peer(learned, matrices=4),
-    "sigma-reparam": Peer(learned, matrices=4),
-    "t5-relative-pe": Peer(t5, matrices=8),
-    "rotary-pe": Peer(rotary, matrices=4),
+    "mst-multi-scene-transformer": Peer(learned, _shipped, matrices=4, dense=12),
+    "mst-no-encoder-sa": Peer(without_attention, same=True, dense=4),
+    "improved-sn": Peer(learned, matrices=4, dense=12),
+    "inv-sqrt-l-scaling": Peer(learned, matrices=4, dense=12),
+    "sigma-reparam": Peer(learned, matrices=4, dense=12),
+    "t5-relative-pe": Peer(t5, matrices=8, dense=12),
+    "rotary-pe": Peer(rotary, matrices=4, dense=12),
     "qk-alignment-loss": Peer(alignment, same=True),
 }

@@ -18,6 +18,8 @@ class Peer:
     """OpenMMLab's module with the parameters of ``module``, of width d, where OpenMMLab ships the method."""
     matrices: int = 0
     """How many N x N matrices, one per head, the plain form holds at once; 0 where its formula has none."""
+    dense: int = 0
+    """Operations of its projections at each position of a forward pass, in d²; to guess the time, so that small ones are left out."""
     window: int = 0
     """How many copies of the map the plain form makes."""
     method: str = ""
