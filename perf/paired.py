@@ -16,8 +16,8 @@ from torch.profiler import ProfilerActivity, profile
 
 Step = Callable[[], None]
 
-ENOUGH = 0.3
-"""Seconds from which one pass has no noise worth a second look."""
+ENOUGH, LONG = 0.3, 1.0
+"""Seconds from which one pass has so little noise that two are enough, and that the one for its memory is."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,17 @@ def peak_bytes(step: Step, cuda: bool) -> int:
 def compare(sides: list[Step], *, cuda: bool, budget: float = 1.0, least: int = 3) -> list[Ratio]:
     """The first side against each of the others.
 
-    The sides run in turns, each round in the reverse order of the last, for about ``budget`` seconds and at least ``least``
-    rounds; passes of more than :data:`ENOUGH` seconds run twice, the first time for their memory too. A ratio is taken
-    within each round, so that what the machine does meanwhile meets both sides, and the median over the rounds counts.
+    Each side runs once for its memory. Then all run in turns, each round in the reverse order of the last, for about ``budget``
+    seconds and at least ``least`` rounds, or one of passes longer than :data:`ENOUGH`; where every pass is longer than :data:`LONG`,
+    the first is the one round. A ratio is taken within each round, so that what the machine does meanwhile meets both sides, and the
+    median over the rounds counts.
     """
-    memory, warm = [], []
-    for step in sides:
-        start = time.perf_counter()
-        memory.append(peak_bytes(step, cuda))
-        warm.append(time.perf_counter() - start)
-    rounds = 1 if min(warm) > ENOUGH else least
+    memory: list[int] = []
+    first = [seconds(lambda step=step: memory.append(peak_bytes(step, cuda)), cuda) for step in sides]
     times: list[list[float]] = [[] for _ in sides]
+    if min(first) > LONG:
+        times = [[spent] for spent in first]
+    rounds = 1 if min(first) > ENOUGH else least
     while len(times[0]) < rounds or sum(map(sum, times)) < budget:
         order = list(zip(sides, times, strict=True))
         for step, log in order if len(times[0]) % 2 else reversed(order):

@@ -76,6 +76,8 @@ def learned(m: InLayer, x: Tensor) -> Tensor:
 
 
 def without_attention(m: InLayer, x: Tensor) -> Tensor:
+    # the encoder hands it over, whether the layer uses it or not
+    m.encoding(*x.shape[2:])
     x = _tokens(x)
     return x + _feed_forward(m.layer, m.layer.norm(x))
 

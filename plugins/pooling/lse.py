@@ -49,7 +49,13 @@ class LogSumExpPooling(Pooling):
         with torch.autocast(x.device.type, enabled=False):
             x = full(x.flatten(2))
             with torch.no_grad():
-                low, high = x.aminmax(dim=-1, keepdim=True)
-                # the larger of the two exponents; a learned r changes its sign without a wait for the device
-                c = torch.maximum(low * self.r, high * self.r) / self.r
+                c = self._extreme(x)
             return c.squeeze(-1) + ((x - c) * self.r).exp_().mean(-1).log() / self.r
+
+    def _extreme(self, x: Tensor) -> Tensor:
+        """The x of the largest exponent r x of each channel, (B, C, N) → (B, C, 1)."""
+        if isinstance(self.r, float):
+            return x.amax(-1, keepdim=True) if self.r > 0 else x.amin(-1, keepdim=True)
+        low, high = x.aminmax(dim=-1, keepdim=True)
+        # a learned r changes its sign without a wait for the device
+        return torch.maximum(low * self.r, high * self.r) / self.r
