@@ -42,7 +42,7 @@ def benchmarks(family: str | None, as_json: bool) -> None:
     """Datasets with a model, a schedule and metrics; synthetic ones are generated."""
     from harness.catalog.listing import list_benchmarks
 
-    rows = list_benchmarks(family)
+    rows = list_benchmarks(family, validated=as_json)
     if as_json:
         print_json({"rows": rows})
         return
