@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
-
 
 def home() -> Path:
     """The folder with ``registry.yaml``, ``plugins/``, ``dashboard/`` and ``results/``.
@@ -19,7 +17,11 @@ def home() -> Path:
 
 def cache_dir() -> Path:
     """Generated datasets and extracted features (``HARNESS_CACHE``); safe to delete at any time."""
-    return Path(os.environ.get("HARNESS_CACHE") or platformdirs.user_cache_dir("attention-harness"))
+    if given := os.environ.get("HARNESS_CACHE"):
+        return Path(given)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("attention-harness"))
 
 
 def default_database() -> str:

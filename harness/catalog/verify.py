@@ -39,7 +39,7 @@ def _installed(name: str) -> str:
 
 
 def _key(file: PluginFile) -> str:
-    parts = [__version__, _installed("torch"), _installed("mmengine"), file_digest(file.path)]
+    parts = [__version__, _installed("torch"), _installed("mmengine"), file_digest(file.path, whole=True)]
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 
