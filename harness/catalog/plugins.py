@@ -14,6 +14,7 @@ import importlib.util
 import sys
 import types
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -169,23 +170,24 @@ def load_plugins(names: set[str], files: list[PluginFile]) -> None:
 def _imports(path: Path) -> set[Path]:
     """Other shipped plugin files that a plugin file imports."""
     root = paths.home() / "plugins"
+    candidates = (root.joinpath(*module.split(".")[1:]).with_suffix(".py") for module in _plugin_modules(path.read_bytes()))
+    return {candidate for candidate in candidates if candidate.is_file()}
+
+
+@lru_cache(maxsize=256)
+def _plugin_modules(source: bytes) -> frozenset[str]:
+    """Names that a source imports from the shipped plugins, modules and what they hold alike; asked for each trial of a plan."""
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = ast.parse(source)
     except UNPARSABLE:
-        return set()
-    found = set()
+        return frozenset()
+    found: set[str] = set()
     for node in ast.walk(tree):
-        modules = []
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        for module in modules:
-            if module.startswith(PACKAGE + "."):
-                candidate = root.joinpath(*module.split(".")[1:]).with_suffix(".py")
-                if candidate.is_file():
-                    found.add(candidate)
-    return found
+            found |= {alias.name for alias in node.names}
+    return frozenset(module for module in found if module.startswith(PACKAGE + "."))
 
 
 def file_digest(path: Path, *, whole: bool = False) -> str:

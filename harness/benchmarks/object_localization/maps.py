@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.diagnostics.grids import fitting, plugins
 from harness.errors import TrialError
 from harness.slots import observing
 
@@ -103,10 +103,8 @@ def _value(offered: Any) -> Tensor | None:
 def _on_grid(tokens: Tensor, grid: tuple[int, int]) -> Tensor | None:
     """(…, N) as (…, h, w) in the aspect ratio of ``grid``; ``None`` where N tokens fill no such grid."""
     for skipped in (0, 1):  # 1: a class token in front
-        count = tokens.shape[-1] - skipped
-        height = round(math.sqrt(count * grid[0] / grid[1]))
-        if height and count % height == 0 and abs(count // height - height * grid[1] / grid[0]) < 1:
-            return tokens[..., skipped:].unflatten(-1, (height, count // height))
+        if laid_out := fitting(tokens.shape[-1] - skipped, *grid):
+            return tokens[..., skipped:].unflatten(-1, laid_out)
     return None
 
 
@@ -121,7 +119,7 @@ def recording(model: nn.Module, image: tuple[int, int], head: int | None = None)
     recorder = MapRecorder(image, head)
     projection = last_projection(model.backbone)
     hooks = [] if projection is None else [projection.register_forward_hook(recorder.projected)]
-    hooks += [m.register_forward_pre_hook(recorder.entered) for m in model.modules() if hasattr(type(m), "plugin_name")]
+    hooks += [m.register_forward_pre_hook(recorder.entered) for m in plugins(model)]
     try:
         with observing(recorder):
             yield recorder
