@@ -177,6 +177,8 @@ def _imports(path: Path) -> set[Path]:
 @lru_cache(maxsize=256)
 def _plugin_modules(source: bytes) -> frozenset[str]:
     """Names that a source imports from the shipped plugins, modules and what they hold alike; asked for each trial of a plan."""
+    if PACKAGE.encode() not in source:
+        return frozenset()
     try:
         tree = ast.parse(source)
     except UNPARSABLE:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def _store() -> Path:
     return paths.cache_dir() / "plugin-verdicts.json"
 
 
+@cache
 def _installed(name: str) -> str:
     try:
         return version(name)
