@@ -11,7 +11,6 @@ from harness.catalog.adopt import adopt
 from harness.catalog.load import load_catalog
 from harness.catalog.plugins import discover
 from harness.catalog.schema import Benchmark
-from harness.catalog.verify import verdicts
 from harness.errors import HarnessError
 
 
@@ -96,6 +95,8 @@ def list_plugins(
         extra: files given with ``--plugin``.
         on_check: see :func:`harness.catalog.verify.verdicts`.
     """
+    from harness.catalog.verify import verdicts  # here: what it needs to start a process slows every other list
+
     files = discover(tuple(extra))
     offered = benchmarks.family(family).slots if family else None
     faults = verdicts(files, on_check)

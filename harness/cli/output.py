@@ -73,7 +73,10 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: 
 
 def _lines(row: Sequence[str], widths: Sequence[int], right: Sequence[str], columns: Sequence[str]) -> list[str]:
     """A row's cells, folded to their columns' widths, as lines of text."""
-    folded = [textwrap.wrap(cell, width) if width else [] for cell, width in zip(row, widths, strict=True)]
+    folded = [
+        [cell] if len(cell) <= width and cell.isprintable() else textwrap.wrap(cell, width)  # most cells fit
+        for cell, width in zip(row, widths, strict=True)
+    ]
     padded = []
     for parts in zip_longest(*folded, fillvalue=""):
         aligned = (
