@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from itertools import pairwise
 from pathlib import Path
 
 from harness import benchmarks
@@ -45,7 +46,7 @@ def field_docs(cls: type) -> dict[str, str]:
         if not (isinstance(base, type) and issubclass(base, Options)):
             continue
         body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0].body
-        for field, text in zip(body, body[1:], strict=False):
+        for field, text in pairwise(body):
             if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
                 found[field.target.id] = " ".join(str(text.value.value).split())
     return found

@@ -17,7 +17,7 @@ from torch import Tensor
 from harness import slots
 from harness.catalog import Method, load_catalog
 from harness.catalog.plugins import discover, load, owners
-from harness.diagnostics.pictures import overlay
+from harness.diagnostics.pictures import overlays
 from harness.openmmlab import setup
 
 FOLDER = Path(__file__).parent / "pictures" / "methods"
@@ -71,7 +71,7 @@ def draw(titled: dict[str, list[np.ndarray]], seen: Scenes, *, grey: bool = Fals
                 kept = cv2.resize(heat, (PANEL, PANEL), interpolation=cv2.INTER_NEAREST)[..., None]
                 panel = (picture * kept + 128 * (1 - kept)).astype(np.uint8)
             else:
-                panel = np.ascontiguousarray(overlay(picture, heat))
+                panel = overlays(picture, [heat])
             if "cross" in title:
                 cv2.drawMarker(panel, (int(x * PANEL), int(y * PANEL)), (255, 60, 60), cv2.MARKER_CROSS, 11, 2)
             panels.append(panel)

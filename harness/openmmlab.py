@@ -59,7 +59,8 @@ def _provide_torchvision() -> None:
     # A CUDA build of torchvision beside a CPU-only torch cannot load its ops library and then dies
     # while registering fake kernels for ops that were never defined.
     try:
-        import torchvision  # noqa: F401
+        import torchvision
+
         return
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):

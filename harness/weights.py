@@ -28,7 +28,9 @@ def find(weights: Weights) -> Path:
     if weights.sha256:
         actual = sha256(file, file.stat().st_mtime_ns)
         if not actual.startswith(weights.sha256.lower()):
-            raise UsageError(f"model.weights: {file} has sha256 {actual[:16]}…, expected {weights.sha256}. Fetch it again, or correct the digest.")
+            raise UsageError(
+                f"model.weights: {file} has sha256 {actual[:16]}…, expected {weights.sha256}. Fetch it again, or correct the digest."
+            )
     elif source != "file":
         raise UsageError(f"model.weights.{source}: give the file's sha256 too, so that everybody uses the same weights.")
     return file

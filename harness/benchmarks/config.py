@@ -68,9 +68,7 @@ def loader(dataset: dict[str, Any], batch_size: int, *, train: bool, collate: st
     return config
 
 
-def attend(
-    model: dict[str, Any], options: ModelOptions, fillings: dict[str, Filling], input_size: tuple[int, int]
-) -> dict[str, Any]:
+def attend(model: dict[str, Any], options: ModelOptions, fillings: dict[str, Filling], input_size: tuple[int, int]) -> dict[str, Any]:
     """Wrap an OpenMMLab model config: weights are loaded, the ``block`` slot is filled, a frozen backbone is cached.
 
     ``Attend`` is a build function, not a module: what it returns is the OpenMMLab model itself.

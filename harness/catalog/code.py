@@ -44,9 +44,7 @@ def _comments(source: bytes) -> list[Span]:
         return len(line[:column].encode())
 
     tokens = tokenize.tokenize(io.BytesIO(source).readline)
-    return [
-        ((t.start[0], byte(t.line, t.start[1])), (t.end[0], byte(t.line, t.end[1]))) for t in tokens if t.type == tokenize.COMMENT
-    ]
+    return [((t.start[0], byte(t.line, t.start[1])), (t.end[0], byte(t.line, t.end[1]))) for t in tokens if t.type == tokenize.COMMENT]
 
 
 def _lone_strings(source: bytes) -> list[Span]:

@@ -123,7 +123,9 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
     for bench_name, method_name in pairs:
         method = catalog.methods[method_name]
         if method.state == "planned":
-            raise UsageError(f"method '{method.id}' is planned, not implemented: {method.missing}. `harness list methods` shows the states.")
+            raise UsageError(
+                f"method '{method.id}' is planned, not implemented: {method.missing}. `harness list methods` shows the states."
+            )
         registered = catalog.benchmarks[bench_name], method
         bench, method = override(*registered, selection.overrides)
         benchmarks.options(bench)

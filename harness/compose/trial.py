@@ -48,9 +48,7 @@ def digest_of(value: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def compose(
-    method: Method, bench: Benchmark, seed: int, fingerprint: str, files: list[PluginFile]
-) -> Trial | None:
+def compose(method: Method, bench: Benchmark, seed: int, fingerprint: str, files: list[PluginFile]) -> Trial | None:
     """The trial of ``method`` on ``bench``, or ``None`` where the method fits none of its slots.
 
     Args:

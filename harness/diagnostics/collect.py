@@ -62,8 +62,9 @@ def diagnose(
     """
     count = images or min(16, max(2, len(loader.dataset) // 50))
     collector = Collector(model)
-    hooks = [module.register_forward_pre_hook(collector.grids.entered) for module in plugins(model)]
-    hooks += [module.register_forward_hook(collector.inputs_and_outputs) for module in plugins(model)]
+    attached = plugins(model)
+    hooks = [module.register_forward_pre_hook(collector.grids.entered) for module in attached]
+    hooks += [module.register_forward_hook(collector.inputs_and_outputs) for module in attached]
     # the labels are the dataset's, and so is the index that marks those without a category
     ignored = getattr(loader.dataset, "ignore_index", IGNORED)
     was_training = model.training
@@ -85,7 +86,8 @@ def diagnose(
                     save_overlays(pictures, drawn, data["inputs"][image], {name: maps[image] for name, maps in collector.maps.items()})
                     drawn += 1
     finally:
-        model.train(was_training)
+        if was_training:
+            model.train()
         for hook in hooks:
             hook.remove()
     return collector.means.values(), collector.notes()

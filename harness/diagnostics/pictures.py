@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+_COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_VIRIDIS)[0, :, ::-1]
+"""(256, 3) RGB; looking colours up in one go is faster than OpenCV's own call for each small map."""
+
+_FONT = ImageFont.load_default_imagefont()
+"""The bitmap font: a scalable one is unpacked first, for 50 ms in OpenCV. Loaded once, before trials are forked."""
 
 
 def _as_image(tensor: Tensor, size: int = 128) -> np.ndarray:
@@ -33,25 +39,24 @@ def _grid(maps: Tensor, aspect: float) -> np.ndarray:
     return array
 
 
-def overlay(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A map (H, W) in colour over a picture (h, w, 3), min-max scaled; a constant map is drawn as zero."""
-    spread = heat.max() - heat.min()
-    scaled = (heat - heat.min()) / spread if spread > 1e-12 else np.zeros_like(heat)
-    large = cv2.resize(scaled.astype(np.float32), image.shape[1::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1)
-    colour = cv2.applyColorMap((255 * large).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
-    return cv2.addWeighted(image, 0.45, np.ascontiguousarray(colour), 0.55, 0)
+def _scaled(heat: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A map (H, W) as (height, width) bytes from 0 to 255, min-max scaled; a constant map is zero."""
+    low, spread = heat.min(), np.ptp(heat)
+    heat = (heat - low) * (255 / spread) if spread > 1e-12 else np.zeros_like(heat)
+    return cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
 
 
-@cache
-def _font() -> ImageFont.ImageFont:
-    """The bitmap font: a scalable one is unpacked first, for 50 ms in OpenCV."""
-    return ImageFont.load_default_imagefont()
+def overlays(image: np.ndarray, heats: Sequence[np.ndarray]) -> np.ndarray:
+    """Maps (H, W) in colour over a picture (h, w, 3) each, side by side: (h, len(heats)·w, 3)."""
+    height, width = image.shape[:2]
+    bytes_ = np.concatenate([_scaled(heat, height, width) for heat in heats], axis=1)
+    return cv2.addWeighted(np.tile(image, (1, len(heats), 1)), 0.45, _COLOURS[bytes_], 0.55, 0)
 
 
 def _label(text: str, width: int) -> np.ndarray:
     """A line of text as a picture (16, width, 3)."""
     strip = Image.new("RGB", (width, 16), "white")
-    ImageDraw.Draw(strip).text((3, 2), text, fill="black", font=_font())
+    ImageDraw.Draw(strip).text((3, 2), text, fill="black", font=_FONT)
     return np.asarray(strip)
 
 
@@ -65,8 +70,8 @@ def save_overlays(folder: Path, index: int, image: Tensor, maps: dict[str, Tenso
     aspect = picture.shape[1] / picture.shape[0]
     rows = []
     for name, tensor in maps.items():
-        panels = [picture.copy(), *(overlay(picture, heat) for heat in _grid(tensor, aspect)[:most])]
-        rows += [_label(name, sum(panel.shape[1] for panel in panels)), np.concatenate(panels, axis=1)]
+        row = np.concatenate([picture, overlays(picture, _grid(tensor, aspect)[:most])], axis=1)
+        rows += [_label(name, row.shape[1]), row]
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
     folder.mkdir(parents=True, exist_ok=True)

@@ -27,9 +27,7 @@ def resident_mb(field: str = "VmRSS") -> float | None:
     return None
 
 
-CPU_ATTENTION = {
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_args, **_kwargs: sdpa_flop_count(q, k, v)
-}
+CPU_ATTENTION = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_args, **_kwargs: sdpa_flop_count(q, k, v)}
 """For ``FlopCounterMode(custom_mapping=...)``: torch counts every fused attention kernel but the one for CPUs."""
 
 

@@ -15,8 +15,9 @@ from harness import paths
 from harness.compose import NUMERICS
 
 _PACKAGES = (
-    "torch torchvision mmengine mmcv mmcv-lite mmsegmentation mmpose mmdet mmpretrain numpy scipy opencv-python-headless faster-coco-eval"
-).split()
+    *("torch", "torchvision", "numpy", "scipy", "opencv-python-headless", "faster-coco-eval"),
+    *("mmengine", "mmcv", "mmcv-lite", "mmsegmentation", "mmpose", "mmdet", "mmpretrain"),
+)
 
 
 def package_versions() -> dict[str, str]:

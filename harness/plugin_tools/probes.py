@@ -124,8 +124,6 @@ PROBES: dict[str, Probe] = {
     "position_encoding": Probe(lambda c: {"dim": DIM, "heads": HEADS}, lambda c, batch, size: size, _position, batched=False),
     "attention_loss": Probe(lambda c: {}, _states, lambda inputs, output: _is(output, ()), batched=False),
     "masking": Probe(lambda c: {}, _attention, _mask, batched=False),
-    "relation": Probe(
-        lambda c: {"channels": c}, _regions, lambda inputs, output: _is(output, tuple(inputs[1].shape)), batched=False
-    ),
+    "relation": Probe(lambda c: {"channels": c}, _regions, lambda inputs, output: _is(output, tuple(inputs[1].shape)), batched=False),
     "model": Probe(lambda c: {"channels": (c // 2, c), "scenes": SCENES}, _features, _pose),
 }

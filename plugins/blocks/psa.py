@@ -55,9 +55,7 @@ class PolarizedSelfAttention(nn.Module):
         ValueError: an unknown variant, or too few channels.
     """
 
-    def __init__(
-        self, channels: int, variant: Literal["official_p", "official_s", "paper_p", "paper_s"] = "official_p"
-    ) -> None:
+    def __init__(self, channels: int, variant: Literal["official_p", "official_s", "paper_p", "paper_s"] = "official_p") -> None:
         super().__init__()
         if variant not in ("official_p", "official_s", "paper_p", "paper_s"):
             raise ValueError(f"unknown variant '{variant}'; known: official_p, official_s, paper_p, paper_s")

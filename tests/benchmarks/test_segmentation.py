@@ -42,8 +42,10 @@ def slow_scores(pairs, classes, ignore):
             iou[c] = len(predicted & labelled) / len(predicted | labelled)
         if labelled:
             accuracy[c] = len(predicted & labelled) / len(labelled)
+
     def mean(values):
         return sum(values) / len(values) if values else float("nan")
+
     return mean(iou.values()), mean(accuracy.values()), mean([p == t for _, _, p, t in points]), iou
 
 

@@ -20,7 +20,7 @@ benchmarks:
     cost: 2
 """
 
-PLUGIN = '''
+PLUGIN = """
 import torch
 from harness.slots import attention_method
 
@@ -42,7 +42,7 @@ class Refuses(torch.nn.Module):
 
     def forward(self, x):
         raise RuntimeError("refuses to pool")
-'''
+"""
 
 RUN = ["run", "-b", "tiny", "-m", "gap", "-m", "mean-plus-max", "-m", "refuses", "--plugin", "mine.py", "--device", "cpu"]
 

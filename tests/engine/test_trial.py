@@ -84,7 +84,7 @@ def test_a_torn_checkpoint_costs_time_only(prepared, tmp_path):
 
 def test_a_diverging_loss_ends_the_trial_with_its_reason(prepared, tmp_path):
     trial, folder = prepared("schedule.lr=1e30", "schedule.optimizer=SGD", "schedule.warmup=0")
-    with pytest.raises(TrialError, match="the loss is (nan|inf) in epoch"):
+    with pytest.raises(TrialError, match=r"the loss is (nan|inf) in epoch"):
         run(trial, folder, tmp_path / "nan")
 
 

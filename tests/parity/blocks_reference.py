@@ -230,10 +230,8 @@ def dnl(
             white_q, white_k = [v - mu_q for v in q], [v - mu_k for v in k]
         if terms == "joint":
             white_q, white_k = q, k
-        if terms == "add-disentangled-key":
-            unary = [_conv(state, "mask", v)[0] for v in positions]
-        else:
-            unary = [(mu_q * key).sum() for key in k]
+        own_key = terms == "add-disentangled-key"
+        unary = [_conv(state, "mask", v)[0] for v in positions] if own_key else [(mu_q * key).sum() for key in k]
         out = []
         for i, v in enumerate(positions):
             pair = [(white_q[i] * key).sum() * pair_scale for key in white_k]
@@ -279,9 +277,7 @@ def psa(x: Tensor, state: State, variant: str = "official_p") -> Tensor:
     return _per_image(channel, x) + _per_image(spatial, x)
 
 
-def local_relation(
-    x: Tensor, state: State, kernel_size: int = 7, group: int = 8, similarity: str = "squared-difference"
-) -> Tensor:
+def local_relation(x: Tensor, state: State, kernel_size: int = 7, group: int = 8, similarity: str = "squared-difference") -> Tensor:
     half = kernel_size // 2
     compare = {
         "squared-difference": lambda q, k: -((q - k) ** 2),
@@ -301,10 +297,7 @@ def local_relation(
             row = []
             for j in range(width):
                 window = [
-                    (a, b)
-                    for a in range(-half, half + 1)
-                    for b in range(-half, half + 1)
-                    if 0 <= i + a < height and 0 <= j + b < width
+                    (a, b) for a in range(-half, half + 1) for b in range(-half, half + 1) if 0 <= i + a < height and 0 <= j + b < width
                 ]
                 q = _conv(state, "query", image[:, i, j])
                 logits = [compare(q, _conv(state, "key", image[:, i + a, j + b])) + prior(a, b) for a, b in window]

@@ -47,9 +47,7 @@ _FLAVOURS = tuple({"flavour": flavour} for flavour in ("seg-bn", "seg-nowd", "de
 PROOFS = {
     "identity": Proof(reference.identity, lambda d: 0, _same),
     "se": Proof(reference.se, lambda d: 2 * d**2 / 16 + d / 16 + d, variants=({"residual": True}, {"ratio": 4, "divisor": 8})),
-    "cbam": Proof(
-        reference.cbam, lambda d: 2 * d**2 / 16 + d / 16 + d + 98 + 2, variants=({"bias": False, "kernel_size": 3, "ratio": 4},)
-    ),
+    "cbam": Proof(reference.cbam, lambda d: 2 * d**2 / 16 + d / 16 + d + 98 + 2, variants=({"bias": False, "kernel_size": 3, "ratio": 4},)),
     "gather-excite": Proof(
         reference.gather_excite,
         lambda d: 11 * d + 2 * d**2 / 16 + d / 16 + d,
@@ -59,9 +57,7 @@ PROOFS = {
             {"extent": 4, "gather": "average", "mlp": False},
         ),
     ),
-    "non-local-embedded-gaussian": Proof(
-        reference.non_local, _non_local, _same, ({"use_scale": True}, {"norm": True}, {"reduction": 4})
-    ),
+    "non-local-embedded-gaussian": Proof(reference.non_local, _non_local, _same, ({"use_scale": True}, {"norm": True}, {"reduction": 4})),
     "non-local-gaussian": Proof(reference.non_local, lambda d: d**2 + 1.5 * d, _same),
     "non-local-dot-product": Proof(reference.non_local, _non_local, _same),
     "non-local-concatenation": Proof(reference.non_local, lambda d: 2 * d**2 + 3.5 * d, _same),
@@ -72,9 +68,7 @@ PROOFS = {
     "dnl-pairwise-only": Proof(reference.dnl, _non_local, _same, ({"temperature": 1.0}, *_FLAVOURS)),
     "dnl-unary-only": Proof(reference.dnl, _non_local, _same, _FLAVOURS),
     "dnl-add-shared-key": Proof(reference.dnl, _non_local, _same, ({"normalisation": "joint"}, *_FLAVOURS)),
-    "dnl-add-disentangled-key": Proof(
-        reference.dnl, lambda d: _non_local(d) + d + 1, _same, ({"normalisation": "joint"}, *_FLAVOURS)
-    ),
+    "dnl-add-disentangled-key": Proof(reference.dnl, lambda d: _non_local(d) + d + 1, _same, ({"normalisation": "joint"}, *_FLAVOURS)),
     "psa-polarized-parallel": Proof(reference.psa, lambda d: 2 * d**2 + d),
     "psa-polarized-sequential": Proof(reference.psa, lambda d: 1.6875 * d**2 + 2.375 * d, channels=64),  # its LayerNorm has d/8
     "psa-polarized-parallel-paper": Proof(reference.psa, lambda d: 2 * d**2 + 3 * d),

@@ -146,6 +146,7 @@ def test_interlaced_attention_in_our_head_is_mmsegs_isa_head():
 def test_object_context_in_our_head_is_mmsegs_ocr_head_given_the_same_coarse_logits():
     ours = in_our_head("ocrnet", num_convs=1, concat_input=False)
     ours.context = build("ocrnet", num_classes=3)
+
     def renamed(k):
         return k.replace("convs.0", "bottleneck").replace("context.attention", "object_context_block")
 
@@ -288,6 +289,7 @@ def test_interlaced_map_follows_the_groups():
 
 # ---------------------------------------------------------------- counts and invariants
 
+
 def _psanet(c, r):
     return 2 * (c * r + 2 * r + r * r + 2 * r + r * 97 * 97) + 2 * r * c + 2 * c + 18 * c * c + 2 * c
 
@@ -317,6 +319,7 @@ def test_parameter_counts(name, channels):
 def test_fusion_block_adds_its_own_query_projection():
     def count(**kw):
         return sum(p.numel() for p in slots.build("ann", {}, channels=32, **kw).parameters())
+
     m, low = 16, 24
     assert count(low_channels=low) - count() == low * m + 2 * m + 32 * m + 2 * m + low * m + m + m * 32 + 32 + 2 * 32 * 32 + 2 * 32
 

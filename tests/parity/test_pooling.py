@@ -38,9 +38,7 @@ PROOFS = {
     "gem": Proof(reference.gem, lambda d: 1, variants=({"p": 4.5}, {"p": 2.0, "flavour": "simpool"})),
     "lse": Proof(reference.lse, lambda d: 0, variants=({"r": 10.0, "learnable": True}, {"r": -2.0, "learnable": True})),
     "how": Proof(reference.how, lambda d: d * d + d, ({"squared": True}, {"normalize": False})),
-    "k-means": Proof(
-        reference.k_means, lambda d: 0, ({"k": 5, "iterations": 6, "reduce": "mean"}, {"k": 1})
-    ),
+    "k-means": Proof(reference.k_means, lambda d: 0, ({"k": 5, "iterations": 6, "reduce": "mean"}, {"k": 1})),
     "otk": Proof(
         reference.otk,
         lambda d: 3 * d,

@@ -38,7 +38,11 @@ def _state_dict(file: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, OSError) as error:
-        reason = "it holds more than tensors, and loading it could run code" if "weights_only" in str(error).lower() else "it is not a checkpoint"
+        reason = (
+            "it holds more than tensors, and loading it could run code"
+            if "weights_only" in str(error).lower()
+            else "it is not a checkpoint"
+        )
         raise UsageError(f"model.weights: {file} is refused: {reason}. Give a file with a plain state dict.") from error
     if isinstance(content, dict):
         content = content.get("state_dict", content.get("model", content))
@@ -57,6 +61,7 @@ def _match_by_order(own: dict[str, Tensor], state: dict[str, Tensor], file: Path
     if wrong is not None:
         found = tuple(matched[wrong].shape) if wrong in matched else "nothing"
         raise UsageError(
-            f"model.weights: {file} is of another network: '{wrong}' has shape {tuple(own[wrong].shape)}, the file has {found} in its place."
+            f"model.weights: {file} is of another network: '{wrong}' has shape {tuple(own[wrong].shape)}, "
+            f"the file has {found} in its place."
         )
     return {**own, **matched}
