@@ -1,6 +1,6 @@
 """Each method of this project against a plain implementation of its authors' equations, and against OpenMMLab's module.
 
-    python perf/methods.py                                  the complete table, in about a quarter of an hour
+    python perf/methods.py                                  the complete table, in about half an hour
     python perf/methods.py --quick                          two small maps only
     python perf/methods.py --only simpool --size 56 --width 256
     python perf/methods.py --write docs/performance.md      the complete table, into the page
@@ -132,7 +132,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="14² and 56² at d = 64, 0.2 s a row: a look, not a measurement")
     parser.add_argument("--device", action="append", metavar="NAME", help="cpu or cuda; both where there is a GPU")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU; at 1 the processor's own time counts (default 1)")
-    parser.add_argument("--seconds", type=float, default=0.3, help="for the repeats of a row, all sides together (default 0.3)")
+    parser.add_argument("--seconds", type=float, default=1.5, help="for the repeats of a row, all sides together (default 1.5)")
     parser.add_argument("--memory", type=float, default=8.0, metavar="GB", help="leave out rows whose plain form needs more (default 8)")
     parser.add_argument("--longest", type=float, default=6.0, metavar="S", help="leave out rows with longer plain passes (default 6)")
     parser.add_argument("--markdown", action="store_true", help="print the table as in docs/performance.md")

@@ -16,8 +16,11 @@ from torch.profiler import ProfilerActivity, profile
 
 Step = Callable[[], None]
 
-ENOUGH, LONG = 0.3, 1.0
-"""Seconds from which one pass has so little noise that two are enough, and that the one for its memory is."""
+ROUNDS = ((0.3, 5), (1.0, 3), (float("inf"), 2))
+"""Seconds of a pass, and the least number of rounds up to there."""
+
+LONG = 1.0
+"""Seconds from which the pass for the memory is good enough to count as a round."""
 
 
 @dataclass(frozen=True)
@@ -69,20 +72,19 @@ def peak_bytes(step: Step, cuda: bool) -> int:
     return peak
 
 
-def compare(sides: list[Step], *, cuda: bool, budget: float = 1.0, least: int = 3) -> list[Ratio]:
+def compare(sides: list[Step], *, cuda: bool, budget: float = 1.0) -> list[Ratio]:
     """The first side against each of the others.
 
     Each side runs once for its memory. Then all run in turns, each round in the reverse order of the last, for about ``budget``
-    seconds and at least ``least`` rounds, or one of passes longer than :data:`ENOUGH`; where every pass is longer than :data:`LONG`,
-    the first is the one round. A ratio is taken within each round, so that what the machine does meanwhile meets both sides, and the
-    median over the rounds counts.
+    seconds and at least as many rounds as :data:`ROUNDS` says. A ratio is taken within each round, so that what the machine does
+    meanwhile meets both sides, and the median over the rounds counts.
     """
     memory: list[int] = []
     first = [seconds(lambda step=step: memory.append(peak_bytes(step, cuda)), cuda) for step in sides]
     times: list[list[float]] = [[] for _ in sides]
     if min(first) > LONG:
         times = [[spent] for spent in first]
-    rounds = 1 if min(first) > ENOUGH else least
+    rounds = next(count for longest, count in ROUNDS if min(first) <= longest)
     while len(times[0]) < rounds or sum(map(sum, times)) < budget:
         order = list(zip(sides, times, strict=True))
         for step, log in order if len(times[0]) % 2 else reversed(order):

@@ -27,6 +27,8 @@ def _own_cache(request, tmp_path_factory, monkeypatch):
     monkeypatch.delenv("HARNESS_REGISTRY", raising=False)
     if not request.node.get_closest_marker("real"):
         monkeypatch.delenv("HARNESS_DATA", raising=False)
+    elif "HARNESS_DATA" not in os.environ:
+        pytest.skip("HARNESS_DATA is not set: the folder with the real datasets")
 
 
 @pytest.fixture(autouse=True)

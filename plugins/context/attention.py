@@ -23,7 +23,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
 class FusedAttentionBlock(SelfAttentionBlock):
     """mmseg's ``SelfAttentionBlock``, same parameters and output, through fused attention.
 
-    The attention map (B, 1, N_q, N_k) is computed only where somebody asks for it.
+    The attention map (B, 1, N_q, N_k) is computed only where somebody asks for it. A projection that queries and keys share runs
+    once, so the running averages of its normalisation move once in a training pass, in mmseg twice.
 
     Args:
         share_key_query: one projection for queries and keys.
@@ -67,17 +68,23 @@ class FusedAttentionBlock(SelfAttentionBlock):
 
     def attention_map(self, query_feats: Tensor, key_feats: Tensor) -> Tensor:
         """Rows that sum to 1, (B, 1, N_q, N_k)."""
-        q, k = self._tokens(self.query_project(query_feats)), self._keys(self.key_project(key_feats))
+        q, k = self._projected(query_feats, key_feats)
         return (self.channels**-0.5 * q @ k.mT).softmax(-1)
 
     def forward(self, query_feats: Tensor, key_feats: Tensor) -> Tensor:
-        q = self._tokens(self.query_project(query_feats))
-        k, v = self._keys(self.key_project(key_feats)), self._keys(self.value_project(key_feats))
+        q, k = self._projected(query_feats, key_feats)
+        v = self._keys(self.value_project(key_feats))
         scale = self.channels**-0.5
         if self.report:
             slots.observe(self, q=q, k=k, attention=lambda: (scale * q @ k.mT).softmax(-1))
         context = attend(q, k, v, scale).squeeze(1).mT.unflatten(2, query_feats.shape[2:])
         return context if self.out_project is None else self.out_project(context)
+
+    def _projected(self, query_feats: Tensor, key_feats: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries and keys; projected once where both share their input and their projection."""
+        q = self.query_project(query_feats)
+        shared = key_feats is query_feats and self.key_project is self.query_project
+        return self._tokens(q), self._keys(q if shared else self.key_project(key_feats))
 
     def _keys(self, x: Tensor) -> Tensor:
         return self._tokens(x if self.key_downsample is None else self.key_downsample(x))

@@ -123,6 +123,7 @@ class RotaryPosition(nn.Module):
         def rotate(t: Tensor) -> Tensor:
             even, odd = t.unflatten(-1, (-1, 2)).unbind(-1)
             c, s = cos.to(t.dtype), sin.to(t.dtype)
-            return torch.stack([even * c - odd * s, even * s + odd * c], dim=-1).flatten(-2)
+            turned = torch.addcmul(even * c, odd, s, value=-1), torch.addcmul(even * s, odd, c)
+            return torch.stack(turned, dim=-1).flatten(-2)
 
         return Position(rotate=rotate)

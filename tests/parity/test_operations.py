@@ -64,8 +64,8 @@ FLOPS: dict[str, Formula] = {
     "cait-class-attention": lambda d, n: 24 * d * d + 10 * d + 4 * 4 * d * n,
     "simpool": lambda d, n: 4 * d * d + 4 * d * n,
     # context; m = d / 2
-    "ocnet": lambda d, n: 8 * d * d * n + 2 * d * n * n,
-    "ann": lambda d, n: (8 * d * d + 110 * 2 * d) * n,
+    "ocnet": lambda d, n: 7 * d * d * n + 2 * d * n * n,
+    "ann": lambda d, n: (7 * d * d + 110 * 2 * d) * n,
     "emanet": lambda d, n: (4 * d * d + (3 * 2 + 1) * 2 * 64 * d) * n,
     "aspp-deeplabv3": lambda d, n: 2 * d * d + (2 + 3 * 18 + 18 * 5) * d * d * n,
     "ccnet": lambda d, n: 2 * (d * d // 2 + 2 * d * d + 2 * isqrt(n) * (d // 4 + 2 * d)) * n,
