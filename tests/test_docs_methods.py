@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from harness import paths, slots
 from harness.catalog import Method, read_registry
 from harness.plugin_tools.probes import PROBES
+from harness.plugin_tools.scaffold import TEMPLATES
 
 ROOT = paths.home()
 METHODS = read_registry(ROOT / "registry.yaml").methods
@@ -52,6 +54,14 @@ def test_a_plugin_documents_itself(docs, method):
         assert free and not lacking, f"{cls.__name__}: its docstring lacks {', '.join(lacking) or 'a summary'}"
         told = {**dict.fromkeys(PROBES[cls.slot].context(64)), **docs.arguments(cls)}
         assert set(inspect.signature(cls).parameters) <= set(told), f"{cls.__name__}: an option without a line in Args"
+
+
+@pytest.mark.parametrize("slot", slots.SLOTS)
+def test_a_new_plugin_starts_with_the_sections(docs, slot):
+    source = (TEMPLATES / f"{slot}.py.txt").read_text(encoding="utf-8").replace("$name", "new").replace("$cls", "New")
+    (cls,) = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+    free, facts = docs.sections(ast.get_docstring(cls))
+    assert free and set(docs.SECTIONS) | {"Args"} == set(facts)
 
 
 @pytest.mark.parametrize("method", BUILT, ids=lambda method: method.id)
