@@ -19,7 +19,6 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 
 demo: setup
 	$(BIN)/harness run -s quick
-	$(BIN)/harness leaderboard
 
 test: setup
 	$(BIN)/python -m pytest

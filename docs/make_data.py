@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 from harness import benchmarks
 from harness.benchmarks.base import Options
@@ -36,6 +38,9 @@ benchmarks:
 `root` is relative to `--data-root` (or `HARNESS_DATA`), or absolute. `weights` names a `file`, a `torchvision` file in
 torch's hub cache, or a file in an installed `package`, and is verified by its sha256. With `frozen: true` the backbone's
 features are computed once per image and reused by every trial.
+
+The suite `real` (`harness run -s real --data-root DIR`) reads six public datasets from the folders cifar10, 7scenes, openfield,
+mirror_mouse, camvid and raccoon of DIR; `harness data list --data-root DIR` says which of them are found.
 """
 
 
@@ -52,27 +57,51 @@ def field_docs(cls: type) -> dict[str, str]:
     return found
 
 
-def table(cls: type[Options]) -> str:
-    """The options of a type as a Markdown table."""
+def shorten(value: object) -> str:
+    """A default as text of at most 60 characters."""
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def nested(cls: type[Options]) -> Iterator[type[Options]]:
+    """The option types of a type's own options, each once."""
+    found: dict[type[Options], None] = {}
+    for hint in get_type_hints(cls).values():
+        for part in (hint, *get_args(hint)):
+            if isinstance(part, type) and issubclass(part, Options):
+                found[part] = None
+    yield from found
+
+
+def table(cls: type[Options], told: set[type[Options]]) -> str:
+    """The options of a type as a Markdown table, then those of its parts that are not in ``told``, which grows by them."""
     documented = field_docs(cls)
     rows = ["| option | default | meaning |", "|---|---|---|"]
     for name, field in cls.model_fields.items():
         if name != "format":
-            default = "required" if field.is_required() else f"`{field.get_default(call_default_factory=True)!s:.60}`"
+            default = "required" if field.is_required() else f"`{shorten(field.get_default(call_default_factory=True))}`"
             rows.append(f"| `{name}` | {default} | {documented.get(name, '').replace('|', '/')} |")
+    for part in nested(cls):
+        if part in told:
+            continue
+        told.add(part)
+        rows += ["", f"`{part.__name__}`: {' '.join((part.__doc__ or '').split())}", "", table(part, told)]
     return "\n".join(rows)
 
 
 def page() -> str:
     """The whole page."""
-    parts = [HEAD]
+    parts: list[str] = [HEAD]
+    told: set[type[Options]] = set()
     for name in FAMILIES:
         family = benchmarks.family(name)
-        parts.append(f"## {name}\n\nSlots: {', '.join(f'`{slot}`' for slot in family.slots)}. Primary metric: `{family.primary}`.\n")
+        extra = "block" not in family.slots and "block_at" in family.model_options.model_fields
+        block = " With `model.block_at`, `block` too." if extra else ""
+        parts.append(f"## {name}\n\nSlots: {', '.join(f'`{slot}`' for slot in family.slots)}.{block} Primary metric: `{family.primary}`.\n")
         for format_name, options in family.data_options.items():
-            parts.append(f"### format: {format_name}\n\n{' '.join((options.__doc__ or '').split())}\n\n{table(options)}\n")
-        parts.append(f"### model\n\n{table(family.model_options)}\n")
-        parts.append(f"### schedule\n\n{table(family.schedule_options)}\n")
+            parts.append(f"### format: {format_name}\n\n{' '.join((options.__doc__ or '').split())}\n\n{table(options, told)}\n")
+        parts.append(f"### model\n\n{table(family.model_options, told)}\n")
+        parts.append(f"### schedule\n\n{table(family.schedule_options, told)}\n")
     return "\n".join(parts)
 
 

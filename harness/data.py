@@ -96,8 +96,7 @@ def ready(bench: Benchmark, data_root: Path | None) -> Path:
     fatal = [problem for problem in benchmarks.family(bench.family).check(bench, folder) if problem.fatal]
     if fatal:
         more = f" And {len(fatal) - 1} more:" if len(fatal) > 1 else ""
-        first = f"{fatal[0].where}: {fatal[0].what} {fatal[0].mend}".strip()
-        raise DataError(f"benchmark '{bench.id}': {first}{more} `harness data check {bench.id}` lists everything.")
+        raise DataError(f"benchmark '{bench.id}': {fatal[0].sentences}{more} `harness data check {bench.id}` lists everything.")
     seen.parent.mkdir(parents=True, exist_ok=True)
     seen.touch()
     return folder

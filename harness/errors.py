@@ -37,7 +37,7 @@ def did_you_mean(name: str, known: Iterable[str], what: str, listing: str | None
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     if listing:
-        hint = f"{hint} `{listing}` shows all {len(known)}.".strip()
+        hint = f"{hint} `{listing}` shows what there is.".strip()
     elif not near and known:
         hint = f"Known: {', '.join(known)}."
     return UsageError(f"unknown {what} '{name}'. {hint}".strip())

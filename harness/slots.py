@@ -150,6 +150,7 @@ def observe(module: Any, **values: Any) -> None:
     * ``q``, ``k``: (B, heads, N, d_h), the projections of the tokens after their bias, before any rotation and the
       1/sqrt(d_h) scale;
     * ``attention``: (B, heads, N_q, N_k), which key each query attends to;
+    * ``keys``: what the keys are, where they are no positions of the input ("bases");
     * ``map``: (B, M, H, W), M maps over positions that do not depend on a query (a pooling's attention, a
       spatial gate, a unary term).
 

@@ -24,6 +24,7 @@ MEASURES = (
     "unary_entropy",
     "unary_entropy_uniform",
     "attended_share",
+    "attended_keys",
     "purity",
     "purity_sphere_mean",
     "purity_sphere_p95",

@@ -118,7 +118,14 @@ class Problem:
     what: str
     mend: str = ""
     fatal: bool = True
-    """A problem that is not fatal drops the sample only."""
+    """Whether no trial can run; otherwise it is a warning, and at most a sample is left out."""
+
+    @property
+    def sentences(self) -> str:
+        """Where, what, and how to mend it."""
+        what = self.what if self.what.endswith((".", "?")) else f"{self.what}."
+        mend = self.mend[:1].upper() + self.mend[1:]
+        return f"{self.where}: {what} {mend if mend.endswith('.') else f'{mend}.' * bool(mend)}".rstrip()
 
 
 @dataclass(frozen=True)

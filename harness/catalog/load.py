@@ -120,7 +120,8 @@ def explain(
             message = f"{message}, found {problem['input']!r:.80}"
         parts.append(f"{f'line {line}, ' if line else ''}{'.'.join(where)}: {message}")
     more = len(error.errors()) - 3
-    return UsageError(f"{source}: {'; '.join(parts)}{f'; and {more} more' if more > 0 else ''}.")
+    text = f"{source}: {'; '.join(parts)}{f'; and {more} more' if more > 0 else ''}"
+    return UsageError(text if text.endswith("?") else f"{text}.")
 
 
 def read_registry(file: Path) -> Catalog:

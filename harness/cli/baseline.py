@@ -36,10 +36,11 @@ def save(file: Path, benchmarks: tuple[str, ...], family: str | None, relative: 
     from harness.errors import HarnessError, UsageError
 
     chosen = dict(_tolerance(text) for text in tolerances)
+    options.know(benchmarks, source.recorded_benchmarks(db))
     board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None)
     entries = baseline.expect(board, relative=relative, tolerances=chosen)
     if not entries:
-        nothing = HarnessError(f"no results to save in {db}. Run something first, e.g. `harness run -s quick`.")
+        nothing = HarnessError("no results to save in this database. Run something first, e.g. `harness run -s quick`.")
         nothing.exit_code = 4
         raise nothing
     unknown = set(chosen) - {entry.metric for entry in entries}

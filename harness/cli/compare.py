@@ -26,7 +26,7 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
 
     Per benchmark: the difference A - B of the primary metric, its 95 % interval by a paired t-test, and a
     verdict at 5 % after Holm's correction over all benchmarks shown. Below, the diagnostics that both have: they have no
-    direction, so there is no verdict. The exit code is 4 if there is nothing to compare.
+    direction, so there is no verdict. The exit code is 4 if they share no result.
 
     \b
     harness compare simpool gap
@@ -34,14 +34,15 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
     from harness.analysis import diagnostics, source
     from harness.analysis.compare import compare
     from harness.analysis.tables import number
+    from harness.catalog import load_catalog
     from harness.errors import did_you_mean
 
+    options.know(benchmarks, source.recorded_benchmarks(db))
     board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None)
-    measured = {row.method for row in board.rows}
-    if board.rows:
-        for name in (a, b):
-            if name not in measured:
-                raise did_you_mean(name, measured, "method with results")
+    known = {row.method for row in board.rows} | set(load_catalog().methods)
+    for name in (a, b):
+        if name not in known:
+            raise did_you_mean(name, known, "method", "harness list methods")
     rows = compare(board, a, b)
     described = diagnostics.compare(source.diagnostics(db, board.of((a, b))), a, b)
     if as_json:

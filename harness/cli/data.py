@@ -90,9 +90,9 @@ def check(ctx: click.Context, benchmark: str, data_root: Path | None, as_json: b
         print_json({"benchmark": bench.id, "folder": str(folder), "ok": not fatal, "rows": [vars(problem) for problem in problems]})
     else:
         for problem in problems:
-            click.echo(f"{'error' if problem.fatal else 'warning'}: {problem.where}: {problem.what} {problem.mend}".rstrip())
+            click.echo(f"{'error' if problem.fatal else 'warning'}: {problem.sentences}")
         click.echo(
-            f"{bench.id}: {folder}: {len(fatal)} errors, {len(problems) - len(fatal)} samples left out."
+            f"{bench.id}: {folder}: {len(fatal)} errors, {len(problems) - len(fatal)} warnings."
             if problems
             else f"{bench.id}: {folder} is fine."
         )
@@ -103,7 +103,7 @@ def check(ctx: click.Context, benchmark: str, data_root: Path | None, as_json: b
 @click.argument("benchmark")
 @options.data_root
 def prepare(benchmark: str, data_root: Path | None) -> None:
-    """Generate a synthetic dataset now, or say what a real one still needs."""
+    """Generate a synthetic dataset now, or say where a real one is read from (`harness data check` reads it)."""
     from harness import data
 
     bench = _benchmark(benchmark)

@@ -43,22 +43,12 @@ def command(benchmarks: tuple[str, ...], family: str | None, form: str, diagnost
     """
     from harness.analysis import source
 
-    _known(benchmarks, source.recorded_benchmarks(db))
+    options.know(benchmarks, source.recorded_benchmarks(db))
     board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None, all_versions=all_versions)
     if diagnostics:
         _show_diagnostics(board, source.diagnostics(db, board), form, all_versions)
     else:
         show(board, form, all_versions)
-
-
-def _known(names: tuple[str, ...], recorded: set[str]) -> None:
-    from harness.catalog import load_catalog
-    from harness.errors import did_you_mean
-
-    known = recorded | set(load_catalog().benchmarks)
-    for name in names:
-        if name not in known:
-            raise did_you_mean(name, known, "benchmark", "harness list benchmarks")
 
 
 def show(board: Board, form: str = "table", all_versions: bool = False) -> None:

@@ -74,7 +74,7 @@ def suites(family: str | None, as_json: bool) -> None:
 def plugins(family: str | None, plugins: tuple[Path, ...], as_json: bool) -> None:
     """Plugin files: where each comes from and whether it imports.
 
-    A file is imported in a process of its own, once per content; a broken one never breaks the others.
+    Files are imported in a process apart, once per content; one that ends that process costs its own verdict only.
     """
     from harness.catalog.listing import list_plugins
 

@@ -38,6 +38,24 @@ class Device(click.ParamType):
         return value
 
 
+def know(names: tuple[str, ...], recorded: set[str]) -> None:
+    """Check names of benchmarks that results are asked of.
+
+    Args:
+        recorded: benchmarks with results, whether they are still in the registry or not.
+
+    Raises:
+        UsageError: a name that is neither in the registry nor recorded.
+    """
+    from harness.catalog import load_catalog
+    from harness.errors import did_you_mean
+
+    known = recorded | set(load_catalog().benchmarks)
+    for name in names:
+        if name not in known:
+            raise did_you_mean(name, known, "benchmark", "harness list benchmarks")
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md describes its shape).")
 
 database = click.option(

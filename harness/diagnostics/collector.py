@@ -71,7 +71,8 @@ class Collector:
     Attributes:
         labels: (B, H, W) categories of the pixels of the images that are looked at, where they are known.
         grids: where the positions of modules lie.
-        maps: layer -> (B, M, H, W) or (B, heads, N) maps of these images.
+        maps: layer -> (B, M, H, W) or (B, heads, N) maps of these images: what each key receives, or for keys that are no
+            positions from where; a unary term has a row of its own.
     """
 
     def __init__(self, model: nn.Module):
@@ -90,15 +91,21 @@ class Collector:
     def __call__(self, module: nn.Module, values: dict[str, Any]) -> None:
         layer = self.names.get(id(module), type(module).__name__)
         q, k, spatial = (value_of(values.get(name)) for name in ("q", "k", "map"))
-        if q is not None and k is not None and q.shape == k.shape:
-            for region, purity in measures.purity(q, k).items():
-                self._add(_PURITY[region], layer, purity, heads=region == "sphere-max")
+        if q is not None and k is not None and q.shape[-1] == k.shape[-1]:
             self._add("qk_distance", layer, measures.qk_distance(q, k), heads=True)
+            if q.shape == k.shape:  # a share of the queries among all tokens, comparable where they are as many as the keys
+                for region, purity in measures.purity(q, k).items():
+                    self._add(_PURITY[region], layer, purity, heads=region == "sphere-max")
         if "attention" in values:
             if self._bytes(module, q, k) > _LARGEST:
                 self._too_large.add(layer)
             elif (attention := value_of(values["attention"])) is not None:
-                self._pairwise(layer, attention, spatial, self.grids.of(module, attention.shape[-1]))
+                grid = self.grids.of(module, attention.shape[-2])
+                if attention.shape[-2] == attention.shape[-1] and "keys" not in values:
+                    self._among_positions(layer, attention, spatial, grid)
+                elif grid is not None:  # for each of the keys, where it is attended to
+                    self.maps[layer] = attention.mean(dim=1).mT.unflatten(-1, grid)
+                self._pairwise(layer, attention, spatial)
         if spatial is not None and not _is_average(module, spatial):
             self._spatial(layer, spatial, "unary_entropy" if "attention" in values else "entropy")
 
@@ -123,17 +130,24 @@ class Collector:
         self._add(measure, layer, per_head, heads=True)
         self._add(f"{measure}_uniform", layer, torch.full((len(weights),), math.log(weights.shape[-1])))
 
-    def _pairwise(self, layer: str, attention: Tensor, unary: Tensor | None, grid: tuple[int, int] | None) -> None:
+    def _pairwise(self, layer: str, attention: Tensor, unary: Tensor | None) -> None:
         keys = attention.shape[-1]
         self._entropy("entropy", layer, attention, measures.entropy(attention).mean(dim=-1))
-        self._add("attended_share", layer, measures.attended_share(measures.attended_keys(attention)))
+        self._attended(layer, measures.attended_keys(attention))
         self._add("map_cosine_distance", layer, measures.cosine_distance(attention.mean(dim=1)))
         weights = attention if unary is None or unary[0, 0].numel() != keys else attention + unary.flatten(2).unsqueeze(-2)
         share = measures.pairwise_share(weights)
         self._add("pairwise_share", layer, share, heads=True)
         self._add("unary_share", layer, 1 - share)
-        if attention.shape[-2] != keys:  # keys that are no positions (bases, objects)
-            return
+
+    def _attended(self, layer: str, received: Tensor) -> None:
+        """Share and number of the keys (..., N) that receive more than their part of the attention."""
+        share = measures.attended_share(received)
+        self._add("attended_share", layer, share)
+        self._add("attended_keys", layer, share * received.shape[-1])
+
+    def _among_positions(self, layer: str, attention: Tensor, unary: Tensor | None, grid: tuple[int, int] | None) -> None:
+        """What asks for keys that are positions, as the queries are."""
         if self.labels is not None and grid is not None:
             labels = F.interpolate(self.labels[:, None].float(), grid, mode="nearest").long().flatten(1)
             mass, random = measures.within_category_mass(attention, labels)
@@ -148,9 +162,9 @@ class Collector:
         flat = spatial.flatten(2)
         self._entropy(measure, layer, flat, measures.entropy(flat))
         if measure == "entropy":
-            self._add("attended_share", layer, measures.attended_share(flat.abs()))
+            self._attended(layer, flat.abs())
         self._on_boundaries(layer, spatial)
-        self.maps[layer] = spatial
+        self.maps[layer if measure == "entropy" else f"{layer} (unary)"] = spatial
 
     def _on_boundaries(self, layer: str, spatial: Tensor) -> None:
         """Boundary mass of (B, M, H, W) maps, mean over M, where labels are known."""

@@ -54,9 +54,12 @@ class FirstEpoch(Hook):
             return
         with torch.no_grad():
             q, k = value_of(values["q"]), value_of(values["k"])
-            if q is None or k is None or q.shape != k.shape:
+            if q is None or k is None or q.shape[-1] != k.shape[-1]:
                 return
-            point = torch.stack([measures.qk_distance(q, k).mean(), measures.purity_of_largest_sphere(q, k).mean()])
+            distance = measures.qk_distance(q, k).mean()
+            # a share of the queries among all tokens, comparable where they are as many as the keys
+            purity = measures.purity_of_largest_sphere(q, k).mean() if q.shape == k.shape else distance.new_tensor(math.nan)
+            point = torch.stack([distance, purity])
         self.points[self.iteration, self.names.get(id(module), type(module).__name__)].append(point)
 
     def after_train_epoch(self, runner: Any) -> None:

@@ -327,7 +327,7 @@ def subjects(target: str) -> list[Subject]:
         wanted = [(target, {})]
     for plugin, _ in wanted:
         if plugin not in owner:
-            raise did_you_mean(plugin, {*owner, *methods}, "plugin or method", "harness list plugins")
+            raise did_you_mean(plugin, {*owner, *methods}, "plugin or method", "harness list methods")
         _import(owner[plugin])
     return [Subject(plugin, owner[plugin].names[plugin], params) for plugin, params in wanted]
 

@@ -51,8 +51,8 @@ def parse(url: str) -> URL:
     except ArgumentError:
         raise UsageError(f"'{url}' is not a database URL. Write e.g. sqlite:///results/harness.db.") from None
     except ImportError as error:
-        name = error.name or parsed.drivername
-        raise UsageError(f"the driver for '{parsed.drivername}' is not installed. Mend: `pip install {name}`.") from None
+        module = f" (the Python module {error.name})" if error.name else ""
+        raise UsageError(f"the driver for '{parsed.drivername}'{module} is not installed. Install the package that has it.") from None
     return parsed
 
 

@@ -93,7 +93,7 @@ class Reads(Transactions):
             starts = Trial.digest.startswith(prefix, autoescape=True)
             digests = connection.execute(sa.select(Trial.digest).where(starts).limit(4)).scalars().all()
         if not digests:
-            raise UsageError(f"no trial '{prefix}'. `harness status` lists them.")
+            raise UsageError(f"no trial '{prefix}'. `harness status --json` lists them.")
         if len(digests) > 1:
             raise UsageError(f"several trials begin with '{prefix}': {', '.join(digests)}. Give more digits.")
         return self.trials(digests=digests)[0]

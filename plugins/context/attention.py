@@ -76,7 +76,8 @@ class FusedAttentionBlock(SelfAttentionBlock):
         v = self._keys(self.value_project(key_feats))
         scale = self.channels**-0.5
         if self.report:
-            slots.observe(self, q=q, k=k, attention=lambda: (scale * q @ k.mT).softmax(-1))
+            pooled = {} if self.key_downsample is None else {"keys": "pooled regions"}
+            slots.observe(self, q=q, k=k, attention=lambda: (scale * q @ k.mT).softmax(-1), **pooled)
         context = attend(q, k, v, scale).squeeze(1).mT.unflatten(2, query_feats.shape[2:])
         return context if self.out_project is None else self.out_project(context)
 

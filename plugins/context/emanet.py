@@ -55,7 +55,7 @@ class ExpectationMaximizationAttention(nn.Module):
         mid = self.ema_mid_conv(x)
         # the module replaces its bases in training, after the map has been made from the old ones
         bases = self.ema_module.bases
-        slots.observe(self, attention=lambda: self._responsibilities(mid, bases))
+        slots.observe(self, keys="bases", attention=lambda: self._responsibilities(mid, bases))
         rebuilt = F.relu(self.ema_module(mid))
         return F.relu(x + self.ema_out_conv(rebuilt))
 

@@ -55,7 +55,7 @@ class ObjectContextualRepresentation(nn.Module):
         if auxiliary is not None:
             auxiliary["coarse"] = regions
         objects = self.gather(x, regions)
-        slots.observe(self, attention=lambda: self._map(x, objects))
+        slots.observe(self, keys="classes", attention=lambda: self._map(x, objects))
         return self.attention(x, objects)
 
     def _map(self, x: Tensor, objects: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -101,9 +102,10 @@ class Offers(nn.Module):
 
     plugin_name = "offers"
 
-    def __init__(self, maps=None, matrix=None, q=None):
+    def __init__(self, maps=None, matrix=None, q=None, k=None, keys=None):
         super().__init__()
-        self.offered = {name: value for name, value in (("map", maps), ("attention", matrix), ("q", q), ("k", q)) if value is not None}
+        offered = {"map": maps, "attention": matrix, "q": q, "k": q if k is None else k, "keys": keys}
+        self.offered = {name: value for name, value in offered.items() if value is not None}
 
     def forward(self, x):
         observe(self, **self.offered)
@@ -172,6 +174,47 @@ def test_images_are_spread_evenly_over_the_test_set():
     seen.clear()
     diagnose(Model(), data)
     assert seen == [0, 99]
+
+
+def test_bases_are_no_positions_however_many_they_are():
+    labels = torch.zeros(1, 16, 16, dtype=torch.long)
+    labels[..., 4:] = 1
+    matrix = torch.rand(2, 1, 16, 16).softmax(-1)
+    among, _ = diagnose(Reduced(4, matrix=matrix), labelled_loader(labels))
+    found, _ = diagnose(Reduced(4, matrix=matrix, keys="bases"), labelled_loader(labels))
+    assert set(among) - set(found) == {
+        f"{name}{layer}"
+        for name in ("within_category_mass", "within_category_random", "boundary_mass", "boundary_random")
+        for layer in ("", "/layer")
+    }
+    assert found["entropy"] == among["entropy"] and found["attended_keys"] == pytest.approx(16 * found["attended_share"])
+
+
+def pictured(monkeypatch, model):
+    seen = []
+    monkeypatch.setattr("harness.diagnostics.collect.save_overlays", lambda folder, index, image, maps: seen.append(maps))
+    diagnose(model, loader(2), pictures=Path("unused"))
+    return seen[0]
+
+
+def test_a_key_that_is_no_position_is_drawn_where_it_is_attended_to(monkeypatch):
+    matrix = torch.rand(2, 3, 16, 5).softmax(-1)
+    maps = pictured(monkeypatch, Reduced(4, matrix=matrix, keys="bases"))
+    torch.testing.assert_close(maps["layer"], matrix[0].mean(0).T.unflatten(1, (4, 4)))
+
+
+def test_a_pairwise_and_a_unary_map_are_both_drawn(monkeypatch):
+    matrix, unary = torch.rand(2, 1, 16, 16).softmax(-1), torch.rand(2, 1, 4, 4)
+    maps = pictured(monkeypatch, Reduced(4, matrix=matrix, maps=unary))
+    torch.testing.assert_close(maps["layer"], matrix[0].mean(1).unflatten(1, (4, 4)))
+    torch.testing.assert_close(maps["layer (unary)"], unary[0])
+
+
+def test_the_distance_of_unequally_many_queries_and_keys():
+    q, k = torch.randn(2, 2, 16, 8), torch.randn(2, 2, 5, 8)
+    found, _ = diagnose(Reduced(4, q=q, k=k), loader(2))
+    assert found["qk_distance"] == pytest.approx(float((q.mean(2) - k.mean(2)).norm(dim=-1).mean()))
+    assert not any(name.startswith("purity") for name in found)
 
 
 def test_an_attention_matrix_that_is_too_large_is_not_formed_and_noted(monkeypatch):

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness.catalog import load_catalog
+from harness.catalog import Filling, load_catalog
 from harness.catalog.plugins import discover, load_plugins
 from harness.engine.cost import CPU_ATTENTION
 from harness.plugin_tools.contract import Subject
@@ -22,12 +22,18 @@ METHODS = {m.id: m for m in load_catalog().methods.values() if m.state != "plann
 
 FILES = discover()
 
-CASES = {
-    # a method of several slots is its plugins, which other methods may share
-    (method.id if len(method.slots) == 1 else filling.plugin): (slot, filling)
-    for method in METHODS.values()
-    for slot, filling in method.slots.items()
-}
+
+def _cases() -> dict[str, tuple[str, Filling]]:
+    """Methods by name; a method of several slots is its plugins, which other methods with the same parameters share."""
+    found = {method.id: (slot, filling) for method in METHODS.values() if len(method.slots) == 1 for slot, filling in method.slots.items()}
+    for method in METHODS.values():
+        for slot, filling in method.slots.items():
+            if len(method.slots) > 1 and found.setdefault(filling.plugin, (slot, filling))[1].params != filling.params:
+                found[f"{method.id}/{filling.plugin}"] = (slot, filling)
+    return found
+
+
+CASES = _cases()
 
 
 def names(*slots: str) -> list[str]:

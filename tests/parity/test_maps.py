@@ -106,7 +106,7 @@ class Recorder:
         self.offers: list[dict[str, Tensor]] = []
 
     def __call__(self, _module: nn.Module, values: dict[str, Any]) -> None:
-        self.offers.append({name: value if isinstance(value, Tensor) else value() for name, value in values.items()})
+        self.offers.append({name: value if isinstance(value, Tensor) else value() for name, value in values.items() if name != "keys"})
 
 
 def built(name: str) -> tuple[nn.Module, tuple[Any, ...]]:

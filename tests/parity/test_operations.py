@@ -151,7 +151,7 @@ def test_no_matrix_of_all_pairs_on_large_maps(name):
 
 @pytest.mark.parametrize("method", [m for m in METHODS.values() if m.complexity], ids=lambda method: method.id)
 def test_the_registry_prints_the_same_order(method):
-    """What `harness show` and docs/methods.md say."""
+    """What docs/methods.md says."""
     kept = [method.id] if len(method.slots) == 1 else [filling.plugin for filling in method.slots.values()]
     assert bool(re.search(r"N²|N c\)|N / P", method.complexity)) == (max(order(name) for name in kept) == 2)
 
