@@ -33,8 +33,17 @@ def methods(family: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"rows": rows})
         return
-    cells = [[row["id"], " + ".join(row["slots"]), row["state"], row["title"], (row["paper"] or {}).get("venue")] for row in rows]
-    print_rows(["method", "slots", "state", "title", "paper"], cells, fold=["slots", "title"])
+    cells = [
+        [
+            row["id"],
+            " + ".join(row["slots"]),
+            row["state"],
+            f"{row['title']} ({row['paper']['venue']})" if row["paper"] else row["title"],
+            f"missing: {row['missing']}" if row["missing"] else row["params"],
+        ]
+        for row in rows
+    ]
+    print_rows(["method", "slots", "state", "title and paper", "parameters (d: width)"], cells, fold=["slots", "title and paper"])
 
 
 @command.command("benchmarks")
