@@ -322,6 +322,9 @@ VIT = {
         ({}, {"pooling": "simpool"}, "pooling attention"),
         ({"box": "cam"}, {"pooling": "simpool"}, "class activation"),
         ({"box": "dino-seg"}, {"pooling": "simpool"}, "pooling attention"),
+        ({"box": "dino-seg"}, {}, "class activation"),
+        ({"box": "dino-seg", "backbone": VIT, "frozen": True, "head": 1}, {}, "[CLS] attention"),
+        ({"backbone": VIT}, {}, "class activation"),
         ({"box": "lost"}, {}, "LOST on features"),
         ({"box": "lost", "backbone": VIT, "frozen": True}, {}, "LOST on keys"),
         ({"box": "lost", "backbone": VIT, "frozen": True, "lost_features": "last"}, {}, "LOST on features"),
@@ -344,6 +347,28 @@ def test_evaluation_says_where_the_map_came_from(openmmlab, tmp_path, model, fil
     for name in ("maxboxaccv2", "corloc", "top1"):
         assert metric.per_sample[name].shape == (12,)
         assert metric.per_sample[name].mean() == pytest.approx(metrics[name], abs=1e-3)
+
+
+@pytest.mark.parametrize("head", [None, 1])
+def test_what_the_class_token_attends_to(openmmlab, head):
+    import torch
+    from mmengine.registry import MODELS
+    from torch import nn
+
+    from harness.benchmarks.object_localization.maps import last_attention, recording
+
+    given = {key: value for key, value in VIT.items() if not key.startswith("_")}
+    model = nn.Module()
+    model.backbone = MODELS.build({**given, "img_size": (48, 64)})
+    model.eval()
+    attention, seen = last_attention(model.backbone), []
+    attention.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    with torch.no_grad(), recording(model, (48, 64), head) as recorder:
+        model.backbone(torch.randn(2, 3, 48, 64))
+    (x,) = seen
+    q, k, _ = attention.qkv(x).view(2, 13, 3, 2, 12).permute(2, 0, 3, 1, 4)
+    weights = (q @ k.mT / 12**0.5).softmax(-1)[:, :, 0, 1:].view(2, 2, 3, 4)
+    torch.testing.assert_close(recorder.class_token, weights.mean(1) if head is None else weights[:, head])
 
 
 def _score(entry: Benchmark, root: Path, work: Path):

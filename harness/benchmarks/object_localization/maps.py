@@ -18,6 +18,7 @@ CAM = "class activation"
 UNIFORM = 1e-3
 """A map whose values differ by no more than this share of the largest is taken as uniform."""
 _POOLING, _KEYS, _GATE, _QUERIES = "pooling attention", "key map", "spatial gate", "mean over queries"
+CLASS_TOKEN = "[CLS] attention"
 
 
 class MapRecorder:
@@ -37,6 +38,7 @@ class MapRecorder:
         maps: (B, h, w) and what it is, in the order of the forward pass: ``pooling attention``, ``key map`` (attention of
             another plugin that is the same for every query), ``spatial gate`` (does not sum to one) or ``mean over queries``.
         keys: (B, d, h, w) keys of the last attention that offered them, heads concatenated.
+        class_token: (B, h, w), what the class token attends to in a transformer backbone's last self-attention, where there is one.
     """
 
     def __init__(self, image: tuple[int, int], head: int | None = None) -> None:
@@ -45,6 +47,7 @@ class MapRecorder:
         self._grids: dict[int, tuple[int, int]] = {}
         self.maps: list[tuple[Tensor, str]] = []
         self.keys: Tensor | None = None
+        self.class_token: Tensor | None = None
 
     def entered(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         """Forward pre-hook of plugin modules: the grid of their input."""
@@ -54,7 +57,7 @@ class MapRecorder:
     def __call__(self, module: nn.Module, values: dict[str, Any]) -> None:
         grid = self._grids.get(id(module), self._image)
         spatial, attention, keys = (_value(values.get(key)) for key in ("map", "attention", "k"))
-        if attention is not None:
+        if attention is not None and "keys" not in values:  # those of EMANet are bases, not positions
             laid_out = _on_grid(self._one(module, attention).mean(dim=1), grid)
             if laid_out is not None:
                 self.maps.append((laid_out, _QUERIES))
@@ -76,14 +79,20 @@ class MapRecorder:
             raise TrialError(f"model.head is {self._head}, but '{name}' has {count} maps. Choose one of 0 to {count - 1}, or leave it out.")
         return offered[:, self._head].float()
 
-    def projected(self, _module: nn.Module, _inputs: Any, output: Tensor) -> None:
-        """Forward hook of a linear layer that computes queries, keys and values: (B, N, 3d), keys in the middle."""
-        self.keys = _on_grid(output.detach().chunk(3, dim=-1)[1].transpose(1, 2), self._image)
+    def projected(self, attention: nn.Module, output: Tensor) -> None:
+        """What the layer for queries, keys and values of a transformer's ``attention`` returned: (B, N, 3d), keys in the middle."""
+        q, k, _ = output.detach().chunk(3, dim=-1)
+        self.keys = _on_grid(k.transpose(1, 2), self._image)
+        count = q.shape[1]
+        if fitting(count, *self._image) is None and (grid := fitting(count - 1, *self._image)):
+            first, keys = (t.float().unflatten(-1, (attention.num_heads, -1)) for t in (q[:, 0], k))
+            weights = torch.einsum("bad,bnad->ban", first * first.shape[-1] ** -0.5, keys).softmax(-1)
+            self.class_token = self._one(attention, weights[..., 1:].unflatten(-1, grid))
 
 
-def last_projection(backbone: nn.Module) -> nn.Linear | None:
-    """The layer of a transformer's last self-attention that computes its queries, keys and values together."""
-    found = [m.qkv for m in backbone.modules() if isinstance(getattr(m, "qkv", None), nn.Linear)]
+def last_attention(backbone: nn.Module) -> nn.Module | None:
+    """A transformer's last self-attention, whose ``qkv`` computes its queries, keys and values together."""
+    found = [m for m in backbone.modules() if isinstance(getattr(m, "qkv", None), nn.Linear)]
     return found[-1] if found else None
 
 
@@ -117,8 +126,8 @@ def recording(model: nn.Module, image: tuple[int, int], head: int | None = None)
         head: see :class:`MapRecorder`.
     """
     recorder = MapRecorder(image, head)
-    projection = last_projection(model.backbone)
-    hooks = [] if projection is None else [projection.register_forward_hook(recorder.projected)]
+    last = last_attention(model.backbone)
+    hooks = [] if last is None else [last.qkv.register_forward_hook(lambda _module, _inputs, output: recorder.projected(last, output))]
     hooks += [m.register_forward_pre_hook(recorder.entered) for m in plugins(model)]
     try:
         with observing(recorder):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from harness.benchmarks.object_localization.boxes import finite
 from harness.benchmarks.object_localization.discovery import dino_seg, lost
-from harness.benchmarks.object_localization.maps import CAM, class_activation, last_projection, own_maps, recording
+from harness.benchmarks.object_localization.maps import CAM, CLASS_TOKEN, class_activation, last_attention, own_maps, recording
 from harness.benchmarks.parts.frozen import FrozenBackbone
 
 
@@ -58,9 +58,10 @@ class LocalizingClassifier(ImageClassifier):
             seen.append(output if output.ndim == 4 else arguments[0])
 
         hook = self.neck.method.register_forward_hook(keep)
-        # the keys of a transformer are not among the features that a frozen backbone remembers
+        # what a transformer's attention does is not among the features that a frozen backbone remembers
         wants_keys = self.box == "lost" and self.lost_features == "keys"
-        frozen = isinstance(self.backbone, FrozenBackbone) and wants_keys and last_projection(self.backbone) is not None
+        wants_attention = wants_keys or self.box == "dino-seg"
+        frozen = isinstance(self.backbone, FrozenBackbone) and wants_attention and last_attention(self.backbone) is not None
         try:
             if frozen:
                 self.backbone.caching = False
@@ -79,8 +80,11 @@ class LocalizingClassifier(ImageClassifier):
         ]
         activation = class_activation(features, self.head.fc.weight.float(), labels, scores)
         offered = own_maps(recorder, len(inputs)) if self.box != "cam" else [None] * len(inputs)
+        default = (activation, CAM)
+        if self.box == "dino-seg" and recorder.class_token is not None and len(recorder.class_token) == len(inputs):
+            default = (recorder.class_token, CLASS_TOKEN)
         for index, sample in enumerate(predicted):
-            values, source = offered[index] or (activation[index], CAM)
+            values, source = offered[index] or (default[0][index], default[1])
             score, box = finite(values.double().cpu().numpy()), None
             if self.box == "lost":
                 keys = wants_keys and recorder.keys is not None and len(recorder.keys) == len(inputs)

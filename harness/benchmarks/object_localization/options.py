@@ -210,7 +210,8 @@ class LocalizationModel(ModelOptions):
 
     box: Literal["map", "cam", "dino-seg", "lost"] = "map"
     """Where CorLoc's box comes from. ``map``: the method's own attention, class activation where it has none;
-    ``cam``: always class activation; ``dino-seg``: as ``map``, the component that holds 60 % of the mass;
+    ``cam``: always class activation; ``dino-seg``: the component that holds 60 % of the mass of the method's
+    own attention, of what a transformer backbone's class token attends to in its last layer, or of class activation;
     ``lost``: the features alone. MaxBoxAcc scores the map (``cam``: class activation), LOST's votes for ``lost``."""
     head: int | None = Field(default=None, ge=0)
     """Which head's or vector's map is taken, counted from 0; by default what all have in common. 4 is that of valeoai/LOST for
