@@ -178,6 +178,17 @@ def test_coco_drops_crowds_and_keeps_the_order_of_the_subset(tmp_path):
     assert test[1].boxes == ((5, 5, 15, 15), (0, 0, 20, 20))
 
 
+def test_difficult_objects_count(tmp_path):
+    """As in CorLoc's reference, valeoai/LOST."""
+    picture(tmp_path / "JPEGImages/0.jpg")
+    annotation(tmp_path / "Annotations/0.xml", ("dog", 1, 1, 20, 20), ("dog", 31, 11, 50, 30))
+    file = tmp_path / "Annotations/0.xml"
+    file.write_text(file.read_text().replace("<name>dog</name>", "<name>dog</name><difficult>1</difficult>", 1))
+    write(tmp_path, {"ImageSets/Main/trainval.txt": "0\n"})
+    (item,) = read(tmp_path, options(bench(format="voc", root="r")), "test")
+    assert item.boxes == ((0, 0, 20, 20), (30, 10, 50, 30))
+
+
 def test_coco_corners_are_rounded_as_in_the_reference_of_corloc(tmp_path):
     boxes = [[0.5, 1.5, 10.2, 10.0], [3.4, 3.4, 0.2, 9.0]]  # halves to even; what loses its area stays a box that nothing hits
     found = [{"id": n, "image_id": 0, "category_id": 7, "bbox": box} for n, box in enumerate(boxes)]

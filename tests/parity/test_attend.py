@@ -39,15 +39,16 @@ def test_no_large_matrix_is_kept(attend):
     assert max(sizes) <= v.numel()
 
 
-def test_weights_computed_again_give_the_same_gradients(attend, monkeypatch):
+@pytest.mark.parametrize(("width", "limit"), [(8, "_KEPT"), (32, "_KEPT_WIDE")])
+def test_weights_computed_again_give_the_same_gradients(attend, monkeypatch, width, limit):
     import harness_plugins.blocks.blocked as blocked
 
     def gradients() -> tuple[torch.Tensor, ...]:
         draws = torch.Generator().manual_seed(0)
-        q, k, v = (torch.randn(2, 1100, c, generator=draws, dtype=torch.double, requires_grad=True) for c in (8, 8, 24))
+        q, k, v = (torch.randn(2, 1100, c, generator=draws, dtype=torch.double, requires_grad=True) for c in (width, width, 24))
         return torch.autograd.grad(attend(q, k, v, 0.7).square().sum(), (q, k, v))
 
     kept = gradients()
-    monkeypatch.setattr(blocked, "_KEPT", 0)
+    monkeypatch.setattr(blocked, limit, 0)
     for ours, theirs in zip(gradients(), kept, strict=True):
         torch.testing.assert_close(ours, theirs)

@@ -17,12 +17,13 @@ def _toolboxes(openmmlab):
     """All plugins can be imported."""
 
 
-def compiled_before_it_is_observed(name: str, backend: str) -> None:
+@pytest.mark.parametrize("name", OFFERS)
+def test_map_of_a_module_that_is_compiled_before_it_is_observed(name):
     """The compiled module answers an observer that comes later, and none when that has left."""
     module, inputs = built(name)
     _, expected = observe(module, inputs)
     torch.compiler.reset()
-    compiled = torch.compile(module, backend=backend)
+    compiled = torch.compile(module, backend="aot_eager")
     plain = run(compiled, inputs)
     watched, offers = observe(compiled, inputs)
     again = run(compiled, inputs)
@@ -35,18 +36,6 @@ def compiled_before_it_is_observed(name: str, backend: str) -> None:
             torch.testing.assert_close(offer[key], value)
 
 
-@pytest.mark.parametrize("name", ["non-local-embedded-gaussian", "ocnet", "simpool", "encoder-layer"])
-def test_map_of_a_compiled_module(name):
-    compiled_before_it_is_observed(name, "eager")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", OFFERS)
-def test_map_of_every_compiled_module(name):
-    compiled_before_it_is_observed(name, "aot_eager")
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dnl-add-disentangled-key", "ocnet", "encoder-layer"])
 def test_map_of_a_compiled_and_checkpointed_module(name):
     module, inputs = built(name)

@@ -69,6 +69,16 @@ def test_learnable_equals_the_formula(options):
         torch.testing.assert_close(value.grad.double(), state[key].grad, rtol=1e-5, atol=1e-6)
 
 
+def test_learnable_is_mmdets_encoding_with_its_tables():
+    from mmdet.models.layers import LearnedPositionalEncoding
+
+    module = slots.build("learnable-pe", {"entries": 50, "start": 0}, dim=DIM, heads=HEADS)
+    shipped = LearnedPositionalEncoding(DIM // 2, 50, 50)
+    shipped.load_state_dict({"col_embed.weight": module.column.weight, "row_embed.weight": module.row.weight})
+    theirs = shipped(torch.zeros(1, H, W, dtype=torch.bool))
+    torch.testing.assert_close(module(H, W).additive, theirs[0].flatten(1).T)
+
+
 def test_learnable_starts_uniform_and_refuses_larger_maps():
     module = slots.build("learnable-pe", {}, dim=DIM, heads=HEADS)
     for table in (module.row.weight, module.column.weight):
