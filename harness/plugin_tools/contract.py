@@ -189,7 +189,7 @@ def _state(subject: Subject) -> str:
 
 
 def _observed(subject: Subject) -> str:
-    offered: dict[str, Tensor] = {}
+    offered: dict[str, Any] = {}
 
     def observer(_module: Any, values: dict[str, Any]) -> None:
         offered.update({name: value() if callable(value) and not isinstance(value, Tensor) else value for name, value in values.items()})
@@ -203,7 +203,10 @@ def _observed(subject: Subject) -> str:
     for name in ("q", "k", "attention", "map"):
         if name in offered and offered[name].ndim != 4:
             raise Violation(f"'{name}' has {offered[name].ndim} axes; it needs 4, see harness.slots.observe")
-    return ", ".join(f"{name} {tuple(value.shape)}" for name, value in sorted(offered.items())) or "nothing offered"
+    if not isinstance(offered.get("keys", ""), str):
+        raise Violation("'keys' is the word for what the keys are, see harness.slots.observe")
+    shown = (f"{name} {tuple(value.shape) if isinstance(value, Tensor) else value}" for name, value in sorted(offered.items()))
+    return ", ".join(shown) or "nothing offered"
 
 
 def _compiles(subject: Subject) -> str:
