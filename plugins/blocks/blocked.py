@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 _KEPT, _KEPT_WIDE = 2**24, 2**28
-"""Up to this many weights (64 MB, and 1 GB for queries wider than values, whose logits cost most) are kept for the backward pass;
-more are computed again there."""
+"""Up to this many weights (64 MB, and 1 GB for wide queries) are kept for the backward pass; more are computed again there."""
+
+_WIDE = 256
+"""Width from which queries that are wider than the values make the logits too dear to be computed twice."""
 
 _BLOCK_KEPT, _BLOCK_AGAIN = 2**21, 2**19
 """Weights in a block. The smaller stays in the processor's cache; kept weights leave it anyhow, and larger products are faster."""
@@ -31,7 +33,7 @@ class BlockedAttention(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
         """One image and block at a time."""
         shape = (len(q), q.shape[1], k.shape[1])
-        most = _KEPT_WIDE if q.shape[-1] > v.shape[-1] else _KEPT
+        most = _KEPT_WIDE if q.shape[-1] >= max(_WIDE, v.shape[-1] + 1) else _KEPT
         ctx.scale, ctx.keeps = scale, any(ctx.needs_input_grad) and shape[0] * shape[1] * shape[2] <= most
         kept = q.new_empty(shape if ctx.keeps else 0)
         ctx.save_for_backward(q, k, v, kept)
