@@ -110,7 +110,10 @@ def of_trial(diagnostics: Mapping[str, float], first_epoch: Sequence[Mapping[str
     if first_epoch:
         frame = pd.DataFrame(first_epoch)
         for measure, title in (("qk_distance", "query-key distance"), ("purity", "purity")):
-            lines = alt.Chart(frame, height=220).mark_line()
+            known = frame.dropna(subset=[measure])
+            if known.empty:  # no purity where there are not as many keys as queries
+                continue
+            lines = alt.Chart(known, height=220).mark_line()
             chart = lines.encode(
                 x=alt.X("iteration:Q", title="iteration of the first epoch"),
                 y=alt.Y(f"{measure}:Q", title=title, scale=alt.Scale(zero=False)),

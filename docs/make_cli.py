@@ -24,9 +24,8 @@ Written by `python docs/make_cli.py` from `--help`; do not edit by hand. [json.m
 | 4 | nothing to compare |
 | 130 | interrupted; the same command goes on where it stopped |
 
-An error is one or two sentences on stderr that name the culprit and the mend; an unknown option or verb of a verb is answered with its
-usage besides. What nobody foresaw is exit code 3 and the
-path of a file with the traceback.
+An error is one or two sentences on stderr that name the culprit and the mend; an unknown option or verb of a verb is
+answered with its usage besides. What nobody foresaw is exit code 3 and the path of a file with the traceback.
 """
 
 

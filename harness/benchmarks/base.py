@@ -123,9 +123,8 @@ class Problem:
     @property
     def sentences(self) -> str:
         """Where, what, and how to mend it."""
-        what = self.what if self.what.endswith((".", "?")) else f"{self.what}."
-        mend = self.mend[:1].upper() + self.mend[1:]
-        return f"{self.where}: {what} {mend if mend.endswith('.') else f'{mend}.' * bool(mend)}".rstrip()
+        parts = (self.what, self.mend[:1].upper() + self.mend[1:])
+        return f"{self.where}: {' '.join(part if part.endswith(('.', '?')) else f'{part}.' for part in parts if part)}"
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,6 @@ class MapRecorder:
         maps: (B, h, w) and what it is, in the order of the forward pass: ``pooling attention``, ``key map`` (attention of
             another plugin that is the same for every query), ``spatial gate`` (does not sum to one) or ``mean over queries``.
         keys: (B, d, h, w) keys of the last attention that offered them, heads concatenated.
-        class_token: (B, h, w), what the class token attends to in a transformer backbone's last self-attention, where there is one.
     """
 
     def __init__(self, image: tuple[int, int], head: int | None = None) -> None:
@@ -47,7 +46,7 @@ class MapRecorder:
         self._grids: dict[int, tuple[int, int]] = {}
         self.maps: list[tuple[Tensor, str]] = []
         self.keys: Tensor | None = None
-        self.class_token: Tensor | None = None
+        self._class_token: tuple[nn.Module, Tensor] | None = None
 
     def entered(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         """Forward pre-hook of plugin modules: the grid of their input."""
@@ -87,7 +86,12 @@ class MapRecorder:
         if fitting(count, *self._image) is None and (grid := fitting(count - 1, *self._image)):
             first, keys = (t.float().unflatten(-1, (attention.num_heads, -1)) for t in (q[:, 0], k))
             weights = torch.einsum("bad,bnad->ban", first * first.shape[-1] ** -0.5, keys).softmax(-1)
-            self.class_token = self._one(attention, weights[..., 1:].unflatten(-1, grid))
+            self._class_token = attention, weights[..., 1:].unflatten(-1, grid)
+
+    def class_token(self) -> Tensor | None:
+        """What the class token attends to in a transformer backbone's last self-attention, (B, h, w), where there is one."""
+        # by request only: the head that is asked for may be a method's, which has more
+        return None if self._class_token is None else self._one(*self._class_token)
 
 
 def last_attention(backbone: nn.Module) -> nn.Module | None:

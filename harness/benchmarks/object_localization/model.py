@@ -81,8 +81,8 @@ class LocalizingClassifier(ImageClassifier):
         activation = class_activation(features, self.head.fc.weight.float(), labels, scores)
         offered = own_maps(recorder, len(inputs)) if self.box != "cam" else [None] * len(inputs)
         default = (activation, CAM)
-        if self.box == "dino-seg" and recorder.class_token is not None and len(recorder.class_token) == len(inputs):
-            default = (recorder.class_token, CLASS_TOKEN)
+        if self.box == "dino-seg" and None in offered and (attended := recorder.class_token()) is not None and len(attended) == len(inputs):
+            default = (attended, CLASS_TOKEN)
         for index, sample in enumerate(predicted):
             values, source = offered[index] or (default[0][index], default[1])
             score, box = finite(values.double().cpu().numpy()), None
