@@ -16,7 +16,7 @@ def home() -> Path:
 
 
 def cache_dir() -> Path:
-    """Generated datasets and extracted features (``HARNESS_CACHE``); safe to delete at any time."""
+    """Generated datasets, extracted features, remembered lists (``HARNESS_CACHE``); safe to delete at any time."""
     if given := os.environ.get("HARNESS_CACHE"):
         return Path(given)
     import platformdirs
@@ -27,3 +27,14 @@ def cache_dir() -> Path:
 def default_database() -> str:
     """The database URL used without ``--db`` (``HARNESS_DB``)."""
     return os.environ.get("HARNESS_DB") or "sqlite:///results/harness.db"
+
+
+def registry_files() -> list[Path]:
+    """The shipped registry, then ``HARNESS_REGISTRY`` (or ``registry.yaml`` of the current folder)."""
+    shipped = home() / "registry.yaml"
+    own = os.environ.get("HARNESS_REGISTRY")
+    local = Path(own) if own else Path("registry.yaml")
+    files = [shipped]
+    if (own or local.is_file()) and local.resolve() != shipped.resolve():
+        files.append(local)
+    return files

@@ -6,13 +6,11 @@ import importlib
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from harness.catalog.schema import FAMILIES
-
 if TYPE_CHECKING:
     from harness.benchmarks.base import DataOptions, Family, ModelOptions, ScheduleOptions
     from harness.catalog import Benchmark
+
+FAMILIES = ("classification", "object-localization", "segmentation", "keypoint", "camera-localization")
 
 
 @cache
@@ -28,6 +26,8 @@ def options(bench: Benchmark) -> tuple[DataOptions, ModelOptions, ScheduleOption
     Raises:
         UsageError: an unknown format, an unknown key or a value of a wrong type, named.
     """
+    from pydantic import ValidationError
+
     from harness.catalog.load import explain
     from harness.errors import UsageError, did_you_mean
 

@@ -5,7 +5,6 @@ Only plain YAML is accepted (``yaml.SafeLoader``); a registry is data, nothing i
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -188,17 +187,6 @@ def _check_suites(catalog: Catalog) -> None:
                 raise UsageError(f"suite '{suite.id}': {did_you_mean(name, catalog.methods, 'method')}")
 
 
-def registry_files() -> list[Path]:
-    """The shipped registry, then ``HARNESS_REGISTRY`` (or ``registry.yaml`` of the current folder)."""
-    shipped = paths.home() / "registry.yaml"
-    own = os.environ.get("HARNESS_REGISTRY")
-    local = Path(own) if own else Path("registry.yaml")
-    files = [shipped]
-    if (own or local.is_file()) and local.resolve() != shipped.resolve():
-        files.append(local)
-    return files
-
-
 @cache
 def _read(file: Path, _mtime: int) -> Catalog:
     return read_registry(file)
@@ -206,7 +194,7 @@ def _read(file: Path, _mtime: int) -> Catalog:
 
 def load_catalog() -> Catalog:
     """Everything that can be run from here: what is shipped and what the current folder adds."""
-    files = registry_files()
+    files = paths.registry_files()
     for file in files:
         if not file.is_file():
             raise UsageError(f"no registry at {file}. Set HARNESS_REGISTRY to an existing file, or unset it.")

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from harness.benchmarks import FAMILIES
 from harness.slots import SLOTS
 
-FAMILIES = ("classification", "object-localization", "segmentation", "keypoint", "camera-localization")
 TIERS = ("synthetic", "small", "paper")
 
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")

@@ -25,6 +25,9 @@ from harness.slots import SLOTS
 TIMEOUT = 180.0
 """Seconds a child may take for all of its files."""
 
+_MENDED_ELSEWHERE = ("ImportError", "ModuleNotFoundError")
+"""Verdicts that may change though the plugin file does not; they are found anew each time."""
+
 _OPENMMLAB = re.compile(rb"^\s*(?:from|import)\s+(?:mmcv|mmdet|mmpose|mmpretrain|mmseg)\b", re.MULTILINE)
 
 
@@ -86,7 +89,7 @@ def verdicts(files: Iterable[PluginFile], on_check: Callable[[int], None] = lamb
         on_check(len(todo))
         fresh = _in_child(todo)
         known |= {keys[path]: reason for path, reason in fresh.items()}
-        _write(known)
+        _write({key: reason for key, reason in known.items() if not (reason or "").startswith(_MENDED_ELSEWHERE)})
     return found | {path: known.get(key) for path, key in keys.items()}
 
 
@@ -97,8 +100,8 @@ def _in_child(files: list[PluginFile]) -> dict[Path, str | None]:
         request = json.dumps([{"path": str(f.path), "origin": f.origin, "module": f.module, "names": f.names} for f in todo])
         try:
             child = subprocess.run(
-                [sys.executable, "-m", "harness.catalog.verify"], input=request, capture_output=True, text=True, timeout=TIMEOUT
-            )
+                [sys.executable, "-P", "-m", "harness.catalog.verify"], input=request, capture_output=True, text=True, timeout=TIMEOUT
+            )  # -P: the current folder is importable here no more than it is for `harness run`
             output, end = child.stdout, f"importing it ends the process (exit code {child.returncode})"
         except subprocess.TimeoutExpired as error:
             output = (error.stdout or b"").decode() if isinstance(error.stdout, bytes | None) else error.stdout

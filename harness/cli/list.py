@@ -9,6 +9,7 @@ import click
 
 from harness.cli import options
 from harness.cli.output import print_json, print_rows
+from harness.cli.remembered import Rows, remembered
 
 
 @click.group("list")
@@ -27,9 +28,13 @@ def command() -> None:
 @options.as_json
 def methods(family: str | None, as_json: bool) -> None:
     """Rows of the leaderboard: what each fills, and whether it works, wraps OpenMMLab or is planned."""
-    from harness.catalog.listing import list_methods
 
-    rows = list_methods(family)
+    def find() -> Rows:
+        from harness.catalog.listing import list_methods
+
+        return list_methods(family)
+
+    rows = remembered(find, "methods", family)
     if as_json:
         print_json({"rows": rows})
         return
@@ -51,9 +56,13 @@ def methods(family: str | None, as_json: bool) -> None:
 @options.as_json
 def benchmarks(family: str | None, as_json: bool) -> None:
     """Datasets with a model, a schedule and metrics; synthetic ones are generated."""
-    from harness.catalog.listing import list_benchmarks
 
-    rows = list_benchmarks(family, validated=as_json)
+    def find() -> Rows:
+        from harness.catalog.listing import list_benchmarks
+
+        return list_benchmarks(family, validated=as_json)
+
+    rows = remembered(find, "benchmarks", family, as_json)
     if as_json:
         print_json({"rows": rows})
         return
@@ -66,9 +75,13 @@ def benchmarks(family: str | None, as_json: bool) -> None:
 @options.as_json
 def suites(family: str | None, as_json: bool) -> None:
     """Named lists of methods, benchmarks and seeds, for `harness run -s`."""
-    from harness.catalog.listing import list_suites
 
-    rows = list_suites(family)
+    def find() -> Rows:
+        from harness.catalog.listing import list_suites
+
+        return list_suites(family)
+
+    rows = remembered(find, "suites", family)
     if as_json:
         print_json({"rows": rows})
         return
@@ -85,11 +98,17 @@ def plugins(family: str | None, plugins: tuple[Path, ...], as_json: bool) -> Non
 
     Files are imported in a process apart, once per content; one that ends that process costs its own verdict only.
     """
-    from harness.catalog.listing import list_plugins
 
-    rows = list_plugins(
-        family, plugins, on_check=lambda count: click.echo(f"importing {count} new plugin files in a process of their own ...", err=True)
-    )
+    def find() -> Rows:
+        from harness.catalog.listing import list_plugins
+
+        return list_plugins(
+            family,
+            plugins,
+            on_check=lambda count: click.echo(f"importing {count} new plugin files in a process of their own ...", err=True),
+        )
+
+    rows = find() if plugins else remembered(find, "plugins", family)
     if as_json:
         print_json({"rows": rows})
         return

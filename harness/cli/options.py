@@ -16,7 +16,7 @@ class Name(click.ParamType):
         self.name = name
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from harness.catalog import FAMILIES
+        from harness.benchmarks import FAMILIES
         from harness.errors import did_you_mean
         from harness.slots import SLOTS
 

@@ -39,6 +39,14 @@ def test_imports_nothing_heavy(args, tmp_path):
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
+@pytest.mark.parametrize("what", ["methods", "benchmarks", "suites"])
+def test_a_remembered_list_needs_no_catalogue(what, tmp_path):
+    probe = PROBE.format(args=["list", what, "--family", "keypoint"], heavy=("pydantic", "yaml", "rich", *HEAVY))
+    runs = [subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=tmp_path) for _ in range(2)]
+    first, second = (run.stdout.rpartition("\n")[0].rpartition("\n") for run in runs)
+    assert first[0] == second[0] and json.loads(first[2]) == ["pydantic", "yaml"] and json.loads(second[2]) == []
+
+
 def test_help_needs_no_catalogue(tmp_path):
     probe = PROBE.format(args=["--help"], heavy=("pydantic", "yaml", "rich", *HEAVY))
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from harness.catalog.plugins import discover
+from harness.catalog.verify import verdicts
+
 
 def rows(result):
     assert result.exit_code == 0, result.output
@@ -56,3 +59,55 @@ def test_plugins_show_where_they_come_from_and_what_is_broken(cli, tmp_path, mon
     assert (found["mine"]["origin"], found["mine"]["state"]) == ("--plugin", "works")
     assert found["broken"]["state"] == "broken" and "SyntaxError" in found["broken"]["error"]
     assert "importing" in result.stderr and cli("list", "plugins").exit_code == 0
+
+
+def test_a_list_is_found_anew_when_what_it_came_from_changes(cli, tmp_path):
+    def names(what):
+        return {row.get("id") or row["name"] for row in rows(cli("list", what, "--json"))}
+
+    registry, folder = tmp_path / "registry.yaml", tmp_path / "plugins"
+    before = names("methods")
+    assert names("methods") == before and "mine" not in before
+    registry.write_text("methods:\n  mine: {title: Mine, slots: {pooling: {plugin: gap}}, kind: method}\n")
+    assert names("methods") == before | {"mine"}
+    registry.write_text("methods:\n  yours: {title: Yours, slots: {pooling: {plugin: gap}}, kind: method}\n")
+    assert names("methods") == before | {"yours"}
+    folder.mkdir()
+    (folder / "own.py").write_text("@attention_method('own', slot='masking')\ndef f(a): ...\n")
+    assert names("methods") == before | {"yours", "own"}
+    (folder / "own.py").unlink()
+    registry.write_text("methods: [")
+    assert cli("list", "methods").exit_code == 2
+    registry.unlink()
+    assert names("methods") == before
+
+
+def test_a_remembered_list_is_the_list(cli, tmp_path, monkeypatch):
+    """Text and JSON, and asked for twice, are the same; a store that is damaged or no folder costs nothing but time."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    for question in (("methods",), ("benchmarks", "--json"), ("suites", "--family", "keypoint")):
+        first, second = cli("list", *question), cli("list", *question)
+        assert first.exit_code == 0 and first.output == second.output
+    remembered = [*(tmp_path / "cache" / "lists").iterdir()]
+    assert len(remembered) == 3
+    for file, damage in zip(remembered, ("{", "[1]", '{"state": 1}'), strict=True):
+        file.write_text(damage)
+    assert cli("list", "suites", "--family", "keypoint").output == second.output
+    monkeypatch.setenv("HARNESS_CACHE", "/dev/null")
+    assert cli("list", "suites", "--family", "keypoint").output == second.output
+
+
+def test_a_plugin_whose_import_failed_is_imported_again(cli, tmp_path, monkeypatch):
+    """What was missing may be there now, though the plugin file is as it was."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
+    file = tmp_path / "plugins" / "own.py"
+    file.parent.mkdir()
+    file.write_text(
+        "import helper_of_mine\nfrom harness.slots import attention_method\n\n@attention_method('mine', slot='masking')\ndef f(a): ...\n"
+    )
+    files = [plugin for plugin in discover(with_shipped=False) if plugin.path.name == file.name]
+    [reason] = verdicts(files).values()
+    assert "No module named 'helper_of_mine'" in reason
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "helper_of_mine.py").write_text("")
+    assert [*verdicts(files).values()] == [None]

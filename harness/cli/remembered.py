@@ -1,0 +1,79 @@
+"""Rows of ``harness list`` as they were found last time, while nothing they come from has changed.
+
+Finding them takes pydantic, YAML and the syntax trees of plugins; looking at the state of those files takes
+milliseconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from harness import paths
+
+Rows = list[dict[str, Any]]
+
+
+def remembered(find: Callable[[], Rows], *question: Any) -> Rows:
+    """``find()``, or what it found for the same ``question`` (JSON values) while its inputs were as they are now.
+
+    Inputs are the registry files, the harness, plugin files, the files of entry points and the folders Python
+    imports from, each by its size and time of change. A row with an ``error`` is found anew each time: its mend may
+    lie in a file that is not looked at here.
+    """
+    asked = json.dumps([question, sys.version, sys.path, os.getcwd()])
+    store = paths.cache_dir() / "lists" / f"{hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()}.json"
+    now = _state(_inputs())
+    try:
+        known = json.loads(store.read_text(encoding="utf-8"))
+        if known["state"] == now and known["entry_points_state"] == _state(known["entry_points"]):
+            return known["rows"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # nothing is remembered, or not in this form
+    rows = find()
+
+    from harness.catalog.plugins import discover
+
+    files = discover(with_shipped=False)
+    points = [str(file.path) for file in files if file.origin.startswith("entry point")]
+    if not any(item.error for item in files) and not any(row.get("error") for row in rows):
+        _write(store, {"state": now, "entry_points": points, "entry_points_state": _state(points), "rows": rows})
+    return rows
+
+
+def _inputs() -> Iterator[str]:
+    yield from map(str, paths.registry_files())
+    yield from sys.path  # installing or removing a package changes its folder
+    for folder in (Path(__file__).parents[1], paths.home() / "plugins", Path("plugins")):
+        for place, folders, names in os.walk(folder):
+            folders.sort()
+            yield from (os.path.join(place, name) for name in sorted(names) if name.endswith(".py"))
+
+
+def _state(files: Iterable[str]) -> str:
+    """Digest of the path, size and time of change of each file."""
+    found = []
+    for path in files:
+        try:
+            status = os.stat(path or ".")
+            found.append((path, status.st_size, status.st_mtime_ns))
+        except OSError:
+            found.append((path, None, None))
+    return hashlib.blake2b(repr(found).encode(), digest_size=16).hexdigest()
+
+
+def _write(store: Path, document: dict[str, Any]) -> None:
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=store.parent, prefix=".list-")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(document, stream)
+        os.replace(partial, store)
+    except OSError:
+        pass  # what cannot be remembered is found again
