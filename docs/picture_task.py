@@ -125,7 +125,7 @@ def look(host: Host, seen: Scenes) -> dict[str, Tensor]:
     host.eval()
     with torch.no_grad(), slots.observing(lambda module, values: offered.update(values)):
         host(seen.shown)
-        return {name: value() if callable(value) and not isinstance(value, Tensor) else value for name, value in offered.items()}
+        return {name: value() if callable(value) else value for name, value in offered.items()}
 
 
 def learn(method: Method, seen: Scenes) -> dict[str, Tensor]:

@@ -18,8 +18,6 @@ from harness.errors import HarnessError
 _NEEDED = ("torch", "torchvision", "mmengine", "mmsegmentation", "mmpose", "mmdet", "mmpretrain", "numpy", "scipy", "sqlalchemy", "alembic")
 _OPTIONAL = {"streamlit": "`harness dashboard`", "faster-coco-eval": "COCO metrics of keypoint benchmarks"}
 _INSTALL = "Run `make setup` in the checkout, or install the pinned requirements anew."
-_ROOM = 2 << 30
-"""Free bytes below which a run may end with a full disk."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def _disk(database: str) -> Iterator[Finding]:
         if not os.access(place, os.W_OK):
             yield Finding("disk", name, "broken", f"{place} is not writable", "Set HARNESS_CACHE, or --db, to a folder you may write to.")
         else:
-            low = free < _ROOM
+            low = free < paths.ROOM
             mend = "Free some space, or set HARNESS_CACHE to another disk." if low else ""
             yield Finding("disk", name, "note" if low else "ok", f"{free / (1 << 30):.1f} GiB free for {folder}", mend)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+ROOM = 2 << 30
+"""Free bytes of a disk that caches leave to results; with less, a run may end with a full disk."""
+
 
 def home() -> Path:
     """The folder with ``registry.yaml``, ``plugins/``, ``dashboard/`` and ``results/``.

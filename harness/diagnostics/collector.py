@@ -43,7 +43,7 @@ class _Means:
 
 def value_of(offered: Any) -> Tensor | None:
     """What a module offered, in float32 and off the graph; ``None`` for what is no tensor."""
-    value = offered() if callable(offered) and not isinstance(offered, Tensor) else offered
+    value = offered() if callable(offered) else offered
     return value.detach().float() if isinstance(value, Tensor) else None
 
 

@@ -75,3 +75,12 @@ def test_it_stays_in_eval_mode_and_has_no_gradient(images):
     assert not any(out.requires_grad for out in backbone(images))
     backbone.caching = False
     assert torch.allclose(backbone(images)[0], frozen()(images)[0], atol=1e-6)
+
+
+def test_a_nearly_full_disk_is_left_to_the_results(images, monkeypatch):
+    monkeypatch.setattr("harness.paths.ROOM", 1 << 62)
+    backbone = frozen()
+    nn.init.ones_(backbone.backbone.convs[0].weight)  # a backbone no other test has cached
+    features = backbone(images)
+    assert not [*backbone._folder.rglob("*.pt")] and backbone.backbone.calls == 4
+    assert all(torch.equal(a, b) for a, b in zip(backbone(images), features, strict=True)) and backbone.backbone.calls == 4

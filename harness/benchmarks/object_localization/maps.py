@@ -109,7 +109,7 @@ def _kind(module: nn.Module, spatial: Tensor) -> str:
 
 
 def _value(offered: Any) -> Tensor | None:
-    value = offered() if callable(offered) and not isinstance(offered, Tensor) else offered
+    value = offered() if callable(offered) else offered
     return value.detach() if isinstance(value, Tensor) else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -94,10 +95,12 @@ def _read(file: Path) -> list[Tensor] | None:
 
 
 def _write(file: Path, features: list[Tensor]) -> None:
-    """Whole or not at all; a cache that cannot be written costs time, not the trial."""
+    """Whole or not at all; a cache that cannot be written costs time, not the trial, and it never fills a disk."""
     partial = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(file.parent).free < paths.ROOM:
+            return
         handle, partial = tempfile.mkstemp(dir=file.parent, suffix=".part")
         with os.fdopen(handle, "wb") as stream:
             torch.save(features, stream)
