@@ -7,6 +7,7 @@ Exit codes: 0 all well, 1 regression found, 2 wrong usage or configuration, 3 tr
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -51,7 +52,17 @@ def _keep_traceback() -> str:
     return log.name
 
 
-class Verbs(click.Group):
+class Group(click.Group):
+    """Answers an unknown command with the nearest known ones."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args[0] not in known:
+            raise did_you_mean(args[0], known, "command", f"{ctx.command_path} --help")
+        return super().resolve_command(ctx, args)
+
+
+class Verbs(Group):
     """Imports a verb's module when it is asked for, and turns every exception into one sentence."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -62,6 +73,10 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> None:
         try:
+            os.getcwd()
+        except FileNotFoundError:
+            raise Failure("the current folder no longer exists. Change into one that does.", 2) from None
+        try:
             super().invoke(ctx)
         except HarnessError as error:
             raise Failure(str(error), error.exit_code) from None
@@ -71,11 +86,6 @@ class Verbs(click.Group):
             raise Failure("interrupted. The same command goes on where it stopped.", 130) from None
         except Exception as error:
             raise Failure(f"unexpected {type(error).__name__}: {error}. The traceback is in {_keep_traceback()}.", 3) from None
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in VERBS:
-            raise did_you_mean(args[0], VERBS, "command", "harness --help")
-        return super().resolve_command(ctx, args)
 
 
 @click.group(

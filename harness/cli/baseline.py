@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from harness.cli import options
+from harness.cli import Group, options
 
 
-@click.group("baseline")
+@click.group("baseline", cls=Group)
 def command() -> None:
     """Keep results for later regression checks."""
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli import options
+from harness.cli import Group, options
 from harness.cli.output import print_json, print_rows
 
 if TYPE_CHECKING:
     from harness.catalog import Benchmark
 
 
-@click.group("data")
+@click.group("data", cls=Group)
 def command() -> None:
     """Find, check and generate datasets."""
 

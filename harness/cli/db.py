@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from harness.cli import options
+from harness.cli import Group, options
 
 
-@click.group("db")
+@click.group("db", cls=Group)
 def command() -> None:
     """Upgrade, export and import the results database."""
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from harness.cli import options
+from harness.cli import Group, options
 from harness.cli.output import print_json, print_rows
 from harness.cli.remembered import Rows, remembered
 
 
-@click.group("list")
+@click.group("list", cls=Group)
 def command() -> None:
     """Show methods, benchmarks, suites and plugins.
 

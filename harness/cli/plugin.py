@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from harness.cli import options
+from harness.cli import Group, options
 from harness.cli.output import print_json, print_rows
 
 
-@click.group("plugin")
+@click.group("plugin", cls=Group)
 def command() -> None:
     """Write a plugin, or check its slot's contract."""
 

@@ -47,6 +47,27 @@ def test_the_unforeseen_leaves_a_log_and_no_traceback(cli, monkeypatch):
     log.unlink()
 
 
+@pytest.mark.parametrize(
+    ("args", "answer"),
+    [
+        (["lits"], "unknown command 'lits'. Did you mean 'list'? `harness --help` shows what there is."),
+        (["plugin", "chek"], "unknown command 'chek'. Did you mean 'check'? `harness plugin --help` shows what there is."),
+    ],
+)
+def test_an_unknown_command_is_answered_with_the_nearest(cli, args, answer):
+    result = cli(*args)
+    assert (result.exit_code, result.stderr) == (2, f"error: {answer}\n")
+
+
+def test_a_folder_that_is_gone_is_said(cli, tmp_path, monkeypatch):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    result = cli("list", "suites")
+    assert result.exit_code == 2 and result.stderr.startswith("error: the current folder no longer exists.")
+
+
 def test_an_interruption_is_no_regression(cli, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
