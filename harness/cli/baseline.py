@@ -24,9 +24,9 @@ def command() -> None:
 @click.option("--tolerance", "tolerances", multiple=True, metavar="METRIC=VALUE", help="Tolerance of one metric, in its own unit.")
 @options.database
 def save(file: Path, benchmarks: tuple[str, ...], family: str | None, relative: float, tolerances: tuple[str, ...], db: str) -> None:
-    """Write the leaderboard's means to FILE, each with a tolerance and a direction.
+    """Write the leaderboard's means and tolerances to FILE.
 
-    The default tolerance is the larger of 2 s √(2/n), how far another n seeds may fall, and --relative.
+    Each has a direction. The default tolerance is the larger of 2 s √(2/n), how far another n seeds may fall, and --relative.
 
     \b
     harness baseline save results/baselines/quick.json --tolerance top1=3

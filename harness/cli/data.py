@@ -73,9 +73,9 @@ def list_(family: str | None, data_root: Path | None, as_json: bool) -> None:
 @options.as_json
 @click.pass_context
 def check(ctx: click.Context, benchmark: str, data_root: Path | None, as_json: bool) -> None:
-    """Say exactly what is missing or malformed in a dataset, before any training.
+    """Say what is missing or malformed in a dataset.
 
-    Every file a trial would read is looked at. The exit code is 2 if a trial could not run.
+    Every file a trial would read is looked at, before any training. The exit code is 2 if a trial could not run.
 
     \b
     harness data check camvid --data-root ~/datasets
@@ -103,7 +103,10 @@ def check(ctx: click.Context, benchmark: str, data_root: Path | None, as_json: b
 @click.argument("benchmark")
 @options.data_root
 def prepare(benchmark: str, data_root: Path | None) -> None:
-    """Generate a synthetic dataset now, or say where a real one is read from (`harness data check` reads it)."""
+    """Generate a synthetic dataset now.
+
+    Of a real one it says where it is read from; `harness data check` reads it.
+    """
     from harness import data
 
     bench = _benchmark(benchmark)

@@ -17,7 +17,10 @@ def command() -> None:
 @command.command("upgrade")
 @options.database
 def upgrade(db: str) -> None:
-    """Bring the database to this harness's schema; creates it if need be."""
+    """Bring the database to this harness's schema.
+
+    A database that is not there is created.
+    """
     from harness.store import upgrade
 
     click.echo(f"{_shown(db)}: schema {upgrade(db)}")
@@ -46,7 +49,10 @@ def export(file: Path, db: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @options.database
 def import_(file: Path, db: str) -> None:
-    """Add what `harness db export` wrote; what is here already stays as it is."""
+    """Add what `harness db export` wrote.
+
+    What is here already stays as it is.
+    """
     from harness.store import open_store
 
     done = open_store(db).import_from(file)

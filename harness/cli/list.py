@@ -27,7 +27,10 @@ def command() -> None:
 @options.family
 @options.as_json
 def methods(family: str | None, as_json: bool) -> None:
-    """Rows of the leaderboard: what each fills, and whether it works, wraps OpenMMLab or is planned."""
+    """What can be evaluated, and which slots it fills.
+
+    Each works, wraps OpenMMLab or is planned; of a planned one it says what is missing.
+    """
 
     def find() -> Rows:
         from harness.catalog.listing import list_methods
@@ -55,7 +58,10 @@ def methods(family: str | None, as_json: bool) -> None:
 @options.family
 @options.as_json
 def benchmarks(family: str | None, as_json: bool) -> None:
-    """Datasets with a model, a schedule and metrics; synthetic ones are generated."""
+    """Datasets, each with a model, schedule and metrics.
+
+    Synthetic ones are generated; the others are read from --data-root.
+    """
 
     def find() -> Rows:
         from harness.catalog.listing import list_benchmarks
@@ -74,7 +80,7 @@ def benchmarks(family: str | None, as_json: bool) -> None:
 @options.family
 @options.as_json
 def suites(family: str | None, as_json: bool) -> None:
-    """Named lists of methods, benchmarks and seeds, for `harness run -s`."""
+    """Methods, benchmarks and seeds for `harness run -s`."""
 
     def find() -> Rows:
         from harness.catalog.listing import list_suites
