@@ -8,6 +8,7 @@ from the syntax tree, so listing imports no torch; a file that fails to import n
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib
 import importlib.util
@@ -110,14 +111,17 @@ def discover(extra: tuple[Path, ...] = (), *, with_shipped: bool = True) -> list
     for point in entry_points(group=GROUP):
         spec = None
         try:
-            spec = importlib.util.find_spec(point.value)
-        except Exception as error:  # finding a submodule runs the code of its package
+            with contextlib.redirect_stdout(sys.stderr):  # a print must not get into JSON
+                spec = importlib.util.find_spec(point.module)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # finding a submodule runs the code of its package, which may raise SystemExit
             files.append(PluginFile(Path(point.value), f"entry point {point.name}", point.value, {}, f"{type(error).__name__}: {error}"))
             continue
         if spec is None or not spec.origin:
             files.append(PluginFile(Path(point.value), f"entry point {point.name}", point.value, {}, "module not found"))
         else:
-            files.append(_scan(Path(spec.origin), f"entry point {point.name}", point.value))
+            files.append(_scan(Path(spec.origin), f"entry point {point.name}", point.module))
     for path in extra:
         if not path.is_file():
             raise UsageError(f"--plugin {path}: no such file. `harness plugin new NAME --slot SLOT` writes one.")

@@ -81,6 +81,7 @@ def verdicts(files: Iterable[PluginFile], on_check: Callable[[int], None] = lamb
     Args:
         on_check: called with the number of files that have to be imported now, where there are any.
     """
+    files = [*files]
     found = {file.path: static_fault(file) for file in files}
     keys = {file.path: _key(file) for file in files if found[file.path] is None}
     known = _read()

@@ -114,7 +114,11 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
     """
     from harness import openmmlab
     from harness.catalog.plugins import load
+    from harness.catalog.verify import verdicts
 
+    plugin_files = [*plugin_files]
+    # imported in a process apart first: a file that ends its process must not end this one
+    faults = verdicts(file for file in plugin_files if file.origin != "shipped")
     try:
         openmmlab.setup()
     except ImportError as error:
@@ -122,6 +126,8 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
     broken: dict[str, UsageError] = {}
     for file in plugin_files:
         try:
+            if (fault := faults.get(file.path) or "").startswith("importing it"):
+                raise UsageError(f"plugin file {file.path}: {fault}.")
             load(file)
         except UsageError as error:
             broken.update(dict.fromkeys(file.names, error))

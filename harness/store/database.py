@@ -41,7 +41,7 @@ def parse(url: str) -> URL:
     """A validated database URL.
 
     Raises:
-        UsageError: not a URL, or a driver that is not installed.
+        UsageError: not a URL, a driver that is not installed, or a database in memory.
     """
     try:
         parsed = make_url(url)
@@ -53,6 +53,10 @@ def parse(url: str) -> URL:
     except ImportError as error:
         module = f" (the Python module {error.name})" if error.name else ""
         raise UsageError(f"the driver for '{parsed.drivername}'{module} is not installed. Install the package that has it.") from None
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise UsageError(
+            f"'{url}' is a database in memory, which the processes of a run cannot share. Name a file: sqlite:///results/harness.db."
+        )
     return parsed
 
 
