@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from torch import nn
 
-from harness.catalog.plugins import PACKAGE
+from harness.catalog.sources import PACKAGE
 from harness.plugin_tools.probes import PROBES
 
 SECTIONS = ("Formula", "Shapes", "Parameters", "Map", "Source")

@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 
 def list_methods(family: str | None = None) -> list[dict[str, Any]]:
     """Every method; with ``family``, those that fit what the family's benchmarks offer."""
-    catalog = adopt(load_catalog(), discover(with_shipped=False))
+    catalog = adopt(load_catalog(), discover())
     offered = benchmarks.family(family).slots if family else None
     return [
         {

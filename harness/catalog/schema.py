@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from harness.benchmarks import FAMILIES
 from harness.slots import SLOTS
@@ -15,15 +15,19 @@ TIERS = ("synthetic", "small", "paper")
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
+_LONGEST_ID = 64
+
+
 def check_id(name: str) -> str:
-    """An id is lower-case letters, digits, dots and dashes."""
+    """An id is at most 64 lower-case letters, digits, dots and dashes."""
     if not _ID.fullmatch(name):
         raise ValueError(f"'{name}' is not an id: use lower-case letters, digits, dots and dashes")
+    if len(name) > _LONGEST_ID:
+        raise ValueError(f"'{name}' is not an id: it has {len(name)} characters, {_LONGEST_ID} are the most")
     return name
 
 
-Id = Annotated[str, Field(min_length=1, max_length=64)]
-Scalar = bool | int | float | str
+Id = Annotated[str, AfterValidator(check_id)]
 
 
 class Entry(BaseModel):
@@ -86,7 +90,6 @@ class Method(Entry):
 
     @model_validator(mode="after")
     def _state_agrees(self) -> Method:
-        check_id(self.id)
         if self.state == "planned" and not self.missing:
             raise ValueError("a planned method says what is missing (`missing:`)")
         if self.state != "planned" and not self.slots:
@@ -141,11 +144,6 @@ class Benchmark(Entry):
     """Seconds after which a trial is stopped; none by default."""
     notes: str = ""
 
-    @model_validator(mode="after")
-    def _id_is_one(self) -> Benchmark:
-        check_id(self.id)
-        return self
-
 
 class Suite(Entry):
     """A named list of methods x benchmarks x seeds; every fitting pair is run."""
@@ -156,11 +154,6 @@ class Suite(Entry):
     methods: list[str] | dict[str, list[str]] = Field(min_length=1)
     """One list for all benchmarks, or a list per family (or per benchmark, which wins)."""
     seeds: int = Field(default=2, ge=1, le=1000)
-
-    @model_validator(mode="after")
-    def _id_is_one(self) -> Suite:
-        check_id(self.id)
-        return self
 
     def methods_of(self, benchmark: Benchmark) -> list[str]:
         """The suite's methods on one benchmark."""

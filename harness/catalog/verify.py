@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from harness import __version__, paths
-from harness.catalog.plugins import PluginFile, file_digest
+from harness.catalog.plugins import PluginFile
+from harness.catalog.sources import absent, file_digest, needs_openmmlab
 from harness.slots import SLOTS
 
 TIMEOUT = 180.0
@@ -28,7 +28,8 @@ TIMEOUT = 180.0
 _MENDED_ELSEWHERE = ("ImportError", "ModuleNotFoundError")
 """Verdicts that may change though the plugin file does not; they are found anew each time."""
 
-_OPENMMLAB = re.compile(rb"^\s*(?:from|import)\s+(?:mmcv|mmdet|mmpose|mmpretrain|mmseg)\b", re.MULTILINE)
+_DEADLY = "importing it"
+"""How the verdict on a file begins that left none itself."""
 
 
 def _store() -> Path:
@@ -44,7 +45,7 @@ def _installed(name: str) -> str:
 
 
 def _key(file: PluginFile) -> str:
-    parts = [__version__, _installed("torch"), _installed("mmengine"), file_digest(file.path, whole=True)]
+    parts = [__version__, _installed("torch"), _installed("mmengine"), file_digest(file.path, file.module, whole=True), *absent(file.path)]
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 
@@ -94,6 +95,12 @@ def verdicts(files: Iterable[PluginFile], on_check: Callable[[int], None] = lamb
     return found | {path: known.get(key) for path, key in keys.items()}
 
 
+def deadly(files: Iterable[PluginFile]) -> dict[Path, str]:
+    """Files from outside the distribution that must not be imported here, and why: importing them ends the process, or never ends."""
+    found = verdicts(file for file in files if file.origin != "shipped")
+    return {path: f"plugin file {path}: {reason}." for path, reason in found.items() if reason and reason.startswith(_DEADLY)}
+
+
 def _in_child(files: list[PluginFile]) -> dict[Path, str | None]:
     """Import files in child processes; a new one goes on behind a file that ended its predecessor."""
     results: dict[Path, str | None] = {}
@@ -103,10 +110,10 @@ def _in_child(files: list[PluginFile]) -> dict[Path, str | None]:
             child = subprocess.run(
                 [sys.executable, "-P", "-m", "harness.catalog.verify"], input=request, capture_output=True, text=True, timeout=TIMEOUT
             )  # -P: the current folder is importable here no more than it is for `harness run`
-            output, end = child.stdout, f"importing it ends the process (exit code {child.returncode})"
+            output, end = child.stdout, f"{_DEADLY} ends the process (exit code {child.returncode})"
         except subprocess.TimeoutExpired as error:
             output = (error.stdout or b"").decode() if isinstance(error.stdout, bytes | None) else error.stdout
-            end = f"importing it takes more than {TIMEOUT:.0f} s"
+            end = f"{_DEADLY} takes more than {TIMEOUT:.0f} s"
         done = [json.loads(line) for line in output.splitlines()]
         for file, reason in zip(todo, done, strict=False):
             results[file.path] = reason
@@ -124,7 +131,7 @@ def _main() -> None:
     from harness.slots import registry
 
     request = [PluginFile(Path(f["path"]), f["origin"], f["module"], f["names"]) for f in json.load(sys.stdin)]
-    if any(_OPENMMLAB.search(file.path.read_bytes()) for file in request):
+    if any(needs_openmmlab(file.path, file.module) for file in request):
         from harness.openmmlab import setup
 
         setup()
@@ -134,7 +141,7 @@ def _main() -> None:
             load(file)
             absent = [name for name in file.names if name not in registry().module_dict]
             if absent:
-                reason = f"importing it does not register '{absent[0]}'"
+                reason = f"it does not register '{absent[0]}'"
         except UsageError as error:
             cause = error.__cause__ or error
             reason = f"{type(cause).__name__}: {cause}"

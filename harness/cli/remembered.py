@@ -6,6 +6,7 @@ milliseconds.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -23,33 +24,36 @@ Rows = list[dict[str, Any]]
 def remembered(find: Callable[[], Rows], *question: Any) -> Rows:
     """``find()``, or what it found for the same ``question`` (JSON values) while its inputs were as they are now.
 
-    Inputs are the registry files, the harness, plugin files, the files of entry points and the folders Python
-    imports from, each by its size and time of change. A row with an ``error`` is found anew each time: its mend may
-    lie in a file that is not looked at here.
+    Inputs are the registry files, the harness, plugin files and what they import, the folders Python imports from and
+    the entry points there, each by its size and time of change. A row with an ``error`` is found anew each time: its
+    mend may lie in a file that is not looked at here.
     """
     asked = json.dumps([question, sys.version, sys.path, os.getcwd()])
     store = paths.cache_dir() / "lists" / f"{hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()}.json"
     now = _state(_inputs())
     try:
         known = json.loads(store.read_text(encoding="utf-8"))
-        if known["state"] == now and known["entry_points_state"] == _state(known["entry_points"]):
+        if known["state"] == now and known["sources_state"] == _state(known["sources"]):
             return known["rows"]
     except (OSError, ValueError, KeyError, TypeError):
         pass  # nothing is remembered, or not in this form
     rows = find()
 
     from harness.catalog.plugins import discover
+    from harness.catalog.sources import sources
 
     files = discover(with_shipped=False)
-    points = [str(file.path) for file in files if file.origin.startswith("entry point")]
     if not any(item.error for item in files) and not any(row.get("error") for row in rows):
-        _write(store, {"state": now, "entry_points": points, "entry_points_state": _state(points), "rows": rows})
+        found = sorted({str(source) for file in files for source in sources(file.path, file.module)})
+        _write(store, {"state": now, "sources": found, "sources_state": _state(found), "rows": rows})
     return rows
 
 
 def _inputs() -> Iterator[str]:
     yield from map(str, paths.registry_files())
-    yield from sys.path  # installing or removing a package changes its folder
+    for folder in sys.path:
+        yield folder  # installing or removing a package changes it
+        yield from sorted(glob.iglob(os.path.join(glob.escape(folder), "*-info", "entry_points.txt")))
     for folder in (Path(__file__).parents[1], paths.home() / "plugins", Path("plugins")):
         for place, folders, names in os.walk(folder):
             folders.sort()

@@ -114,11 +114,10 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
     """
     from harness import openmmlab
     from harness.catalog.plugins import load
-    from harness.catalog.verify import verdicts
+    from harness.catalog.verify import deadly
 
     plugin_files = [*plugin_files]
-    # imported in a process apart first: a file that ends its process must not end this one
-    faults = verdicts(file for file in plugin_files if file.origin != "shipped")
+    dead = deadly(plugin_files)
     try:
         openmmlab.setup()
     except ImportError as error:
@@ -126,8 +125,8 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
     broken: dict[str, UsageError] = {}
     for file in plugin_files:
         try:
-            if (fault := faults.get(file.path) or "").startswith("importing it"):
-                raise UsageError(f"plugin file {file.path}: {fault}.")
+            if file.path in dead:
+                raise UsageError(dead[file.path])
             load(file)
         except UsageError as error:
             broken.update(dict.fromkeys(file.names, error))

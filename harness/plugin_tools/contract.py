@@ -7,7 +7,6 @@ anything else) where the plugin breaks the contract, or :class:`Skip` where the 
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,8 @@ from torch import Tensor, nn
 from harness import slots
 from harness.catalog import load_catalog
 from harness.catalog.plugins import PluginFile, discover, load, owners
+from harness.catalog.sources import needs_openmmlab
+from harness.catalog.verify import deadly
 from harness.errors import UsageError, did_you_mean
 from harness.plugin_tools.probes import PROBES, Probe, tensors
 from harness.plugin_tools.report import Report, Row
@@ -297,10 +298,12 @@ def rows(subject: Subject, names: tuple[str, ...] = tuple(CHECKS)) -> Iterator[R
 
 
 def _import(file: PluginFile) -> None:
-    if file.path.is_file() and (file.origin == "shipped" or re.search(rb"^\s*(from|import)\s+mm", file.path.read_bytes(), re.MULTILINE)):
+    if file.origin == "shipped" or needs_openmmlab(file.path, file.module):
         from harness.openmmlab import setup
 
         setup()
+    if reason := deadly([file]).get(file.path):
+        raise UsageError(reason)
     load(file)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from keyword import iskeyword
 from pathlib import Path
 from string import Template
+
+import yaml
 
 from harness import benchmarks
 from harness.catalog import Catalog, load_catalog, read_registry
@@ -55,8 +58,9 @@ def scaffold(name: str, slot: str, folder: Path | None = None) -> Scaffold:
         raise UsageError(f"{source} exists already. Choose another name, or delete it.")
     before = _read(registry)
     after = with_entry(before, entry(name, slot), registry)
-    title = name.replace("-", " ").capitalize()
-    code = Template((TEMPLATES / f"{slot}.py.txt").read_text(encoding="utf-8")).substitute(name=name, title=title, cls=_class_name(stem))
+    code = Template((TEMPLATES / f"{slot}.py.txt").read_text(encoding="utf-8")).substitute(
+        name=name, title=_title(name), cls=_class_name(stem)
+    )
     source.parent.mkdir(parents=True, exist_ok=True)
     _replace(registry, after)
     try:
@@ -73,10 +77,19 @@ def scaffold(name: str, slot: str, folder: Path | None = None) -> Scaffold:
 
 def entry(name: str, slot: str) -> str:
     """The registry entry of a new method."""
-    lines = [f"  {name}:", f"    title: {name.replace('-', ' ').capitalize()}", f"    slots: {{{slot}: {{plugin: {name}}}}}"]
+    lines = [f"  {_scalar(name)}:", f"    title: {_scalar(_title(name))}", f"    slots: {{{slot}: {{plugin: {_scalar(name)}}}}}"]
     if slot == "block":
         lines.append("    stands_in: [pooling, context]")
     return "\n".join(lines) + "\n"
+
+
+def _title(name: str) -> str:
+    return name.replace("-", " ").capitalize()
+
+
+def _scalar(text: str) -> str:
+    """``text`` as YAML, quoted where it would be a number, a date or a truth value."""
+    return yaml.safe_dump([text], default_flow_style=True, width=1000).strip()[1:-1]
 
 
 def with_entry(text: str | None, added: str, file: Path) -> str:
@@ -120,7 +133,7 @@ def _replace(file: Path, text: str) -> None:
 
 def _class_name(stem: str) -> str:
     name = "".join(part.capitalize() for part in stem.split("_"))
-    return name if name[0].isalpha() else f"Plugin{name}"
+    return name if name[0].isalpha() and not iskeyword(name) else f"Plugin{name}"
 
 
 def _commands(name: str, slot: str, catalog: Catalog) -> list[str]:

@@ -10,7 +10,8 @@ from harness import benchmarks
 from harness.catalog import load_catalog, read_registry
 from harness.catalog.adopt import adopt
 from harness.catalog.code import code
-from harness.catalog.plugins import discover, file_digest, owners
+from harness.catalog.plugins import discover, owners
+from harness.catalog.sources import file_digest
 from harness.errors import HarnessError, UsageError
 from harness.slots import SLOTS
 
@@ -104,11 +105,11 @@ def test_digest_follows_the_source_and_not_the_place(tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.py").write_text(PLUGIN.format(name="mine", slot="pooling"))
     first, second = tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"
-    assert file_digest(first) == file_digest(second)
+    assert file_digest(first, "mine") == file_digest(second, "mine")
     second.write_text(second.read_text() + "# changed\n")
-    assert file_digest(first) == file_digest(second)
+    assert file_digest(first, "mine") == file_digest(second, "mine")
     second.write_text(second.read_text() + "changed = 1\n")
-    assert file_digest(first) != file_digest(second)
+    assert file_digest(first, "mine") != file_digest(second, "mine")
 
 
 def test_comments_and_docstrings_are_no_code():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 
 import pytest
@@ -111,3 +112,36 @@ def test_a_plugin_whose_import_failed_is_imported_again(cli, tmp_path, monkeypat
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "helper_of_mine.py").write_text("")
     assert [*verdicts(files).values()] == [None]
+
+
+def test_a_list_of_plugins_follows_entry_points_and_what_they_import(cli, tmp_path, monkeypatch):
+    def found(name):
+        importlib.invalidate_caches()
+        return {row["name"]: row for row in rows(cli("list", "plugins", "--json"))}.get(name)
+
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
+    monkeypatch.syspath_prepend(tmp_path / "path")
+    package, points = tmp_path / "path" / "listed_package", tmp_path / "path" / "listed-1.0.dist-info" / "entry_points.txt"
+    for folder in (package, points.parent):
+        folder.mkdir(parents=True)
+    for name in ("one", "two"):
+        text = (
+            "from . import helper\nfrom harness.slots import attention_method\n\n@attention_method('{}', slot='masking')\ndef f(a): ...\n"
+        )
+        (package / f"{name}.py").write_text(text.format(name))
+    (package / "__init__.py").write_text("")
+    (package / "helper.py").write_text("")
+    (points.parent / "METADATA").write_text("Metadata-Version: 2.1\nName: listed\nVersion: 1.0\n")
+    points.write_text("[harness.plugins]\nit = listed_package.one\n")
+    assert found("one")["state"] == found("one")["state"] == "works"
+    (package / "helper.py").write_text("1 / 0")
+    assert found("one")["error"] == "ZeroDivisionError: division by zero"
+    (package / "helper.py").write_text("")
+    assert found("one")["state"] == found("one")["state"] == "works" and found("two") is None
+    points.write_text("[harness.plugins]\nit = listed_package.two\n")  # in place: no folder's time changes
+    assert found("two")["state"] == "works" and found("one") is None
+    (package / "two.py").write_text((package / "two.py").read_text().replace("'two'", "'gap'"))
+    for what in ("methods", "plugins"):
+        result = cli("list", what)
+        assert result.exit_code == 2 and "plugin 'gap' is defined in" in result.stderr and "listed_package" in result.stderr

@@ -62,6 +62,7 @@ def test_an_entry_fits_any_registry(text: str) -> None:
         ("psa-polarized-parallel", "block", "exists already"),
         ("My Block", "block", "not an id"),
         ("../evil", "block", "not an id"),
+        ("a" * 65, "block", "65 characters, 64 are the most"),
         ("fine", "blocks", "Did you mean 'block'"),
     ],
 )
@@ -69,6 +70,23 @@ def test_refusals_write_nothing(own_folder: Path, name: str, slot: str, reason: 
     with pytest.raises(UsageError, match=reason):
         scaffold(name, slot)
     assert list(own_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["1", "1.5", "0x1f", "true", "null", "on", "no", "2024-01-01", "a" * 64])
+def test_a_name_that_yaml_would_read_as_something_else(own_folder: Path, name: str) -> None:
+    written = scaffold(name, "masking")
+    assert load_catalog().methods[name].slots["masking"].plugin == name
+    assert contract.check(str(written.files[0]), slow=False).ok
+    sys.modules.pop(next(module for module in sys.modules if module.startswith(f"harness_plugin_{written.files[0].stem}_")))
+
+
+def test_a_plugin_that_ends_the_process_ends_its_check_with_a_sentence(own_folder: Path) -> None:
+    killer = (
+        "import os\nos._exit(7)\nfrom harness.slots import attention_method\n@attention_method('killer', slot='masking')\ndef f(a): ...\n"
+    )
+    Path("killer.py").write_text(killer)
+    with pytest.raises(UsageError, match=r"plugin file killer.py: importing it ends the process \(exit code 7\)\."):
+        contract.check("killer.py")
 
 
 def test_a_registry_that_cannot_be_added_to_stays_as_it_is(own_folder: Path) -> None:

@@ -235,11 +235,15 @@ def test_a_plugin_that_does_not_import_fails_only_the_trials_that_need_it(run: R
     monkeypatch.setattr(child, "_kind", lambda error: "error")
     (tmp_path / "bad.py").write_text("import no_such_module")
     file = PluginFile(tmp_path / "bad.py", "--plugin", "bad_plugin", {"bad": "pooling"})
-    plan = Plan([make_trial(0, cost=2.0), make_trial(1)], {})
+    (tmp_path / "killer.py").write_text("import os\nos._exit(7)")
+    killer = PluginFile(tmp_path / "killer.py", "--plugin", "killer_plugin", {"killer": "pooling"})
+    plan = Plan([make_trial(0, cost=2.0), make_trial(1, cost=3.0), make_trial(2)], {})
     object.__setattr__(plan.trials[0], "plugins", {"bad": "0"})
-    summary = run(plan, None, plugin_files=[file])
-    (row,) = summary.failed
-    assert "bad.py cannot be imported" in row.reason and "no_such_module" in row.reason
+    object.__setattr__(plan.trials[1], "plugins", {"killer": "0"})
+    summary = run(plan, None, plugin_files=[file, killer])
+    killed, broken = sorted((row.reason for row in summary.failed), key=lambda reason: "bad.py" in reason)
+    assert "bad.py cannot be imported" in broken and "no_such_module" in broken
+    assert "killer.py: importing it ends the process (exit code 7)" in killed
     assert summary.done == 1
 
 

@@ -1,0 +1,177 @@
+"""Which source files a plugin's result depends on, and the digest of them. Nothing is imported to find out.
+
+A shipped plugin depends on the shipped plugins it imports; any other on the modules of its own package and on those
+that lie outside the standard library and the installed packages, and on what these import in turn. Installed packages
+of others, data files and imports by a computed name are not followed.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import os
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+from harness import paths
+from harness.catalog.code import UNPARSABLE, code
+
+PACKAGE = "harness_plugins"
+"""Shipped plugin files are imported as ``harness_plugins.<folder>.<file>`` and may import each other so."""
+
+_TOOLBOXES = ("mmcv", "mmpretrain", "mmseg", "mmdet", "mmpose")
+
+_LIBRARIES = ("harness", "torch", "torchvision", "mmengine", *_TOOLBOXES, "numpy", "scipy")
+"""What every plugin may build on, wherever it is installed; a result's environment has their versions."""
+
+_STANDARD = tuple({os.path.join(os.path.realpath(sysconfig.get_path(name)), "") for name in ("stdlib", "platstdlib")})
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a source says of itself."""
+
+    plugins: dict[str, str]
+    """Plugin name -> slot, as the decorators say."""
+    imports: tuple[tuple[int, str], ...]
+    """(level, dotted name) of each import; level 0 is absolute. Of ``from a import b``, both ``a`` and ``a.b``."""
+
+
+def _statements(body: list[ast.AST]) -> Iterator[ast.AST]:
+    """All statements under ``body``, nested ones too; far fewer nodes than ``ast.walk`` visits."""
+    for node in body:
+        yield node
+        for nested in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(node, nested, ()))
+
+
+@lru_cache(maxsize=1024)
+def declared(source: bytes) -> Declared:
+    """Read once per content, though a plan asks for each of its trials."""
+    plugins: dict[str, str] = {}
+    imports: dict[tuple[int, str], None] = {}
+    for node in _statements(ast.parse(source).body):
+        if isinstance(node, ast.ImportFrom):
+            stem = node.module or ""
+            imports[node.level, stem] = None
+            imports |= {(node.level, f"{stem}.{alias.name}".lstrip(".")): None for alias in node.names}
+        elif isinstance(node, ast.Import):
+            imports |= {(0, alias.name): None for alias in node.names}
+        for call in getattr(node, "decorator_list", ()):
+            if not isinstance(call, ast.Call) or not call.args or not isinstance(call.args[0], ast.Constant):
+                continue
+            callee = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            slot = next((k.value.value for k in call.keywords if k.arg == "slot" and isinstance(k.value, ast.Constant)), None)
+            if callee == "attention_method" and slot:
+                plugins[str(call.args[0].value)] = str(slot)
+    return Declared(plugins, tuple(imports))
+
+
+def module_files(name: str) -> list[Path]:
+    """The files that importing ``name`` runs: the ``__init__`` of each package on the way, then its own.
+
+    Empty where there is no such module, or none in Python. Only its topmost package is looked up; none of its code runs.
+    """
+    top, *rest = name.split(".")
+    if top == PACKAGE:
+        origin, folders = None, [str(paths.home() / "plugins")]
+    elif spec := _spec(top):
+        origin, folders = spec.origin, [*(spec.submodule_search_locations or ())]
+    else:
+        return []
+    found = [Path(origin)] if origin and origin.endswith(".py") else []
+    for part in rest:
+        below = [Path(folder, part) for folder in folders]
+        files = [file for place in below for file in (place / "__init__.py", place.with_name(f"{part}.py")) if file.is_file()]
+        folders = [str(place) for place in below if place.is_dir()]
+        if not files and not folders:
+            return []
+        found += files[:1]
+    return found
+
+
+def _spec(top: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(top)
+    except Exception:  # an installed finder may raise anything; a module made by hand has no specification
+        return None
+
+
+def sources(path: Path, module: str) -> list[Path]:
+    """The plugin file and every file its result depends on, as far as they exist.
+
+    Args:
+        module: the name it is imported under.
+    """
+    own = module.split(".")[0]
+    todo, seen = [path, *module_files(module)], set()
+    while todo:
+        current = todo.pop().absolute()
+        if current not in seen:
+            seen.add(current)
+            todo += _imported(current, own)
+    return sorted(seen)
+
+
+def _imported(path: Path, own: str) -> Iterator[Path]:
+    shipped = path.is_relative_to(paths.home() / "plugins")
+    for level, name in _imports(path):
+        top = name.split(".")[0]
+        if top == PACKAGE and not level:
+            yield from module_files(name)[-1:]
+        elif shipped:
+            continue
+        elif level:
+            yield from _relative(path, level, name)
+        elif top == own:
+            yield from module_files(name)
+        elif top not in _LIBRARIES:
+            yield from (file for file in module_files(name) if not _installed(file))
+
+
+def _imports(path: Path) -> tuple[tuple[int, str], ...]:
+    try:
+        return declared(path.read_bytes()).imports
+    except (OSError, *UNPARSABLE):
+        return ()
+
+
+def _relative(path: Path, level: int, name: str) -> Iterator[Path]:
+    package = path.parents[min(level, len(path.parents)) - 1]
+    module = package.joinpath(*name.split(".")) if name else package
+    files = (package / "__init__.py", module / "__init__.py", package.joinpath(f"{module.relative_to(package)}.py"))
+    yield from (file for file in files if file.is_file())
+
+
+def _installed(file: Path) -> bool:
+    return not {"site-packages", "dist-packages"}.isdisjoint(file.parts) or os.path.realpath(file).startswith(_STANDARD)
+
+
+def absent(path: Path) -> list[str]:
+    """Topmost packages that a file imports and that are not found."""
+    tops = {name.split(".")[0] for level, name in _imports(path) if not level and name}
+    return sorted(top for top in tops - {PACKAGE, *_LIBRARIES} if _spec(top) is None)
+
+
+def needs_openmmlab(path: Path, module: str) -> bool:
+    """Whether one of :func:`sources` imports a toolbox, which takes :func:`harness.openmmlab.setup` first."""
+    return any(name.split(".")[0] in _TOOLBOXES for file in sources(path, module) for level, name in _imports(file) if not level)
+
+
+def file_digest(path: Path, module: str, *, whole: bool = False) -> str:
+    """Digest of the code of :func:`sources`. Formatting counts; comments, docstrings and location do not.
+
+    Args:
+        module: the name it is imported under.
+        whole: comments and docstrings count too, which is faster: nothing has to be parsed for them.
+    """
+    hasher = hashlib.blake2b(digest_size=16)
+    for content in sorted(file.read_bytes() if whole else code(file.read_bytes()) for file in sources(path, module)):
+        hasher.update(len(content).to_bytes(8, "little"))
+        hasher.update(content)
+    return hasher.hexdigest()
