@@ -10,15 +10,14 @@ from harness.cli import options
 @click.command("dashboard")
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="On 127.0.0.1.")
 @options.database
-@click.pass_context
-def command(ctx: click.Context, port: int, db: str) -> None:
+def command(port: int, db: str) -> None:
     """Show the results in a browser, on this machine only.
 
     Stop it with Ctrl-C. It reads the database and never writes to it.
     """
     import os
-    import subprocess
     import sys
+    from importlib.util import find_spec
 
     from harness import paths
     from harness.errors import UsageError
@@ -26,10 +25,30 @@ def command(ctx: click.Context, port: int, db: str) -> None:
     app = paths.home() / "dashboard" / "app.py"
     if not app.is_file():
         raise UsageError(f"no dashboard at {app}. Install the distribution again.")
+    if find_spec("streamlit") is None:
+        raise UsageError("the dashboard needs streamlit, which is not installed. Run `pip install streamlit`.")
+    if not _is_free(port):
+        raise UsageError(f"port {port} is taken, by another dashboard perhaps. Give another one: --port {port % 65535 + 1}.")
     arguments = ["--server.address=127.0.0.1", f"--server.port={port}", "--server.headless=true", "--browser.gatherUsageStats=false"]
     click.echo(f"dashboard at http://127.0.0.1:{port} (Ctrl-C stops it)")
     # the pages import each other as `dashboard.…`, which an installed copy keeps inside the package
     path = os.pathsep.join(filter(None, [str(paths.home()), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "HARNESS_DB": db, "PYTHONPATH": path}
-    done = subprocess.run([sys.executable, "-m", "streamlit", "run", str(app), *arguments], env=environment, check=False)
-    ctx.exit(0 if done.returncode in (0, -2, 130) else 3)
+    sys.stdout.flush()
+    # in the place of this process: whoever ends it ends the server
+    os.execve(
+        sys.executable,
+        [sys.executable, "-m", "streamlit", "run", str(app), *arguments],
+        {**os.environ, "HARNESS_DB": db, "PYTHONPATH": path},
+    )
+
+
+def _is_free(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

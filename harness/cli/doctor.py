@@ -28,7 +28,7 @@ def command(ctx: click.Context, data_root: Path | None, db: str, as_json: bool) 
         print_json({"ok": not broken, "rows": [vars(finding) for finding in findings]})
     else:
         marks = {"ok": "ok", "note": "-", "broken": "BROKEN"}
-        cells = [[f.part, f.name, marks[f.state], f"{f.what} {f.mend}".strip()] for f in findings]
+        cells = [[f.part, f.name, marks[f.state], f"{f.what.rstrip('.')}. {f.mend}" if f.mend else f.what] for f in findings]
         print_rows(["part", "name", "", "what"], cells)
         click.echo(f"{len(broken)} things are broken." if broken else "everything needed works.")
     ctx.exit(3 if broken else 0)

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from harness.analysis.diagnostics import Diagnostic
     from harness.analysis.leaderboard import Board
 
-_NO_RESULTS = "no results yet. `harness run -s quick` fills the leaderboard in minutes."
-
 
 @click.command("leaderboard")
 @options.benchmarks
@@ -44,15 +42,23 @@ def command(benchmarks: tuple[str, ...], family: str | None, form: str, diagnost
     from harness.analysis import source
 
     options.know(benchmarks, source.recorded_benchmarks(db))
+    if benchmarks or family:
+        empty = f"no results for {' and '.join(benchmarks) or family} yet. `harness run -m METHOD -b BENCHMARK` measures one."
+    else:
+        empty = "no results yet. `harness run -s quick` fills the leaderboard in minutes."
     board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None, all_versions=all_versions)
     if diagnostics:
-        _show_diagnostics(board, source.diagnostics(db, board), form, all_versions)
+        _show_diagnostics(board, source.diagnostics(db, board), form, all_versions, empty)
     else:
-        show(board, form, all_versions)
+        show(board, form, all_versions, empty)
 
 
-def show(board: Board, form: str = "table", all_versions: bool = False) -> None:
-    """Print a leaderboard; what is left out is said on stderr where the output is for programs."""
+def show(board: Board, form: str = "table", all_versions: bool = False, empty: str = "no results.") -> None:
+    """Print a leaderboard; what is left out is said on stderr where the output is for programs.
+
+    Args:
+        empty: what to say of one without rows.
+    """
     from harness.analysis import formats
     from harness.analysis.leaderboard import as_json
 
@@ -63,7 +69,7 @@ def show(board: Board, form: str = "table", all_versions: bool = False) -> None:
     elif form == "csv":
         click.echo(formats.csv_text(board))
     elif not board.rows:
-        click.echo(_NO_RESULTS, err=True)
+        click.echo(empty, err=True)
     else:
         click.echo({"table": formats.table, "md": formats.markdown, "latex": formats.latex}[form](board))
 
@@ -73,7 +79,7 @@ def _notes(board: Board) -> None:
         click.echo(f"note: {note}", err=True)
 
 
-def _show_diagnostics(board: Board, rows: list[Diagnostic], form: str, all_versions: bool) -> None:
+def _show_diagnostics(board: Board, rows: list[Diagnostic], form: str, all_versions: bool, empty: str) -> None:
     from harness.analysis import diagnostic_tables, diagnostics
 
     _notes(board)
@@ -82,4 +88,4 @@ def _show_diagnostics(board: Board, rows: list[Diagnostic], form: str, all_versi
     elif rows or form == "csv":
         click.echo(diagnostic_tables.FORMATS[form](rows))
     else:
-        click.echo("no diagnostics: none of these methods offers queries, keys or a map." if board.rows else _NO_RESULTS, err=True)
+        click.echo("no diagnostics: none of these methods offers queries, keys or a map." if board.rows else empty, err=True)

@@ -41,7 +41,7 @@ def parse(url: str) -> URL:
     """A validated database URL.
 
     Raises:
-        UsageError: not a URL, a driver that is not installed, or a database in memory.
+        UsageError: not a URL, a driver that is not installed, a folder, or a database in memory.
     """
     try:
         parsed = make_url(url)
@@ -51,12 +51,17 @@ def parse(url: str) -> URL:
     except ArgumentError:
         raise UsageError(f"'{url}' is not a database URL. Write e.g. sqlite:///results/harness.db.") from None
     except ImportError as error:
-        module = f" (the Python module {error.name})" if error.name else ""
-        raise UsageError(f"the driver for '{parsed.drivername}'{module} is not installed. Install the package that has it.") from None
+        package = "psycopg[binary]" if parsed.drivername == "postgresql+psycopg" else error.name
+        mend = f"Run `pip install '{package}'`." if package else "Install the package that has it."
+        raise UsageError(
+            f"the driver for '{parsed.drivername}' is not installed. {mend} PostgreSQL is tried with postgresql+psycopg."
+        ) from None
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise UsageError(
             f"'{url}' is a database in memory, which the processes of a run cannot share. Name a file: sqlite:///results/harness.db."
         )
+    if (file := _file(parsed)) and file.is_dir():
+        raise UsageError(f"'{url}' is a folder. Name a file in it: {url.rstrip('/')}/harness.db.")
     return parsed
 
 
@@ -129,8 +134,8 @@ def connect(url: URL, *, read_only: bool = False) -> sa.Engine:
     return engine
 
 
-def _revision(connection: sa.Connection) -> str | None:
-    """The migration a database is at; ``None`` where it has no tables.
+def _revision(connection: sa.Connection, url: URL) -> str | None:
+    """The migration the database at ``url`` is at; ``None`` where it has no tables.
 
     Raises:
         UsageError: it holds someone else's tables.
@@ -141,7 +146,7 @@ def _revision(connection: sa.Connection) -> str | None:
         return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
     if tables & set(Base.metadata.tables) or (tables and connection.dialect.name == "sqlite"):
         some = ", ".join(sorted(tables)[:3])
-        raise UsageError(f"{_shown(connection.engine.url)} holds tables of another program ({some}). Give another --db.")
+        raise UsageError(f"{_shown(url)} holds tables of another program ({some}). Give another --db.")
     return None
 
 
@@ -156,7 +161,7 @@ def current(url: str) -> str | None:
     if file is not None and not file.is_file():
         return None
     with explained(parsed), connect(parsed, read_only=True).connect() as connection:
-        return _revision(connection)
+        return _revision(connection, parsed)
 
 
 def upgrade(url: str) -> str:
@@ -179,7 +184,7 @@ def _migrate(url: URL, engine: sa.Engine) -> None:
             raise UsageError(f"cannot create the folder {file.parent} of the database: {error.strerror}. Give another --db.") from error
     with explained(url):
         with engine.connect() as connection:
-            if _revision(connection) == REVISION:
+            if _revision(connection, url) == REVISION:
                 return
         from harness.store import migrate
 
@@ -187,7 +192,7 @@ def _migrate(url: URL, engine: sa.Engine) -> None:
             # several runs may start at once: one migrates, the others find it done
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(4207849484)"))
-            migrate.run(connection, _revision(connection), _shown(url))
+            migrate.run(connection, _revision(connection, url), _shown(url))
 
 
 def open_store(url: str, *, read_only: bool = False, create: bool = True) -> Store:
@@ -215,7 +220,7 @@ def open_store(url: str, *, read_only: bool = False, create: bool = True) -> Sto
     if not missing:
         engine = connect(parsed, read_only=True)
         with explained(parsed), engine.connect() as connection:
-            revision = _revision(connection)
+            revision = _revision(connection, parsed)
         if revision == REVISION:
             return Store(engine, parsed)
         if revision is not None:

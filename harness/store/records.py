@@ -59,7 +59,7 @@ class TrialRow:
     alive: bool
     """Whether the process that runs it still lives; ``running`` without it means it will be taken over."""
     kind: str | None
-    """Kind of failure: ``nan``, ``error``, ``out-of-memory``, ``timeout``, ``plugin``, ``crash``, ``killed``."""
+    """Kind of failure: ``no-result`` (a loss that is no number, say), ``error``, ``out-of-memory``, ``timeout``, ``crash``, ``killed``."""
     reason: str | None
     """One line."""
     attempts: int

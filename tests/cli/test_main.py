@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import runpy
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -122,15 +126,43 @@ def test_malformed_real_data_stops_a_run_before_any_training(cli, monkeypatch):
     assert result.exit_code == 2 and "labels.csv" in result.stderr
 
 
-def test_dashboard_listens_on_this_machine_only(cli, monkeypatch, tmp_path):
-    import subprocess
+def test_dashboard_listens_on_this_machine_only(cli, monkeypatch):
+    import os
 
     seen = {}
+    monkeypatch.setattr(os, "execve", lambda program, command, env: seen.update(command=command, db=env["HARNESS_DB"]))
+    assert cli("dashboard", "--port", free_port(), "--db", "sqlite:///x.db").exit_code == 0
+    assert "--server.address=127.0.0.1" in seen["command"] and seen["db"] == "sqlite:///x.db"
 
-    def run(command, env, check):
-        seen.update(command=command, db=env["HARNESS_DB"])
-        return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(subprocess, "run", run)
-    assert cli("dashboard", "--port", "8600", "--db", "sqlite:///x.db").exit_code == 0
-    assert {"--server.address=127.0.0.1", "--server.port=8600"} <= set(seen["command"]) and seen["db"] == "sqlite:///x.db"
+def test_a_taken_port_is_said(cli):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = cli("dashboard", "--port", port)
+    assert result.exit_code == 2 and f"port {port} is taken" in result.stderr and f"--port {port + 1}" in result.stderr
+
+
+def test_who_ends_the_dashboard_ends_its_server(tmp_path):
+    port = free_port()
+    command = [sys.executable, "-m", "harness", "dashboard", "--port", str(port)]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as dashboard:
+        try:
+            assert f"http://127.0.0.1:{port}" in dashboard.stdout.readline()
+            while dashboard.poll() is None and not listens(port):
+                time.sleep(0.1)
+            assert dashboard.poll() is None
+            dashboard.terminate()
+            dashboard.wait(20)
+        finally:
+            dashboard.kill()
+    assert not listens(port)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

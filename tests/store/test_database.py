@@ -79,7 +79,7 @@ def test_a_missing_or_empty_database_reads_as_one_without_trials(tmp_path: Path,
 def test_databases_of_others_are_refused(tmp_path: Path, content: str, says: str, read_only: bool):
     with sqlite3.connect(tmp_path / "other.db") as connection:
         connection.executescript(content)
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=f"{tmp_path}/other.db .*{says}"):
         open_store(f"sqlite:///{tmp_path}/other.db", read_only=read_only)
 
 
@@ -97,14 +97,18 @@ def test_a_corrupt_file_is_refused_and_left_alone(tmp_path: Path, read_only: boo
     [
         ("results/harness.db", "not a database URL"),
         ("oracel://host/db", "no database driver"),
-        ("mssql+pyodbc://host/db", "driver"),
+        ("mssql+pyodbc://host/db", r"Run `pip install 'pyodbc'`"),
         ("sqlite:////proc/no/such/harness.db", "cannot create the folder"),
-        ("sqlite:////proc", "cannot be opened"),
+        ("sqlite:////proc", "is a folder. Name a file in it: sqlite:////proc/harness.db"),
+        ("sqlite://", "is a database in memory"),
+        ("sqlite:///:memory:", "is a database in memory"),
     ],
 )
 def test_bad_urls_are_explained(url: str, says: str):
-    with pytest.raises(UsageError, match=says):
-        open_store(url)
+    for read_only in (True, False):
+        if not (read_only and "cannot create" in says):  # what does not exist reads as empty
+            with pytest.raises(UsageError, match=says):
+                open_store(url, read_only=read_only)
 
 
 def test_create_false_refuses_a_missing_database(tmp_path: Path):
