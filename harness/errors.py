@@ -26,6 +26,10 @@ class TrialError(HarnessError):
     exit_code = 3
 
 
+_MOST = 40
+"""So many known names are told where none is near; more would bury the error."""
+
+
 def did_you_mean(name: str, known: Iterable[str], what: str, listing: str | None = None) -> UsageError:
     """The error for an unknown ``name`` among ``known``, with the nearest matches.
 
@@ -38,6 +42,6 @@ def did_you_mean(name: str, known: Iterable[str], what: str, listing: str | None
     hint = f"Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     if listing:
         hint = f"{hint} `{listing}` shows what there is.".strip()
-    elif not near and known:
+    elif not near and 0 < len(known) <= _MOST:
         hint = f"Known: {', '.join(known)}."
     return UsageError(f"unknown {what} '{name}'. {hint}".strip())

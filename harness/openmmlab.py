@@ -11,10 +11,15 @@ import importlib
 import importlib.machinery
 import importlib.util
 import os
+import re
 import sys
 import types
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+
+from harness.errors import UsageError, did_you_mean
 
 _TOOLBOXES = ("mmpretrain", "mmseg", "mmdet", "mmpose")
 
@@ -100,6 +105,42 @@ def _provide_xtcocotools() -> None:
         sys.modules[f"xtcocotools.{name}"] = module
 
 
+def _only_registered_types() -> None:
+    # mmengine takes a type that no registry has for an import path and calls what it finds: a configuration is data,
+    # and `type: subprocess.Popen` in one must not start a program.
+    from mmengine.registry import registry
+
+    registry.get_object_from_string = lambda name: None
+
+
+_UNREGISTERED = re.compile(r"(\S+) is not in the \S+::(.+?) registry")
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Answer a type that no registry has with the nearest ones.
+
+    Raises:
+        UsageError: in the place of the registry's ``KeyError``.
+    """
+    try:
+        yield
+    except KeyError as error:
+        found = _UNREGISTERED.match(str(error.args[0]))
+        if not found:
+            raise
+        raise _unknown_type(*found.groups()) from error
+
+
+def _unknown_type(name: str, kind: str) -> UsageError:
+    from mmengine import registry
+
+    root = next(item for item in vars(registry).values() if isinstance(item, registry.Registry) and item.name == kind)
+    bare, scoped = {*root.module_dict}, {f"{scope}.{item}" for scope, child in root.children.items() for item in child.module_dict}
+    near = did_you_mean(name, scoped if "." in name else bare | {item.partition(".")[2] for item in scoped}, f"{kind} type")
+    return UsageError(f"{near} A type is a name that an OpenMMLab toolbox registers, with the toolbox in front: mmpretrain.ResNet.")
+
+
 def use_device(device: str) -> None:
     """Make mmengine put models on ``device`` (``cpu``, ``cuda`` or ``cuda:N``); it offers no option for it."""
     import mmengine.device.utils as utils
@@ -132,3 +173,4 @@ def setup() -> None:
             for part in ("models", "datasets", "evaluation"):
                 importlib.import_module(f"{toolbox}.{part}")
         importlib.import_module("harness.benchmarks.register")
+    _only_registered_types()

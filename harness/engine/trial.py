@@ -85,16 +85,18 @@ def run_trial(trial: Trial, *, data: Path, work_dir: Path, device: str = "cpu", 
 
     Raises:
         TrialError: the trial cannot yield a result; the message is the reason.
+        UsageError: its config names a type that no registry has.
     """
     openmmlab.setup()
     openmmlab.use_device(device)
     if device == "cpu":
         # one thread per trial: cores are for other trials, and sums do not depend on the number of workers
         torch.set_num_threads(1)
-    try:
-        return _run(trial, data, work_dir, device, batch_divisor)
-    except ResumeFailed:
-        return _run(trial, data, work_dir, device, batch_divisor)
+    with openmmlab.explained():
+        try:
+            return _run(trial, data, work_dir, device, batch_divisor)
+        except ResumeFailed:
+            return _run(trial, data, work_dir, device, batch_divisor)
 
 
 def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: int) -> Outcome:

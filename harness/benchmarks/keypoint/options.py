@@ -14,6 +14,9 @@ COCO_SIGMAS = (
 )  # fmt: skip
 """Fall-off of the object keypoint similarity for COCO's 17 points (cocodataset.org/#keypoints-eval)."""
 
+_MOCAP = ("Human36mDataset", "H36MWholeBodyDataset", "UBody3dDataset")
+"""mmpose's classes of 3-D poses; one of them reads a pickle, which may execute code."""
+
 Side = Annotated[int, Field(ge=16, multiple_of=4)]
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
@@ -154,6 +157,14 @@ class MMPoseData(_Listed):
     """Whether AP is reported; it needs annotations in COCO's form."""
     arguments: dict[str, Any] = {}
     """Further arguments of the class."""
+
+    @model_validator(mode="after")
+    def _is_data(self) -> MMPoseData:
+        if self.type in _MOCAP:
+            raise ValueError(f"{self.type} holds 3-D poses, which this family does not evaluate")
+        if "from_file" in (self.arguments.get("metainfo") or ()):
+            raise ValueError("metainfo.from_file names a file that mmpose would execute; write its `dataset_info` under metainfo")
+        return self
 
     @property
     def whole_image(self) -> bool:

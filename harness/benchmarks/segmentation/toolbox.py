@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from harness.benchmarks.base import DATA
 from harness.benchmarks.segmentation.options import ToolboxData
-from harness.errors import DataError
+from harness.errors import DataError, UsageError
 
 
 def config(options: ToolboxData, split: Literal["train", "test"], pipeline: list[dict[str, Any]], root: str = DATA) -> dict[str, Any]:
@@ -30,7 +30,8 @@ def build(options: ToolboxData, root: Path, split: Literal["train", "test"]) -> 
     """The mmseg dataset, without a pipeline.
 
     Raises:
-        DataError: mmseg has no such class, or the class refuses its arguments or the folder.
+        UsageError: there is no such class.
+        DataError: the class refuses its arguments or the folder.
     """
     from harness import openmmlab
 
@@ -38,7 +39,10 @@ def build(options: ToolboxData, root: Path, split: Literal["train", "test"]) -> 
     from mmengine.registry import DATASETS
 
     try:
-        return DATASETS.build(config(options, split, [], str(root)))
+        with openmmlab.explained():
+            return DATASETS.build(config(options, split, [], str(root)))
+    except UsageError:
+        raise
     except Exception as error:  # whatever a dataset class of mmseg or of the user's raises
         reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
         raise DataError(f"{class_name(options)} ({split}) cannot be built: {reason[0]}. Correct data.type and data.{split}.") from error

@@ -1,0 +1,69 @@
+"""A configuration's types are names that a toolbox registers, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness import benchmarks
+from harness.benchmarks import family
+from harness.catalog import Benchmark
+from harness.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "says"),
+    [
+        ("model", "mmpretrain.ResNett", "unknown model type 'mmpretrain.ResNett'. Did you mean 'mmpretrain.ResNet'"),
+        ("model", "ResNett", "Did you mean 'ResNet'"),
+        ("model", "mmsegg.ResNet", "Did you mean 'mmseg.ResNet'"),
+        ("model", "subprocess.Popen", "unknown model type 'subprocess.Popen'. A type is a name that"),
+        ("model", "mmpretrain.models.ResNet", "Did you mean 'mmpretrain.ResNet'"),
+        ("dataset", "mmseg.CityscapeDataset", "unknown dataset type .* Did you mean 'mmseg.CityscapesDataset'"),
+        ("model", "qqqq", r"unknown model type .qqqq.\. A type is"),
+    ],
+)
+def test_a_type_that_nobody_registers_is_explained(openmmlab, kind, name, says):
+    from mmengine.registry import DATASETS, MODELS
+
+    from harness.openmmlab import explained
+
+    with pytest.raises(UsageError, match=says), explained():
+        {"model": MODELS, "dataset": DATASETS}[kind].build({"type": name})
+
+
+def test_a_type_is_no_import_path(openmmlab, tmp_path):
+    """mmengine would call whatever a dotted name imports: here, a program that writes a file."""
+    from mmengine.registry import MODELS
+
+    with pytest.raises(KeyError):
+        MODELS.build({"type": "subprocess.Popen", "args": ["touch", str(tmp_path / "written")]})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_key_errors_stay_as_they_are(openmmlab):
+    from harness.openmmlab import explained
+
+    with pytest.raises(KeyError, match="mine"), explained():
+        raise KeyError("mine")
+
+
+def test_a_dataset_class_that_does_not_exist(openmmlab, tmp_path):
+    entry = Benchmark(
+        id="b", family="segmentation", data={"format": "mmseg", "root": "r", "type": "NoDataset", "num_classes": 2, "train": {}, "test": {}}
+    )
+    with pytest.raises(UsageError, match="unknown dataset type"):
+        family("segmentation").check(entry, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"type": "CocoDataset", "arguments": {"metainfo": {"from_file": "mine.py"}}}, "would execute"),
+        ({"type": "H36MWholeBodyDataset"}, "3-D poses"),
+    ],
+)
+def test_keypoint_data_that_would_be_executed(data, says):
+    splits = {split: {"ann_file": f"{split}.json"} for split in ("train", "test")}
+    entry = Benchmark(id="b", family="keypoint", data={"format": "mmpose", "root": "r", "keypoints": 17, **splits, **data})
+    with pytest.raises(UsageError, match=says):
+        benchmarks.options(entry)
