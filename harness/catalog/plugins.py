@@ -35,18 +35,20 @@ class PluginFile:
     """The name it is imported under."""
     names: dict[str, str] = field(default_factory=dict, hash=False)
     """Plugin name -> slot, as the decorators say."""
+    parameters: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """Plugin name -> what its constructor takes, where that is known without importing it."""
     error: str | None = None
     """Why nothing can be loaded from it, as far as that is seen without importing it."""
 
 
 def _scan(path: Path, origin: str, module: str) -> PluginFile:
     try:
-        names = declared(path.read_bytes()).plugins
+        found = declared(path.read_bytes())
     except (OSError, *UNPARSABLE) as error:
         line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         reason = getattr(error, "msg", None) or getattr(error, "strerror", None) or error
-        return PluginFile(path, origin, module, {}, f"{type(error).__name__}: {reason}{line}")
-    return PluginFile(path, origin, module, dict(names))
+        return PluginFile(path, origin, module, error=f"{type(error).__name__}: {reason}{line}")
+    return PluginFile(path, origin, module, dict(found.plugins), dict(found.parameters))
 
 
 def _external_name(path: Path) -> str:
@@ -56,7 +58,7 @@ def _external_name(path: Path) -> str:
 def _entry_point(origin: str, module: str) -> PluginFile:
     found = module_files(module)
     if not found:
-        return PluginFile(Path(module), origin, module, {}, "module not found")
+        return PluginFile(Path(module), origin, module, error="module not found")
     file = _scan(found[-1], origin, module)
     if file.names or file.error:
         return file

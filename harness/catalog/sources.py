@@ -38,6 +38,8 @@ class Declared:
 
     plugins: dict[str, str]
     """Plugin name -> slot, as the decorators say."""
+    parameters: dict[str, tuple[str, ...]]
+    """Plugin name -> what its constructor takes, where that is written out in the class itself."""
     imports: tuple[tuple[int, str], ...]
     """(level, dotted name) of each import; level 0 is absolute. Of ``from a import b``, both ``a`` and ``a.b``."""
 
@@ -54,6 +56,7 @@ def _statements(body: list[ast.AST]) -> Iterator[ast.AST]:
 def declared(source: bytes) -> Declared:
     """Read once per content, though a plan asks for each of its trials."""
     plugins: dict[str, str] = {}
+    parameters: dict[str, tuple[str, ...]] = {}
     imports: dict[tuple[int, str], None] = {}
     for node in _statements(ast.parse(source).body):
         if isinstance(node, ast.ImportFrom):
@@ -68,8 +71,20 @@ def declared(source: bytes) -> Declared:
             callee = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
             slot = next((k.value.value for k in call.keywords if k.arg == "slot" and isinstance(k.value, ast.Constant)), None)
             if callee == "attention_method" and slot:
-                plugins[str(call.args[0].value)] = str(slot)
-    return Declared(plugins, tuple(imports))
+                name = str(call.args[0].value)
+                plugins[name] = str(slot)
+                if (taken := _parameters(node)) is not None:
+                    parameters[name] = taken
+    return Declared(plugins, parameters, tuple(imports))
+
+
+def _parameters(node: ast.AST) -> tuple[str, ...] | None:
+    """Names of a constructor's arguments; ``None`` where it is inherited, or takes any."""
+    functions = [item for item in getattr(node, "body", ()) if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
+    if not isinstance(node, ast.ClassDef) or not functions or functions[-1].args.kwarg:
+        return None
+    arguments = functions[-1].args
+    return tuple(argument.arg for argument in (*arguments.args[1:], *arguments.kwonlyargs))
 
 
 def module_files(name: str) -> list[Path]:

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 )
 @click.option("--seeds", type=click.IntRange(1, 1000), metavar="N", help="Seeds 0 to N-1.  [default: the suite's, or 1]")
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override data.*, model.*, schedule.* or method.*; may be repeated."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override data.*, model.*, schedule.*, or a method's parameter (method.P, method.SLOT.P); may be repeated.",
 )
 @click.option("--device", type=options.Device(), default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Trials at the same time.  [default: what the machine can bear]")

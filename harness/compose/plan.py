@@ -17,6 +17,7 @@ from harness.catalog.plugins import PluginFile, owners
 from harness.catalog.schema import Filling
 from harness.compose.trial import Trial, compose
 from harness.errors import UsageError, did_you_mean
+from harness.slots import SLOTS
 
 
 @dataclass
@@ -28,7 +29,8 @@ class Selection:
     benchmarks: tuple[str, ...] = ()
     seeds: int | None = None
     overrides: tuple[str, ...] = ()
-    """``key=value`` with a dotted key: ``schedule.epochs=3``, ``model.backbone=resnet18``, ``method.gamma=2``."""
+    """``key=value`` with a dotted key: ``schedule.epochs=3``, ``model.backbone=resnet18``, ``method.gamma=2`` (of every plugin
+    of the method) or ``method.attention_loss.weight=1`` (of the one in that slot)."""
     data_root: Path | None = None
 
 
@@ -58,9 +60,12 @@ def override(entry: Benchmark, method: Method, overrides: Iterable[str]) -> tupl
             value = plain(yaml.safe_load(value_text), f"--set {text}")
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise UsageError(f"--set {text}: the value is not YAML ({getattr(error, 'problem', error)}).") from None
-        if parts[0] == "method" and len(parts) == 2:
-            for filling in raw_method["slots"].values():
-                filling[parts[1]] = value
+        if parts[0] == "method" and len(parts) in (2, 3):
+            slots = raw_method["slots"]
+            if len(parts) == 3 and parts[1] not in slots:
+                raise UsageError(f"--set {text}: method '{method.id}': {did_you_mean(parts[1], slots, 'slot')}")
+            for filling in slots.values() if len(parts) == 2 else (slots[parts[1]],):
+                filling[parts[-1]] = value
             continue
         if parts[0] not in ("data", "model", "schedule") or len(parts) < 2:
             raise UsageError(f"--set {text}: the key starts with data., model., schedule. or method.")
@@ -136,8 +141,8 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         if fillings is None:
             unfit.append((method_name, bench_name))
             continue
-        for filling in fillings.values():
-            _check_plugin(filling, known, files)
+        for slot, filling in method.slots.items():
+            check_filling(method.id, slot, filling, known, files)
         fitting.append((bench, method, selection.overrides if (bench, method) != registered else ()))
         used[bench.id] = bench
     if not fitting:
@@ -155,7 +160,28 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
     return Plan(list(trials.values()), used, unfit)
 
 
-def _check_plugin(filling: Filling, known: dict[str, PluginFile], files: list[PluginFile]) -> None:
+def check_filling(method: str, slot: str, filling: Filling, known: dict[str, PluginFile], files: list[PluginFile]) -> None:
+    """Refuse a plugin that does not exist, is made for another slot or does not take a parameter, as far as its source tells.
+
+    Args:
+        known: plugin name -> the file that defines it.
+
+    Raises:
+        UsageError: the filling is one of these.
+    """
     if filling.plugin not in known:
         broken = "; ".join(f"{f.path} does not parse: {f.error}" for f in files if f.error)
         raise UsageError(f"{did_you_mean(filling.plugin, known, 'plugin', 'harness list plugins')} {broken}".strip())
+    file = known[filling.plugin]
+    if file.names[filling.plugin] != slot:
+        raise UsageError(
+            f"method '{method}' puts the plugin '{filling.plugin}' into its slot {slot}, but it is made for {file.names[filling.plugin]}. "
+            f"Correct `slots:` of the method."
+        )
+    if filling.plugin in file.parameters:
+        given = SLOTS[slot].constructor.split(", ")
+        taken = [name for name in file.parameters[filling.plugin] if name not in given]
+        for name in filling.params:
+            if name not in taken:
+                hint = did_you_mean(name, taken, "parameter") if taken else f"it takes none, so '{name}' cannot be set."
+                raise UsageError(f"method '{method}', plugin '{filling.plugin}': {hint}")

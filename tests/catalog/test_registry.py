@@ -135,3 +135,47 @@ def test_a_trial_remembers_the_overrides_that_changed_something():
     epochs = load_catalog().benchmarks["scenes-classification"].schedule["epochs"]
     assert remembered() == remembered(f"schedule.epochs={epochs}") == ()
     assert remembered("schedule.epochs=1", "method.p=2") == ("schedule.epochs=1", "method.p=2")
+
+
+def test_a_parameter_goes_to_every_plugin_of_a_method_or_to_the_one_in_a_slot():
+    from harness.compose import Selection, plan
+
+    def model(*overrides: str):
+        chosen = Selection(methods=("qk-alignment-plus-fixed-pe",), benchmarks=("rooms",), overrides=overrides)
+        return plan(chosen, load_catalog(), discover()).trials[0].config["model"]
+
+    assert str(model("method.attention_loss.weight=0.7")).count("'weight': 0.7") == 1
+    with pytest.raises(HarnessError, match=r"plugin 'fixed-sine-2d-pe': unknown parameter 'weight'\. Known: normalize, temperature"):
+        model("method.weight=0.7")
+
+
+def test_what_a_method_cannot_be_built_from_is_refused_before_any_trial(tmp_path, monkeypatch):
+    from harness.compose import Selection, plan
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "registry.yaml").write_text("""methods:
+  wrong-slot: {title: W, slots: {pooling: {plugin: qk-alignment-loss}}}
+  wrong-parameter: {title: W, slots: {block: {plugin: se, ration: 4}}, stands_in: [pooling]}
+  unknown-constructor: {title: U, slots: {pooling: {plugin: inherits, what: 1}}}
+""")
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "mine.py").write_text(PLUGIN.format(name="inherits", slot="pooling"))
+
+    def planned(method: str):
+        return plan(Selection(methods=(method,), benchmarks=("scenes-classification",)), load_catalog(), discover())
+
+    with pytest.raises(HarnessError, match="'qk-alignment-loss' into its slot pooling, but it is made for attention_loss"):
+        planned("wrong-slot")
+    with pytest.raises(HarnessError, match=r"unknown parameter 'ration'\. Did you mean 'ratio'"):
+        planned("wrong-parameter")
+    assert len(planned("unknown-constructor").trials) == 1
+
+
+def test_every_registered_method_can_be_built_from_its_entry():
+    from harness.compose.plan import check_filling
+
+    files = discover()
+    known = owners(files)
+    for method in load_catalog().methods.values():
+        for slot, filling in method.slots.items():
+            check_filling(method.id, slot, filling, known, files)
