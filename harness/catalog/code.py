@@ -11,7 +11,7 @@ UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.Tok
 """What parsing a file that is not Python raises: null bytes and endless nesting included."""
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def code(source: bytes) -> bytes:
     """``source`` without comments and without strings that stand as statements; as it is where it is not Python in UTF-8.
 

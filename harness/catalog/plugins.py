@@ -13,7 +13,7 @@ import importlib.util
 import sys
 import types
 from dataclasses import dataclass, field, replace
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from harness import paths
@@ -55,7 +55,9 @@ def _external_name(path: Path) -> str:
     return f"harness_plugin_{path.stem}_{hashlib.blake2b(str(path.resolve()).encode(), digest_size=4).hexdigest()}"
 
 
-def _entry_point(origin: str, module: str) -> PluginFile:
+def _entry_point(point: EntryPoint) -> PluginFile:
+    origin = f"entry point {point.name}"
+    module = point.value.partition(":")[0].strip()
     found = module_files(module)
     if not found:
         return PluginFile(Path(module), origin, module, error="module not found")
@@ -85,7 +87,7 @@ def discover(extra: tuple[Path, ...] = (), *, with_shipped: bool = True) -> list
     if local.is_dir() and local.resolve() != shipped.resolve():
         files += [_scan(p, "folder", _external_name(p)) for p in sorted(local.rglob("*.py")) if p.name != "__init__.py"]
     for point in entry_points(group=GROUP):
-        files.append(_entry_point(f"entry point {point.name}", point.module))
+        files.append(_entry_point(point))
     for path in extra:
         if not path.is_file():
             raise UsageError(f"--plugin {path}: no such file. `harness plugin new NAME --slot SLOT` writes one.")

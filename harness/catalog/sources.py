@@ -52,7 +52,7 @@ def _statements(body: list[ast.AST]) -> Iterator[ast.AST]:
             yield from _statements(getattr(node, nested, ()))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def declared(source: bytes) -> Declared:
     """Read once per content, though a plan asks for each of its trials."""
     plugins: dict[str, str] = {}
@@ -79,12 +79,12 @@ def declared(source: bytes) -> Declared:
 
 
 def _parameters(node: ast.AST) -> tuple[str, ...] | None:
-    """Names of a constructor's arguments; ``None`` where it is inherited, or takes any."""
+    """Names of a constructor's arguments; ``None`` where it is inherited, takes any, or may be another decorator's."""
     functions = [item for item in getattr(node, "body", ()) if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
-    if not isinstance(node, ast.ClassDef) or not functions or functions[-1].args.kwarg:
+    if not isinstance(node, ast.ClassDef) or len(node.decorator_list) > 1 or not functions or functions[-1].args.kwarg:
         return None
     arguments = functions[-1].args
-    return tuple(argument.arg for argument in (*arguments.args[1:], *arguments.kwonlyargs))
+    return tuple(argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs))[1:]
 
 
 def module_files(name: str) -> list[Path]:
@@ -93,6 +93,8 @@ def module_files(name: str) -> list[Path]:
     Empty where there is no such module, or none in Python. Only its topmost package is looked up; none of its code runs.
     """
     top, *rest = name.split(".")
+    if not all(part.isidentifier() for part in (top, *rest)):
+        return []
     if top == PACKAGE:
         origin, folders = None, [str(paths.home() / "plugins")]
     elif spec := _spec(top):

@@ -148,6 +148,8 @@ def test_an_entry_point_may_name_an_attribute(write, install):
         ("mypkg.absent", "module not found"),
         ("absent", "module not found"),
         ("sys", "module not found"),
+        ("!!", "module not found"),
+        ("mypkg..mine", "module not found"),
         ("mypkg.broken", "SyntaxError"),
     ],
 )
