@@ -180,7 +180,7 @@ def _variants(results: list[Result], where: str, notes: list[str]) -> dict[str, 
     """Per method the trials of one setting, one per seed.
 
     A method may have been run with several settings (``--set``, an edited plugin): what the registry says counts
-    before any ``--set``, then the setting with the most seeds, and of equals the newest.
+    before any ``--set``, then the newest.
     """
     by_method: dict[str, dict[Any, dict[int, Result]]] = defaultdict(lambda: defaultdict(dict))
     for result in sorted(results, key=lambda r: r.finished):
@@ -192,17 +192,17 @@ def _variants(results: list[Result], where: str, notes: list[str]) -> dict[str, 
         chosen[method] = [best[seed] for seed in sorted(best)]
         changes = " ".join(f"--set {change}" for change in chosen[method][0].overrides)
         if len(settings) > 1:
-            shown = changes or "as registered, with the most seeds"
+            shown = f"with {changes}" if changes else "run last as registered"
             notes.append(f"{where}: '{method}' was run with {len(settings)} settings or sources; shown is the one {shown}.")
         elif changes:
             notes.append(f"{where}: '{method}' was run with {changes}, not as registered.")
     return chosen
 
 
-def _standing(seeds: Mapping[int, Result]) -> tuple[bool, int, float]:
+def _standing(seeds: Mapping[int, Result]) -> tuple[bool, float]:
     """How much one setting's trials, by seed, count against another's."""
     trials = seeds.values()
-    return all(not trial.overrides for trial in trials), len(seeds), max(trial.finished for trial in trials)
+    return all(not trial.overrides for trial in trials), max(trial.finished for trial in trials)
 
 
 def _benchmark_rows(
