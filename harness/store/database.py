@@ -51,11 +51,10 @@ def parse(url: str) -> URL:
     except ArgumentError:
         raise UsageError(f"'{url}' is not a database URL. Write e.g. sqlite:///results/harness.db.") from None
     except ImportError as error:
-        package = "psycopg[binary]" if parsed.drivername == "postgresql+psycopg" else error.name
-        mend = f"Run `pip install '{package}'`." if package else "Install the package that has it."
-        raise UsageError(
-            f"the driver for '{parsed.drivername}' is not installed. {mend} PostgreSQL is tried with postgresql+psycopg."
-        ) from None
+        mend = f"Run `pip install '{error.name}'`." if error.name else "Install the package that has it."
+        if parsed.drivername.startswith("postgresql"):
+            mend = "Run `pip install 'psycopg[binary]'` and write postgresql+psycopg://..."
+        raise UsageError(f"the driver for '{parsed.drivername}' is not installed. {mend}") from None
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise UsageError(
             f"'{url}' is a database in memory, which the processes of a run cannot share. Name a file: sqlite:///results/harness.db."
