@@ -346,6 +346,62 @@ def test_average_precision_of_perfect_and_of_wrong_predictions(tmp_path):
     assert scores.average_precision(perfect + 500, poses, COCO_SIGMAS)["AP"] == pytest.approx(0)
 
 
+@pytest.mark.parametrize("labelled", [1.0, 0.6])
+def test_a_trials_average_precision_is_that_of_the_reference(openmmlab, labelled):
+    """Through mmpose's metric, against pycocotools and against the floor's own: poses off by 0 to 3 fall-offs, some points unlabelled."""
+    from mmengine.registry import METRICS
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    from harness.benchmarks.keypoint.poses import Pose
+
+    rng, count, points = np.random.default_rng(0), 24, 17
+    poses, predicted = [], []
+    for n in range(count):
+        truth, flags = rng.uniform(10, 90, (points, 2)), 2 * (rng.random(points) < labelled).astype(int)
+        poses.append(Pose(Path("x.png"), (100, 100), (5.0, 5.0, 95.0, 95.0), truth, flags, 5000.0, n // 2 + 1, n + 1))
+        predicted.append(truth + n / count * 3 * rng.normal(size=(points, 2)) * np.array(COCO_SIGMAS)[:, None] * 5000**0.5)
+    predicted = np.stack(predicted)
+
+    metric = METRICS.build({"type": "KeypointAP"})
+    metric.dataset_meta = {
+        "sigmas": np.array(COCO_SIGMAS, np.float32),
+        "num_keypoints": points,
+        "CLASSES": [{"id": 1}],
+        "dataset_name": "x",
+    }
+    sure = rng.uniform(0.5, 1, count)
+    for pose, guess, score in zip(poses, predicted, sure, strict=True):
+        sample = {
+            "id": pose.annotation_id, "img_id": pose.image_id, "category_id": 1, "raw_ann_info": scores.coco_annotation(pose),
+            "ori_shape": (100, 100), "gt_instances": {"bbox_scores": np.array([score])},
+            "pred_instances": {"keypoints": guess[None], "keypoint_scores": np.ones((1, points)), "bbox_scores": np.array([score])},
+        }  # fmt: skip
+        metric.process(None, [sample])
+    found = metric.evaluate(count)
+
+    def reference(sure: np.ndarray) -> dict[str, float]:
+        truth = COCO()
+        truth.dataset = {
+            "images": [{"id": n} for n in range(1, count // 2 + 1)], "annotations": [scores.coco_annotation(p) for p in poses],
+            "categories": [{"id": 1}], "info": {},
+        }  # fmt: skip
+        truth.createIndex()
+        results = [
+            {"image_id": p.image_id, "category_id": 1, "score": s, "keypoints": np.c_[g, np.ones(points)].ravel().tolist()}
+            for p, g, s in zip(poses, predicted, sure, strict=True)
+        ]
+        evaluation = COCOeval(truth, truth.loadRes(results), "keypoints")
+        evaluation.params.kpt_oks_sigmas = np.array(COCO_SIGMAS)
+        for step in (evaluation.evaluate, evaluation.accumulate, evaluation.summarize):
+            step()
+        return {"AP": 100 * evaluation.stats[0], "AP50": 100 * evaluation.stats[1]}
+
+    assert 20 < reference(sure)["AP"] < 80
+    assert found == pytest.approx(reference(sure), abs=1e-3)
+    assert scores.average_precision(predicted, poses, COCO_SIGMAS) == pytest.approx(reference(np.ones(count)), abs=1e-3)
+
+
 def test_floor_is_the_mean_pose(tmp_path):
     entry, _ = coco_files(tmp_path)
     # mean of (5, 6) and (6, 6) against (5, 6), of (6, 7) and (7, 7) against (6, 7)
