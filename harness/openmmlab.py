@@ -113,7 +113,8 @@ def _only_registered_types() -> None:
     registry.get_object_from_string = lambda name: None
 
 
-_UNREGISTERED = re.compile(r"(\S+) is not in the \S+::(.+?) registry")
+_UNREGISTERED = re.compile(r"(.*) is not in the \S+::(.+?) registry")
+_UNREGISTERED_LAYER = re.compile(r"Cannot find (.*) in registry under scope name")
 
 
 @contextmanager
@@ -126,17 +127,20 @@ def explained() -> Iterator[None]:
     try:
         yield
     except KeyError as error:
-        found = _UNREGISTERED.match(str(error.args[0]))
-        if not found:
-            raise
-        raise _unknown_type(*found.groups()) from error
+        said = str(error.args[0])
+        if found := _UNREGISTERED.match(said):
+            raise _unknown_type(*found.groups()) from error
+        if _UNREGISTERED_LAYER.match(said):  # mmcv forgets the name
+            raise UsageError("a layer (norm_cfg, act_cfg, conv_cfg, ...) has a type that no OpenMMLab toolbox registers.") from error
+        raise
 
 
 def _unknown_type(name: str, kind: str) -> UsageError:
     from mmengine import registry
 
-    root = next(item for item in vars(registry).values() if isinstance(item, registry.Registry) and item.name == kind)
-    bare, scoped = {*root.module_dict}, {f"{scope}.{item}" for scope, child in root.children.items() for item in child.module_dict}
+    roots = [item for item in vars(registry).values() if isinstance(item, registry.Registry) and item.name == kind]
+    bare = {item for root in roots for item in root.module_dict}
+    scoped = {f"{scope}.{item}" for root in roots for scope, child in root.children.items() for item in child.module_dict}
     near = did_you_mean(name, scoped if "." in name else bare | {item.partition(".")[2] for item in scoped}, f"{kind} type")
     return UsageError(f"{near} A type is a name that an OpenMMLab toolbox registers, with the toolbox in front: mmpretrain.ResNet.")
 

@@ -89,7 +89,7 @@ def registry():
     return Registry("attention method", scope="harness")
 
 
-def attention_method(name: str, *, slot: str) -> Callable[[type], type]:
+def attention_method(name: str, /, *, slot: str) -> Callable[[type], type]:
     """Register a module as the plugin ``name`` of ``slot``.
 
     The class may declare, as class attributes, what its contract test should know:

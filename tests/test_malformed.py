@@ -236,6 +236,8 @@ FLAGS = [
     case("set-no-parameter", f"{RUN} --set method.p=3", "plugin 'gap'", "takes none", "'p'"),
     case("set-channels", "run -m gem -b scenes-classification --set method.channels=3", "unknown parameter 'channels'"),
     case("set-slot", "run -m gem -b scenes-classification --set method.block.p=3", "unknown slot 'block'", "pooling"),
+    case("set-slot-itself", f"{RUN} --set method.pooling=3", "'pooling' is a slot", "method.pooling.PARAMETER=3"),
+    case("set-infinite", "run -m gem -b scenes-classification --set method.p=.inf", "inf is not a finite number"),
     case("set-plugin", f"{RUN} --set method.plugin=gaap", "'gaap'", "'gap'"),
     case("data-root", f"{RUN} --data-root nowhere", "--data-root nowhere"),
     case("plugin-nowhere", f"{RUN} --plugin nowhere.py", "nowhere.py", "no such file"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import io
 import tokenize
 from functools import lru_cache
@@ -13,11 +14,13 @@ UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.Tok
 
 @lru_cache(maxsize=4096)
 def code(source: bytes) -> bytes:
-    """``source`` without comments and without strings that stand as statements; as it is where it is not Python in UTF-8.
+    """``source`` without comments and without strings that stand as statements; as it is where it is not plain UTF-8.
 
     Text is cut out rather than printed anew from a tree, so that every version of Python yields the same bytes.
     """
     try:
+        if source.startswith(codecs.BOM_UTF8) or tokenize.detect_encoding(io.BytesIO(source).readline)[0] != "utf-8":
+            return source  # columns would count other bytes
         source.decode()
         spans = [*_comments(source), *_lone_strings(source)]
     except UNPARSABLE:

@@ -5,6 +5,7 @@ Only plain YAML is accepted (``yaml.SafeLoader``); a registry is data, nothing i
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def _parse(file: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
 
 
 def plain(value: Any, where: str) -> Any:
-    """``value`` itself, if it is made of mappings, lists, text, numbers, booleans and null only.
+    """``value`` itself, if it is made of mappings, lists, text, finite numbers, booleans and null only.
 
     Raises:
         UsageError: it holds something else that YAML can express (dates, sets, binary data) or a key that is no text.
@@ -88,6 +89,8 @@ def plain(value: Any, where: str) -> Any:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             plain(item, f"{where}.{index}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{where}: {value} is not a finite number.")
     elif not (value is None or isinstance(value, bool | int | float | str)):
         raise UsageError(f"{where}: {value!r} is a {type(value).__name__}. Put it in quotes to make it text.")
     return value

@@ -7,13 +7,16 @@ from the syntax tree, so listing imports no torch; a file that fails to import n
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import types
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from pathlib import Path
 
 from harness import paths
@@ -52,7 +55,24 @@ def _scan(path: Path, origin: str, module: str) -> PluginFile:
 
 
 def _external_name(path: Path) -> str:
-    return f"harness_plugin_{path.stem}_{hashlib.blake2b(str(path.resolve()).encode(), digest_size=4).hexdigest()}"
+    # realpath: Path.resolve raises on a link to itself
+    return f"harness_plugin_{path.stem}_{hashlib.blake2b(os.path.realpath(path).encode(), digest_size=4).hexdigest()}"
+
+
+def _is_plugin(path: Path) -> bool:
+    """Neither a package's own file nor what an editor or notebook keeps hidden."""
+    return path.name != "__init__.py" and not any(part.startswith(".") for part in path.parts)
+
+
+def _points() -> Iterable[EntryPoint]:
+    try:
+        return entry_points(group=GROUP)
+    except Exception:  # one damaged installation among all: the others still count
+        found = []
+        for distribution in distributions():
+            with contextlib.suppress(Exception):
+                found += distribution.entry_points.select(group=GROUP)
+        return dict.fromkeys(found)
 
 
 def _entry_point(point: EntryPoint) -> PluginFile:
@@ -85,13 +105,12 @@ def discover(extra: tuple[Path, ...] = (), *, with_shipped: bool = True) -> list
             files.append(_scan(path, "shipped", f"{PACKAGE}.{dotted}"))
     local = Path("plugins")
     if local.is_dir() and local.resolve() != shipped.resolve():
-        files += [_scan(p, "folder", _external_name(p)) for p in sorted(local.rglob("*.py")) if p.name != "__init__.py"]
-    for point in entry_points(group=GROUP):
-        files.append(_entry_point(point))
+        files += [_scan(p, "folder", _external_name(p)) for p in sorted(local.rglob("*.py")) if _is_plugin(p.relative_to(local))]
+    files += [_entry_point(point) for point in _points()]
     for path in extra:
         if not path.is_file():
             raise UsageError(f"--plugin {path}: no such file. `harness plugin new NAME --slot SLOT` writes one.")
-        if path.resolve() not in {f.path.resolve() for f in files}:
+        if os.path.realpath(path) not in {os.path.realpath(f.path) for f in files}:
             files.append(_scan(path, "--plugin", _external_name(path)))
     owner: dict[str, PluginFile] = {}
     for file in files:

@@ -2,7 +2,7 @@
 
 A shipped plugin depends on the shipped plugins it imports; any other on the modules of its own package and on those
 that lie outside the standard library and the installed packages, and on what these import in turn. Installed packages
-of others, data files and imports by a computed name are not followed.
+of others, data files and imports by a call (``importlib``) are not followed.
 """
 
 from __future__ import annotations
@@ -101,10 +101,10 @@ def module_files(name: str) -> list[Path]:
         origin, folders = spec.origin, [*(spec.submodule_search_locations or ())]
     else:
         return []
-    found = [Path(origin)] if origin and origin.endswith(".py") else []
+    found = _existing(Path(origin)) if origin and origin.endswith(".py") else []  # not in a zip
     for part in rest:
         below = [Path(folder, part) for folder in folders]
-        files = [file for place in below for file in (place / "__init__.py", place.with_name(f"{part}.py")) if file.is_file()]
+        files = [file for place in below for file in _existing(place / "__init__.py", place.with_name(f"{part}.py"))]
         folders = [str(place) for place in below if place.is_dir()]
         if not files and not folders:
             return []
@@ -159,10 +159,15 @@ def _imports(path: Path) -> tuple[tuple[int, str], ...]:
 
 
 def _relative(path: Path, level: int, name: str) -> Iterator[Path]:
-    package = path.parents[min(level, len(path.parents)) - 1]
-    module = package.joinpath(*name.split(".")) if name else package
-    files = (package / "__init__.py", module / "__init__.py", package.joinpath(f"{module.relative_to(package)}.py"))
-    yield from (file for file in files if file.is_file())
+    place = path.parents[min(level, len(path.parents)) - 1]
+    yield from _existing(place / "__init__.py")
+    for part in filter(None, name.split(".")):
+        yield from _existing(place / part / "__init__.py", place / f"{part}.py")
+        place /= part
+
+
+def _existing(*files: Path) -> list[Path]:
+    return [file for file in files if file.is_file()]
 
 
 def _installed(file: Path) -> bool:
@@ -181,14 +186,25 @@ def needs_openmmlab(path: Path, module: str) -> bool:
 
 
 def file_digest(path: Path, module: str, *, whole: bool = False) -> str:
-    """Digest of the code of :func:`sources`. Formatting counts; comments, docstrings and location do not.
+    """Digest of the code of :func:`sources`. Formatting counts; comments, docstrings and the plugin's own name and place do not.
 
     Args:
         module: the name it is imported under.
         whole: comments and docstrings count too, which is faster: nothing has to be parsed for them.
     """
     hasher = hashlib.blake2b(digest_size=16)
-    for content in sorted(file.read_bytes() if whole else code(file.read_bytes()) for file in sources(path, module)):
-        hasher.update(len(content).to_bytes(8, "little"))
-        hasher.update(content)
+    main = path.absolute()
+    found = [("" if file == main else _dotted(file), file.read_bytes()) for file in sources(path, module)]
+    for name, source in sorted(found):
+        for part in (name.encode(), source if whole else code(source)):
+            hasher.update(len(part).to_bytes(8, "little"))
+            hasher.update(part)
     return hasher.hexdigest()
+
+
+def _dotted(file: Path) -> str:
+    """A module's name as its folders tell it."""
+    parts, folder = [file.stem], file.parent
+    while (folder / "__init__.py").is_file():
+        parts, folder = [folder.name, *parts], folder.parent
+    return ".".join(parts)

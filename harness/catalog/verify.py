@@ -6,9 +6,11 @@ prints one verdict per line, so that a file which ends or hangs the process cost
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,11 +27,17 @@ from harness.slots import SLOTS
 TIMEOUT = 180.0
 """Seconds a child may take for all of its files."""
 
-_MENDED_ELSEWHERE = ("ImportError", "ModuleNotFoundError")
-"""Verdicts that may change though the plugin file does not; they are found anew each time."""
-
 _DEADLY = "importing it"
 """How the verdict on a file begins that left none itself."""
+
+_INTERRUPTED = f"{_DEADLY} was interrupted"
+_LONG = f"{_DEADLY} takes more than"
+
+_NOT_KEPT = ("ImportError", "ModuleNotFoundError", _INTERRUPTED, _LONG)
+"""How verdicts begin that may change though the plugin file does not; they are found anew each time."""
+
+_FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+"""Signals that say nothing about the file."""
 
 
 def _store() -> Path:
@@ -91,7 +99,7 @@ def verdicts(files: Iterable[PluginFile], on_check: Callable[[int], None] = lamb
         on_check(len(todo))
         fresh = _in_child(todo)
         known |= {keys[path]: reason for path, reason in fresh.items()}
-        _write({key: reason for key, reason in known.items() if not (reason or "").startswith(_MENDED_ELSEWHERE)})
+        _write({key: reason for key, reason in known.items() if not (reason or "").startswith(_NOT_KEPT)})
     return found | {path: known.get(key) for path, key in keys.items()}
 
 
@@ -110,14 +118,19 @@ def _in_child(files: list[PluginFile]) -> dict[Path, str | None]:
             child = subprocess.run(
                 [sys.executable, "-P", "-m", "harness.catalog.verify"], input=request, capture_output=True, text=True, timeout=TIMEOUT
             )  # -P: the current folder is importable here no more than it is for `harness run`
-            output, end = child.stdout, f"{_DEADLY} ends the process (exit code {child.returncode})"
+            output, outside = child.stdout, -child.returncode in _FROM_OUTSIDE
+            end = (
+                f"{_INTERRUPTED} by {signal.Signals(-child.returncode).name}"
+                if outside
+                else f"{_DEADLY} ends the process (exit code {child.returncode})"
+            )
         except subprocess.TimeoutExpired as error:
             output = (error.stdout or b"").decode() if isinstance(error.stdout, bytes | None) else error.stdout
-            end = f"{_DEADLY} takes more than {TIMEOUT:.0f} s"
+            outside, end = True, f"{_LONG} {TIMEOUT:.0f} s"
         done = [json.loads(line) for line in output.splitlines()]
         for file, reason in zip(todo, done, strict=False):
             results[file.path] = reason
-        if len(done) < len(todo):
+        if len(done) < len(todo) and not (outside and done):  # or else the next child tells whether it is this file's fault
             results[todo[len(done)].path] = end
     return results
 
@@ -134,7 +147,8 @@ def _main() -> None:
     if any(needs_openmmlab(file.path, file.module) for file in request):
         from harness.openmmlab import setup
 
-        setup()
+        with contextlib.suppress(Exception):  # a stack that is not whole is named by the import that needs it
+            setup()
     for file in request:
         reason = None
         try:

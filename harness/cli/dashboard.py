@@ -34,10 +34,10 @@ def command(port: int, db: str) -> None:
     # the pages import each other as `dashboard.…`, which an installed copy keeps inside the package
     path = os.pathsep.join(filter(None, [str(paths.home()), os.environ.get("PYTHONPATH")]))
     sys.stdout.flush()
-    # in the place of this process: whoever ends it ends the server
+    # in the place of this process: whoever ends it ends the server; -P: nothing is imported from the current folder
     os.execve(
         sys.executable,
-        [sys.executable, "-m", "streamlit", "run", str(app), *arguments],
+        [sys.executable, "-P", "-m", "streamlit", "run", str(app), *arguments],
         {**os.environ, "HARNESS_DB": db, "PYTHONPATH": path},
     )
 

@@ -14,7 +14,6 @@ from harness import benchmarks, data
 from harness.catalog import Benchmark, Catalog, Method
 from harness.catalog.load import explain, plain
 from harness.catalog.plugins import PluginFile, owners
-from harness.catalog.schema import Filling
 from harness.compose.trial import Trial, compose
 from harness.errors import UsageError, did_you_mean
 from harness.slots import SLOTS
@@ -62,6 +61,8 @@ def override(entry: Benchmark, method: Method, overrides: Iterable[str]) -> tupl
             raise UsageError(f"--set {text}: the value is not YAML ({getattr(error, 'problem', error)}).") from None
         if parts[0] == "method" and len(parts) in (2, 3):
             slots = raw_method["slots"]
+            if len(parts) == 2 and parts[1] in slots:
+                raise UsageError(f"--set {text}: '{parts[1]}' is a slot. Write method.{parts[1]}.PARAMETER={value_text}.")
             if len(parts) == 3 and parts[1] not in slots:
                 raise UsageError(f"--set {text}: method '{method.id}': {did_you_mean(parts[1], slots, 'slot')}")
             for filling in slots.values() if len(parts) == 2 else (slots[parts[1]],):
@@ -81,7 +82,7 @@ def override(entry: Benchmark, method: Method, overrides: Iterable[str]) -> tupl
         raise explain(error, (), {}, "--set") from None
 
 
-def _pairs(selection: Selection, catalog: Catalog) -> tuple[list[tuple[str, str]], int]:
+def _pairs(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> tuple[list[tuple[str, str]], int]:
     """(benchmark, method) names and the number of seeds."""
     if selection.suite is not None:
         if selection.suite not in catalog.suites:
@@ -99,13 +100,18 @@ def _pairs(selection: Selection, catalog: Catalog) -> tuple[list[tuple[str, str]
         seeds = 1
     for bench, method in pairs:
         _known(bench, catalog.benchmarks, "benchmark")
-        _known(method, catalog.methods, "method")
+        _known(method, catalog.methods, "method", _broken(files))
     return list(dict.fromkeys(pairs)), selection.seeds or seeds
 
 
-def _known(name: str, entries: dict[str, Any], what: str) -> None:
+def _known(name: str, entries: dict[str, Any], what: str, hint: str = "") -> None:
     if name not in entries:
-        raise did_you_mean(name, entries, what, f"harness list {what}s")
+        raise UsageError(f"{did_you_mean(name, entries, what, f'harness list {what}s')}{hint}")
+
+
+def _broken(files: list[PluginFile]) -> str:
+    broken = "; ".join(f"{file.path}: {file.error}" for file in files if file.error)
+    return f" Plugin files with errors: {broken}." if broken else ""
 
 
 def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Plan:
@@ -115,7 +121,7 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         UsageError: unknown names, bad overrides, a planned method, a method that fits none of the benchmarks.
         DataError: a dataset is missing or malformed.
     """
-    pairs, seeds = _pairs(selection, catalog)
+    pairs, seeds = _pairs(selection, catalog, files)
     if not pairs:
         raise UsageError(f"suite '{selection.suite}' has no methods for {', '.join(selection.benchmarks)}. Name some with -m.")
     if seeds < 1:
@@ -141,9 +147,10 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         if fillings is None:
             unfit.append((method_name, bench_name))
             continue
-        for slot, filling in method.slots.items():
-            check_filling(method.id, slot, filling, known, files)
-        fitting.append((bench, method, selection.overrides if (bench, method) != registered else ()))
+        for slot in method.slots:
+            check_filling(method, slot, known, files)
+        changed = (benchmarks.options(bench), method) != (benchmarks.options(registered[0]), registered[1])
+        fitting.append((bench, method, selection.overrides if changed else ()))
         used[bench.id] = bench
     if not fitting:
         method, bench_name = unfit[0]
@@ -160,28 +167,37 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
     return Plan(list(trials.values()), used, unfit)
 
 
-def check_filling(method: str, slot: str, filling: Filling, known: dict[str, PluginFile], files: list[PluginFile]) -> None:
+def check_filling(method: Method, slot: str, known: dict[str, PluginFile], files: list[PluginFile]) -> None:
     """Refuse a plugin that does not exist, is made for another slot or does not take a parameter, as far as its source tells.
 
     Args:
+        slot: one of ``method.slots``.
         known: plugin name -> the file that defines it.
 
     Raises:
-        UsageError: the filling is one of these.
+        UsageError: the slot's filling is one of these.
     """
-    if filling.plugin not in known:
-        broken = "; ".join(f"{f.path} does not parse: {f.error}" for f in files if f.error)
-        raise UsageError(f"{did_you_mean(filling.plugin, known, 'plugin', 'harness list plugins')} {broken}".strip())
-    file = known[filling.plugin]
-    if file.names[filling.plugin] != slot:
+    plugin = method.slots[slot].plugin
+    _known(plugin, known, "plugin", _broken(files))
+    made_for = known[plugin].names[plugin]
+    if made_for != slot:
         raise UsageError(
-            f"method '{method}' puts the plugin '{filling.plugin}' into its slot {slot}, but it is made for {file.names[filling.plugin]}. "
-            f"Correct `slots:` of the method."
+            f"method '{method.id}' puts the plugin '{plugin}' into its slot {slot}, but it is made for {made_for}. "
+            "Correct `slots:` of the method."
         )
-    if filling.plugin in file.parameters:
-        given = SLOTS[slot].constructor.split(", ")
-        taken = [name for name in file.parameters[filling.plugin] if name not in given]
-        for name in filling.params:
-            if name not in taken:
-                hint = did_you_mean(name, taken, "parameter") if taken else f"it takes none, so '{name}' cannot be set."
-                raise UsageError(f"method '{method}', plugin '{filling.plugin}': {hint}")
+    taken = _parameters(plugin, known)
+    for name in method.slots[slot].params:
+        if taken is not None and name not in taken:
+            reason = str(did_you_mean(name, taken, "parameter") if taken else f"it takes none, so '{name}' cannot be set.")
+            others = [other for other in method.slots if name in (_parameters(method.slots[other].plugin, known) or ())]
+            hint = f" `--set method.{others[0]}.{name}=...` sets it in that slot alone." if others else ""
+            raise UsageError(f"method '{method.id}', plugin '{plugin}': {reason}{hint}")
+
+
+def _parameters(plugin: str, known: dict[str, PluginFile]) -> list[str] | None:
+    """What a user may set of a plugin; ``None`` where its source does not tell."""
+    file = known.get(plugin)
+    if file is None or plugin not in file.parameters:
+        return None
+    given = SLOTS[file.names[plugin]].constructor.split(", ")
+    return [name for name in file.parameters[plugin] if name not in given]

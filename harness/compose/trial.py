@@ -11,7 +11,7 @@ from harness import benchmarks
 from harness.catalog import Benchmark, Filling, Method
 from harness.catalog.plugins import PluginFile, source_digest
 
-NUMERICS = 2
+NUMERICS = 3
 """Version of the harness's own numerics: raise it whenever a change may alter any trial's result."""
 
 
@@ -66,7 +66,7 @@ def compose(method: Method, bench: Benchmark, seed: int, fingerprint: str, files
     identity = {
         "config": config_digest,
         "benchmark": [bench.id, bench.version],
-        "method": {slot: [filling.plugin, filling.params] for slot, filling in fillings.items()},
+        "method": [method.id, {slot: [filling.plugin, filling.params] for slot, filling in fillings.items()}],
         "plugins": plugins,
         "dataset": fingerprint,
         "seed": seed,

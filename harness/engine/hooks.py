@@ -43,7 +43,8 @@ class Checkpoint(Hook):
     """Keeps the state at the end of an epoch, at most every ``every`` seconds, and resumes from it.
 
     The file holds tensors and plain values only (mmengine's own checkpoints pickle its message hub, which
-    ``weights_only=True`` refuses). It appears whole or not at all; one that cannot be read is dropped.
+    ``weights_only=True`` refuses). It appears whole or not at all; one that cannot be read, or was written with batches
+    of another size (before or during a second try after running out of memory), is dropped.
     """
 
     priority = "VERY_LOW"
@@ -58,12 +59,14 @@ class Checkpoint(Hook):
             return
         try:
             state = torch.load(self.file, map_location="cpu", weights_only=True)
+            if state["epoch_length"] != len(runner.train_dataloader):
+                raise ValueError("written with batches of another size, by which schedules count")
             runner.model.load_state_dict(state["model"])
             runner.optim_wrapper.load_state_dict(state["optimizer"])
             for scheduler, saved in zip(runner.param_schedulers, state["schedulers"], strict=True):
                 scheduler.load_state_dict(saved)
         except Exception as error:
-            # torn, or of other code: the trial must not be worse off than without a checkpoint, and a
+            # torn, of other code or of other batches: the trial must not be worse off than without a checkpoint, and a
             # half-loaded state cannot be trusted
             self.file.unlink(missing_ok=True)
             raise ResumeFailed(str(error)) from error
@@ -80,6 +83,7 @@ class Checkpoint(Hook):
             "model": runner.model.state_dict(),
             "optimizer": runner.optim_wrapper.state_dict(),
             "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
+            "epoch_length": len(runner.train_dataloader),
             "epoch": runner.epoch + 1,
             "iter": runner.iter,
         }
@@ -96,4 +100,4 @@ class Checkpoint(Hook):
 
 
 class ResumeFailed(Exception):
-    """The checkpoint was unreadable and has been deleted; start the trial again."""
+    """The checkpoint was of no use and has been deleted; start the trial again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,13 +56,27 @@ def parse(url: str) -> URL:
         if parsed.drivername.startswith("postgresql"):
             mend = "Run `pip install 'psycopg[binary]'` and write postgresql+psycopg://..."
         raise UsageError(f"the driver for '{parsed.drivername}' is not installed. {mend}") from None
-    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise UsageError(
-            f"'{url}' is a database in memory, which the processes of a run cannot share. Name a file: sqlite:///results/harness.db."
-        )
-    if (file := _file(parsed)) and file.is_dir():
-        raise UsageError(f"'{url}' is a folder. Name a file in it: {url.rstrip('/')}/harness.db.")
+    if parsed.get_backend_name() == "sqlite":
+        _check_file(url, parsed)
     return parsed
+
+
+def _check_file(url: str, parsed: URL) -> None:
+    example = "Name a file: sqlite:///results/harness.db."
+    if parsed.database in (None, "", ":memory:"):
+        raise UsageError(f"'{url}' is a database in memory, which the processes of a run cannot share. {example}")
+    if parsed.query or parsed.database.startswith("file:"):
+        raise UsageError(f"'{url}' has options, which the harness sets itself. {example}")
+    try:
+        mode = os.stat(parsed.database).st_mode
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise UsageError(f"'{url}' cannot be a file: {getattr(error, 'strerror', None) or error}. {example}") from None
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"'{url}' is a folder. Name a file in it: {url.rstrip('/')}/harness.db.")
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"'{url}' is no regular file. {example}")
 
 
 def _shown(url: URL) -> str:

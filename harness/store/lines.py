@@ -28,6 +28,13 @@ class Line(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class HeaderLine(Line):
+    kind: Literal["header"]
+    schema_: int = Field(alias="schema")
+    trials: Annotated[int, Field(ge=0)] | None = None
+    """How many trials follow, so that a file that was cut off is seen to be."""
+
+
 class ConfigLine(Line):
     kind: Literal["config"]
     digest: Digest
@@ -114,6 +121,8 @@ class TrialLine(Line):
     def _whole(self) -> TrialLine:
         if self.state == "done" and not self.numbers.get("metric"):
             raise ValueError("a trial that is done has at least one metric")
+        if self.state == "done" and self.finished is None:
+            raise ValueError("finished: a trial that is done has ended at some time")
         if self.state != "done" and (self.numbers or self.samples or self.cost):
             raise ValueError(f"a {self.state} trial has no results")
         return self

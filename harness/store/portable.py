@@ -1,6 +1,6 @@
 """A whole database as JSON lines, readable by any program and by any other database.
 
-The first line says ``{"kind": "header", "schema": 1}``; each further one is a config, an environment, a spec, a
+The first line says ``{"kind": "header", "schema": 1, "trials": N}``; each further one is a config, an environment, a spec, a
 floor or a trial with all of its numbers. Per-sample scores are base64 of :mod:`harness.store.arrays`. A running
 trial is exported as planned, since leases do not travel.
 """
@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from harness.errors import UsageError
 from harness.store.base import Transactions, chunks, insert_new
-from harness.store.lines import LINES, SCHEMA, TrialLine
+from harness.store.lines import LINES, SCHEMA, HeaderLine, TrialLine
 from harness.store.records import Imported
 from harness.store.schema import Config, Cost, Environment, Floor, Measure, Samples, Spec, Trial
 
@@ -59,11 +59,14 @@ class Portable(Transactions):
             UsageError: the file cannot be read or is not such an export; nothing has been changed.
         """
         added = seen = 0
+        announced = None
         try:
             with file.open(encoding="utf-8") as stream, self._write() as connection:
                 for last, batch in _batches(stream, file):
                     try:
-                        if isinstance(batch[0], TrialLine):
+                        if isinstance(batch[0], HeaderLine):
+                            announced = batch[0].trials
+                        elif isinstance(batch[0], TrialLine):
                             added, seen = added + _add_trials(connection, batch), seen + len(batch)
                         else:
                             insert_new(connection, _TABLES[batch[0].kind], [line.model_dump(exclude={"kind"}) for line in batch])
@@ -72,6 +75,10 @@ class Portable(Transactions):
                             f"{file}, up to line {last}: a trial refers to a config or environment that is not in the file before it. "
                             "Export the database again."
                         ) from None
+                if announced is not None and seen != announced:
+                    raise UsageError(
+                        f"{file} has {seen} trials, its first line says {announced}: it was cut off. Export the database again."
+                    )
         except OSError as error:
             raise UsageError(f"cannot read {file}: {error.strerror}.") from error
         except UnicodeDecodeError:
@@ -80,7 +87,7 @@ class Portable(Transactions):
 
 
 def _lines(connection: sa.Connection) -> Iterator[dict[str, Any]]:
-    yield {"kind": "header", "schema": SCHEMA}
+    yield {"kind": "header", "schema": SCHEMA, "trials": connection.scalar(sa.select(sa.func.count()).select_from(Trial))}
     for kind, table in _TABLES.items():
         for row in connection.execute(sa.select(table.__table__).order_by(*table.__table__.primary_key)):
             yield {"kind": kind, **row._mapping}
@@ -105,17 +112,19 @@ def _lines(connection: sa.Connection) -> Iterator[dict[str, Any]]:
 
 
 def _parse(text: str, *, first: bool) -> Any:
-    """One validated line, ``None`` for the header.
+    """One validated line.
 
     Raises:
         ValueError: it is malformed.
     """
     content = json.loads(text)
     kind = content.get("kind") if isinstance(content, dict) else None
+    if "\\ud" in text.lower():
+        json.dumps(content, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     if first:
         if kind != "header" or content.get("schema") != SCHEMA:
             raise ValueError(f"not an export of the harness with schema {SCHEMA}")
-        return None
+        return HeaderLine.model_validate(content)
     if kind not in LINES:
         raise ValueError(f"unknown kind {kind!r}; known: {', '.join(LINES)}")
     return LINES[kind].model_validate(content)
@@ -141,8 +150,7 @@ def _batches(stream: Iterable[str], file: Path) -> Iterator[tuple[int, list[Any]
         if batch and (line.kind != batch[0].kind or len(batch) == _BATCH):
             yield number - 1, batch
             batch = []
-        if line is not None:
-            batch.append(line)
+        batch.append(line)
     if number == 0:
         raise UsageError(f"{file} is empty, not an export of a database.")
     if batch:
@@ -153,26 +161,28 @@ def _add_trials(connection: sa.Connection, lines: list[TrialLine]) -> int:
     """Insert the trials that are not here, complete those that are not done here; returns how many."""
     known = sa.select(Trial.digest, Trial.state).where(Trial.digest.in_([line.digest for line in lines]))
     states = {digest: state for digest, state in connection.execute(known)}
-    rows, changed = [], []
+    here, changed = {*states}, {}
     for line in lines:
         state = states.get(line.digest)
-        if state is not None and (line.state != "done" or state not in ("planned", "failed")):
-            continue
+        if state is None or (line.state == "done" and state in ("planned", "failed")):
+            states[line.digest], changed[line.digest] = line.state, line
+    rows = []
+    for line in changed.values():
         values = line.model_dump(exclude={"kind", "failure", "numbers", "cost", "samples"}) | {"kind": line.failure}
-        if state is None:
-            rows.append(values)
-        else:
+        if line.digest in here:
             connection.execute(sa.update(Trial).where(Trial.digest == line.digest).values(**values))
-        states[line.digest] = "done"  # a second line about the same trial adds nothing
-        changed.append(line)
+        else:
+            rows.append(values)
     measures = [
         {"trial": line.digest, "kind": kind, "name": name, "value": value}
-        for line in changed
+        for line in changed.values()
         for kind, some in line.numbers.items()
         for name, value in some.items()
     ]
-    samples = [{"trial": line.digest, "name": n, "count": s.count, "data": s.data} for line in changed for n, s in line.samples.items()]
-    costs = [{"trial": line.digest, **line.cost.model_dump()} for line in changed if line.cost is not None]
+    samples = [
+        {"trial": line.digest, "name": n, "count": s.count, "data": s.data} for line in changed.values() for n, s in line.samples.items()
+    ]
+    costs = [{"trial": line.digest, **line.cost.model_dump()} for line in changed.values() if line.cost is not None]
     for table, new in ((Trial, rows), (Measure, measures), (Samples, samples), (Cost, costs)):
         if new:
             connection.execute(sa.insert(table), new)

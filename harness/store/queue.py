@@ -79,6 +79,11 @@ class Queue(Transactions):
         with self._write() as connection:
             insert_new(connection, Config, list(configs.values()))
             insert_new(connection, Trial, rows)
+            for some in chunks([t.digest for t in trials if not t.overrides]):
+                # what a --set asked for once may be what is registered now
+                stored = connection.execute(sa.select(Trial.digest, Trial.overrides).where(Trial.digest.in_(some)))
+                if registered := [digest for digest, overrides in stored if overrides]:
+                    connection.execute(sa.update(Trial).where(Trial.digest.in_(registered)).values(overrides=[]))
             if retry_failed:
                 for some in chunks([t.digest for t in trials]):
                     failed = sa.and_(Trial.digest.in_(some), Trial.state == "failed")

@@ -121,6 +121,9 @@ def test_comments_and_docstrings_are_no_code():
     assert code(full.encode()) == code(bare.encode()) == bare.encode()
     for broken in (b"def f(:\n  # x", b"\x00", "# ä".encode("latin-1"), b"x = (1,\n"):
         assert code(broken) == broken
+    marked = "\ufeffx = 1  # one\n".encode()
+    latin = '# coding: latin-1\ny = "éééééé"; x = 1  # one\n'.encode()
+    assert code(marked) == marked and code(latin) == latin
     for file in discover():
         assert code(code(file.path.read_bytes())) == code(file.path.read_bytes()) != file.path.read_bytes()
 
@@ -134,6 +137,7 @@ def test_a_trial_remembers_the_overrides_that_changed_something():
 
     epochs = load_catalog().benchmarks["scenes-classification"].schedule["epochs"]
     assert remembered() == remembered(f"schedule.epochs={epochs}") == ()
+    assert remembered("data.cue=true") == ()  # the default, though the entry does not say it
     assert remembered("schedule.epochs=1", "method.p=2") == ("schedule.epochs=1", "method.p=2")
 
 
@@ -145,7 +149,9 @@ def test_a_parameter_goes_to_every_plugin_of_a_method_or_to_the_one_in_a_slot():
         return plan(chosen, load_catalog(), discover()).trials[0].config["model"]
 
     assert str(model("method.attention_loss.weight=0.7")).count("'weight': 0.7") == 1
-    with pytest.raises(HarnessError, match=r"plugin 'fixed-sine-2d-pe': unknown parameter 'weight'\. Known: normalize, temperature"):
+    with pytest.raises(
+        HarnessError, match=r"plugin 'fixed-sine-2d-pe': unknown parameter 'weight'\. .* `--set method\.attention_loss\.weight"
+    ):
         model("method.weight=0.7")
 
 
@@ -177,5 +183,19 @@ def test_every_registered_method_can_be_built_from_its_entry():
     files = discover()
     known = owners(files)
     for method in load_catalog().methods.values():
-        for slot, filling in method.slots.items():
-            check_filling(method.id, slot, filling, known, files)
+        for slot in method.slots:
+            check_filling(method, slot, known, files)
+
+
+def test_two_methods_of_the_same_plugin_are_two_rows(tmp_path, monkeypatch):
+    from harness.compose import Selection, plan
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "registry.yaml").write_text("methods: {gap-again: {title: G, slots: {pooling: {plugin: gap}}}}")
+
+    def trials(*overrides: str, methods: tuple[str, ...]):
+        chosen = Selection(methods=methods, benchmarks=("scenes-classification",), overrides=overrides)
+        return {trial.digest: trial.method for trial in plan(chosen, load_catalog(), discover()).trials}
+
+    assert [*trials(methods=("gap", "gap-again")).values()] == ["gap", "gap-again"]
+    assert not trials("method.plugin=max-pool", methods=("gap",)).keys() & trials(methods=("max-pool",)).keys()

@@ -66,6 +66,7 @@ def digest() -> str:
         ("def late():\n    from .deep.maths import scale", "mypkg/deep/maths.py"),
         ("from .deep import maths", "mypkg/deep/__init__.py"),
         ("import helper", "helper.py"),
+        ("from .deep.maths import scale", "mypkg/deep/__init__.py"),
         ("from helper.sub import scale", "helper/__init__.py"),
         ("from helper.sub import scale", "helper/sub.py"),
     ],
@@ -85,6 +86,28 @@ def test_a_change_of_what_a_plugin_imports_changes_its_digest(write, install, st
     assert digest() == before
     write(helper, "scale = 2\n")
     assert digest() != before
+
+
+def test_what_two_modules_hold_may_not_change_places(write, install):
+    write("mypkg/__init__.py")
+    write("mypkg/mine.py", f"from . import one, two\n{PLUGIN}")
+    install("mypkg.mine")
+    digests = set()
+    for values in ((1, 2), (2, 1)):
+        for name, value in zip(("one", "two"), values, strict=True):
+            write(f"mypkg/{name}.py", f"scale = {value}\n")
+        digests.add(digest())
+    assert len(digests) == 2
+
+
+def test_a_module_in_a_zip_is_not_followed(write, monkeypatch, tmp_path):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "path" / "h.zip", "w") as archive:
+        archive.writestr("helper.py", "scale = 1")
+    monkeypatch.syspath_prepend(tmp_path / "path" / "h.zip")
+    file = write("mine.py", f"import helper\n{PLUGIN}")
+    assert sources(file, "mine") == [file] and absent(file) == []
 
 
 def test_imports_are_followed_through_other_files_and_round_in_a_circle(write, install):
