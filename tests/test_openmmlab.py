@@ -40,6 +40,25 @@ def test_a_type_is_no_import_path(openmmlab, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_layer_that_nobody_registers(openmmlab):
+    from mmcv.cnn import build_norm_layer
+
+    from harness.openmmlab import explained
+
+    with pytest.raises(UsageError, match=r"a layer \(norm_cfg"), explained():
+        build_norm_layer({"type": "BNN"}, 8)
+
+
+def test_a_registry_without_a_root_in_mmengine(openmmlab):
+    from mmpose.registry import KEYPOINT_CODECS
+
+    from harness.openmmlab import explained
+
+    for name in ("nowhere", ""):
+        with pytest.raises(UsageError, match=f"unknown .* type '{name}'"), explained():
+            KEYPOINT_CODECS.build({"type": name})
+
+
 def test_other_key_errors_stay_as_they_are(openmmlab):
     from harness.openmmlab import explained
 

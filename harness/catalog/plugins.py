@@ -121,6 +121,12 @@ def discover(extra: tuple[Path, ...] = (), *, with_shipped: bool = True) -> list
     return files
 
 
+def errors(files: list[PluginFile]) -> str:
+    """A sentence about the files that cannot be loaded, to be appended to one about a name that is not found."""
+    broken = "; ".join(f"{file.path}: {file.error}" for file in files if file.error)
+    return f" Plugin files with errors: {broken}." if broken else ""
+
+
 def owners(files: list[PluginFile]) -> dict[str, PluginFile]:
     """Plugin name -> the file that defines it."""
     return {name: file for file in files for name in file.names}
@@ -170,9 +176,7 @@ def load_plugins(names: set[str], files: list[PluginFile]) -> None:
     owner = owners(files)
     for name in sorted(names):
         if name not in owner:
-            broken = "; ".join(f"{f.path}: {f.error}" for f in files if f.error)
-            hint = f" Plugin files with errors: {broken}." if broken else ""
-            raise UsageError(f"{did_you_mean(name, owner, 'plugin', 'harness list plugins')}{hint}")
+            raise UsageError(f"{did_you_mean(name, owner, 'plugin', 'harness list plugins')}{errors(files)}")
         load(owner[name])
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from harness import benchmarks, data
 from harness.catalog import Benchmark, Catalog, Method
 from harness.catalog.load import explain, plain
-from harness.catalog.plugins import PluginFile, owners
+from harness.catalog.plugins import PluginFile, errors, owners
 from harness.compose.trial import Trial, compose
 from harness.errors import UsageError, did_you_mean
 from harness.slots import SLOTS
@@ -100,18 +100,13 @@ def _pairs(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> t
         seeds = 1
     for bench, method in pairs:
         _known(bench, catalog.benchmarks, "benchmark")
-        _known(method, catalog.methods, "method", _broken(files))
+        _known(method, catalog.methods, "method", errors(files))
     return list(dict.fromkeys(pairs)), selection.seeds or seeds
 
 
 def _known(name: str, entries: dict[str, Any], what: str, hint: str = "") -> None:
     if name not in entries:
         raise UsageError(f"{did_you_mean(name, entries, what, f'harness list {what}s')}{hint}")
-
-
-def _broken(files: list[PluginFile]) -> str:
-    broken = "; ".join(f"{file.path}: {file.error}" for file in files if file.error)
-    return f" Plugin files with errors: {broken}." if broken else ""
 
 
 def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Plan:
@@ -178,7 +173,7 @@ def check_filling(method: Method, slot: str, known: dict[str, PluginFile], files
         UsageError: the slot's filling is one of these.
     """
     plugin = method.slots[slot].plugin
-    _known(plugin, known, "plugin", _broken(files))
+    _known(plugin, known, "plugin", errors(files))
     made_for = known[plugin].names[plugin]
     if made_for != slot:
         raise UsageError(

@@ -77,7 +77,7 @@ class Portable(Transactions):
                         ) from None
                 if announced is not None and seen != announced:
                     raise UsageError(
-                        f"{file} has {seen} trials, its first line says {announced}: it was cut off. Export the database again."
+                        f"{file} has {seen} trials, its first line says {announced}: it was cut off or changed. Export the database again."
                     )
         except OSError as error:
             raise UsageError(f"cannot read {file}: {error.strerror}.") from error

@@ -188,6 +188,25 @@ def test_an_entry_point_without_a_plugin_is_reported_and_spoils_nothing(write, i
         load(file)
 
 
+def test_a_damaged_installation_hides_no_other(write, install):
+    write("mypkg/__init__.py")
+    write("mypkg/mine.py", PLUGIN)
+    install("mypkg.mine")
+    for name, content in (("latin-1.0", "[harness.plugins]\n\xe9 = x\n".encode("latin-1")), ("odd-1.0", b"[harness.plugins]\na b\n")):
+        folder = write(f"{name}.dist-info/METADATA", "Name: x\n").parent
+        (folder / "entry_points.txt").write_bytes(content)
+    assert [file.names for file in external() if not file.error] == [{"mine": "masking"}]
+
+
+def test_hidden_files_and_links_to_themselves_are_no_plugins(write, tmp_path):
+    hidden = tmp_path / "plugins" / ".ipynb_checkpoints"
+    hidden.mkdir(parents=True)
+    for file in (tmp_path / "plugins" / "mine.py", hidden / "mine-checkpoint.py", tmp_path / "plugins" / ".#mine.py"):
+        file.write_text(PLUGIN)
+    (tmp_path / "plugins" / "loop.py").symlink_to("loop.py")
+    assert [(file.path.name, bool(file.error)) for file in external()] == [("loop.py", True), ("mine.py", False)]
+
+
 def test_what_is_absent_is_named(write):
     file = write("helper.py", "import torch, no_such_thing.at_all\nfrom . import sibling\nfrom another import x\nimport json\n")
     assert absent(file) == ["another", "no_such_thing"]

@@ -52,6 +52,23 @@ def test_a_spoilt_cache_is_no_verdict(files, monkeypatch):
     assert verify.verdicts(works) == {works[0].path: None}
 
 
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "time.sleep(60)"])
+def test_a_check_that_is_ended_from_outside_is_no_verdict_for_later(tmp_path, monkeypatch, end):
+    """The file before has its verdict, the one under way is tried again alone and then each time, those behind are not blamed."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(verify, "TIMEOUT", 4.0)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plugins").mkdir()
+    for name, text in (("a", ""), ("b", f"import os, time\nif not os.path.exists('mended'): {end}\n"), ("c", "")):
+        (tmp_path / "plugins" / f"{name}.py").write_text(f"{text}{HEAD}@attention_method('{name}', slot='masking')\nclass A: pass\n")
+    files = [file for file in discover() if file.origin == "folder"]
+    reasons = {path.name: reason for path, reason in verify.verdicts(files).items()}
+    assert reasons["a.py"] is reasons["c.py"] is None and reasons["b.py"].startswith(("importing it was interrupted", "importing it takes"))
+    assert [*verify.deadly(files)] == [files[1].path]
+    (tmp_path / "mended").touch()
+    assert set(verify.verdicts(files).values()) == {None}
+
+
 def test_a_file_that_hangs_is_given_up(files, monkeypatch, tmp_path):
     hanging = tmp_path / "plugins" / "syntax.py"
     hanging.write_text("import time\nprint('x')\ntime.sleep(60)\n")

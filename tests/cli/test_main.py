@@ -132,6 +132,7 @@ def test_dashboard_listens_on_this_machine_only(cli, monkeypatch):
     seen = {}
     monkeypatch.setattr(os, "execve", lambda program, command, env: seen.update(command=command, db=env["HARNESS_DB"]))
     assert cli("dashboard", "--port", free_port(), "--db", "sqlite:///x.db").exit_code == 0
+    assert seen["command"][1] == "-P"  # nothing is imported from the current folder
     assert "--server.address=127.0.0.1" in seen["command"] and seen["db"] == "sqlite:///x.db"
 
 

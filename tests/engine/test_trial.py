@@ -74,6 +74,32 @@ def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch):
     assert not (tmp_path / "cut" / "checkpoint.pth").exists()
 
 
+@pytest.mark.parametrize(("first", "second"), [(1, 2), (2, 1)], ids=["memory ran out after an epoch", "killed while batches were halved"])
+def test_a_checkpoint_of_other_batches_is_not_resumed(prepared, tmp_path, monkeypatch, first, second):
+    from harness.engine import trial as module
+    from harness.engine.hooks import StopOnNonFiniteLoss
+
+    trial, folder = prepared()
+    whole = run(trial, folder, tmp_path / "whole", batch_divisor=second)
+
+    class Power(Exception):
+        pass
+
+    class Cut(StopOnNonFiniteLoss):
+        def before_train_epoch(self, runner):
+            if runner.epoch == 2:
+                raise Power
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "Checkpoint", functools.partial(module.Checkpoint, every=0.0))
+        patch.setattr(module, "StopOnNonFiniteLoss", Cut)
+        with pytest.raises(Power):
+            run(trial, folder, tmp_path / "cut", batch_divisor=first)
+    assert (tmp_path / "cut" / "checkpoint.pth").is_file()
+    again = run(trial, folder, tmp_path / "cut", batch_divisor=second)
+    assert scores(again) == scores(whole) and again.notes == whole.notes
+
+
 def test_a_torn_checkpoint_costs_time_only(prepared, tmp_path):
     trial, folder = prepared("schedule.epochs=1")
     whole = run(trial, folder, tmp_path / "whole")

@@ -67,6 +67,12 @@ def _spoil(text: str, how: str) -> str:
         return ""
     if how == "cut":
         return text[:-20]
+    if how == "cut between lines":
+        return "\n".join(lines[:-1]) + "\n"
+    if how == "no end":
+        trial = {**done, "finished": None}
+    if how == "half a pair":
+        trial["reason"] = "\ud800"
     if how == "unknown key":
         trial["__class__"] = "os.system"
     if how == "unknown kind":
@@ -88,7 +94,21 @@ def _spoil(text: str, how: str) -> str:
 
 @pytest.mark.parametrize(
     "how",
-    ["no header", "empty", "cut", "unknown key", "unknown kind", "infinite", "too large", "unknown config", "bad scores", "no metrics"],
+    [
+        "no header",
+        "empty",
+        "cut",
+        "cut between lines",
+        "unknown key",
+        "unknown kind",
+        "infinite",
+        "too large",
+        "unknown config",
+        "bad scores",
+        "no metrics",
+        "no end",
+        "half a pair",
+    ],
 )
 def test_a_malformed_export_changes_nothing(filled: Store, tmp_path: Path, how: str):
     filled.export_to(tmp_path / "a.jsonl")
@@ -97,6 +117,21 @@ def test_a_malformed_export_changes_nothing(filled: Store, tmp_path: Path, how: 
     with pytest.raises(UsageError, match=r"bad\.jsonl"):
         other.import_from(tmp_path / "bad.jsonl")
     assert other.trials() == other.specs() == []
+
+
+def test_a_trial_that_is_planned_in_one_line_and_done_in_another(filled: Store, tmp_path: Path):
+    """Two exports put together, with one first line: whichever comes first, the result is kept, once."""
+    filled.export_to(tmp_path / "a.jsonl")
+    lines = (tmp_path / "a.jsonl").read_text().splitlines()
+    done = json.loads(next(line for line in lines if '"state":"done"' in line))
+    planned = done | {"state": "planned", "numbers": {}, "samples": {}, "cost": None, "finished": None, "environment_digest": None}
+    parts = [line for line in lines[1:] if '"kind":"trial"' not in line]
+    for number, order in enumerate(((planned, done), (done, planned), (planned, planned, done, done))):
+        text = "\n".join(['{"kind":"header","schema":1}', *parts, *map(json.dumps, order)])
+        (tmp_path / "both.jsonl").write_text(text)
+        other = open_store(f"sqlite:///{tmp_path}/both{number}.db")
+        assert other.import_from(tmp_path / "both.jsonl").trials == 1
+        assert [result.digest for result in other.results()] == [done["digest"]]
 
 
 def test_files_that_cannot_be_read_or_written(filled: Store, tmp_path: Path):

@@ -42,6 +42,15 @@ def test_planning_twice_adds_nothing(store: Store):
     assert list(store.states().values()) == ["planned"] * 4
 
 
+def test_what_is_registered_now_is_no_override_any_more(store: Store):
+    store.plan([make_trial(1, overrides=("schedule.epochs=3",)), make_trial(2, overrides=("a=1",))])
+    assert store.trials()[0].overrides
+    store.plan([make_trial(1)])
+    assert {row.method: row.overrides for row in store.trials()} == {"method-1": (), "method-2": ("a=1",)}
+    store.plan([make_trial(1, overrides=("schedule.epochs=3",))])
+    assert {row.method: row.overrides for row in store.trials()}["method-1"] == ()
+
+
 def test_a_trial_is_taken_once_and_in_the_order_given(store: Store, tmp_path: Path):
     trials = [make_trial(n) for n in range(3)]
     store.plan(trials)
