@@ -105,6 +105,7 @@ def _matrix(change) -> str:
         (lambda root: (root / "seq-01/frame-000000.color.png").unlink(), "a pose but no image"),
         (lambda root: (root / "seq-01/frame-000000.pose.txt").unlink(), "an image but no pose"),
         (_spoil_pose(_matrix(lambda m: m.__setitem__((0, 3), np.nan))), "NaN"),
+        (_spoil_pose(_matrix(lambda m: m.__setitem__((0, 3), 1e308))), "1e+308 m from the origin"),
         (_spoil_pose(_matrix(lambda m: m.__imul__(2))), "last row"),
         (_spoil_pose(_matrix(lambda m: m[:3, :3].__imul__(1.1))), "off a rotation"),
         (_spoil_pose(_matrix(lambda m: m[:3, 0].__imul__(-1))), "reflection"),
@@ -183,6 +184,8 @@ def test_cambridge(tmp_path):
         (lambda lines: lines.__setitem__(3, lines[3].rsplit(" ", 1)[0]), "image x y z w p q r"),
         (lambda lines: lines.__setitem__(3, "seq0/frame00001.png 1 2 3 2 0 0 0"), "length 2"),
         (lambda lines: lines.__setitem__(3, "seq0/frame00001.png 1 nan 3 1 0 0 0"), "NaN"),
+        (lambda lines: lines.__setitem__(3, "seq0/frame00001.png 1 2e7 3 1 0 0 0"), "2e+07 m from the origin"),
+        (lambda lines: lines.append(lines[3]), "listed twice for train"),
         (lambda lines: lines.__setitem__(3, "nowhere.png 1 2 3 1 0 0 0"), "nowhere.png is missing"),
     ],
 )

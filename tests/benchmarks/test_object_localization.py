@@ -137,6 +137,9 @@ def test_wsol_metadata_is_taken_as_it_stands(wsol):
     assert [p.file for p in read(wsol, data, "calibration")] == ["images/val/c.jpg"]
     assert len(read(wsol, data, "train")) == 2
     assert FAMILY.check(bench(**WSOL), wsol) == []
+    ids = wsol / "metadata/test/image_ids.txt"
+    ids.write_text(ids.read_text(), encoding="utf-8-sig")  # as some editors save it
+    assert FAMILY.check(bench(**WSOL), wsol) == []
 
 
 def test_cub_official_files(tmp_path):
@@ -271,6 +274,7 @@ def test_malformed_coco(tmp_path, changes, expected):
         ("metadata/test/localization.txt", "test/d.jpg,9,4,3,35\n", "inverted"),
         ("metadata/test/image_sizes.txt", "test/d.jpg,60,-1\n", "width,height"),
         ("metadata/test/image_ids.txt", "test/d.jpg\ntest/f.jpg\n", "has no class"),
+        ("metadata/test/image_ids.txt", "test/d.jpg\ntest/e.jpg\ntest/d.jpg\n", "'test/d.jpg' is listed twice"),
     ],
 )  # fmt: skip
 def test_malformed_wsol(wsol, name, text, expected):

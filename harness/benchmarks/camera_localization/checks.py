@@ -20,8 +20,11 @@ def check(root: Path, options: CameraData) -> list[Problem]:
         frames, found = scan(root, options, split)
         problems += found
         for frame in frames:
-            other = images.setdefault(frame.image, split)
-            if other != split:
+            other = images.get(frame.image)
+            images.setdefault(frame.image, split)
+            if other == split:
+                problems.append(Problem(frame.image, f"the frame is listed twice for {split}", "delete one of the two", fatal=False))
+            elif other is not None:
                 what = "the frame is used for training and for testing"
                 problems.append(Problem(frame.image, what, "list its sequence in one split only"))
             elif problem := _image(root, frame.image):

@@ -29,7 +29,7 @@ def read(root: Path, data: CocoData | SyntheticData) -> Reading:
 
 def _load(file: Path, where: str, problems: list[Problem]) -> dict[str, Any] | None:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         problems.append(Problem(where, "the annotation file is missing", "put it there, or correct data.train and data.test"))
         return None

@@ -48,7 +48,7 @@ def pairs_of(options: SyntheticData | FolderData, root: Path, folder: Folder) ->
     base = root / folder.images
     if folder.list:
         try:
-            lines = (root / folder.list).read_text(encoding="utf-8").splitlines()
+            lines = (root / folder.list).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"cannot read the list {folder.list}: {error}. Write one image name per line.") from error
         stems = [line.strip().removesuffix(image_suffix) for line in lines if line.strip()]

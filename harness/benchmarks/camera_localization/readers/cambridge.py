@@ -21,7 +21,7 @@ def read(scene: Path, split: str, _options: CameraData) -> tuple[list[Frame], li
     """Frames of one scene and split, in the file's order."""
     file = f"dataset_{split}.txt"
     try:
-        lines = (scene / file).read_text(encoding="utf-8").splitlines()
+        lines = (scene / file).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         return [], [Problem(file, f"cannot be read ({type(error).__name__})", "restore the dataset's file")]
     header, rows = lines[:_HEADER], lines[_HEADER:]

@@ -27,7 +27,7 @@ def read(scene: Path, split: str, options: ColmapData) -> tuple[list[Frame], lis
         mend = "convert the model: colmap model_converter --output_type TXT" if binary else f"put it at {', '.join(_MODELS)}"
         return [], [Problem(binary or _MODELS[0], "there is no text model", mend)]
     try:
-        lines = (scene / file).read_text(encoding="utf-8").splitlines()
+        lines = (scene / file).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         return [], [Problem(file, f"cannot be read ({type(error).__name__})", "export the model as text")]
     numbered = [(n + 1, line) for n, line in enumerate(lines) if not line.lstrip().startswith("#")]

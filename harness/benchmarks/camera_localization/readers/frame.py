@@ -13,6 +13,10 @@ TOLERANCE = 0.02
 """Largest entry of R R^T - 1 that counts as rounding; 7-Scenes has 4e-4, a wrong matrix has far more."""
 
 
+FARTHEST = 1e6
+"""Metres from the origin. Models compute in single precision, which is off by 6 cm there."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """One posed image.
@@ -42,6 +46,8 @@ def from_matrix(image: str, pose: np.ndarray, where: str) -> Frame | Problem:
         return Problem(where, "the pose holds NaN or infinite values", "delete the frame, or give its pose")
     if pose.shape == (4, 4) and not np.allclose(pose[3], (0, 0, 0, 1), atol=1e-6):
         return Problem(where, "the last row of the pose is not 0 0 0 1", "write the matrix row by row")
+    if problem := _too_far(pose[:3, 3], where):
+        return problem
     defect = geometry.rotation_defect(pose[:3, :3])
     if defect > TOLERANCE:
         reflected = "the pose's rotation is a reflection or degenerate"
@@ -55,10 +61,19 @@ def from_quaternion(image: str, position: np.ndarray, world_to_camera: np.ndarra
     """A frame from a camera centre and the scalar-first quaternion of the world-to-camera rotation."""
     if not (np.isfinite(position).all() and np.isfinite(world_to_camera).all()):
         return Problem(where, "the pose holds NaN or infinite values", "delete the frame, or give its pose")
+    if problem := _too_far(position, where):
+        return problem
     length = float(np.linalg.norm(world_to_camera))
     if abs(length - 1) > TOLERANCE:
         return Problem(where, f"the quaternion has length {length:.3g}, not 1", "give a unit quaternion, scalar first")
     return Frame(image, position.astype(float), geometry.conjugate(world_to_camera / length))
+
+
+def _too_far(position: np.ndarray, where: str) -> Problem | None:
+    farthest = float(np.abs(position).max())
+    if farthest <= FARTHEST:
+        return None
+    return Problem(where, f"the position is {farthest:.3g} m from the origin", "give positions in metres from an origin near the scene")
 
 
 def sort_out(results: list[Frame | Problem]) -> tuple[list[Frame], list[Problem]]:

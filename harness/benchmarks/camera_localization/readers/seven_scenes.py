@@ -22,7 +22,7 @@ def read(scene: Path, split: str, _options: CameraData) -> tuple[list[Frame], li
     """Frames of one scene and split, ordered by sequence (as the split file lists them) and name."""
     file = f"{split.capitalize()}Split.txt"
     try:
-        lines = (scene / file).read_text(encoding="utf-8").split()
+        lines = (scene / file).read_text(encoding="utf-8-sig").split()
     except (OSError, UnicodeDecodeError) as error:
         return [], [Problem(file, f"the split cannot be read ({type(error).__name__})", "write one line per sequence, e.g. sequence1")]
     results: list[Frame | Problem] = []

@@ -41,7 +41,7 @@ def read(scene: Path, split: str, options: TransformsData) -> tuple[list[Frame],
 def _parse(file: Path) -> dict | str:
     """The file's content, or what is wrong with it."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return "the file is missing"
     except (OSError, ValueError, RecursionError) as error:

@@ -46,7 +46,7 @@ class Listing:
     def text(self, root: Path, name: str, mend: str) -> str | None:
         """The content of a text file; ``None`` (and a problem) if it cannot be read."""
         try:
-            return (root / name).read_text(encoding="utf-8")
+            return (root / name).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             self.add(name, f"the file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", mend)
             return None

@@ -68,8 +68,12 @@ def _wsol_split(root: Path, data: WsolData, split: str, listing: Listing, *, nee
         box = listing.box(where, corners)
         if box:
             boxes.setdefault(name, []).append(box)
-    pictures = []
+    pictures, listed = [], set()
     for (name,) in _rows(root, f"{folder}/image_ids.txt", ",", 1, listing):
+        if name in listed:
+            listing.add(f"{folder}/image_ids.txt", f"'{name}' is listed twice", "delete one of the lines")
+            continue
+        listed.add(name)
         if labels.get(name) is None:
             if name not in labels:
                 listing.add(f"{folder}/image_ids.txt", f"'{name}' has no class", f"add it to {folder}/class_labels.txt")
