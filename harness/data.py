@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -62,21 +62,26 @@ def ensure(bench: Benchmark, data_root: Path | None) -> Path:
     """The dataset's folder; generated data is written first if it is not there yet.
 
     Safe to call from several processes: the folder appears whole or not at all.
+
+    Raises:
+        DataError: it is missing, or cannot be written.
     """
     folder = locate(bench, data_root)
     if folder.is_dir():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        benchmarks.family(bench.family).generate(bench, partial)
-        try:
-            os.rename(partial, folder)
-        except OSError:
-            if not folder.is_dir():  # otherwise another process was faster
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True) as partial:
+            benchmarks.family(bench.family).generate(bench, Path(partial))
+            try:
+                os.rename(partial, folder)
+            except OSError:
+                if not folder.is_dir():  # otherwise another process was faster
+                    raise
+    except OSError as error:
+        raise DataError(
+            f"the data of '{bench.id}' cannot be written to {folder}: {error.strerror or error}. Mend that, or set HARNESS_CACHE elsewhere."
+        ) from error
     return folder
 
 
@@ -97,8 +102,9 @@ def ready(bench: Benchmark, data_root: Path | None) -> Path:
     if fatal:
         more = f" And {len(fatal) - 1} more:" if len(fatal) > 1 else ""
         raise DataError(f"benchmark '{bench.id}': {fatal[0].sentences}{more} `harness data check {bench.id}` lists everything.")
-    seen.parent.mkdir(parents=True, exist_ok=True)
-    seen.touch()
+    with contextlib.suppress(OSError):  # what cannot be remembered is looked at again
+        seen.parent.mkdir(parents=True, exist_ok=True)
+        seen.touch()
     return folder
 
 

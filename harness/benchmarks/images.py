@@ -52,6 +52,22 @@ def read_rgb(file: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
+def write_image(file: Path, image: np.ndarray, quality: int | None = None) -> None:
+    """Write an (H, W, 3) RGB or (H, W) uint8 image in the format its name ends in.
+
+    Args:
+        quality: of a JPEG, 0 to 100.
+
+    Raises:
+        OSError: the disk is full, say, which OpenCV's own writer keeps to itself.
+    """
+    import cv2
+
+    parameters = [] if quality is None else [cv2.IMWRITE_JPEG_QUALITY, quality]
+    _, encoded = cv2.imencode(file.suffix, image[..., ::-1] if image.ndim == 3 else image, parameters)
+    file.write_bytes(encoded)
+
+
 def enlarge(image: np.ndarray) -> tuple[np.ndarray, int]:
     """A small image repeated pixel by pixel until people can see it, and by how much."""
     factor = max(1, -(-_SHOWN // max(image.shape[:2])))

@@ -15,6 +15,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.benchmarks.images import write_image
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -55,7 +57,6 @@ def generate_scenes(
     Raises:
         ValueError: ``classes`` is out of range.
     """
-    import cv2
     import numpy as np
 
     if not 2 <= classes <= len(CLASSES):
@@ -72,7 +73,7 @@ def generate_scenes(
             label = index % classes
             image, box = _scene(rng, size, label, classes, distractors, cue)
             folder = f"{split}/{CLASSES[label]}"
-            cv2.imwrite(str(out / folder / f"{stem}.png"), image[:, :, ::-1])
+            write_image(out / folder / f"{stem}.png", image)
             (annotations / f"{stem}.xml").write_text(_voc(folder, stem, size, CLASSES[label], box), encoding="utf-8")
         (sets / f"{split}.txt").write_text("".join(f"{stem}\n" for stem in stems), encoding="utf-8")
 

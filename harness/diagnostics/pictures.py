@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from harness.benchmarks.images import write_image
+
 _COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_VIRIDIS)[0, :, ::-1]
 """(256, 3) RGB; looking colours up in one go is faster than OpenCV's own call for each small map."""
 
@@ -76,5 +78,5 @@ def save_overlays(folder: Path, index: int, image: Tensor, maps: dict[str, Tenso
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"attention-{index}.jpg"
-    cv2.imwrite(str(file), np.concatenate(padded)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+    write_image(file, np.concatenate(padded), quality=90)
     return file

@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.benchmarks.camera_localization import geometry
 from harness.benchmarks.camera_localization.options import RoomsData
+from harness.benchmarks.images import write_image
 
 _TEXELS = 64
 """Texture resolution: texels per metre."""
@@ -176,7 +177,6 @@ def write(options: RoomsData, out: Path) -> None:
 
 
 def _write_sequence(room: Room, frames: int, rng: np.random.Generator, spread: float, size: int, folder: Path) -> None:
-    import cv2
 
     folder.mkdir(parents=True)
     positions, rotations = _trajectory(room, frames, rng, spread=spread)
@@ -184,5 +184,5 @@ def _write_sequence(room: Room, frames: int, rng: np.random.Generator, spread: f
         pose = np.eye(4)
         pose[:3, :3], pose[:3, 3] = rotation, position
         stem = folder / f"frame-{number:06d}"
-        cv2.imwrite(f"{stem}.color.png", room.render(position, rotation, size)[..., ::-1])
+        write_image(Path(f"{stem}.color.png"), room.render(position, rotation, size))
         np.savetxt(f"{stem}.pose.txt", pose, fmt="%.9e")

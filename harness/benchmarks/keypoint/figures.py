@@ -15,6 +15,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.benchmarks.images import write_image
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -46,7 +48,6 @@ def generate_figures(out: Path, *, train: int, test: int, size: tuple[int, int],
         mirrored: whether the limbs of a pair mirror each other; otherwise each has angles of its own, and nothing
             tells where a covered limb lies.
     """
-    import cv2
     import numpy as np
 
     (out / "annotations").mkdir(parents=True, exist_ok=True)
@@ -56,7 +57,7 @@ def generate_figures(out: Path, *, train: int, test: int, size: tuple[int, int],
         for index in range(count):
             image, points, covered = _figure(np.random.default_rng([seed, number, index]), size, mirrored)
             name = f"{index:05d}.png"
-            cv2.imwrite(str(out / split / name), image[:, :, ::-1])
+            write_image(out / split / name, image)
             images.append({"id": index + 1, "file_name": name, "width": size[0], "height": size[1]})
             annotations.append(_annotation(index + 1, points, covered))
         content = {"images": images, "annotations": annotations, "categories": [_category()]}

@@ -16,6 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.benchmarks.images import write_image
 from harness.benchmarks.segmentation.options import SyntheticData
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ _COLOURS = ((205, 70, 60), (65, 95, 205))
 
 def generate(options: SyntheticData, out: Path) -> None:
     """Write the dataset into the folder ``out``; the same options write the same bytes."""
-    import cv2
     import numpy as np
 
     for number, (split, count) in enumerate((("train", options.train), ("test", options.test))):
@@ -47,8 +47,8 @@ def generate(options: SyntheticData, out: Path) -> None:
         for index in range(count):
             rng = np.random.default_rng([options.seed, number, index])
             image, label = _scene(rng, options.size, crop=index % 2, cue=options.cue)
-            cv2.imwrite(str(images / f"{index:05d}.png"), image[:, :, ::-1])
-            cv2.imwrite(str(labels / f"{index:05d}.png"), label)
+            write_image(images / f"{index:05d}.png", image)
+            write_image(labels / f"{index:05d}.png", label)
 
 
 def _scene(rng: np.random.Generator, size: int, *, crop: int, cue: bool) -> tuple[np.ndarray, np.ndarray]:
