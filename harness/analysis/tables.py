@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 
@@ -43,7 +44,7 @@ def aligned(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _markdown_cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|")
+    return html.escape(text.replace("\\", "\\\\").replace("|", "\\|"), quote=False)  # Markdown would pass HTML on
 
 
 def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -67,3 +67,11 @@ def test_numbers():
         "12.3", "0.123", "3.00", "0.0001235", "-",
     ]  # fmt: skip
     assert tables.number(float("nan"), "%") == "nan"
+
+
+def test_markdown_shows_names_and_reasons_as_text():
+    from harness.analysis.tables import markdown_table
+
+    assert markdown_table(["reason"], [["<class 'A'> | \\x & <script>"]]).splitlines()[-1] == (
+        "| &lt;class 'A'&gt; \\| \\\\x &amp; &lt;script&gt; |"
+    )

@@ -162,7 +162,8 @@ class MMPoseData(_Listed):
     def _is_data(self) -> MMPoseData:
         if self.type in _MOCAP:
             raise ValueError(f"{self.type} holds 3-D poses, which this family does not evaluate")
-        if "from_file" in (self.arguments.get("metainfo") or ()):
+        metainfo = self.arguments.get("metainfo")
+        if isinstance(metainfo, dict) and "from_file" in metainfo:
             raise ValueError("metainfo.from_file names a file that mmpose would execute; write its `dataset_info` under metainfo")
         return self
 
