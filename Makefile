@@ -21,7 +21,8 @@ demo: setup
 	$(BIN)/harness run -s quick
 
 test: setup
-	$(BIN)/python -m pytest
+	@# a file's tests share what they prepare; at most four processes, since each imports the whole stack
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lock:
 	@(sed -n '/^#/p' requirements.txt; $(BIN)/pip freeze --exclude-editable --exclude torch) > requirements.new
