@@ -21,7 +21,7 @@ from functools import cache
 
 from harness.errors import UsageError, did_you_mean
 
-_TOOLBOXES = ("mmpretrain", "mmseg", "mmdet", "mmpose")
+TOOLBOXES = ("mmpretrain", "mmseg", "mmdet", "mmpose")
 
 
 def has_compiled_ops() -> bool:
@@ -172,7 +172,7 @@ def setup() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside the toolboxes, not for our users
         _provide_xtcocotools()
-        for toolbox in _TOOLBOXES:
+        for toolbox in TOOLBOXES:
             importlib.import_module(toolbox)
             for part in ("models", "datasets", "evaluation"):
                 importlib.import_module(f"{toolbox}.{part}")

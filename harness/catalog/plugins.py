@@ -121,10 +121,10 @@ def discover(extra: tuple[Path, ...] = (), *, with_shipped: bool = True) -> list
     return files
 
 
-def errors(files: list[PluginFile]) -> str:
+def broken(files: list[PluginFile]) -> str:
     """A sentence about the files that cannot be loaded, to be appended to one about a name that is not found."""
-    broken = "; ".join(f"{file.path}: {file.error}" for file in files if file.error)
-    return f" Plugin files with errors: {broken}." if broken else ""
+    faults = "; ".join(f"{file.path}: {file.error}" for file in files if file.error)
+    return f" Plugin files with errors: {faults}." if faults else ""
 
 
 def owners(files: list[PluginFile]) -> dict[str, PluginFile]:
@@ -176,7 +176,7 @@ def load_plugins(names: set[str], files: list[PluginFile]) -> None:
     owner = owners(files)
     for name in sorted(names):
         if name not in owner:
-            raise UsageError(f"{did_you_mean(name, owner, 'plugin', 'harness list plugins')}{errors(files)}")
+            raise UsageError(f"{did_you_mean(name, owner, 'plugin', 'harness list plugins')}{broken(files)}")
         load(owner[name])
 
 

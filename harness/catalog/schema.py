@@ -13,8 +13,6 @@ from harness.slots import SLOTS
 TIERS = ("synthetic", "small", "paper")
 
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
-
-
 _LONGEST_ID = 64
 
 

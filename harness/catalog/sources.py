@@ -20,11 +20,12 @@ from pathlib import Path
 
 from harness import paths
 from harness.catalog.code import UNPARSABLE, code
+from harness.openmmlab import TOOLBOXES
 
 PACKAGE = "harness_plugins"
 """Shipped plugin files are imported as ``harness_plugins.<folder>.<file>`` and may import each other so."""
 
-_TOOLBOXES = ("mmcv", "mmpretrain", "mmseg", "mmdet", "mmpose")
+_TOOLBOXES = ("mmcv", *TOOLBOXES)
 
 _LIBRARIES = ("harness", "torch", "torchvision", "mmengine", *_TOOLBOXES, "numpy", "scipy")
 """What every plugin may build on, wherever it is installed; a result's environment has their versions."""

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from harness import benchmarks, data
 from harness.catalog import Benchmark, Catalog, Method
 from harness.catalog.load import explain, plain
-from harness.catalog.plugins import PluginFile, errors, owners
+from harness.catalog.plugins import PluginFile, broken, owners
 from harness.compose.trial import Trial, compose
 from harness.errors import UsageError, did_you_mean
 from harness.slots import SLOTS
@@ -100,7 +100,7 @@ def _pairs(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> t
         seeds = 1
     for bench, method in pairs:
         _known(bench, catalog.benchmarks, "benchmark")
-        _known(method, catalog.methods, "method", errors(files))
+        _known(method, catalog.methods, "method", broken(files))
     return list(dict.fromkeys(pairs)), selection.seeds or seeds
 
 
@@ -144,7 +144,10 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
             continue
         for slot in method.slots:
             check_filling(method, slot, known, files)
-        changed = (benchmarks.options(bench), method) != (benchmarks.options(registered[0]), registered[1])
+        changed = (bench, method) != registered and (benchmarks.options(bench), method) != (
+            benchmarks.options(registered[0]),
+            registered[1],
+        )
         fitting.append((bench, method, selection.overrides if changed else ()))
         used[bench.id] = bench
     if not fitting:
@@ -173,7 +176,7 @@ def check_filling(method: Method, slot: str, known: dict[str, PluginFile], files
         UsageError: the slot's filling is one of these.
     """
     plugin = method.slots[slot].plugin
-    _known(plugin, known, "plugin", errors(files))
+    _known(plugin, known, "plugin", broken(files))
     made_for = known[plugin].names[plugin]
     if made_for != slot:
         raise UsageError(

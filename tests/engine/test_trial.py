@@ -41,17 +41,10 @@ def scores(outcome):
     return outcome.metrics, {name: values.tolist() for name, values in outcome.per_sample.items()}
 
 
-def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch):
+def cut(trial, folder, work_dir, monkeypatch, **options):
+    """Run a trial that ends after two epochs, as if the power had failed; its checkpoint stays."""
     from harness.engine import trial as module
     from harness.engine.hooks import StopOnNonFiniteLoss
-
-    trial, folder = prepared("model.backbone=resnet-narrow", method="non-local-embedded-gaussian")
-    whole = run(trial, folder, tmp_path / "whole")
-    curve = (tmp_path / "whole" / "artifacts" / "first_epoch.csv").read_text()
-    assert len(curve.splitlines()) == 4 and "qk_distance_after_epoch" in whole.diagnostics
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "observing", contextlib.nullcontext)  # the first epoch is not watched
-        assert scores(run(trial, folder, tmp_path / "again")) == scores(whole)
 
     class Power(Exception):
         pass
@@ -65,8 +58,22 @@ def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(module, "StopOnNonFiniteLoss", Cut)
         with pytest.raises(Power):
-            run(trial, folder, tmp_path / "cut")
-    assert (tmp_path / "cut" / "checkpoint.pth").is_file()
+            run(trial, folder, work_dir, **options)
+    assert (work_dir / "checkpoint.pth").is_file()
+
+
+def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch):
+    from harness.engine import trial as module
+
+    trial, folder = prepared("model.backbone=resnet-narrow", method="non-local-embedded-gaussian")
+    whole = run(trial, folder, tmp_path / "whole")
+    curve = (tmp_path / "whole" / "artifacts" / "first_epoch.csv").read_text()
+    assert len(curve.splitlines()) == 4 and "qk_distance_after_epoch" in whole.diagnostics
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "observing", contextlib.nullcontext)  # the first epoch is not watched
+        assert scores(run(trial, folder, tmp_path / "again")) == scores(whole)
+
+    cut(trial, folder, tmp_path / "cut", monkeypatch)
     resumed = run(trial, folder, tmp_path / "cut")
     assert "resumed after epoch 2" in "".join(f.read_text() for f in (tmp_path / "cut").rglob("*.log"))
     assert scores(resumed) == scores(whole)
@@ -76,26 +83,9 @@ def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("first", "second"), [(1, 2), (2, 1)], ids=["memory ran out after an epoch", "killed while batches were halved"])
 def test_a_checkpoint_of_other_batches_is_not_resumed(prepared, tmp_path, monkeypatch, first, second):
-    from harness.engine import trial as module
-    from harness.engine.hooks import StopOnNonFiniteLoss
-
     trial, folder = prepared()
     whole = run(trial, folder, tmp_path / "whole", batch_divisor=second)
-
-    class Power(Exception):
-        pass
-
-    class Cut(StopOnNonFiniteLoss):
-        def before_train_epoch(self, runner):
-            if runner.epoch == 2:
-                raise Power
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "Checkpoint", functools.partial(module.Checkpoint, every=0.0))
-        patch.setattr(module, "StopOnNonFiniteLoss", Cut)
-        with pytest.raises(Power):
-            run(trial, folder, tmp_path / "cut", batch_divisor=first)
-    assert (tmp_path / "cut" / "checkpoint.pth").is_file()
+    cut(trial, folder, tmp_path / "cut", monkeypatch, batch_divisor=first)
     again = run(trial, folder, tmp_path / "cut", batch_divisor=second)
     assert scores(again) == scores(whole) and again.notes == whole.notes
 
