@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.benchmarks.camera_localization import geometry
 from harness.benchmarks.camera_localization.options import RoomsData
-from harness.benchmarks.images import write_image
+from harness.images import write_image
 
 _TEXELS = 64
 """Texture resolution: texels per metre."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmarks.base import Problem
-from harness.benchmarks.images import measure
+from harness.images import measure
 from harness.benchmarks.keypoint.options import CocoData, SyntheticData
 from harness.benchmarks.keypoint.poses import Points, Pose, Reading
 

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 from harness.benchmarks.base import Problem
-from harness.benchmarks.images import measure
+from harness.images import measure
 from harness.benchmarks.keypoint.options import DeepLabCutData
 from harness.benchmarks.keypoint.poses import Points, Pose, Reading
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmarks.base import DATA, Problem
-from harness.benchmarks.images import measure
+from harness.images import measure
 from harness.benchmarks.keypoint.options import MMPoseData, MMPoseFiles
 from harness.benchmarks.keypoint.poses import Pose, Reading
 from harness.errors import did_you_mean

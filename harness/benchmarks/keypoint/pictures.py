@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.benchmarks import images
+from harness import images
 from harness.benchmarks.base import Sample
 from harness.benchmarks.keypoint.poses import Pose
 

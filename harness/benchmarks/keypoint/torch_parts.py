@@ -11,7 +11,7 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.evaluation import CocoMetric, PCKAccuracy
 from pydantic import TypeAdapter
 
-import harness.benchmarks.remember  # noqa: F401
+import harness.benchmarks.parts.remember  # noqa: F401
 from harness.benchmarks.keypoint import scores
 from harness.benchmarks.keypoint.options import CocoData, DeepLabCutData, KeypointData, SyntheticData
 from harness.benchmarks.keypoint.poses import Pose

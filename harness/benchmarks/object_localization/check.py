@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.benchmarks.base import Problem
-from harness.benchmarks.images import measure
+from harness.images import measure
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers import Listing, Picture, scan
 

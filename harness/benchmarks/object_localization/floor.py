@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.benchmarks.images import measure
+from harness.images import measure
 from harness.benchmarks.object_localization.boxes import iou_of_extents, iou_of_pixels, scale_to_grid
 from harness.benchmarks.object_localization.maxboxacc import DELTAS
 from harness.benchmarks.object_localization.options import LocalizationData

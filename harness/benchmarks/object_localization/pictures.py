@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.benchmarks.base import Sample
-from harness.benchmarks.images import enlarge, label_strip, read_rgb
+from harness.images import enlarge, label_strip, read_rgb
 from harness.benchmarks.object_localization.options import LocalizationData, SyntheticData, VocXmlData
 from harness.benchmarks.object_localization.readers import read
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.benchmarks.images import write_image
+from harness.images import write_image
 from harness.benchmarks.segmentation.options import SyntheticData
 
 if TYPE_CHECKING:

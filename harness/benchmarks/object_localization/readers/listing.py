@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from harness.benchmarks.images import measure
+from harness.images import measure
 from harness.benchmarks.object_localization.options import (
     CocoData,
     CubData,

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from harness.benchmarks.images import SUFFIXES
+from harness.images import SUFFIXES
 from harness.benchmarks.object_localization.options import VocLayout
 from harness.benchmarks.object_localization.readers.picture import Listing, Picture
 

@@ -11,8 +11,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, METRICS
 from mmpretrain.evaluation import Accuracy
 
-import harness.benchmarks.remember  # noqa: F401
-from harness.benchmarks.classification.folders import read_split
+from harness.benchmarks.base import refuse
+from harness.benchmarks.classification.readers.image_folder import Labels, folders_of, split_of
 
 
 @DATASETS.register_module()
@@ -32,9 +32,13 @@ class ClassFolders(BaseDataset):
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        found = read_split(Path(self.data_root), *self._split)
-        self._metainfo["classes"] = tuple(found.classes)
-        return [{"img_path": str(file), "gt_label": label} for file, label in zip(found.files, found.labels, strict=True)]
+        split, train, names = self._split
+        root = Path(self.data_root)
+        listing = Labels(classes=names or folders_of(root / train))
+        samples = split_of(root, split, listing, listed=names is not None)
+        refuse(listing.problems)
+        self._metainfo["classes"] = tuple(listing.classes)
+        return [{"img_path": str(sample.file), "gt_label": sample.label} for sample in samples]
 
 
 @METRICS.register_module()

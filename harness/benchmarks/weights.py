@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from harness.benchmarks.base import Weights
+from harness.benchmarks.options import Weights
 from harness.errors import UsageError
 
 
