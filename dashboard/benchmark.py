@@ -19,8 +19,8 @@ from harness.errors import HarnessError
 @st.cache_data(show_spinner="Reading samples…")
 def _samples(name: str, _bench: Benchmark, version: int, count: int) -> list[tuple[str, object, str]]:
     root = os.environ.get("HARNESS_DATA")
-    folder = data.ensure(_bench, Path(root) if root else None)
-    found = benchmarks.family(_bench.family).samples(_bench, folder, count)
+    task = benchmarks.task(_bench)
+    found = task.samples(data.ensure(task, Path(root) if root else None), count)
     return [(sample.name, sample.annotated, sample.caption) for sample in found]
 
 

@@ -38,5 +38,5 @@ def names() -> tuple[str, ...]:
 @cache
 def formats_from_outside(family: str) -> dict[str, str]:
     """Format -> module, of the formats that other packages bring to a family."""
-    brought = (point.name.partition("/")[::2] + (point.value,) for point in entry_points_of("harness.formats"))
+    brought = ((*point.name.partition("/")[::2], point.value) for point in entry_points_of("harness.formats"))
     return {name: module for owner, name, module in sorted(brought) if owner == family and name}

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import benchmarks
+from harness.catalog import Benchmark
 from harness.catalog.adopt import adopt
 from harness.catalog.load import load_catalog
 from harness.catalog.plugins import discover
-from harness.catalog.schema import Benchmark
 from harness.errors import HarnessError
 
 
@@ -39,11 +39,9 @@ def list_methods(family: str | None = None) -> list[dict[str, Any]]:
 
 
 def _offer(bench: Benchmark) -> dict[str, Any]:
-    kind = benchmarks.family(bench.family)
     try:
-        benchmarks.options(bench)
-        metrics = [metric.name for metric in kind.metrics(bench)]
-        return {"slots": list(kind.slots_of(bench)), "metrics": metrics, "error": None}
+        task = benchmarks.task(bench)
+        return {"slots": list(task.slots), "metrics": [metric.name for metric in task.metrics], "error": None}
     except HarnessError as error:
         return {"slots": [], "metrics": [], "error": str(error)}
 

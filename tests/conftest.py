@@ -13,7 +13,7 @@ import pytest
 @pytest.fixture(scope="session")
 def openmmlab() -> None:
     """The OpenMMLab stack, imported once for all tests that need it."""
-    from harness.openmmlab import setup
+    from harness.benchmarks.register import setup
 
     setup()
 

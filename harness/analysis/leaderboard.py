@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from harness import families
 from harness.analysis.statistics import summarize
-from harness.catalog.schema import FAMILIES, TIERS
 from harness.engine.outcome import MAP_NOTE
 
 if TYPE_CHECKING:
@@ -161,8 +161,9 @@ def build(
 
 
 def _place(result: Result) -> tuple[int, int, str]:
-    family = FAMILIES.index(result.family) if result.family in FAMILIES else len(FAMILIES)
-    tier = TIERS.index(result.tier) if result.tier in TIERS else len(TIERS)
+    known, tiers = families.names(), families.TIERS
+    family = known.index(result.family) if result.family in known else len(known)
+    tier = tiers.index(result.tier) if result.tier in tiers else len(tiers)
     return family, tier, result.benchmark
 
 

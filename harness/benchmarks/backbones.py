@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
 from harness.benchmarks.options import BlockPlace, ModelOptions
@@ -36,19 +38,17 @@ class Features:
     """Of the deepest map; ``None`` where a config given by hand does not say."""
 
 
-def _residual(depth: int, widths: Sequence[int], strides: Sequence[int] = (4, 8, 16, 32), **config: Any) -> Backbone:
-    levels = dict(enumerate(zip(widths, strides, strict=False)))
+def _residual(depth: int, width: int, strides: tuple[int, ...] = (1, 2, 2, 2), **config: Any) -> Backbone:
+    totals = accumulate(strides[1:], mul, initial=4 * strides[0])
+    levels = {stage: (width << stage, total) for stage, total in enumerate(totals)}
     return Backbone({"type": "mmpretrain.ResNet", "depth": depth, **config}, levels, len(levels) - 1, (1, 2), "backbone.layer3")
 
 
 def _narrow(width: int, strides: tuple[int, ...] = (1, 2, 2)) -> Backbone:
     # a residual network small enough that a trial takes seconds on one core
-    stages = len(strides)
-    config = {"in_channels": 3, "stem_channels": width, "base_channels": width, "num_stages": stages, "strides": strides}
-    total = [4]
-    for stride in strides[1:]:
-        total.append(total[-1] * stride)
-    return _residual(18, [width << stage for stage in range(stages)], total, **config, dilations=(1,) * stages)
+    narrow = _residual(18, width, strides, in_channels=3, stem_channels=width, base_channels=width)
+    narrow.config.update(num_stages=len(strides), strides=strides, dilations=(1,) * len(strides))
+    return narrow
 
 
 _MOBILENET_V2 = {0: (16, 2), 1: (24, 4), 2: (32, 8), 3: (64, 16), 4: (96, 16), 5: (160, 32), 6: (320, 32), 7: (1280, 32)}
@@ -58,8 +58,8 @@ BACKBONES: dict[str, Backbone] = {
     "resnet-thin": _narrow(16),
     "resnet-narrow": _narrow(32),
     "resnet-narrow-s8": _narrow(24, (1, 2, 1)),  # twice the positions, where a task asks where something is
-    "resnet18": _residual(18, (64, 128, 256, 512)),
-    "resnet50": _residual(50, (256, 512, 1024, 2048)),
+    "resnet18": _residual(18, 64),
+    "resnet50": _residual(50, 256),
     "mobilenet-v2": Backbone({"type": "mmpretrain.MobileNetV2"}, _MOBILENET_V2, 7, (4, 7), "backbone.conv2"),
     # up to the last stage of stride 16, where localization keeps more positions
     "mobilenet-v2-s16": Backbone({"type": "mmpretrain.MobileNetV2"}, _MOBILENET_V2, 4, (2, 4), "backbone.layer5"),

@@ -141,7 +141,6 @@ class Benchmark(Entry):
     """Seconds after which a trial is stopped; none by default."""
     notes: str = ""
 
-
     @field_validator("family")
     @classmethod
     def _known_family(cls, name: str) -> str:

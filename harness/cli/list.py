@@ -33,7 +33,7 @@ def methods(family: str | None, as_json: bool) -> None:
     """
 
     def find() -> Rows:
-        from harness.catalog.listing import list_methods
+        from harness.listing import list_methods
 
         return list_methods(family)
 
@@ -64,7 +64,7 @@ def benchmarks(family: str | None, as_json: bool) -> None:
     """
 
     def find() -> Rows:
-        from harness.catalog.listing import list_benchmarks
+        from harness.listing import list_benchmarks
 
         return list_benchmarks(family, validated=as_json)
 
@@ -83,7 +83,7 @@ def suites(family: str | None, as_json: bool) -> None:
     """Methods, benchmarks and seeds for `harness run -s`."""
 
     def find() -> Rows:
-        from harness.catalog.listing import list_suites
+        from harness.listing import list_suites
 
         return list_suites(family)
 
@@ -106,7 +106,7 @@ def plugins(family: str | None, plugins: tuple[Path, ...], as_json: bool) -> Non
     """
 
     def find() -> Rows:
-        from harness.catalog.listing import list_plugins
+        from harness.listing import list_plugins
 
         return list_plugins(
             family,

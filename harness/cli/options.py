@@ -16,11 +16,11 @@ class Name(click.ParamType):
         self.name = name
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from harness.benchmarks import FAMILIES
+        from harness import families
         from harness.errors import did_you_mean
         from harness.slots import SLOTS
 
-        known = {"family": FAMILIES, "slot": tuple(SLOTS)}[self.name]
+        known = {"family": families.names(), "slot": tuple(SLOTS)}[self.name]
         if value not in known:
             raise did_you_mean(value, known, self.name)
         return value

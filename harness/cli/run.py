@@ -91,7 +91,7 @@ def command(
         summary = run_plan(
             planned,
             db,
-            data_dirs={name: data.ready(bench, root) for name, bench in planned.benchmarks.items()},
+            data_dirs={name: data.ready(task, root) for name, task in planned.tasks.items()},
             workers=workers,
             device=device,
             results_dir=_results_folder(db),

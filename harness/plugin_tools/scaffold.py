@@ -141,7 +141,7 @@ def _commands(name: str, slot: str, catalog: Catalog) -> list[str]:
     slots = (slot, "pooling", "context") if slot == "block" else (slot,)
     reached: dict[str, str] = {}
     for bench in catalog.benchmarks.values():
-        if bench.tier == "synthetic" and any(s in benchmarks.family(bench.family).slots_of(bench) for s in slots):
+        if bench.tier == "synthetic" and any(s in benchmarks.task(bench).slots for s in slots):
             reached.setdefault(bench.family, bench.id)
     commands = [f"harness plugin check {name}"]
     if reached:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import benchmarks
+from harness.benchmarks import task
 from harness.catalog import load_catalog, read_registry
 from harness.catalog.adopt import adopt
 from harness.catalog.code import code
@@ -33,9 +33,8 @@ def test_every_shipped_plugin_has_a_method_or_is_a_baseline():
 
 def test_shipped_benchmarks_have_sound_options_and_a_known_primary_metric():
     for bench in load_catalog().benchmarks.values():
-        benchmarks.options(bench)
-        kind = benchmarks.family(bench.family)
-        assert (bench.primary or kind.primary) in {metric.name for metric in kind.metrics(bench)}, bench.id
+        found = task(bench)
+        assert found.primary in {metric.name for metric in found.metrics}, bench.id
 
 
 def _registry(folder: Path, text: str) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmarks.base import Problem
-from harness.images import measure
 from harness.benchmarks.keypoint.options import CocoData, SyntheticData
 from harness.benchmarks.keypoint.poses import Points, Pose, Reading
+from harness.images import measure
 
 _Files = dict[int, tuple[Path, tuple[int, int]] | None]
 """Image id -> file and size; ``None`` for an image that cannot be used."""

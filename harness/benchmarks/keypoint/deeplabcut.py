@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 
 from harness.benchmarks.base import Problem
-from harness.images import measure
 from harness.benchmarks.keypoint.options import DeepLabCutData
 from harness.benchmarks.keypoint.poses import Points, Pose, Reading
+from harness.images import measure
 
 _HEADER = ("scorer", "bodyparts", "coords")
 

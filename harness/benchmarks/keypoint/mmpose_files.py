@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmarks.base import DATA, Problem
-from harness.images import measure
 from harness.benchmarks.keypoint.options import MMPoseData, MMPoseFiles
 from harness.benchmarks.keypoint.poses import Pose, Reading
 from harness.errors import did_you_mean
+from harness.images import measure
 
 
 def dataset(data: MMPoseData, files: MMPoseFiles, pipeline: list[dict[str, Any]], *, train: bool, root: str = DATA) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.benchmarks.base import Problem
-from harness.images import measure
 from harness.benchmarks.keypoint import coco, deeplabcut, mmpose_files
 from harness.benchmarks.keypoint.options import DeepLabCutData, KeypointData, MMPoseData
 from harness.benchmarks.keypoint.poses import Reading
+from harness.images import measure
 
 
 def read(root: Path, data: KeypointData) -> Reading:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.benchmarks.base import Problem
-from harness.images import measure
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers import Listing, Picture, scan
+from harness.images import measure
 
 
 def problems(root: Path, data: LocalizationData) -> list[Problem]:

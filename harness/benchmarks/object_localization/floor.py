@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.images import measure
 from harness.benchmarks.object_localization.boxes import iou_of_extents, iou_of_pixels, scale_to_grid
 from harness.benchmarks.object_localization.maxboxacc import DELTAS
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers import read
+from harness.images import measure
 
 SHARE = 0.8
 """Side of the centre box, relative to the image's."""

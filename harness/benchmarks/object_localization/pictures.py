@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.benchmarks.base import Sample
-from harness.images import enlarge, label_strip, read_rgb
 from harness.benchmarks.object_localization.options import LocalizationData, SyntheticData, VocXmlData
 from harness.benchmarks.object_localization.readers import read
+from harness.images import enlarge, label_strip, read_rgb
 
 _LONGEST = 640
 """Longer side of a picture, in pixels; larger images are reduced."""

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from harness.images import measure
 from harness.benchmarks.object_localization.options import (
     CocoData,
     CubData,
@@ -20,6 +19,7 @@ from harness.benchmarks.object_localization.readers.picture import Listing, Pict
 from harness.benchmarks.object_localization.readers.tables import scan_cub, scan_wsol
 from harness.benchmarks.object_localization.readers.voc import scan_voc
 from harness.errors import DataError
+from harness.images import measure
 
 Role = Literal["train", "calibration", "test"]
 

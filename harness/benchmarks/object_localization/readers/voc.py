@@ -8,9 +8,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from harness.images import SUFFIXES
 from harness.benchmarks.object_localization.options import VocLayout
 from harness.benchmarks.object_localization.readers.picture import Listing, Picture
+from harness.images import SUFFIXES
 
 _FIRST_PIXEL = 1.0
 """VOC counts pixels from 1 and includes the last one: as extents, (xmin - 1, ymin - 1, xmax, ymax)."""
