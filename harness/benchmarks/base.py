@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from harness import families
 from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
-from harness.errors import DataError, did_you_mean
+from harness.errors import DataError, UsageError, did_you_mean
 from harness.images import measure
 
 if TYPE_CHECKING:
@@ -185,7 +185,10 @@ class Family:
         if name not in known:
             raise did_you_mean(name, known, "data.format")
         module = known[name]
-        return importlib.import_module(module, families.packages()[self.name]).FORMAT
+        try:
+            return importlib.import_module(module, families.packages()[self.name]).FORMAT
+        except Exception as error:  # whatever a module from outside raises
+            raise UsageError(f"format '{name}' cannot be imported from {module}: {type(error).__name__}: {error}.") from error
 
     def listing(self, root: Path, options: Mapping[str, Any]) -> tuple[Any, Listing[Any]]:
         """Typed data options and what their reader finds under ``root``, for a dataset class that mmengine builds.

@@ -28,7 +28,10 @@ def family(name: str) -> Family:
     packages = families.packages()
     if name not in packages:
         raise did_you_mean(name, packages, "family")
-    return importlib.import_module(packages[name]).FAMILY
+    try:
+        return importlib.import_module(packages[name]).FAMILY
+    except Exception as error:  # whatever a package from outside raises
+        raise UsageError(f"family '{name}' cannot be imported from {packages[name]}: {type(error).__name__}: {error}.") from error
 
 
 @dataclass(frozen=True)

@@ -116,8 +116,8 @@ _MALFORMED = {
     "image folder missing": (lambda root: shutil.rmtree(root / "test"), "test split", "no folder test"),
     "split empty": (lambda root: [p.unlink() for p in (root / "train").iterdir()], "train", "no image"),
     "image truncated": (_truncate("test/two.png"), "test/two.png", "cannot be read"),
-    "image is text": (lambda root: (root / "train/one.png").write_text("no image"), "train/one.png", "cannot be read"),
-    "image empty": (lambda root: (root / "train/two.png").write_bytes(b""), "train/two.png", "cannot be read"),
+    "image is text": (lambda root: (root / "train/one.png").write_text("no image"), "train/one.png", "no image"),
+    "image empty": (lambda root: (root / "train/two.png").write_bytes(b""), "train/two.png", "is empty"),
     "label map truncated": (_truncate("testannot/two.png"), "testannot/two.png", "cannot read"),
     "label map is a folder": (
         lambda root: ((root / "testannot/two.png").unlink(), (root / "testannot/two.png").mkdir()), "testannot/two.png", "missing",
@@ -135,7 +135,7 @@ _MALFORMED = {
         lambda root: (root / "test/one.png").write_bytes(
             b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x0f\xff\xff\x00\x0f\xff\xff\x08\x02\x00\x00\x00\x00\x00\x00\x00"
         ),
-        "test/one.png", "cannot be read",
+        "test/one.png", "no image",
     ),
 }  # fmt: skip
 

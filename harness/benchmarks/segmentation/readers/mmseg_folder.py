@@ -112,13 +112,13 @@ def read(root: Path, data: Layout) -> Pairs:
     found: dict[Split, list[Pair]] = {split: [] for split in SPLITS}
     for split in SPLITS:
         folders = data.folders(split)
-        before = len(listing.problems)
+        told = sum(problem.fatal for problem in listing.problems)
         for folder in folders:
             pairs = _pairs(root, data, folder, split, listing)
             found[split] += pairs
             if not folder.list:
                 _orphans(root, data, folder, {pair.label for pair in pairs}, listing)
-        if not found[split] and len(listing.problems) == before:
+        if not found[split] and sum(problem.fatal for problem in listing.problems) == told:
             where = ", ".join(folder.list or folder.images for folder in folders)
             mend = f"Images are the files that end in '{data.suffixes[0]}' (image_suffix)."
             listing.add(where, f"the {split} split has no image", mend)
