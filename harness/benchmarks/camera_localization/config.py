@@ -4,28 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.benchmarks.backbones import describe
-from harness.benchmarks.base import DATA, BlockPlace
-from harness.benchmarks.camera_localization.options import CameraData, CameraModel, CameraSchedule
+from harness.benchmarks import backbones
+from harness.benchmarks.base import DATA, Split
+from harness.benchmarks.camera_localization.options import CameraData, CameraModel, CameraSchedule, FineTune
 from harness.benchmarks.config import IMAGENET_MEAN, IMAGENET_STD, attend, loader, training
 from harness.catalog import Filling
-from harness.errors import UsageError, did_you_mean
+from harness.errors import UsageError
 from harness.slots import SLOTS
-
-BACKBONES: dict[str, dict[str, Any]] = {
-    # the authors' two levels: 40 channels at stride 8, 112 at stride 16
-    "efficientnet-b0": {"type": "mmpretrain.EfficientNet", "arch": "b0", "out_indices": (3, 4), "_channels": (40, 112)},
-    "mobilenet-v2": {"type": "mmpretrain.MobileNetV2", "out_indices": (4, 7), "_channels": (96, 1280)},
-    "mobilenet-v2-s16": {"type": "mmpretrain.MobileNetV2", "out_indices": (2, 4), "_channels": (32, 96)},
-    "resnet-narrow": {**describe(CameraModel(backbone="resnet-narrow"))["config"], "out_indices": (1, 2), "_channels": (64, 128)},
-    "resnet-thin": {
-        **describe(CameraModel(backbone="resnet-narrow"))["config"],
-        "stem_channels": 16, "base_channels": 16, "out_indices": (1, 2), "_channels": (32, 64),
-    },
-    "resnet18": {"type": "mmpretrain.ResNet", "depth": 18, "out_indices": (1, 2), "_channels": (128, 256)},
-    "resnet50": {"type": "mmpretrain.ResNet", "depth": 50, "out_indices": (1, 2), "_channels": (512, 1024)},
-}  # fmt: skip
-"""Backbones that return a fine and a coarse feature map, and the widths of both."""
 
 
 def compose(data: CameraData, model: CameraModel, schedule: CameraSchedule, fillings: dict[str, Filling]) -> dict[str, Any]:
@@ -42,9 +27,9 @@ def compose(data: CameraData, model: CameraModel, schedule: CameraSchedule, fill
     if schedule.optimizer != "SGD":
         config["optim_wrapper"]["optimizer"]["eps"] = schedule.eps
     if schedule.finetune:
-        _add_stage(config, schedule)
+        _add_stage(config, schedule.epochs, schedule.finetune)
     return {
-        "model": attend(_model(data, model, fillings), _with_place(model), fillings, data.input_size),
+        "model": attend(_model(data, model, fillings), model, fillings, data.input_size),
         "train_dataloader": loader(_dataset(data, "train"), schedule.batch_size, train=True),
         "test_dataloader": loader(_dataset(data, "test"), 2 * schedule.batch_size, train=False),
         "test_evaluator": {
@@ -58,22 +43,6 @@ def compose(data: CameraData, model: CameraModel, schedule: CameraSchedule, fill
     }
 
 
-def _with_place(model: CameraModel) -> CameraModel:
-    # both feature maps get a block each, on every backbone
-    return model if model.block_at else model.model_copy(update={"block_at": [BlockPlace(path="backbone")]})
-
-
-def _backbone(model: CameraModel) -> tuple[dict[str, Any], list[int]]:
-    """The backbone's config and the widths of its two maps."""
-    if isinstance(model.backbone, str) and model.backbone not in BACKBONES:
-        raise did_you_mean(model.backbone, BACKBONES, "backbone of camera localization")
-    config = dict(BACKBONES[model.backbone] if isinstance(model.backbone, str) else model.backbone)
-    channels = config.pop("_channels", None)
-    if not isinstance(channels, (list, tuple)) or len(channels) != 2:
-        raise UsageError("model.backbone: a backbone given as a config names the widths of its two outputs as `_channels: [fine, coarse]`.")
-    return config, list(channels)
-
-
 def _model(data: CameraData, model: CameraModel, fillings: dict[str, Filling]) -> dict[str, Any]:
     def filling(slot: str) -> dict[str, Any] | None:
         found = fillings.get(slot)
@@ -81,7 +50,9 @@ def _model(data: CameraData, model: CameraModel, fillings: dict[str, Filling]) -
             return {"plugin": SLOTS[slot].baseline, "params": {}} if SLOTS[slot].baseline else None
         return {"plugin": found.plugin, "params": found.params}
 
-    backbone, channels = _backbone(model)
+    host = backbones.features(model, pair=True)
+    if len(host.channels) != 2:
+        raise UsageError("model.backbone: a backbone given as a config names the widths of its two outputs as `_channels: [fine, coarse]`.")
     head = filling("model")
     transformer = {
         **model.model_dump(mode="json", include={"dim", "heads", "depth", "ffn_dim", "dropout", "hidden"}),
@@ -90,8 +61,8 @@ def _model(data: CameraData, model: CameraModel, fillings: dict[str, Filling]) -
     }
     return {
         "type": "CameraPoseRegressor",
-        "backbone": backbone,
-        "channels": channels,
+        "backbone": host.config,
+        "channels": host.channels,
         "scenes": len(data.scenes),
         **({"head": head} if head else {"transformer": transformer}),
         "attention_loss": filling("attention_loss"),
@@ -100,7 +71,7 @@ def _model(data: CameraData, model: CameraModel, fillings: dict[str, Filling]) -
     }
 
 
-def _dataset(data: CameraData, split: str) -> dict[str, Any]:
+def _dataset(data: CameraData, split: Split) -> dict[str, Any]:
     train = split == "train"
     # the root's place and the metrics are no property of the images
     options = data.model_dump(mode="json", exclude={"root", "thresholds", "median"})
@@ -128,9 +99,8 @@ def _dataset(data: CameraData, split: str) -> dict[str, Any]:
     }
 
 
-def _add_stage(config: dict[str, Any], schedule: CameraSchedule) -> None:
+def _add_stage(config: dict[str, Any], begin: int, stage: FineTune) -> None:
     """Append the second training stage: its epochs, its learning-rate steps and the hook that switches."""
-    begin, stage = schedule.epochs, schedule.finetune
     for scheduler in config["param_scheduler"]:
         scheduler.update(begin=scheduler.get("begin", 0), end=scheduler.get("end", begin))
     end = begin + stage.epochs

@@ -105,10 +105,10 @@ def _append(states: list[AttentionState], values: dict[str, Any]) -> None:
 
 
 def _regressor(dim: int, hidden: int, outputs: int) -> nn.Sequential:
-    layers = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, outputs))
-    nn.init.xavier_uniform_(layers[0].weight)
-    nn.init.xavier_uniform_(layers[2].weight)
-    return layers
+    first, last = nn.Linear(dim, hidden), nn.Linear(hidden, outputs)
+    nn.init.xavier_uniform_(first.weight)
+    nn.init.xavier_uniform_(last.weight)
+    return nn.Sequential(first, nn.GELU(), last)
 
 
 class MultiSceneTransformer(nn.Module):
@@ -144,7 +144,8 @@ class MultiSceneTransformer(nn.Module):
         position: dict[str, Any],
     ):
         super().__init__()
-        shared = {"dim": dim, "heads": heads, "ffn_dim": ffn_dim, "dropout": dropout, "encoder": encoder, "position": position}
+        shared: dict[str, Any] = {"dim": dim, "heads": heads, "ffn_dim": ffn_dim, "dropout": dropout}
+        shared |= {"encoder": encoder, "position": position}
         self.score = nn.Linear(2 * dim, 1)
         self.position_regressor = _regressor(dim, hidden, 3)
         self.orientation_regressor = _regressor(dim, hidden, 4)
@@ -161,9 +162,9 @@ class MultiSceneTransformer(nn.Module):
             scene: (B,) the true scenes in training; the most probable one decides otherwise.
             states: receives one list of attention states per branch, where given.
         """
-        kept: list[list[AttentionState]] | tuple[None, None] = (None, None) if states is None else [[], []]
-        position = self.position_branch(features[1], kept[0])
-        orientation = self.orientation_branch(features[0], kept[1])
+        kept: list[list[AttentionState]] = [] if states is None else [[], []]
+        position = self.position_branch(features[1], kept[0] if kept else None)
+        orientation = self.orientation_branch(features[0], kept[1] if kept else None)
         if states is not None:
             states.extend(kept)
         scores = self.score(torch.cat([position, orientation], dim=-1)).squeeze(-1)

@@ -27,7 +27,7 @@ class PoseMetric(BaseMetric):
     def __init__(self, scenes: Sequence[str], thresholds: Sequence[Sequence[float]], lower: bool = False):
         super().__init__()
         self.scenes = list(scenes)
-        self.thresholds = [tuple(pair) for pair in thresholds]
+        self.thresholds = [(metres, degrees) for metres, degrees in thresholds]
         self.lower = lower
         self.per_sample: dict[str, np.ndarray] = {}
         self.predictions: dict[str, np.ndarray] = {}

@@ -5,19 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.registry import DATASETS, TRANSFORMS
 from mmengine.structures import BaseDataElement
 
-from harness.benchmarks.camera_localization.options import CameraData
-from harness.benchmarks.camera_localization.readers import load
-from harness.errors import DataError
-
-_MEMORY = 512 << 20
-"""Bytes of resized images that one dataset keeps."""
+from harness.benchmarks.base import Split
+from harness.benchmarks.camera_localization import FAMILY
 
 
 @DATASETS.register_module()
@@ -29,25 +24,25 @@ class PoseDataset(BaseDataset):
 
     Args:
         root: the dataset's folder.
-        options: the fields of a :class:`CameraData` subclass, with ``format``.
+        options: the fields of a format's options, with ``format``.
         split: ``train`` or ``test``.
         equalise: repeat frames of smaller scenes, drawn at random, up to the size of the largest.
     """
 
-    def __init__(self, root: str, options: dict[str, Any], split: str, pipeline: list[dict[str, Any]], equalise: bool = False):
-        self.root, self.split, self.equalise = root, split, equalise
-        self.options = _typed(options)
+    def __init__(self, root: str, options: dict[str, Any], split: Split, pipeline: list[dict[str, Any]], equalise: bool = False):
+        self.root, self.options, self.split, self.equalise = Path(root), options, split, equalise
         super().__init__(pipeline=pipeline, serialize_data=False)
 
     def load_data_list(self) -> list[dict[str, Any]]:
+        _, listing = FAMILY.listing(self.root, self.options)
         items = [
             {
-                "img_path": str(Path(self.root, frame.image)),
+                "img_path": str(self.root / frame.image),
                 "scene": frame.scene,
                 "position": frame.position.astype(np.float32),
                 "quaternion": frame.quaternion.astype(np.float32),
             }
-            for frame in load(Path(self.root), self.options, self.split)
+            for frame in listing.split(self.split)
         ]
         if self.equalise:
             scene = np.array([item["scene"] for item in items])
@@ -59,6 +54,7 @@ class PoseDataset(BaseDataset):
         return super().__len__() + (self.drawn if self.equalise else 0)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        """The frame at ``index``, or a drawn one from the number of frames on; ``sample_idx`` is that of the frame."""
         frames = super().__len__()
         return super().__getitem__(index if index < frames else self._draw())
 
@@ -67,42 +63,6 @@ class PoseDataset(BaseDataset):
         sizes = np.array([len(members) for members in self.members])
         lacking = sizes.max() - sizes
         return int(np.random.choice(self.members[np.random.choice(len(sizes), p=lacking / lacking.sum())]))
-
-
-def _typed(options: dict[str, Any]) -> CameraData:
-    from harness.benchmarks.camera_localization import FAMILY
-
-    return FAMILY.data_options[options["format"]].model_validate(options)
-
-
-@TRANSFORMS.register_module()
-class RememberedImage:
-    """Runs deterministic transforms that load an image, and keeps the result while it fits into memory.
-
-    Args:
-        transforms: configs; the first reads ``img_path``.
-    """
-
-    def __init__(self, transforms: list[dict[str, Any]]):
-        self.transforms = Compose(transforms)
-        self.kept: dict[str, np.ndarray] = {}
-        self.bytes = 0
-
-    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        path = results["img_path"]
-        image = self.kept.get(path)
-        if image is None:
-            image = self._read(dict(results))
-            if self.bytes + image.nbytes <= _MEMORY:
-                self.kept[path] = image
-                self.bytes += image.nbytes
-        return {**results, "img": image, "img_shape": image.shape[:2], "ori_shape": image.shape[:2]}
-
-    def _read(self, results: dict[str, Any]) -> np.ndarray:
-        try:
-            return self.transforms(results)["img"]
-        except (OSError, AssertionError, cv2.error) as error:  # mmcv asserts that cv2 could decode
-            raise DataError(f"{results['img_path']}: the image cannot be read. Restore it; `harness data check` lists all.") from error
 
 
 @TRANSFORMS.register_module()
@@ -118,7 +78,7 @@ class AugmentWhen:
     def __init__(self, plain: list[dict[str, Any]], augmented: list[dict[str, Any]], active: bool):
         self.plain, self.augmented, self.active = Compose(plain), Compose(augmented), active
 
-    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any] | None:
         return (self.augmented if self.active else self.plain)(results)
 
 
@@ -128,7 +88,7 @@ class PackPose:
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         image = np.ascontiguousarray(results["img"].transpose(2, 0, 1))
-        sample = BaseDataElement(metainfo={"img_path": results["img_path"], "sample_idx": results.get("sample_idx", 0)})
+        sample = BaseDataElement(metainfo={"img_path": results["img_path"], "sample_idx": results["sample_idx"]})
         sample.position = torch.from_numpy(results["position"])
         sample.quaternion = torch.from_numpy(results["quaternion"])
         sample.scene = torch.tensor(results["scene"])

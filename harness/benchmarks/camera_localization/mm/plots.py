@@ -58,7 +58,7 @@ def trajectories(predictions: dict[str, np.ndarray], scenes: Sequence[str], file
 def _path(panel: Axes, true: np.ndarray, predicted: np.ndarray) -> None:
     across, up = sorted(np.argsort(np.ptp(true, axis=0))[-2:])
     steps = np.linalg.norm(np.diff(true, axis=0), axis=1)
-    breaks = np.flatnonzero(steps > _LONGEST_STEP * max(np.median(steps), 1e-9)) + 1 if len(steps) else []
+    breaks = np.flatnonzero(steps > _LONGEST_STEP * max(np.median(steps), 1e-9)) + 1 if len(steps) else np.empty(0, int)
     for number, part in enumerate(np.split(true, breaks)):
         panel.plot(part[:, across], part[:, up], color=_TRUE, linewidth=1.5, label="true" if number == 0 else None)
     # one collection of separated segments is far quicker to draw than a line per frame

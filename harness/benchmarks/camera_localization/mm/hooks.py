@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from torch import nn
 
-from harness.benchmarks.camera_localization import plots
-from harness.benchmarks.camera_localization.dataset import AugmentWhen
-from harness.benchmarks.camera_localization.metric import PoseMetric
+from harness.benchmarks.camera_localization.mm import plots
+from harness.benchmarks.camera_localization.mm.dataset import AugmentWhen
+from harness.benchmarks.camera_localization.mm.metric import PoseMetric
+from harness.benchmarks.camera_localization.mm.model import CameraPoseRegressor
+from harness.errors import UsageError
 
 
 @HOOKS.register_module()
@@ -31,13 +33,16 @@ class FineTunePosition(Hook):
         self.begin = begin
         self.lr = lr
 
+    def before_train(self, runner: Any) -> None:
+        _position_regressor(_bare(runner.model))  # whoever has none hears of it now, not after the first stage
+
     def before_train_epoch(self, runner: Any) -> None:
         if runner.epoch < self.begin:
             return
         model = _bare(runner.model)
         model.position_only = True
         model.requires_grad_(False)
-        model.head.position_regressor.requires_grad_(True)
+        _position_regressor(model).requires_grad_(True)
         for transform in runner.train_dataloader.dataset.pipeline.transforms:
             if isinstance(transform, AugmentWhen):
                 transform.active = True
@@ -48,13 +53,22 @@ class FineTunePosition(Hook):
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         # only here, since mmengine's loop puts the whole model into training mode after before_train_epoch
         if runner.epoch >= self.begin and batch_idx == 0:
-            model = _bare(runner.model).eval()
-            model.head.position_regressor.train()
+            model = _bare(runner.model)
+            model.eval()
+            _position_regressor(model).train()
 
 
-def _bare(model: nn.Module) -> nn.Module:
+def _bare(model: nn.Module) -> CameraPoseRegressor:
     """The model inside a distributed wrapper."""
-    return getattr(model, "module", model)
+    return cast(CameraPoseRegressor, getattr(model, "module", model))
+
+
+def _position_regressor(model: CameraPoseRegressor) -> nn.Module:
+    found = getattr(model.head, "position_regressor", None)
+    if not isinstance(found, nn.Module):
+        name = type(model.head).__name__
+        raise UsageError(f"{name} has no `position_regressor` for the second stage to teach: run it with --set schedule.finetune=null.")
+    return found
 
 
 @HOOKS.register_module()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness import slots
-from harness.benchmarks.camera_localization.transformer import MultiSceneTransformer
+from harness.benchmarks.camera_localization.mm.transformer import MultiSceneTransformer
 from harness.slots import AttentionState
 
 
@@ -39,7 +39,7 @@ class CameraPoseRegressor(BaseModel):
     def __init__(
         self,
         backbone: dict[str, Any],
-        channels: list[int],
+        channels: tuple[int, int],
         scenes: int,
         transformer: dict[str, Any] | None = None,
         head: dict[str, Any] | None = None,
@@ -53,7 +53,7 @@ class CameraPoseRegressor(BaseModel):
         if head:
             self.head = slots.build(head["plugin"], head["params"], channels=tuple(channels), scenes=scenes)
         else:
-            self.head = MultiSceneTransformer(tuple(channels), scenes, **transformer)
+            self.head = MultiSceneTransformer(tuple(channels), scenes, **(transformer or {}))
         self.attention_loss = slots.build(attention_loss["plugin"], attention_loss["params"]) if attention_loss else None
         self.position_only = False
         """Second training stage: the loss is L_x alone."""
@@ -65,11 +65,13 @@ class CameraPoseRegressor(BaseModel):
         ``tensor``: (positions (B, 3), quaternions (B, 4), scene log-probabilities (B, S)).
         """
         features = tuple(self.backbone(inputs))
+        if mode == "tensor":
+            output = self.head(features)
+            return output["position"], output["quaternion"], output["scene"]
+        assert data_samples is not None, f"mode '{mode}' needs the samples"
         if mode == "loss":
             return self.loss(features, data_samples)
         output = self.head(features)
-        if mode == "tensor":
-            return output["position"], output["quaternion"], output["scene"]
         for sample, position, quaternion, scene in zip(
             data_samples, output["position"], output["quaternion"], output["scene"].argmax(-1), strict=True
         ):
@@ -82,9 +84,9 @@ class CameraPoseRegressor(BaseModel):
         position, quaternion, scene = (
             torch.stack([sample.get(name) for sample in data_samples]).to(device) for name in ("position", "quaternion", "scene")
         )
+        attention_loss = None if self.position_only else self.attention_loss
         states: list[list[AttentionState]] = []
-        extra = {"states": states} if self.attention_loss is not None and not self.position_only else {}
-        output = self.head(features, scene, **extra)
+        output = self.head(features, scene, **({} if attention_loss is None else {"states": states}))
         distance = torch.linalg.vector_norm(output["position"] - position, dim=-1).mean()
         if self.position_only:
             return {"loss_position": distance}
@@ -96,6 +98,6 @@ class CameraPoseRegressor(BaseModel):
             "loss_scene": F.nll_loss(output["scene"], scene),
         }
         attended = [branch for branch in states if branch]
-        if attended:
-            losses["loss_attention"] = sum(self.attention_loss(branch) for branch in attended)
+        if attention_loss is not None and attended:
+            losses["loss_attention"] = sum(attention_loss(branch) for branch in attended)
         return losses
