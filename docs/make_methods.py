@@ -35,7 +35,7 @@ SHOWN = 8
 
 HEAD = """# Methods
 
-Written by `python docs/make_methods.py` from `registry.yaml`, the docstrings in `plugins/` and `results/published.csv`; do not
+Written by `python docs/make_methods.py` from `registry.yaml`, the docstrings in `plugins/harness_plugins/` and `results/published.csv`; do not
 edit by hand. The command line's view of the same is `harness list methods`.
 
 B images, N = H·W positions, d or C channels, h heads. **works**: implemented here; **wraps**: an OpenMMLab class, named;

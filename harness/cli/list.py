@@ -123,7 +123,7 @@ def plugins(family: str | None, plugins: tuple[Path, ...], as_json: bool) -> Non
 
 
 def _near(file: str) -> str:
-    """A shipped file's path without the folder that holds everything shipped."""
+    """A shipped file's path inside the shipped package."""
     from harness import paths
 
-    return file.removeprefix(f"{paths.home()}/")
+    return file.removeprefix(f"{paths.plugins()}/")
