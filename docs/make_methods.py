@@ -35,8 +35,8 @@ SHOWN = 8
 
 HEAD = """# Methods
 
-Written by `python docs/make_methods.py` from `registry.yaml`, the docstrings in `plugins/harness_plugins/` and `results/published.csv`; do not
-edit by hand. The command line's view of the same is `harness list methods`.
+Written by `python docs/make_methods.py` from `registry.yaml`, the docstrings in `plugins/harness_plugins/` and
+`results/published.csv`; do not edit by hand. The command line's view of the same is `harness list methods`.
 
 B images, N = H·W positions, d or C channels, h heads. **works**: implemented here; **wraps**: an OpenMMLab class, named;
 **planned**: see what is missing. A method that *also fits* another slot is put there without change: a block in the pooling slot is
@@ -171,6 +171,13 @@ def entry(method: Method, catalog: Catalog, printed: dict[str, list[dict[str, st
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
+def described(slot: slots.Slot) -> str:
+    """What a slot is, and what a constructor gets there."""
+    passed, offered = (", ".join(f"`{name}`" for name in names) for names in (slot.arguments, slot.offered))
+    given = f" The harness passes {passed} to the constructor" if passed else ""
+    return f"{slot.contract}: {slot.place}.{given}{f', and {offered} where it names them' if offered else ''}{'.' if given else ''}\n"
+
+
 def summary(methods: list[Method]) -> str:
     """Table of contents of a group."""
     lines = ["| method | | venue | state | parameters | complexity |", "|---|---|---|---|---|---|"]
@@ -204,7 +211,7 @@ def page() -> str:
     for slot, methods in groups.items():
         parts.append(f"## {slot or 'planned'}\n")
         if slot:
-            parts.append(f"{slots.SLOTS[slot].contract}: {slots.SLOTS[slot].place}.\n")
+            parts.append(described(slots.SLOTS[slot]))
         parts += [entry(method, catalog, printed) for method in methods]
     others = {name: rows for name, rows in printed.items() if name not in catalog.methods}
     listed = ", ".join(f"`{name}` ({len(rows)})" for name, rows in sorted(others.items()))

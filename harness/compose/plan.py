@@ -185,6 +185,8 @@ def check_filling(method: Method, slot: str, known: dict[str, PluginFile], files
         )
     taken = _parameters(plugin, known)
     for name in method.slots[slot].params:
+        if name in SLOTS[slot].given:
+            raise UsageError(f"method '{method.id}', plugin '{plugin}': the harness passes '{name}', so it cannot be set.")
         if taken is not None and name not in taken:
             reason = str(did_you_mean(name, taken, "parameter") if taken else f"it takes none, so '{name}' cannot be set.")
             others = [other for other in method.slots if name in (_parameters(method.slots[other].plugin, known) or ())]
@@ -197,5 +199,5 @@ def _parameters(plugin: str, known: dict[str, PluginFile]) -> list[str] | None:
     file = known.get(plugin)
     if file is None or plugin not in file.parameters:
         return None
-    given = SLOTS[file.names[plugin]].constructor.split(", ")
+    given = SLOTS[file.names[plugin]].given
     return [name for name in file.parameters[plugin] if name not in given]

@@ -89,13 +89,13 @@ def test_a_wheel_holds_the_package_beside_the_harness(tmp_path):
     done = python("-P", "-m", "harness", "list", "plugins", "--json", path=installed, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     files = {row["name"]: Path(row["file"]) for row in json.loads(done.stdout)["rows"]}
-    assert {name: installed / "harness_plugins" / file.path.relative_to(paths.plugins()) for name, file in owners(discover()).items()} == files
+    here, package = discover(), installed / "harness_plugins"
+    assert files == {name: package / file.path.relative_to(paths.plugins()) for name, file in owners(here).items()}
     shown = (
         "import json\nfrom harness.catalog.plugins import discover, owners, source_digest\n"
         "files = discover()\nprint(json.dumps({name: source_digest(name, files) for name in owners(files)}))"
     )
     digests = json.loads(python("-P", "-c", shown, path=installed, cwd=tmp_path).stdout)
-    here = discover()
     assert digests == {name: source_digest(name, here) for name in owners(here)}
     named = python("-P", "-c", "import harness_plugins.pooling.simpool as m; print(m.__file__)", path=installed, cwd=tmp_path)
     assert named.stdout.strip() == str(files["simpool"])
