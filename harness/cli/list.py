@@ -29,7 +29,7 @@ def command() -> None:
 def methods(family: str | None, as_json: bool) -> None:
     """What can be evaluated, and which slots it fills.
 
-    Each works, wraps OpenMMLab or is planned; of a planned one it says what is missing.
+    Each works, wraps OpenMMLab, waits for a family of benchmarks or is planned; of the last two it says what is missing.
     """
 
     def find() -> Rows:

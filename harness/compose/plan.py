@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from harness import benchmarks, data
+from harness.benchmarks.hosts import standing
 from harness.catalog import Benchmark, Catalog, Method
 from harness.catalog.load import explain, plain
 from harness.catalog.plugins import PluginFile, broken, owners
@@ -152,6 +153,9 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         used[bench.id] = bench
     if not fitting:
         method, bench_name = unfit[0]
+        state, lacks = standing(catalog.methods[method])
+        if state == "waits":
+            raise UsageError(f"method '{method}' works, but nothing can run it yet: it waits for {lacks}.")
         offered = benchmarks.family(catalog.benchmarks[bench_name].family).slots_of(catalog.benchmarks[bench_name])
         raise UsageError(
             f"method '{method}' (slot {catalog.methods[method].slot}) fits no slot of '{bench_name}', "

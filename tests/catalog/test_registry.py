@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import benchmarks
+from harness.benchmarks.hosts import standing
 from harness.catalog import load_catalog, read_registry
 from harness.catalog.adopt import adopt
 from harness.catalog.code import code
@@ -36,6 +37,18 @@ def test_shipped_benchmarks_have_sound_options_and_a_known_primary_metric():
         benchmarks.options(bench)
         kind = benchmarks.family(bench.family)
         assert (bench.primary or kind.primary) in {metric.name for metric in kind.metrics(bench)}, bench.id
+
+
+def test_a_method_waits_until_a_family_offers_what_it_fills(monkeypatch):
+    """Not a word in the registry, which would be wrong from that day on."""
+    catalog = load_catalog()
+    offers = {benchmarks.family(bench.family).slots_of(bench) for bench in catalog.benchmarks.values()}
+    waiting = {m.id for m in catalog.methods.values() if m.slots and not any(m.fill(offered) for offered in offers)}
+    assert {m.id for m in catalog.methods.values() if standing(m)[0] == "waits"} == waiting != set()
+    assert standing(catalog.methods["gap"]) == ("works", None) and standing(catalog.methods["ibot"])[0] == "planned"
+    kind = type(benchmarks.family("classification"))
+    monkeypatch.setattr(kind, "slots", (*kind.slots, *(slot for name in waiting for slot in catalog.methods[name].slots)))
+    assert {standing(catalog.methods[name]) for name in waiting} == {("works", None)}
 
 
 def _registry(folder: Path, text: str) -> None:

@@ -25,8 +25,9 @@ from harness.plugin_tools.probes import PROBES
     ],
 )
 def test_hosts_pass_what_the_slot_says(openmmlab, monkeypatch, bench, method):
-    import harness.benchmarks.register  # noqa: F401
     from mmengine.registry import MODELS, DefaultScope
+
+    import harness.benchmarks.register  # noqa: F401
 
     catalog, passed = load_catalog(), {}
     entry = catalog.benchmarks[bench]
