@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import benchmarks
+from harness.benchmarks.hosts import standing
 from harness.catalog import Benchmark
 from harness.catalog.adopt import adopt
 from harness.catalog.load import load_catalog
@@ -24,11 +25,11 @@ def list_methods(family: str | None = None) -> list[dict[str, Any]]:
             "title": method.title,
             "paper": method.paper.model_dump() if method.paper else None,
             "slots": list(method.slots),
-            "state": method.state,
+            "state": standing(method)[0],
             "stands_in": method.stands_in,
             "plugins": {slot: {"plugin": filling.plugin, "params": filling.params} for slot, filling in method.slots.items()},
             "kind": method.kind,
-            "missing": method.missing,
+            "missing": standing(method)[1],
             "notes": method.notes,
             "params": method.params,
             "complexity": method.complexity,

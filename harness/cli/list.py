@@ -29,7 +29,7 @@ def command() -> None:
 def methods(family: str | None, as_json: bool) -> None:
     """What can be evaluated, and which slots it fills.
 
-    Each works, wraps OpenMMLab or is planned; of a planned one it says what is missing.
+    Each works, wraps OpenMMLab, waits for a family of benchmarks or is planned; of the last two it says what is missing.
     """
 
     def find() -> Rows:
@@ -123,7 +123,7 @@ def plugins(family: str | None, plugins: tuple[Path, ...], as_json: bool) -> Non
 
 
 def _near(file: str) -> str:
-    """A shipped file's path without the folder that holds everything shipped."""
+    """A shipped file's path inside the shipped package."""
     from harness import paths
 
-    return file.removeprefix(f"{paths.home()}/")
+    return file.removeprefix(f"{paths.plugins()}/")

@@ -54,7 +54,7 @@ def _inputs() -> Iterator[str]:
     for folder in sys.path:
         yield folder  # installing or removing a package changes it
         yield from sorted(glob.iglob(os.path.join(glob.escape(folder), "*-info", "entry_points.txt")))
-    for folder in (Path(__file__).parents[1], paths.home() / "plugins", Path("plugins")):
+    for folder in (Path(__file__).parents[1], paths.plugins(), Path("plugins")):
         for place, folders, names in os.walk(folder):
             folders.sort()
             yield from (os.path.join(place, name) for name in sorted(names) if name.endswith(".py"))

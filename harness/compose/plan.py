@@ -8,6 +8,7 @@ from typing import Any
 
 from harness import data
 from harness.benchmarks import Task, task
+from harness.benchmarks.hosts import standing
 from harness.catalog import Catalog, Method
 from harness.catalog.plugins import PluginFile, broken, owners
 from harness.compose.overrides import Overrides
@@ -88,6 +89,9 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
     if not fitting:
         method, bench = unfit[0]
         found = tasks[bench]
+        state, lacks = standing(methods[method])
+        if state == "waits":
+            raise UsageError(f"method '{method}' works, but nothing can run it yet: it waits for {lacks}.")
         raise UsageError(
             f"method '{method}' (slot {methods[method].slot}) fits no slot of '{bench}', "
             f"which offers {', '.join(found.slots)}. `harness list methods --family {found.entry.family}` shows what fits."
@@ -144,6 +148,8 @@ def check_filling(method: Method, slot: str, known: dict[str, PluginFile], files
         )
     taken = _parameters(plugin, known)
     for name in method.slots[slot].params:
+        if name in SLOTS[slot].given:
+            raise UsageError(f"method '{method.id}', plugin '{plugin}': the harness passes '{name}', so it cannot be set.")
         if taken is not None and name not in taken:
             reason = str(did_you_mean(name, taken, "parameter") if taken else f"it takes none, so '{name}' cannot be set.")
             others = [other for other in method.slots if name in (_parameters(method.slots[other].plugin, known) or ())]
@@ -156,5 +162,5 @@ def _parameters(plugin: str, known: dict[str, PluginFile]) -> list[str] | None:
     file = known.get(plugin)
     if file is None or plugin not in file.parameters:
         return None
-    given = SLOTS[file.names[plugin]].constructor.split(", ")
+    given = SLOTS[file.names[plugin]].given
     return [name for name in file.parameters[plugin] if name not in given]

@@ -13,7 +13,7 @@ import torch
 from mmengine.hooks import Hook
 
 from harness.diagnostics import measures
-from harness.diagnostics.collector import value_of
+from harness.diagnostics.collector import measured
 
 FILE = "first_epoch.csv"
 """Name of the curve among a trial's artifacts: columns ``iteration`` (from 1), ``layer``, ``qk_distance``, ``purity``."""
@@ -53,7 +53,7 @@ class FirstEpoch(Hook):
         if self.iteration is None or "q" not in values or "k" not in values:
             return
         with torch.no_grad():
-            q, k = value_of(values["q"]), value_of(values["k"])
+            q, k = measured(values["q"]), measured(values["k"])
             if q is None or k is None or q.shape[-1] != k.shape[-1]:
                 return
             distance = measures.qk_distance(q, k).mean()

@@ -240,9 +240,8 @@ def test_a_method_without_self_attention_yields_no_alignment(openmmlab):
 
 def test_every_backbone_returns_a_fine_and_a_coarse_map_of_the_stated_widths(openmmlab):
     import torch
-    from mmengine.registry import MODELS
-
     from harness.benchmarks.camera_localization.pipeline import BACKBONES
+    from mmengine.registry import MODELS
 
     for name, config in BACKBONES.items():
         channels = config["_channels"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.benchmarks import task
+from harness.benchmarks import family, hosts, task
+from harness.benchmarks.hosts import standing
 from harness.catalog import load_catalog, read_registry
 from harness.catalog.adopt import adopt
 from harness.catalog.code import code
@@ -35,6 +37,18 @@ def test_shipped_benchmarks_have_sound_options_and_a_known_primary_metric():
     for bench in load_catalog().benchmarks.values():
         found = task(bench)
         assert found.primary in {metric.name for metric in found.metrics}, bench.id
+
+
+def test_a_method_waits_until_a_family_offers_what_it_fills(monkeypatch):
+    """Not a word in the registry, which would be wrong from that day on."""
+    catalog = load_catalog()
+    offers = {task(bench).slots for bench in catalog.benchmarks.values()}
+    waiting = {m.id for m in catalog.methods.values() if m.slots and not any(m.fill(offered) for offered in offers)}
+    assert {m.id for m in catalog.methods.values() if standing(m)[0] == "waits"} == waiting != set()
+    assert standing(catalog.methods["gap"]) == ("works", None) and standing(catalog.methods["ibot"])[0] == "planned"
+    offered = tuple(slot for name in waiting for slot in catalog.methods[name].slots)
+    monkeypatch.setattr(hosts, "family", lambda name: replace(family(name), slots=offered))
+    assert {standing(catalog.methods[name]) for name in waiting} == {("works", None)}
 
 
 def _registry(folder: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from harness.diagnostics.grids import fitting, plugins
 from harness.errors import TrialError
-from harness.slots import observing
+from harness.slots import observing, value_of
 
 CAM = "class activation"
 
@@ -109,7 +109,7 @@ def _kind(module: nn.Module, spatial: Tensor) -> str:
 
 
 def _value(offered: Any) -> Tensor | None:
-    value = offered() if callable(offered) else offered
+    value = value_of(offered)
     return value.detach() if isinstance(value, Tensor) else None
 
 

@@ -100,8 +100,7 @@ class Branch(nn.Module):
 
 def _append(states: list[AttentionState], values: dict[str, Any]) -> None:
     if "q" in values and "k" in values:
-        q, k = (value() if callable(value) else value for value in (values["q"], values["k"]))
-        states.append(AttentionState(q, k))
+        states.append(AttentionState(slots.value_of(values["q"]), slots.value_of(values["k"])))
 
 
 def _regressor(dim: int, hidden: int, outputs: int) -> nn.Sequential:
