@@ -87,7 +87,7 @@ def main() -> None:
         st.text("No results yet.")
         return
     _bars(rows)
-    st.dataframe(common.table(rows).drop(columns=["benchmark", "value"]), hide_index=True, width="stretch")
+    st.dataframe(common.table(rows).drop(columns="benchmark"), hide_index=True, width="stretch")
     attention.of_benchmark(name)
 
 

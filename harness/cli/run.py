@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli import options
-from harness.cli.output import print_rows
+from harness.cli.output import failure, print_rows
 
 if TYPE_CHECKING:
     from harness.compose import Trial
@@ -132,7 +133,7 @@ def _table(trials: list[Trial], states: dict[str, str]) -> None:
 
 def _say_ending(summary: Summary) -> None:
     for row in summary.failed:
-        click.echo(f"failed: {row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}\n  log: {row.log}", err=True)
+        click.echo(f"failed: {failure(row, terminal=sys.stderr.isatty())}", err=True)
     for row in summary.missing:
         if row.digest in summary.reasons:
             click.echo(f"not recorded: {row.method} on {row.benchmark}, seed {row.seed}: {summary.reasons[row.digest]}", err=True)
