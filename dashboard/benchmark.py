@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -17,7 +18,7 @@ from harness.errors import HarnessError
 
 
 @st.cache_data(show_spinner="Reading samples…")
-def _samples(name: str, _bench: Benchmark, version: int, count: int) -> list[tuple[str, object, str]]:
+def _samples(name: str, _bench: Benchmark, version: int, count: int) -> list[tuple[str, np.ndarray, str]]:
     root = os.environ.get("HARNESS_DATA")
     folder = data.ensure(_bench, Path(root) if root else None)
     found = benchmarks.family(_bench.family).samples(_bench, folder, count)

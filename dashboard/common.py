@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -14,6 +14,8 @@ from harness.analysis.diagnostics import Diagnostic
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.numbers import estimate, number
 from harness.errors import HarnessError
+
+T = TypeVar("T")
 
 REFRESH = 10
 """Seconds until a page reads the database again."""
@@ -29,7 +31,7 @@ def _trials(url: str) -> list[Any]:
     return source.trials(url)
 
 
-def _or_stop(read, *arguments: Any) -> Any:
+def _or_stop(read: Callable[..., T], *arguments: Any) -> T:
     """What ``read`` returns; a database that cannot be read ends the page with the reason, as text."""
     try:
         return read(*arguments)

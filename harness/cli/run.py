@@ -111,8 +111,9 @@ def _results_folder(db: str) -> Path:
     from harness.store.database import parse
 
     url = parse(db)
-    in_a_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    return Path(url.database).parent if in_a_file else Path("results")
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return Path("results")
+    return Path(str(url.database)).parent
 
 
 def _say_unfit(planned: Plan) -> None:
