@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -17,7 +18,7 @@ from harness.errors import HarnessError
 
 
 @st.cache_data(show_spinner="Reading samples…")
-def _samples(name: str, _bench: Benchmark, version: int, count: int) -> list[tuple[str, object, str]]:
+def _samples(name: str, _bench: Benchmark, version: int, count: int) -> list[tuple[str, np.ndarray, str]]:
     root = os.environ.get("HARNESS_DATA")
     task = benchmarks.task(_bench)
     found = task.samples(data.ensure(task, Path(root) if root else None), count)
@@ -87,7 +88,7 @@ def main() -> None:
         st.text("No results yet.")
         return
     _bars(rows)
-    st.dataframe(common.table(rows).drop(columns=["benchmark", "value"]), hide_index=True, width="stretch")
+    st.dataframe(common.table(rows).drop(columns="benchmark"), hide_index=True, width="stretch")
     attention.of_benchmark(name)
 
 

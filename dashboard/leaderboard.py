@@ -82,7 +82,7 @@ def main() -> None:
         mine = [row for row in rows if row.benchmark == benchmark]
         st.subheader(f"{mine[0].family} · {mine[0].tier}", divider="grey")
         st.text(f"{benchmark} (version {mine[0].version})")
-        shown = common.table(mine).drop(columns=["benchmark", "value"])
+        shown = common.table(mine).drop(columns="benchmark")
         st.dataframe(shown, hide_index=True, width="stretch", key=f"table-{benchmark}")
     if rows:
         st.header("Metric against cost")

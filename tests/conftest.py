@@ -43,7 +43,10 @@ def _own_scope():
 
 @pytest.fixture
 def measured(tmp_path):
-    """Store trials of classification scenes: ``measured("gap", 70.0, 72.0)`` is one per seed; ``None`` is a failure."""
+    """Store trials of classification scenes: ``measured("gap", 70.0, 72.0)`` is one per seed; ``None`` is a failure.
+
+    ``on`` is another benchmark of the registry.
+    """
     from harness.catalog import load_catalog
     from harness.catalog.plugins import discover
     from harness.compose import compose
@@ -52,9 +55,9 @@ def measured(tmp_path):
 
     store = open_store(f"sqlite:///{tmp_path}/results/harness.db")
     catalog, files, lease = load_catalog(), discover(), process.new_lease()
-    bench = catalog.benchmarks["scenes-classification"]
 
-    def add(method: str, *top1: float | None) -> list[str]:
+    def add(method: str, *top1: float | None, on: str = "scenes-classification") -> list[str]:
+        bench = catalog.benchmarks[on]
         trials = [compose(catalog.methods[method], bench, seed, "data", files) for seed in range(len(top1))]
         store.plan(trials)
         store.put_specs([MetricSpec(bench.id, bench.version, name, "%", True, name, name == "top1") for name in ("top1", "top5")])

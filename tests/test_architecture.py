@@ -217,5 +217,5 @@ def test_an_outside_package_brings_a_family(brought, tmp_path):
 
 def test_a_family_whose_package_does_not_import_is_named(brought):
     brought["harness.families"] = {"mine": "no_such_package"}
-    with pytest.raises(UsageError, match="family 'mine'.*no_such_package"):
+    with pytest.raises(UsageError, match=r"family 'mine'.*no_such_package"):
         task(Benchmark(id="b", family="mine", data={"format": "digits"}))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -136,7 +136,7 @@ def build(
     by_benchmark: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         by_benchmark[result.benchmark].append(result)
-    spec_of = defaultdict(dict)
+    spec_of: dict[tuple[str, int], dict[str, MetricSpec]] = defaultdict(dict)
     for spec in specs:
         spec_of[spec.benchmark, spec.version][spec.metric] = spec
     floor_of = {(f.benchmark, f.version, f.dataset, f.metric): f.value for f in floors}
@@ -151,7 +151,11 @@ def build(
             chosen = [result for result in by_benchmark[name] if result.version == version]
             chosen = _one(chosen, lambda r: r.dataset, f"{name} v{version}", "datasets (fingerprints)", notes)
             chosen = _one(
-                chosen, lambda r: (numerics or {}).get(r.environment), f"{name} v{version}", "versions of the harness's numerics", notes
+                chosen,
+                lambda r: (numerics or {}).get(r.environment or ""),
+                f"{name} v{version}",
+                "versions of the harness's numerics",
+                notes,
             )
             known = spec_of[name, version]
             if not known:
@@ -167,7 +171,7 @@ def _place(result: Result) -> tuple[int, int, str]:
     return family, tier, result.benchmark
 
 
-def _one(results: list[Result], key, where: str, what: str, notes: list[str]) -> list[Result]:
+def _one(results: list[Result], key: Callable[[Result], object], where: str, what: str, notes: list[str]) -> list[Result]:
     """The results that share the newest result's ``key``; a note counts the others."""
     newest = key(max(results, key=lambda r: r.finished))
     kept = [result for result in results if key(result) == newest]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import Group, options
-from harness.cli.output import print_json, print_rows
+from harness.cli.output import one_line, print_json, print_rows
 
 if TYPE_CHECKING:
     from harness.benchmarks import Task
@@ -91,7 +91,7 @@ def check(ctx: click.Context, benchmark: str, data_root: Path | None, as_json: b
         print_json({"benchmark": task.id, "folder": str(folder), "ok": not fatal, "rows": [vars(problem) for problem in problems]})
     else:
         for problem in problems:
-            click.echo(f"{'error' if problem.fatal else 'warning'}: {problem.sentences}")
+            click.echo(one_line(f"{'error' if problem.fatal else 'warning'}: {problem.sentences}"))
         click.echo(
             f"{task.id}: {folder}: {len(fatal)} errors, {len(problems) - len(fatal)} warnings."
             if problems

@@ -9,7 +9,7 @@ import click
 from harness import paths
 
 
-class Name(click.ParamType):
+class Name(click.ParamType[str]):
     """A name that is known to the harness; an unknown one gets the nearest known names."""
 
     def __init__(self, name: str):
@@ -26,7 +26,7 @@ class Name(click.ParamType):
         return value
 
 
-class Device(click.ParamType):
+class Device(click.ParamType[str]):
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``; whether it exists is found out where it is used."""
 
     name = "device"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli import options
-from harness.cli.output import print_rows
+from harness.cli.output import failure, print_rows
 
 if TYPE_CHECKING:
     from harness.compose import Trial
@@ -110,8 +111,9 @@ def _results_folder(db: str) -> Path:
     from harness.store.database import parse
 
     url = parse(db)
-    in_a_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    return Path(url.database).parent if in_a_file else Path("results")
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return Path("results")
+    return Path(str(url.database)).parent
 
 
 def _say_unfit(planned: Plan) -> None:
@@ -132,7 +134,7 @@ def _table(trials: list[Trial], states: dict[str, str]) -> None:
 
 def _say_ending(summary: Summary) -> None:
     for row in summary.failed:
-        click.echo(f"failed: {row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}\n  log: {row.log}", err=True)
+        click.echo(f"failed: {failure(row, terminal=sys.stderr.isatty())}", err=True)
     for row in summary.missing:
         if row.digest in summary.reasons:
             click.echo(f"not recorded: {row.method} on {row.benchmark}, seed {row.seed}: {summary.reasons[row.digest]}", err=True)

@@ -38,7 +38,7 @@ def test_benchmarks_and_suites(cli):
 
 
 @pytest.mark.parametrize("what", ["methods", "benchmarks", "suites"])
-def test_tables_fit_100_columns(cli, what):
+def test_tables_fit_the_terminal(cli, terminal, what):
     result = cli("list", what)
     assert result.exit_code == 0 and max(map(len, result.stdout.splitlines())) <= 100
 

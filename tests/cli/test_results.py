@@ -11,7 +11,7 @@ from harness.analysis.diagnostics import JSON_FIELDS as DIAGNOSTIC_FIELDS
 from harness.analysis.leaderboard import JSON_FIELDS
 
 
-def test_leaderboard(cli, measured):
+def test_leaderboard(cli, terminal, measured):
     measured("gap", 70.0, 72.0)
     measured("simpool", 80.0, 84.0)
     result = cli("leaderboard", "--format", "json")
@@ -60,7 +60,7 @@ def test_compare(cli, measured):
     assert cli("compare", "simpol", "gap").exit_code == 2
 
 
-def test_diagnostics_are_shown(cli, measured):
+def test_diagnostics_are_shown(cli, terminal, measured):
     trial, *_ = measured("gap", 70.0, 72.0)
     measured("simpool", 80.0, 84.0)
     document = json.loads(cli("leaderboard", "--diagnostics", "--format", "json").stdout)
