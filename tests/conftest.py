@@ -47,7 +47,7 @@ def measured(tmp_path):
     from harness.catalog import load_catalog
     from harness.catalog.plugins import discover
     from harness.compose import compose
-    from harness.engine.outcome import Cost, Outcome
+    from harness.outcome import Cost, Outcome
     from harness.store import Floor, MetricSpec, open_store, process
 
     store = open_store(f"sqlite:///{tmp_path}/results/harness.db")

@@ -44,7 +44,7 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
         "diagnostics": dict(result.diagnostics) if result else None,
         "durations": dict(result.durations) if result else None,
         "cost": vars(result.cost) if result else None,
-        "config": result.config if result else None,
+        "config": result.config_digest if result else None,
     }
     if as_json:
         print_json({"trial": details})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from harness import benchmarks
 from harness.catalog import Benchmark, Filling, Method
 from harness.catalog.plugins import PluginFile, source_digest
+from harness.digests import digest_of
 
 NUMERICS = 3
 """Version of the harness's own numerics: raise it whenever a change may alter any trial's result."""
@@ -40,12 +39,6 @@ class Trial:
     time_limit: float | None = None
     overrides: tuple[str, ...] = ()
     """What ``--set`` changed, as ``key=value``; told to readers, in the digest by its effect only."""
-
-
-def digest_of(value: Any) -> str:
-    """16 hexadecimal digits of a value's canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def compose(method: Method, bench: Benchmark, seed: int, fingerprint: str, files: list[PluginFile]) -> Trial | None:

@@ -17,10 +17,10 @@ from engine_fakes import expected, make_plan, make_trial, outcome_of, sleeping, 
 from harness.compose import Trial
 from harness.compose.plan import Plan
 from harness.engine import child, pool
-from harness.engine.outcome import Outcome
 from harness.engine.progress import Estimate, Event
 from harness.engine.run import Summary, run_plan
 from harness.errors import TrialError, UsageError
+from harness.outcome import Outcome
 from harness.store import Store, StoreError, open_store
 
 Run = Callable[..., Summary]

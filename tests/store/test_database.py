@@ -15,7 +15,7 @@ from engine_fakes import make_trial, outcome_of
 
 from harness.errors import UsageError
 from harness.store import Floor, MetricSpec, StoreError, current, database, open_store, process, upgrade
-from harness.store.schema import REVISION, Base
+from harness.store.schema import REVISION, metadata
 
 
 def test_the_migrations_yield_the_schema(tmp_path: Path):
@@ -24,7 +24,7 @@ def test_the_migrations_yield_the_schema(tmp_path: Path):
     assert upgrade(url) == REVISION == current(url)
     with sa.create_engine(url).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, metadata) == []
 
 
 def test_migrations_can_be_undone(tmp_path: Path):
