@@ -57,6 +57,8 @@ def outcome_of(trial: Trial) -> Outcome:
         diagnostics={"entropy": float("nan")},
         durations={"train": 0.1},
         environment={"device": "cpu"},
+        notes=["a note"],
+        labels={"map": "class activation"},
     )
 
 

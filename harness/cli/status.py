@@ -87,6 +87,7 @@ def _plain(row: TrialRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names} | {
         "state": _standing(row),
         "notes": list(row.notes),
+        "labels": row.labels,
         "overrides": list(row.overrides),
     }
 
@@ -125,7 +126,8 @@ def _one(details: dict[str, Any], layers: bool) -> None:
         if name in ("created", "started", "finished"):
             value = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
         if isinstance(value, dict):
-            value = ", ".join(f"{key} {item:.6g}" for key, item in value.items() if item is not None)
+            texts = {key: f"{item:.6g}" if isinstance(item, float) else item for key, item in value.items()}
+            value = ", ".join(f"{key} {text}" for key, text in texts.items() if text is not None)
         click.echo(f"{name:>12}  {value}")
     if diagnostics:
         shown = diagnostics if layers else {name: value for name, value in diagnostics.items() if "/" not in name}

@@ -118,7 +118,7 @@ def test_out_of_memory_gets_one_try_with_half_the_batch(run: Run, url: str):
     kinds = []
     summary = run(make_plan(2), function, on_event=lambda event: kinds.append(event.kind))
     (result,) = read(url).results()
-    assert result.notes == ("batches 2 times smaller",)
+    assert result.notes == ("a note", "batches 2 times smaller")
     assert [(row.kind, row.attempts) for row in summary.failed] == [("out-of-memory", 1)]
     assert kinds.count("again") == 2
 

@@ -89,6 +89,7 @@ def test_a_result_is_whole_and_needs_the_lease(store: Store, tmp_path: Path):
     (result,) = store.results()
     assert dict(result.metrics) == expected(trial)
     assert result.diagnostics["entropy"] != result.diagnostics["entropy"]
+    assert (result.notes, result.labels) == (("a note",), {"map": "class activation"})
     assert result.cost == Cost(params=1234, flops=1e6, latency_ms=0.5)
     assert store.per_sample()[trial.digest]["correct"].tolist() == outcome_of(trial).per_sample["correct"].tolist()
     assert store.environments()[result.environment_digest] == {"device": "cpu"}
