@@ -14,6 +14,7 @@ from harness.analysis.diagnostics import Diagnostic
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.numbers import estimate, number
 from harness.errors import HarnessError
+from harness.outcome import COSTS
 
 T = TypeVar("T")
 
@@ -100,11 +101,8 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
                 "mean ± 95 %": estimate(row.mean, row.ci95, row.unit),
                 "seeds": row.n,
                 "below floor": "below floor" if row.below_floor else "",
-                "params (M)": None if row.params is None else row.params / 1e6,
-                "GFLOPs": None if row.flops is None else row.flops / 1e9,
-                "latency (ms)": row.latency_ms,
-                "memory (MB)": row.peak_memory_mb,
             }
+            | {quantity.title: quantity.shown(getattr(row.cost, name)) for name, quantity in COSTS.items()}
             | ({"map": row.map} if row.map else {})
         )
     for (benchmark, metric), row in floors.items():
@@ -113,4 +111,4 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
                 {"benchmark": benchmark, "method": "floor", "slot": "", "metric": metric, "unit": row.unit,
                  "mean ± 95 %": number(row.floor, row.unit), "below floor": ""}
             )  # fmt: skip
-    return pd.DataFrame(records).round({"params (M)": 3, "GFLOPs": 4, "latency (ms)": 2, "memory (MB)": 0})
+    return pd.DataFrame(records)

@@ -50,7 +50,7 @@ def measured(tmp_path):
     from harness.catalog import load_catalog
     from harness.catalog.plugins import discover
     from harness.compose import compose
-    from harness.engine.outcome import Cost, Outcome
+    from harness.outcome import Cost, Outcome
     from harness.store import Floor, MetricSpec, open_store, process
 
     store = open_store(f"sqlite:///{tmp_path}/results/harness.db")
@@ -68,6 +68,7 @@ def measured(tmp_path):
                 store.fail(trial.digest, lease.token, "nan", "the loss is not a number in epoch 2")
             else:
                 outcome = Outcome({"top1": value, "top5": 90.0}, Cost(params=700_000, flops=6e7, latency_ms=10.0, peak_memory_mb=100.0))
+                outcome.labels = {"map": "class activation"}
                 outcome.diagnostics = {"entropy": value / 100, "entropy/neck": value / 100, "entropy/neck/head1": 0.5}
                 store.finish(trial.digest, lease.token, outcome)
         return [trial.digest for trial in trials]

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from harness.analysis.leaderboard import JSON_FIELDS, Board, Row
 from harness.analysis.numbers import NOTHING, estimate, number
-from harness.analysis.numbers import scaled as _scaled
 from harness.analysis.tables import WIDTH, aligned, latex_table, markdown_table
+from harness.outcome import COSTS
 
 _LONGEST_NAME = 36
 
 
-_COSTS: tuple[tuple[str, Callable[[Row], str]], ...] = (
-    ("Mparams", lambda row: _scaled(row.params, 1e6, ".3f" if (row.params or 0) < 1e6 else ".2f")),
-    ("GFLOPs", lambda row: _scaled(row.flops, 1e9, ".3g")),
-    ("ms", lambda row: _scaled(row.latency_ms, 1, ".3g")),
-    ("MB", lambda row: _scaled(row.peak_memory_mb, 1, ".0f")),
-)
 
 
 def _heading(row: Row) -> str:
@@ -48,7 +42,7 @@ def _floor_line(methods: dict[str, list[Row]], metrics: list[str], columns: int)
 def _lines(methods: dict[str, list[Row]], metrics: list[str], longest: int | None = None) -> tuple[list[str], list[list[str]]]:
     """Header and body of one benchmark; the floor stands where it ranks."""
     maps = any(row.map for rows in methods.values() for row in rows)
-    header = ["", "method", *metrics, "n", *(name for name, _ in _COSTS), *(["map"] if maps else [])]
+    header = ["", "method", *metrics, "n", *(quantity.heading for quantity in COSTS.values()), *(["map"] if maps else [])]
     body: list[list[str]] = []
     floor = _floor_line(methods, metrics, len(header))
     for rank, (method, rows) in enumerate(methods.items(), 1):
@@ -62,7 +56,7 @@ def _lines(methods: dict[str, list[Row]], metrics: list[str], longest: int | Non
             text = NOTHING if row is None else estimate(row.mean, row.ci95 if index == 0 else None, row.unit)
             cells.append(f"{text} !" if row is not None and row.below_floor else text)
         map_of = [first.map or NOTHING] if maps else []
-        body.append([str(rank), _short(method, longest), *cells, str(first.n), *(show(first) for _, show in _COSTS), *map_of])
+        body.append([str(rank), _short(method, longest), *cells, str(first.n), *first.cost.texts(), *map_of])
     if floor:
         body.append(floor)
     return header, body
@@ -106,7 +100,7 @@ def csv_text(board: Board) -> str:
     for row in board.rows:
         low, high = row.ci95 or (None, None)
         special = {"ci95_low": low, "ci95_high": high, "digests": " ".join(row.digests)}
-        values = [special[name] if name in special else getattr(row, name) for name in fields]
+        values = [(row.plain() | special)[name] for name in fields]
         writer.writerow([values[0], row.version, *values[1:], row.map])
     return out.getvalue().rstrip("\n")
 

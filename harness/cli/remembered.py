@@ -11,12 +11,12 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from harness import paths
+from harness.files import write_whole
 
 Rows = list[dict[str, Any]]
 
@@ -76,9 +76,6 @@ def _state(files: Iterable[str]) -> str:
 def _write(store: Path, document: dict[str, Any]) -> None:
     try:
         store.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=store.parent, prefix=".list-")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(document, stream)
-        os.replace(partial, store)
+        write_whole(store, json.dumps(document))
     except OSError:
         pass  # what cannot be remembered is found again

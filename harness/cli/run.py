@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 )
 @click.option("--device", type=options.Device(), default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Trials at the same time.  [default: what the machine can bear]")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Stop a trial that takes longer than S seconds; a benchmark may have a shorter limit of its own.",
+)
 @options.data_root
 @options.database
 @options.plugin_files
@@ -48,6 +54,7 @@ def command(
     overrides: tuple[str, ...],
     device: str,
     workers: int | None,
+    time_limit: float | None,
     data_root: Path | None,
     db: str,
     plugins: tuple[Path, ...],
@@ -98,6 +105,7 @@ def command(
             results_dir=_results_folder(db),
             plugin_files=[file for file in files if wanted & set(file.names)],
             retry_failed=retry_failed,
+            time_limit=time_limit,
             on_event=on_event,
         )
     if summary.done:

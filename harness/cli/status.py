@@ -44,7 +44,7 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
         "diagnostics": dict(result.diagnostics) if result else None,
         "durations": dict(result.durations) if result else None,
         "cost": vars(result.cost) if result else None,
-        "config": result.config if result else None,
+        "config": result.config_digest if result else None,
     }
     if as_json:
         print_json({"trial": details})
@@ -87,6 +87,7 @@ def _plain(row: TrialRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names} | {
         "state": _standing(row),
         "notes": list(row.notes),
+        "labels": row.labels,
         "overrides": list(row.overrides),
     }
 
@@ -126,7 +127,8 @@ def _one(details: dict[str, Any], layers: bool) -> None:
         if name in ("created", "started", "finished"):
             value = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
         if isinstance(value, dict):
-            value = ", ".join(f"{key} {exact(item)}" for key, item in value.items() if item is not None)
+            texts = {key: exact(item) if isinstance(item, float) else item for key, item in value.items()}
+            value = ", ".join(f"{key} {text}" for key, text in texts.items() if text is not None)
         click.echo(one_line(f"{name:>12}  {value}"))
     if diagnostics:
         shown = diagnostics if layers else {name: value for name, value in diagnostics.items() if "/" not in name}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +9,7 @@ from harness.benchmarks import Task
 from harness.benchmarks.base import Metric
 from harness.catalog import Filling, Method
 from harness.catalog.plugins import PluginFile, source_digest
+from harness.digests import digest_of
 
 NUMERICS = 3
 """Version of the harness's own numerics: raise it whenever a change may alter any trial's result."""
@@ -43,12 +42,6 @@ class Trial:
     """What its evaluator must return."""
     overrides: tuple[str, ...] = ()
     """What ``--set`` changed, as ``key=value``; told to readers, in the digest by its effect only."""
-
-
-def digest_of(value: Any) -> str:
-    """16 hexadecimal digits of a value's canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list[PluginFile], overrides: tuple[str, ...] = ()) -> Trial:

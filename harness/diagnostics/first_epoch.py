@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from mmengine.hooks import Hook
 
 from harness.diagnostics import measures
 from harness.diagnostics.collector import measured
+from harness.files import whole
 
 FILE = "first_epoch.csv"
 """Name of the curve among a trial's artifacts: columns ``iteration`` (from 1), ``layer``, ``qk_distance``, ``purity``."""
@@ -76,14 +76,12 @@ class FirstEpoch(Hook):
 def _write(file: Path, points: dict[tuple[int, str], list[torch.Tensor]]) -> None:
     """Whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".part")
-    with partial.open("w", newline="", encoding="utf-8") as stream:
+    with whole(file) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["iteration", "layer", "qk_distance", "purity"])
         for (iteration, layer), passes in points.items():
             distance, purity = torch.stack(passes).mean(dim=0).tolist()
             writer.writerow([iteration, layer, f"{distance:.6g}", f"{purity:.6g}"])
-    os.replace(partial, file)
 
 
 def ends(file: Path) -> dict[str, float]:

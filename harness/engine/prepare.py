@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.compose import Trial
     from harness.compose.plan import Plan
     from harness.engine.child import TrialFunction
-    from harness.engine.outcome import Outcome
+    from harness.outcome import Outcome
 
 
 def metric_specs(plan: Plan) -> list[MetricSpec]:

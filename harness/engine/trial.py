@@ -6,6 +6,7 @@ import copy
 import logging
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.engine import cost, environment
 from harness.engine.hooks import Checkpoint, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss
-from harness.engine.outcome import Cost, Outcome
 from harness.errors import TrialError
+from harness.outcome import Cost, Outcome
 from harness.slots import observing
 
 
@@ -129,6 +130,7 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
         diagnostics=diagnostics,
         environment=environment.describe(device),
         notes=[*(note for metric in runner.test_evaluator.metrics for note in getattr(metric, "notes", ())), *notes],
+        labels={name: text for metric in runner.test_evaluator.metrics for name, text in getattr(metric, "labels", {}).items()},
         durations={
             "build": built - started,
             "train": trained - built,
@@ -186,6 +188,4 @@ def _cost(runner: Runner, device: str, before_mb: float | None) -> Cost:
         peak = max(0.0, high - before_mb)
     loader = runner.test_dataloader
     batch = loader.collate_fn([loader.dataset[0]])
-    measured = cost.measure(runner.model, batch, device)
-    measured.peak_memory_mb = peak
-    return measured
+    return replace(cost.measure(runner.model, batch, device), peak_memory_mb=peak)

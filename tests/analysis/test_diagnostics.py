@@ -20,7 +20,7 @@ def rows(result, specs, floors):
     results = [trial("a", 0, 2.0, purity=0.5), trial("a", 1, 4.0), trial("b", 0, 1.0, **{"renormalised/neck": 1.0}), trial("b", 1, 2.0)]
     board = build(results, specs, floors)
     # another setting, which the leaderboard does not show
-    other = result("a", 0, {"top1": 50.0}, diagnostics={"entropy": 99.0}, config="other")
+    other = result("a", 0, {"top1": 50.0}, diagnostics={"entropy": 99.0}, config_digest="other")
     return diagnostics.build(board, [*results, other])
 
 

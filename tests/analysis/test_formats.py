@@ -66,7 +66,7 @@ def test_markdown_and_latex_escape(result, specs, floors):
 
 
 def test_the_map_that_located_objects_is_named(result, specs, floors):
-    trials = [result("simpool", 0, notes=("corloc: threshold", "score map: pooling attention")), result("gap", 0)]
+    trials = [result("simpool", 0, notes=("corloc: threshold",), labels={"map": "pooling attention"}), result("gap", 0)]
     board = build(trials, specs, floors)
     assert [line.split()[-2:] for line in formats.table(board).splitlines()[2:4]] == [["100", "-"], ["pooling", "attention"]]
     assert formats.table(board).splitlines()[1].split()[-1] == "map" and "| map |" in formats.markdown(board)

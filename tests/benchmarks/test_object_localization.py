@@ -359,7 +359,7 @@ def test_evaluation_says_where_the_map_came_from(openmmlab, tmp_path, model, fil
     metric = runner.test_evaluator.metrics[0]
     assert metrics.keys() == {m.name for m in FAMILY.metrics(entry)}
     assert all(0 <= value <= 100 for value in metrics.values())
-    assert metric.notes[0] == f"score map: {source}"
+    assert metric.labels == {"map": source}
     for name in ("maxboxaccv2", "corloc", "top1"):
         assert metric.per_sample[name].shape == (12,)
         assert metric.per_sample[name].mean() == pytest.approx(metrics[name], abs=1e-3)
@@ -400,7 +400,7 @@ def test_note_says_whether_the_threshold_was_chosen_on_scored_images(openmmlab, 
     data = {"format": "voc", "root": "r", "size": 32, "calibrate": 2}
     for splits, expected in (({}, "2 of which are scored too"), ({"train": "a.txt", "test": "b.txt"}, "none of which is scored")):
         _, metric = _score(bench(model={"backbone": "resnet-narrow-s8"}, **data | splits), tmp_path, tmp_path / "w")
-        assert "chosen on 2 images of the training or validation split, " + expected in metric.notes[1]
+        assert "chosen on 2 images of the training or validation split, " + expected in metric.notes[0]
 
 
 @pytest.mark.parametrize(("box", "outside"), [("lost", False), ("dino-seg", True)])

@@ -126,6 +126,24 @@ def test_malformed_real_data_stops_a_run_before_any_training(cli, monkeypatch):
     assert result.exit_code == 2 and "labels.csv" in result.stderr
 
 
+def test_the_time_limit_reaches_the_run(cli, monkeypatch):
+    from harness.engine.run import Summary
+
+    limits = []
+
+    def run_plan(*args, time_limit, **options):
+        limits.append(time_limit)
+        return Summary(total=1, ran=0, done=0, failed=[], missing=[])
+
+    monkeypatch.setattr("harness.engine.run.run_plan", run_plan)
+    monkeypatch.setattr("harness.data.ready", lambda bench, root: Path())
+    for given in ((), ("--time-limit", "1.5")):
+        assert cli("run", "-m", "gap", "-b", "scenes-classification", *given).exit_code == 0
+    assert limits == [None, 1.5]
+    refused = cli("run", "-m", "gap", "-b", "scenes-classification", "--time-limit", "0")
+    assert refused.exit_code == 2 and "--time-limit" in refused.stderr and len(limits) == 2
+
+
 def test_dashboard_listens_on_this_machine_only(cli, monkeypatch):
     import os
 

@@ -46,6 +46,7 @@ def test_status_gives_reasons_and_logs(cli, measured):
     assert document["counts"] == {"planned": 0, "running": 0, "interrupted": 0, "done": 1, "failed": 1}
     trial = json.loads(cli("status", done[:6], "--json").stdout)["trial"]
     assert (trial["digest"], trial["metrics"]["top1"], trial["cost"]["params"]) == (done, 70.0, 700_000)
+    assert (trial["labels"], "labels  map class activation" in cli("status", done).stdout) == ({"map": "class activation"}, True)
     one = cli("status", failed)
     assert one.exit_code == 0 and "epoch 2" in one.stdout
 

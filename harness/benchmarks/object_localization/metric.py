@@ -19,7 +19,6 @@ from harness.benchmarks.object_localization.maxboxacc import (
     largest_iou_per_level,
     levels_at,
 )
-from harness.engine.outcome import MAP_NOTE
 
 _HIT = 0.5
 """IoU of a hit for the classic measures and CorLoc."""
@@ -42,7 +41,8 @@ class BoxMetric(BaseMetric):
     Attributes:
         per_sample: scores of every test image: ``maxboxaccv2`` and ``corloc`` in percent (their means are the
             metrics), ``best_iou`` at the threshold chosen for IoU 0.5.
-        notes: where the maps came from.
+        notes: how the threshold of CorLoc was chosen.
+        labels: ``map``, where the maps came from.
     """
 
     default_prefix = None
@@ -52,6 +52,7 @@ class BoxMetric(BaseMetric):
         self.taus = np.arange(taus) / taus
         self.per_sample: dict[str, np.ndarray] = {}
         self.notes: list[str] = []
+        self.labels: dict[str, str] = {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         for sample in data_samples:
@@ -102,13 +103,13 @@ class BoxMetric(BaseMetric):
         }
         sources = Counter(result["source"] for result in test)
         counts = [f"{name} ({count} images)" if len(sources) > 1 else name for name, count in sources.most_common()]
-        self.notes = [MAP_NOTE + ", ".join(counts)]
+        self.labels = {"map": ", ".join(counts)}
         if chosen_on:
             scored = len({result["path"] for result in test} & {result["path"] for result in chosen_on})
             origin = f", {scored} of which are scored too" if scored else ", none of which is scored"
-            self.notes.append(
+            self.notes = [
                 f"corloc: threshold {threshold:.2f}, chosen on {len(chosen_on)} images of the training or validation split{origin}"
-            )
+            ]
         return {
             "maxboxaccv2": float(np.mean([metrics[f"maxboxaccv2@{delta:g}"] for delta in DELTAS])),
             **metrics,
