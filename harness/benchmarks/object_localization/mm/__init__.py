@@ -1,0 +1,7 @@
+"""mmengine classes of the object-localization family; importing this registers them."""
+
+from harness.benchmarks.object_localization.mm.dataset import CropPart, LocalizationDataset
+from harness.benchmarks.object_localization.mm.metric import BoxMetric
+from harness.benchmarks.object_localization.mm.model import LocalizingClassifier
+
+__all__ = ["BoxMetric", "CropPart", "LocalizationDataset", "LocalizingClassifier"]
