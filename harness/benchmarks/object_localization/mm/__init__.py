@@ -1,4 +1,4 @@
-"""mmengine classes of the object-localization family; importing this registers them."""
+"""Classes of the family that mmengine builds; importing registers them."""
 
 from harness.benchmarks.object_localization.mm.dataset import CropPart, LocalizationDataset
 from harness.benchmarks.object_localization.mm.metric import BoxMetric
