@@ -162,7 +162,7 @@ def test_every_format_of_a_family_is_one_module(name):
         assert (found.generate is not None) == (form in ("synthetic", "digits"))
 
 
-OUTSIDE = '''
+OUTSIDE = """
 from harness.benchmarks.base import Format
 from harness.benchmarks.segmentation.readers.mmseg_folder import FolderData, read
 from typing import Literal
@@ -173,7 +173,7 @@ class Mine(FolderData):
 
 
 FORMAT = Format(Mine, read)
-'''
+"""
 
 
 @pytest.fixture

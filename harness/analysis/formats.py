@@ -14,8 +14,6 @@ from harness.outcome import COSTS
 _LONGEST_NAME = 36
 
 
-
-
 def _heading(row: Row) -> str:
     direction = "higher" if row.higher_is_better else "lower"
     return f"{row.benchmark} v{row.version} · {row.family} · {row.tier} · {row.metric} [{row.unit or '1'}], {direction} is better"

@@ -371,7 +371,7 @@ def test_what_the_class_token_attends_to(openmmlab, head):
     from mmengine.registry import MODELS
     from torch import nn
 
-    from harness.benchmarks.object_localization.maps import last_attention, recording
+    from harness.benchmarks.object_localization.mm.maps import last_attention, recording
 
     given = {key: value for key, value in VIT.items() if not key.startswith("_")}
     model = nn.Module()
@@ -435,7 +435,7 @@ def test_maps_that_share_the_positions_out_evenly_are_taken_at_their_largest(ope
     import torch
 
     from harness import slots
-    from harness.benchmarks.object_localization.maps import MapRecorder, own_maps
+    from harness.benchmarks.object_localization.mm.maps import MapRecorder, own_maps
     from harness.catalog.plugins import discover, load_plugins
 
     load_plugins({"otk", "simpool"}, discover())
@@ -459,7 +459,7 @@ def test_maps_that_share_the_positions_out_evenly_are_taken_at_their_largest(ope
 def test_one_head_can_be_chosen():
     import torch
 
-    from harness.benchmarks.object_localization.maps import MapRecorder
+    from harness.benchmarks.object_localization.mm.maps import MapRecorder
     from harness.errors import TrialError
 
     maps, attention, module = torch.rand(2, 3, 4, 5), torch.rand(2, 3, 6, 20), torch.nn.Identity()
@@ -476,7 +476,7 @@ def test_one_head_can_be_chosen():
 def test_uniform_maps_give_way_to_class_activation_and_keys_lie_on_their_grid():
     import torch
 
-    from harness.benchmarks.object_localization.maps import MapRecorder, own_maps
+    from harness.benchmarks.object_localization.mm.maps import MapRecorder, own_maps
 
     recorder = MapRecorder((48, 64))
     module = type("Attention", (), {"plugin_name": "some"})()

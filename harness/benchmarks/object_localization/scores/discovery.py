@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from harness.benchmarks.object_localization.boxes import finite, iou_of_extents, to_grey
+from harness.benchmarks.object_localization.scores.boxes import finite, iou_of_extents, to_grey
 
 THRESHOLDS = np.arange(0, 1, 0.01)
 """Candidates for the threshold of a single box, relative to a map's maximum."""

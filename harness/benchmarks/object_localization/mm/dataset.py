@@ -9,8 +9,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, TRANSFORMS
 
-from harness.benchmarks.object_localization.options import LocalizationData
-from harness.benchmarks.object_localization.readers import read
+from harness.benchmarks.object_localization import FAMILY
 
 
 @TRANSFORMS.register_module()
@@ -39,16 +38,13 @@ class LocalizationDataset(BaseDataset):
     """
 
     def __init__(self, options: dict[str, Any], train: bool, **kwargs: Any):
-        from harness.benchmarks.object_localization import FAMILY
-
-        schema = FAMILY.data_options[options["format"]]
-        self._options: LocalizationData = schema.model_validate({**options, "root": "."})
+        self._options = options
         self._train = train
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         root = Path(self.data_root)
-        data = self._options
+        data, listing = FAMILY.listing(root, self._options)
         if self._train:
             return [
                 {
@@ -56,15 +52,15 @@ class LocalizationDataset(BaseDataset):
                     "gt_label": list(picture.labels) if data.multi_label else picture.labels[0],
                     "crop": picture.crop,
                 }
-                for picture in read(root, data, "train")
+                for picture in listing.split("train")
             ]
         return [
             {
                 "img_path": str(root / picture.file),
                 "gt_label": list(picture.labels),
                 "boxes": np.array(picture.boxes, np.float64),
-                "calibration": role == "calibration",
+                "calibration": calibration,
             }
-            for role in ("test", "calibration")
-            for picture in read(root, data, role)
+            for calibration, pictures in ((False, listing.split("test")), (True, listing.calibrating(data.calibrate)))
+            for picture in pictures
         ]

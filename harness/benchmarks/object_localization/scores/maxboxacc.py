@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.benchmarks.object_localization.boxes import iou_of_pixels
-from harness.benchmarks.object_localization.level_sets import LEVELS, contour_boxes
-
-DELTAS = (0.3, 0.5, 0.7)
-"""IoU a box must reach to count."""
+from harness.benchmarks.object_localization.scores.boxes import iou_of_pixels
+from harness.benchmarks.object_localization.scores.level_sets import LEVELS, contour_boxes
 
 
 def best_iou_per_level(grey: np.ndarray, truth: np.ndarray) -> np.ndarray:

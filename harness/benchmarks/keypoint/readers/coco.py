@@ -6,118 +6,156 @@ import json
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from harness.benchmarks.base import Problem
-from harness.benchmarks.keypoint.options import CocoData, SyntheticData
-from harness.benchmarks.keypoint.poses import Points, Pose, Reading
+from pydantic import Field, model_validator
+
+from harness.benchmarks.base import Format
+from harness.benchmarks.keypoint.options import ListedPoints
+from harness.benchmarks.keypoint.readers.pose import Pose, Poses
 from harness.images import measure
+
+COCO_SIGMAS = (
+    0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089,
+)  # fmt: skip
+"""Fall-off of the object keypoint similarity for COCO's 17 points (cocodataset.org/#keypoints-eval)."""
 
 _Files = dict[int, tuple[Path, tuple[int, int]] | None]
 """Image id -> file and size; ``None`` for an image that cannot be used."""
 
 
-def read(root: Path, data: CocoData | SyntheticData) -> Reading:
-    """Read the annotation files of both splits."""
-    if isinstance(data, SyntheticData):
-        data = CocoData(format="coco", root="", keypoints=data.names, size=data.size, box="image")
-    reading = Reading(sigmas=data.oks_sigmas)
-    reading.train = _split(root, data.train, data.train_images, data, reading.problems)
-    reading.test = _split(root, data.test, data.test_images, data, reading.problems)
-    return reading.finish()
+class CocoData(ListedPoints):
+    """COCO keypoint JSON."""
+
+    format: Literal["coco"]
+    train: str = "annotations/train.json"
+    """Annotation file of the training images."""
+    test: str = "annotations/test.json"
+    train_images: str = "train"
+    """Folder of the training images."""
+    test_images: str = "test"
+    category: int | None = None
+    """Only annotations of this category id; all by default."""
+    box: Literal["annotation", "image"] = "annotation"
+    """What the model sees: each annotated box, or the whole image."""
+    sigmas: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] | None = None
+    """Fall-offs of the object keypoint similarity; COCO's own for 17 points. Without them there is no AP."""
+
+    @model_validator(mode="after")
+    def _one_sigma_per_point(self) -> CocoData:
+        if self.sigmas is not None and len(self.sigmas) != self.count:
+            raise ValueError(f"sigmas: {len(self.sigmas)} values for {self.count} keypoints")
+        return self
+
+    @property
+    def whole_image(self) -> bool:
+        return self.box == "image"
+
+    @property
+    def oks_sigmas(self) -> tuple[float, ...] | None:
+        if self.sigmas is not None:
+            return tuple(self.sigmas)
+        return COCO_SIGMAS if self.count == len(COCO_SIGMAS) else None
 
 
-def _load(file: Path, where: str, problems: list[Problem]) -> dict[str, Any] | None:
+def read(root: Path, data: CocoData) -> Poses:
+    """List the annotation files of both splits."""
+    listing = Poses(sigmas=data.oks_sigmas)
+    listing.train = _split(root, data.train, data.train_images, data, listing)
+    listing.test = _split(root, data.test, data.test_images, data, listing)
+    return listing.finish()
+
+
+def _load(file: Path, where: str, listing: Poses) -> dict[str, Any] | None:
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        problems.append(Problem(where, "the annotation file is missing", "put it there, or correct data.train and data.test"))
+        listing.add(where, "the annotation file is missing", "put it there, or correct data.train and data.test")
         return None
     except (OSError, ValueError, RecursionError) as error:
-        problems.append(Problem(where, f"not readable JSON ({error})", "fetch or export it again"))
+        listing.add(where, f"not readable JSON ({error})", "fetch or export it again")
         return None
     for key in ("images", "annotations"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            problems.append(Problem(where, f"no list '{key}'", "give a file in COCO's keypoint format"))
+            listing.add(where, f"no list '{key}'", "give a file in COCO's keypoint format")
             return None
     return content
 
 
-def _split(root: Path, name: str, folder: str, data: CocoData, problems: list[Problem]) -> list[Pose]:
-    content = _load(root / name, name, problems)
+def _split(root: Path, name: str, folder: str, data: CocoData, listing: Poses) -> list[Pose]:
+    content = _load(root / name, name, listing)
     if content is None:
         return []
-    _check_category(content, name, data, problems)
-    files = _images(root, folder, name, content["images"], problems)
-    points = Points(data.names, problems)
+    _check_category(content, name, data, listing)
+    files = _images(root, folder, name, content["images"], listing)
     poses, seen = [], Counter()
     for index, annotation in enumerate(content["annotations"]):
         where = f"{name}, annotations[{index}]"
         if not isinstance(annotation, dict):
-            problems.append(Problem(where, "not a mapping", "export the file again"))
+            listing.add(where, "not a mapping", "export the file again")
             continue
         if "keypoints" not in annotation or annotation.get("iscrowd") or data.category not in (None, annotation.get("category_id")):
             continue
         key = annotation.get("id")
         seen[key] += 1
         if not isinstance(key, int) or seen[key] == 2:
-            problems.append(Problem(where, f"id {key!r} is missing, no integer or used twice", "give every annotation an id of its own"))
+            listing.add(where, f"id {key!r} is missing, no integer or used twice", "give every annotation an id of its own")
             continue
         # numbered anew, from 1: COCO's evaluation takes an annotation with id 0 for one that is not there
-        pose = _pose(where, annotation, files, data, points, len(poses) + 1)
+        pose = _pose(where, annotation, files, data, listing, len(poses) + 1)
         if pose:
             poses.append(pose)
     return poses
 
 
-def _check_category(content: dict[str, Any], where: str, data: CocoData, problems: list[Problem]) -> None:
+def _check_category(content: dict[str, Any], where: str, data: CocoData, listing: Poses) -> None:
     for category in content.get("categories") or []:
         if not isinstance(category, dict) or not isinstance(names := category.get("keypoints"), list):
             continue
         if data.category not in (None, category.get("id")):
             continue
         if len(set(map(str, names))) != len(names):
-            problems.append(Problem(where, f"category {category.get('id')} names a keypoint twice", "rename one of them"))
+            listing.add(where, f"category {category.get('id')} names a keypoint twice", "rename one of them")
         elif not isinstance(data.keypoints, int) and names != data.names:
             what = f"the keypoints are {', '.join(map(str, names))}, data.keypoints says {', '.join(data.names)}"
-            problems.append(Problem(where, what, "correct data.keypoints"))
+            listing.add(where, what, "correct data.keypoints")
 
 
-def _images(root: Path, folder: str, name: str, entries: list[Any], problems: list[Problem]) -> _Files:
+def _images(root: Path, folder: str, name: str, entries: list[Any], listing: Poses) -> _Files:
     images: _Files = {}
     for index, entry in enumerate(entries):
         where = f"{name}, images[{index}]"
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), int) or not isinstance(entry.get("file_name"), str):
-            problems.append(Problem(where, "no integer 'id' and text 'file_name'", "export the file again"))
+            listing.add(where, "no integer 'id' and text 'file_name'", "export the file again")
             continue
         if entry["id"] in images:
-            problems.append(Problem(where, f"id {entry['id']} is used twice", "give every image an id of its own"))
+            listing.add(where, f"id {entry['id']} is used twice", "give every image an id of its own")
             continue
         images[entry["id"]] = None
         file = root / folder / entry["file_name"]
         if not file.resolve().is_relative_to(root.resolve()):
-            problems.append(Problem(where, f"'{entry['file_name']}' lies outside the dataset's folder", "correct file_name", fatal=False))
+            listing.add(where, f"'{entry['file_name']}' lies outside the dataset's folder", "correct file_name", fatal=False)
             continue
         try:
             size = measure(file, header_only=True)
         except ValueError as reason:
             there = f"{folder}/{entry['file_name']}"
-            problems.append(Problem(there, str(reason), "fetch it again; until then it is not used", fatal=False))
+            listing.add(there, str(reason), "fetch it again; until then it is not used", fatal=False)
             continue
         said = (entry.get("width", size[0]), entry.get("height", size[1]))
         if said != size:
             what = f"{said[0]}x{said[1]} pixels, but the file has {size[0]}x{size[1]}; it is not used"
-            problems.append(Problem(where, what, "annotate the image as it is", fatal=False))
+            listing.add(where, what, "annotate the image as it is", fatal=False)
             continue
         images[entry["id"]] = (file, size)
     return images
 
 
-def _pose(where: str, annotation: dict[str, Any], files: _Files, data: CocoData, points: Points, number: int) -> Pose | None:
+def _pose(where: str, annotation: dict[str, Any], files: _Files, data: CocoData, listing: Poses, number: int) -> Pose | None:
     import numpy as np
 
     def note(what: str, mend: str, *, fatal: bool = True) -> None:
-        points.problems.append(Problem(where, what, mend, fatal))
+        listing.add(where, what, mend, fatal=fatal)
 
     image_id = annotation.get("image_id")
     if image_id not in files:
@@ -135,7 +173,7 @@ def _pose(where: str, annotation: dict[str, Any], files: _Files, data: CocoData,
     raw = np.array(values, dtype=float).reshape(-1, 3)
     if not np.isin(raw[:, 2], (0, 1, 2)).all():
         return note("a visibility flag is not 0, 1 or 2", "correct it")
-    at, visible = points.clean(where, raw, size)
+    at, visible = listing.points(where, raw, size, data.names)
     if not visible.any():
         return None
     width, height = size
@@ -161,3 +199,6 @@ def _box(raw: Any, size: tuple[int, int]) -> tuple[float, float, float, float] |
     x0, x1 = (min(max(float(v), 0.0), size[0] - 1.0) for v in (x, x + width))
     y0, y1 = (min(max(float(v), 0.0), size[1] - 1.0) for v in (y, y + height))
     return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+
+
+FORMAT = Format(CocoData, read)

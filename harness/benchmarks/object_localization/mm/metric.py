@@ -10,18 +10,15 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
-from harness.benchmarks.object_localization.boxes import iou_of_extents, normalize, scale_to_grid, to_grey
-from harness.benchmarks.object_localization.discovery import box_at, calibrate, hits_per_threshold
-from harness.benchmarks.object_localization.maxboxacc import (
-    DELTAS,
+from harness.benchmarks.object_localization.scores import DELTAS, HIT, summary
+from harness.benchmarks.object_localization.scores.boxes import iou_of_extents, normalize, scale_to_grid, to_grey
+from harness.benchmarks.object_localization.scores.discovery import box_at, calibrate, hits_per_threshold
+from harness.benchmarks.object_localization.scores.maxboxacc import (
     accuracy_curve,
     best_iou_per_level,
     largest_iou_per_level,
     levels_at,
 )
-
-_HIT = 0.5
-"""IoU of a hit for the classic measures and CorLoc."""
 
 
 @METRICS.register_module()
@@ -84,23 +81,17 @@ class BoxMetric(BaseMetric):
         test = [result for result in results if not result["calibration"]]
         chosen_on = [result for result in results if result["calibration"] and result["hits"] is not None]
         every, largest, peaks, correct = (np.array([r[key] for r in test]) for key in ("all", "largest", "peak", "correct"))
-        metrics, reached = {}, []
+        reached = []
         for delta in DELTAS:
-            curve = accuracy_curve(every, peaks, self.taus, delta)
-            ious = self._at(every, peaks, int(curve.argmax()))
+            ious = self._at_best(every, peaks, delta)
             reached.append(ious >= delta)
-            metrics[f"maxboxaccv2@{delta:g}"] = 100 * float(curve.max())
-            if delta == _HIT:
+            if delta == HIT:
                 self.per_sample["best_iou"] = ious.astype(np.float32)
-        classic = accuracy_curve(largest, peaks, self.taus, _HIT)
-        located = self._at(largest, peaks, int(classic.argmax())) >= _HIT
+        located = self._at_best(largest, peaks, HIT) >= HIT
         threshold = calibrate(np.array([result["hits"] for result in chosen_on])) if chosen_on else 0.0
-        single = np.array([_single_iou(result["single"], threshold) for result in test]) >= _HIT
-        self.per_sample |= {
-            "maxboxaccv2": (100 * np.mean(reached, axis=0)).astype(np.float32),
-            "corloc": (100 * single).astype(np.float32),
-            "top1": (100 * correct).astype(np.float32),
-        }
+        single = np.array([_single_iou(result["single"], threshold) for result in test]) >= HIT
+        metrics, per_sample = summary(np.array(reached), located, single, correct)
+        self.per_sample |= per_sample
         sources = Counter(result["source"] for result in test)
         counts = [f"{name} ({count} images)" if len(sources) > 1 else name for name, count in sources.most_common()]
         self.labels = {"map": ", ".join(counts)}
@@ -110,18 +101,12 @@ class BoxMetric(BaseMetric):
             self.notes = [
                 f"corloc: threshold {threshold:.2f}, chosen on {len(chosen_on)} images of the training or validation split{origin}"
             ]
-        return {
-            "maxboxaccv2": float(np.mean([metrics[f"maxboxaccv2@{delta:g}"] for delta in DELTAS])),
-            **metrics,
-            "maxboxacc": 100 * float(classic.max()),
-            "top1_loc": 100 * float((located & correct).mean()),
-            "corloc": 100 * float(single.mean()),
-            "top1": 100 * float(correct.mean()),
-        }
+        return metrics
 
-    def _at(self, per_level: np.ndarray, peaks: np.ndarray, index: int) -> np.ndarray:
-        """IoU (images,) at one threshold."""
-        levels = np.array([levels_at(self.taus[index], peak) for peak in peaks])
+    def _at_best(self, per_level: np.ndarray, peaks: np.ndarray, delta: float) -> np.ndarray:
+        """IoU (images,) at the threshold that is best for the whole test set at ``delta``."""
+        best = self.taus[accuracy_curve(per_level, peaks, self.taus, delta).argmax()]
+        levels = np.array([levels_at(best, peak) for peak in peaks])
         return per_level[np.arange(len(peaks)), levels]
 
 

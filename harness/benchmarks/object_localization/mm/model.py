@@ -11,9 +11,9 @@ from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from harness.benchmarks.object_localization.boxes import finite
-from harness.benchmarks.object_localization.discovery import dino_seg, lost
-from harness.benchmarks.object_localization.maps import CAM, CLASS_TOKEN, class_activation, last_attention, own_maps, recording
+from harness.benchmarks.object_localization.mm.maps import CAM, CLASS_TOKEN, class_activation, last_attention, own_maps, recording
+from harness.benchmarks.object_localization.scores.boxes import finite
+from harness.benchmarks.object_localization.scores.discovery import dino_seg, lost
 from harness.benchmarks.parts.frozen import FrozenBackbone
 
 
