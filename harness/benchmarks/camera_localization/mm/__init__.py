@@ -1,5 +1,8 @@
-"""mmengine classes of the camera-localization family."""
+"""Classes of the family that mmengine builds; importing registers them."""
 
-from harness.benchmarks.camera_localization.mm import dataset, hooks, metric, model
+from harness.benchmarks.camera_localization.mm.dataset import AugmentWhen, PackPose, PoseDataset
+from harness.benchmarks.camera_localization.mm.hooks import FineTunePosition, PosePictures
+from harness.benchmarks.camera_localization.mm.metric import PoseMetric
+from harness.benchmarks.camera_localization.mm.model import CameraPoseRegressor
 
-__all__ = ["dataset", "hooks", "metric", "model"]
+__all__ = ["AugmentWhen", "CameraPoseRegressor", "FineTunePosition", "PackPose", "PoseDataset", "PoseMetric", "PosePictures"]

@@ -86,7 +86,7 @@ class PosePictures(Hook):
                 continue
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                np.savez_compressed(folder / "predictions.npz", **metric.predictions)
+                np.savez_compressed(folder / "predictions.npz", allow_pickle=False, **metric.predictions)
                 plots.draw(metric.predictions, metric.scenes, metric.thresholds, folder)
             except Exception:
                 runner.logger.exception("the pose plots could not be drawn")

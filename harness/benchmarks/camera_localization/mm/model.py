@@ -48,12 +48,13 @@ class CameraPoseRegressor(BaseModel):
         data_preprocessor: dict[str, Any] | None = None,
     ):
         super().__init__(data_preprocessor=data_preprocessor)
+        fine, coarse = channels
         self.backbone = MODELS.build(backbone)
         self.uncertainty = nn.Parameter(torch.tensor(uncertainty))
         if head:
-            self.head = slots.build(head["plugin"], head["params"], channels=tuple(channels), scenes=scenes)
+            self.head = slots.build(head["plugin"], head["params"], channels=(fine, coarse), scenes=scenes)
         else:
-            self.head = MultiSceneTransformer(tuple(channels), scenes, **(transformer or {}))
+            self.head = MultiSceneTransformer((fine, coarse), scenes, **(transformer or {}))
         self.attention_loss = slots.build(attention_loss["plugin"], attention_loss["params"]) if attention_loss else None
         self.position_only = False
         """Second training stage: the loss is L_x alone."""
