@@ -77,9 +77,6 @@ def test_a_database_of_an_earlier_harness_is_upgraded_whole(old: str):
     )  # fmt: skip
     assert simpool.diagnostics == {"entropy": 0.48329137762387592}
     assert simpool.cost == Cost(413790, 65090688.0, 1.8488760000252569, 93.109375)
-        {"entropy": 0.48329137762387592},
-        Cost(413790, 65090688.0, 1.8488760000252569, 93.109375),
-    )
     assert store.per_sample()[gap.digest]["corloc"].mean() == pytest.approx(gap.metrics["corloc"])
     assert store.config(gap.config_digest) == {"model": {}} and store.environments()[gap.environment_digest] == {"numerics": 3}
     failed = store.trial("501048b7caf09187")
