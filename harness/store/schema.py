@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Column, ForeignKey, LargeBinary, MetaData, String, Table
@@ -12,8 +13,8 @@ from harness.outcome import Cost
 from harness.store.columns import held
 from harness.store.records import Content, Floor, PlacedSpec, TrialRecord
 
-REVISION = "0003"
-"""The migration that yields exactly these tables."""
+REVISION = max(file.name[:4] for file in Path(__file__).with_name("migrations").glob("versions/[0-9]*.py"))
+"""The newest migration; it yields exactly these tables."""
 
 metadata = MetaData(
     naming_convention={
