@@ -245,7 +245,8 @@ def test_every_backbone_returns_a_fine_and_a_coarse_map_of_the_stated_widths(ope
     from mmengine.registry import MODELS
 
     chosen = task(bench(model={"backbone": name})).config({})["model"]["model"]
-    backbone = MODELS.build(chosen["backbone"]).eval()
+    backbone = MODELS.build(chosen["backbone"])
+    backbone.eval()
     with torch.no_grad():
         fine, coarse = backbone(torch.zeros(1, 3, 64, 64))
     stated = backbones.BACKBONES[name]
