@@ -7,6 +7,7 @@ only from several posters and their arrangement.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -86,7 +87,8 @@ class Room:
         # light that fades with the distance is the only cue to depth besides perspective
         colour = self.texels[self.first[face] + row * shape[:, 1] + column] * (1.15 / (1 + 0.12 * reach))[:, None]
         image = colour.reshape(size, _SAMPLES, size, _SAMPLES, 3).mean((1, 3))
-        return (255 * np.clip(image, 0, 1)).round().astype(np.uint8)
+        pixels: np.ndarray = (255 * np.clip(image, 0, 1)).round().astype(np.uint8)
+        return pixels
 
 
 @cache
@@ -94,8 +96,9 @@ def _rays(size: int) -> np.ndarray:
     """Directions (3, N) through the samples of all pixels, row by row, in camera axes."""
     steps = (np.arange(size * _SAMPLES) + 0.5) / (size * _SAMPLES) * 2 - 1
     y, x = np.meshgrid(steps, steps, indexing="ij")
-    reach = np.tan(np.radians(_FIELD_OF_VIEW / 2))
-    return np.stack([x * reach, y * reach, np.ones_like(x)]).reshape(3, -1).astype(np.float32)
+    reach = math.tan(math.radians(_FIELD_OF_VIEW / 2))
+    rays: np.ndarray = np.stack([x * reach, y * reach, np.ones_like(x)]).reshape(3, -1).astype(np.float32)
+    return rays
 
 
 def _wallpaper(size: np.ndarray, shade: np.ndarray) -> np.ndarray:

@@ -51,12 +51,14 @@ class PoseDataset(BaseDataset):
         return items
 
     def __len__(self) -> int:
-        return super().__len__() + (self.drawn if self.equalise else 0)
+        frames: int = super().__len__()
+        return frames + (self.drawn if self.equalise else 0)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The frame at ``index``, or a drawn one from the number of frames on; ``sample_idx`` is that of the frame."""
         frames = super().__len__()
-        return super().__getitem__(index if index < frames else self._draw())
+        item: dict[str, Any] = super().__getitem__(index if index < frames else self._draw())
+        return item
 
     def _draw(self) -> int:
         """A frame of a scene that has fewer than the largest, in proportion to what it lacks (as the authors draw)."""
@@ -79,7 +81,8 @@ class AugmentWhen:
         self.plain, self.augmented, self.active = Compose(plain), Compose(augmented), active
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any] | None:
-        return (self.augmented if self.active else self.plain)(results)
+        made: dict[str, Any] | None = (self.augmented if self.active else self.plain)(results)
+        return made
 
 
 @TRANSFORMS.register_module()

@@ -33,7 +33,8 @@ class DecoderLayer(nn.Module):
         x = x + self.drop(self.self_attention(u + queries, u + queries, u, need_weights=False)[0])
         u = self.norm2(x)
         x = x + self.drop(self.cross_attention(u + queries, keys, memory, need_weights=False)[0])
-        return x + self.drop(self.contract(self.drop(F.gelu(self.expand(self.norm3(x))))))
+        x = x + self.drop(self.contract(self.drop(F.gelu(self.expand(self.norm3(x))))))
+        return x
 
 
 class Branch(nn.Module):
@@ -76,7 +77,8 @@ class Branch(nn.Module):
         """(B, N, d) -> (B, N, d), through all layers and the final normalisation."""
         for layer in self.encoder:
             x = layer(x, position)
-        return self.encoder_norm(x)
+        x = self.encoder_norm(x)
+        return x
 
     def forward(self, feature: Tensor, states: list[AttentionState] | None = None) -> Tensor:
         """(B, C, H, W) -> (B, S, d).
@@ -92,10 +94,11 @@ class Branch(nn.Module):
             with slots.observing(lambda _module, values: _append(states, values)):
                 memory = self.encode(tokens, position)
         keys = memory if position.additive is None else memory + position.additive
-        x = torch.zeros_like(self.queries.weight).expand(len(memory), -1, -1)
+        x: Tensor = torch.zeros_like(self.queries.weight).expand(len(memory), -1, -1)
         for layer in self.decoder:
             x = layer(x, self.queries.weight, memory, keys)
-        return self.decoder_norm(x)
+        x = self.decoder_norm(x)
+        return x
 
 
 def _append(states: list[AttentionState], values: dict[str, Any]) -> None:
