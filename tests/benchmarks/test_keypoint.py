@@ -261,6 +261,13 @@ def test_malformed_options_are_refused(data):
         task(bench(**{"format": "coco", "root": "r", "keypoints": 2, **data}))
 
 
+def test_a_backbone_given_by_hand_says_its_stride():
+    given = {"type": "mmpretrain.ResNet", "depth": 18, "_channels": 512}
+    entry = Benchmark(id="b", family="keypoint", data={"format": "synthetic"}, model={"backbone": given})
+    with pytest.raises(UsageError, match="_stride"):
+        task(entry).config({})
+
+
 # --- scores
 
 
@@ -428,7 +435,7 @@ def trial(entry: Benchmark, data: Path, work: Path):
     files = discover()
     load_plugins({"identity"}, files)
     method = Method(id="identity", title="identity", slots={"block": Filling(plugin="identity")})
-    return run_trial(compose(method, entry, 0, "f", files), data=data, work_dir=work)
+    return run_trial(compose(method, task(entry), 0, "f", files), data=data, work_dir=work)
 
 
 def test_a_trial_from_end_to_end(openmmlab, tmp_path):
