@@ -173,7 +173,7 @@ def _pose(where: str, annotation: dict[str, Any], files: _Files, data: CocoData,
     raw = np.array(values, dtype=float).reshape(-1, 3)
     if not np.isin(raw[:, 2], (0, 1, 2)).all():
         return note("a visibility flag is not 0, 1 or 2", "correct it")
-    at, visible = listing.points(where, raw, size, data.names)
+    at, visible = listing.clean(where, raw, size, data.names)
     if not visible.any():
         return None
     width, height = size

@@ -147,7 +147,7 @@ def _pose(root: Path, row: Row, names: list[str], listing: Poses, number: int) -
     pairs = list(zip(values[::2], values[1::2], strict=True))
     # a point with one coordinate only is malformed, one with none is not visible
     raw = np.array([(math.nan if x is None else x, math.nan if y is None else y, 0 if x is None and y is None else 2) for x, y in pairs])
-    at, visible = listing.points(where, raw, size, names)
+    at, visible = listing.clean(where, raw, size, names)
     if not visible.any():
         return drop(f"'{image}' has no usable point", "label it, or delete the row; it is not used")
     width, height = size

@@ -46,7 +46,7 @@ class Poses(Listing[Pose]):
                     self.add(f"{split} split", "no usable annotated image", "label images, or mend the problems above")
         return self
 
-    def points(self, where: str, raw: np.ndarray, size: tuple[int, int], names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    def clean(self, where: str, raw: np.ndarray, size: tuple[int, int], names: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """Points (K, 2) and flags (K,) from (K, 3) rows of x, y and flag; what cannot be right is noted and not used.
 
         NaN coordinates of a point whose flag is 0 are no problem.

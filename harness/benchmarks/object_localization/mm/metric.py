@@ -10,7 +10,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
-from harness.benchmarks.object_localization.scores import DELTAS, HIT, summary
+from harness.benchmarks.object_localization.scores import CORLOC, DELTAS, HIT, summary
 from harness.benchmarks.object_localization.scores.boxes import iou_of_extents, normalize, scale_to_grid, to_grey
 from harness.benchmarks.object_localization.scores.discovery import box_at, calibrate, hits_per_threshold
 from harness.benchmarks.object_localization.scores.maxboxacc import (
@@ -99,7 +99,7 @@ class BoxMetric(BaseMetric):
             scored = len({result["path"] for result in test} & {result["path"] for result in chosen_on})
             origin = f", {scored} of which are scored too" if scored else ", none of which is scored"
             self.notes = [
-                f"corloc: threshold {threshold:.2f}, chosen on {len(chosen_on)} images of the training or validation split{origin}"
+                f"{CORLOC}: threshold {threshold:.2f}, chosen on {len(chosen_on)} images of the training or validation split{origin}"
             ]
         return metrics
 
