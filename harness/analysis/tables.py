@@ -39,7 +39,7 @@ def _markdown_cell(text: str) -> str:
 def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """A table in GitHub's Markdown."""
     lines = [header, ["---"] * len(header), *body]
-    return "\n".join(f"| {' | '.join(cell if line is lines[1] else _markdown_cell(cell) for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(_markdown_cell, line))} |" for line in lines)
 
 
 _LATEX = {

@@ -73,11 +73,3 @@ def test_the_map_that_located_objects_is_named(result, specs, floors):
     assert [row["map"] for row in csv.DictReader(io.StringIO(formats.csv_text(board)))] == ["", "pooling attention"]
     assert as_json(board)["maps"] == [{"benchmark": "scenes", "method": "simpool", "map": "pooling attention"}]
     assert "maps" not in as_json(build(trials[1:], specs, floors))
-
-
-def test_markdown_shows_names_and_reasons_as_text():
-    from harness.analysis.tables import markdown_table
-
-    assert markdown_table(["reason"], [["<class 'A'> | \\x & <script>"]]).splitlines()[-1] == (
-        "| &lt;class 'A'&gt; \\| \\\\x &amp; &lt;script&gt; |"
-    )
