@@ -47,6 +47,7 @@ def measured(tmp_path):
 
     ``on`` is another benchmark of the registry.
     """
+    from harness import benchmarks
     from harness.catalog import load_catalog
     from harness.catalog.plugins import discover
     from harness.compose import compose
@@ -58,7 +59,8 @@ def measured(tmp_path):
 
     def add(method: str, *top1: float | None, on: str = "scenes-classification") -> list[str]:
         bench = catalog.benchmarks[on]
-        trials = [compose(catalog.methods[method], bench, seed, "data", files) for seed in range(len(top1))]
+        task = benchmarks.task(bench)
+        trials = [compose(catalog.methods[method], task, seed, "data", files) for seed in range(len(top1))]
         store.plan(trials)
         store.put_specs([MetricSpec(bench.id, bench.version, name, "%", True, name, name == "top1") for name in ("top1", "top5")])
         store.put_floors([Floor(bench.id, bench.version, "data", "top1", 16.7)])

@@ -27,13 +27,11 @@ from harness.plugin_tools.probes import PROBES
 def test_hosts_pass_what_the_slot_says(openmmlab, monkeypatch, bench, method):
     from mmengine.registry import MODELS, DefaultScope
 
-    import harness.benchmarks.register  # noqa: F401
-
     catalog, passed = load_catalog(), {}
     entry = catalog.benchmarks[bench]
     entry = entry.model_copy(update={"model": {**entry.model, "weights": None, "frozen": False}})
-    kind = benchmarks.family(entry.family)
-    config = kind.config(entry, catalog.methods[method].fill(kind.slots_of(entry)), 0)
+    task = benchmarks.task(entry)
+    config = task.config(catalog.methods[method].fill(task.slots))
     load_plugins(plugins_in(config), discover())
     build = slots.build
 
