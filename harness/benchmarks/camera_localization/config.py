@@ -8,6 +8,7 @@ from harness.benchmarks import backbones
 from harness.benchmarks.base import DATA, Split
 from harness.benchmarks.camera_localization.options import CameraData, CameraModel, CameraSchedule, FineTune
 from harness.benchmarks.config import IMAGENET_MEAN, IMAGENET_STD, attend, loader, training
+from harness.benchmarks.options import BlockPlace
 from harness.catalog import Filling
 from harness.errors import UsageError
 from harness.slots import SLOTS
@@ -23,13 +24,15 @@ def compose(data: CameraData, model: CameraModel, schedule: CameraSchedule, fill
         raise UsageError(
             "a frozen backbone's features are cached, so images cannot be augmented: set data.augment=false and schedule.finetune=null."
         )
+    # by default both feature maps get a block each, on every backbone
+    placed = model.model_copy(update={"block_at": model.block_at or [BlockPlace(path="backbone")]})
     config = {**training(schedule), "custom_hooks": [{"type": "PosePictures"}]}
     if schedule.optimizer != "SGD":
         config["optim_wrapper"]["optimizer"]["eps"] = schedule.eps
     if schedule.finetune:
         _add_stage(config, schedule.epochs, schedule.finetune)
     return {
-        "model": attend(_model(data, model, fillings), model, fillings, data.input_size),
+        "model": attend(_model(data, model, fillings), placed, fillings, data.input_size),
         "train_dataloader": loader(_dataset(data, "train"), schedule.batch_size, train=True),
         "test_dataloader": loader(_dataset(data, "test"), 2 * schedule.batch_size, train=False),
         "test_evaluator": {

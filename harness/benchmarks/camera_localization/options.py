@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from harness.benchmarks.options import BlockPlace, DataOptions, ModelOptions, Options, ScheduleOptions
+from harness.benchmarks.options import DataOptions, ModelOptions, Options, ScheduleOptions
 
 
 class CameraData(DataOptions):
@@ -64,8 +64,6 @@ class CameraModel(ModelOptions):
     backbone: str | dict[str, Any] = "efficientnet-b0"
     """A name of ``harness.benchmarks.backbones.BACKBONES``, or an OpenMMLab backbone config with two ``out_indices`` and
     ``_channels: [fine, coarse]``."""
-    block_at: list[BlockPlace] = [BlockPlace(path="backbone")]
-    """Where the ``block`` slot lies; by default both feature maps get a block each."""
     dim: int = Field(default=256, ge=8)
     heads: int = Field(default=8, ge=1)
     """8, as the authors' code runs: its configurations say ``nheads: 4`` under a key that is never read."""

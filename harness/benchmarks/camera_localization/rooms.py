@@ -103,7 +103,7 @@ def _rays(size: int) -> np.ndarray:
 
 def _wallpaper(size: np.ndarray, shade: np.ndarray) -> np.ndarray:
     stripes = 0.04 * np.sign(np.sin(np.arange(size[1]) * 2 * np.pi / (0.4 * _TEXELS)))
-    wall = np.full((*size, 3), (0.72, 0.7, 0.64)) + shade + stripes[None, :, None]
+    wall: np.ndarray = np.full((*size, 3), (0.72, 0.7, 0.64)) + shade + stripes[None, :, None]
     wall[-int(0.15 * _TEXELS) :] = (0.35, 0.25, 0.2)  # skirting board: where wall meets floor
     return wall
 
