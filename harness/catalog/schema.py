@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from harness import families
+from harness.errors import did_you_mean
 from harness.families import TIERS
 from harness.slots import SLOTS
 
@@ -145,7 +146,7 @@ class Benchmark(Entry):
     @classmethod
     def _known_family(cls, name: str) -> str:
         if name not in families.names():
-            raise ValueError(f"unknown family '{name}'; known: {', '.join(families.names())}")
+            raise ValueError(str(did_you_mean(name, families.names(), "family")).rstrip("."))
         return name
 
 

@@ -43,7 +43,7 @@ def test_the_unforeseen_leaves_a_log_and_no_traceback(cli, monkeypatch):
     def explode(*args):
         raise RuntimeError("surprise")
 
-    monkeypatch.setattr("harness.catalog.listing.list_suites", explode)
+    monkeypatch.setattr("harness.listing.list_suites", explode)
     result = cli("list", "suites")
     assert result.exit_code == 3 and "Traceback" not in result.output and "RuntimeError: surprise" in result.stderr
     log = Path(result.stderr.split()[-1].rstrip("."))
@@ -76,7 +76,7 @@ def test_an_interruption_is_no_regression(cli, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.catalog.listing.list_suites", interrupt)
+    monkeypatch.setattr("harness.listing.list_suites", interrupt)
     result = cli("list", "suites")
     assert result.exit_code == 130 and "same command" in result.stderr
 
