@@ -1,10 +1,10 @@
-# Set-up, demo and tests; needs CPython 3.11 or 3.12, git and make, nothing else.
+# Set-up, demo, checks and tests; needs CPython 3.11 or 3.12, git and make, nothing else.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo test lock clean
+.PHONY: setup demo lint test lock clean
 
 setup: $(VENV)/.ready
 
@@ -19,6 +19,11 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 
 demo: setup
 	$(BIN)/harness run -s quick
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 test: setup
 	@# a file's tests share what they prepare; at most four processes, since each imports the whole stack

@@ -11,7 +11,8 @@ import streamlit as st
 
 from dashboard import common
 from harness.analysis import diagnostic_tables, source
-from harness.analysis.diagnostics import FLAG, Diagnostic, in_depth, in_order, parts
+from harness.analysis.diagnostics import Diagnostic, in_order
+from harness.analysis.numbers import NOTHING
 
 _BASELINES = {
     "entropy": "entropy_uniform",
@@ -35,7 +36,9 @@ def of_benchmark(name: str) -> None:
     methods = list(dict.fromkeys(row.method for row in whole))
     cell = {(row.method, row.measure): diagnostic_tables.cell(row) for row in whole}
     measures = in_order(row.measure for row in whole)
-    table = pd.DataFrame([{"method": method} | {measure: cell.get((method, measure), "") for measure in measures} for method in methods])
+    table = pd.DataFrame(
+        [{"method": method} | {measure: cell.get((method, measure), NOTHING) for measure in measures} for method in methods]
+    )
     st.dataframe(table, hide_index=True, width="stretch")
     if any(row.renormalised for row in whole):
         st.caption(diagnostic_tables.EXPLAINED)
@@ -96,15 +99,11 @@ def of_trial(diagnostics: Mapping[str, float], first_epoch: Sequence[Mapping[str
     """One trial: a table by layer and head, and the first epoch by layer."""
     if diagnostics:
         st.subheader("Diagnostics of the attention")
-        found: dict[tuple[str | None, int | None], dict[str, float]] = {}
-        for name, value in diagnostics.items():
-            measure, layer, head = parts(name)
-            found.setdefault((layer, head), {})[measure] = value
-        measures = in_order(measure for values in found.values() for measure in values if measure != FLAG)
+        measures, places = diagnostic_tables.by_place(diagnostics)
         table = [
-            {"layer": place[0] or "mean over layers", "head": "" if place[1] is None else str(place[1])}
-            | {measure: common.number(found[place][measure]) if measure in found[place] else "" for measure in measures}
-            for place in in_depth(found)
+            {"layer": layer or diagnostic_tables.OF_ALL, "head": "" if head is None else str(head)}
+            | dict(zip(measures, texts, strict=True))
+            for (layer, head), texts in places.items()
         ]
         st.dataframe(pd.DataFrame(table), hide_index=True, width="stretch")
     if first_epoch:

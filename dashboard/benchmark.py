@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -17,10 +18,10 @@ from harness.errors import HarnessError
 
 
 @st.cache_data(show_spinner="Reading samples…")
-def _samples(name: str, _bench: Benchmark, version: int, count: int) -> list[tuple[str, object, str]]:
+def _samples(name: str, _bench: Benchmark, version: int, count: int) -> list[tuple[str, np.ndarray, str]]:
     root = os.environ.get("HARNESS_DATA")
-    folder = data.ensure(_bench, Path(root) if root else None)
-    found = benchmarks.family(_bench.family).samples(_bench, folder, count)
+    task = benchmarks.task(_bench)
+    found = task.samples(data.ensure(task, Path(root) if root else None), count)
     return [(sample.name, sample.annotated, sample.caption) for sample in found]
 
 
@@ -87,7 +88,7 @@ def main() -> None:
         st.text("No results yet.")
         return
     _bars(rows)
-    st.dataframe(common.table(rows).drop(columns=["benchmark", "value"]), hide_index=True, width="stretch")
+    st.dataframe(common.table(rows).drop(columns="benchmark"), hide_index=True, width="stretch")
     attention.of_benchmark(name)
 
 

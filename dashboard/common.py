@@ -1,10 +1,9 @@
-"""What all pages share: the database, cached reads, number formats."""
+"""What all pages share: the database, cached reads, the table of results."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -13,7 +12,11 @@ from harness import paths
 from harness.analysis import source
 from harness.analysis.diagnostics import Diagnostic
 from harness.analysis.leaderboard import Board, Row
+from harness.analysis.numbers import estimate, number
 from harness.errors import HarnessError
+from harness.outcome import COSTS
+
+T = TypeVar("T")
 
 REFRESH = 10
 """Seconds until a page reads the database again."""
@@ -29,7 +32,7 @@ def _trials(url: str) -> list[Any]:
     return source.trials(url)
 
 
-def _or_stop(read, *arguments: Any) -> Any:
+def _or_stop(read: Callable[..., T], *arguments: Any) -> T:
     """What ``read`` returns; a database that cannot be read ends the page with the reason, as text."""
     try:
         return read(*arguments)
@@ -82,23 +85,6 @@ def empty() -> None:
     st.stop()
 
 
-def number(value: float | None, digits: int = 4) -> str:
-    """A value with about ``digits`` significant digits; a dash where there is none."""
-    if value is None or math.isnan(value):
-        return "–"
-    if value == 0 or 1e-3 <= abs(value) < 1e6:
-        decimals = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
-        return f"{value:.{min(decimals, 4)}f}"
-    return f"{value:.{digits - 1}e}"
-
-
-def interval(row: Row) -> str:
-    """``mean ± half-width``, or the mean alone where there are fewer than two seeds."""
-    if row.ci95 is None:
-        return number(row.mean)
-    return f"{number(row.mean)} ± {number((row.ci95[1] - row.ci95[0]) / 2, 2)}"
-
-
 def table(rows: Sequence[Row]) -> pd.DataFrame:
     """Leaderboard rows as a table for people; the floor of a benchmark is a row of its own."""
     records = []
@@ -112,21 +98,17 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
                 "slot": row.slot,
                 "metric": row.metric,
                 "unit": row.unit,
-                "mean ± 95 %": interval(row),
-                "value": row.mean,
+                "mean ± 95 %": estimate(row.mean, row.ci95, row.unit),
                 "seeds": row.n,
                 "below floor": "below floor" if row.below_floor else "",
-                "params (M)": None if row.params is None else row.params / 1e6,
-                "GFLOPs": None if row.flops is None else row.flops / 1e9,
-                "latency (ms)": row.latency_ms,
-                "memory (MB)": row.peak_memory_mb,
             }
+            | {quantity.title: quantity.shown(getattr(row.cost, name)) for name, quantity in COSTS.items()}
             | ({"map": row.map} if row.map else {})
         )
     for (benchmark, metric), row in floors.items():
         if row.floor is not None:
             records.append(
                 {"benchmark": benchmark, "method": "floor", "slot": "", "metric": metric, "unit": row.unit,
-                 "mean ± 95 %": number(row.floor), "value": row.floor, "below floor": ""}
+                 "mean ± 95 %": number(row.floor, row.unit), "below floor": ""}
             )  # fmt: skip
-    return pd.DataFrame(records).round({"params (M)": 3, "GFLOPs": 4, "latency (ms)": 2, "memory (MB)": 0})
+    return pd.DataFrame(records)

@@ -8,13 +8,7 @@ import streamlit as st
 
 from dashboard import common
 from harness.analysis.leaderboard import Row
-
-COSTS = {
-    "Latency (ms)": "latency_ms",
-    "FLOPs": "flops",
-    "Parameters": "params",
-    "Peak memory (MB)": "peak_memory_mb",
-}
+from harness.outcome import COSTS
 
 
 def _chosen(rows: list[Row]) -> list[Row]:
@@ -34,17 +28,19 @@ def _against_cost(rows: list[Row]) -> None:
     primary = [row for row in rows if row.primary]
     left, right = st.columns(2)
     name = left.selectbox("Benchmark", list(dict.fromkeys(row.benchmark for row in primary)), key="plot-benchmark")
-    label = right.selectbox("Cost", list(COSTS), key="plot-cost")
+    cost = right.selectbox(
+        "Cost", list(COSTS), index=list(COSTS).index("latency_ms"), format_func=lambda name: COSTS[name].title, key="plot-cost"
+    )
     points = [
         {
             "method": row.method,
             "mean": row.mean,
             "low": row.ci95[0] if row.ci95 else row.mean,
             "high": row.ci95[1] if row.ci95 else row.mean,
-            "cost": getattr(row, COSTS[label]),
+            "cost": COSTS[cost].shown(getattr(row.cost, cost)),
         }
         for row in primary
-        if row.benchmark == name and getattr(row, COSTS[label]) is not None
+        if row.benchmark == name and getattr(row.cost, cost) is not None
     ]
     if not points:
         st.text("No costs were measured for this benchmark.")
@@ -53,7 +49,7 @@ def _against_cost(rows: list[Row]) -> None:
     direction = "higher is better" if first.higher_is_better else "lower is better"
     axis = alt.Y("mean:Q", title=f"{first.metric} ({first.unit}, {direction})", scale=alt.Scale(zero=False))
     base = alt.Chart(pd.DataFrame(points)).encode(
-        x=alt.X("cost:Q", title=label, scale=alt.Scale(zero=False)), color=alt.Color("method:N", title="Method")
+        x=alt.X("cost:Q", title=COSTS[cost].title, scale=alt.Scale(zero=False)), color=alt.Color("method:N", title="Method")
     )
     chart = base.mark_errorbar().encode(y=alt.Y("low:Q", title=""), y2="high:Q") + base.mark_point(size=90, filled=True).encode(
         y=axis, tooltip=["method", "mean", "low", "high", "cost"]
@@ -82,7 +78,7 @@ def main() -> None:
         mine = [row for row in rows if row.benchmark == benchmark]
         st.subheader(f"{mine[0].family} · {mine[0].tier}", divider="grey")
         st.text(f"{benchmark} (version {mine[0].version})")
-        shown = common.table(mine).drop(columns=["benchmark", "value"])
+        shown = common.table(mine).drop(columns="benchmark")
         st.dataframe(shown, hide_index=True, width="stretch", key=f"table-{benchmark}")
     if rows:
         st.header("Metric against cost")

@@ -10,9 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from harness import benchmarks
-from harness.benchmarks.base import Options
-from harness.catalog.schema import FAMILIES
+from harness import benchmarks, families
+from harness.benchmarks.options import Options
 
 HEAD = """\
 # Datasets
@@ -93,15 +92,16 @@ def page() -> str:
     """The whole page."""
     parts: list[str] = [HEAD]
     told: set[type[Options]] = set()
-    for name in FAMILIES:
+    for name in families.SHIPPED:
         family = benchmarks.family(name)
-        extra = "block" not in family.slots and "block_at" in family.model_options.model_fields
+        extra = "block" not in family.slots and "block_at" in family.model.model_fields
         block = " With `model.block_at`, `block` too." if extra else ""
         parts.append(f"## {name}\n\nSlots: {', '.join(f'`{slot}`' for slot in family.slots)}.{block} Primary metric: `{family.primary}`.\n")
-        for format_name, options in family.data_options.items():
+        for format_name in family.formats:
+            options = family.format(format_name).options
             parts.append(f"### format: {format_name}\n\n{' '.join((options.__doc__ or '').split())}\n\n{table(options, told)}\n")
-        parts.append(f"### model\n\n{table(family.model_options, told)}\n")
-        parts.append(f"### schedule\n\n{table(family.schedule_options, told)}\n")
+        parts.append(f"### model\n\n{table(family.model, told)}\n")
+        parts.append(f"### schedule\n\n{table(family.schedule, told)}\n")
     return "\n".join(parts)
 
 

@@ -15,6 +15,7 @@ from plugin_docs import cell, documented, markdown, options, wrapped
 from torch import nn
 
 from harness import paths, slots
+from harness.benchmarks.hosts import standing
 from harness.catalog import Catalog, Filling, Method, read_registry
 from harness.catalog.plugins import discover, load, owners
 from harness.openmmlab import setup
@@ -35,13 +36,13 @@ SHOWN = 8
 
 HEAD = """# Methods
 
-Written by `python docs/make_methods.py` from `registry.yaml`, the docstrings in `plugins/` and `results/published.csv`; do not
-edit by hand. The command line's view of the same is `harness list methods`.
+Written by `python docs/make_methods.py` from `registry.yaml`, the docstrings in `plugins/harness_plugins/` and
+`results/published.csv`; do not edit by hand. The command line's view of the same is `harness list methods`.
 
 B images, N = H·W positions, d or C channels, h heads. **works**: implemented here; **wraps**: an OpenMMLab class, named;
-**planned**: see what is missing. A method that *also fits* another slot is put there without change: a block in the pooling slot is
-followed by an average. Parameters are counted by building the method at the size given. Options are set in a registry entry, or with
-`--set method.OPTION=VALUE`.
+**waits**: implemented and tested, but no family of benchmarks offers its slot yet; **planned**: see what is missing. A method that
+*also fits* another slot is put there without change: a block in the pooling slot is followed by an average. Parameters are counted by
+building the method at the size given. Options are set in a registry entry, or with `--set method.OPTION=VALUE`.
 
 **Pictures.** `python docs/make_method_pictures.py` trains every method alike: 15 epochs on 480 scenes of 224 pixels, label by the
 ringed object, from frozen features of an ImageNet MobileNetV2 (14×14 positions, a convolution to 64 channels before the method,
@@ -150,12 +151,12 @@ def part(method: Method, slot: str, filling: Filling, catalog: Catalog) -> Itera
 
 def entry(method: Method, catalog: Catalog, printed: dict[str, list[dict[str, str]]]) -> str:
     """One method."""
-    state = method.state
+    state, missing = standing(method)
     if state == "wraps":
         modules = [build(slot, filling) for slot, filling in method.slots.items()]
         state = f"wraps {', '.join(f'`{name}`' for name in dict.fromkeys(name for m in modules for name in wrapped(m)))}"
-    elif state == "planned":
-        state = f"planned: {method.missing}"
+    elif missing:
+        state = f"{state}: {missing}"
     also = f" · also fits {', '.join(f'`{slot}`' for slot in method.stands_in)}" if method.stands_in else ""
     parts = [f"### {method.id}", f"**{method.title}** · {f'{method.kind} · ' if method.kind else ''}{state}{also}", citation(method)]
     if method.state == "planned" and method.params:
@@ -171,6 +172,13 @@ def entry(method: Method, catalog: Catalog, printed: dict[str, list[dict[str, st
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
+def described(slot: slots.Slot) -> str:
+    """What a slot is, and what a constructor gets there."""
+    passed, offered = (", ".join(f"`{name}`" for name in names) for names in (slot.arguments, slot.offered))
+    given = f" The harness passes {passed} to the constructor" if passed else ""
+    return f"{slot.contract}: {slot.place}.{given}{f', and {offered} where it names them' if offered else ''}{'.' if given else ''}\n"
+
+
 def summary(methods: list[Method]) -> str:
     """Table of contents of a group."""
     lines = ["| method | | venue | state | parameters | complexity |", "|---|---|---|---|---|---|"]
@@ -178,7 +186,7 @@ def summary(methods: list[Method]) -> str:
         lines = ["| method | | venue | missing |", "|---|---|---|---|"]
     for m in methods:
         total = " + ".join(f"{count(build(slot, filling)):,}" for slot, filling in m.slots.items())
-        rest = f"{m.state} | {total} | {cell(m.complexity)}" if m.slots else cell(m.missing or "")
+        rest = f"{standing(m)[0]} | {total} | {cell(m.complexity)}" if m.slots else cell(m.missing or "")
         lines.append(f"| [{m.id}](#{m.id}) | {cell(m.title)} | {m.paper.venue if m.paper else ''} | {rest} |")
     return "\n".join(lines) + "\n"
 
@@ -204,7 +212,7 @@ def page() -> str:
     for slot, methods in groups.items():
         parts.append(f"## {slot or 'planned'}\n")
         if slot:
-            parts.append(f"{slots.SLOTS[slot].contract}: {slots.SLOTS[slot].place}.\n")
+            parts.append(described(slots.SLOTS[slot]))
         parts += [entry(method, catalog, printed) for method in methods]
     others = {name: rows for name, rows in printed.items() if name not in catalog.methods}
     listed = ", ".join(f"`{name}` ({len(rows)})" for name, rows in sorted(others.items()))

@@ -15,8 +15,8 @@ SIDE = 160
 
 def sheet(name: str, count: int = 6) -> np.ndarray:
     """Samples of a benchmark in two rows: as they are, and annotated."""
-    bench = load_catalog().benchmarks[name]
-    samples = benchmarks.family(bench.family).samples(bench, data.ensure(bench, None), count)
+    task = benchmarks.task(load_catalog().benchmarks[name])
+    samples = task.samples(data.ensure(task, None), count)
 
     def row(pictures: list[np.ndarray]) -> np.ndarray:
         return np.concatenate([cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) for picture in pictures], axis=1)

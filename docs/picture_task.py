@@ -114,7 +114,7 @@ class Host(nn.Module):
         if self.loss is None:
             return F.cross_entropy(self(x), labels)
         states: list[AttentionState] = []
-        with slots.observing(lambda module, values: states.append(AttentionState(values["q"], values["k"]))):
+        with slots.observing(lambda module, values: states.append(AttentionState(*(slots.value_of(values[name]) for name in "qk")))):
             loss = F.cross_entropy(self(x), labels)
         return loss + self.loss(states)
 
@@ -125,7 +125,7 @@ def look(host: Host, seen: Scenes) -> dict[str, Tensor]:
     host.eval()
     with torch.no_grad(), slots.observing(lambda module, values: offered.update(values)):
         host(seen.shown)
-        return {name: value() if callable(value) else value for name, value in offered.items()}
+        return {name: slots.value_of(value) for name, value in offered.items()}
 
 
 def learn(method: Method, seen: Scenes) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from torch import nn
 
 from harness.catalog.sources import PACKAGE
-from harness.plugin_tools.probes import PROBES
+from harness.slots import SLOTS
 
 SECTIONS = ("Formula", "Shapes", "Parameters", "Map", "Source")
 """What the docstring of every plugin says of itself; ``Args`` may be inherited."""
@@ -68,7 +68,7 @@ def _type(hint: Any) -> str:
 def options(cls: type, slot: str) -> list[str]:
     """The parameters that are the method's own, as rows of a table."""
     hints, meanings = get_type_hints(cls.__init__), arguments(cls)
-    given = PROBES[slot].context(64)
+    given = SLOTS[slot].given
     rows = []
     for name, parameter in inspect.signature(cls).parameters.items():
         if name not in given:

@@ -1,3 +1,3 @@
 """Benchmark and leaderboard harness for visual attention methods."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -10,8 +10,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from harness import benchmarks, paths
-from harness.catalog import Benchmark
+from harness import paths
+from harness.benchmarks import Task
+from harness.benchmarks.base import refuse
 from harness.errors import DataError, UsageError
 
 GENERATORS = 1
@@ -21,44 +22,39 @@ _HASH_WHOLE = 1 << 30
 """Datasets up to this many bytes are fingerprinted by content, larger ones by names and sizes."""
 
 
-def is_generated(bench: Benchmark) -> bool:
-    """Whether the benchmark's data is generated and not brought by the user."""
-    return bench.data.get("format") in ("synthetic", "digits")
-
-
-def _generated_key(bench: Benchmark) -> str:
-    options = benchmarks.options(bench)[0].model_dump(mode="json")
-    text = json.dumps([GENERATORS, bench.family, options], sort_keys=True)
+def _generated_key(task: Task) -> str:
+    options = task.data.model_dump(mode="json")
+    text = json.dumps([GENERATORS, task.entry.family, options], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def locate(bench: Benchmark, data_root: Path | None) -> Path:
+def locate(task: Task, data_root: Path | None) -> Path:
     """The folder of a benchmark's dataset, existing or (for generated data) not yet.
 
     Raises:
         UsageError: the benchmark needs ``--data-root`` and none was given.
         DataError: the folder does not exist.
     """
-    if is_generated(bench):
-        return paths.cache_dir() / "datasets" / f"{bench.family}-{_generated_key(bench)}"
-    root = benchmarks.options(bench)[0].root
+    if task.is_generated:
+        return paths.cache_dir() / "datasets" / f"{task.entry.family}-{_generated_key(task)}"
+    root = task.data.root
     if not root:
-        raise UsageError(f"benchmark '{bench.id}': data.root is missing. Give it in the registry or with --set data.root=DIR.")
+        raise UsageError(f"benchmark '{task.id}': data.root is missing. Give it in the registry or with --set data.root=DIR.")
     try:
         folder = Path(root).expanduser()
     except RuntimeError:
-        raise UsageError(f"benchmark '{bench.id}': data.root '{root}': there is no such user. Write the path out.") from None
+        raise UsageError(f"benchmark '{task.id}': data.root '{root}': there is no such user. Write the path out.") from None
     if not folder.is_absolute():
         given = data_root or (Path(os.environ["HARNESS_DATA"]) if os.environ.get("HARNESS_DATA") else None)
         if given is None:
-            raise UsageError(f"benchmark '{bench.id}' reads '{root}': say where it lies with --data-root DIR (or HARNESS_DATA).")
+            raise UsageError(f"benchmark '{task.id}' reads '{root}': say where it lies with --data-root DIR (or HARNESS_DATA).")
         folder = given / folder
     if not folder.is_dir():
-        raise DataError(f"benchmark '{bench.id}': no dataset at {folder}. Put it there, or give another --data-root.")
+        raise DataError(f"benchmark '{task.id}': no dataset at {folder}. Put it there, or give another --data-root.")
     return folder
 
 
-def ensure(bench: Benchmark, data_root: Path | None) -> Path:
+def ensure(task: Task, data_root: Path | None) -> Path:
     """The dataset's folder; generated data is written first if it is not there yet.
 
     Safe to call from several processes: the folder appears whole or not at all.
@@ -66,13 +62,13 @@ def ensure(bench: Benchmark, data_root: Path | None) -> Path:
     Raises:
         DataError: it is missing, or cannot be written.
     """
-    folder = locate(bench, data_root)
+    folder = locate(task, data_root)
     if folder.is_dir():
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True) as partial:
-            benchmarks.family(bench.family).generate(bench, Path(partial))
+            task.generate(Path(partial))
             try:
                 os.rename(partial, folder)
             except OSError:
@@ -80,39 +76,36 @@ def ensure(bench: Benchmark, data_root: Path | None) -> Path:
                     raise
     except OSError as error:
         raise DataError(
-            f"the data of '{bench.id}' cannot be written to {folder}: {error.strerror or error}. Mend that, or set HARNESS_CACHE elsewhere."
+            f"the data of '{task.id}' cannot be written to {folder}: {error.strerror or error}. Mend that, or set HARNESS_CACHE elsewhere."
         ) from error
     return folder
 
 
-def ready(bench: Benchmark, data_root: Path | None) -> Path:
+def ready(task: Task, data_root: Path | None) -> Path:
     """The folder of a dataset on which trials can run: generated if need be, or else looked at once per content.
 
     Raises:
         DataError: it is missing, or malformed so that a trial could not run; names the first file and the mend.
     """
-    folder = ensure(bench, data_root)
-    if is_generated(bench):
+    folder = ensure(task, data_root)
+    if task.is_generated:
         return folder
-    identity = json.dumps([bench.family, bench.data, fingerprint(bench, data_root)], sort_keys=True)
+    identity = json.dumps([task.entry.family, task.entry.data, fingerprint(task, data_root)], sort_keys=True)
     seen = paths.cache_dir() / "checked" / hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
     if seen.exists():
         return folder
-    fatal = [problem for problem in benchmarks.family(bench.family).check(bench, folder) if problem.fatal]
-    if fatal:
-        more = f" And {len(fatal) - 1} more:" if len(fatal) > 1 else ""
-        raise DataError(f"benchmark '{bench.id}': {fatal[0].sentences}{more} `harness data check {bench.id}` lists everything.")
+    refuse(task.check(folder), f"benchmark '{task.id}': ", f"`harness data check {task.id}`")
     with contextlib.suppress(OSError):  # what cannot be remembered is looked at again
         seen.parent.mkdir(parents=True, exist_ok=True)
         seen.touch()
     return folder
 
 
-def fingerprint(bench: Benchmark, data_root: Path | None) -> str:
+def fingerprint(task: Task, data_root: Path | None) -> str:
     """Identifies a dataset's content: by generator and options, by file contents, or (beyond 1 GiB) by names and sizes."""
-    if is_generated(bench):
-        return _generated_key(bench)
-    return _folder_fingerprint(locate(bench, data_root).resolve())
+    if task.is_generated:
+        return _generated_key(task)
+    return _folder_fingerprint(locate(task, data_root).resolve())
 
 
 @cache

@@ -103,7 +103,8 @@ def _database(url: str) -> Iterator[Finding]:
 
 
 def _data(data_root: Path | None) -> Iterator[Finding]:
-    from harness import benchmarks, data, weights
+    from harness import benchmarks, data
+    from harness.benchmarks import weights
     from harness.catalog import load_catalog
 
     try:
@@ -113,8 +114,8 @@ def _data(data_root: Path | None) -> Iterator[Finding]:
         return
     for bench in catalog.benchmarks.values():
         try:
-            folder = data.locate(bench, data_root)
-            model = benchmarks.options(bench)[1]
+            task = benchmarks.task(bench)
+            folder, model = data.locate(task, data_root), task.model
             yield Finding("data", bench.id, "ok", str(folder) if folder.is_dir() else "generated when it is first run")
         except HarnessError as error:
             yield Finding("data", bench.id, "note", str(error))
@@ -128,10 +129,11 @@ def _data(data_root: Path | None) -> Iterator[Finding]:
 
 def _openmmlab() -> Iterator[Finding]:
     from harness import openmmlab
+    from harness.benchmarks import register
 
     full = openmmlab.has_compiled_ops()
     try:
-        openmmlab.setup()
+        register.setup()
     except Exception as error:  # whatever a broken installation raises
         yield Finding("openmmlab", "import", "broken", f"{type(error).__name__}: {error}", _INSTALL)
         return

@@ -158,7 +158,7 @@ def use_device(device: str) -> None:
 
 @cache
 def setup() -> None:
-    """Import the OpenMMLab stack and register its modules and ours.
+    """Import the OpenMMLab stack and register its modules; :mod:`harness.benchmarks.register` adds ours.
 
     Takes 10 to 15 s the first time in a process (OpenMMLab's own imports), nothing afterwards.
 
@@ -176,5 +176,4 @@ def setup() -> None:
             importlib.import_module(toolbox)
             for part in ("models", "datasets", "evaluation"):
                 importlib.import_module(f"{toolbox}.{part}")
-        importlib.import_module("harness.benchmarks.register")
     _only_registered_types()

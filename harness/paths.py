@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from functools import cache
 from pathlib import Path
+
+from harness.errors import UsageError
 
 ROOM = 2 << 30
 """Free bytes of a disk that caches leave to results; with less, a run may end with a full disk."""
 
 
 def home() -> Path:
-    """The folder with ``registry.yaml``, ``plugins/``, ``dashboard/`` and ``results/``.
+    """The folder with ``registry.yaml``, ``dashboard/`` and ``results/``.
 
     The repository root in a checkout, ``harness/_bundled`` in an installed wheel.
     """
     bundled = Path(__file__).parent / "_bundled"
     return bundled if bundled.is_dir() else Path(__file__).parent.parent
+
+
+@cache
+def plugins() -> Path:
+    """The package ``harness_plugins``: in ``plugins/`` of a checkout, beside ``harness`` in an installed wheel.
+
+    Raises:
+        UsageError: Python finds none or another one, so that it would run code that is not of this harness.
+    """
+    beside = Path(__file__).parent.parent
+    checkout = beside / "plugins" / "harness_plugins"
+    own = checkout if checkout.is_dir() else beside / "harness_plugins"
+    spec = importlib.util.find_spec("harness_plugins")
+    found = Path(spec.origin).parent if spec and spec.origin else None
+    if found is None or found.resolve() != own.resolve():
+        raise UsageError(
+            f"Python imports {f'harness_plugins from {found}' if found else 'no harness_plugins'}, but this harness's lies in {own}. "
+            "Install the harness anew, in a checkout with `make setup`."
+        )
+    return found
 
 
 def cache_dir() -> Path:

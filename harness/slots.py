@@ -29,31 +29,45 @@ class Slot:
     name: str
     contract: str
     """Shapes in and out."""
-    constructor: str
-    """The arguments the harness passes, besides the method's own parameters."""
+    arguments: tuple[str, ...]
+    """What the harness passes to every plugin's constructor, besides the method's own parameters."""
     baseline: str | None
     """The plugin that stands in the slot when no method fills it."""
     place: str
+    offered: tuple[str, ...] = ()
+    """What it passes besides to a constructor that names it."""
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Arguments that are the harness's, so that no method may set them."""
+        return self.arguments + self.offered
 
 
 SLOTS: dict[str, Slot] = {
     slot.name: slot
     for slot in (
-        Slot("pooling", "(B,C,H,W) -> (B,C)", "channels", "gap", "replaces global average pooling after the last stage"),
-        Slot("block", "(B,C,H,W) -> (B,C,H,W)", "channels", None, "after a named module of any backbone"),
-        Slot("context", "(B,C,H,W) -> (B,C,H,W)", "channels", None, "between the convolutions of a segmentation head"),
+        Slot("pooling", "(B,C,H,W) -> (B,C)", ("channels",), "gap", "replaces global average pooling after the last stage"),
+        Slot("block", "(B,C,H,W) -> (B,C,H,W)", ("channels",), None, "after a named module of any backbone"),
+        Slot(
+            "context",
+            "(B,C,H,W) -> (B,C,H,W)",
+            ("channels",),
+            None,
+            "between the convolutions of a segmentation head",
+            offered=("num_classes", "low_channels"),
+        ),
         Slot(
             "encoder_attention",
             "(B,N,D), Position -> (B,N,D)",
-            "dim, heads, ffn_dim, dropout, depth",
+            ("dim", "heads", "ffn_dim", "dropout", "depth"),
             "encoder-layer",
             "one layer of a transformer encoder",
         ),
-        Slot("position_encoding", "(H, W) -> Position", "dim, heads", "learnable-pe", "a transformer encoder"),
-        Slot("attention_loss", "[AttentionState, ...] -> scalar", "", None, "added to the training loss"),
-        Slot("masking", "(B,N) attention -> (B,N) bool mask", "", "random-block-wise-masking", "self-supervised pre-training"),
-        Slot("relation", "boxes, region features -> region features", "channels", None, "a detection head"),
-        Slot("model", "a whole model", "the benchmark's model options", None, "the benchmark's model"),
+        Slot("position_encoding", "(H, W) -> Position", ("dim", "heads"), "learnable-pe", "a transformer encoder"),
+        Slot("attention_loss", "[AttentionState, ...] -> scalar", (), None, "added to the training loss"),
+        Slot("masking", "(B,N) attention -> (B,N) bool mask", (), "random-block-wise-masking", "self-supervised pre-training"),
+        Slot("relation", "boxes, region features -> region features", ("channels",), None, "a detection head"),
+        Slot("model", "a whole model", ("channels", "scenes"), None, "the benchmark's model"),
     )
 }
 
@@ -137,11 +151,6 @@ def build(plugin: str, params: dict[str, Any], **context: Any) -> nn.Module:
 _observers: list[Callable[[Any, dict[str, Any]], None]] = []
 
 
-def observed() -> bool:
-    """Whether someone is listening; a plugin asks before it computes a map it does not need itself."""
-    return bool(_observers)
-
-
 def observe(module: Any, **values: Any) -> None:
     """Offer what a module attended to; costs one truth test when nobody listens.
 
@@ -154,11 +163,16 @@ def observe(module: Any, **values: Any) -> None:
     * ``map``: (B, M, H, W), M maps over positions that do not depend on a query (a pooling's attention, a
       spatial gate, a unary term).
 
-    A value may be a function without arguments: it is called only by an observer that wants it, so a fused
-    attention computes its map only when asked for.
+    A value may be a function without arguments: it is called only by an observer that wants it (:func:`value_of`), so a
+    fused attention computes its map only when asked for.
     """
     if _observers:
         _report(module, values)
+
+
+def value_of(offered: Any) -> Any:
+    """What an observer got in one of the ``values`` of :func:`observe`, computed now if it was offered as a function."""
+    return offered() if callable(offered) else offered
 
 
 def _report(module: Any, values: dict[str, Any]) -> None:

@@ -19,7 +19,8 @@ from statistics import fmean
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from harness import benchmarks, data, openmmlab
+from harness import data
+from harness.benchmarks import register
 from harness.catalog import load_catalog
 from harness.catalog.plugins import discover, load_plugins
 from harness.compose import Selection, plan
@@ -67,15 +68,15 @@ def measure(benchmark: str, method: str, overrides: tuple[str, ...], seeds: int)
 
     files = discover()
     wanted = plan(Selection(methods=(method,), benchmarks=(benchmark,), seeds=seeds, overrides=overrides), load_catalog(), files)
-    entry = wanted.benchmarks[benchmark]
-    root = data.ensure(entry, None)
+    task = wanted.tasks[benchmark]
+    root = data.ensure(task, None)
     scores: dict[str, list[float]] = defaultdict(list)
     for trial in wanted.trials:
         load_plugins(set(trial.plugins), files)
         with tempfile.TemporaryDirectory() as work:
             for name, value in run_trial(trial, data=root, work_dir=Path(work)).metrics.items():
                 scores[name].append(value)
-    return {name: fmean(values) for name, values in scores.items()}, benchmarks.family(entry.family).floor(entry, root)
+    return {name: fmean(values) for name, values in scores.items()}, task.floor(root)
 
 
 def main() -> None:
@@ -83,7 +84,7 @@ def main() -> None:
     parser.add_argument("benchmark", nargs="*", default=list(CONTROLS), help=f"any of {', '.join(CONTROLS)}")
     parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
-    openmmlab.setup()
+    register.setup()
     register_local_features()
     rows = []
     for benchmark in arguments.benchmark:

@@ -18,7 +18,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from context_needed import measure
 
-from harness import benchmarks, data, openmmlab
+from harness import benchmarks, data
+from harness.benchmarks import register
 from harness.catalog import Filling, load_catalog
 from harness.catalog.plugins import discover, load_plugins
 
@@ -33,18 +34,19 @@ def banner_gradient(plugin: str) -> float:
     import torch.nn.functional as F
     from mmengine.registry import MODELS, init_default_scope
 
-    from harness.benchmarks.segmentation.readers import pairs, read_image, read_label
+    from harness.benchmarks.segmentation.readers.pairs import read_label
+    from harness.images import read_rgb
 
     init_default_scope("mmseg")
     load_plugins({plugin}, discover())
-    entry = load_catalog().benchmarks[BENCHMARK]
-    config = benchmarks.family(entry.family).config(entry, {"context": Filling(plugin=plugin)}, 0)
+    task = benchmarks.task(load_catalog().benchmarks[BENCHMARK])
+    config = task.config({"context": Filling(plugin=plugin)})
     torch.manual_seed(0)
     model = MODELS.build(config["model"]).double().eval()
     largest = 0.0
-    for pair in pairs(benchmarks.options(entry)[0], data.ensure(entry, None), "test")[:8]:
+    for pair in task.listing(data.ensure(task, None)).split("test")[:8]:
         label = torch.from_numpy(read_label(pair.label).copy())
-        image = torch.from_numpy(read_image(pair.image).copy()).permute(2, 0, 1)[None].double().requires_grad_()
+        image = torch.from_numpy(read_rgb(pair.image).copy()).permute(2, 0, 1)[None].double().requires_grad_()
         logits = F.interpolate(model(image, mode="tensor"), size=label.shape, mode="bilinear", align_corners=False)
         (gradient,) = torch.autograd.grad(logits[0, :, (label == 2) | (label == 3)].square().sum(), image)
         largest = max(largest, gradient[0, :, label == 4].abs().max().item())
@@ -56,7 +58,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--methods", nargs="+", default=METHODS)
     arguments = parser.parse_args()
-    openmmlab.setup()
+    register.setup()
     print(f"gradient at the banner: FCN {banner_gradient('identity'):g}, PSANet {banner_gradient('psanet'):.2g}")
     print(f"| method | {' | '.join(SHOWN)} |", f"|---|{'---|' * len(SHOWN)}", sep="\n")
     settings = [(method, method, ()) for method in arguments.methods]

@@ -44,7 +44,7 @@ def _run(benchmark: str, method: str, override: str | None, into: Path) -> Resul
     overrides = ("schedule.epochs=1", *((override,) if override else ()))
     files = discover()
     planned = plan(Selection(methods=(method,), benchmarks=(benchmark,), seeds=2, overrides=overrides), load_catalog(), files)
-    folder = data.ensure(planned.benchmarks[benchmark], None)
+    folder = data.ensure(planned.tasks[benchmark], None)
     url = f"sqlite:///{into}/harness.db"
     run_plan(planned, url, data_dirs={benchmark: folder}, workers=1, device="cpu", results_dir=into, plugin_files=files)
     found = source.results(url)

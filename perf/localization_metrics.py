@@ -16,8 +16,9 @@ import time
 import cv2
 import numpy as np
 
-from harness.benchmarks.object_localization.boxes import iou_of_pixels, normalize, to_grey
-from harness.benchmarks.object_localization.maxboxacc import DELTAS, accuracy_curve, best_iou_per_level
+from harness.benchmarks.object_localization.scores import DELTAS
+from harness.benchmarks.object_localization.scores.boxes import iou_of_pixels, normalize, to_grey
+from harness.benchmarks.object_localization.scores.maxboxacc import accuracy_curve, best_iou_per_level
 
 SIDE = 224
 

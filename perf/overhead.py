@@ -52,12 +52,12 @@ def main() -> None:
     chosen = Selection(methods=(options.method,), benchmarks=(options.benchmark,), overrides=(f"schedule.epochs={options.epochs}",))
     planned = plan(chosen, load_catalog(), files)
     trial = planned.trials[0]
-    folder = data.ensure(planned.benchmarks[options.benchmark], None)
+    folder = data.ensure(planned.tasks[options.benchmark], None)
 
-    from harness import openmmlab
+    from harness.benchmarks import register
     from harness.engine.run import run_plan
 
-    openmmlab.setup()
+    register.setup()
     load_plugins(set(trial.plugins), files)
 
     def bare(into: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 @pytest.fixture(scope="session")
 def openmmlab() -> None:
     """The OpenMMLab stack, imported once for all tests that need it."""
-    from harness.openmmlab import setup
+    from harness.benchmarks.register import setup
 
     setup()
 
@@ -43,19 +43,24 @@ def _own_scope():
 
 @pytest.fixture
 def measured(tmp_path):
-    """Store trials of classification scenes: ``measured("gap", 70.0, 72.0)`` is one per seed; ``None`` is a failure."""
+    """Store trials of classification scenes: ``measured("gap", 70.0, 72.0)`` is one per seed; ``None`` is a failure.
+
+    ``on`` is another benchmark of the registry.
+    """
+    from harness import benchmarks
     from harness.catalog import load_catalog
     from harness.catalog.plugins import discover
     from harness.compose import compose
-    from harness.engine.outcome import Cost, Outcome
+    from harness.outcome import Cost, Outcome
     from harness.store import Floor, MetricSpec, open_store, process
 
     store = open_store(f"sqlite:///{tmp_path}/results/harness.db")
     catalog, files, lease = load_catalog(), discover(), process.new_lease()
-    bench = catalog.benchmarks["scenes-classification"]
 
-    def add(method: str, *top1: float | None) -> list[str]:
-        trials = [compose(catalog.methods[method], bench, seed, "data", files) for seed in range(len(top1))]
+    def add(method: str, *top1: float | None, on: str = "scenes-classification") -> list[str]:
+        bench = catalog.benchmarks[on]
+        task = benchmarks.task(bench)
+        trials = [compose(catalog.methods[method], task, seed, "data", files) for seed in range(len(top1))]
         store.plan(trials)
         store.put_specs([MetricSpec(bench.id, bench.version, name, "%", True, name, name == "top1") for name in ("top1", "top5")])
         store.put_floors([Floor(bench.id, bench.version, "data", "top1", 16.7)])
@@ -65,6 +70,7 @@ def measured(tmp_path):
                 store.fail(trial.digest, lease.token, "nan", "the loss is not a number in epoch 2")
             else:
                 outcome = Outcome({"top1": value, "top5": 90.0}, Cost(params=700_000, flops=6e7, latency_ms=10.0, peak_memory_mb=100.0))
+                outcome.labels = {"map": "class activation"}
                 outcome.diagnostics = {"entropy": value / 100, "entropy/neck": value / 100, "entropy/neck/head1": 0.5}
                 store.finish(trial.digest, lease.token, outcome)
         return [trial.digest for trial in trials]

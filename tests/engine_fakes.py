@@ -11,8 +11,8 @@ import numpy as np
 
 from harness.compose import Trial
 from harness.compose.plan import Plan
-from harness.compose.trial import digest_of
-from harness.engine.outcome import Cost, Outcome
+from harness.digests import digest_of
+from harness.outcome import Cost, Outcome
 
 
 def make_trial(number: int = 0, *, benchmark: str = "fake", cost: float = 1.0, seed: int = 0, **changes: Any) -> Trial:
@@ -57,6 +57,8 @@ def outcome_of(trial: Trial) -> Outcome:
         diagnostics={"entropy": float("nan")},
         durations={"train": 0.1},
         environment={"device": "cpu"},
+        notes=["a note"],
+        labels={"map": "class activation"},
     )
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import data
+from harness import benchmarks, data
 from harness.catalog import load_catalog
 from harness.errors import DataError
 
-GENERATED = [bench for bench in load_catalog().benchmarks.values() if data.is_generated(bench)]
+GENERATED = [bench for bench in load_catalog().benchmarks.values() if benchmarks.task(bench).is_generated]
 
 
 @pytest.mark.parametrize("bench", GENERATED, ids=[bench.id for bench in GENERATED])
@@ -30,5 +30,5 @@ def test_a_disk_that_fills_up_leaves_no_dataset(bench, tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", lambda path, content: full() or write(path, content))
     monkeypatch.setattr("PIL.Image.Image.save", lambda image, file: full() or open_(file, "wb").close())
     with pytest.raises(DataError, match=f"the data of '{bench.id}' cannot be written to .*No space left on device"):
-        data.ensure(bench, None)
+        data.ensure(benchmarks.task(bench), None)
     assert count == 5 and not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import runpy
 
-from harness import paths
+import yaml
+
+from harness import __version__, paths
 
 ROOT = paths.home()
 
@@ -16,9 +18,14 @@ def test_the_page_of_datasets_is_current():
 
 
 def test_links_of_the_documentation_lead_somewhere():
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_version_is_the_same_everywhere():
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == __version__
+    assert re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)[0] == __version__
 
 
 def test_the_readme_shows_a_plugin_that_works(openmmlab, tmp_path):

@@ -213,7 +213,8 @@ FLAGS = [
     case("suite", "run -s quik", "'quik'", "'quick'"),
     case("method", "run -m gaap -b scenes-classification", "'gaap'", "'gap'", "harness list methods"),
     case("benchmark", "run -m gap -b scenes-clasification", "'scenes-classification'"),
-    case("unfit", "run -m attmask-high -b scenes-classification", "fits no slot of 'scenes-classification'", "pooling"),
+    case("unfit", "run -m qk-alignment-loss -b scenes-classification", "fits no slot of 'scenes-classification'", "pooling"),
+    case("waits", "run -m attmask-high -b scenes-classification", "'attmask-high' works", "slot masking"),
     case("seeds-0", f"{RUN} --seeds 0", "--seeds"),
     case("seeds-text", f"{RUN} --seeds two", "--seeds", "two"),
     case("seeds-many", f"{RUN} --seeds 1000000000", "--seeds"),
@@ -234,7 +235,7 @@ FLAGS = [
     case("set-method-deep", f"{RUN} --set method.a.b=3", "method.a.b"),
     case("set-parameter", "run -m gem -b scenes-classification --set method.epps=3", "plugin 'gem'", "unknown parameter 'epps'", "'eps'"),
     case("set-no-parameter", f"{RUN} --set method.p=3", "plugin 'gap'", "takes none", "'p'"),
-    case("set-channels", "run -m gem -b scenes-classification --set method.channels=3", "unknown parameter 'channels'"),
+    case("set-channels", "run -m gem -b scenes-classification --set method.channels=3", "the harness passes 'channels'"),
     case("set-slot", "run -m gem -b scenes-classification --set method.block.p=3", "unknown slot 'block'", "pooling"),
     case("set-slot-itself", f"{RUN} --set method.pooling=3", "'pooling' is a slot", "method.pooling.PARAMETER=3"),
     case("set-infinite", "run -m gem -b scenes-classification --set method.p=.inf", "inf is not a finite number"),
@@ -323,7 +324,7 @@ PLUGINS = [
     case("id-space", "@attention_method('my pool', slot='pooling')\nclass A: ...", "'my pool' is not an id"),
     case("shipped-name", "@attention_method('gap', slot='pooling')\nclass A: ...", "plugin 'gap' is defined in", "Rename"),
     case("no-slot", "@attention_method('mine')\nclass A: ...", "defines no plugin"),
-    case("wrong-slot", "@attention_method('mine', slot='masking')\nclass A: ...", "fits no slot"),
+    case("wrong-slot", "@attention_method('mine', slot='masking')\nclass A: ...", "waits for a benchmark family with the slot masking"),
 ]
 
 

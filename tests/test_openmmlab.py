@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness import benchmarks
-from harness.benchmarks import family
+from harness.benchmarks import task
 from harness.catalog import Benchmark
 from harness.errors import UsageError
 
@@ -71,7 +70,7 @@ def test_a_dataset_class_that_does_not_exist(openmmlab, tmp_path):
         id="b", family="segmentation", data={"format": "mmseg", "root": "r", "type": "NoDataset", "num_classes": 2, "train": {}, "test": {}}
     )
     with pytest.raises(UsageError, match="unknown dataset type"):
-        family("segmentation").check(entry, tmp_path)
+        task(entry).check(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -85,4 +84,4 @@ def test_keypoint_data_that_would_be_executed(data, says):
     splits = {split: {"ann_file": f"{split}.json"} for split in ("train", "test")}
     entry = Benchmark(id="b", family="keypoint", data={"format": "mmpose", "root": "r", "keypoints": 17, **splits, **data})
     with pytest.raises(UsageError, match=says):
-        benchmarks.options(entry)
+        task(entry)

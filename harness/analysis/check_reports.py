@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+from harness.analysis.numbers import change, number
 from harness.analysis.regression import Check, Entry
-from harness.analysis.tables import markdown_table, number
+from harness.analysis.tables import markdown_table
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -16,7 +17,7 @@ def describe(entry: Entry) -> str:
     direction = "higher" if entry.higher_is_better else "lower"
     parts = [f"{number(entry.current, entry.unit)} now, {number(entry.baseline, entry.unit)} in the baseline"]
     if entry.tolerance is not None:
-        parts.append(f"tolerance {entry.tolerance:.4g} {entry.unit}, {direction} is better")
+        parts.append(f"{f'tolerance {number(entry.tolerance)} {entry.unit}'.strip()}, {direction} is better")
     return "; ".join([*parts, *([entry.reason] if entry.reason else [])])
 
 
@@ -54,8 +55,8 @@ def rows(entries: list[Entry]) -> list[list[str]]:
             f"{entry.metric} {entry.unit}".strip(),
             number(entry.baseline, entry.unit),
             number(entry.current, entry.unit),
-            "-" if entry.difference is None else f"{entry.difference:+.3g}",
-            "-" if entry.tolerance is None else f"{'-' if entry.higher_is_better else '+'}{entry.tolerance:.3g}",
+            change(entry.difference),
+            change(-entry.tolerance if entry.tolerance is not None and entry.higher_is_better else entry.tolerance),
             entry.reason,
         ]
         for entry in entries

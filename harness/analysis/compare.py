@@ -39,11 +39,11 @@ def compare(board: Board, a: str, b: str) -> list[Comparison]:
     """Compare two methods by the primary metric of every benchmark that both were run on, seed by seed."""
     rows = []
     for methods in board.blocks().values():
-        pair = [next((row for row in methods.get(name, []) if row.primary), None) for name in (a, b)]
-        if pair[0] is not None and pair[1] is not None and (row := _pair(*pair)) is not None:
+        left, right = (next((row for row in methods.get(name, []) if row.primary), None) for name in (a, b))
+        if left is not None and right is not None and (row := _pair(left, right)) is not None:
             rows.append(row)
-    tested = [index for index, row in enumerate(rows) if row.p is not None]
-    for index, p in zip(tested, holm([rows[index].p for index in tested]), strict=True):
+    tested = {index: row.p for index, row in enumerate(rows) if row.p is not None}
+    for index, p in zip(tested, holm(list(tested.values())), strict=True):
         rows[index] = replace(rows[index], p=p, verdict=_verdict(rows[index], p))
     return rows
 

@@ -1,26 +1,19 @@
-"""Diagnostics as text: tables for 100 columns, CSV, Markdown and LaTeX."""
+"""Diagnostics as text: aligned tables, CSV, Markdown and LaTeX."""
 
 from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.analysis.diagnostics import FLAG, JSON_FIELDS, Diagnostic, as_json, in_depth, in_order, parts
-from harness.analysis.statistics import Summary
+from harness.analysis.numbers import MEASURE, NOTHING, estimate, number
 from harness.analysis.tables import WIDTH, aligned, latex_table, markdown_table
 
 EXPLAINED = "~ weights that are no distribution (gates, dot products): the entropy of their shares of the absolute sum."
 """The mark of :func:`cell`."""
 
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
-
-
-def _mean_and_interval(summary: Summary) -> str:
-    return _number(summary.mean) + ("" if summary.half_width is None else f" ± {_number(summary.half_width)}")
+OF_ALL = "mean over layers"
 
 
 def _blocks(rows: Iterable[Diagnostic]) -> dict[str, tuple[list[str], list[list[str]]]]:
@@ -43,13 +36,15 @@ def _blocks(rows: Iterable[Diagnostic]) -> dict[str, tuple[list[str], list[list[
 
 def cell(row: Diagnostic | None) -> str:
     """``mean ± half-width``, with a mark where the weights are no distribution."""
-    return "-" if row is None else _mean_and_interval(row.summary) + (" ~" if row.renormalised else "")
+    if row is None:
+        return NOTHING
+    return estimate(row.summary.mean, row.summary.ci95, MEASURE) + (" ~" if row.renormalised else "")
 
 
-def _parted(header: Sequence[str], body: Sequence[Sequence[str]], kept: int) -> list[str]:
-    """Lines of a table in at most 100 columns: what does not fit goes below, beside the first ``kept`` columns again.
+def _parted(header: Sequence[str], body: Sequence[Sequence[str]], kept: int, width: int | None) -> list[str]:
+    """Lines of a table in at most ``width`` columns: what does not fit goes below, beside the first ``kept`` columns again.
 
-    A line with nothing to say is left out.
+    A line with nothing to say is left out. ``None``: all columns side by side.
     """
     lines: list[str] = []
     rest = list(range(kept, len(header)))
@@ -58,9 +53,11 @@ def _parted(header: Sequence[str], body: Sequence[Sequence[str]], kept: int) -> 
         while True:
             columns = [*range(kept), *rest[:count]]
             part = aligned(
-                [header[i] for i in columns], [[line[i] for i in columns] for line in body if any(line[i] != "-" for i in rest[:count])]
+                [header[i] for i in columns],
+                [[line[i] for i in columns] for line in body if any(line[i] != NOTHING for i in rest[:count])],
+                fold=width is not None,
             )
-            if count == 1 or max(map(len, part)) <= WIDTH:
+            if width is None or count == 1 or max(map(len, part)) <= width:
                 break
             count -= 1
         lines += ["", *part] if lines else part
@@ -68,9 +65,9 @@ def _parted(header: Sequence[str], body: Sequence[Sequence[str]], kept: int) -> 
     return lines
 
 
-def table(rows: Sequence[Diagnostic]) -> str:
-    """A block per benchmark, methods in the order of the leaderboard."""
-    blocks = ["\n".join([heading, *_parted(header, body, 2)]) for heading, (header, body) in _blocks(rows).items()]
+def table(rows: Sequence[Diagnostic], width: int | None = WIDTH) -> str:
+    """A block per benchmark, methods in the order of the leaderboard; ``width`` as in :func:`harness.analysis.formats.table`."""
+    blocks = ["\n".join([heading, *_parted(header, body, 2, width)]) for heading, (header, body) in _blocks(rows).items()]
     return "\n\n".join(blocks + _notes(rows))
 
 
@@ -102,18 +99,26 @@ def csv_text(rows: Sequence[Diagnostic]) -> str:
     return out.getvalue().rstrip("\n")
 
 
-FORMATS: dict[str, Callable[[Sequence[Diagnostic]], str]] = {"table": table, "csv": csv_text, "md": markdown, "latex": latex}
+FORMATS: dict[str, Callable[[Sequence[Diagnostic]], str]] = {"csv": csv_text, "md": markdown, "latex": latex}
 
 
-def of_one_trial(diagnostics: Mapping[str, float]) -> str:
-    """The diagnostics of one trial: a line per layer and head, a column per measure."""
+def by_place(diagnostics: Mapping[str, float]) -> tuple[list[str], dict[tuple[str | None, int | None], list[str]]]:
+    """The diagnostics of one trial: its measures, and for each (layer, head) their texts in that order."""
     places: dict[tuple[str | None, int | None], dict[str, float]] = {}
     for name, value in diagnostics.items():
         measure, layer, head = parts(name)
         places.setdefault((layer, head), {})[measure] = value
     measures = in_order(measure for found in places.values() for measure in found if measure != FLAG)
-    body = []
-    for layer, head in in_depth(places):
-        label = f"  head {head}" if head is not None else layer or "mean over layers"
-        body.append([label, *(_number(places[layer, head].get(measure, math.nan)) for measure in measures)])
-    return "\n".join(_parted(["layer", *measures], body, 1))
+    return measures, {place: [number(places[place].get(measure), MEASURE) for measure in measures] for place in in_depth(places)}
+
+
+def of_one_trial(diagnostics: Mapping[str, float], width: int | None = WIDTH) -> str:
+    """A table of one trial: a line per layer and head, a column per measure."""
+    measures, places = by_place(diagnostics)
+
+    def label(layer: str | None, head: int | None) -> str:
+        beside = "" if width else layer or ""  # a line that is read alone names its layer
+        return layer or OF_ALL if head is None else f"{beside}  head {head}"
+
+    body = [[label(*place), *texts] for place, texts in places.items()]
+    return "\n".join(_parted(["layer", *measures], body, 1, width))

@@ -1,33 +1,17 @@
-"""The leaderboard as text: a table for 100 columns, CSV, Markdown and LaTeX."""
+"""The leaderboard as text: aligned tables, CSV, Markdown and LaTeX."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from harness.analysis.leaderboard import JSON_FIELDS, Board, Row
-from harness.analysis.tables import WIDTH, aligned, latex_table, markdown_table, number
+from harness.analysis.numbers import NOTHING, estimate, number
+from harness.analysis.tables import WIDTH, aligned, latex_table, markdown_table
+from harness.outcome import COSTS
 
 _LONGEST_NAME = 36
-
-
-def _scaled(value: float | None, factor: float, form: str) -> str:
-    return "-" if value is None else format(value / factor, form)
-
-
-_COSTS: tuple[tuple[str, Callable[[Row], str]], ...] = (
-    ("Mparams", lambda row: _scaled(row.params, 1e6, ".3f" if (row.params or 0) < 1e6 else ".2f")),
-    ("GFLOPs", lambda row: _scaled(row.flops, 1e9, ".3g")),
-    ("ms", lambda row: _scaled(row.latency_ms, 1, ".3g")),
-    ("MB", lambda row: _scaled(row.peak_memory_mb, 1, ".0f")),
-)
-
-
-def _interval(row: Row) -> str:
-    if row.ci95 is None:
-        return number(row.mean, row.unit)
-    return f"{number(row.mean, row.unit)} ± {number((row.ci95[1] - row.ci95[0]) / 2, row.unit)}"
 
 
 def _heading(row: Row) -> str:
@@ -49,14 +33,14 @@ def _floor_line(methods: dict[str, list[Row]], metrics: list[str], columns: int)
     rows = [row for shown in methods.values() for row in shown if row.floor is not None]
     if not rows:
         return None
-    values = [number(row.floor, row.unit) if (row := _cell(rows, metric)) else "-" for metric in metrics]
+    values = [number(row.floor, row.unit) if (row := _cell(rows, metric)) else NOTHING for metric in metrics]
     return ["", "floor", *values, *[""] * (columns - len(values) - 2)]
 
 
-def _lines(methods: dict[str, list[Row]], metrics: list[str], primary: Callable[[Row], str]) -> tuple[list[str], list[list[str]]]:
+def _lines(methods: dict[str, list[Row]], metrics: list[str], longest: int | None = None) -> tuple[list[str], list[list[str]]]:
     """Header and body of one benchmark; the floor stands where it ranks."""
     maps = any(row.map for rows in methods.values() for row in rows)
-    header = ["", "method", *metrics, "n", *(name for name, _ in _COSTS), *(["map"] if maps else [])]
+    header = ["", "method", *metrics, "n", *(quantity.heading for quantity in COSTS.values()), *(["map"] if maps else [])]
     body: list[list[str]] = []
     floor = _floor_line(methods, metrics, len(header))
     for rank, (method, rows) in enumerate(methods.items(), 1):
@@ -67,31 +51,35 @@ def _lines(methods: dict[str, list[Row]], metrics: list[str], primary: Callable[
         cells = []
         for index, metric in enumerate(metrics):
             row = _cell(rows, metric)
-            text = "-" if row is None else primary(row) if index == 0 else number(row.mean, row.unit)
+            text = NOTHING if row is None else estimate(row.mean, row.ci95 if index == 0 else None, row.unit)
             cells.append(f"{text} !" if row is not None and row.below_floor else text)
-        map_of = [first.map or "-"] if maps else []
-        body.append([str(rank), method, *cells, str(first.n), *(show(first) for _, show in _COSTS), *map_of])
+        map_of = [first.map or NOTHING] if maps else []
+        body.append([str(rank), _short(method, longest), *cells, str(first.n), *first.cost.texts(), *map_of])
     if floor:
         body.append(floor)
     return header, body
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+def _short(name: str, longest: int | None) -> str:
+    return name if longest is None or len(name) <= longest else name[: longest - 1] + "…"
 
 
-def table(board: Board) -> str:
-    """One block per benchmark, best method first, in at most 100 columns: further metrics make room first."""
+def table(board: Board, width: int | None = WIDTH) -> str:
+    """One block per benchmark, best method first.
+
+    Args:
+        width: columns that a line may take: further metrics make room, then long names are cut. ``None``: nothing is
+            left out, and a row is a line.
+    """
     blocks = []
     flagged = False
     for methods in board.blocks().values():
         metrics = _shown(methods)
-        while True:
-            header, body = _lines({_short(m): rows for m, rows in methods.items()}, metrics, _interval)
-            lines = aligned(header, body)
-            if len(metrics) < 2 or max(map(len, lines)) <= WIDTH:
-                break
+        longest = None if width is None else _LONGEST_NAME
+        lines = aligned(*_lines(methods, metrics, longest), fold=width is not None)
+        while width and len(metrics) > 1 and max(map(len, lines)) > width:
             metrics.pop()
+            lines = aligned(*_lines(methods, metrics, longest))
         first = next(iter(methods.values()))[0]
         flagged |= any(row.below_floor for rows in methods.values() for row in rows if row.metric in metrics)
         blocks.append("\n".join([_heading(first), *lines]))
@@ -110,7 +98,7 @@ def csv_text(board: Board) -> str:
     for row in board.rows:
         low, high = row.ci95 or (None, None)
         special = {"ci95_low": low, "ci95_high": high, "digests": " ".join(row.digests)}
-        values = [special[name] if name in special else getattr(row, name) for name in fields]
+        values = [(row.plain() | special)[name] for name in fields]
         writer.writerow([values[0], row.version, *values[1:], row.map])
     return out.getvalue().rstrip("\n")
 
@@ -120,7 +108,7 @@ def markdown(board: Board) -> str:
     blocks = []
     for methods in board.blocks().values():
         first = next(iter(methods.values()))[0]
-        header, body = _lines(methods, _shown(methods), _interval)
+        header, body = _lines(methods, _shown(methods))
         blocks.append(f"### {_heading(first)}\n\n{markdown_table(header, body)}")
     blocks += [f"> {note}" for note in board.notes]
     return "\n\n".join(blocks)
@@ -131,6 +119,6 @@ def latex(board: Board) -> str:
     blocks = []
     for methods in board.blocks().values():
         first = next(iter(methods.values()))[0]
-        header, body = _lines(methods, _shown(methods), _interval)
+        header, body = _lines(methods, _shown(methods))
         blocks.append(latex_table(_heading(first), header[1:], [line[1:] for line in body]))
     return "\n\n".join(blocks)

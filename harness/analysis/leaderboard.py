@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from harness import families
 from harness.analysis.statistics import summarize
-from harness.catalog.schema import FAMILIES, TIERS
-from harness.engine.outcome import MAP_NOTE
+from harness.outcome import COSTS, Cost, over_seeds
 
 if TYPE_CHECKING:
     from harness.store import Floor, MetricSpec, Result
@@ -46,10 +45,7 @@ class Row:
     """Seeds."""
     floor: float | None
     below_floor: bool
-    params: int | None
-    flops: float | None
-    latency_ms: float | None
-    peak_memory_mb: float | None
+    cost: Cost
     digests: tuple[str, ...]
     """The trials behind the row, in the order of ``seeds``."""
     seeds: tuple[int, ...]
@@ -57,6 +53,10 @@ class Row:
     """The metric of each trial, in the order of ``seeds``."""
     map: str | None = None
     """Object localization: which map of the model located objects."""
+
+    def plain(self) -> dict[str, Any]:
+        """What :data:`JSON_FIELDS` names."""
+        return {name: getattr(self.cost if name in COSTS else self, name) for name in JSON_FIELDS}
 
 
 JSON_FIELDS = [
@@ -74,10 +74,7 @@ JSON_FIELDS = [
     "n",
     "floor",
     "below_floor",
-    "params",
-    "flops",
-    "latency_ms",
-    "peak_memory_mb",
+    *COSTS,
     "digests",
 ]
 """What ``harness leaderboard --format json`` prints of a row (docs/json.md), no more and no less."""
@@ -108,7 +105,7 @@ def as_json(board: Board, all_versions: bool = False) -> dict[str, Any]:
     def name(row: Row) -> str:
         return f"{row.benchmark}@{row.version}" if all_versions else row.benchmark
 
-    rows = [{field: getattr(row, field) for field in JSON_FIELDS} | {"benchmark": name(row)} for row in board.rows]
+    rows = [row.plain() | {"benchmark": name(row)} for row in board.rows]
     maps = [{"benchmark": name(row), "method": row.method, "map": row.map} for row in board.rows if row.primary and row.map]
     return {"rows": rows} | ({"maps": maps} if maps else {})
 
@@ -136,7 +133,7 @@ def build(
     by_benchmark: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         by_benchmark[result.benchmark].append(result)
-    spec_of = defaultdict(dict)
+    spec_of: dict[tuple[str, int], dict[str, MetricSpec]] = defaultdict(dict)
     for spec in specs:
         spec_of[spec.benchmark, spec.version][spec.metric] = spec
     floor_of = {(f.benchmark, f.version, f.dataset, f.metric): f.value for f in floors}
@@ -150,9 +147,8 @@ def build(
         for version in versions if all_versions else versions[:1]:
             chosen = [result for result in by_benchmark[name] if result.version == version]
             chosen = _one(chosen, lambda r: r.dataset, f"{name} v{version}", "datasets (fingerprints)", notes)
-            chosen = _one(
-                chosen, lambda r: (numerics or {}).get(r.environment), f"{name} v{version}", "versions of the harness's numerics", notes
-            )
+            code = "versions of the harness's numerics"
+            chosen = _one(chosen, lambda r: (numerics or {}).get(r.environment_digest or ""), f"{name} v{version}", code, notes)
             known = spec_of[name, version]
             if not known:
                 notes.append(f"{name} v{version}: no metric is described in this database; run any trial of it to describe them.")
@@ -161,12 +157,13 @@ def build(
 
 
 def _place(result: Result) -> tuple[int, int, str]:
-    family = FAMILIES.index(result.family) if result.family in FAMILIES else len(FAMILIES)
-    tier = TIERS.index(result.tier) if result.tier in TIERS else len(TIERS)
+    known, tiers = families.names(), families.TIERS
+    family = known.index(result.family) if result.family in known else len(known)
+    tier = tiers.index(result.tier) if result.tier in tiers else len(tiers)
     return family, tier, result.benchmark
 
 
-def _one(results: list[Result], key, where: str, what: str, notes: list[str]) -> list[Result]:
+def _one(results: list[Result], key: Callable[[Result], object], where: str, what: str, notes: list[str]) -> list[Result]:
     """The results that share the newest result's ``key``; a note counts the others."""
     newest = key(max(results, key=lambda r: r.finished))
     kept = [result for result in results if key(result) == newest]
@@ -184,7 +181,7 @@ def _variants(results: list[Result], where: str, notes: list[str]) -> dict[str, 
     """
     by_method: dict[str, dict[Any, dict[int, Result]]] = defaultdict(lambda: defaultdict(dict))
     for result in sorted(results, key=lambda r: r.finished):
-        setting = (result.slot, result.config, tuple(sorted(result.plugins.items())))
+        setting = (result.slot, result.config_digest, tuple(sorted(result.plugins.items())))
         by_method[result.method][setting][result.seed] = result
     chosen = {}
     for method, settings in by_method.items():
@@ -234,8 +231,6 @@ def _row(method: str, trials: Sequence[Result], metric: str, spec: MetricSpec, f
     floor = floors.get((first.benchmark, first.version, first.dataset, metric))
     if floor is not None and math.isnan(floor):
         floor = None
-    latencies = [trial.cost.latency_ms for trial in trials if trial.cost.latency_ms is not None]
-    peaks = [trial.cost.peak_memory_mb for trial in trials if trial.cost.peak_memory_mb is not None]
     return Row(
         benchmark=first.benchmark,
         version=first.version,
@@ -258,18 +253,9 @@ def _row(method: str, trials: Sequence[Result], metric: str, spec: MetricSpec, f
         below_floor=floor is not None
         and worse(summary.mean, floor, spec.higher_is_better)
         and not math.isclose(summary.mean, floor, rel_tol=1e-6),
-        params=next((trial.cost.params for trial in trials if trial.cost.params is not None), None),
-        flops=next((trial.cost.flops for trial in trials if trial.cost.flops is not None), None),
-        latency_ms=median(latencies) if latencies else None,
-        peak_memory_mb=max(peaks) if peaks else None,
+        cost=over_seeds(trial.cost for trial in trials),
         digests=tuple(trial.digest for trial in trials),
         seeds=tuple(trial.seed for trial in trials),
         values=values,
-        map=_map(trials),
+        map=" / ".join(dict.fromkeys(trial.labels["map"] for trial in trials if "map" in trial.labels)) or None,
     )
-
-
-def _map(trials: Sequence[Result]) -> str | None:
-    """Which map located objects, by the trials' notes."""
-    found = (note.removeprefix(MAP_NOTE) for trial in trials for note in trial.notes if note.startswith(MAP_NOTE))
-    return " / ".join(dict.fromkeys(found)) or None

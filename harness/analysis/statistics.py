@@ -77,7 +77,7 @@ def paired(a: Sequence[float], b: Sequence[float]) -> Paired:
     if len(a) != len(b) or not len(a):
         raise ValueError(f"pairs needed: {len(a)} values against {len(b)}")
     differences = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
-    summary = summarize(differences)
+    summary = summarize(differences.tolist())
     if summary.ci95 is None or summary.std is None:
         return Paired(summary.mean, None, None, summary.n)
     if summary.std == 0.0:

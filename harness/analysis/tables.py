@@ -1,24 +1,14 @@
-"""Tables of text: aligned columns of at most 100, Markdown and LaTeX."""
+"""Tables of text: aligned columns, Markdown and LaTeX."""
 
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Sequence
 
 WIDTH = 100
+"""Columns of a table in a terminal; elsewhere a row is a line, however long."""
 LEFT = ("method", "map", "layer")
 """Columns of text; all others hold numbers and are aligned to the right."""
-_DECIMALS = {"%": 1, "m": 3, "°": 2, "deg": 2, "px": 2}
-
-
-def number(value: float | None, unit: str = "") -> str:
-    """A metric's value with the decimals its unit deserves; ``-`` for none."""
-    if value is None:
-        return "-"
-    if not math.isfinite(value):
-        return "nan" if math.isnan(value) else "inf"
-    return f"{value:.{_DECIMALS[unit]}f}" if unit in _DECIMALS else f"{value:.4g}"
 
 
 def _folded(name: str, longest: int = 12) -> tuple[str, str]:
@@ -30,10 +20,9 @@ def _folded(name: str, longest: int = 12) -> tuple[str, str]:
     return name[:place], name[place:]
 
 
-def aligned(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table; long headings take two."""
-    heads = [list(line) for line in zip(*(_folded(name) for name in header), strict=True)]
-    heads = [line for line in heads if any(line)]
+def aligned(header: Sequence[str], body: Sequence[Sequence[str]], *, fold: bool = True) -> list[str]:
+    """The lines of a table; long headings take two where ``fold`` allows it."""
+    heads = [line for line in zip(*(_folded(name) for name in header), strict=True) if any(line)] if fold else [header]
     widths = [max(len(line[column]) for line in [*heads, *body]) for column in range(len(header))]
 
     def join(line: Sequence[str]) -> str:
@@ -50,7 +39,7 @@ def _markdown_cell(text: str) -> str:
 def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     """A table in GitHub's Markdown."""
     lines = [header, ["---"] * len(header), *body]
-    return "\n".join(f"| {' | '.join(cell if line is lines[1] else _markdown_cell(cell) for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(_markdown_cell, line))} |" for line in lines)
 
 
 _LATEX = {

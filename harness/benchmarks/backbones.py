@@ -1,78 +1,117 @@
-"""Backbones by name. Every one is an OpenMMLab class; the same names serve all families."""
+"""Backbones by name: one table for all families. Every one is an OpenMMLab class."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
-from harness.benchmarks.base import BlockPlace, ModelOptions
-from harness.errors import did_you_mean
+from harness.benchmarks.options import BlockPlace, ModelOptions
+from harness.errors import UsageError, did_you_mean
 
 
-def _narrow(stages: int = 3, width: int = 32, **kwargs) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Backbone:
+    """A backbone and the feature maps it can give."""
+
+    config: dict[str, Any]
+    """Of the OpenMMLab class, without ``out_indices``."""
+    levels: dict[int, tuple[int, int]]
+    """Index of an output -> its width and stride."""
+    last: int
+    """The level that a task with one map reads."""
+    pair: tuple[int, int]
+    """The fine and the coarse level that a task with two maps reads."""
+    block_at: str
+    """The module behind which blocks go."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """A backbone's config and the widths of the maps it returns, shallow to deep."""
+
+    config: dict[str, Any]
+    channels: list[int]
+    stride: int | None
+    """Of the deepest map; ``None`` where a config given by hand does not say."""
+
+
+def _residual(depth: int, width: int, strides: tuple[int, ...] = (1, 2, 2, 2), **config: Any) -> Backbone:
+    totals = accumulate(strides[1:], mul, initial=4 * strides[0])
+    levels = {stage: (width << stage, total) for stage, total in enumerate(totals)}
+    return Backbone({"type": "mmpretrain.ResNet", "depth": depth, **config}, levels, len(levels) - 1, (1, 2), "backbone.layer3")
+
+
+def _narrow(width: int, strides: tuple[int, ...] = (1, 2, 2)) -> Backbone:
     # a residual network small enough that a trial takes seconds on one core
-    return {
-        "type": "mmpretrain.ResNet",
-        "depth": 18,
-        "in_channels": 3,
-        "stem_channels": width,
-        "base_channels": width,
-        "num_stages": stages,
-        "strides": (1, 2, 2, 2)[:stages],
-        "dilations": (1, 1, 1, 1)[:stages],
-        "out_indices": (stages - 1,),
-        **kwargs,
-    }
+    narrow = _residual(18, width, strides, in_channels=3, stem_channels=width, base_channels=width)
+    narrow.config.update(num_stages=len(strides), strides=strides, dilations=(1,) * len(strides))
+    return narrow
 
 
-BACKBONES: dict[str, dict[str, Any]] = {
-    # name: config, width of the last output, its stride, and where blocks go
-    "resnet-narrow": {"config": _narrow(), "channels": 128, "stride": 16, "block_at": ["backbone.layer3"]},
-    "resnet-narrow-s8": {
-        # twice the positions, where a task asks where something is
-        "config": _narrow(width=24, strides=(1, 2, 1)), "channels": 96, "stride": 8, "block_at": ["backbone.layer3"],
-    },
-    "resnet18": {
-        "config": {"type": "mmpretrain.ResNet", "depth": 18, "out_indices": (3,)},
-        "channels": 512, "stride": 32, "block_at": ["backbone.layer3"],
-    },
-    "resnet50": {
-        "config": {"type": "mmpretrain.ResNet", "depth": 50, "out_indices": (3,)},
-        "channels": 2048, "stride": 32, "block_at": ["backbone.layer3"],
-    },
-    "mobilenet-v2": {
-        "config": {"type": "mmpretrain.MobileNetV2", "out_indices": (7,)},
-        "channels": 1280, "stride": 32, "block_at": ["backbone.conv2"],
-    },
-    "mobilenet-v2-s16": {
-        # up to the last stage of stride 16, where localization keeps more positions
-        "config": {"type": "mmpretrain.MobileNetV2", "out_indices": (4,)},
-        "channels": 96, "stride": 16, "block_at": ["backbone.layer5"],
-    },
-}  # fmt: skip
+_MOBILENET_V2 = {0: (16, 2), 1: (24, 4), 2: (32, 8), 3: (64, 16), 4: (96, 16), 5: (160, 32), 6: (320, 32), 7: (1280, 32)}
+_EFFICIENTNET_B0 = {0: (32, 2), 1: (16, 2), 2: (24, 4), 3: (40, 8), 4: (112, 16), 5: (320, 32), 6: (1280, 32)}
+
+BACKBONES: dict[str, Backbone] = {
+    "resnet-thin": _narrow(16),
+    "resnet-narrow": _narrow(32),
+    "resnet-narrow-s8": _narrow(24, (1, 2, 1)),  # twice the positions, where a task asks where something is
+    "resnet18": _residual(18, 64),
+    "resnet50": _residual(50, 256),
+    "mobilenet-v2": Backbone({"type": "mmpretrain.MobileNetV2"}, _MOBILENET_V2, 7, (4, 7), "backbone.conv2"),
+    # up to the last stage of stride 16, where localization keeps more positions
+    "mobilenet-v2-s16": Backbone({"type": "mmpretrain.MobileNetV2"}, _MOBILENET_V2, 4, (2, 4), "backbone.layer5"),
+    "efficientnet-b0": Backbone({"type": "mmpretrain.EfficientNet", "arch": "b0"}, _EFFICIENTNET_B0, 6, (3, 4), "backbone.layers.4"),
+}
 
 
-def describe(model: ModelOptions) -> dict[str, Any]:
-    """Config, width, stride and block places of ``model.backbone``.
+def features(model: ModelOptions, levels: Sequence[int] | None = None, *, pair: bool = False) -> Features:
+    """The backbone of ``model``.
 
-    For a backbone given as a config, ``channels`` and ``stride`` must stand in it as ``_channels`` and
-    ``_stride``.
+    Args:
+        levels: which outputs; those of the config, or the named backbone's last one, by default.
+        pair: the named backbone's fine and coarse level instead.
 
     Raises:
-        UsageError: unknown name.
+        UsageError: an unknown name, a level the backbone does not have, or a config without the widths of its outputs.
     """
-    if isinstance(model.backbone, str):
-        if model.backbone not in BACKBONES:
-            raise did_you_mean(model.backbone, BACKBONES, "backbone")
-        return BACKBONES[model.backbone]
-    config = dict(model.backbone)
-    return {
-        "channels": config.pop("_channels", None),
-        "stride": config.pop("_stride", None),
-        "block_at": [],
-        "config": config,
-    }
+    if not isinstance(model.backbone, str):
+        return _by_hand(model.backbone)
+    found = _named(model.backbone)
+    wanted = found.pair if pair else sorted(set(levels or ()))
+    unknown = [level for level in wanted if level not in found.levels]
+    if unknown:
+        raise UsageError(f"model.levels: '{model.backbone}' has no level {unknown[0]}. Its levels: {', '.join(map(str, found.levels))}.")
+    wanted = tuple(wanted) or (found.last,)
+    config = {**found.config, "out_indices": wanted}
+    if config["type"] == "mmpretrain.ResNet" and wanted[-1] < found.last:
+        # later stages would be computed and never used
+        stages = wanted[-1] + 1
+        config["num_stages"] = stages
+        config["strides"] = tuple(config.get("strides", (1, 2, 2, 2)))[:stages]
+        config["dilations"] = tuple(config.get("dilations", (1, 1, 1, 1)))[:stages]
+    return Features(config, [found.levels[level][0] for level in wanted], found.levels[wanted[-1]][1])
+
+
+def _named(name: str) -> Backbone:
+    if name not in BACKBONES:
+        raise did_you_mean(name, BACKBONES, "backbone")
+    return BACKBONES[name]
+
+
+def _by_hand(given: dict[str, Any]) -> Features:
+    config = dict(given)
+    channels, stride = config.pop("_channels", None), config.pop("_stride", None)
+    widths = [channels] if isinstance(channels, int) else list(channels or ())
+    if not widths or not all(isinstance(width, int) for width in widths):
+        raise UsageError("model.backbone: give the width of its outputs as _channels, a number or a list, shallow to deep.")
+    return Features(config, widths, stride)
 
 
 def block_places(model: ModelOptions) -> list[BlockPlace]:
-    """Where the ``block`` slot of a model lies."""
-    return model.block_at or [BlockPlace(path=path) for path in describe(model)["block_at"]]
+    """Where the ``block`` slot of a model lies; behind the whole backbone where its config was given by hand."""
+    if model.block_at:
+        return model.block_at
+    return [BlockPlace(path=_named(model.backbone).block_at)] if isinstance(model.backbone, str) else [BlockPlace(path="backbone")]

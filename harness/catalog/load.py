@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from harness import paths
-from harness.catalog.schema import FAMILIES, Benchmark, Catalog, Method, Suite
+from harness import families, paths
+from harness.catalog.schema import Benchmark, Catalog, Method, Suite
 from harness.errors import UsageError, did_you_mean
 
 _SECTIONS: dict[str, type[BaseModel]] = {"methods": Method, "benchmarks": Benchmark, "suites": Suite}
@@ -183,8 +183,9 @@ def _check_suites(catalog: Catalog) -> None:
         lists = [suite.methods] if isinstance(suite.methods, list) else suite.methods.values()
         if isinstance(suite.methods, dict):
             for name in suite.methods:
-                if name not in (*FAMILIES, *catalog.benchmarks):
-                    raise UsageError(f"suite '{suite.id}': {did_you_mean(name, (*FAMILIES, *catalog.benchmarks), 'family or benchmark')}")
+                known = (*families.names(), *catalog.benchmarks)
+                if name not in known:
+                    raise UsageError(f"suite '{suite.id}': {did_you_mean(name, known, 'family or benchmark')}")
         for name in (m for methods in lists for m in methods):
             if name not in catalog.methods:
                 raise UsageError(f"suite '{suite.id}': {did_you_mean(name, catalog.methods, 'method')}")

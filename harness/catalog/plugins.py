@@ -1,6 +1,6 @@
 """Find plugin files, read their names without running them, and import those that are wanted.
 
-A plugin file comes from the shipped ``plugins/`` folder, from ``plugins/`` in the current folder, from the
+A plugin file comes from the shipped package ``harness_plugins``, from ``plugins/`` in the current folder, from the
 entry-point group ``harness.plugins`` (a module per entry point), or from ``--plugin FILE``. Names are read
 from the syntax tree, so listing imports no torch; a file that fails to import never breaks the others.
 """
@@ -13,7 +13,6 @@ import importlib
 import importlib.util
 import os
 import sys
-import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, distributions, entry_points
@@ -97,15 +96,16 @@ def discover(extra: tuple[Path, ...] = (), *, with_shipped: bool = True) -> list
     Raises:
         UsageError: a file of ``extra`` does not exist, or two files define the same plugin.
     """
-    shipped = paths.home() / "plugins"
+    shipped = paths.plugins()
     files = []
     for path in sorted(shipped.rglob("*.py")) if with_shipped else ():
         if path.name != "__init__.py":
             dotted = ".".join(path.relative_to(shipped).with_suffix("").parts)
             files.append(_scan(path, "shipped", f"{PACKAGE}.{dotted}"))
-    local = Path("plugins")
-    if local.is_dir() and local.resolve() != shipped.resolve():
-        files += [_scan(p, "folder", _external_name(p)) for p in sorted(local.rglob("*.py")) if _is_plugin(p.relative_to(local))]
+    for path in sorted(Path("plugins").rglob("*.py")):
+        # in a checkout the shipped package lies there too
+        if _is_plugin(path.relative_to("plugins")) and not Path(os.path.realpath(path)).is_relative_to(shipped.resolve()):
+            files.append(_scan(path, "folder", _external_name(path)))
     files += [_entry_point(point) for point in _points()]
     for path in extra:
         if not path.is_file():
@@ -132,13 +132,6 @@ def owners(files: list[PluginFile]) -> dict[str, PluginFile]:
     return {name: file for file in files for name in file.names}
 
 
-def _package() -> None:
-    if PACKAGE not in sys.modules:
-        package = types.ModuleType(PACKAGE)
-        package.__path__ = [str(paths.home() / "plugins")]
-        sys.modules[PACKAGE] = package
-
-
 def load(file: PluginFile) -> None:
     """Import one plugin file (once); its classes register themselves.
 
@@ -149,7 +142,6 @@ def load(file: PluginFile) -> None:
         raise UsageError(f"plugin file {file.path} cannot be imported: {file.error}")
     if file.module in sys.modules:
         return
-    _package()
     try:
         if file.origin in ("folder", "--plugin"):
             spec = importlib.util.spec_from_file_location(file.module, file.path)

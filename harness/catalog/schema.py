@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from harness.benchmarks import FAMILIES
+from harness import families
+from harness.errors import did_you_mean
+from harness.families import TIERS
 from harness.slots import SLOTS
-
-TIERS = ("synthetic", "small", "paper")
 
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _LONGEST_ID = 64
@@ -124,7 +124,7 @@ class Benchmark(Entry):
 
     id: Id
     title: str = ""
-    family: Literal[FAMILIES]
+    family: str
     tier: Literal[TIERS] = "small"
     version: int = Field(default=1, ge=1)
     """Raised on any change of data, preprocessing or metric: results of different versions are never mixed."""
@@ -141,6 +141,13 @@ class Benchmark(Entry):
     time_limit: float | None = Field(default=None, gt=0)
     """Seconds after which a trial is stopped; none by default."""
     notes: str = ""
+
+    @field_validator("family")
+    @classmethod
+    def _known_family(cls, name: str) -> str:
+        if name not in families.names():
+            raise ValueError(str(did_you_mean(name, families.names(), "family")).rstrip("."))
+        return name
 
 
 class Suite(Entry):

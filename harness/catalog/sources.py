@@ -23,7 +23,7 @@ from harness.catalog.code import UNPARSABLE, code
 from harness.openmmlab import TOOLBOXES
 
 PACKAGE = "harness_plugins"
-"""Shipped plugin files are imported as ``harness_plugins.<folder>.<file>`` and may import each other so."""
+"""Shipped plugin files are its modules ``harness_plugins.<folder>.<file>``; each package there is a docstring and no code."""
 
 _TOOLBOXES = ("mmcv", *TOOLBOXES)
 
@@ -96,12 +96,9 @@ def module_files(name: str) -> list[Path]:
     top, *rest = name.split(".")
     if not all(part.isidentifier() for part in (top, *rest)):
         return []
-    if top == PACKAGE:
-        origin, folders = None, [str(paths.home() / "plugins")]
-    elif spec := _spec(top):
-        origin, folders = spec.origin, [*(spec.submodule_search_locations or ())]
-    else:
+    if (spec := _spec(top)) is None:
         return []
+    origin, folders = spec.origin, [*(spec.submodule_search_locations or ())]
     found = _existing(Path(origin)) if origin and origin.endswith(".py") else []  # not in a zip
     for part in rest:
         below = [Path(folder, part) for folder in folders]
@@ -127,7 +124,7 @@ def sources(path: Path, module: str) -> list[Path]:
         module: the name it is imported under.
     """
     own = module.split(".")[0]
-    todo, seen = [path, *module_files(module)], set()
+    todo, seen = [path, *_code_files(module)], set()
     while todo:
         current = todo.pop().absolute()
         if current not in seen:
@@ -136,12 +133,18 @@ def sources(path: Path, module: str) -> list[Path]:
     return sorted(seen)
 
 
+def _code_files(name: str) -> list[Path]:
+    """:func:`module_files` without the packages of shipped plugins, which hold no code."""
+    found = module_files(name)
+    return [file for file in found if file.name != "__init__.py"] if name.split(".")[0] == PACKAGE else found
+
+
 def _imported(path: Path, own: str) -> Iterator[Path]:
-    shipped = path.is_relative_to(paths.home() / "plugins")
+    shipped = path.is_relative_to(paths.plugins())
     for level, name in _imports(path):
         top = name.split(".")[0]
         if top == PACKAGE and not level:
-            yield from module_files(name)[-1:]
+            yield from _code_files(name)
         elif shipped:
             continue
         elif level:
@@ -204,7 +207,9 @@ def file_digest(path: Path, module: str, *, whole: bool = False) -> str:
 
 
 def _dotted(file: Path) -> str:
-    """A module's name as its folders tell it."""
+    """A module's name as its folders tell it; a shipped one's is its last part, as in every digest so far."""
+    if file.is_relative_to(paths.plugins()):
+        return file.stem
     parts, folder = [file.stem], file.parent
     while (folder / "__init__.py").is_file():
         parts, folder = [folder.name, *parts], folder.parent

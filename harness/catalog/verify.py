@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +21,7 @@ from pathlib import Path
 from harness import __version__, paths
 from harness.catalog.plugins import PluginFile
 from harness.catalog.sources import absent, file_digest, needs_openmmlab
+from harness.files import write_whole
 from harness.slots import SLOTS
 
 TIMEOUT = 180.0
@@ -68,10 +68,7 @@ def _read() -> dict[str, str | None]:
 def _write(verdicts: dict[str, str | None]) -> None:
     try:
         _store().parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=_store().parent, prefix=".verdicts-")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(verdicts, stream)
-        os.replace(partial, _store())
+        write_whole(_store(), json.dumps(verdicts))
     except OSError:
         pass  # a cache that cannot be written costs time only
 

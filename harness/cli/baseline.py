@@ -34,6 +34,7 @@ def save(file: Path, benchmarks: tuple[str, ...], family: str | None, relative: 
     from harness import __version__
     from harness.analysis import baseline, source
     from harness.errors import HarnessError, UsageError
+    from harness.files import write_whole
 
     chosen = dict(_tolerance(text) for text in tolerances)
     options.know(benchmarks, source.recorded_benchmarks(db))
@@ -48,7 +49,7 @@ def save(file: Path, benchmarks: tuple[str, ...], family: str | None, relative: 
         raise UsageError(f"--tolerance {min(unknown)}: no such metric here. Known: {', '.join(sorted({e.metric for e in entries}))}.")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(baseline.dump(entries, __version__), encoding="utf-8")
+        write_whole(file, baseline.dump(entries, __version__), durable=True)
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}.") from None
     click.echo(f"{len(entries)} entries saved. `harness check --baseline {file}` compares with them.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
-from harness.cli.output import print_json, print_rows
+from harness.cli.output import failure, print_json, print_rows
 
 if TYPE_CHECKING:
     from harness.analysis.regression import Check
@@ -56,7 +56,7 @@ def _show(outcome: Check) -> None:
             fold=["benchmark", "method", "metric"],
         )
     for trial in outcome.failed:
-        click.echo(f"failed: {trial.method} on {trial.benchmark}, seed {trial.seed}: {trial.kind}: {trial.reason} (log: {trial.log})")
+        click.echo(f"failed: {failure(trial, terminal=False)}")
     click.echo(outcome.summary())
 
 

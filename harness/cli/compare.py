@@ -33,7 +33,7 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
     """
     from harness.analysis import diagnostics, source
     from harness.analysis.compare import compare
-    from harness.analysis.tables import number
+    from harness.analysis.numbers import change, interval, number, probability
     from harness.catalog import load_catalog
     from harness.errors import did_you_mean
 
@@ -55,9 +55,9 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
                 f"{row.metric} {row.unit}".strip(),
                 number(row.a, row.unit),
                 number(row.b, row.unit),
-                f"{row.difference:+.3g}",
-                "-" if row.ci95 is None else f"{row.ci95[0]:+.3g} to {row.ci95[1]:+.3g}",
-                "-" if row.p is None else f"{row.p:.3f}",
+                change(row.difference),
+                interval(row.ci95),
+                probability(row.p),
                 row.n,
                 {"a": "a is better", "b": "b is better"}.get(row.verdict, row.verdict),
             ]
@@ -78,6 +78,8 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
 
 
 def _show_diagnostics(rows: list[Difference]) -> None:
+    from harness.analysis.numbers import MEASURE, change, interval, number
+
     if not rows:
         return
     click.echo()
@@ -85,10 +87,10 @@ def _show_diagnostics(rows: list[Difference]) -> None:
         [
             f"{row.benchmark} v{row.version}",
             row.measure,
-            f"{row.a:.4g}",
-            f"{row.b:.4g}",
-            f"{row.difference:+.3g}",
-            "-" if row.ci95 is None else f"{row.ci95[0]:+.3g} to {row.ci95[1]:+.3g}",
+            number(row.a, MEASURE),
+            number(row.b, MEASURE),
+            change(row.difference),
+            interval(row.ci95),
             row.n,
         ]
         for row in rows

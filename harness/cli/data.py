@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import Group, options
-from harness.cli.output import print_json, print_rows
+from harness.cli.output import one_line, print_json, print_rows
 
 if TYPE_CHECKING:
-    from harness.catalog import Benchmark
+    from harness.benchmarks import Task
 
 
 @click.group("data", cls=Group)
@@ -19,14 +19,15 @@ def command() -> None:
     """Find, check and generate datasets."""
 
 
-def _benchmark(name: str) -> Benchmark:
+def _task(name: str) -> Task:
+    from harness import benchmarks
     from harness.catalog import load_catalog
     from harness.errors import did_you_mean
 
     catalog = load_catalog()
     if name not in catalog.benchmarks:
         raise did_you_mean(name, catalog.benchmarks, "benchmark", "harness list benchmarks")
-    return catalog.benchmarks[name]
+    return benchmarks.task(catalog.benchmarks[name])
 
 
 @command.command("list")
@@ -53,9 +54,9 @@ def list_(family: str | None, data_root: Path | None, as_json: bool) -> None:
             "problem": None,
         }
         try:
-            benchmarks.options(bench)
+            task = benchmarks.task(bench)
             row["state"] = "missing"
-            folder = data.locate(bench, root)
+            folder = data.locate(task, root)
             row |= {"folder": str(folder), "state": "ready" if folder.is_dir() else "generated on first use"}
         except HarnessError as error:
             row["problem"] = str(error)
@@ -80,21 +81,21 @@ def check(ctx: click.Context, benchmark: str, data_root: Path | None, as_json: b
     \b
     harness data check camvid --data-root ~/datasets
     """
-    from harness import benchmarks, data
+    from harness import data
 
-    bench = _benchmark(benchmark)
-    folder = data.ensure(bench, options.known_data_root(data_root))
-    problems = benchmarks.family(bench.family).check(bench, folder)
+    task = _task(benchmark)
+    folder = data.ensure(task, options.known_data_root(data_root))
+    problems = task.check(folder)
     fatal = [problem for problem in problems if problem.fatal]
     if as_json:
-        print_json({"benchmark": bench.id, "folder": str(folder), "ok": not fatal, "rows": [vars(problem) for problem in problems]})
+        print_json({"benchmark": task.id, "folder": str(folder), "ok": not fatal, "rows": [vars(problem) for problem in problems]})
     else:
         for problem in problems:
-            click.echo(f"{'error' if problem.fatal else 'warning'}: {problem.sentences}")
+            click.echo(one_line(f"{'error' if problem.fatal else 'warning'}: {problem.sentences}"))
         click.echo(
-            f"{bench.id}: {folder}: {len(fatal)} errors, {len(problems) - len(fatal)} warnings."
+            f"{task.id}: {folder}: {len(fatal)} errors, {len(problems) - len(fatal)} warnings."
             if problems
-            else f"{bench.id}: {folder} is fine."
+            else f"{task.id}: {folder} is fine."
         )
     ctx.exit(2 if fatal else 0)
 
@@ -109,5 +110,5 @@ def prepare(benchmark: str, data_root: Path | None) -> None:
     """
     from harness import data
 
-    bench = _benchmark(benchmark)
-    click.echo(f"{bench.id}: {data.ensure(bench, options.known_data_root(data_root))}")
+    task = _task(benchmark)
+    click.echo(f"{task.id}: {data.ensure(task, options.known_data_root(data_root))}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
-from harness.cli.output import print_json
+from harness.cli.output import print_json, table_width
 
 if TYPE_CHECKING:
     from harness.analysis.diagnostics import Diagnostic
@@ -70,8 +70,10 @@ def show(board: Board, form: str = "table", all_versions: bool = False, empty: s
         click.echo(formats.csv_text(board))
     elif not board.rows:
         click.echo(empty, err=True)
+    elif form == "table":
+        click.echo(formats.table(board, table_width()))
     else:
-        click.echo({"table": formats.table, "md": formats.markdown, "latex": formats.latex}[form](board))
+        click.echo({"md": formats.markdown, "latex": formats.latex}[form](board))
 
 
 def _notes(board: Board) -> None:
@@ -85,7 +87,9 @@ def _show_diagnostics(board: Board, rows: list[Diagnostic], form: str, all_versi
     _notes(board)
     if form == "json":
         print_json(diagnostics.as_json(rows, all_versions))
-    elif rows or form == "csv":
-        click.echo(diagnostic_tables.FORMATS[form](rows))
-    else:
+    elif not rows and form != "csv":
         click.echo("no diagnostics: none of these methods offers queries, keys or a map." if board.rows else empty, err=True)
+    elif form == "table":
+        click.echo(diagnostic_tables.table(rows, table_width()))
+    else:
+        click.echo(diagnostic_tables.FORMATS[form](rows))

@@ -29,11 +29,11 @@ def command() -> None:
 def methods(family: str | None, as_json: bool) -> None:
     """What can be evaluated, and which slots it fills.
 
-    Each works, wraps OpenMMLab or is planned; of a planned one it says what is missing.
+    Each works, wraps OpenMMLab, waits for a family of benchmarks or is planned; of the last two it says what is missing.
     """
 
     def find() -> Rows:
-        from harness.catalog.listing import list_methods
+        from harness.listing import list_methods
 
         return list_methods(family)
 
@@ -64,7 +64,7 @@ def benchmarks(family: str | None, as_json: bool) -> None:
     """
 
     def find() -> Rows:
-        from harness.catalog.listing import list_benchmarks
+        from harness.listing import list_benchmarks
 
         return list_benchmarks(family, validated=as_json)
 
@@ -83,7 +83,7 @@ def suites(family: str | None, as_json: bool) -> None:
     """Methods, benchmarks and seeds for `harness run -s`."""
 
     def find() -> Rows:
-        from harness.catalog.listing import list_suites
+        from harness.listing import list_suites
 
         return list_suites(family)
 
@@ -106,7 +106,7 @@ def plugins(family: str | None, plugins: tuple[Path, ...], as_json: bool) -> Non
     """
 
     def find() -> Rows:
-        from harness.catalog.listing import list_plugins
+        from harness.listing import list_plugins
 
         return list_plugins(
             family,
@@ -123,7 +123,7 @@ def plugins(family: str | None, plugins: tuple[Path, ...], as_json: bool) -> Non
 
 
 def _near(file: str) -> str:
-    """A shipped file's path without the folder that holds everything shipped."""
+    """A shipped file's path inside the shipped package."""
     from harness import paths
 
-    return file.removeprefix(f"{paths.home()}/")
+    return file.removeprefix(f"{paths.plugins()}/")

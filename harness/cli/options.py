@@ -9,24 +9,24 @@ import click
 from harness import paths
 
 
-class Name(click.ParamType):
+class Name(click.ParamType[str]):
     """A name that is known to the harness; an unknown one gets the nearest known names."""
 
     def __init__(self, name: str):
         self.name = name
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from harness.benchmarks import FAMILIES
+        from harness import families
         from harness.errors import did_you_mean
         from harness.slots import SLOTS
 
-        known = {"family": FAMILIES, "slot": tuple(SLOTS)}[self.name]
+        known = {"family": families.names(), "slot": tuple(SLOTS)}[self.name]
         if value not in known:
             raise did_you_mean(value, known, self.name)
         return value
 
 
-class Device(click.ParamType):
+class Device(click.ParamType[str]):
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``; whether it exists is found out where it is used."""
 
     name = "device"

@@ -1,4 +1,4 @@
-"""Print tables and JSON, to a terminal or a pipe, always readable in 100 columns."""
+"""Print tables and JSON: in a terminal tables fit its width, elsewhere a row is a line."""
 
 from __future__ import annotations
 
@@ -14,25 +14,36 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from harness.store import TrialRow
 
 SCHEMA = 1
 """Version of every JSON document the command line prints; raised when a field changes its meaning or goes."""
-
-WIDTH = 100
-"""Columns of a line that goes into a pipe."""
 
 NARROWEST = 12
 """A folded column gets no narrower than this, however narrow the terminal."""
 
 
-def console(stderr: bool = False) -> Console:
-    """A console that prints names as they are: no markup, no highlighting."""
-    from rich.console import Console
+def terminal_width() -> int | None:
+    """Columns of the terminal that stdout is; ``None`` where it is none: a row is a line there, so that programs can search it."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else WIDTH
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
+
+def table_width() -> int | None:
+    """Columns of a table of results: as in files whatever the terminal's width; ``None`` where stdout is none."""
+    from harness.analysis.tables import WIDTH
+
+    return None if terminal_width() is None else WIDTH
+
+
+def one_line(text: str) -> str:
+    """``text`` without line breaks, which names of files and messages of exceptions may hold."""
+    return text if text.isprintable() else " ".join(text.split())
+
+
+def failure(row: TrialRow, *, terminal: bool) -> str:
+    """What failed, why, and where its log is: below in a terminal, on the same line elsewhere."""
+    what = one_line(f"{row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}")
+    return f"{what}\n  log: {row.log}" if terminal else f"{what} (log: {row.log})"
 
 
 def finite(value: Any) -> Any:
@@ -56,14 +67,15 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: 
 
     Args:
         right: columns that are aligned to the right (numbers).
-        fold: columns that may take several lines; the last one always may.
+        fold: columns that may take several lines in a terminal; the last one always may.
     """
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    folded = [index for index, name in enumerate(columns) if name in fold or name == columns[-1]]
-    room = (shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH) - 2 * (len(columns) - 1)
-    while sum(widths) > room and max(widths[index] for index in folded) > NARROWEST:
-        widths[max(folded, key=widths.__getitem__)] -= 1
+    if (terminal := terminal_width()) is not None:
+        folded = [index for index, name in enumerate(columns) if name in fold or name == columns[-1]]
+        room = terminal - 2 * (len(columns) - 1)
+        while sum(widths) > room and max(widths[index] for index in folded) > NARROWEST:
+            widths[max(folded, key=widths.__getitem__)] -= 1
     for line in _lines(columns, widths, right, columns):
         click.secho(line, bold=True)
     for row in cells:
@@ -73,10 +85,7 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: 
 
 def _lines(row: Sequence[str], widths: Sequence[int], right: Sequence[str], columns: Sequence[str]) -> list[str]:
     """A row's cells, folded to their columns' widths, as lines of text."""
-    folded = [
-        [cell] if len(cell) <= width and cell.isprintable() else textwrap.wrap(cell, width)  # most cells fit
-        for cell, width in zip(row, widths, strict=True)
-    ]
+    folded = [[cell] if len(cell) <= width else textwrap.wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
     padded = []
     for parts in zip_longest(*folded, fillvalue=""):
         aligned = (

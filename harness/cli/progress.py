@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.output import console
-
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
@@ -33,10 +31,12 @@ def watching() -> Iterator[Callable[[Event], None]]:
     if not sys.stderr.isatty():
         yield _line
         return
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    console = Console(stderr=True, markup=False, highlight=False, emoji=False)  # names are shown as they are
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
-    with Progress(*columns, console=console(stderr=True), auto_refresh=False, transient=True) as bar:
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as bar:
         task = bar.add_task("trials", total=None, left="")
         yield lambda event: _draw(bar, task, event)
 

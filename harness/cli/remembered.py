@@ -11,12 +11,12 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from harness import paths
+from harness.files import write_whole
 
 Rows = list[dict[str, Any]]
 
@@ -34,7 +34,8 @@ def remembered(find: Callable[[], Rows], *question: Any) -> Rows:
     try:
         known = json.loads(store.read_text(encoding="utf-8"))
         if known["state"] == now and known["sources_state"] == _state(known["sources"]):
-            return known["rows"]
+            rows: Rows = known["rows"]
+            return rows
     except (OSError, ValueError, KeyError, TypeError):
         pass  # nothing is remembered, or not in this form
     rows = find()
@@ -54,15 +55,15 @@ def _inputs() -> Iterator[str]:
     for folder in sys.path:
         yield folder  # installing or removing a package changes it
         yield from sorted(glob.iglob(os.path.join(glob.escape(folder), "*-info", "entry_points.txt")))
-    for folder in (Path(__file__).parents[1], paths.home() / "plugins", Path("plugins")):
-        for place, folders, names in os.walk(folder):
-            folders.sort()
+    for tree in (Path(__file__).parents[1], paths.plugins(), Path("plugins")):
+        for place, below, names in os.walk(tree):
+            below.sort()
             yield from (os.path.join(place, name) for name in sorted(names) if name.endswith(".py"))
 
 
 def _state(files: Iterable[str]) -> str:
     """Digest of the path, size and time of change of each file."""
-    found = []
+    found: list[tuple[str, int | None, int | None]] = []
     for path in files:
         try:
             status = os.stat(path or ".")
@@ -75,9 +76,6 @@ def _state(files: Iterable[str]) -> str:
 def _write(store: Path, document: dict[str, Any]) -> None:
     try:
         store.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=store.parent, prefix=".list-")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(document, stream)
-        os.replace(partial, store)
+        write_whole(store, json.dumps(document))
     except OSError:
         pass  # what cannot be remembered is found again

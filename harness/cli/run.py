@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli import options
-from harness.cli.output import print_rows
+from harness.cli.output import failure, print_rows
 
 if TYPE_CHECKING:
     from harness.compose import Trial
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 )
 @click.option("--device", type=options.Device(), default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Trials at the same time.  [default: what the machine can bear]")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="Stop a trial that takes longer than S seconds; a benchmark may have a shorter limit of its own.",
+)
 @options.data_root
 @options.database
 @options.plugin_files
@@ -47,6 +54,7 @@ def command(
     overrides: tuple[str, ...],
     device: str,
     workers: int | None,
+    time_limit: float | None,
     data_root: Path | None,
     db: str,
     plugins: tuple[Path, ...],
@@ -91,12 +99,13 @@ def command(
         summary = run_plan(
             planned,
             db,
-            data_dirs={name: data.ready(bench, root) for name, bench in planned.benchmarks.items()},
+            data_dirs={name: data.ready(task, root) for name, task in planned.tasks.items()},
             workers=workers,
             device=device,
             results_dir=_results_folder(db),
             plugin_files=[file for file in files if wanted & set(file.names)],
             retry_failed=retry_failed,
+            time_limit=time_limit,
             on_event=on_event,
         )
     if summary.done:
@@ -110,8 +119,9 @@ def _results_folder(db: str) -> Path:
     from harness.store.database import parse
 
     url = parse(db)
-    in_a_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    return Path(url.database).parent if in_a_file else Path("results")
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return Path("results")
+    return Path(str(url.database)).parent
 
 
 def _say_unfit(planned: Plan) -> None:
@@ -132,7 +142,7 @@ def _table(trials: list[Trial], states: dict[str, str]) -> None:
 
 def _say_ending(summary: Summary) -> None:
     for row in summary.failed:
-        click.echo(f"failed: {row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}\n  log: {row.log}", err=True)
+        click.echo(f"failed: {failure(row, terminal=sys.stderr.isatty())}", err=True)
     for row in summary.missing:
         if row.digest in summary.reasons:
             click.echo(f"not recorded: {row.method} on {row.benchmark}, seed {row.seed}: {summary.reasons[row.digest]}", err=True)

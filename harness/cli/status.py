@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import options
-from harness.cli.output import print_json, print_rows
+from harness.cli.output import failure, one_line, print_json, print_rows, table_width, terminal_width
 
 if TYPE_CHECKING:
     from harness.store import TrialRow
@@ -44,7 +44,7 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
         "diagnostics": dict(result.diagnostics) if result else None,
         "durations": dict(result.durations) if result else None,
         "cost": vars(result.cost) if result else None,
-        "config": result.config if result else None,
+        "config": result.config_digest if result else None,
     }
     if as_json:
         print_json({"trial": details})
@@ -87,6 +87,7 @@ def _plain(row: TrialRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names} | {
         "state": _standing(row),
         "notes": list(row.notes),
+        "labels": row.labels,
         "overrides": list(row.overrides),
     }
 
@@ -112,11 +113,12 @@ def _overview(rows: list[TrialRow]) -> None:
             click.echo(f"{row.digest}  {row.method} on {row.benchmark}, seed {row.seed}: {what}")
     for row in rows:
         if row.state == "failed":
-            click.echo(f"{row.digest}  {row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}\n  log: {row.log}")
+            click.echo(f"{row.digest}  {failure(row, terminal=terminal_width() is not None)}")
 
 
 def _one(details: dict[str, Any], layers: bool) -> None:
     from harness.analysis import diagnostic_tables
+    from harness.analysis.numbers import exact
 
     diagnostics = details.pop("diagnostics") or {}
     for name, value in details.items():
@@ -125,9 +127,10 @@ def _one(details: dict[str, Any], layers: bool) -> None:
         if name in ("created", "started", "finished"):
             value = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
         if isinstance(value, dict):
-            value = ", ".join(f"{key} {item:.6g}" for key, item in value.items() if item is not None)
-        click.echo(f"{name:>12}  {value}")
+            texts = {key: exact(item) if isinstance(item, float) else item for key, item in value.items()}
+            value = ", ".join(f"{key} {text}" for key, text in texts.items() if text is not None)
+        click.echo(one_line(f"{name:>12}  {value}"))
     if diagnostics:
         shown = diagnostics if layers else {name: value for name, value in diagnostics.items() if "/" not in name}
         click.echo(f"\ndiagnostics of the attention{'' if layers else ' (--layers: of each layer and head)'}")
-        click.echo(diagnostic_tables.of_one_trial(shown))
+        click.echo(diagnostic_tables.of_one_trial(shown, table_width()))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
-from harness import benchmarks, data
-from harness.catalog import Benchmark, Catalog, Method
-from harness.catalog.load import explain, plain
+from harness import data
+from harness.benchmarks import Task, task
+from harness.benchmarks.hosts import standing
+from harness.catalog import Catalog, Method
 from harness.catalog.plugins import PluginFile, broken, owners
+from harness.compose.overrides import Overrides
 from harness.compose.trial import Trial, compose
 from harness.errors import UsageError, did_you_mean
 from harness.slots import SLOTS
@@ -38,48 +36,9 @@ class Plan:
     """The trials of a selection, and the benchmarks they need (with overrides applied)."""
 
     trials: list[Trial]
-    benchmarks: dict[str, Benchmark]
+    tasks: dict[str, Task]
     unfit: list[tuple[str, str]] = field(default_factory=list)
     """(method, benchmark) pairs left out since the benchmark has no slot for the method."""
-
-
-def override(entry: Benchmark, method: Method, overrides: Iterable[str]) -> tuple[Benchmark, Method]:
-    """Apply ``key=value`` overrides; the results are validated like registry entries.
-
-    Raises:
-        UsageError: not ``key=value``, an unknown key, a value of a wrong type.
-    """
-    raw_entry, raw_method = entry.model_dump(), method.model_dump()
-    for text in overrides:
-        key, found, value_text = text.partition("=")
-        parts = key.strip().split(".")
-        if not found or not all(parts):
-            raise UsageError(f"--set {text}: write key=value, e.g. schedule.epochs=3 or method.gamma=2.")
-        try:
-            value = plain(yaml.safe_load(value_text), f"--set {text}")
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise UsageError(f"--set {text}: the value is not YAML ({getattr(error, 'problem', error)}).") from None
-        if parts[0] == "method" and len(parts) in (2, 3):
-            slots = raw_method["slots"]
-            if len(parts) == 2 and parts[1] in slots:
-                raise UsageError(f"--set {text}: '{parts[1]}' is a slot. Write method.{parts[1]}.PARAMETER={value_text}.")
-            if len(parts) == 3 and parts[1] not in slots:
-                raise UsageError(f"--set {text}: method '{method.id}': {did_you_mean(parts[1], slots, 'slot')}")
-            for filling in slots.values() if len(parts) == 2 else (slots[parts[1]],):
-                filling[parts[-1]] = value
-            continue
-        if parts[0] not in ("data", "model", "schedule") or len(parts) < 2:
-            raise UsageError(f"--set {text}: the key starts with data., model., schedule. or method.")
-        target: dict[str, Any] = raw_entry
-        for part in parts[:-1]:
-            target = target.setdefault(part, {})
-            if not isinstance(target, dict):
-                raise UsageError(f"--set {text}: '{part}' is not a mapping.")
-        target[parts[-1]] = value
-    try:
-        return Benchmark.model_validate(raw_entry), Method.model_validate(raw_method)
-    except ValidationError as error:
-        raise explain(error, (), {}, "--set") from None
 
 
 def _pairs(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> tuple[list[tuple[str, str]], int]:
@@ -121,48 +80,52 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         raise UsageError(f"suite '{selection.suite}' has no methods for {', '.join(selection.benchmarks)}. Name some with -m.")
     if seeds < 1:
         raise UsageError(f"--seeds {seeds}: at least one seed is needed.")
-    known = owners(files)
-    trials: dict[str, Trial] = {}
-    used: dict[str, Benchmark] = {}
-    unfit: list[tuple[str, str]] = []
-    fitting: list[tuple[Benchmark, Method, tuple[str, ...]]] = []
-    for bench_name, method_name in pairs:
-        method = catalog.methods[method_name]
-        if method.state == "planned":
-            raise UsageError(
-                f"method '{method.id}' is planned, not implemented: {method.missing}. `harness list methods` shows the states."
-            )
-        registered = catalog.benchmarks[bench_name], method
-        bench, method = override(*registered, selection.overrides)
-        benchmarks.options(bench)
-        metrics = [metric.name for metric in benchmarks.family(bench.family).metrics(bench)]
-        if bench.primary and bench.primary not in metrics:
-            raise UsageError(f"benchmark '{bench.id}': primary: {did_you_mean(bench.primary, metrics, 'metric')}")
-        fillings = method.fill(benchmarks.family(bench.family).slots_of(bench))
-        if fillings is None:
-            unfit.append((method_name, bench_name))
-            continue
-        for slot in method.slots:
-            check_filling(method, slot, known, files)
-        changed = (bench, method) != registered and (benchmarks.options(bench), method) != (
-            benchmarks.options(registered[0]),
-            registered[1],
-        )
-        fitting.append((bench, method, selection.overrides if changed else ()))
-        used[bench.id] = bench
+    overrides = Overrides.parse(selection.overrides)
+    methods = {name: _method(catalog.methods[name], overrides) for name in dict.fromkeys(name for _, name in pairs)}
+    tasks = {name: task(overrides.of_benchmark(catalog.benchmarks[name])) for name in dict.fromkeys(name for name, _ in pairs)}
+    changed = {name for name, found in tasks.items() if _differs(found, catalog, overrides)}
+    unfit = [(method, bench) for bench, method in pairs if methods[method].fill(tasks[bench].slots) is None]
+    fitting = [(bench, method) for bench, method in pairs if (method, bench) not in unfit]
     if not fitting:
-        method, bench_name = unfit[0]
-        offered = benchmarks.family(catalog.benchmarks[bench_name].family).slots_of(catalog.benchmarks[bench_name])
+        method, bench = unfit[0]
+        found = tasks[bench]
+        state, lacks = standing(methods[method])
+        if state == "waits":
+            raise UsageError(f"method '{method}' works, but nothing can run it yet: it waits for {lacks}.")
         raise UsageError(
-            f"method '{method}' (slot {catalog.methods[method].slot}) fits no slot of '{bench_name}', "
-            f"which offers {', '.join(offered)}. `harness list methods --family {catalog.benchmarks[bench_name].family}` shows what fits."
+            f"method '{method}' (slot {methods[method].slot}) fits no slot of '{bench}', "
+            f"which offers {', '.join(found.slots)}. `harness list methods --family {found.entry.family}` shows what fits."
         )
-    prints = {name: data.fingerprint(bench, selection.data_root) for name, bench in used.items()}
-    for bench, method, changes in fitting:
+    known = owners(files)
+    for method in dict.fromkeys(method for _, method in fitting):
+        for slot in methods[method].slots:
+            check_filling(methods[method], slot, known, files)
+    used = {name: tasks[name] for name in dict.fromkeys(name for name, _ in fitting)}
+    prints = {name: data.fingerprint(found, selection.data_root) for name, found in used.items()}
+    trials: dict[str, Trial] = {}
+    for bench, method in fitting:
+        own = bench in changed or methods[method] != catalog.methods[method]
         for seed in range(seeds):
-            trial = replace(compose(method, bench, seed, prints[bench.id], files), overrides=changes)
+            trial = compose(methods[method], used[bench], seed, prints[bench], files, selection.overrides if own else ())
             trials[trial.digest] = trial
     return Plan(list(trials.values()), used, unfit)
+
+
+def _method(registered: Method, overrides: Overrides) -> Method:
+    if registered.state == "planned":
+        raise UsageError(
+            f"method '{registered.id}' is planned, not implemented: {registered.missing}. `harness list methods` shows the states."
+        )
+    return overrides.of_method(registered)
+
+
+def _differs(found: Task, catalog: Catalog, overrides: Overrides) -> bool:
+    """Whether ``--set`` changed anything of a benchmark: what is written out may be what is registered."""
+    registered = catalog.benchmarks[found.id]
+    if not overrides or found.entry == registered:
+        return False
+    before = task(registered)
+    return (found.data, found.model, found.schedule) != (before.data, before.model, before.schedule)
 
 
 def check_filling(method: Method, slot: str, known: dict[str, PluginFile], files: list[PluginFile]) -> None:
@@ -185,6 +148,8 @@ def check_filling(method: Method, slot: str, known: dict[str, PluginFile], files
         )
     taken = _parameters(plugin, known)
     for name in method.slots[slot].params:
+        if name in SLOTS[slot].given:
+            raise UsageError(f"method '{method.id}', plugin '{plugin}': the harness passes '{name}', so it cannot be set.")
         if taken is not None and name not in taken:
             reason = str(did_you_mean(name, taken, "parameter") if taken else f"it takes none, so '{name}' cannot be set.")
             others = [other for other in method.slots if name in (_parameters(method.slots[other].plugin, known) or ())]
@@ -197,5 +162,5 @@ def _parameters(plugin: str, known: dict[str, PluginFile]) -> list[str] | None:
     file = known.get(plugin)
     if file is None or plugin not in file.parameters:
         return None
-    given = SLOTS[file.names[plugin]].constructor.split(", ")
+    given = SLOTS[file.names[plugin]].given
     return [name for name in file.parameters[plugin] if name not in given]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from harness import benchmarks
-from harness.catalog import Benchmark, Filling, Method
+from harness.benchmarks import Task
+from harness.benchmarks.base import Metric
+from harness.catalog import Filling, Method
 from harness.catalog.plugins import PluginFile, source_digest
+from harness.digests import digest_of
 
 NUMERICS = 3
 """Version of the harness's own numerics: raise it whenever a change may alter any trial's result."""
@@ -38,31 +38,26 @@ class Trial:
     cost: float
     """Expected seconds on one core."""
     time_limit: float | None = None
+    metrics: tuple[Metric, ...] = ()
+    """What its evaluator must return."""
     overrides: tuple[str, ...] = ()
     """What ``--set`` changed, as ``key=value``; told to readers, in the digest by its effect only."""
 
 
-def digest_of(value: Any) -> str:
-    """16 hexadecimal digits of a value's canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def compose(method: Method, bench: Benchmark, seed: int, fingerprint: str, files: list[PluginFile]) -> Trial | None:
-    """The trial of ``method`` on ``bench``, or ``None`` where the method fits none of its slots.
+def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list[PluginFile], overrides: tuple[str, ...] = ()) -> Trial:
+    """The trial of ``method``, which fits ``task``.
 
     Args:
-        fingerprint: of the benchmark's dataset, see :func:`harness.data.fingerprint`.
+        fingerprint: of the task's dataset, see :func:`harness.data.fingerprint`.
         files: the plugin files known, see :func:`harness.catalog.plugins.discover`.
+        overrides: what ``--set`` changed.
     """
-    kind = benchmarks.family(bench.family)
-    fillings = method.fill(kind.slots_of(bench))
-    if fillings is None:
-        return None
-    # the seed of the runner and of the data order is the trial's seed; nothing else in the config depends on it
-    config = kind.config(bench, fillings, seed)
+    fillings = method.fill(task.slots)
+    assert fillings is not None, f"{method.id} fits no slot of {task.id}"
+    config = task.config(fillings)
     plugins = {name: source_digest(name, files) for name in sorted(plugins_in(config) | plugins_of(fillings))}
     config_digest = digest_of(config)
+    bench = task.entry
     identity = {
         "config": config_digest,
         "benchmark": [bench.id, bench.version],
@@ -87,6 +82,8 @@ def compose(method: Method, bench: Benchmark, seed: int, fingerprint: str, files
         plugins=plugins,
         cost=bench.cost,
         time_limit=bench.time_limit,
+        metrics=task.metrics,
+        overrides=overrides,
     )
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from harness.diagnostics import measures
 from harness.diagnostics.grids import Grids
+from harness.slots import value_of
 
 _LARGEST = 2**28
 """Bytes of the largest attention matrix of one image, all heads, that is formed."""
@@ -41,9 +42,9 @@ class _Means:
         return {name: self._sum[name] / self._count[name] for name in sorted(self._sum)}
 
 
-def value_of(offered: Any) -> Tensor | None:
+def measured(offered: Any) -> Tensor | None:
     """What a module offered, in float32 and off the graph; ``None`` for what is no tensor."""
-    value = offered() if callable(offered) else offered
+    value = value_of(offered)
     return value.detach().float() if isinstance(value, Tensor) else None
 
 
@@ -90,7 +91,7 @@ class Collector:
 
     def __call__(self, module: nn.Module, values: dict[str, Any]) -> None:
         layer = self.names.get(id(module), type(module).__name__)
-        q, k, spatial = (value_of(values.get(name)) for name in ("q", "k", "map"))
+        q, k, spatial = (measured(values.get(name)) for name in ("q", "k", "map"))
         if q is not None and k is not None and q.shape[-1] == k.shape[-1]:
             self._add("qk_distance", layer, measures.qk_distance(q, k), heads=True)
             if q.shape == k.shape:  # a share of the queries among all tokens, comparable where they are as many as the keys
@@ -99,7 +100,7 @@ class Collector:
         if "attention" in values:
             if self._bytes(module, q, k) > _LARGEST:
                 self._too_large.add(layer)
-            elif (attention := value_of(values["attention"])) is not None:
+            elif (attention := measured(values["attention"])) is not None:
                 grid = self.grids.of(module, attention.shape[-2])
                 if attention.shape[-2] == attention.shape[-1] and "keys" not in values:
                     self._among_positions(layer, attention, spatial, grid)

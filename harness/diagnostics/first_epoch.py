@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ import torch
 from mmengine.hooks import Hook
 
 from harness.diagnostics import measures
-from harness.diagnostics.collector import value_of
+from harness.diagnostics.collector import measured
+from harness.files import whole
 
 FILE = "first_epoch.csv"
 """Name of the curve among a trial's artifacts: columns ``iteration`` (from 1), ``layer``, ``qk_distance``, ``purity``."""
@@ -53,7 +53,7 @@ class FirstEpoch(Hook):
         if self.iteration is None or "q" not in values or "k" not in values:
             return
         with torch.no_grad():
-            q, k = value_of(values["q"]), value_of(values["k"])
+            q, k = measured(values["q"]), measured(values["k"])
             if q is None or k is None or q.shape[-1] != k.shape[-1]:
                 return
             distance = measures.qk_distance(q, k).mean()
@@ -76,14 +76,12 @@ class FirstEpoch(Hook):
 def _write(file: Path, points: dict[tuple[int, str], list[torch.Tensor]]) -> None:
     """Whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".part")
-    with partial.open("w", newline="", encoding="utf-8") as stream:
+    with whole(file) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["iteration", "layer", "qk_distance", "purity"])
         for (iteration, layer), passes in points.items():
             distance, purity = torch.stack(passes).mean(dim=0).tolist()
             writer.writerow([iteration, layer, f"{distance:.6g}", f"{purity:.6g}"])
-    os.replace(partial, file)
 
 
 def ends(file: Path) -> dict[str, float]:

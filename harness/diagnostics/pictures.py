@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from harness.benchmarks.images import write_image
+from harness.images import write_image
 
 _COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_VIRIDIS)[0, :, ::-1]
 """(256, 3) RGB; looking colours up in one go is faster than OpenCV's own call for each small map."""

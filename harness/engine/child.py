@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.compose import Trial
-from harness.engine import signals
-from harness.engine.isolate import one_line
-from harness.engine.outcome import Outcome
+from harness.engine.isolate import forked, one_line
 from harness.errors import TrialError
+from harness.outcome import Outcome
 from harness.store import Store, StoreError, open_store
 
 _PATIENCE = (1.0, 5.0, 15.0)
@@ -79,22 +78,13 @@ class Child:
 
 
 def start(job: Job, function: TrialFunction) -> Child:
-    """Start ``job`` in a new process. No thread, CUDA context or database connection may be open here."""
-    reading, writing = os.pipe()
-    pid = signals.fork()
-    if pid:
-        os.close(writing)
-        return Child(job, pid, reading, time.monotonic())
-    try:
-        os.close(reading)
+    """Start ``job`` in a new process, see :func:`harness.engine.isolate.forked`."""
+
+    def work() -> dict[str, str]:
         os.setsid()  # Ctrl-C reaches the parent alone, which decides; and the whole group can be ended at once
-        said = _work(job, function)
-        os.write(writing, json.dumps(said).encode())
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-    finally:
-        # neither the parent's exit handlers nor its buffers are this process's business
-        os._exit(0)
+        return _work(job, function)
+
+    return Child(job, *forked(work), time.monotonic())
 
 
 def _redirect(job: Job) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from harness.benchmarks.parts.frozen import FrozenBackbone
-from harness.engine.outcome import Cost
+from harness.outcome import Cost
 
 
 def resident_mb(field: str = "VmRSS") -> float | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import set_random_seed
 
 from harness.errors import TrialError
+from harness.files import write_whole
 
 
 class SeedEachEpoch(Hook):
@@ -87,15 +87,13 @@ class Checkpoint(Hook):
             "epoch": runner.epoch + 1,
             "iter": runner.iter,
         }
-        handle, partial = tempfile.mkstemp(dir=self.file.parent, suffix=".part")
+        # by way of the memory: on a full disk torch.save itself raises a RuntimeError, which would end the trial
+        content = io.BytesIO()
+        torch.save(state, content)
         try:
-            with os.fdopen(handle, "wb") as stream:
-                torch.save(state, stream)
-            os.replace(partial, self.file)
+            write_whole(self.file, content.getbuffer())
         except OSError as error:
             runner.logger.warning(f"checkpoint not written: {error}")
-        finally:
-            Path(partial).unlink(missing_ok=True)
         self.saved_at = time.monotonic()
 
 

@@ -1,12 +1,13 @@
 """Run a function in a forked process and get its answer as JSON.
 
-For work that must not leave anything behind in the parent (a CUDA context, thread pools) or that may crash.
+For trials, and for work that must not leave anything behind in the parent (a CUDA context, thread pools) or that may crash.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -45,19 +46,35 @@ class Answer:
 
 def start(function: Callable[[], Any]) -> Answer:
     """Fork and call ``function``, whose value must be plain JSON (NaN allowed)."""
+    return Answer(*forked(lambda: _answer(function)))
+
+
+def _answer(function: Callable[[], Any]) -> dict[str, Any]:
+    try:
+        return {"value": function()}
+    except BaseException as error:
+        return {"error": one_line(error)}
+
+
+def forked(function: Callable[[], Any]) -> tuple[int, int]:
+    """A new process that calls ``function``, writes its value as JSON into a pipe and ends; its id and the pipe's reading end.
+
+    No thread, CUDA context or database connection may be open here. A function that raises writes nothing.
+    """
     reading, writing = os.pipe()
     pid = fork()
     if pid:
         os.close(writing)
-        return Answer(pid, reading)
+        return pid, reading
     try:
-        try:
-            answer = {"value": function()}
-        except BaseException as error:
-            answer = {"error": one_line(error)}
+        os.close(reading)
+        text = json.dumps(function())
         with os.fdopen(writing, "w") as stream:
-            json.dump(answer, stream)
+            stream.write(text)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
     finally:
+        # neither the parent's exit handlers nor its buffers are this process's business
         os._exit(0)
 
 

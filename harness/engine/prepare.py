@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import benchmarks
 from harness.engine import isolate
 from harness.errors import HarnessError, UsageError
 from harness.store import Floor, MetricSpec, Store
@@ -18,24 +18,22 @@ if TYPE_CHECKING:
     from harness.compose import Trial
     from harness.compose.plan import Plan
     from harness.engine.child import TrialFunction
-    from harness.engine.outcome import Outcome
+    from harness.outcome import Outcome
 
 
 def metric_specs(plan: Plan) -> list[MetricSpec]:
     """How the metrics of a plan's benchmarks are read."""
     specs = []
-    for bench in plan.benchmarks.values():
-        kind = benchmarks.family(bench.family)
-        primary = bench.primary or kind.primary
-        for metric in kind.metrics(bench):
+    for task in plan.tasks.values():
+        for metric in task.metrics:
             spec = MetricSpec(
-                benchmark=bench.id,
-                version=bench.version,
+                benchmark=task.id,
+                version=task.entry.version,
                 metric=metric.name,
                 unit=metric.unit,
                 higher_is_better=metric.higher_is_better,
                 title=metric.title,
-                primary=metric.name == primary,
+                primary=metric.name == task.primary,
                 per_scene=metric.per_scene,
             )
             specs.append(spec)
@@ -51,11 +49,10 @@ class Floors:
         self._store = store
         self._answers: list[tuple[Any, str, isolate.Answer]] = []
         end_thread_pools()
-        for bench in plan.benchmarks.values():
-            if bench.id in prints and (bench.id, bench.version, prints[bench.id]) not in known:
-                kind, folder = benchmarks.family(bench.family), data[bench.id]
-                answer = isolate.start(lambda kind=kind, bench=bench, folder=folder: kind.floor(bench, folder))
-                self._answers.append((bench, prints[bench.id], answer))
+        for task in plan.tasks.values():
+            if task.id in prints and (task.id, task.entry.version, prints[task.id]) not in known:
+                answer = isolate.start(partial(task.floor, data[task.id]))
+                self._answers.append((task.entry, prints[task.id], answer))
 
     def store(self, complain: Callable[[str], None]) -> None:
         """Wait for them and store them; a floor that cannot be computed costs a complaint only."""
@@ -112,14 +109,14 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
     Raises:
         UsageError: OpenMMLab is not installed whole.
     """
-    from harness import openmmlab
+    from harness.benchmarks import register
     from harness.catalog.plugins import load
     from harness.catalog.verify import deadly
 
     plugin_files = [*plugin_files]
     dead = deadly(plugin_files)
     try:
-        openmmlab.setup()
+        register.setup()
     except ImportError as error:
         raise UsageError(f"the OpenMMLab stack cannot be imported: {error}. `harness doctor` says how to mend it.") from error
     broken: dict[str, UsageError] = {}

@@ -6,6 +6,7 @@ import copy
 import logging
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,15 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from harness import openmmlab
-from harness.benchmarks.base import DATA
+from harness.benchmarks import register
+from harness.benchmarks.base import DATA, undeclared
 from harness.compose import Trial
 from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.engine import cost, environment
 from harness.engine.hooks import Checkpoint, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss
-from harness.engine.outcome import Cost, Outcome
 from harness.errors import TrialError
+from harness.outcome import Cost, Outcome
 from harness.slots import observing
 
 
@@ -87,7 +89,7 @@ def run_trial(trial: Trial, *, data: Path, work_dir: Path, device: str = "cpu", 
         TrialError: the trial cannot yield a result; the message is the reason.
         UsageError: its config names a type that no registry has.
     """
-    openmmlab.setup()
+    register.setup()
     openmmlab.use_device(device)
     if device == "cpu":
         # one thread per trial: cores are for other trials, and sums do not depend on the number of workers
@@ -122,12 +124,13 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     diagnostics, notes = _diagnostics(runner, artifacts)
     described = time.perf_counter()
     outcome = Outcome(
-        metrics=_finite(metrics),
+        metrics=_declared(metrics, trial),
         cost=measured,
         per_sample=_per_sample(runner),
         diagnostics=diagnostics,
         environment=environment.describe(device),
         notes=[*(note for metric in runner.test_evaluator.metrics for note in getattr(metric, "notes", ())), *notes],
+        labels={name: text for metric in runner.test_evaluator.metrics for name, text in getattr(metric, "labels", {}).items()},
         durations={
             "build": built - started,
             "train": trained - built,
@@ -142,13 +145,20 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     return outcome
 
 
-def _finite(metrics: dict[str, Any]) -> dict[str, float]:
+def _declared(metrics: dict[str, Any], trial: Trial) -> dict[str, float]:
+    """What the evaluator returned, if it is what the family declares and finite or NaN.
+
+    Raises:
+        TrialError: it is not; the leaderboard would not know how to read it, or miss it without a word.
+    """
     values = {name: float(value) for name, value in metrics.items()}
     infinite = [name for name, value in values.items() if math.isinf(value)]
     if not values:
         raise TrialError("the evaluation returned no metric")
     if infinite:
         raise TrialError(f"the metric {infinite[0]} is infinite")
+    if wrong := next(undeclared(values, trial.metrics), None):
+        raise TrialError(f"{wrong}. Declare each metric in the family's scores, where it is computed.")
     return values
 
 
@@ -178,6 +188,4 @@ def _cost(runner: Runner, device: str, before_mb: float | None) -> Cost:
         peak = max(0.0, high - before_mb)
     loader = runner.test_dataloader
     batch = loader.collate_fn([loader.dataset[0]])
-    measured = cost.measure(runner.model, batch, device)
-    measured.peak_memory_mb = peak
-    return measured
+    return replace(cost.measure(runner.model, batch, device), peak_memory_mb=peak)

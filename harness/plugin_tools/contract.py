@@ -193,7 +193,7 @@ def _observed(subject: Subject) -> str:
     offered: dict[str, Any] = {}
 
     def observer(_module: Any, values: dict[str, Any]) -> None:
-        offered.update({name: value() if callable(value) else value for name, value in values.items()})
+        offered.update({name: slots.value_of(value) for name, value in values.items()})
 
     module, inputs = subject.build(), subject.inputs(size=ODD)
     plain = list(tensors(subject.run(module, inputs)))

@@ -15,6 +15,7 @@ from harness.catalog import Catalog, load_catalog, read_registry
 from harness.catalog.plugins import discover, owners
 from harness.catalog.schema import check_id
 from harness.errors import UsageError, did_you_mean
+from harness.files import write_whole
 from harness.slots import SLOTS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -62,15 +63,15 @@ def scaffold(name: str, slot: str, folder: Path | None = None) -> Scaffold:
         name=name, title=_title(name), cls=_class_name(stem)
     )
     source.parent.mkdir(parents=True, exist_ok=True)
-    _replace(registry, after)
+    write_whole(registry, after, durable=True)
     try:
         read_registry(registry)
-        source.write_text(code, encoding="utf-8")
+        write_whole(source, code)
     except (UsageError, OSError):
         if before is None:
             registry.unlink()
         else:
-            _replace(registry, before)
+            write_whole(registry, before, durable=True)
         raise
     return Scaffold([source, registry], _commands(name, slot, catalog))
 
@@ -125,12 +126,6 @@ def _read(registry: Path) -> str | None:
     return registry.read_text(encoding="utf-8")
 
 
-def _replace(file: Path, text: str) -> None:
-    partial = file.with_name(f".{file.name}.part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
-
-
 def _class_name(stem: str) -> str:
     name = "".join(part.capitalize() for part in stem.split("_"))
     return name if name[0].isalpha() and not iskeyword(name) else f"Plugin{name}"
@@ -141,7 +136,7 @@ def _commands(name: str, slot: str, catalog: Catalog) -> list[str]:
     slots = (slot, "pooling", "context") if slot == "block" else (slot,)
     reached: dict[str, str] = {}
     for bench in catalog.benchmarks.values():
-        if bench.tier == "synthetic" and any(s in benchmarks.family(bench.family).slots_of(bench) for s in slots):
+        if bench.tier == "synthetic" and any(s in benchmarks.task(bench).slots for s in slots):
             reached.setdefault(bench.family, bench.id)
     commands = [f"harness plugin check {name}"]
     if reached:

@@ -7,9 +7,9 @@
 Importing this package imports SQLAlchemy (not torch): the command line does so inside its commands.
 """
 
-from harness.store.database import StoreError, current, open_store, upgrade
+from harness.store.database import StoreError, current, upgrade
 from harness.store.records import Floor, Imported, Lease, MetricSpec, Result, State, TrialRow
-from harness.store.store import Store
+from harness.store.store import Store, open_store
 
 __all__ = [
     "Floor",

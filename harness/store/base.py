@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,36 +38,36 @@ class Transactions:
         self._engine.dispose()
 
 
-def insert_new(connection: sa.Connection, table: type, rows: Sequence[dict[str, Any]]) -> None:
+def insert(connection: sa.Connection, rows: Mapping[sa.Table, Sequence[dict[str, Any]]]) -> None:
+    """Insert rows into several tables, in the order given."""
+    for table, some in rows.items():
+        if some:
+            connection.execute(sa.insert(table), some)
+
+
+def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert the rows whose primary key is not there yet; safe beside others that insert the same."""
     if not rows:
         return
-    target = table.__table__
-    keys = [column.name for column in target.primary_key]
+    keys = [column.name for column in table.primary_key]
     rows = sorted(rows, key=lambda row: [row[k] for k in keys])  # the same order everywhere, lest two writers deadlock
     dialect = connection.dialect.name
     if dialect in ("sqlite", "postgresql"):
         from importlib import import_module
 
-        insert = import_module(f"sqlalchemy.dialects.{dialect}").insert
-        connection.execute(insert(target).on_conflict_do_nothing(), rows)
+        tolerant = import_module(f"sqlalchemy.dialects.{dialect}").insert(table).on_conflict_do_nothing()
+        connection.execute(tolerant, rows)
         return
-    present = {tuple(row) for row in connection.execute(sa.select(*target.primary_key))}
+    present = {tuple(row) for row in connection.execute(sa.select(*table.primary_key))}
     missing = [row for row in rows if tuple(row[k] for k in keys) not in present]
     if missing:
-        connection.execute(sa.insert(target), missing)
+        connection.execute(sa.insert(table), missing)
 
 
 def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
     """Slices short enough for one ``IN (...)``."""
     for first in range(0, len(values), _CHUNK):
         yield values[first : first + _CHUNK]
-
-
-def digest_of(content: Any) -> str:
-    """16 hexadecimal digits of a value's canonical JSON."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def number(value: float | None) -> float | None:

@@ -1,25 +1,22 @@
-"""Open a database: URL checks, SQLite's settings, migrations, and errors a user can act on."""
+"""Open a database: SQLite's settings, migrations, and errors a user can act on."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from harness.errors import HarnessError, UsageError
-from harness.store.schema import REVISION, Base
-
-if TYPE_CHECKING:
-    from harness.store.store import Store
+from harness.store.schema import REVISION, metadata
+from harness.store.url import file_of, parse, shown
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one."""
@@ -29,58 +26,6 @@ class StoreError(HarnessError):
     """The database cannot be read or written: full disk, lost connection, held by another program."""
 
     exit_code = 3
-
-
-def _file(url: URL) -> Path | None:
-    """The file of a SQLite database, ``None`` in memory or elsewhere."""
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        return None
-    return Path(url.database)
-
-
-def parse(url: str) -> URL:
-    """A validated database URL.
-
-    Raises:
-        UsageError: not a URL, a driver that is not installed, a folder, or a database in memory.
-    """
-    try:
-        parsed = make_url(url)
-        parsed.get_dialect().import_dbapi()
-    except NoSuchModuleError:
-        raise UsageError(f"no database driver for '{parsed.drivername}'. Use sqlite or postgresql+psycopg.") from None
-    except ArgumentError:
-        raise UsageError(f"'{url}' is not a database URL. Write e.g. sqlite:///results/harness.db.") from None
-    except ImportError as error:
-        mend = f"Run `pip install '{error.name}'`." if error.name else "Install the package that has it."
-        if parsed.drivername.startswith("postgresql"):
-            mend = "Run `pip install 'psycopg[binary]'` and write postgresql+psycopg://..."
-        raise UsageError(f"the driver for '{parsed.drivername}' is not installed. {mend}") from None
-    if parsed.get_backend_name() == "sqlite":
-        _check_file(url, parsed)
-    return parsed
-
-
-def _check_file(url: str, parsed: URL) -> None:
-    example = "Name a file: sqlite:///results/harness.db."
-    if parsed.database in (None, "", ":memory:"):
-        raise UsageError(f"'{url}' is a database in memory, which the processes of a run cannot share. {example}")
-    if parsed.query or parsed.database.startswith("file:"):
-        raise UsageError(f"'{url}' has options, which the harness sets itself. {example}")
-    try:
-        mode = os.stat(parsed.database).st_mode
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError) as error:
-        raise UsageError(f"'{url}' cannot be a file: {getattr(error, 'strerror', None) or error}. {example}") from None
-    if stat.S_ISDIR(mode):
-        raise UsageError(f"'{url}' is a folder. Name a file in it: {url.rstrip('/')}/harness.db.")
-    if not stat.S_ISREG(mode):
-        raise UsageError(f"'{url}' is no regular file. {example}")
-
-
-def _shown(url: URL) -> str:
-    return url.render_as_string(hide_password=True)
 
 
 @contextmanager
@@ -98,7 +43,7 @@ def explained(url: URL) -> Iterator[None]:
 
 
 def _explain(error: DBAPIError, url: URL) -> HarnessError:
-    where, text = _shown(url), str(error.orig).strip().splitlines()[0] if str(error.orig) else type(error.orig).__name__
+    where, text = shown(url), str(error.orig).strip().splitlines()[0] if str(error.orig) else type(error.orig).__name__
     lower = text.lower()
     if "not a database" in lower or "malformed" in lower:
         return UsageError(f"{where} is not a readable SQLite database ({text}). Restore it from an export, or give another --db.")
@@ -132,7 +77,7 @@ def _sqlite_settings(engine: sa.Engine, writable: bool) -> None:
 
 def connect(url: URL, *, read_only: bool = False) -> sa.Engine:
     """An engine that opens a connection per transaction, so that none is open when a process forks."""
-    file = _file(url)
+    file = file_of(url)
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, poolclass=NullPool)
     if file is None:
@@ -158,9 +103,9 @@ def _revision(connection: sa.Connection, url: URL) -> str | None:
     if "alembic_version" in tables:
         # absent while the very first migration of another process is under way
         return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-    if tables & set(Base.metadata.tables) or (tables and connection.dialect.name == "sqlite"):
+    if tables & set(metadata.tables) or (tables and connection.dialect.name == "sqlite"):
         some = ", ".join(sorted(tables)[:3])
-        raise UsageError(f"{_shown(url)} holds tables of another program ({some}). Give another --db.")
+        raise UsageError(f"{shown(url)} holds tables of another program ({some}). Give another --db.")
     return None
 
 
@@ -171,7 +116,7 @@ def current(url: str) -> str | None:
         UsageError, StoreError: it cannot be read.
     """
     parsed = parse(url)
-    file = _file(parsed)
+    file = file_of(parsed)
     if file is not None and not file.is_file():
         return None
     with explained(parsed), connect(parsed, read_only=True).connect() as connection:
@@ -190,7 +135,7 @@ def upgrade(url: str) -> str:
 
 
 def _migrate(url: URL, engine: sa.Engine) -> None:
-    file = _file(url)
+    file = file_of(url)
     if file is not None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -206,43 +151,31 @@ def _migrate(url: URL, engine: sa.Engine) -> None:
             # several runs may start at once: one migrates, the others find it done
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(4207849484)"))
-            migrate.run(connection, _revision(connection, url), _shown(url))
+            migrate.run(connection, _revision(connection, url), shown(url))
 
 
-def open_store(url: str, *, read_only: bool = False, create: bool = True) -> Store:
-    """Open the database at ``url``, migrating it first if it is to be written.
-
-    Args:
-        read_only: change nothing, not even the schema; a missing or empty database reads as one without trials.
-        create: make a missing database (or else refuse).
-
-    Raises:
-        UsageError: a bad URL, no such database, one that is corrupt, not ours, or of a newer harness.
-        StoreError: the database cannot be reached now.
-    """
-    from harness.store.store import Store
-
+def connected(url: str, *, read_only: bool = False, create: bool = True) -> tuple[sa.Engine, URL]:
+    """An engine on the database at ``url``, and the parsed URL; see :func:`harness.store.open_store`."""
     parsed = parse(url)
-    file = _file(parsed)
+    file = file_of(parsed)
     missing = file is not None and not file.is_file()
     if missing and not create and not read_only:
         raise UsageError(f"no database at {file}. `harness run` creates it, or give another --db.")
     if not read_only:
         engine = connect(parsed)
         _migrate(parsed, engine)
-        return Store(engine, parsed)
+        return engine, parsed
     if not missing:
         engine = connect(parsed, read_only=True)
         with explained(parsed), engine.connect() as connection:
             revision = _revision(connection, parsed)
         if revision == REVISION:
-            return Store(engine, parsed)
+            return engine, parsed
         if revision is not None:
             from harness.store import migrate
 
-            migrate.refuse_newer(revision, _shown(parsed))
-            raise UsageError(f"{_shown(parsed)} is of an older harness. Mend: `harness db upgrade --db {_shown(parsed)}`.")
-    nothing = make_url("sqlite://")
-    engine = connect(nothing)
-    Base.metadata.create_all(engine)
-    return Store(engine, parsed)
+            migrate.refuse_newer(revision, shown(parsed))
+            raise UsageError(f"{shown(parsed)} is of an older harness. Mend: `harness db upgrade --db {shown(parsed)}`.")
+    engine = connect(make_url("sqlite://"))
+    metadata.create_all(engine)
+    return engine, parsed

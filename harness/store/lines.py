@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, create_model, model_validator
 
+from harness.outcome import Cost
 from harness.store.arrays import unpack
+from harness.store.columns import held
+from harness.store.legacy import labels_in
+from harness.store.records import LEASED, Content, Floor, PlacedSpec, TrialRecord
 
 SCHEMA = 1
 """Version of the format."""
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{1,32}$")]
-Number = FiniteFloat | None
-Integer = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
-Small = Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)]
+RENAMED = {"kind": "failure"}
+"""Field of a trial -> its name in a line, where ``kind`` is that of the line."""
 
 
 def _bytes(value: Any) -> Any:
@@ -28,52 +31,21 @@ class Line(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def _line(record: type, *, without: Collection[str] = (), renamed: Mapping[str, str] | None = None, **more: Any) -> type[Line]:
+    """A line with the fields of a record; all are needed, except what the first exports did not have."""
+    fields = {
+        (renamed or {}).get(field.name, field.name): (field.line, field.default if field.later else ...)
+        for field in held(record)
+        if field.name not in without
+    }
+    return create_model(f"{record.__name__}Line", __base__=Line, **fields, **more)
+
+
 class HeaderLine(Line):
     kind: Literal["header"]
     schema_: int = Field(alias="schema")
     trials: Annotated[int, Field(ge=0)] | None = None
     """How many trials follow, so that a file that was cut off is seen to be."""
-
-
-class ConfigLine(Line):
-    kind: Literal["config"]
-    digest: Digest
-    content: dict[str, Any]
-
-
-class EnvironmentLine(Line):
-    kind: Literal["environment"]
-    digest: Digest
-    content: dict[str, Any]
-
-
-class SpecLine(Line):
-    kind: Literal["spec"]
-    benchmark: str
-    version: Small
-    metric: str
-    position: Small
-    unit: str
-    higher_is_better: bool
-    title: str
-    primary: bool
-    per_scene: bool
-
-
-class FloorLine(Line):
-    kind: Literal["floor"]
-    benchmark: str
-    version: Small
-    dataset: str
-    metric: str
-    value: Number
-
-
-class CostPart(Line):
-    params: Integer | None
-    flops: Number
-    latency_ms: Number
-    peak_memory_mb: Number
 
 
 class SamplesPart(Line):
@@ -86,36 +58,21 @@ class SamplesPart(Line):
         return self
 
 
-class TrialLine(Line):
+CostPart = _line(Cost)
+
+
+class TrialLine(_line(TrialRecord, without=LEASED, renamed=RENAMED)):
     kind: Literal["trial"]
-    digest: Digest
-    benchmark: str
-    version: Small
-    family: str
-    tier: str
-    method: str
-    slot: str
-    seed: Integer
-    dataset: str
-    plugins: dict[str, str]
-    overrides: list[str] = []
-    expected: FiniteFloat
-    config_digest: Digest
-    environment_digest: Digest | None
     state: Literal["planned", "done", "failed"]
-    failure: str | None
-    """Kind of failure."""
-    reason: str | None
-    attempts: Small
-    notes: list[str]
-    created: FiniteFloat
-    started: Number
-    finished: Number
-    log: str | None
-    work_dir: str | None
-    numbers: dict[Literal["metric", "diagnostic", "duration"], dict[str, Number]]
+    numbers: dict[Literal["metric", "diagnostic", "duration"], dict[str, FiniteFloat | None]]
     cost: CostPart | None
     samples: dict[str, SamplesPart]
+
+    @model_validator(mode="after")
+    def _labelled(self) -> TrialLine:
+        if "labels" not in self.model_fields_set:
+            self.labels, self.notes = labels_in(self.notes)
+        return self
 
     @model_validator(mode="after")
     def _whole(self) -> TrialLine:
@@ -129,9 +86,9 @@ class TrialLine(Line):
 
 
 LINES: dict[str, type[Line]] = {
-    "config": ConfigLine,
-    "environment": EnvironmentLine,
-    "spec": SpecLine,
-    "floor": FloorLine,
+    "config": _line(Content, kind=(Literal["config"], ...)),
+    "environment": _line(Content, kind=(Literal["environment"], ...)),
+    "spec": _line(PlacedSpec, kind=(Literal["spec"], ...)),
+    "floor": _line(Floor, kind=(Literal["floor"], ...)),
     "trial": TrialLine,
 }

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,13 +19,18 @@ from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
 from harness.errors import UsageError
-from harness.store.base import Transactions, chunks, insert_new
-from harness.store.lines import LINES, SCHEMA, HeaderLine, TrialLine
-from harness.store.records import Imported
-from harness.store.schema import Config, Cost, Environment, Floor, Measure, Samples, Spec, Trial
+from harness.files import whole
+from harness.outcome import COSTS
+from harness.store.base import Transactions, chunks, insert, insert_new
+from harness.store.columns import field_names
+from harness.store.lines import LINES, RENAMED, SCHEMA, HeaderLine, TrialLine
+from harness.store.records import LEASED, Imported, TrialRecord
+from harness.store.schema import configs, costs, environments, floors, measures, samples, specs, trials
 
 _BATCH = 500
-_TABLES = {"config": Config, "environment": Environment, "spec": Spec, "floor": Floor}
+_TABLES = {"config": configs, "environment": environments, "spec": specs, "floor": floors}
+_TRAVELS = {name: RENAMED.get(name, name) for name in field_names(TrialRecord) if name not in LEASED}
+"""Field of a trial -> its name in a line."""
 
 
 class Portable(Transactions):
@@ -38,19 +42,15 @@ class Portable(Transactions):
         Raises:
             UsageError: the file cannot be written.
         """
-        partial = file.with_name(f".{file.name}.{os.getpid()}.part")
-        trials = 0
+        count = 0
         try:
-            with partial.open("w", encoding="utf-8") as stream, self._read() as connection:
+            with whole(file, durable=True) as stream, self._read() as connection:
                 for line in _lines(connection):
-                    trials += line["kind"] == "trial"
+                    count += line["kind"] == "trial"
                     stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")) + "\n")
-            os.replace(partial, file)
         except OSError as error:
             raise UsageError(f"cannot write {file}: {error.strerror}. Give another file.") from error
-        finally:
-            partial.unlink(missing_ok=True)
-        return trials
+        return count
 
     def import_from(self, file: Path) -> Imported:
         """Add what :meth:`export_to` wrote, in one transaction; what is done here already stays as it is.
@@ -87,28 +87,25 @@ class Portable(Transactions):
 
 
 def _lines(connection: sa.Connection) -> Iterator[dict[str, Any]]:
-    yield {"kind": "header", "schema": SCHEMA, "trials": connection.scalar(sa.select(sa.func.count()).select_from(Trial))}
+    digests = connection.execute(sa.select(trials.c.digest).order_by(trials.c.digest)).scalars().all()
+    yield {"kind": "header", "schema": SCHEMA, "trials": len(digests)}
     for kind, table in _TABLES.items():
-        for row in connection.execute(sa.select(table.__table__).order_by(*table.__table__.primary_key)):
+        for row in connection.execute(sa.select(table).order_by(*table.primary_key)):
             yield {"kind": kind, **row._mapping}
-    names = [name for name in TrialLine.model_fields if name not in ("kind", "failure", "numbers", "cost", "samples")]
-    digests = connection.execute(sa.select(Trial.digest).order_by(Trial.digest)).scalars().all()
     for some in chunks(digests):
         numbers: dict[str, dict[str, dict[str, float | None]]] = defaultdict(lambda: defaultdict(dict))
-        for trial, kind, name, value in connection.execute(sa.select(Measure.__table__).where(Measure.trial.in_(some))):
+        for trial, kind, name, value in connection.execute(sa.select(measures).where(measures.c.trial.in_(some))):
             numbers[trial][kind][name] = value
-        samples: dict[str, dict[str, Any]] = defaultdict(dict)
-        for trial, name, count, data in connection.execute(sa.select(Samples.__table__).where(Samples.trial.in_(some))):
-            samples[trial][name] = {"count": count, "data": base64.b64encode(data).decode()}
-        costs = {row.trial: row for row in connection.execute(sa.select(Cost.__table__).where(Cost.trial.in_(some)))}
-        query = sa.select(Trial.__table__).where(Trial.digest.in_(some)).order_by(Trial.digest)
-        for row in connection.execute(query):
-            line = {"kind": "trial", **{name: row._mapping[name] for name in names}, "failure": row.kind}
+        scores: dict[str, dict[str, Any]] = defaultdict(dict)
+        for trial, name, count, data in connection.execute(sa.select(samples).where(samples.c.trial.in_(some))):
+            scores[trial][name] = {"count": count, "data": base64.b64encode(data).decode()}
+        rows = connection.execute(sa.select(costs).where(costs.c.trial.in_(some)))
+        cost = {row.trial: {name: row._mapping[name] for name in COSTS} for row in rows}
+        for row in connection.execute(sa.select(trials).where(trials.c.digest.in_(some)).order_by(trials.c.digest)):
+            line = {"kind": "trial", **{line: row._mapping[name] for name, line in _TRAVELS.items()}}
             if row.state == "running":
                 line["state"] = "planned"
-            cost = costs.get(row.digest)
-            line["cost"] = None if cost is None else {name: cost._mapping[name] for name in cost._fields if name != "trial"}
-            yield line | {"numbers": numbers[row.digest], "samples": samples[row.digest]}
+            yield line | {"cost": cost.get(row.digest), "numbers": numbers[row.digest], "samples": scores[row.digest]}
 
 
 def _parse(text: str, *, first: bool) -> Any:
@@ -159,31 +156,27 @@ def _batches(stream: Iterable[str], file: Path) -> Iterator[tuple[int, list[Any]
 
 def _add_trials(connection: sa.Connection, lines: list[TrialLine]) -> int:
     """Insert the trials that are not here, complete those that are not done here; returns how many."""
-    known = sa.select(Trial.digest, Trial.state).where(Trial.digest.in_([line.digest for line in lines]))
+    known = sa.select(trials.c.digest, trials.c.state).where(trials.c.digest.in_([line.digest for line in lines]))
     states = {digest: state for digest, state in connection.execute(known)}
     here, changed = {*states}, {}
     for line in lines:
         state = states.get(line.digest)
         if state is None or (line.state == "done" and state in ("planned", "failed")):
             states[line.digest], changed[line.digest] = line.state, line
-    rows = []
+    new = []
     for line in changed.values():
-        values = line.model_dump(exclude={"kind", "failure", "numbers", "cost", "samples"}) | {"kind": line.failure}
+        values = {name: getattr(line, travelled) for name, travelled in _TRAVELS.items()}
         if line.digest in here:
-            connection.execute(sa.update(Trial).where(Trial.digest == line.digest).values(**values))
+            connection.execute(sa.update(trials).where(trials.c.digest == line.digest).values(**values))
         else:
-            rows.append(values)
-    measures = [
+            new.append(values)
+    numbers = [
         {"trial": line.digest, "kind": kind, "name": name, "value": value}
         for line in changed.values()
         for kind, some in line.numbers.items()
         for name, value in some.items()
     ]
-    samples = [
-        {"trial": line.digest, "name": n, "count": s.count, "data": s.data} for line in changed.values() for n, s in line.samples.items()
-    ]
-    costs = [{"trial": line.digest, **line.cost.model_dump()} for line in changed.values() if line.cost is not None]
-    for table, new in ((Trial, rows), (Measure, measures), (Samples, samples), (Cost, costs)):
-        if new:
-            connection.execute(sa.insert(table), new)
+    scores = [{"trial": line.digest, "name": name, **some.model_dump()} for line in changed.values() for name, some in line.samples.items()]
+    priced = [{"trial": line.digest, **line.cost.model_dump()} for line in changed.values() if line.cost is not None]
+    insert(connection, {trials: new, measures: numbers, samples: scores, costs: priced})
     return len(changed)

@@ -7,6 +7,7 @@ import socket
 import uuid
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from harness.store.records import Lease
 
@@ -46,3 +47,10 @@ def started(pid: int) -> str | None:
 def new_lease() -> Lease:
     """A lease held by this process."""
     return Lease(token=uuid.uuid4().hex, host=host(), pid=os.getpid(), process_start=started(os.getpid()) or "")
+
+
+def is_void(row: Any, now: float) -> bool:
+    """Whether the lease in a row of ``trials`` binds nobody any more."""
+    if row.host == host():
+        return row.pid is None or started(row.pid) != row.process_start
+    return row.expires is None or row.expires < now

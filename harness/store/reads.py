@@ -6,26 +6,19 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from harness.engine.outcome import Cost
 from harness.errors import UsageError
+from harness.outcome import COSTS, Cost
 from harness.store.arrays import unpack
 from harness.store.base import Transactions, chunks
-from harness.store.queue import is_void
+from harness.store.columns import field_names
+from harness.store.process import is_void
 from harness.store.records import Floor, MetricSpec, Result, TrialRow
-from harness.store.schema import Config, Environment, Measure, Samples, Spec, Trial
-from harness.store.schema import Cost as CostTable
-from harness.store.schema import Floor as FloorTable
-
-_IDENTITY = ("digest", "benchmark", "version", "family", "tier", "method", "slot", "seed", "dataset")
-_PROVENANCE = ("config_digest", "environment_digest", "finished", "notes", "plugins", "overrides")
-_STANDING = ("state", "kind", "reason", "attempts", "host", "pid", "created", "started", "finished", "log", "work_dir", "expected")
-_COST = ("params", "flops", "latency_ms", "peak_memory_mb")
+from harness.store.schema import configs, costs, environments, floors, measures, samples, specs, trials
 
 
 class Reads(Transactions):
@@ -40,28 +33,20 @@ class Reads(Transactions):
         found = []
         with self._read() as connection:
             for where in _clauses(**filters):
-                done = sa.and_(where, Trial.state == "done")
-                measures: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-                query = sa.select(Measure.trial, Measure.kind, Measure.name, Measure.value).join(Trial).where(done)
-                for trial, kind, name, value in connection.execute(query):
-                    measures[trial][kind][name] = math.nan if value is None else value
-                columns = [getattr(Trial, name) for name in (*_IDENTITY, *_PROVENANCE)]
-                costs = [getattr(CostTable, name) for name in _COST]
-                for row in connection.execute(sa.select(*columns, *costs).outerjoin(CostTable).where(done)):
-                    values = row._mapping
-                    numbers = measures[row.digest]
+                done = sa.and_(where, trials.c.state == "done")
+                numbers: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+                for trial, kind, name, value in connection.execute(sa.select(measures).join(trials).where(done)):
+                    numbers[trial][kind][name] = math.nan if value is None else value
+                priced = connection.execute(sa.select(costs).join(trials).where(done))
+                cost = {row.trial: Cost(**{name: row._mapping[name] for name in COSTS}) for row in priced}
+                for row in connection.execute(sa.select(trials).where(done)):
+                    of_trial = numbers[row.digest]
                     result = Result(
-                        **{name: values[name] for name in _IDENTITY},
-                        config=row.config_digest,
-                        environment=row.environment_digest,
-                        finished=row.finished,
-                        metrics=numbers["metric"],
-                        diagnostics=numbers["diagnostic"],
-                        durations=numbers["duration"],
-                        cost=Cost(**{name: values[name] for name in _COST}),
-                        notes=tuple(row.notes),
-                        plugins=row.plugins,
-                        overrides=tuple(row.overrides),
+                        **row._mapping,
+                        metrics=of_trial["metric"],
+                        diagnostics=of_trial["diagnostic"],
+                        durations=of_trial["duration"],
+                        cost=cost.get(row.digest) or Cost(),
                     )
                     found.append(result)
         return sorted(found, key=lambda r: (r.benchmark, r.method, r.seed, r.digest))
@@ -69,19 +54,17 @@ class Reads(Transactions):
     def trials(self, **filters: Iterable[str] | None) -> list[TrialRow]:
         """Where every trial stands, ordered by benchmark, method and seed."""
         now, found = time.time(), []
-        columns = [getattr(Trial, name) for name in (*_IDENTITY, *_STANDING, "notes", "overrides", "process_start", "expires")]
         with self._read() as connection:
             for where in _clauses(**filters):
-                for row in connection.execute(sa.select(*columns).where(where)):
-                    values = {name: row._mapping[name] for name in (*_IDENTITY, *_STANDING)}
-                    alive = row.state == "running" and not is_void(row, now)
-                    found.append(TrialRow(**values, alive=alive, notes=tuple(row.notes), overrides=tuple(row.overrides)))
+                for row in connection.execute(sa.select(trials).where(where)):
+                    found.append(TrialRow(**row._mapping, alive=row.state == "running" and not is_void(row, now)))
         return sorted(found, key=lambda t: (t.benchmark, t.method, t.seed, t.digest))
 
     def states(self, **filters: Iterable[str] | None) -> dict[str, str]:
         """Digest -> state."""
         with self._read() as connection:
-            return {d: s for where in _clauses(**filters) for d, s in connection.execute(sa.select(Trial.digest, Trial.state).where(where))}
+            query = sa.select(trials.c.digest, trials.c.state)
+            return {digest: state for where in _clauses(**filters) for digest, state in connection.execute(query.where(where))}
 
     def trial(self, prefix: str) -> TrialRow:
         """The one trial whose digest begins with ``prefix``.
@@ -90,53 +73,45 @@ class Reads(Transactions):
             UsageError: there is none, or more than one.
         """
         with self._read() as connection:
-            starts = Trial.digest.startswith(prefix, autoescape=True)
-            digests = connection.execute(sa.select(Trial.digest).where(starts).limit(4)).scalars().all()
+            starts = trials.c.digest.startswith(prefix, autoescape=True)
+            digests = connection.execute(sa.select(trials.c.digest).where(starts).limit(4)).scalars().all()
         if not digests:
             raise UsageError(f"no trial '{prefix}'. `harness status --json` lists them.")
         if len(digests) > 1:
             raise UsageError(f"several trials begin with '{prefix}': {', '.join(digests)}. Give more digits.")
         return self.trials(digests=digests)[0]
 
-    def per_sample(self, *, names: Iterable[str] | None = None, **filters: Iterable[str] | None) -> dict[str, dict[str, np.ndarray]]:
+    def per_sample(self, **filters: Iterable[str] | None) -> dict[str, dict[str, np.ndarray]]:
         """Digest -> score name -> one float32 per test sample, in the order of the test set."""
         found: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
         with self._read() as connection:
             for where in _clauses(**filters):
-                query = sa.select(Samples.trial, Samples.name, Samples.count, Samples.data).join(Trial).where(where)
-                if names is not None:
-                    query = query.where(Samples.name.in_(list(names)))
-                for trial, name, count, data in connection.execute(query):
+                for trial, name, count, data in connection.execute(sa.select(samples).join(trials).where(where)):
                     found[trial][name] = unpack(data, count)
         return dict(found)
 
     def specs(self) -> list[MetricSpec]:
         """How the metrics of every benchmark are read, in the benchmark's own order."""
-        columns = [getattr(Spec, name) for name in _names(MetricSpec)]
-        query = sa.select(*columns).order_by(Spec.benchmark, Spec.version, Spec.position)
+        columns = [specs.c[name] for name in field_names(MetricSpec)]
+        query = sa.select(*columns).order_by(specs.c.benchmark, specs.c.version, specs.c.position)
         with self._read() as connection:
             return [MetricSpec(**row._mapping) for row in connection.execute(query)]
 
     def floors(self) -> list[Floor]:
         """What the trivial predictors reach."""
-        columns = [getattr(FloorTable, name) for name in _names(Floor)]
         with self._read() as connection:
-            rows = connection.execute(sa.select(*columns).order_by(*FloorTable.__table__.primary_key)).all()
-        return [Floor(*row[:-1], math.nan if row.value is None else row.value) for row in rows]
+            rows = connection.execute(sa.select(floors).order_by(*floors.primary_key)).all()
+        return [Floor(**{**row._mapping, "value": math.nan if row.value is None else row.value}) for row in rows]
 
     def config(self, digest: str) -> dict[str, Any]:
-        """The config behind :attr:`Result.config`; empty if it is unknown."""
+        """The config behind :attr:`Result.config_digest`; empty if it is unknown."""
         with self._read() as connection:
-            return connection.execute(sa.select(Config.content).where(Config.digest == digest)).scalar() or {}
+            return connection.execute(sa.select(configs.c.content).where(configs.c.digest == digest)).scalar() or {}
 
     def environments(self) -> dict[str, dict[str, Any]]:
         """Digest -> package versions, git sha, device and driver."""
         with self._read() as connection:
-            return {digest: content for digest, content in connection.execute(sa.select(Environment.digest, Environment.content))}
-
-
-def _names(record: type) -> list[str]:
-    return [field.name for field in fields(record)]
+            return {digest: content for digest, content in connection.execute(sa.select(environments))}
 
 
 def _clauses(
@@ -148,11 +123,11 @@ def _clauses(
 ) -> Iterator[sa.ColumnElement[bool]]:
     """Conditions that together select what the filters say, each short enough for one query."""
     base = sa.true()
-    for column, names in ((Trial.benchmark, benchmarks), (Trial.family, families), (Trial.method, methods)):
+    for column, names in ((trials.c.benchmark, benchmarks), (trials.c.family, families), (trials.c.method, methods)):
         if names is not None:
             base = sa.and_(base, column.in_(list(names)))
     if digests is None:
         yield base
     else:
         for some in chunks(list(dict.fromkeys(digests))):
-            yield sa.and_(base, Trial.digest.in_(some))
+            yield sa.and_(base, trials.c.digest.in_(some))

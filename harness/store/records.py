@@ -1,82 +1,96 @@
-"""What the store returns: plain dataclasses without a tie to the database. Times are seconds since the epoch."""
+"""What the store holds and returns: plain dataclasses. Times are seconds since the epoch.
+
+They are the one list of what is stored: tables and the lines of an export are made from them, and readers and writers go by the
+names of their fields. A new field needs a migration, and the type :data:`~harness.outcome.Later` with a default.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from harness.engine.outcome import Cost
+from sqlalchemy import String
+
+from harness.outcome import Cost, Later
+from harness.store.columns import Digest, Kind, Long, Name, Score, Short, Small, Texts, Word, field_names
 
 State = Literal["planned", "running", "done", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What a trial is, from the plan on: fields of :class:`harness.compose.Trial` by the same names."""
+
+    digest: Digest
+    benchmark: Name
+    version: Small
+    family: Word
+    tier: Short
+    method: Name
+    slot: Long
+    seed: int
+    dataset: Word
+    """Fingerprint of the dataset."""
+    plugins: dict[str, str] = field(default_factory=dict)
+    """Plugin name -> digest of its source."""
+    overrides: Later[Texts] = ()
+    """What ``--set`` changed, as ``key=value``."""
+    config_digest: Digest
+    """Of the config, see :meth:`Store.config`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRecord(Identity):
+    """A row of the table of trials; the defaults are those of one that was just planned."""
+
+    expected: float
+    """Expected seconds on one core."""
+    created: float
+    environment_digest: Digest | None = None
+    """Of the environment, see :meth:`Store.environments`."""
+    state: Annotated[State, Kind(String(8), State)] = "planned"
+    kind: Short | None = None
+    """Kind of failure: ``no-result`` (a loss that is no number, say), ``error``, ``out-of-memory``, ``timeout``, ``crash``, ``killed``."""
+    reason: str | None = None
+    """One line."""
+    attempts: Small = 0
+    """How often it was started."""
+    notes: Texts = ()
+    labels: Later[dict[str, str]] = field(default_factory=dict)
+    """How the numbers came about, see :attr:`harness.outcome.Outcome.labels`."""
+    started: float | None = None
+    finished: float | None = None
+    log: str | None = None
+    work_dir: str | None = None
+
+    token: Short | None = None
+    """This and what follows is the lease, where there is one."""
+    host: Long | None = None
+    pid: Small | None = None
+    process_start: Short | None = None
+    expires: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result(TrialRecord):
     """A trial that is done, with all of its numbers."""
 
-    digest: str
-    benchmark: str
-    version: int
-    family: str
-    tier: str
-    method: str
-    slot: str
-    seed: int
-    dataset: str
-    """Fingerprint of the dataset."""
-    config: str
-    """Digest of the config, see :meth:`Store.config`."""
-    environment: str | None
-    """Digest of the environment, see :meth:`Store.environments`."""
     finished: float
     metrics: Mapping[str, float]
     """``name`` or ``name/scene`` -> value; NaN where undefined."""
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     durations: Mapping[str, float] = field(default_factory=dict)
-    """Seconds: ``build``, ``train``, ``test``, ``cost``."""
+    """Seconds: ``build``, ``train``, ``test``, ``cost``, ``diagnostics``."""
     cost: Cost = field(default_factory=Cost)
-    notes: tuple[str, ...] = ()
-    plugins: Mapping[str, str] = field(default_factory=dict)
-    """Plugin name -> digest of its source."""
-    overrides: tuple[str, ...] = ()
-    """What ``--set`` changed, as ``key=value``."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrialRow:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRow(TrialRecord):
     """Where a trial stands."""
 
-    digest: str
-    benchmark: str
-    version: int
-    family: str
-    tier: str
-    method: str
-    slot: str
-    seed: int
-    state: State
     alive: bool
     """Whether the process that runs it still lives; ``running`` without it means it will be taken over."""
-    kind: str | None
-    """Kind of failure: ``no-result`` (a loss that is no number, say), ``error``, ``out-of-memory``, ``timeout``, ``crash``, ``killed``."""
-    reason: str | None
-    """One line."""
-    attempts: int
-    """How often it was started."""
-    host: str | None
-    pid: int | None
-    created: float
-    started: float | None
-    finished: float | None
-    log: str | None
-    work_dir: str | None
-    expected: float
-    """Expected seconds on one core."""
-    dataset: str
-    notes: tuple[str, ...] = ()
-    overrides: tuple[str, ...] = ()
-    """What ``--set`` changed, as ``key=value``."""
 
     @property
     def seconds(self) -> float | None:
@@ -85,13 +99,21 @@ class TrialRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """A resolved config, or the environment of a run (package versions, git sha, device, driver); kept once for all trials."""
+
+    digest: Digest
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class MetricSpec:
     """How to read a metric of a benchmark."""
 
-    benchmark: str
-    version: int
-    metric: str
-    unit: str
+    benchmark: Name
+    version: Small
+    metric: Long
+    unit: Short
     higher_is_better: bool
     title: str = ""
     primary: bool = False
@@ -100,14 +122,21 @@ class MetricSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedSpec(MetricSpec):
+    """With its place in the benchmark's own order."""
+
+    position: Small = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Floor:
     """A metric of the trivial predictor on one version of a dataset."""
 
-    benchmark: str
-    version: int
-    dataset: str
-    metric: str
-    value: float
+    benchmark: Name
+    version: Small
+    dataset: Word
+    metric: Long
+    value: Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +148,10 @@ class Lease:
     pid: int
     process_start: str
     """Tells the process from a later one with the same number."""
+
+
+LEASED = (*field_names(Lease), "expires")
+"""Fields of a trial that its lease fills; they do not travel to other databases."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,145 +1,91 @@
-"""The tables. Times are seconds since the epoch; values that are not a number are stored as NULL."""
+"""The tables, made from the records. Times are seconds since the epoch; values that are not a number are stored as NULL."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, MetaData, String, Text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import Double
+from sqlalchemy import Column, ForeignKey, LargeBinary, MetaData, String, Table
+from sqlalchemy.types import Double, Integer
 
-REVISION = "0002"
-"""The migration that yields exactly these tables."""
+from harness.outcome import Cost
+from harness.store.columns import held
+from harness.store.records import Content, Floor, PlacedSpec, TrialRecord
+
+REVISION = max(file.name[:4] for file in Path(__file__).with_name("migrations").glob("versions/[0-9]*.py"))
+"""The newest migration; it yields exactly these tables."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""Constraints have names, so that every database can alter them later."""
 
 
-class Base(DeclarativeBase):
-    """Common base; constraints have names, so that every database can alter them later."""
+def _columns(record: type, *, key: Collection[str], index: Collection[str] = (), refers: Mapping[str, str] | None = None) -> list[Column]:
+    """A column per field.
 
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar = {float: Double(), dict[str, Any]: JSON(), list[str]: JSON(), bytes: LargeBinary()}
+    Args:
+        refers: field -> the ``table.column`` it names.
+    """
+    columns = []
+    for field in held(record):
+        target = (refers or {}).get(field.name)
+        options: dict[str, Any] = {"nullable": field.nullable, "server_default": field.server_default}
+        keys = {"primary_key": True, "autoincrement": False} if field.name in key else {}
+        references = [ForeignKey(target)] if target else []
+        columns.append(Column(field.name, field.column, *references, index=field.name in index or None, **options, **keys))
+    return columns
 
 
-def _trial_key() -> Mapped[str]:
-    return mapped_column(String(32), ForeignKey("trials.digest", ondelete="CASCADE"), primary_key=True)
+def _of_trial() -> Column:
+    return Column("trial", String(32), ForeignKey("trials.digest", ondelete="CASCADE"), primary_key=True)
 
 
 # Rows are only ever looked up by trial: without a rowid, SQLite stores them in that order and needs no second index.
 _CLUSTERED = {"sqlite_with_rowid": False}
 
+configs = Table("configs", metadata, *_columns(Content, key=["digest"]))
+environments = Table("environments", metadata, *_columns(Content, key=["digest"]))
+specs = Table("specs", metadata, *_columns(PlacedSpec, key=["benchmark", "version", "metric"]))
+floors = Table("floors", metadata, *_columns(Floor, key=["benchmark", "version", "dataset", "metric"]))
 
-class Config(Base):
-    """A resolved config, stored once however many trials share it."""
+trials = Table(
+    "trials",
+    metadata,
+    *_columns(
+        TrialRecord,
+        key=["digest"],
+        index=["benchmark", "state"],
+        refers={"config_digest": "configs.digest", "environment_digest": "environments.digest"},
+    ),
+)
+"""Planned, running, done and failed; the queue is the rows that are planned or whose lease is void."""
 
-    __tablename__ = "configs"
-    digest: Mapped[str] = mapped_column(String(32), primary_key=True)
-    content: Mapped[dict[str, Any]]
+costs = Table("costs", metadata, _of_trial(), *_columns(Cost, key=[]))
 
+measures = Table(
+    "metrics",
+    metadata,
+    _of_trial(),
+    Column("kind", String(16), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("value", Double()),
+    **_CLUSTERED,
+)
+"""Numbers of a trial: metrics, diagnostics and durations."""
 
-class Environment(Base):
-    """Package versions, git sha, device and driver of a run."""
-
-    __tablename__ = "environments"
-    digest: Mapped[str] = mapped_column(String(32), primary_key=True)
-    content: Mapped[dict[str, Any]]
-
-
-class Trial(Base):
-    """A planned, running, done or failed trial; the queue is the rows that are planned or whose lease is void."""
-
-    __tablename__ = "trials"
-    digest: Mapped[str] = mapped_column(String(32), primary_key=True)
-    benchmark: Mapped[str] = mapped_column(String(128), index=True)
-    version: Mapped[int]
-    family: Mapped[str] = mapped_column(String(64))
-    tier: Mapped[str] = mapped_column(String(32))
-    method: Mapped[str] = mapped_column(String(128))
-    slot: Mapped[str] = mapped_column(String(255))
-    seed: Mapped[int] = mapped_column(BigInteger)
-    dataset: Mapped[str] = mapped_column(String(64))
-    plugins: Mapped[dict[str, Any]]
-    overrides: Mapped[list[str]] = mapped_column(server_default="[]")
-    expected: Mapped[float]
-    config_digest: Mapped[str] = mapped_column(String(32), ForeignKey("configs.digest"))
-    environment_digest: Mapped[str | None] = mapped_column(String(32), ForeignKey("environments.digest"))
-
-    state: Mapped[str] = mapped_column(String(8), index=True)
-    kind: Mapped[str | None] = mapped_column(String(32))
-    reason: Mapped[str | None] = mapped_column(Text)
-    attempts: Mapped[int]
-    notes: Mapped[list[str]]
-    created: Mapped[float]
-    started: Mapped[float | None]
-    finished: Mapped[float | None]
-    log: Mapped[str | None] = mapped_column(Text)
-    work_dir: Mapped[str | None] = mapped_column(Text)
-
-    token: Mapped[str | None] = mapped_column(String(32))
-    host: Mapped[str | None] = mapped_column(String(255))
-    pid: Mapped[int | None]
-    process_start: Mapped[str | None] = mapped_column(String(32))
-    expires: Mapped[float | None]
-
-
-class Measure(Base):
-    """A number of a trial: a metric, a diagnostic or a duration."""
-
-    __tablename__ = "metrics"
-    __table_args__ = _CLUSTERED
-    trial: Mapped[str] = _trial_key()
-    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
-    name: Mapped[str] = mapped_column(String(255), primary_key=True)
-    value: Mapped[float | None]
-
-
-class Cost(Base):
-    """What a trial's model costs."""
-
-    __tablename__ = "costs"
-    trial: Mapped[str] = _trial_key()
-    params: Mapped[int | None] = mapped_column(BigInteger)
-    flops: Mapped[float | None]
-    latency_ms: Mapped[float | None]
-    peak_memory_mb: Mapped[float | None]
-
-
-class Samples(Base):
-    """One score per test sample, compressed (:mod:`harness.store.arrays`)."""
-
-    __tablename__ = "samples"
-    trial: Mapped[str] = _trial_key()
-    name: Mapped[str] = mapped_column(String(255), primary_key=True)
-    count: Mapped[int]
-    data: Mapped[bytes]
-
-
-class Spec(Base):
-    """How to read a metric, so that readers need no catalogue."""
-
-    __tablename__ = "specs"
-    benchmark: Mapped[str] = mapped_column(String(128), primary_key=True)
-    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    metric: Mapped[str] = mapped_column(String(255), primary_key=True)
-    position: Mapped[int]
-    unit: Mapped[str] = mapped_column(String(32))
-    higher_is_better: Mapped[bool]
-    title: Mapped[str] = mapped_column(Text)
-    primary: Mapped[bool]
-    per_scene: Mapped[bool]
-
-
-class Floor(Base):
-    """What the trivial predictor reaches on one version of a dataset."""
-
-    __tablename__ = "floors"
-    benchmark: Mapped[str] = mapped_column(String(128), primary_key=True)
-    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    dataset: Mapped[str] = mapped_column(String(64), primary_key=True)
-    metric: Mapped[str] = mapped_column(String(255), primary_key=True)
-    value: Mapped[float | None]
+samples = Table(
+    "samples",
+    metadata,
+    _of_trial(),
+    Column("name", String(255), primary_key=True),
+    Column("count", Integer(), nullable=False),
+    Column("data", LargeBinary(), nullable=False),
+)
+"""One score per test sample, compressed (:mod:`harness.store.arrays`)."""

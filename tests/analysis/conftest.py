@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.engine.outcome import Cost
+from harness.outcome import Cost
 from harness.store.records import Floor, MetricSpec, Result, TrialRow
 
 
@@ -23,8 +23,10 @@ def result():
             "tier": "synthetic",
             "slot": "pooling",
             "dataset": "d1",
-            "config": f"config-{method}",
-            "environment": "e1",
+            "config_digest": f"config-{method}",
+            "environment_digest": "e1",
+            "expected": 1.0,
+            "created": 0.0,
             "finished": float(finished),
             "cost": Cost(params=1_234_567, flops=2.5e9, latency_ms=4.0 + seed, peak_memory_mb=100.0 + seed),
             "plugins": {method: "source"},
@@ -74,6 +76,7 @@ def trial_row():
             "work_dir": None,
             "expected": 1.0,
             "dataset": "d1",
+            "config_digest": "config",
         }
         return TrialRow(method=method, seed=seed, **(values | changes))
 

@@ -20,7 +20,7 @@ def rows(result, specs, floors):
     results = [trial("a", 0, 2.0, purity=0.5), trial("a", 1, 4.0), trial("b", 0, 1.0, **{"renormalised/neck": 1.0}), trial("b", 1, 2.0)]
     board = build(results, specs, floors)
     # another setting, which the leaderboard does not show
-    other = result("a", 0, {"top1": 50.0}, diagnostics={"entropy": 99.0}, config="other")
+    other = result("a", 0, {"top1": 50.0}, diagnostics={"entropy": 99.0}, config_digest="other")
     return diagnostics.build(board, [*results, other])
 
 
@@ -52,6 +52,8 @@ def test_many_measures_take_several_tables(result, specs):
     text = diagnostic_tables.table(diagnostics.build(board_of, trials))
     assert max(map(len, text.splitlines())) <= 100 and text.count("29.000 ± 0.000") == 1
     assert text.splitlines()[2].split()[2] == "entropy", "known measures come first"
+    whole = diagnostic_tables.table(diagnostics.build(board_of, trials), width=None)
+    assert len(whole.splitlines()) == 3 and whole.splitlines()[2].count("±") == 31
 
 
 def test_one_trial_by_layer_and_head():
@@ -59,6 +61,7 @@ def test_one_trial_by_layer_and_head():
     assert [line.split() for line in text.splitlines()] == [
         ["layer", "entropy", "purity"], ["mean", "over", "layers", "1.000", "0.500"], ["l", "1.000", "-"], ["head", "0", "2.000", "-"],
     ]  # fmt: skip
+    assert diagnostic_tables.of_one_trial({"entropy/l/head0": 2.0}, width=None).splitlines()[1].split() == ["l", "head", "0", "2.000"]
 
 
 def test_two_methods_side_by_side(rows):

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from harness.analysis import formats, tables
+from harness.analysis import formats
 from harness.analysis.leaderboard import Board, as_json, build
 
 
@@ -36,6 +36,19 @@ def test_further_metrics_make_room(result):
     specs = [MetricSpec("scenes", 1, name, "%", True, "", name == "top1") for name in names]
     text = formats.table(build([result("m" * 60, metrics=dict.fromkeys(names, 12.345))], specs, []))
     assert max(map(len, text.splitlines())) <= 100 and "a-long-metric-name-0" in text and "a-long-metric-name-8" not in text
+    assert "a-long-metric-name-8" in formats.table(build([result(metrics=dict.fromkeys(names, 1.0))], specs, []), width=None)
+
+
+def test_without_a_width_a_row_is_a_line_and_nothing_is_left_out(board):
+    header, *body = [line.split() for line in formats.table(board, width=None).split("\n\n")[0].splitlines()[1:]]
+    assert header == ["method", "top1", "error", "n", "Mparams", "GFLOPs", "ms", "MB"]
+    assert [line[-1] for line in body] == ["101", "101", "2.000", "101"], "the floor has no costs"
+    assert body[-1][1] == "a-method-with-a-name-that-nobody-would-ever-want-to-read"
+
+
+def test_names_that_differ_only_where_they_are_cut_stay_two(result, specs):
+    trials = [result("m" * 40 + end, metrics={"top1": value}) for end, value in (("a", 1.0), ("b", 2.0))]
+    assert formats.table(build(trials, specs, [])).count("…") == 2
 
 
 def test_csv_reads_back(board):
@@ -53,25 +66,10 @@ def test_markdown_and_latex_escape(result, specs, floors):
 
 
 def test_the_map_that_located_objects_is_named(result, specs, floors):
-    trials = [result("simpool", 0, notes=("corloc: threshold", "score map: pooling attention")), result("gap", 0)]
+    trials = [result("simpool", 0, notes=("corloc: threshold",), labels={"map": "pooling attention"}), result("gap", 0)]
     board = build(trials, specs, floors)
     assert [line.split()[-2:] for line in formats.table(board).splitlines()[2:4]] == [["100", "-"], ["pooling", "attention"]]
     assert formats.table(board).splitlines()[1].split()[-1] == "map" and "| map |" in formats.markdown(board)
     assert [row["map"] for row in csv.DictReader(io.StringIO(formats.csv_text(board)))] == ["", "pooling attention"]
     assert as_json(board)["maps"] == [{"benchmark": "scenes", "method": "simpool", "map": "pooling attention"}]
     assert "maps" not in as_json(build(trials[1:], specs, floors))
-
-
-def test_numbers():
-    assert [tables.number(*pair) for pair in ((12.345, "%"), (0.12345, "m"), (3.0, "px"), (0.000123456, ""), (None, "%"))] == [
-        "12.3", "0.123", "3.00", "0.0001235", "-",
-    ]  # fmt: skip
-    assert tables.number(float("nan"), "%") == "nan"
-
-
-def test_markdown_shows_names_and_reasons_as_text():
-    from harness.analysis.tables import markdown_table
-
-    assert markdown_table(["reason"], [["<class 'A'> | \\x & <script>"]]).splitlines()[-1] == (
-        "| &lt;class 'A'&gt; \\| \\\\x &amp; &lt;script&gt; |"
-    )

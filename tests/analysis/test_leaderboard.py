@@ -23,7 +23,7 @@ def test_rows_are_benchmark_x_method_x_metric(result, specs, floors):
     first = board.rows[0]
     assert (first.mean, first.n, first.floor, first.below_floor) == (60.5, 2, 12.5, False)
     assert first.ci95 == summarize([60.0, 61.0]).ci95
-    assert (first.params, first.latency_ms, first.peak_memory_mb) == (1_234_567, 4.5, 101.0)
+    assert (first.cost.params, first.cost.latency_ms, first.cost.peak_memory_mb) == (1_234_567, 4.5, 101.0)
     assert first.primary and not board.rows[1].primary and board.rows[2].floor is None
     assert board.notes == []
     plain = as_json(board)["rows"]
@@ -49,7 +49,7 @@ def test_versions_never_mix(result, specs, floors):
 
 
 @pytest.mark.parametrize(
-    ("change", "word"), [({"dataset": "d2"}, "datasets"), ({"environment": "e2"}, "numerics")], ids=["dataset", "numerics"]
+    ("change", "word"), [({"dataset": "d2"}, "datasets"), ({"environment_digest": "e2"}, "numerics")], ids=["dataset", "numerics"]
 )
 def test_datasets_and_numerics_never_mix(result, specs, floors, change, word):
     results = [result(seed=0, metrics={"top1": 10.0}), result(seed=1, metrics={"top1": 20.0}, **change)]
@@ -60,7 +60,7 @@ def test_datasets_and_numerics_never_mix(result, specs, floors, change, word):
 
 def test_settings_never_mix(result, specs, floors):
     official = [result(seed=seed, metrics={"top1": 80.0}) for seed in (0, 1)]
-    smoke = [result(seed=0, metrics={"top1": 10.0}, config="one epoch", overrides=("schedule.epochs=1",))]
+    smoke = [result(seed=0, metrics={"top1": 10.0}, config_digest="one epoch", overrides=("schedule.epochs=1",))]
     board = build(official + smoke, specs, floors)
     assert [(row.mean, row.n) for row in board.rows] == [(80.0, 2)] and "2 settings" in board.notes[0]
     edited = [result(seed=0, metrics={"top1": 85.0}, plugins={"gap": "new source"})]  # the old source is no more, however many seeds it has
@@ -69,7 +69,7 @@ def test_settings_never_mix(result, specs, floors):
 
 
 def test_what_set_changed_stands_behind_what_is_registered_and_is_named(result, specs, floors):
-    longer = [result(seed=seed, metrics={"top1": 95.0}, config="longer", overrides=("schedule.epochs=99",)) for seed in (0, 1)]
+    longer = [result(seed=seed, metrics={"top1": 95.0}, config_digest="longer", overrides=("schedule.epochs=99",)) for seed in (0, 1)]
     board = build(longer, specs, floors)
     assert [row.mean for row in board.rows] == [95.0] and "--set schedule.epochs=99, not as registered" in board.notes[0]
     board = build([*longer, result(seed=0, metrics={"top1": 80.0})], specs, floors)

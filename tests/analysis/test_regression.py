@@ -86,6 +86,8 @@ def test_failed_trials_count_until_they_are_done(board, trial_row):
     assert regression.check(entries, board(), [trial_row(seed=0)]).exit_code == 0, "measured meanwhile"
     assert regression.check(entries, board(), [trial_row("other", seed=5)]).exit_code == 0, "not in the baseline"
     assert regression.check(entries, build([], [], []), [trial_row(seed=5)]).exit_code == 3
+    for state in ("planned", "running", "done"):
+        assert regression.check(entries, board(), [trial_row(seed=5, state=state)]).exit_code == 0
 
 
 def test_a_regression_weighs_more_than_a_gap(board, trial_row):

@@ -58,13 +58,14 @@ def test_paired_is_scipys():
 
 def test_paired_without_spread():
     assert paired([1.0, 2.0], [1.0, 2.0]).p == 1.0
-    assert paired([2.0, 3.0], [1.0, 2.0]).p == 0.0
+    assert paired([2.0, 3.0], [1.0, 2.0]).p == paired([1.0, 2.0], [2.0, 3.0]).p == 0.0
     assert paired([1.0], [2.0]).p is None
 
 
 def test_holm_by_hand():
     # sorted 0.01, 0.02, 0.03, 0.5 times 4, 3, 2, 1, and never falling
     assert holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
+    assert holm([0.8, 0.6]) == [1.0, 1.0], "no probability is larger"
     assert holm([]) == []
 
 

@@ -34,7 +34,7 @@ def test_a_trial_records_diagnostics_and_draws_maps(openmmlab, tmp_path, benchma
     )
     (trial,) = planned.trials
     load_plugins(set(trial.plugins), files)
-    outcome = run_trial(trial, data=data.ensure(planned.benchmarks[benchmark], None), work_dir=tmp_path)
+    outcome = run_trial(trial, data=data.ensure(planned.tasks[benchmark], None), work_dir=tmp_path)
     assert expected <= set(outcome.diagnostics), (sorted(expected - set(outcome.diagnostics)), outcome.notes)
     assert not [note for note in outcome.notes if "diagnostics" in note]
     assert (tmp_path / "artifacts" / "attention-0.jpg").is_file()

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
-from harness.benchmarks import family, options
-from harness.benchmarks.camera_localization import floor, geometry, rooms
-from harness.benchmarks.camera_localization.readers import load
+from harness.benchmarks import backbones, task
+from harness.benchmarks.base import undeclared
+from harness.benchmarks.camera_localization import rooms
 from harness.catalog import Benchmark, Filling, load_catalog
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
 
-FAMILY = family("camera-localization")
 SMALL = {"backbone": "resnet-thin", "dim": 16, "heads": 2, "depth": [1, 1], "ffn_dim": 16, "hidden": 16, "dropout": 0.0}
 
 
@@ -33,7 +33,7 @@ def bench(data: dict | None = None, model: dict | None = None, schedule: dict | 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("rooms")
-    FAMILY.generate(bench(), folder)
+    task(bench()).generate(folder)
     return folder
 
 
@@ -45,15 +45,15 @@ def content(folder: Path) -> dict[str, str]:
 
 
 def test_rooms_are_deterministic_and_pass_their_own_check(root, tmp_path):
-    FAMILY.generate(bench(), tmp_path)
+    task(bench()).generate(tmp_path)
     assert content(root) == content(tmp_path)
-    assert FAMILY.check(bench(), root) == []
+    assert task(bench()).check(root) == []
 
 
 def test_test_poses_lie_inside_the_hull_but_on_other_paths(tmp_path):
-    FAMILY.generate(bench({"train": 80, "test": 40}), tmp_path)
-    chosen = options(bench())[0]
-    train, test = (np.array([f.position for f in load(tmp_path, chosen, s)]) for s in ("train", "test"))
+    task(bench({"train": 80, "test": 40})).generate(tmp_path)
+    listing = task(bench()).listing(tmp_path)
+    train, test = (np.array([f.position for f in listing.split(s)]) for s in ("train", "test"))
     assert (test.max(0) <= train.max(0)).all()
     assert (test.min(0) >= train.min(0)).all()
     assert np.linalg.norm(test[:, None] - train[None], axis=-1).min() > 1e-3
@@ -62,7 +62,8 @@ def test_test_poses_lie_inside_the_hull_but_on_other_paths(tmp_path):
 def test_a_render_agrees_with_its_pose():
     """The corner of two walls and the ceiling is seen where the pinhole model puts it."""
     room, size = rooms.Room.build(0), 200
-    position, rotation = np.array([0.4, 0.1, -0.6]), geometry.matrix_of(np.array([math.cos(0.3), 0.02, math.sin(0.3), 0.05]))
+    position = np.array([0.4, 0.1, -0.6])
+    rotation = Rotation.from_quat([math.cos(0.3), 0.02, math.sin(0.3), 0.05], scalar_first=True).as_matrix()
     image = room.render(position, rotation, size).astype(int)
     corner = rotation.T @ (room.half * (1, -1, 1) - position)
     column, row = (corner[:2] / corner[2] + 1) / 2 * size
@@ -85,19 +86,19 @@ def test_rooms_share_designs_so_that_one_poster_tells_nothing():
 
 
 def test_floor_is_the_constant_pose(root):
-    chosen = options(bench())[0]
-    found = floor.constant_pose(root, chosen)
-    train, test = load(root, chosen, "train"), load(root, chosen, "test")
-    for scene, name in enumerate(chosen.scene_names):
+    chosen = task(bench())
+    found = chosen.floor(root)
+    train, test = (chosen.listing(root).split(split) for split in ("train", "test"))
+    for scene, name in enumerate(chosen.data.scene_names):
         guess = np.median([f.position for f in train if f.scene == scene], axis=0)
         errors = [np.linalg.norm(f.position - guess) for f in test if f.scene == scene]
         assert found[f"position_median_m/{name}"] == pytest.approx(np.median(errors))
-    assert set(found) >= {metric.name for metric in FAMILY.metrics(bench())}
+    assert not list(undeclared(found, chosen.metrics))
     assert found["scene_accuracy"] == 50
 
 
 def test_samples_show_every_scene(root):
-    shown = FAMILY.samples(bench(), root, 4)
+    shown = task(bench()).samples(root, 4)
     assert {sample.name.split("/")[0] for sample in shown} == {"room-1", "room-2"}
     assert all((sample.image != sample.annotated).any() and "m, turned by" in sample.caption for sample in shown)
 
@@ -120,7 +121,7 @@ def test_samples_show_every_scene(root):
 def test_impossible_options_are_refused(data, model, says):
     entry = Benchmark(id="b", family="camera-localization", data={"format": "7scenes", "root": "r", **data}, model=model)
     with pytest.raises(UsageError, match=says):
-        options(entry)
+        task(entry)
 
 
 @pytest.mark.parametrize(
@@ -133,18 +134,19 @@ def test_impossible_options_are_refused(data, model, says):
 )
 def test_impossible_models_are_refused(data, model, says):
     with pytest.raises(UsageError, match=says):
-        FAMILY.config(bench(data, model), {}, 0)
+        task(bench(data, model)).config({})
 
 
 def test_every_method_of_the_family_makes_a_config():
     catalog = load_catalog()
-    made = {m.id for m in catalog.methods.values() if m.slots and (f := m.fill(FAMILY.slots)) and FAMILY.config(bench(), f, 0)}
+    chosen = task(bench())
+    made = {m.id for m in catalog.methods.values() if m.slots and (f := m.fill(chosen.slots)) and chosen.config(f)}
     assert made >= {"mst-multi-scene-transformer", "mspn-multi-scene-posenet", "qk-alignment-plus-fixed-pe", "se"}
 
 
 def test_the_papers_schedule():
     catalog = load_catalog()
-    config = FAMILY.config(catalog.benchmarks["cambridge-landmarks"], {}, 0)
+    config = task(catalog.benchmarks["cambridge-landmarks"]).config({})
     assert config["train_cfg"]["max_epochs"] == 660
     assert [(s["begin"], s["end"], s["step_size"]) for s in config["param_scheduler"]] == [(0, 600, 200), (600, 660, 20)]
     assert config["optim_wrapper"]["optimizer"] == {"type": "Adam", "lr": 1e-4, "weight_decay": 1e-4, "eps": 1e-10}
@@ -165,8 +167,7 @@ def model(scenes: int = 2, **fillings: Filling):
     from mmengine.registry import MODELS
 
     plugins(*(filling.plugin for filling in fillings.values()))
-    entry = bench({"rooms": scenes})
-    return MODELS.build(FAMILY.config(entry, fillings, 0)["model"]["model"])
+    return MODELS.build(task(bench({"rooms": scenes})).config(fillings)["model"]["model"])
 
 
 def batch(count: int = 4, scenes: int = 2):
@@ -238,25 +239,24 @@ def test_a_method_without_self_attention_yields_no_alignment(openmmlab):
     assert "loss_attention" not in built(*batch(), mode="loss")
 
 
-def test_every_backbone_returns_a_fine_and_a_coarse_map_of_the_stated_widths(openmmlab):
+@pytest.mark.parametrize("name", backbones.BACKBONES)
+def test_every_backbone_returns_a_fine_and_a_coarse_map_of_the_stated_widths(openmmlab, name):
     import torch
     from mmengine.registry import MODELS
 
-    from harness.benchmarks.camera_localization.pipeline import BACKBONES
-
-    for name, config in BACKBONES.items():
-        channels = config["_channels"]
-        backbone = MODELS.build({k: v for k, v in config.items() if k != "_channels"})
-        backbone.eval()
-        with torch.no_grad():
-            fine, coarse = backbone(torch.zeros(1, 3, 64, 64))
-        assert (fine.shape[1], coarse.shape[1]) == channels, name
-        assert fine.shape[2] == 2 * coarse.shape[2], name
+    chosen = task(bench(model={"backbone": name})).config({})["model"]["model"]
+    backbone = MODELS.build(chosen["backbone"])
+    backbone.eval()
+    with torch.no_grad():
+        fine, coarse = backbone(torch.zeros(1, 3, 64, 64))
+    stated = backbones.BACKBONES[name]
+    assert [fine.shape[1], coarse.shape[1]] == chosen["channels"]
+    assert [64 // fine.shape[2], 64 // coarse.shape[2]] == [stated.levels[level][1] for level in stated.pair]
 
 
 def test_authors_size(openmmlab):
     """d 256, 6 + 6 layers per branch, as the published configurations count."""
-    from harness.benchmarks.camera_localization.transformer import MultiSceneTransformer
+    from harness.benchmarks.camera_localization.mm.transformer import MultiSceneTransformer
 
     plugins()
     d, layers, scenes = 256, 6, 4
@@ -277,7 +277,7 @@ def trial(root: Path, work_dir: Path, method: str = "mst-multi-scene-transformer
     from harness.engine.trial import run_trial
 
     files = discover()
-    planned = compose(load_catalog().methods[method], bench(**changes), 0, "fingerprint", files)
+    planned = compose(load_catalog().methods[method], task(bench(**changes)), 0, "fingerprint", files)
     load_plugins(set(planned.plugins), files)
     work_dir.mkdir(exist_ok=True)
     return run_trial(planned, data=root, work_dir=work_dir)
@@ -286,8 +286,8 @@ def trial(root: Path, work_dir: Path, method: str = "mst-multi-scene-transformer
 @pytest.mark.parametrize("method", ["qk-alignment-plus-fixed-pe", "mspn-multi-scene-posenet", "se"])
 def test_a_trial_reports_what_the_family_promises(openmmlab, root, tmp_path, method):
     outcome = trial(root, tmp_path / "a", method)
-    promised = FAMILY.metrics(bench())
-    assert {m.name for m in promised} <= set(outcome.metrics)
+    promised = task(bench()).metrics
+    assert not list(undeclared(outcome.metrics, promised))
     assert {f"{m.name}/room-2" for m in promised if m.per_scene} <= set(outcome.metrics)
     assert {name: len(values) for name, values in outcome.per_sample.items()} == dict.fromkeys(
         ("position_error_m", "orientation_error_deg", "scene_correct"), 12
@@ -302,8 +302,8 @@ def test_a_trial_reports_what_the_family_promises(openmmlab, root, tmp_path, met
     assert saved["pred_position"].shape == (12, 3)
 
 
-def test_plots_survive_wild_predictions_and_an_empty_scene(tmp_path):
-    from harness.benchmarks.camera_localization import plots
+def test_plots_survive_wild_predictions_and_an_empty_scene(openmmlab, tmp_path):
+    from harness.benchmarks.camera_localization.mm import plots
 
     rng = np.random.default_rng(0)
     predictions = {"position": rng.normal(size=(9, 3)), "quaternion": rng.normal(size=(9, 4)), "scene": np.repeat([0, 2], [8, 1])}
@@ -314,7 +314,7 @@ def test_plots_survive_wild_predictions_and_an_empty_scene(tmp_path):
 
 
 def test_the_second_stage_teaches_the_position_regressor_alone(openmmlab, root, tmp_path, monkeypatch):
-    from harness.benchmarks.camera_localization.hooks import FineTunePosition
+    from harness.benchmarks.camera_localization.mm.hooks import FineTunePosition
 
     states, seen = [], []
 
@@ -333,25 +333,32 @@ def test_the_second_stage_teaches_the_position_regressor_alone(openmmlab, root, 
     assert all(key.startswith("head.position_regressor") for key in changed)
 
 
+def test_a_model_without_position_regressor_hears_of_it_before_it_trains(openmmlab, root, tmp_path):
+    with pytest.raises(UsageError, match=r"MultiScenePoseNet has no `position_regressor`.*finetune=null"):
+        trial(root, tmp_path / "stage", "mspn-multi-scene-posenet", schedule={"finetune": {"epochs": 1}})
+
+
 def test_scenes_weigh_alike(openmmlab, tmp_path):
     """A scene with fewer frames is drawn again; every frame of it stays in."""
     from mmengine.registry import DATASETS
 
-    FAMILY.generate(bench({"train": 12}), tmp_path)
+    task(bench({"train": 12})).generate(tmp_path)
     (tmp_path / "room-2" / "TrainSplit.txt").write_text("sequence1\n")
-    config = FAMILY.config(bench({"equalise": True}), {}, 0)["train_dataloader"]["dataset"]
+    config = task(bench({"equalise": True})).config({})["train_dataloader"]["dataset"]
     dataset = DATASETS.build({**config, "root": str(tmp_path)})
     assert len(dataset) == 24
     np.random.seed(0)
-    drawn = [dataset[i]["data_samples"].scene.item() for i in range(len(dataset))]
-    assert drawn[:18] == [0] * 12 + [1] * 6
-    assert drawn[18:] == [1] * 6
+    drawn = [dataset[i]["data_samples"] for i in range(len(dataset))]
+    assert [sample.scene.item() for sample in drawn] == [0] * 12 + [1] * 6 + [1] * 6
+    assert [sample.sample_idx for sample in drawn[:18]] == list(range(18))
+    for sample in drawn[18:]:  # what is remembered of a frame is found by its own index, however it was drawn
+        frame = drawn[sample.sample_idx]
+        assert sample.sample_idx in range(12, 18) and sample.img_path == frame.img_path
+        assert sample.position.equal(frame.position)
 
 
 def test_an_image_that_cannot_be_read_ends_the_trial_with_its_name(openmmlab, tmp_path):
-    from harness.errors import DataError
-
-    FAMILY.generate(bench(), tmp_path)
+    task(bench()).generate(tmp_path)
     (tmp_path / "room-1/seq-01/frame-000003.color.png").write_bytes(b"no image")
     with pytest.raises(DataError, match="frame-000003"):
         trial(tmp_path, tmp_path / "work")
@@ -366,8 +373,8 @@ def test_redkitchen_beats_the_constant_pose(openmmlab, tmp_path):
     from harness.compose import compose
     from harness.engine.trial import run_trial
 
-    entry, root = load_catalog().benchmarks["redkitchen"], Path(os.environ["HARNESS_DATA"], "7scenes")
-    guess = FAMILY.floor(entry, root)
+    entry, root = task(load_catalog().benchmarks["redkitchen"]), Path(os.environ["HARNESS_DATA"], "7scenes")
+    guess = entry.floor(root)
     assert guess["position_median_m"] == pytest.approx(0.746, abs=0.005)
     assert guess["orientation_median_deg"] == pytest.approx(16.2, abs=0.1)
     files = discover()

@@ -10,26 +10,27 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from harness.benchmarks import family
+from harness.benchmarks import Task, task
 from harness.benchmarks.camera_localization import scores
-from harness.benchmarks.camera_localization.readers import load, scan
 from harness.catalog import Benchmark
 from harness.errors import DataError
 
-FAMILY = family("camera-localization")
 FRAMES = 6
 CENTRES = np.random.default_rng(0).normal(size=(FRAMES, 3)) * 2
 CAMERA_TO_WORLD = Rotation.random(FRAMES, rng=np.random.default_rng(1))
 """The truth behind every file: camera centres and camera-to-world rotations, OpenCV axes."""
 
 
-def options(format: str, **data):
-    return FAMILY.data_options[format].model_validate({"format": format, "root": "r", **data})
+def bench(format: str, **data) -> Task:
+    return task(Benchmark(id="b", family="camera-localization", data={"format": format, "root": "r", **data}))
+
+
+def frames(root: Path, split: str, format: str, **data) -> list:
+    return bench(format, **data).listing(root).split(split)
 
 
 def check(root: Path, format: str, **data) -> list[str]:
-    bench = Benchmark(id="b", family="camera-localization", data={"format": format, "root": "r", **data})
-    return [f"{problem.where}: {problem.what}" for problem in FAMILY.check(bench, root)]
+    return [f"{problem.where}: {problem.what}" for problem in bench(format, **data).check(root)]
 
 
 def image(file: Path, size: tuple[int, int] = (40, 30)) -> None:
@@ -69,16 +70,16 @@ def seven_scenes(root: Path, suffix: str = "png") -> Path:
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 def test_seven_scenes(tmp_path, suffix):
     seven_scenes(tmp_path, suffix)
-    assert_truth(load(tmp_path, options("7scenes"), "train"), [0, 1, 4, 5])
-    assert_truth(load(tmp_path, options("7scenes"), "test"), [2, 3])
+    assert_truth(frames(tmp_path, "train", "7scenes"), [0, 1, 4, 5])
+    assert_truth(frames(tmp_path, "test", "7scenes"), [2, 3])
     assert check(tmp_path, "7scenes") == []
 
 
 def test_several_scenes_keep_their_order_and_indices(tmp_path):
     for name in ("stairs", "chess"):
         seven_scenes(tmp_path / name)
-    frames = load(tmp_path, options("7scenes", scenes=["stairs", "chess"]), "test")
-    assert [(frame.scene, frame.image.split("/")[0]) for frame in frames] == [(0, "stairs")] * 2 + [(1, "chess")] * 2
+    found = frames(tmp_path, "test", "7scenes", scenes=["stairs", "chess"])
+    assert [(frame.scene, frame.image.split("/")[0]) for frame in found] == [(0, "stairs")] * 2 + [(1, "chess")] * 2
 
 
 def test_rotations_off_by_rounding_are_made_orthonormal(tmp_path):
@@ -86,7 +87,7 @@ def test_rotations_off_by_rounding_are_made_orthonormal(tmp_path):
     matrix = pose(0)
     matrix[:3, :3] += np.random.default_rng(2).uniform(-4e-4, 4e-4, (3, 3))
     np.savetxt(tmp_path / "seq-01/frame-000000.pose.txt", matrix)
-    assert_truth(load(tmp_path, options("7scenes"), "train"), [0, 1, 4, 5])
+    assert_truth(frames(tmp_path, "train", "7scenes"), [0, 1, 4, 5])
 
 
 def _spoil_pose(content: str):
@@ -113,8 +114,8 @@ def _matrix(change) -> str:
         (_spoil_pose("1 0 0 0\n0 1 0"), "not a matrix of numbers"),
         (_spoil_pose("\x00\x01"), "not a matrix of numbers"),
         (_spoil_pose(""), "shape"),
-        (lambda root: (root / "seq-01/frame-000000.color.png").write_bytes(b"no image"), "cannot be read"),
-        (lambda root: _truncate(root / "seq-01/frame-000000.color.png"), "truncated"),
+        (lambda root: (root / "seq-01/frame-000000.color.png").write_bytes(b"no image"), "the file is no image"),
+        (lambda root: _truncate(root / "seq-01/frame-000000.color.png"), "cannot be read (image file is truncated"),
         (lambda root: image(root / "seq-01/frame-000000.color.png", (4, 4)), "only 4x4"),
         (lambda root: (root / "TrainSplit.txt").unlink(), "cannot be read"),
         (lambda root: (root / "TrainSplit.txt").write_text("sequence9"), "folder is missing"),
@@ -140,7 +141,7 @@ def test_all_problems_are_listed_and_loading_names_the_first(tmp_path):
         next(tmp_path.glob(f"*/frame-{n:06d}.pose.txt")).write_text("nan")
     assert len(check(tmp_path, "7scenes")) == 3
     with pytest.raises(DataError, match=r"frame-000000.*2 more"):
-        load(tmp_path, options("7scenes"), "train")
+        frames(tmp_path, "train", "7scenes")
 
 
 def test_counts_of_the_protocol(tmp_path):
@@ -170,10 +171,9 @@ def cambridge(root: Path) -> Path:
 
 def test_cambridge(tmp_path):
     cambridge(tmp_path / "ShopFacade")
-    chosen = options("cambridge", scenes=["ShopFacade"])
-    assert_truth(load(tmp_path, chosen, "train"), [0, 1, 2, 3])
-    assert_truth(load(tmp_path, chosen, "test"), [4, 5])
-    assert chosen.thresholds[0] == (1.0, 5.0)
+    assert_truth(frames(tmp_path, "train", "cambridge", scenes=["ShopFacade"]), [0, 1, 2, 3])
+    assert_truth(frames(tmp_path, "test", "cambridge", scenes=["ShopFacade"]), [4, 5])
+    assert bench("cambridge").data.thresholds[0] == (1.0, 5.0)
     assert check(tmp_path, "cambridge", scenes=["ShopFacade"]) == []
 
 
@@ -213,29 +213,39 @@ def transforms(root: Path, name: str = "transforms.json", frames: range = range(
 @pytest.mark.parametrize("suffix", [".png", ""])
 def test_transforms_json(tmp_path, suffix):
     transforms(tmp_path, suffix=suffix)
-    chosen = options("transforms", test_share=0.3)
-    assert_truth(load(tmp_path, chosen, "train"), [0, 1, 2, 3])
-    assert_truth(load(tmp_path, chosen, "test"), [4, 5])
+    assert_truth(frames(tmp_path, "train", "transforms", test_share=0.3), [0, 1, 2, 3])
+    assert_truth(frames(tmp_path, "test", "transforms", test_share=0.3), [4, 5])
     assert check(tmp_path, "transforms") == []
 
 
 def test_transforms_of_two_files_and_of_listed_names(tmp_path):
     transforms(tmp_path / "two", "transforms_train.json", range(4))
     transforms(tmp_path / "two", "transforms_test.json", range(4, 6))
-    assert_truth(load(tmp_path / "two", options("transforms"), "test"), [4, 5])
+    assert_truth(frames(tmp_path / "two", "test", "transforms"), [4, 5])
     names = {"train_filenames": [f"images/{n:03d}.png" for n in (0, 2, 4)], "test_filenames": ["./images/001.png"]}
     transforms(tmp_path / "named", **names)
-    assert_truth(load(tmp_path / "named", options("transforms"), "train"), [0, 2, 4])
-    assert_truth(load(tmp_path / "named", options("transforms"), "test"), [1])
+    assert_truth(frames(tmp_path / "named", "train", "transforms"), [0, 2, 4])
+    assert_truth(frames(tmp_path / "named", "test", "transforms"), [1])
 
 
 def test_entries_without_image_are_dropped_and_reported(tmp_path):
     transforms(tmp_path)
     (tmp_path / "images/002.png").unlink()
-    frames, problems = scan(tmp_path, options("transforms"), "train")
-    assert_truth(frames, [0, 1, 3, 4])
-    assert [(p.where, p.fatal) for p in problems] == [("transforms.json:frames[2]", False)]
+    listing = bench("transforms").listing(tmp_path)
+    assert_truth(listing.split("train"), [0, 1, 3, 4])
+    assert [(p.where, p.fatal) for p in listing.problems] == [("transforms.json:frames[2]", False)]
     assert len(check(tmp_path, "transforms")) == 1
+
+
+def test_no_entry_with_an_image_is_no_dataset(tmp_path):
+    transforms(tmp_path)
+    for file in (tmp_path / "images").iterdir():
+        file.unlink()
+    assert {"transforms.json:frames[0]: the image images/000.png is missing; the entry is left out", ".: no train frames"} <= set(
+        check(tmp_path, "transforms")
+    )
+    with pytest.raises(DataError, match="no train frames"):
+        frames(tmp_path, "train", "transforms")
 
 
 @pytest.mark.parametrize(
@@ -272,8 +282,8 @@ def colmap(root: Path) -> Path:
 
 def test_colmap(tmp_path):
     colmap(tmp_path)
-    assert_truth(load(tmp_path, options("colmap", test_share=0.3), "train"), [0, 1, 2, 3])
-    assert_truth(load(tmp_path, options("colmap", test_share=0.3), "test"), [4, 5])
+    assert_truth(frames(tmp_path, "train", "colmap", test_share=0.3), [0, 1, 2, 3])
+    assert_truth(frames(tmp_path, "test", "colmap", test_share=0.3), [4, 5])
     assert check(tmp_path, "colmap") == []
     (tmp_path / "images/view 1.jpg").unlink()
     assert check(tmp_path, "colmap") == ["sparse/0/images.txt:5: the image images/view 1.jpg is missing; the entry is left out"]

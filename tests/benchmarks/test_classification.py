@@ -11,12 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.benchmarks import family, scenes
-from harness.benchmarks.classification.folders import read_split
+from harness.benchmarks import scenes, task
 from harness.catalog import Benchmark
 from harness.errors import DataError, UsageError
-
-FAMILY = family("classification")
 
 
 def bench(**data) -> Benchmark:
@@ -48,9 +45,9 @@ def test_generation_is_deterministic_and_passes_its_own_check(tmp_path, data):
     entry = bench(**data)
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        FAMILY.generate(entry, tmp_path / name)
+        task(entry).generate(tmp_path / name)
     assert content(tmp_path / "a") == content(tmp_path / "b")
-    assert FAMILY.check(entry, tmp_path / "a") == []
+    assert task(entry).check(tmp_path / "a") == []
 
 
 def test_another_seed_gives_other_scenes_and_more_images_keep_the_first(tmp_path):
@@ -81,7 +78,7 @@ def test_the_ring_alone_tells_the_target(tmp_path):
 def test_digits_are_scikit_learns(tmp_path):
     from sklearn.datasets import load_digits
 
-    FAMILY.generate(bench(format="digits", train=1000), tmp_path)
+    task(bench(format="digits", train=1000)).generate(tmp_path)
     files = sorted(tmp_path.rglob("*.png"), key=lambda file: file.name)
     digits = load_digits()
     assert [int(file.parent.name) for file in files] == digits.target.tolist()
@@ -91,24 +88,25 @@ def test_digits_are_scikit_learns(tmp_path):
 
 
 def test_classes_may_be_a_subset_in_any_order(root):
-    split = read_split(root, "train", "train", ["dog", "cat"])
-    assert [split.classes[label] for label in split.labels] == ["dog", "dog", "cat", "cat", "cat"]
-    assert [file.name for file in split.files] == ["0.jpg", "1.jpg", "0.jpg", "1.jpg", "2.jpg"]
+    listing = task(folder(classes=["dog", "cat"])).listing(root)
+    train = listing.split("train")
+    assert [listing.classes[sample.label] for sample in train] == ["dog", "dog", "cat", "cat", "cat"]
+    assert [sample.file.name for sample in train] == ["0.jpg", "1.jpg", "0.jpg", "1.jpg", "2.jpg"]
     with pytest.raises(DataError, match="bird"):
-        read_split(root, "train", "train", ["cat", "bird"])
+        task(folder(classes=["cat", "bird"])).listing(root).split("train")
 
 
 def test_floor_is_the_majority_class(root):
-    assert FAMILY.floor(folder(), root) == {"top1": pytest.approx(100 / 3)}
+    assert task(folder()).floor(root) == {"top1": pytest.approx(100 / 3)}
 
 
 def test_top5_only_where_five_guesses_are_not_all():
-    assert [metric.name for metric in FAMILY.metrics(bench(format="synthetic", classes=5))] == ["top1"]
-    assert [metric.name for metric in FAMILY.metrics(bench(format="synthetic", classes=6))] == ["top1", "top5"]
+    assert [metric.name for metric in task(bench(format="synthetic", classes=5)).metrics] == ["top1"]
+    assert [metric.name for metric in task(bench(format="synthetic", classes=6)).metrics] == ["top1", "top5"]
 
 
 def test_samples_show_every_class(root):
-    samples = FAMILY.samples(folder(), root, 2)
+    samples = task(folder()).samples(root, 2)
     assert [sample.caption for sample in samples] == ["cat", "dog"]
     assert samples[0].image.shape == (20, 24, 3)
     assert samples[0].annotated.shape[0] > 100
@@ -176,7 +174,7 @@ def _break(root: Path, how: str) -> None:
 )
 def test_check_names_what_is_wrong(root, how, where, fatal):
     _break(root, how)
-    problems = FAMILY.check(folder(), root)
+    problems = task(folder()).check(root)
     found = [problem for problem in problems if problem.where == where and problem.fatal == fatal]
     assert found, problems
     assert all(problem.what and problem.mend for problem in problems)
@@ -185,20 +183,20 @@ def test_check_names_what_is_wrong(root, how, where, fatal):
 def test_check_does_not_stop_at_the_first_problem(root):
     _break(root, "truncated")
     _break(root, "class empty")
-    assert {problem.where for problem in FAMILY.check(folder(), root)} == {"train/cat/0.jpg", "test/dog"}
+    assert {problem.where for problem in task(folder()).check(root)} == {"train/cat/0.jpg", "test/dog"}
 
 
 def test_check_of_listed_classes(root):
-    wheres = {problem.where for problem in FAMILY.check(folder(classes=["cat", "eel"]), root)}
+    wheres = {problem.where for problem in task(folder(classes=["cat", "eel"])).check(root)}
     assert wheres == {"train/eel", "test/eel"}
-    assert FAMILY.check(folder(classes=["cat", "cat"]), root)[0].where == "data.classes"
-    assert any("same folder" in problem.what for problem in FAMILY.check(folder(test="train"), root))
+    assert task(folder(classes=["cat", "cat"])).check(root)[0].where == "data.classes"
+    assert any("same folder" in problem.what for problem in task(folder(test="train")).check(root))
 
 
 @pytest.mark.parametrize("data", [{"classes": 1}, {"classes": ["cat"]}, {"klasses": 3}, {"size": 0}, {"classes": None}])
 def test_malformed_options_are_refused(data):
     with pytest.raises(UsageError, match="data"):
-        FAMILY.metrics(folder(**data))
+        task(folder(**data))
 
 
 def test_metric_agrees_with_a_slow_reference(openmmlab):
@@ -234,12 +232,12 @@ def test_a_trial_from_end_to_end(openmmlab, tmp_path):
     data, work = tmp_path / "data", tmp_path / "work"
     data.mkdir()
     work.mkdir()
-    FAMILY.generate(entry, data)
+    task(entry).generate(data)
     files = discover()
     load_plugins({"gap"}, files)
     method = Method(id="gap", title="gap", slots={"pooling": Filling(plugin="gap")})
-    outcome = run_trial(compose(method, entry, 0, "f", files), data=data, work_dir=work)
-    assert set(outcome.metrics) == {metric.name for metric in FAMILY.metrics(entry)}
+    outcome = run_trial(compose(method, task(entry), 0, "f", files), data=data, work_dir=work)
+    assert set(outcome.metrics) == {metric.name for metric in task(entry).metrics}
     assert outcome.per_sample["top1"].shape == (12,)
     assert outcome.per_sample["top1"].mean() == pytest.approx(outcome.metrics["top1"], abs=1e-3)
 
@@ -264,5 +262,5 @@ def test_simpools_exponent_is_the_authors_for_the_backbone(openmmlab, backbone, 
 
     load_plugins({"simpool"}, discover())
     entry = bench(format="synthetic", size=32).model_copy(update={"model": {"backbone": backbone}})
-    model = MODELS.build(FAMILY.config(entry, {"pooling": Filling(plugin="simpool", **params)}, 0)["model"])
+    model = MODELS.build(task(entry).config({"pooling": Filling(plugin="simpool", **params)})["model"])
     assert model.neck.method.gamma == gamma

@@ -12,24 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.benchmarks import family
+from harness.benchmarks import task
+from harness.benchmarks.base import undeclared
 from harness.benchmarks.keypoint import figures, scores
-from harness.benchmarks.keypoint.options import COCO_SIGMAS, CocoData
-from harness.benchmarks.keypoint.source import read
+from harness.benchmarks.keypoint.readers.coco import COCO_SIGMAS, CocoData
 from harness.catalog import Benchmark, load_catalog
 from harness.errors import DataError, UsageError
-
-FAMILY = family("keypoint")
 
 
 def bench(**data) -> Benchmark:
     return Benchmark(id="b", family="keypoint", data=data, schedule={"epochs": 1, "batch_size": 4})
-
-
-def options(entry: Benchmark):
-    from harness import benchmarks
-
-    return benchmarks.options(entry)[0]
 
 
 # --- generated figures
@@ -40,17 +32,17 @@ def test_generation_is_deterministic_and_passes_its_own_check(tmp_path):
     written = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        FAMILY.generate(entry, tmp_path / name)
+        task(entry).generate(tmp_path / name)
         files = sorted(file for file in (tmp_path / name).rglob("*") if file.is_file())
         written.append([(file.relative_to(tmp_path / name), hashlib.sha256(file.read_bytes()).hexdigest()) for file in files])
     assert written[0] == written[1]
     assert len(written[0]) == 12
-    assert FAMILY.check(entry, tmp_path / "a") == []
+    assert task(entry).check(tmp_path / "a") == []
 
 
 def test_limbs_mirror_each_other_and_covered_joints_are_flagged(tmp_path):
     figures.generate_figures(tmp_path, train=1, test=30, size=(64, 48))
-    poses = read(tmp_path, options(bench(format="synthetic"))).poses(train=False)
+    poses = task(bench(format="synthetic")).listing(tmp_path).split("test")
     at = {name: np.stack([pose.points[i] for pose in poses]) for i, name in enumerate(figures.NAMES)}
     axis = at["neck"] - at["hip"]
     axis /= np.linalg.norm(axis, axis=1, keepdims=True)
@@ -66,7 +58,7 @@ def test_limbs_mirror_each_other_and_covered_joints_are_flagged(tmp_path):
 
 def test_unmirrored_limbs_do_not_tell_of_their_partners(tmp_path):
     figures.generate_figures(tmp_path, train=1, test=30, size=(64, 64), mirrored=False)
-    poses = read(tmp_path, options(bench(format="synthetic"))).poses(train=False)
+    poses = task(bench(format="synthetic")).listing(tmp_path).split("test")
     points = {name: np.stack([pose.points[i] for pose in poses]) for i, name in enumerate(figures.NAMES)}
     spans = [np.linalg.norm(points[f"{side}_hand"] - points["hip"], axis=1) for side in ("left", "right")]
     assert np.abs(spans[0] - spans[1]).max() > 5
@@ -90,19 +82,19 @@ ROWS = "v/0.png,1,2,3,4\nv/1.png,5,6,,\nv/2.png,7,8,9,10\nv/3.png,11,12,13,14\nv
 
 def test_deeplabcut_labels_split_by_order(tmp_path):
     entry = label_file(tmp_path, HEAD + ROWS)
-    reading = read(tmp_path, options(entry))
-    assert reading.problems == []
-    assert [pose.file.name for pose in reading.train] == ["0.png", "1.png", "2.png", "3.png"]
-    assert [pose.file.name for pose in reading.test] == ["4.png"]
-    assert reading.train[1].visible.tolist() == [2, 0]
-    assert reading.train[2].points.tolist() == [[7, 8], [9, 10]]
-    assert reading.train[0].box == (0, 0, 40, 30)
+    listing = task(entry).listing(tmp_path)
+    assert listing.problems == []
+    assert [pose.file.name for pose in listing.train] == ["0.png", "1.png", "2.png", "3.png"]
+    assert [pose.file.name for pose in listing.test] == ["4.png"]
+    assert listing.train[1].visible.tolist() == [2, 0]
+    assert listing.train[2].points.tolist() == [[7, 8], [9, 10]]
+    assert listing.train[0].box == (0, 0, 40, 30)
 
 
 def test_deeplabcut_paths_in_three_columns(tmp_path):
     head = "scorer,,,me,me,me,me\nbodyparts,,,nose,nose,tail,tail\ncoords,,,x,y,x,y\n"
     entry = label_file(tmp_path / "d" / "e", head + "d,e/v,0.png,1,2,3,4\nd,e/v,1.png,5,6,7,8\n")
-    assert [pose.file.name for pose in read(tmp_path, options(entry)).train] == ["0.png"]
+    assert [pose.file.name for pose in task(entry).listing(tmp_path).train] == ["0.png"]
 
 
 @pytest.mark.parametrize(
@@ -129,29 +121,29 @@ def test_deeplabcut_paths_in_three_columns(tmp_path):
     ],
 )
 def test_check_of_malformed_label_files(tmp_path, body, words, fatal):
-    problems = FAMILY.check(label_file(tmp_path, body), tmp_path)
+    problems = task(label_file(tmp_path, body)).check(tmp_path)
     assert [problem for problem in problems if words in problem.what and problem.fatal == fatal], problems
     assert all(problem.mend for problem in problems)
     if fatal:
         with pytest.raises(DataError):
-            FAMILY.floor(label_file(tmp_path, body), tmp_path)
+            task(label_file(tmp_path, body)).floor(tmp_path)
 
 
 def test_check_of_a_project_without_labels(tmp_path):
-    assert "no label file" in FAMILY.check(bench(format="deeplabcut", root="r", keypoints=2), tmp_path)[0].what
+    assert "no label file" in task(bench(format="deeplabcut", root="r", keypoints=2)).check(tmp_path)[0].what
     named = bench(format="deeplabcut", root="r", keypoints=2, csv="labels.csv")
-    assert FAMILY.check(named, tmp_path)[0].where == "labels.csv"
+    assert task(named).check(tmp_path)[0].where == "labels.csv"
     (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00\x80")
-    assert "UTF-8" in FAMILY.check(named, tmp_path)[0].what
+    assert "UTF-8" in task(named).check(tmp_path)[0].what
 
 
 @pytest.mark.parametrize("damage", [b"", b"no image"])
 def test_an_unreadable_image_drops_its_row(tmp_path, damage):
     entry = label_file(tmp_path, HEAD + ROWS)
     (tmp_path / "v" / "2.png").write_bytes(damage)
-    problems = FAMILY.check(entry, tmp_path)
+    problems = task(entry).check(tmp_path)
     assert [problem.fatal for problem in problems] == [False]
-    assert len(read(tmp_path, options(entry)).train) == 3
+    assert len(task(entry).listing(tmp_path).train) == 3
 
 
 def test_a_truncated_image_is_found(tmp_path):
@@ -160,7 +152,7 @@ def test_a_truncated_image_is_found(tmp_path):
     file = tmp_path / "v" / "2.png"
     Image.fromarray(rng.integers(0, 255, (30, 40), dtype=np.uint8)).save(file)
     file.write_bytes(file.read_bytes()[:-300])
-    assert [(problem.where, problem.fatal) for problem in FAMILY.check(entry, tmp_path)] == [("v/2.png", True)]
+    assert [(problem.where, problem.fatal) for problem in task(entry).check(tmp_path)] == [("v/2.png", True)]
 
 
 # --- COCO
@@ -199,12 +191,12 @@ def test_coco_boxes_and_flags(tmp_path):
     entry, written = coco_files(tmp_path)
     written["train"]["annotations"][0]["keypoints"][5] = 0
     save(tmp_path, written)
-    assert FAMILY.check(entry, tmp_path) == []
-    pose = read(tmp_path, options(entry)).train[0]
+    assert task(entry).check(tmp_path) == []
+    pose = task(entry).listing(tmp_path).train[0]
     assert pose.box == (4, 4, 34, 24)
     assert pose.visible.tolist() == [2, 0]
     whole = bench(**{**entry.data, "box": "image"})
-    assert read(tmp_path, options(whole)).train[0].box == (0, 0, 40, 30)
+    assert task(whole).listing(tmp_path).train[0].box == (0, 0, 40, 30)
 
 
 def change(**values):
@@ -245,7 +237,7 @@ def test_check_of_malformed_coco(tmp_path, damage, words, fatal):
     entry, written = coco_files(tmp_path)
     damage(written["train"])
     save(tmp_path, written)
-    problems = FAMILY.check(entry, tmp_path)
+    problems = task(entry).check(tmp_path)
     assert [problem for problem in problems if words in problem.what and problem.fatal == fatal], problems
 
 
@@ -254,19 +246,26 @@ def test_annotation_files_that_are_no_coco(tmp_path, text):
     entry, _ = coco_files(tmp_path)
     (tmp_path / "annotations" / "train.json").write_text(text)
     (tmp_path / "annotations" / "test.json").unlink()
-    assert {problem.where for problem in FAMILY.check(entry, tmp_path)} == {"annotations/train.json", "annotations/test.json"}
+    assert {problem.where for problem in task(entry).check(tmp_path)} == {"annotations/train.json", "annotations/test.json"}
 
 
 def test_images_in_both_splits_are_refused(tmp_path):
     entry, _ = coco_files(tmp_path)
     leaking = bench(**{**entry.data, "test": "annotations/train.json", "test_images": "train"})
-    assert any("in the training and in the test split" in problem.what for problem in FAMILY.check(leaking, tmp_path))
+    assert any("in the training and in the test split" in problem.what for problem in task(leaking).check(tmp_path))
 
 
 @pytest.mark.parametrize("data", [{"keypoints": 0}, {"keypoints": []}, {"size": [30, 32]}, {"size": 64}, {"sigmas": [0.1]}, {"nope": 1}])
 def test_malformed_options_are_refused(data):
     with pytest.raises(UsageError, match="data"):
-        FAMILY.metrics(bench(**{"format": "coco", "root": "r", "keypoints": 2, **data}))
+        task(bench(**{"format": "coco", "root": "r", "keypoints": 2, **data}))
+
+
+def test_a_backbone_given_by_hand_says_its_stride():
+    given = {"type": "mmpretrain.ResNet", "depth": 18, "_channels": 512}
+    entry = Benchmark(id="b", family="keypoint", data={"format": "synthetic"}, model={"backbone": given})
+    with pytest.raises(UsageError, match="_stride"):
+        task(entry).config({})
 
 
 # --- scores
@@ -340,7 +339,7 @@ def test_metric_agrees_with_mmpose_and_the_floors_scores(openmmlab):
 
 def test_average_precision_of_perfect_and_of_wrong_predictions(tmp_path):
     entry, _ = coco_files(tmp_path, points=17)
-    poses = read(tmp_path, options(entry)).train
+    poses = task(entry).listing(tmp_path).train
     perfect = np.stack([pose.points for pose in poses])
     assert scores.average_precision(perfect, poses, COCO_SIGMAS) == {"AP": pytest.approx(100), "AP50": pytest.approx(100)}
     assert scores.average_precision(perfect + 500, poses, COCO_SIGMAS)["AP"] == pytest.approx(0)
@@ -353,7 +352,7 @@ def test_a_trials_average_precision_is_that_of_the_reference(openmmlab, labelled
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    from harness.benchmarks.keypoint.poses import Pose
+    from harness.benchmarks.keypoint.readers.pose import Pose
 
     rng, count, points = np.random.default_rng(0), 24, 17
     poses, predicted = [], []
@@ -405,19 +404,19 @@ def test_a_trials_average_precision_is_that_of_the_reference(openmmlab, labelled
 def test_floor_is_the_mean_pose(tmp_path):
     entry, _ = coco_files(tmp_path)
     # mean of (5, 6) and (6, 6) against (5, 6), of (6, 7) and (7, 7) against (6, 7)
-    assert FAMILY.floor(entry, tmp_path) == {scores.PCK: pytest.approx(100), "median_px": pytest.approx(0.5)}
+    assert task(entry).floor(tmp_path) == {scores.PCK: pytest.approx(100), "median_px": pytest.approx(0.5)}
 
 
 def test_samples_are_drawn(tmp_path):
     entry, _ = coco_files(tmp_path)
-    (sample,) = FAMILY.samples(entry, tmp_path, 3)
+    (sample,) = task(entry).samples(tmp_path, 3)
     assert sample.image.shape == (30, 40, 3)
     assert (sample.annotated != 0).any()
     assert sample.caption == "2 of 2 points"
 
 
 def test_ap_only_where_fall_offs_are_known():
-    names = {count: [m.name for m in FAMILY.metrics(bench(format="coco", root="r", keypoints=count))] for count in (2, 17)}
+    names = {count: [m.name for m in task(bench(format="coco", root="r", keypoints=count)).metrics] for count in (2, 17)}
     assert "AP" in names[17]
     assert "AP" not in names[2]
     assert CocoData(format="coco", root="r", keypoints=1, sigmas=[0.1]).has_ap
@@ -436,15 +435,15 @@ def trial(entry: Benchmark, data: Path, work: Path):
     files = discover()
     load_plugins({"identity"}, files)
     method = Method(id="identity", title="identity", slots={"block": Filling(plugin="identity")})
-    return run_trial(compose(method, entry, 0, "f", files), data=data, work_dir=work)
+    return run_trial(compose(method, task(entry), 0, "f", files), data=data, work_dir=work)
 
 
 def test_a_trial_from_end_to_end(openmmlab, tmp_path):
     entry = bench(format="synthetic", train=8, test=6, size=[48, 32], augment="affine")
     (tmp_path / "data").mkdir()
-    FAMILY.generate(entry, tmp_path / "data")
+    task(entry).generate(tmp_path / "data")
     outcome = trial(entry, tmp_path / "data", tmp_path / "work")
-    assert {metric.name for metric in FAMILY.metrics(entry)} == {name for name in outcome.metrics if "/" not in name}
+    assert list(undeclared(outcome.metrics, task(entry).metrics)) == []
     assert outcome.per_sample[scores.PCK].shape == outcome.per_sample["mean_px"].shape == (6,)
 
 
@@ -455,13 +454,13 @@ def test_coco_and_an_mmpose_class_read_the_same(openmmlab, tmp_path):
     splits = {split: {"ann_file": f"annotations/{split}.json", "images": split} for split in ("train", "test")}
     other = bench(format="mmpose", root="r", type="CocoDataset", keypoints=17, size=[32, 32], **splits)
     unnamed = bench(**{**entry.data, "keypoints": 17})
-    ours, theirs = (read(tmp_path, options(e)) for e in (unnamed, other))
-    assert theirs.problems == FAMILY.check(other, tmp_path) == []
+    ours, theirs = (task(e).listing(tmp_path) for e in (unnamed, other))
+    assert theirs.problems == task(other).check(tmp_path) == []
     for mine, its in zip(ours.train + ours.test, theirs.train + theirs.test, strict=True):
         assert mine.box == its.box
         np.testing.assert_array_equal(mine.points, its.points)
         np.testing.assert_array_equal(mine.visible, its.visible)
-    assert FAMILY.floor(unnamed, tmp_path) == FAMILY.floor(other, tmp_path)
+    assert task(unnamed).floor(tmp_path) == task(other).floor(tmp_path)
     outcomes = [trial(e, tmp_path, tmp_path / f"work{i}") for i, e in enumerate((unnamed, other))]
     assert outcomes[0].metrics == pytest.approx(outcomes[1].metrics)
     assert set(outcomes[0].metrics) == {scores.PCK, "median_px", "AP", "AP50"}
@@ -470,11 +469,11 @@ def test_coco_and_an_mmpose_class_read_the_same(openmmlab, tmp_path):
 def test_mmpose_classes_and_files_that_do_not_exist(openmmlab, tmp_path):
     splits = {split: {"ann_file": f"{split}.json"} for split in ("train", "test")}
     with pytest.raises(UsageError, match="CocoDataset"):
-        FAMILY.check(bench(format="mmpose", root="r", type="CocoDataset2", keypoints=17, **splits), tmp_path)
+        task(bench(format="mmpose", root="r", type="CocoDataset2", keypoints=17, **splits)).check(tmp_path)
     entry = bench(format="mmpose", root="r", type="CocoDataset", keypoints=17, **splits)
-    assert {problem.where for problem in FAMILY.check(entry, tmp_path)} == {"train.json", "test.json"}
+    assert {problem.where for problem in task(entry).check(tmp_path)} == {"train.json", "test.json"}
     (tmp_path / "train.json").write_text("{")
-    assert any("cannot read it" in problem.what for problem in FAMILY.check(entry, tmp_path))
+    assert any("cannot read it" in problem.what for problem in task(entry).check(tmp_path))
 
 
 @pytest.mark.real
@@ -482,5 +481,5 @@ def test_mmpose_classes_and_files_that_do_not_exist(openmmlab, tmp_path):
 def test_real_label_files(name, floor):
     entry = load_catalog().benchmarks[name]
     root = Path(os.environ["HARNESS_DATA"]) / entry.data["root"]
-    assert [problem for problem in FAMILY.check(entry, root) if problem.fatal] == []
-    assert FAMILY.floor(entry, root)["median_px"] == pytest.approx(floor, abs=1)
+    assert [problem for problem in task(entry).check(root) if problem.fatal] == []
+    assert task(entry).floor(root)["median_px"] == pytest.approx(floor, abs=1)

@@ -10,22 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.benchmarks import family
-from harness.benchmarks.object_localization.readers import read
+from harness.benchmarks import task
+from harness.benchmarks.base import undeclared
 from harness.catalog import Benchmark, Filling
 from harness.errors import DataError, UsageError
-
-FAMILY = family("object-localization")
 
 
 def bench(model: dict | None = None, **data) -> Benchmark:
     return Benchmark(id="b", family="object-localization", data=data, model=model or {}, schedule={"epochs": 1, "batch_size": 8})
-
-
-def options(entry: Benchmark):
-    from harness import benchmarks
-
-    return benchmarks.options(entry)[0]
 
 
 def picture(file: Path, size: tuple[int, int] = (60, 40), seed: int = 0) -> None:
@@ -60,11 +52,11 @@ def voc(tmp_path: Path) -> Path:
 
 
 def test_voc_boxes_are_extents_counted_from_zero(voc):
-    train, test = (read(voc, options(bench(**VOC)), role) for role in ("train", "test"))
+    train, test = (task(bench(**VOC)).listing(voc).split(split) for split in ("train", "test"))
     assert [(p.file, p.labels) for p in train] == [(f"images/{i}.png", (i % 2,)) for i in range(4)]
     assert test[0].boxes == ((10, 4, 40, 30), (0, 0, 10, 10)) and test[0].size == (60, 40)
-    assert FAMILY.check(bench(**VOC), voc) == []
-    assert len(read(voc, options(bench(**VOC | {"calibrate": 2})), "calibration")) == 2
+    assert task(bench(**VOC)).check(voc) == []
+    assert [p.file for p in task(bench(**VOC)).listing(voc).calibrating(2)] == ["images/0.png", "images/2.png"]
 
 
 def test_devkit_trains_and_scores_the_same_images_with_all_their_labels(tmp_path):
@@ -74,10 +66,10 @@ def test_devkit_trains_and_scores_the_same_images_with_all_their_labels(tmp_path
     (tmp_path / "ImageSets/Main").mkdir(parents=True)
     (tmp_path / "ImageSets/Main/trainval.txt").write_text("0\n1 1\n2 -1\n")
     entry = bench(format="voc", root="r", full_resolution=True)
-    test = read(tmp_path, options(entry), "test")
+    test = task(entry).listing(tmp_path).split("test")
     assert [p.labels for p in test] == [(11, 14)] * 3 and len(test[0].boxes) == 2
-    assert [p for p in FAMILY.check(entry, tmp_path) if p.fatal] == []
-    head = FAMILY.config(entry, {}, 0)["model"]["model"]["head"]
+    assert [p for p in task(entry).check(tmp_path) if p.fatal] == []
+    head = task(entry).config({})["model"]["model"]["head"]
     assert head["type"] == "mmpretrain.MultiLabelLinearClsHead" and head["num_classes"] == 20
 
 
@@ -86,12 +78,16 @@ def test_split_by_fraction_keeps_copies_together_and_does_not_depend_on_names(tm
         picture(tmp_path / f"images/{index:02}.png", seed=index % 17)  # three exact copies
         annotation(tmp_path / f"annotations/{index:02}.xml", ("cat", 5, 5, 20, 20), name=f"{index:02}.png")
     entry = bench(format="voc-xml", root="r", classes=["cat"], size=32, test_fraction=0.4)
-    content = [{(tmp_path / p.file).read_bytes() for p in read(tmp_path, options(entry), role)} for role in ("train", "test")]
-    assert not content[0] & content[1]
-    assert 7 <= len(read(tmp_path, options(entry), "test")) <= 9
+
+    def content(split: str) -> set[bytes]:
+        return {(tmp_path / p.file).read_bytes() for p in task(entry).listing(tmp_path).split(split)}
+
+    test = content("test")
+    assert not content("train") & test
+    assert 7 <= len(task(entry).listing(tmp_path).split("test")) <= 9
     for file in (tmp_path / "images/03.png", tmp_path / "annotations/03.xml"):
         file.rename(file.with_stem("renamed"))
-    assert {(tmp_path / p.file).read_bytes() for p in read(tmp_path, options(entry), "test")} == content[1]
+    assert content("test") == test
 
 
 def test_a_single_class_gets_background_crops_that_avoid_its_boxes(tmp_path):
@@ -99,7 +95,7 @@ def test_a_single_class_gets_background_crops_that_avoid_its_boxes(tmp_path):
     annotation(tmp_path / "annotations/0.xml", ("cat", 101, 11, 150, 90), ("cat", 121, 11, 190, 60), size=(200, 100))
     for name in ("train", "test"):
         (tmp_path / f"{name}.txt").write_text("0\n")
-    whole, crop = read(tmp_path, options(bench(**VOC | {"classes": ["cat"]})), "train")
+    whole, crop = task(bench(**VOC | {"classes": ["cat"]})).listing(tmp_path).split("train")
     assert (whole.labels, whole.crop) == ((0,), None)
     assert (crop.labels, crop.crop) == ((1,), (0, 0, 100, 100))
 
@@ -131,15 +127,15 @@ WSOL = {"format": "wsol", "root": "r", "classes": 2, "images": "images", "calibr
 
 
 def test_wsol_metadata_is_taken_as_it_stands(wsol):
-    data = options(bench(**WSOL))
-    test = read(wsol, data, "test")
+    listing = task(bench(**WSOL)).listing(wsol)
+    test = listing.split("test")
     assert test[0].boxes == ((3, 4, 30, 35), (1, 1, 9, 9)) and test[1].labels == (1,)
-    assert [p.file for p in read(wsol, data, "calibration")] == ["images/val/c.jpg"]
-    assert len(read(wsol, data, "train")) == 2
-    assert FAMILY.check(bench(**WSOL), wsol) == []
+    assert [p.file for p in listing.calibrating(100)] == ["images/val/c.jpg"]
+    assert len(listing.split("train")) == 2
+    assert task(bench(**WSOL)).check(wsol) == []
     ids = wsol / "metadata/test/image_ids.txt"
     ids.write_text(ids.read_text(), encoding="utf-8-sig")  # as some editors save it
-    assert FAMILY.check(bench(**WSOL), wsol) == []
+    assert task(bench(**WSOL)).check(wsol) == []
 
 
 def test_cub_official_files(tmp_path):
@@ -151,9 +147,9 @@ def test_cub_official_files(tmp_path):
         "train_test_split.txt": "1 1\n2 0\n",
         "bounding_boxes.txt": "1 6.0 2.0 25.0 30.0\n2 1.0 1.0 5.0 5.0\n",
     })  # fmt: skip
-    data = options(bench(format="cub", root="r"))
-    assert read(tmp_path, data, "train")[0].boxes == ((6, 2, 31, 32),)
-    assert read(tmp_path, data, "test")[0].file == "images/200.Z/y z.jpg" and read(tmp_path, data, "test")[0].labels == (199,)
+    (train,), (test,) = (task(bench(format="cub", root="r")).listing(tmp_path).split(split) for split in ("train", "test"))
+    assert train.boxes == ((6, 2, 31, 32),)
+    assert test.file == "images/200.Z/y z.jpg" and test.labels == (199,)
 
 
 def coco(root: Path, **changes) -> dict:
@@ -176,7 +172,7 @@ def coco(root: Path, **changes) -> dict:
 
 
 def test_coco_drops_crowds_and_keeps_the_order_of_the_subset(tmp_path):
-    test = read(tmp_path, options(bench(**coco(tmp_path))), "test")
+    test = task(bench(**coco(tmp_path))).listing(tmp_path).split("test")
     assert [(p.file, p.labels) for p in test] == [("train2014/2.jpg", (0,)), ("train2014/0.jpg", (0, 1))]
     assert test[1].boxes == ((5, 5, 15, 15), (0, 0, 20, 20))
 
@@ -188,7 +184,7 @@ def test_difficult_objects_count(tmp_path):
     file = tmp_path / "Annotations/0.xml"
     file.write_text(file.read_text().replace("<name>dog</name>", "<name>dog</name><difficult>1</difficult>", 1))
     write(tmp_path, {"ImageSets/Main/trainval.txt": "0\n"})
-    (item,) = read(tmp_path, options(bench(format="voc", root="r")), "test")
+    (item,) = task(bench(format="voc", root="r")).listing(tmp_path).split("test")
     assert item.boxes == ((0, 0, 20, 20), (30, 10, 50, 30))
 
 
@@ -196,10 +192,10 @@ def test_coco_corners_are_rounded_as_in_the_reference_of_corloc(tmp_path):
     boxes = [[0.5, 1.5, 10.2, 10.0], [3.4, 3.4, 0.2, 9.0]]  # halves to even; what loses its area stays a box that nothing hits
     found = [{"id": n, "image_id": 0, "category_id": 7, "bbox": box} for n, box in enumerate(boxes)]
     entry = bench(**coco(tmp_path, annotations=found))
-    assert [p.boxes for p in read(tmp_path, options(entry), "test")] == [((0, 2, 11, 12), (3, 3, 4, 12))]
+    assert [p.boxes for p in task(entry).listing(tmp_path).split("test")] == [((0, 2, 11, 12), (3, 3, 4, 12))]
     entry = bench(**coco(tmp_path, annotations=[found[0], {**found[1], "bbox": [3.6, 3.4, 0.2, 9.0]}]))
-    assert read(tmp_path, options(entry), "test")[0].boxes[1] == (4, 3, 4, 12)
-    assert [p for p in FAMILY.check(entry, tmp_path) if p.fatal] == []
+    assert task(entry).listing(tmp_path).split("test")[0].boxes[1] == (4, 3, 4, 12)
+    assert [p for p in task(entry).check(tmp_path) if p.fatal] == []
 
 
 def _voc_file(text: str):
@@ -238,7 +234,7 @@ MALFORMED = {
 def test_check_names_what_is_wrong(voc, case):
     damage, expected = MALFORMED[case]
     damage(voc)
-    found = FAMILY.check(bench(**VOC), voc)
+    found = task(bench(**VOC)).check(voc)
     assert any(expected in problem.what for problem in found), found
     assert all(problem.where and problem.mend for problem in found)
 
@@ -246,9 +242,9 @@ def test_check_names_what_is_wrong(voc, case):
 def test_check_lists_all_problems_and_training_stops_at_the_first(voc):
     _voc_file("<annotation>")(voc)
     annotation(voc / "annotations/5.xml", ("cow", 1, 1, 9, 9), ("dog", 9, 9, 1, 1))
-    assert len([p for p in FAMILY.check(bench(**VOC), voc) if p.fatal]) >= 3
+    assert len([p for p in task(bench(**VOC)).check(voc) if p.fatal]) >= 3
     with pytest.raises(DataError, match=r"4\.xml.*malformed"):
-        read(voc, options(bench(**VOC)), "train")
+        task(bench(**VOC)).listing(voc).split("train")
 
 
 @pytest.mark.parametrize(
@@ -263,7 +259,7 @@ def test_check_lists_all_problems_and_training_stops_at_the_first(voc):
 )  # fmt: skip
 def test_malformed_coco(tmp_path, changes, expected):
     entry = bench(**coco(tmp_path, **changes))
-    assert any(expected in problem.what for problem in FAMILY.check(entry, tmp_path))
+    assert any(expected in problem.what for problem in task(entry).check(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -279,30 +275,30 @@ def test_malformed_coco(tmp_path, changes, expected):
 )  # fmt: skip
 def test_malformed_wsol(wsol, name, text, expected):
     (wsol / name).write_text(text)
-    assert any(expected in problem.what for problem in FAMILY.check(bench(**WSOL), wsol))
+    assert any(expected in problem.what for problem in task(bench(**WSOL)).check(wsol))
 
 
 def test_options_are_explained():
     for data in ({"format": "voc-xml", "root": "r", "classes": ["a", "a"]}, {**VOC, "test": None}, {"format": "voc-xml", "root": "r"}):
         with pytest.raises(UsageError, match="data"):
-            options(bench(**data))
+            task(bench(**data))
 
 
 def test_scenes_are_read_by_the_voc_reader_and_the_centre_box_is_no_help(tmp_path):
     entry = bench(format="synthetic", train=12, test=12, size=48)
-    FAMILY.generate(entry, tmp_path)
-    assert FAMILY.check(entry, tmp_path) == []
-    floor = FAMILY.floor(entry, tmp_path)
-    assert floor.keys() == {metric.name for metric in FAMILY.metrics(entry)}
+    task(entry).generate(tmp_path)
+    assert task(entry).check(tmp_path) == []
+    floor = task(entry).floor(tmp_path)
+    assert list(undeclared(floor, task(entry).metrics)) == []
     assert floor["corloc"] == 0 and floor["top1"] == pytest.approx(100 / 6)
-    shown = FAMILY.samples(entry, tmp_path, 2)
+    shown = task(entry).samples(tmp_path, 2)
     assert len(shown) == 2 and shown[0].annotated.shape[0] > shown[0].image.shape[0] == 48
 
 
 def test_floor_of_a_box_in_the_middle(voc):
     annotation(voc / "annotations/4.xml", ("cat", 7, 5, 54, 36))  # the centre box itself
     annotation(voc / "annotations/5.xml", ("dog", 1, 1, 6, 6))
-    floor = FAMILY.floor(bench(**VOC), voc)
+    floor = task(bench(**VOC)).floor(voc)
     assert floor["corloc"] == floor["maxboxaccv2"] == floor["maxboxacc"] == 50
     assert floor["top1"] == 50 and floor["top1_loc"] == 50
 
@@ -314,7 +310,7 @@ def _runner(root: Path, work: Path, entry: Benchmark, fillings: dict[str, Fillin
     from harness.catalog.plugins import discover, load_plugins
 
     load_plugins({filling.plugin for filling in fillings.values()} | {"gap"}, discover())
-    text = json.dumps(FAMILY.config(entry, fillings, 0)).replace("$DATA", str(root))
+    text = json.dumps(task(entry).config(fillings)).replace("$DATA", str(root))
     config = json.loads(text) | {"work_dir": str(work), "randomness": {"seed": 0}, "log_level": "ERROR"}
     return Runner.from_cfg(Config(config | {"default_hooks": {"checkpoint": None}, "experiment_name": work.name}))
 
@@ -352,14 +348,14 @@ VIT = {
 def test_evaluation_says_where_the_map_came_from(openmmlab, tmp_path, model, fillings, source):
     entry = bench(model={"backbone": "resnet-narrow-s8", **model}, format="synthetic", train=12, test=12, size=48, calibrate=4)
     (tmp_path / "d").mkdir()
-    FAMILY.generate(entry, tmp_path / "d")
+    task(entry).generate(tmp_path / "d")
     filled = {slot: Filling(plugin=plugin) for slot, plugin in fillings.items()}
     runner = _runner(tmp_path / "d", tmp_path / "w", entry, filled)
     metrics = runner.test()
     metric = runner.test_evaluator.metrics[0]
-    assert metrics.keys() == {m.name for m in FAMILY.metrics(entry)}
+    assert list(undeclared(metrics, task(entry).metrics)) == []
     assert all(0 <= value <= 100 for value in metrics.values())
-    assert metric.notes[0] == f"score map: {source}"
+    assert metric.labels == {"map": source}
     for name in ("maxboxaccv2", "corloc", "top1"):
         assert metric.per_sample[name].shape == (12,)
         assert metric.per_sample[name].mean() == pytest.approx(metrics[name], abs=1e-3)
@@ -371,7 +367,7 @@ def test_what_the_class_token_attends_to(openmmlab, head):
     from mmengine.registry import MODELS
     from torch import nn
 
-    from harness.benchmarks.object_localization.maps import last_attention, recording
+    from harness.benchmarks.object_localization.mm.maps import last_attention, recording
 
     given = {key: value for key, value in VIT.items() if not key.startswith("_")}
     model = nn.Module()
@@ -400,13 +396,13 @@ def test_note_says_whether_the_threshold_was_chosen_on_scored_images(openmmlab, 
     data = {"format": "voc", "root": "r", "size": 32, "calibrate": 2}
     for splits, expected in (({}, "2 of which are scored too"), ({"train": "a.txt", "test": "b.txt"}, "none of which is scored")):
         _, metric = _score(bench(model={"backbone": "resnet-narrow-s8"}, **data | splits), tmp_path, tmp_path / "w")
-        assert "chosen on 2 images of the training or validation split, " + expected in metric.notes[1]
+        assert "chosen on 2 images of the training or validation split, " + expected in metric.notes[0]
 
 
 @pytest.mark.parametrize(("box", "outside"), [("lost", False), ("dino-seg", True)])
 def test_box_of_lost_ends_with_the_image_and_that_of_dino_seg_with_the_padding(openmmlab, tmp_path, monkeypatch, box, outside):
     """As in main_lost.py of valeoai/LOST."""
-    from harness.benchmarks.object_localization import model
+    from harness.benchmarks.object_localization.mm import model
 
     whole = lambda score: np.array([0, 0, score.shape[-1], score.shape[-2]])  # noqa: E731
     monkeypatch.setattr(model, "lost", lambda features, **_: (whole(features), features[0]))
@@ -435,7 +431,7 @@ def test_maps_that_share_the_positions_out_evenly_are_taken_at_their_largest(ope
     import torch
 
     from harness import slots
-    from harness.benchmarks.object_localization.maps import MapRecorder, own_maps
+    from harness.benchmarks.object_localization.mm.maps import MapRecorder, own_maps
     from harness.catalog.plugins import discover, load_plugins
 
     load_plugins({"otk", "simpool"}, discover())
@@ -456,10 +452,10 @@ def test_maps_that_share_the_positions_out_evenly_are_taken_at_their_largest(ope
     assert own_maps(recorder, 2) == [None, None]
 
 
-def test_one_head_can_be_chosen():
+def test_one_head_can_be_chosen(openmmlab):
     import torch
 
-    from harness.benchmarks.object_localization.maps import MapRecorder
+    from harness.benchmarks.object_localization.mm.maps import MapRecorder
     from harness.errors import TrialError
 
     maps, attention, module = torch.rand(2, 3, 4, 5), torch.rand(2, 3, 6, 20), torch.nn.Identity()
@@ -473,10 +469,10 @@ def test_one_head_can_be_chosen():
         MapRecorder((4, 5), head=3)(module, {"map": maps})
 
 
-def test_uniform_maps_give_way_to_class_activation_and_keys_lie_on_their_grid():
+def test_uniform_maps_give_way_to_class_activation_and_keys_lie_on_their_grid(openmmlab):
     import torch
 
-    from harness.benchmarks.object_localization.maps import MapRecorder, own_maps
+    from harness.benchmarks.object_localization.mm.maps import MapRecorder, own_maps
 
     recorder = MapRecorder((48, 64))
     module = type("Attention", (), {"plugin_name": "some"})()

@@ -18,3 +18,9 @@ def cli(tmp_path, monkeypatch):
         return CliRunner().invoke(main, [str(arg) for arg in args], prog_name="harness")
 
     return call
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """What ``cli`` prints goes to a terminal of 100 columns, as far as tables are concerned."""
+    monkeypatch.setattr("harness.cli.output.terminal_width", lambda: 100)

@@ -43,7 +43,7 @@ def test_the_unforeseen_leaves_a_log_and_no_traceback(cli, monkeypatch):
     def explode(*args):
         raise RuntimeError("surprise")
 
-    monkeypatch.setattr("harness.catalog.listing.list_suites", explode)
+    monkeypatch.setattr("harness.listing.list_suites", explode)
     result = cli("list", "suites")
     assert result.exit_code == 3 and "Traceback" not in result.output and "RuntimeError: surprise" in result.stderr
     log = Path(result.stderr.split()[-1].rstrip("."))
@@ -76,7 +76,7 @@ def test_an_interruption_is_no_regression(cli, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.catalog.listing.list_suites", interrupt)
+    monkeypatch.setattr("harness.listing.list_suites", interrupt)
     result = cli("list", "suites")
     assert result.exit_code == 130 and "same command" in result.stderr
 
@@ -124,6 +124,24 @@ def test_malformed_real_data_stops_a_run_before_any_training(cli, monkeypatch):
     monkeypatch.setattr("harness.data.ready", malformed)
     result = cli("run", "-m", "gap", "-b", "scenes-classification")
     assert result.exit_code == 2 and "labels.csv" in result.stderr
+
+
+def test_the_time_limit_reaches_the_run(cli, monkeypatch):
+    from harness.engine.run import Summary
+
+    limits = []
+
+    def run_plan(*args, time_limit, **options):
+        limits.append(time_limit)
+        return Summary(total=1, ran=0, done=0, failed=[], missing=[])
+
+    monkeypatch.setattr("harness.engine.run.run_plan", run_plan)
+    monkeypatch.setattr("harness.data.ready", lambda bench, root: Path())
+    for given in ((), ("--time-limit", "1.5")):
+        assert cli("run", "-m", "gap", "-b", "scenes-classification", *given).exit_code == 0
+    assert limits == [None, 1.5]
+    refused = cli("run", "-m", "gap", "-b", "scenes-classification", "--time-limit", "0")
+    assert refused.exit_code == 2 and "--time-limit" in refused.stderr and len(limits) == 2
 
 
 def test_dashboard_listens_on_this_machine_only(cli, monkeypatch):

@@ -11,7 +11,7 @@ from harness.analysis.diagnostics import JSON_FIELDS as DIAGNOSTIC_FIELDS
 from harness.analysis.leaderboard import JSON_FIELDS
 
 
-def test_leaderboard(cli, measured):
+def test_leaderboard(cli, terminal, measured):
     measured("gap", 70.0, 72.0)
     measured("simpool", 80.0, 84.0)
     result = cli("leaderboard", "--format", "json")
@@ -46,6 +46,7 @@ def test_status_gives_reasons_and_logs(cli, measured):
     assert document["counts"] == {"planned": 0, "running": 0, "interrupted": 0, "done": 1, "failed": 1}
     trial = json.loads(cli("status", done[:6], "--json").stdout)["trial"]
     assert (trial["digest"], trial["metrics"]["top1"], trial["cost"]["params"]) == (done, 70.0, 700_000)
+    assert (trial["labels"], "labels  map class activation" in cli("status", done).stdout) == ({"map": "class activation"}, True)
     one = cli("status", failed)
     assert one.exit_code == 0 and "epoch 2" in one.stdout
 
@@ -60,7 +61,7 @@ def test_compare(cli, measured):
     assert cli("compare", "simpol", "gap").exit_code == 2
 
 
-def test_diagnostics_are_shown(cli, measured):
+def test_diagnostics_are_shown(cli, terminal, measured):
     trial, *_ = measured("gap", 70.0, 72.0)
     measured("simpool", 80.0, 84.0)
     document = json.loads(cli("leaderboard", "--diagnostics", "--format", "json").stdout)

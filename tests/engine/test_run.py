@@ -17,10 +17,10 @@ from engine_fakes import expected, make_plan, make_trial, outcome_of, sleeping, 
 from harness.compose import Trial
 from harness.compose.plan import Plan
 from harness.engine import child, pool
-from harness.engine.outcome import Outcome
 from harness.engine.progress import Estimate, Event
 from harness.engine.run import Summary, run_plan
 from harness.errors import TrialError, UsageError
+from harness.outcome import Outcome
 from harness.store import Store, StoreError, open_store
 
 Run = Callable[..., Summary]
@@ -118,7 +118,7 @@ def test_out_of_memory_gets_one_try_with_half_the_batch(run: Run, url: str):
     kinds = []
     summary = run(make_plan(2), function, on_event=lambda event: kinds.append(event.kind))
     (result,) = read(url).results()
-    assert result.notes == ("batches 2 times smaller",)
+    assert result.notes == ("a note", "batches 2 times smaller")
     assert [(row.kind, row.attempts) for row in summary.failed] == [("out-of-memory", 1)]
     assert kinds.count("again") == 2
 

@@ -25,7 +25,7 @@ def prepared(openmmlab, tmp_path):
         chosen = Selection(methods=(method,), benchmarks=("scenes-classification",), overrides=(*SMALL, *overrides))
         planned = plan(chosen, load_catalog(), files)
         load_plugins(set(planned.trials[0].plugins), files)
-        return planned.trials[0], data.ensure(planned.benchmarks["scenes-classification"], None)
+        return planned.trials[0], data.ensure(planned.tasks["scenes-classification"], None)
 
     return prepare
 

@@ -110,7 +110,7 @@ def offered(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
     seen: dict[str, Tensor] = {}
 
     def observer(_module: nn.Module, values: dict[str, Any]) -> None:
-        seen.update({name: value if isinstance(value, Tensor) else value() for name, value in values.items()})
+        seen.update({name: slots.value_of(value) for name, value in values.items()})
 
     with slots.observing(observer):
         module(x)

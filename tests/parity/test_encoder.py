@@ -121,7 +121,7 @@ def test_published_size():
 def test_attention_is_offered_and_its_rows_sum_to_one(name):
     module, seen = build(name), []
     x, position = sample(2, 6, 16), Position(bias=sample(HEADS, 6, 6, seed=4))
-    with slots.observing(lambda _, values: seen.append({key: v() if callable(v) else v for key, v in values.items()})):
+    with slots.observing(lambda _, values: seen.append({key: slots.value_of(value) for key, value in values.items()})):
         observed = module(x, position)
     assert torch.equal(observed, module(x, position))
     (values,) = seen

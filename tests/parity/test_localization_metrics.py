@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.benchmarks.object_localization.boxes import iou_of_extents, iou_of_pixels, normalize, scale_to_grid, to_grey
-from harness.benchmarks.object_localization.discovery import box_at, calibrate, dino_seg, lost
-from harness.benchmarks.object_localization.level_sets import LEVELS, contour_boxes
-from harness.benchmarks.object_localization.maxboxacc import (
-    DELTAS,
+from harness.benchmarks.object_localization.scores import DELTAS
+from harness.benchmarks.object_localization.scores.boxes import iou_of_extents, iou_of_pixels, normalize, scale_to_grid, to_grey
+from harness.benchmarks.object_localization.scores.discovery import box_at, calibrate, dino_seg, lost
+from harness.benchmarks.object_localization.scores.level_sets import LEVELS, contour_boxes
+from harness.benchmarks.object_localization.scores.maxboxacc import (
     accuracy_curve,
     best_iou_per_level,
     largest_iou_per_level,

@@ -170,7 +170,7 @@ def multi_scene_transformer(features: tuple[Tensor, Tensor], state: State, scene
 
 def test_the_transformer_that_hosts_the_encoder_methods_equals_the_authors():
     """Encoder, decoder, scene choice and regressors of the Multi-Scene Transformer, values and gradients."""
-    from harness.benchmarks.camera_localization.transformer import MultiSceneTransformer
+    from harness.benchmarks.camera_localization.mm.transformer import MultiSceneTransformer
 
     for name in ("encoder-layer", "learnable-pe"):
         subject(name)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from harness.benchmarks.camera_localization import geometry, scores
+from harness.benchmarks.base import Listing
+from harness.benchmarks.camera_localization import scores
+from harness.benchmarks.camera_localization.floor import floor
+from harness.benchmarks.camera_localization.readers import frame
+from harness.benchmarks.camera_localization.readers.seven_scenes import SevenScenesData
 
 PAIRS = 10_000
 
@@ -104,27 +110,64 @@ def test_nothing_to_summarise_is_not_a_number():
     assert all(np.isnan(value) for value in found.values())
 
 
-def test_geometry_equals_scipy(rotations):
-    rotation, matrices = rotations[0], rotations[0].as_matrix()
-    canonical = rotation.as_quat(canonical=True, scalar_first=True)
-    assert np.abs(geometry.quaternion_of(matrices) - canonical).max() < 1e-12
-    assert np.abs(geometry.matrix_of(5 * canonical) - matrices).max() < 1e-12
-    noisy = matrices + np.random.default_rng(2).normal(size=matrices.shape) * 1e-3
-    exact = Rotation.from_matrix(noisy)  # orthogonalises its input
-    assert (Rotation.from_matrix(geometry.project_to_rotation(noisy)) * exact.inv()).magnitude().max() < 1e-3
-    projected = geometry.project_to_rotation(noisy)
-    assert np.abs(projected @ projected.mT - np.eye(3)).max() < 1e-12
-    assert np.linalg.det(projected).min() > 0.999
+# --- rotations as the readers and the floor make them
+
+
+def matrix_of(q: np.ndarray) -> np.ndarray:
+    """Rotation matrix of one scalar-first unit quaternion, entry by entry."""
+    w, x, y, z = q
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def nearest_rotation(matrix: np.ndarray) -> np.ndarray:
+    """In the Frobenius norm: the orthogonal Procrustes problem."""
+    left, _, right = np.linalg.svd(matrix)
+    return left @ np.diag([1, 1, np.linalg.det(left @ right)]) @ right
+
+
+def read_matrix(matrix: np.ndarray) -> np.ndarray:
+    pose = np.eye(4)
+    pose[:3, :3] = matrix
+    return frame.from_matrix("image", pose, "file").quaternion
+
+
+def test_a_matrix_is_read_as_the_nearest_rotation_with_w_not_negative(rotations):
+    rng = np.random.default_rng(2)
+    for matrix in rotations[0][:500].as_matrix():
+        noisy = matrix + rng.uniform(-4e-4, 4e-4, (3, 3))
+        for given in (matrix, noisy):
+            quaternion = read_matrix(given)
+            assert np.linalg.norm(quaternion) == pytest.approx(1, abs=1e-14) and quaternion[0] >= 0
+            assert np.abs(matrix_of(quaternion) - nearest_rotation(given)).max() < 1e-12
 
 
 def test_half_turns_have_quaternions():
     for axis in np.eye(3):
         half_turn = Rotation.from_rotvec(np.pi * axis).as_matrix()
-        assert np.abs(geometry.quaternion_of(half_turn)[1:]) @ axis == pytest.approx(1)
+        assert np.abs(read_matrix(half_turn)[1:]) @ axis == pytest.approx(1)
 
 
-def test_mean_rotation_equals_scipy_and_ignores_signs(rotations):
-    near = Rotation.from_rotvec(np.random.default_rng(3).normal(size=(50, 3)) * 0.4)
+def test_a_quaternion_is_inverted_and_keeps_its_sign(rotations):
+    """The loss tells q from -q, so the file's sign counts; files of other tools round to a length that is nearly 1."""
+    for n, q in enumerate(quaternions(rotations[0][:500])):
+        given = q * (1.001 if n % 2 else -1)
+        found = frame.from_quaternion("image", np.zeros(3), given, "file").quaternion
+        assert np.abs(found - given / np.linalg.norm(given) * (1, -1, -1, -1)).max() < 1e-15
+
+
+def test_the_floor_turns_to_the_mean_rotation_whatever_the_signs():
+    """The largest eigenvector of sum q q^T (Markley et al., 2007)."""
+    near = quaternions(Rotation.from_rotvec(np.random.default_rng(3).normal(size=(50, 3)) * 0.4))
+    mean = np.linalg.eigh(near.T @ near)[1][:, -1]
     signs = np.where(np.arange(50) % 2, 1, -1)[:, None]
-    mean = geometry.mean_rotation(quaternions(near) * signs)
-    assert scores.orientation_errors(mean[None], quaternions(near.mean())[None])[0] < 1e-6
+    train = [frame.Frame("image", np.zeros(3), q) for q in near * signs]
+    for test in (mean, near[0]):
+        data = SevenScenesData(format="7scenes", root="r")
+        found = floor(Path(), data, Listing(train, [frame.Frame("image", np.zeros(3), test)]))
+        assert found["orientation_median_deg"] == pytest.approx(scores.orientation_errors(mean[None], test[None])[0], abs=1e-6)

@@ -14,8 +14,9 @@ from alembic.migration import MigrationContext
 from engine_fakes import make_trial, outcome_of
 
 from harness.errors import UsageError
+from harness.outcome import Cost
 from harness.store import Floor, MetricSpec, StoreError, current, database, open_store, process, upgrade
-from harness.store.schema import REVISION, Base
+from harness.store.schema import REVISION, metadata
 
 
 def test_the_migrations_yield_the_schema(tmp_path: Path):
@@ -24,7 +25,7 @@ def test_the_migrations_yield_the_schema(tmp_path: Path):
     assert upgrade(url) == REVISION == current(url)
     with sa.create_engine(url).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, metadata) == []
 
 
 def test_migrations_can_be_undone(tmp_path: Path):
@@ -55,6 +56,51 @@ def test_an_upgrade_keeps_every_trial_with_its_numbers(tmp_path: Path, measured)
         command.downgrade(settings, "0001")
     assert upgrade(url) == REVISION
     assert open_store(url).results() == before and len(before) == 2
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> str:
+    """URL of a database that an earlier harness wrote."""
+    with sqlite3.connect(tmp_path / "old.db") as connection:
+        connection.executescript(Path(__file__).with_name("schema_0002.sql").read_text())
+    return f"sqlite:///{tmp_path}/old.db"
+
+
+def test_a_database_of_an_earlier_harness_is_upgraded_whole(old: str):
+    with pytest.raises(UsageError, match=r"older harness\. Mend: `harness db upgrade --db sqlite:///"):
+        open_store(old, read_only=True)
+    assert (current(old), upgrade(old)) == ("0002", REVISION)
+    store = open_store(old, read_only=True)
+    gap, simpool = store.results()
+    assert (gap.method, gap.metrics, gap.durations) == (
+        "gap", {"maxboxaccv2": 65.83333333333333, "corloc": 71.66666666666667}, {"train": 5.536017783999995},
+    )  # fmt: skip
+    assert simpool.diagnostics == {"entropy": 0.48329137762387592}
+    assert simpool.cost == Cost(413790, 65090688.0, 1.8488760000252569, 93.109375)
+    assert store.per_sample()[gap.digest]["corloc"].mean() == pytest.approx(gap.metrics["corloc"])
+    assert store.config(gap.config_digest) == {"model": {}} and store.environments()[gap.environment_digest] == {"numerics": 3}
+    failed = store.trial("501048b7caf09187")
+    assert (failed.state, failed.reason, failed.attempts, failed.overrides) == ("failed", "ValueError: of old", 2, ("schedule.epochs=3",))
+    assert [spec.metric for spec in store.specs()] == ["maxboxaccv2", "corloc"] and store.floors()[0].value == 0.0
+
+
+def test_the_note_on_the_map_becomes_a_label_and_a_note_again(old: str):
+    from alembic import command
+
+    from harness.store import migrate
+
+    with sa.create_engine(old).connect() as connection:
+        before = connection.execute(sa.text("SELECT digest, notes FROM trials ORDER BY digest")).all()
+    upgrade(old)
+    gap, simpool = open_store(old).results()
+    assert (gap.labels, simpool.labels) == ({"map": "class activation"}, {"map": "pooling attention"})
+    assert [note.split(":")[0] for result in (gap, simpool) for note in result.notes] == ["corloc", "corloc"]
+    assert open_store(old).trial("501048b7caf09187").labels == {}
+    with sa.create_engine(old).begin() as connection:
+        settings = migrate.config()
+        settings.attributes["connection"] = connection
+        command.downgrade(settings, "0002")
+        assert connection.execute(sa.text("SELECT digest, notes FROM trials ORDER BY digest")).all() == before
 
 
 @pytest.mark.parametrize("make", [lambda file: None, lambda file: file.touch(), lambda file: sqlite3.connect(file).close()])

@@ -134,6 +134,33 @@ def test_a_trial_that_is_planned_in_one_line_and_done_in_another(filled: Store, 
         assert [result.digest for result in other.results()] == [done["digest"]]
 
 
+def test_an_export_of_an_earlier_harness_is_read(filled: Store, tmp_path: Path):
+    filled.export_to(tmp_path / "a.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    for line in lines:
+        if line["kind"] == "trial":
+            del line["labels"], line["overrides"]
+            line["notes"] = ["score map: key map", *line["notes"]] if line["state"] == "done" else line["notes"]
+    (tmp_path / "old.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    other = open_store(f"sqlite:///{tmp_path}/second.db")
+    other.import_from(tmp_path / "old.jsonl")
+    assert [(r.labels, r.notes) for r in other.results()] == [({"map": "key map"}, ("a note",))] * 2
+    assert {r.overrides for r in other.trials()} == {()}
+
+
+def test_a_line_without_a_field_of_the_first_exports_is_refused(filled: Store, tmp_path: Path):
+    filled.export_to(tmp_path / "a.jsonl")
+    lines = (tmp_path / "a.jsonl").read_text().splitlines()
+    number, done = next((number, json.loads(line)) for number, line in enumerate(lines) if '"state":"done"' in line)
+    other = open_store(f"sqlite:///{tmp_path}/second.db")
+    for spoilt, name in [({k: v for k, v in done.items() if k != name}, name) for name in done.keys() - {"labels", "overrides", "kind"}] + [
+        (done | {"cost": {k: v for k, v in done["cost"].items() if k != name}}, f"cost.{name}") for name in done["cost"]
+    ]:
+        (tmp_path / "bad.jsonl").write_text("\n".join([*lines[:number], json.dumps(spoilt), *lines[number + 1 :]]))
+        with pytest.raises(UsageError, match=f"line {number + 1}: {name}: Field required"):
+            other.import_from(tmp_path / "bad.jsonl")
+
+
 def test_files_that_cannot_be_read_or_written(filled: Store, tmp_path: Path):
     with pytest.raises(UsageError, match="cannot read"):
         filled.import_from(tmp_path / "missing.jsonl")

@@ -13,9 +13,9 @@ import pytest
 import sqlalchemy as sa
 from engine_fakes import expected, make_trial, outcome_of
 
-from harness.engine.outcome import Cost, Outcome
+from harness.outcome import Cost, Outcome
 from harness.store import Lease, Store, open_store, process, queue
-from harness.store.schema import Base
+from harness.store.schema import metadata
 
 SERVER = os.environ.get("HARNESS_TEST_DATABASE")
 """URL of an empty database that tests may fill and empty again, e.g. on PostgreSQL."""
@@ -26,7 +26,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "sqlite":
         return open_store(f"sqlite:///{tmp_path}/harness.db")
     with sa.create_engine(SERVER).begin() as connection:
-        Base.metadata.drop_all(connection)
+        metadata.drop_all(connection)
         connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
     return open_store(SERVER)
 
@@ -89,10 +89,11 @@ def test_a_result_is_whole_and_needs_the_lease(store: Store, tmp_path: Path):
     (result,) = store.results()
     assert dict(result.metrics) == expected(trial)
     assert result.diagnostics["entropy"] != result.diagnostics["entropy"]
+    assert (result.notes, result.labels) == (("a note",), {"map": "class activation"})
     assert result.cost == Cost(params=1234, flops=1e6, latency_ms=0.5)
     assert store.per_sample()[trial.digest]["correct"].tolist() == outcome_of(trial).per_sample["correct"].tolist()
-    assert store.environments()[result.environment] == {"device": "cpu"}
-    assert store.config(result.config) == trial.config
+    assert store.environments()[result.environment_digest] == {"device": "cpu"}
+    assert store.config(result.config_digest) == trial.config
 
 
 def test_a_result_that_cannot_be_stored_whole_leaves_nothing(store: Store, tmp_path: Path):

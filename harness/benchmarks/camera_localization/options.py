@@ -1,4 +1,4 @@
-"""Option types of camera-localization benchmarks, and the names of their metrics."""
+"""What a camera-localization benchmark may say, whatever the format of its data."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from harness.benchmarks.base import DataOptions, ModelOptions, Options, ScheduleOptions
-
-INDOOR = ((0.2, 5.0), (0.2, 10.0), (0.3, 5.0), (0.3, 10.0))
-OUTDOOR = ((1.0, 5.0), (1.0, 10.0), (2.0, 5.0), (2.0, 10.0))
-
-
-def recall_name(metres: float, degrees: float) -> str:
-    """Name of the recall within both thresholds, e.g. ``recall_0.2m_5deg``."""
-    return f"recall_{metres:g}m_{degrees:g}deg"
+from harness.benchmarks.options import DataOptions, ModelOptions, Options, ScheduleOptions
 
 
 class CameraData(DataOptions):
@@ -25,13 +17,13 @@ class CameraData(DataOptions):
     """Subfolders of the root, one per scene; ``.`` means that the root itself is the only scene."""
     resize: tuple[int, int] | int = 256
     """Length of the image's short side after resizing, or (H, W), whatever the proportions."""
-    crop: int | None = 224
+    crop: int | None = Field(default=224, ge=1)
     """Side of the square cut out of the resized image: its centre, or a random place with ``augment``."""
     augment: bool = False
     """Random crops and colour jitter while training; not with a frozen backbone, whose features are cached."""
     equalise: bool = False
     """Draw frames of the smaller scenes again until all scenes weigh as much as the largest."""
-    thresholds: list[tuple[float, float]] = Field(default=list(INDOOR), min_length=1)
+    thresholds: list[tuple[float, float]] = Field(default=[(0.2, 5.0), (0.2, 10.0), (0.3, 5.0), (0.3, 10.0)], min_length=1)
     """(metres, degrees) pairs of the recalls."""
     median: Literal["middle", "lower"] = "middle"
     """Of an even count: the mean of the middle two values, or the lower one, as ``torch.median`` has it."""
@@ -61,72 +53,17 @@ class CameraData(DataOptions):
     @property
     def input_size(self) -> tuple[int, int]:
         """(H, W) of the images the model sees."""
-        return (self.crop, self.crop) if self.crop else tuple(self.resize)
-
-
-class SevenScenesData(CameraData):
-    """Official 7-Scenes layout: ``seq-XX/frame-*.color.png`` (or .jpg) and ``.pose.txt``, ``TrainSplit.txt``, ``TestSplit.txt``."""
-
-
-class RoomsData(CameraData):
-    """Generated rooms, written in the 7-Scenes layout."""
-
-    rooms: int = Field(default=3, ge=1, le=16)
-    train: int = Field(default=120, ge=2)
-    """Training frames per room."""
-    test: int = Field(default=50, ge=2)
-    """Test frames per room."""
-    size: int = Field(default=64, ge=32, le=512)
-    """Side of the square images in pixels."""
-    posters: int = Field(default=5, ge=0, le=8)
-    """Posters per wall; without them a control: only corners and shading tell the pose."""
-    scenes: list[str] = Field(default=[])
-    resize: tuple[int, int] | int = 64
-    crop: int | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _follow(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        rooms, size = given.get("rooms", 3), given.get("size", 64)
-        if isinstance(rooms, int):
-            given = {"scenes": [f"room-{index + 1}" for index in range(min(rooms, 16))], **given}
-        return {"resize": (size, size), **given} if isinstance(size, int) else given
-
-
-class CambridgeData(CameraData):
-    """Cambridge Landmarks: ``<scene>/dataset_train.txt`` and ``dataset_test.txt`` beside the frames."""
-
-    thresholds: list[tuple[float, float]] = Field(default=list(OUTDOOR), min_length=1)
-
-
-class HoldOut(CameraData):
-    """Formats that know no test split of their own."""
-
-    test_share: float = Field(default=0.2, gt=0, lt=1)
-    """Share of the frames, the last ones by name, that is held out for testing where the files name no split.
-
-    One block, not every n-th frame: neighbours of a video are almost the same image.
-    """
-
-
-class TransformsData(HoldOut):
-    """``transforms.json`` of instant-ngp and nerfstudio, or ``transforms_train.json`` and ``transforms_test.json``."""
-
-
-class ColmapData(HoldOut):
-    """A COLMAP text model: ``images.txt`` in the scene's folder, ``sparse`` or ``sparse/0``; frames in ``images``."""
-
-    images: str = "images"
-    """Folder of the frames inside the scene's folder."""
+        if self.crop:
+            return self.crop, self.crop
+        return (self.resize, self.resize) if isinstance(self.resize, int) else self.resize
 
 
 class CameraModel(ModelOptions):
     """Sizes of the Multi-Scene Transformer; the defaults are the authors'."""
 
     backbone: str | dict[str, Any] = "efficientnet-b0"
-    """A name of ``BACKBONES`` here, or an OpenMMLab backbone with two ``out_indices`` and ``_channels: [fine, coarse]``."""
+    """A name of ``harness.benchmarks.backbones.BACKBONES``, or an OpenMMLab backbone config with two ``out_indices`` and
+    ``_channels: [fine, coarse]``."""
     dim: int = Field(default=256, ge=8)
     heads: int = Field(default=8, ge=1)
     """8, as the authors' code runs: its configurations say ``nheads: 4`` under a key that is never read."""

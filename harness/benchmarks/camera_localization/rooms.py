@@ -7,15 +7,16 @@ only from several posters and their arrangement.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from harness.benchmarks.camera_localization import geometry
-from harness.benchmarks.camera_localization.options import RoomsData
-from harness.benchmarks.images import write_image
+from harness.images import write_image
 
 _TEXELS = 64
 """Texture resolution: texels per metre."""
@@ -86,7 +87,8 @@ class Room:
         # light that fades with the distance is the only cue to depth besides perspective
         colour = self.texels[self.first[face] + row * shape[:, 1] + column] * (1.15 / (1 + 0.12 * reach))[:, None]
         image = colour.reshape(size, _SAMPLES, size, _SAMPLES, 3).mean((1, 3))
-        return (255 * np.clip(image, 0, 1)).round().astype(np.uint8)
+        pixels: np.ndarray = (255 * np.clip(image, 0, 1)).round().astype(np.uint8)
+        return pixels
 
 
 @cache
@@ -94,13 +96,14 @@ def _rays(size: int) -> np.ndarray:
     """Directions (3, N) through the samples of all pixels, row by row, in camera axes."""
     steps = (np.arange(size * _SAMPLES) + 0.5) / (size * _SAMPLES) * 2 - 1
     y, x = np.meshgrid(steps, steps, indexing="ij")
-    reach = np.tan(np.radians(_FIELD_OF_VIEW / 2))
-    return np.stack([x * reach, y * reach, np.ones_like(x)]).reshape(3, -1).astype(np.float32)
+    reach = math.tan(math.radians(_FIELD_OF_VIEW / 2))
+    rays: np.ndarray = np.stack([x * reach, y * reach, np.ones_like(x)]).reshape(3, -1).astype(np.float32)
+    return rays
 
 
 def _wallpaper(size: np.ndarray, shade: np.ndarray) -> np.ndarray:
     stripes = 0.04 * np.sign(np.sin(np.arange(size[1]) * 2 * np.pi / (0.4 * _TEXELS)))
-    wall = np.full((*size, 3), (0.72, 0.7, 0.64)) + shade + stripes[None, :, None]
+    wall: np.ndarray = np.full((*size, 3), (0.72, 0.7, 0.64)) + shade + stripes[None, :, None]
     wall[-int(0.15 * _TEXELS) :] = (0.35, 0.25, 0.2)  # skirting board: where wall meets floor
     return wall
 
@@ -151,33 +154,33 @@ def _trajectory(room: Room, frames: int, rng: np.random.Generator, *, spread: fl
 
     position = spread * room.half * np.stack([0.55 * swing(3), 0.12 * swing(5), 0.55 * swing(2)], -1)
     yaw, pitch, roll = spread * 70 * swing(7), spread * 12 * swing(4), spread * 6 * swing(3)
-    half = np.radians(np.stack([yaw, pitch, roll], -1)) / 2
-    (cy, cp, cr), (sy, sp, sr) = np.cos(half).T, np.sin(half).T
-    # quaternion of R_y(yaw) R_x(pitch) R_z(roll)
-    quaternion = [cy * cp * cr + sy * sp * sr, cy * sp * cr + sy * cp * sr, sy * cp * cr - cy * sp * sr, cy * cp * sr - sy * sp * cr]
-    return position, geometry.matrix_of(np.stack(quaternion, -1))
+    # R_y(yaw) R_x(pitch) R_z(roll)
+    return position, Rotation.from_euler("YXZ", np.stack([yaw, pitch, roll], -1), degrees=True).as_matrix()
 
 
-def write(options: RoomsData, out: Path) -> None:
-    """Write the dataset in the 7-Scenes layout: one folder per room, sequences, poses and split files."""
-    for index, name in enumerate(options.scenes):
-        room = Room.build(index, options.posters)
+def write(out: Path, names: Sequence[str], *, train: int, test: int, size: int, posters: int) -> None:
+    """Write the dataset in the 7-Scenes layout: one folder per room, sequences, poses and split files.
+
+    Args:
+        names: folders of the rooms.
+        train, test: frames per room.
+        size: side of the images in pixels.
+        posters: per wall.
+    """
+    for index, name in enumerate(names):
+        room = Room.build(index, posters)
         sequence = 0
-        for split, frames, sequences, spread in (
-            ("Train", options.train, _TRAIN_SEQUENCES, 1.0),
-            ("Test", options.test, _TEST_SEQUENCES, 0.85),
-        ):
+        for split, frames, sequences, spread in (("Train", train, _TRAIN_SEQUENCES, 1.0), ("Test", test, _TEST_SEQUENCES, 0.85)):
             listed = []
             for part in np.array_split(np.arange(frames), sequences):
                 sequence += 1
                 listed.append(f"sequence{sequence}")
                 rng = np.random.default_rng([31, index, sequence])
-                _write_sequence(room, len(part), rng, spread, options.size, out / name / f"seq-{sequence:02d}")
+                _write_sequence(room, len(part), rng, spread, size, out / name / f"seq-{sequence:02d}")
             (out / name / f"{split}Split.txt").write_text("\n".join(listed) + "\n")
 
 
 def _write_sequence(room: Room, frames: int, rng: np.random.Generator, spread: float, size: int, folder: Path) -> None:
-
     folder.mkdir(parents=True)
     positions, rotations = _trajectory(room, frames, rng, spread=spread)
     for number, (position, rotation) in enumerate(zip(positions, rotations, strict=True)):

@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+from harness.benchmarks.base import Metric
+from harness.benchmarks.camera_localization.options import CameraData
 
-from harness.benchmarks.camera_localization.options import recall_name
+if TYPE_CHECKING:
+    import numpy as np
+
+_POSITION = Metric("position_median_m", "m", False, "Median position error", per_scene=True)
+_ORIENTATION = Metric("orientation_median_deg", "deg", False, "Median orientation error", per_scene=True)
+_SCENE = Metric("scene_accuracy", "%", True, "Scene accuracy", per_scene=True)
+
+
+def _recalls(metres: float, degrees: float) -> tuple[Metric, Metric]:
+    """Share of the frames within both thresholds: of all frames, and the mean of the scenes' shares."""
+    name, title = f"recall_{metres:g}m_{degrees:g}deg", f"Recall at {metres:g} m, {degrees:g}°"
+    return Metric(name, "%", True, title, per_scene=True), Metric(f"{name}_scene_mean", "%", True, f"{title}, mean of scenes")
+
+
+def metrics(data: CameraData) -> list[Metric]:
+    """What a trial reports."""
+    return [_POSITION, _ORIENTATION, _SCENE, *(metric for pair in data.thresholds for metric in _recalls(*pair))]
 
 
 def position_errors(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Distances in metres between (N, 3) camera centres; infinite where a prediction is not finite."""
+    import numpy as np
+
     with np.errstate(invalid="ignore"):
         errors = np.linalg.norm(np.asarray(predicted, float) - np.asarray(true, float), axis=-1)
     return np.where(np.isnan(errors), np.inf, errors)
@@ -23,6 +43,8 @@ def orientation_errors(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     with the nearer sign of q, which equals it and, unlike arccos, neither leaves its domain by rounding nor loses
     digits at small angles. A prediction that is zero or not finite has no direction and counts as 180 degrees.
     """
+    import numpy as np
+
     p, q = np.asarray(predicted, float), np.asarray(true, float)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = p / np.linalg.norm(p, axis=-1, keepdims=True)
@@ -34,6 +56,8 @@ def orientation_errors(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
 
 def median(values: np.ndarray, *, lower: bool = False) -> float:
     """Middle value; of an even count the mean of the middle two, or the lower one as ``torch.median`` takes it."""
+    import numpy as np
+
     if not len(values):
         return float("nan")
     if lower:
@@ -44,9 +68,7 @@ def median(values: np.ndarray, *, lower: bool = False) -> float:
 
 def recall(position: np.ndarray, orientation: np.ndarray, metres: float, degrees: float) -> float:
     """Percentage of frames within both thresholds (inclusive); NaN without frames."""
-    if not len(position):
-        return float("nan")
-    return float(100 * np.mean((position <= metres) & (orientation <= degrees)))
+    return _percentage((position <= metres) & (orientation <= degrees))
 
 
 def summarise(
@@ -72,27 +94,28 @@ def summarise(
         thresholds: pairs (metres, degrees) of the recalls.
         lower: take the lower of the middle two values as the median of an even count.
     """
-    values: dict[str, list[float]] = {"position_median_m": [], "orientation_median_deg": [], "scene_accuracy": []}
-    values |= {recall_name(*pair): [] for pair in thresholds}
-    result: dict[str, float] = {}
-    for index, name in enumerate(scenes):
-        mine = scene == index
-        if not mine.any():
-            continue
-        here = {
-            "position_median_m": median(position[mine], lower=lower),
-            "orientation_median_deg": median(orientation[mine], lower=lower),
-            "scene_accuracy": float(100 * np.mean(correct[mine])),
+    import numpy as np
+
+    recalls = [(pair, *_recalls(*pair)) for pair in thresholds]
+
+    def of(mine: np.ndarray) -> dict[str, float]:
+        return {
+            _POSITION.name: median(position[mine], lower=lower),
+            _ORIENTATION.name: median(orientation[mine], lower=lower),
+            _SCENE.name: _percentage(correct[mine]),
+            **{metric.name: recall(position[mine], orientation[mine], *pair) for pair, metric, _ in recalls},
         }
-        here |= {recall_name(*pair): recall(position[mine], orientation[mine], *pair) for pair in thresholds}
-        for metric, value in here.items():
-            values[metric].append(value)
-            result[f"{metric}/{name}"] = value
-    for metric in ("position_median_m", "orientation_median_deg"):
-        result[metric] = float(np.mean(values[metric])) if values[metric] else float("nan")
-    result["scene_accuracy"] = float(100 * np.mean(correct)) if len(correct) else float("nan")
-    for pair in thresholds:
-        name = recall_name(*pair)
-        result[name] = recall(position, orientation, *pair)
-        result[f"{name}_scene_mean"] = float(np.mean(values[name])) if values[name] else float("nan")
-    return result
+
+    parts = {name: of(scene == index) for index, name in enumerate(scenes) if (scene == index).any()}
+    total = of(np.ones(len(scene), dtype=bool))
+
+    def mean(metric: Metric) -> float:
+        return float(np.mean([part[metric.name] for part in parts.values()])) if parts else float("nan")
+
+    total |= {metric.name: mean(metric) for metric in (_POSITION, _ORIENTATION)}
+    total |= {average.name: mean(metric) for _, metric, average in recalls}
+    return {f"{metric}/{name}": value for name, part in parts.items() for metric, value in part.items()} | total
+
+
+def _percentage(hits: np.ndarray) -> float:
+    return float(100 * hits.mean()) if len(hits) else float("nan")

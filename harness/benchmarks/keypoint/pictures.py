@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.benchmarks import images
-from harness.benchmarks.base import Sample
-from harness.benchmarks.keypoint.poses import Pose
+from harness import images
+from harness.benchmarks.base import Sample, relative
+from harness.benchmarks.keypoint.options import KeypointData
+from harness.benchmarks.keypoint.readers.pose import Pose, Poses
 
 _VISIBLE = (40, 220, 90)
 _COVERED = (255, 60, 60)
 
 
-def draw(root: Path, pose: Pose) -> Sample:
+def samples(root: Path, _data: KeypointData, listing: Poses, count: int) -> list[Sample]:
+    """The first ``count`` poses of the test split."""
+    return [_draw(root, pose) for pose in listing.split("test")[:count]]
+
+
+def _draw(root: Path, pose: Pose) -> Sample:
     """A sample with its box and points: green where visible, red where labelled but covered."""
     import cv2
 
@@ -30,5 +36,4 @@ def draw(root: Path, pose: Pose) -> Sample:
             cv2.circle(annotated, centre, radius, _COVERED if flag == 1 else _VISIBLE, -1, cv2.LINE_AA)
     labelled, covered = int((pose.visible > 0).sum()), int((pose.visible == 1).sum())
     caption = f"{labelled} of {len(pose.visible)} points" + (f", {covered} covered" if covered else "")
-    name = pose.file.relative_to(root).as_posix() if pose.file.is_relative_to(root) else pose.file.name
-    return Sample(name, image, annotated, caption)
+    return Sample(relative(pose.file, root), image, annotated, caption)

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.benchmarks.base import Metric
+
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.benchmarks.keypoint.poses import Pose
+    from harness.benchmarks.keypoint.options import KeypointData
+    from harness.benchmarks.keypoint.readers.pose import Pose
 
 THRESHOLD = 0.05
-PCK = f"PCK@{THRESHOLD}"
+PCK, MEDIAN, AP, AP50 = f"PCK@{THRESHOLD}", "median_px", "AP", "AP50"
 FLAGS = {"covered": 1, "visible": 2}
 """Kinds of labelled points, by COCO's flag."""
+
+
+def metrics(data: KeypointData) -> list[Metric]:
+    """What a trial reports; PCK also per kind of ``FLAGS``."""
+    found = [
+        Metric(PCK, "%", True, "Points within 5 % of the box's longer side", per_scene=True),
+        Metric(MEDIAN, "px", False, "Median error in pixels of the original image"),
+    ]
+    if data.has_ap:
+        found += [Metric(AP, "%", True, "COCO average precision (OKS 0.50 to 0.95)"), Metric(AP50, "%", True, "AP at OKS 0.50")]
+    return found
 
 
 def distances(predicted: np.ndarray, truth: np.ndarray, flags: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -58,15 +72,15 @@ def summary(far: np.ndarray, flags: np.ndarray, lengths: np.ndarray) -> tuple[di
     import numpy as np
 
     labelled = np.isfinite(far)
-    metrics = {PCK: pck(far, lengths), "median_px": float(np.median(far[labelled])) if labelled.any() else float("nan")}
+    values = {PCK: pck(far, lengths), MEDIAN: float(np.median(far[labelled])) if labelled.any() else float("nan")}
     kinds = {name: flags == flag for name, flag in FLAGS.items()}
     if all(mask.any() for mask in kinds.values()):
-        metrics |= {f"{PCK}/{name}": pck(np.where(mask, far, np.nan), lengths) for name, mask in kinds.items()}
+        values |= {f"{PCK}/{name}": pck(np.where(mask, far, np.nan), lengths) for name, mask in kinds.items()}
     count = labelled.sum(axis=1)
     some = np.where(count, count, np.nan)
     hits = (labelled & (far < THRESHOLD * lengths[:, None])).sum(axis=1)
     per_sample = {PCK: 100 * hits / some, "mean_px": np.where(labelled, far, 0).sum(axis=1) / some}
-    return metrics, {name: values.astype(np.float32) for name, values in per_sample.items()}
+    return values, {name: each.astype(np.float32) for name, each in per_sample.items()}
 
 
 def average_precision(predicted: np.ndarray, poses: list[Pose], sigmas: tuple[float, ...]) -> dict[str, float]:
@@ -97,7 +111,7 @@ def average_precision(predicted: np.ndarray, poses: list[Pose], sigmas: tuple[fl
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return {"AP": 100 * float(evaluation.stats[0]), "AP50": 100 * float(evaluation.stats[1])}
+    return {AP: 100 * float(evaluation.stats[0]), AP50: 100 * float(evaluation.stats[1])}
 
 
 def coco_annotation(pose: Pose) -> dict[str, Any]:

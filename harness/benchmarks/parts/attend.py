@@ -30,7 +30,7 @@ def attend(
     Args:
         model: config of an OpenMMLab model with a ``backbone``.
         blocks: places, plugins and parameters, see :func:`insert_blocks`.
-        weights: see :class:`harness.benchmarks.base.Weights`.
+        weights: see :class:`harness.benchmarks.options.Weights`.
         frozen: keep the backbone fixed and reuse its features.
         input_size: (H, W) of the images.
         data_preprocessor: given by mmengine's Runner when the config has one beside the model.

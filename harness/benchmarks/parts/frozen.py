@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 import shutil
-import tempfile
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from harness import paths
+from harness.files import write_whole
 
 _MEMORY = 4 << 30
 """Bytes of features one trial keeps in memory; beyond that they are read from disk each time."""
@@ -96,15 +96,12 @@ def _read(file: Path) -> list[Tensor] | None:
 
 def _write(file: Path, features: list[Tensor]) -> None:
     """Whole or not at all; a cache that cannot be written costs time, not the trial, and it never fills a disk."""
-    partial = None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(file.parent).free < paths.ROOM:
             return
-        handle, partial = tempfile.mkstemp(dir=file.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as stream:
-            torch.save(features, stream)
-        os.replace(partial, file)
+        content = io.BytesIO()
+        torch.save(features, content)  # which on a full disk raises a RuntimeError, hence not into the file
+        write_whole(file, content.getbuffer())
     except OSError:
-        if partial:
-            Path(partial).unlink(missing_ok=True)
+        pass

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness import weights as source
-from harness.benchmarks.base import Weights
+from harness.benchmarks import weights as source
+from harness.benchmarks.options import Weights
 from harness.errors import UsageError
 
 

@@ -1,98 +1,51 @@
-"""What is missing or malformed in a segmentation dataset."""
+"""What is wrong with the images and label maps of a segmentation dataset."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
-from harness.benchmarks.base import Problem
-from harness.benchmarks.segmentation.options import FolderData, SyntheticData, ToolboxData
-from harness.benchmarks.segmentation.readers import Pair, Split, folders, pairs, pairs_of, read_label, suffixes
+from harness.benchmarks.base import SPLITS, Problem, relative
+from harness.benchmarks.segmentation.options import SegmentationData
+from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs, read_label
 from harness.errors import DataError
+from harness.images import measure
 
 
-def problems(options: SyntheticData | FolderData | ToolboxData, root: Path) -> list[Problem]:
-    """Every problem found; each file that a trial would read is opened."""
-    found: list[Problem] = []
-    files: dict[Split, list[Pair]] = {"train": [], "test": []}
-    for split in files:
-        try:
-            files[split] = pairs(options, root, split)
-        except DataError as error:
-            found.append(Problem(f"{split} split", str(error)))
-            continue
-        if not files[split]:
-            found.append(_empty(options, split))
-    both = {pair.image.resolve() for pair in files["train"]} & {pair.image.resolve() for pair in files["test"]}
-    for image in sorted(both):
-        found.append(Problem(_relative(image, root), "is in the training and in the test split", "Give disjoint splits."))
-    if isinstance(options, ToolboxData):
-        found += _class_count(options, root) if any(files.values()) else []
-    else:
-        found += _orphans(options, root)
-    labels = _Labels(options)
-    for split, group in files.items():
+def problems(root: Path, data: SegmentationData, listing: Pairs) -> Iterator[Problem]:
+    """Each file that a trial would read is opened."""
+    groups = dict(zip(SPLITS, (listing.train, listing.test), strict=True))
+    for image in sorted({pair.image.resolve() for pair in listing.train} & {pair.image.resolve() for pair in listing.test}):
+        yield Problem(relative(image, root), "is in the training and in the test split", "Give disjoint splits.")
+    labels = _Labels(data, listing.classes)
+    for split, group in groups.items():
         seen: set[int] = set()
         for pair in group:
-            found += labels.look(pair, root, seen)
+            yield from labels.look(pair, root, seen)
         if group and not seen:
-            found.append(Problem(f"{split} split", "no pixel of any label map has a class", "Check ignore_index and reduce_zero_label."))
+            yield Problem(f"{split} split", "no pixel of any label map has a class", "Check ignore_index and reduce_zero_label.")
         missing = [name for i, name in enumerate(labels.names) if i not in seen]
         if seen and missing:
             what = f"no pixel of {_few(missing)}"
-            found.append(Problem(f"{split} split", what, "These classes cannot be learnt or scored here.", fatal=False))
-    return found
-
-
-def _empty(options: SyntheticData | FolderData | ToolboxData, split: Split) -> Problem:
-    if isinstance(options, ToolboxData):
-        return Problem(f"{split} split", "has no image", f"Check data.{split} and the folder.")
-    where = ", ".join(folder.list or folder.images for folder in folders(options, split))
-    return Problem(where, f"the {split} split has no image", f"Images are the files that end in '{suffixes(options)[0]}' (image_suffix).")
-
-
-def _class_count(options: ToolboxData, root: Path) -> list[Problem]:
-    from harness.benchmarks.segmentation.toolbox import build
-
-    classes = build(options, root, "test").metainfo.get("classes") or ()
-    if len(classes) == options.num_classes:
-        return []
-    what = f"is {options.num_classes}, but {options.type} has {len(classes)} classes"
-    return [Problem("data.num_classes", what, f"Write {len(classes)}.")]
-
-
-def _orphans(options: SyntheticData | FolderData, root: Path) -> Iterator[Problem]:
-    """Label maps without an image: the sample is not used, which its owner may not know."""
-    for split in ("train", "test"):
-        for folder in folders(options, split):
-            labels = root / folder.labels
-            if folder.list or not labels.is_dir():
-                continue
-            try:
-                wanted = {pair.label for pair in pairs_of(options, root, folder)}
-            except DataError:
-                continue
-            for file in sorted(set(labels.rglob(f"*{suffixes(options)[1]}")) - wanted):
-                what = f"label map without an image in {folder.images}"
-                yield Problem(_relative(file, root), what, "Add the image, or delete it.", fatal=False)
+            yield Problem(f"{split} split", what, "These classes cannot be learnt or scored here.", fatal=False)
 
 
 class _Labels:
     """Looks at one image-label pair after the other."""
 
-    def __init__(self, options: SyntheticData | FolderData | ToolboxData):
-        self.zero = options.reduce_zero_label
-        self.ignore = options.ignore_index
-        self.names = [f"class {i}" for i in range(options.num_classes)] if isinstance(options, ToolboxData) else list(options.classes)
+    def __init__(self, data: SegmentationData, names: list[str]):
+        self.zero = data.reduce_zero_label
+        self.ignore = data.ignore_index
+        self.names = names
 
     def look(self, pair: Pair, root: Path, seen: set[int]) -> Iterator[Problem]:
         """Problems of one pair; the classes met are added to ``seen``."""
         import numpy as np
 
-        where = _relative(pair.label, root)
+        where = relative(pair.label, root)
         size = yield from _image_size(pair, root)
         if not pair.label.is_file():
-            yield Problem(where, f"the label map of {_relative(pair.image, root)} is missing", "Add it, or drop the image from the split.")
+            yield Problem(where, f"the label map of {relative(pair.image, root)} is missing", "Add it, or drop the image from the split.")
             return
         try:
             label = read_label(pair.label, self.zero)
@@ -116,27 +69,12 @@ class _Labels:
 
 def _image_size(pair: Pair, root: Path) -> Generator[Problem, None, tuple[int, int] | None]:
     """Yields problems of the image; returns its (H, W) where it can be read whole."""
-    from PIL import Image, UnidentifiedImageError
-
-    where = _relative(pair.image, root)
-    if not pair.image.is_file():
-        yield Problem(where, "the image is missing", "Add it, or take it out of the split's list.")
-        return None
     try:
-        with Image.open(pair.image) as image:
-            image.load()
-            return image.height, image.width
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        yield Problem(where, f"cannot be read: {error}", "Replace it by an intact image.")
+        width, height = measure(pair.image)
+    except ValueError as reason:
+        yield Problem(relative(pair.image, root), str(reason), "Replace it by an intact image, or take it out of the split's list.")
         return None
-
-
-def _relative(path: Path, root: Path) -> str:
-    path, root = Path(path).absolute(), root.absolute()
-    for base in (root, root.resolve()):
-        if path.is_relative_to(base):
-            return path.relative_to(base).as_posix()
-    return str(path)
+    return height, width
 
 
 def _hw(shape: tuple[int, ...]) -> str:

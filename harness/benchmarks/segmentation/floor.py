@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.benchmarks.segmentation.options import FolderData, SyntheticData, ToolboxData
-from harness.benchmarks.segmentation.readers import pairs, read_label
+import numpy as np
+
+from harness.benchmarks.segmentation.options import SegmentationData
+from harness.benchmarks.segmentation.readers.pairs import Pairs, read_label
 from harness.benchmarks.segmentation.scores import counts, summarise
 
 
-def majority_class(options: SyntheticData | FolderData | ToolboxData, root: Path, names: list[str]) -> dict[str, float]:
+def floor(_root: Path, data: SegmentationData, listing: Pairs) -> dict[str, float]:
     """Scores of predicting the majority class of the training pixels for every test pixel."""
-    import numpy as np
-
-    areas = np.zeros(len(names), np.int64)
-    for pair in pairs(options, root, "train"):
-        label = read_label(pair.label, options.reduce_zero_label)
-        areas += np.bincount(label[label != options.ignore_index], minlength=len(names))[: len(names)]
+    classes = len(listing.classes)
+    areas = np.zeros(classes, np.int64)
+    for pair in listing.split("train"):
+        label = read_label(pair.label, data.reduce_zero_label)
+        areas += np.bincount(label[label != data.ignore_index], minlength=classes)[:classes]
     majority = int(areas.argmax())
-    total = np.zeros((3, len(names)), np.int64)
-    for pair in pairs(options, root, "test"):
-        label = read_label(pair.label, options.reduce_zero_label)
-        total += counts(np.full_like(label, majority), label, len(names), options.ignore_index)
-    return summarise(total, names)
+    total = np.zeros((3, classes), np.int64)
+    for pair in listing.split("test"):
+        label = read_label(pair.label, data.reduce_zero_label)
+        total += counts(np.full_like(label, majority), label, classes, data.ignore_index)
+    return summarise(total, listing.classes)

@@ -1,32 +1,48 @@
-"""Option types of segmentation benchmarks."""
+"""What a segmentation benchmark may say, whatever its format."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from harness.benchmarks.base import DataOptions, ModelOptions, Options, ScheduleOptions
+from harness.benchmarks.options import DataOptions, ModelOptions, Options, ScheduleOptions
 
-FIELD_CLASSES = ("ground", "stone", "wheat", "rye", "banner")
-"""Classes of the synthetic scenes, see :mod:`harness.benchmarks.segmentation.synthetic`."""
-
-FIELD_PALETTE = ((92, 74, 60), (140, 140, 150), (240, 200, 70), (70, 160, 80), (230, 60, 60))
+if TYPE_CHECKING:
+    from harness.benchmarks.base import Split
 
 Size = tuple[int, int]
 
 
-class Folder(Options):
-    """One folder of images and the folder of their label maps, both relative to the dataset's root."""
+class SegmentationData(DataOptions):
+    """Common to all formats; what a format does not let an entry say, it answers itself."""
 
-    images: str
-    labels: str
-    list: str | None = None
-    """A text file with one image name (without suffix) per line; all images of the folder by default."""
+    if TYPE_CHECKING:
+        ignore_index: int
+        reduce_zero_label: bool
+
+    @property
+    def class_count(self) -> int:
+        """Number of classes."""
+        raise NotImplementedError
+
+    @property
+    def colours(self) -> list[tuple[int, int, int]] | None:
+        """RGB per class, for pictures only."""
+        return None
+
+    @property
+    def image_size(self) -> Size | None:
+        """(H, W) of the images, where all have the same."""
+        return None
+
+    def dataset(self, split: Split, pipeline: list[dict[str, Any]]) -> dict[str, Any]:
+        """The mmengine config of one split's dataset."""
+        raise NotImplementedError
 
 
-class LabelledData(DataOptions):
-    """What every way to read a segmentation dataset has in common."""
+class LabelledData(SegmentationData):
+    """Common to the formats whose label maps the user made."""
 
     ignore_index: int = Field(default=255, ge=0, le=255)
     """The label of pixels that are neither trained on nor scored."""
@@ -38,62 +54,6 @@ class LabelledData(DataOptions):
         if self.reduce_zero_label and self.ignore_index != 255:
             raise ValueError("reduce_zero_label turns label 0 into 255, so ignore_index must be 255")
         return self
-
-
-class SyntheticData(DataOptions):
-    """Fields whose crop the colour of a distant banner tells."""
-
-    train: int = Field(default=240, ge=1)
-    test: int = Field(default=100, ge=1)
-    size: int = Field(default=64, ge=48, le=512)
-    """Side of the square images in pixels."""
-    seed: int = 0
-    cue: bool = True
-    """Whether the banner's colour tells the crop; without it no model can do better than guess."""
-
-    classes: ClassVar[tuple[str, ...]] = FIELD_CLASSES
-    palette: ClassVar[tuple[tuple[int, int, int], ...]] = FIELD_PALETTE
-    ignore_index: ClassVar[int] = 255
-    reduce_zero_label: ClassVar[bool] = False
-
-
-class FolderData(LabelledData):
-    """Images and label maps in folders, as mmseg and SegNet's CamVid have them."""
-
-    classes: list[str] = Field(min_length=2)
-    """Names in label order."""
-    palette: list[tuple[int, int, int]] | None = None
-    """RGB per class, for pictures only."""
-    train: list[Folder] = Field(default=[Folder(images="img_dir/train", labels="ann_dir/train")], min_length=1)
-    test: Folder = Folder(images="img_dir/val", labels="ann_dir/val")
-    image_suffix: str = ".png"
-    label_suffix: str = ".png"
-
-    @field_validator("train", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, dict) else value
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> FolderData:
-        twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
-        if twice:
-            raise ValueError(f"classes are given twice: {', '.join(twice)}")
-        if self.palette is not None and len(self.palette) != len(self.classes):
-            raise ValueError(f"palette has {len(self.palette)} colours for {len(self.classes)} classes")
-        return self
-
-
-class ToolboxData(LabelledData):
-    """Any dataset class of mmseg, with its own arguments."""
-
-    type: str
-    """The class, e.g. ``CityscapesDataset``."""
-    num_classes: int = Field(ge=2)
-    """Its number of classes, so that a trial can be planned without importing mmseg; verified by ``check``."""
-    train: dict[str, Any]
-    """The class's arguments for training data, e.g. ``data_prefix``; paths are relative to the root."""
-    test: dict[str, Any]
 
 
 class InputOptions(Options):
@@ -139,6 +99,10 @@ class SegmentationModel(ModelOptions):
     auxiliary: float = Field(default=0.0, ge=0)
     """Loss weight of an FCN head on the last but one level; none by default."""
     input: InputOptions = InputOptions()
+
+    def offers(self, slots: tuple[str, ...]) -> tuple[str, ...]:
+        """With ``block_at`` blocks go into the backbone, there, and not into the head."""
+        return ("block", *slots) if self.block_at else slots
 
 
 class SegmentationSchedule(ScheduleOptions):

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from harness.benchmarks.base import Metric
+from harness.benchmarks.segmentation.options import SegmentationData
+
 if TYPE_CHECKING:
     import numpy as np
+
+
+def metrics(_data: SegmentationData) -> list[Metric]:
+    """What a trial reports, see :func:`summarise`."""
+    return [
+        Metric("mIoU", "%", True, "Mean intersection over union"),
+        Metric("mAcc", "%", True, "Mean accuracy of the classes"),
+        Metric("aAcc", "%", True, "Accuracy of all pixels"),
+        Metric("IoU", "%", True, "Intersection over union of a class", per_scene=True),
+    ]
 
 
 def counts(prediction: np.ndarray, label: np.ndarray, classes: int, ignore_index: int) -> np.ndarray:

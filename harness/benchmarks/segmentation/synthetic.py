@@ -14,13 +14,19 @@ The images are written in the layout that the ``mmseg-folder`` format reads: ``t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from harness.benchmarks.images import write_image
-from harness.benchmarks.segmentation.options import SyntheticData
+from pydantic import Field
+
+from harness.benchmarks.base import Format, Split
+from harness.benchmarks.segmentation.readers.mmseg_folder import Folder, Layout, read
+from harness.images import write_image
 
 if TYPE_CHECKING:
     import numpy as np
+
+CLASSES = ("ground", "stone", "wheat", "rye", "banner")
+_PALETTE = ((92, 74, 60), (140, 140, 150), (240, 200, 70), (70, 160, 80), (230, 60, 60))
 
 GAP = 38
 """Least distance in pixels between the banner and a field, for images of 64 pixels and more.
@@ -34,6 +40,37 @@ _STONES = 2
 _GROUND, _STONE, _WHEAT, _RYE, _BANNER_CLASS = range(5)
 _COLOURS = ((205, 70, 60), (65, 95, 205))
 """Of banners and stones; the first means wheat."""
+
+
+class SyntheticData(Layout):
+    """Fields whose crop the colour of a distant banner tells."""
+
+    format: Literal["synthetic"]
+    train: int = Field(default=240, ge=1)
+    test: int = Field(default=100, ge=1)
+    size: int = Field(default=64, ge=48, le=512)
+    """Side of the square images in pixels."""
+    seed: int = 0
+    cue: bool = True
+    """Whether the banner's colour tells the crop; without it no model can do better than guess."""
+
+    ignore_index: ClassVar[int] = 255
+    reduce_zero_label: ClassVar[bool] = False
+
+    @property
+    def names(self) -> list[str]:
+        return list(CLASSES)
+
+    @property
+    def colours(self) -> list[tuple[int, int, int]]:
+        return list(_PALETTE)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        return self.size, self.size
+
+    def folders(self, split: Split) -> list[Folder]:
+        return [Folder(images=split, labels=f"{split}annot")]
 
 
 def generate(options: SyntheticData, out: Path) -> None:
@@ -104,3 +141,6 @@ def _place(rng: np.random.Generator, free: np.ndarray, radius: int) -> tuple[int
         if free[y - radius : y + radius + 1, x - radius : x + radius + 1].all():
             return y, x
     return None
+
+
+FORMAT = Format(SyntheticData, read, generate)

@@ -6,39 +6,60 @@ centre in metres and the scalar-first quaternion of the world-to-camera rotation
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
+from pydantic import Field
 
-from harness.benchmarks.base import Problem
+from harness.benchmarks.base import Format, Listing, Problem, Split
 from harness.benchmarks.camera_localization.options import CameraData
-from harness.benchmarks.camera_localization.readers.frame import Frame, from_quaternion, sort_out
+from harness.benchmarks.camera_localization.readers.frame import Frame, from_quaternion
+from harness.benchmarks.camera_localization.readers.scenes import over_scenes
 
 _HEADER = 3
 
 
-def read(scene: Path, split: str, _options: CameraData) -> tuple[list[Frame], list[Problem]]:
-    """Frames of one scene and split, in the file's order."""
+class CambridgeData(CameraData):
+    """Cambridge Landmarks: ``<scene>/dataset_train.txt`` and ``dataset_test.txt`` beside the frames."""
+
+    format: Literal["cambridge"]
+    root: str
+    thresholds: list[tuple[float, float]] = Field(default=[(1.0, 5.0), (1.0, 10.0), (2.0, 5.0), (2.0, 10.0)], min_length=1)
+
+
+def read(root: Path, data: CambridgeData) -> Listing[Frame]:
+    """Frames by scene, in the files' order."""
+    return over_scenes(root, data, _scene)
+
+
+def _scene(scene: Path, split: Split, _data: CambridgeData) -> Iterator[Frame | Problem]:
     file = f"dataset_{split}.txt"
     try:
         lines = (scene / file).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        return [], [Problem(file, f"cannot be read ({type(error).__name__})", "restore the dataset's file")]
-    header, rows = lines[:_HEADER], lines[_HEADER:]
-    if any(_frame_like(line) for line in header):
-        return [], [Problem(file, "the three header lines are missing", "restore the dataset's file")]
-    return sort_out([_frame(scene, line, f"{file}:{_HEADER + n + 1}") for n, line in enumerate(rows) if line.strip()])
+        yield Problem(file, f"cannot be read ({type(error).__name__})", "restore the dataset's file")
+        return
+    if any(_frame_like(line) for line in lines[:_HEADER]):
+        yield Problem(file, "the three header lines are missing", "restore the dataset's file")
+        return
+    for number, line in enumerate(lines[_HEADER:], _HEADER + 1):
+        if line.strip():
+            yield _frame(scene, line, f"{file}:{number}")
 
 
 def _frame_like(line: str) -> bool:
     parts = line.split()
     try:
-        return len(parts) == 8 and all(np.isfinite(float(part)) for part in parts[1:])
+        return len(parts) == 8 and all(isfinite(float(part)) for part in parts[1:])
     except ValueError:
         return False
 
 
 def _frame(scene: Path, line: str, where: str) -> Frame | Problem:
+    import numpy as np
+
     image, *numbers = line.split()
     try:
         values = np.array([float(number) for number in numbers])
@@ -49,3 +70,6 @@ def _frame(scene: Path, line: str, where: str) -> Frame | Problem:
     if not (scene / image).is_file():
         return Problem(where, f"the image {image} is missing", "unpack the sequence, or delete the line")
     return from_quaternion(image, values[:3], values[3:], where)
+
+
+FORMAT = Format(CambridgeData, read)

@@ -6,39 +6,57 @@ an empty line. The rotation R and translation t are world-to-camera; the camera 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-
-from harness.benchmarks.base import Problem
-from harness.benchmarks.camera_localization import geometry
-from harness.benchmarks.camera_localization.options import ColmapData
-from harness.benchmarks.camera_localization.readers.frame import Frame, from_quaternion, sort_out
-from harness.benchmarks.camera_localization.readers.transforms import hold_out
+from harness.benchmarks.base import Format, Listing, Problem, Split
+from harness.benchmarks.camera_localization.readers.frame import Frame, from_quaternion
+from harness.benchmarks.camera_localization.readers.hold_out import HoldOutData
+from harness.benchmarks.camera_localization.readers.scenes import over_scenes
 
 _MODELS = ("images.txt", "sparse/images.txt", "sparse/0/images.txt")
+_BINARY = ("images.bin", "sparse/images.bin", "sparse/0/images.bin")
 
 
-def read(scene: Path, split: str, options: ColmapData) -> tuple[list[Frame], list[Problem]]:
-    """Frames of one scene and split; the last ``test_share`` by name are for testing."""
+class ColmapData(HoldOutData):
+    """A COLMAP text model: ``images.txt`` in the scene's folder, ``sparse`` or ``sparse/0``; frames in ``images``."""
+
+    format: Literal["colmap"]
+    images: str = "images"
+    """Folder of the frames inside the scene's folder."""
+
+
+def read(root: Path, data: ColmapData) -> Listing[Frame]:
+    """Frames by scene and name; the last ``test_share`` of each scene are for testing."""
+    return over_scenes(root, data, _scene)
+
+
+def _scene(scene: Path, split: Split, data: ColmapData) -> Iterator[Frame | Problem]:
     file = next((name for name in _MODELS if (scene / name).is_file()), None)
     if file is None:
-        binary = next((p for p in ("images.bin", "sparse/images.bin", "sparse/0/images.bin") if (scene / p).is_file()), None)
+        binary = next((name for name in _BINARY if (scene / name).is_file()), None)
         mend = "convert the model: colmap model_converter --output_type TXT" if binary else f"put it at {', '.join(_MODELS)}"
-        return [], [Problem(binary or _MODELS[0], "there is no text model", mend)]
+        yield Problem(binary or _MODELS[0], "there is no text model", mend)
+        return
     try:
         lines = (scene / file).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        return [], [Problem(file, f"cannot be read ({type(error).__name__})", "export the model as text")]
-    numbered = [(n + 1, line) for n, line in enumerate(lines) if not line.lstrip().startswith("#")]
+        yield Problem(file, f"cannot be read ({type(error).__name__})", "export the model as text")
+        return
+    numbered = [(n, line) for n, line in enumerate(lines, 1) if not line.lstrip().startswith("#")]
     # every second line lists points and may be empty, so empty lines count; those after the last image do not
     while numbered and not numbered[-1][1].strip():
         numbered.pop()
-    frames, problems = sort_out([_frame(scene, line, f"{file}:{n}", options.images) for n, line in numbered[::2]])
-    return hold_out(frames, split, options.test_share), problems if split == "train" else []
+    found = [_frame(scene, line, f"{file}:{n}", data.images) for n, line in numbered[::2]]
+    yield from (one for one in found if isinstance(one, Problem))
+    yield from data.part([one for one in found if isinstance(one, Frame)], split)
 
 
 def _frame(scene: Path, line: str, where: str, folder: str) -> Frame | Problem:
+    import numpy as np
+    from scipy.spatial.transform import Rotation
+
     parts = line.split(maxsplit=9)
     try:
         values = np.array([float(part) for part in parts[1:8]])
@@ -52,5 +70,8 @@ def _frame(scene: Path, line: str, where: str, folder: str) -> Frame | Problem:
     rotation, translation = values[:4], values[4:]
     if not np.isfinite(values).all() or not rotation.any():
         return Problem(where, "the pose holds NaN, infinite or zero values", "export the model as text again")
-    centre = -geometry.matrix_of(rotation).T @ translation
+    centre = -Rotation.from_quat(rotation, scalar_first=True).inv().apply(translation)
     return from_quaternion(image, centre, rotation, where)
+
+
+FORMAT = Format(ColmapData, read)

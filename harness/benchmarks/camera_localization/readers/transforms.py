@@ -8,37 +8,53 @@ blurred frames, and cost only themselves.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any, Literal
 
-import numpy as np
-
-from harness.benchmarks.base import Problem
-from harness.benchmarks.camera_localization.options import TransformsData
-from harness.benchmarks.camera_localization.readers.frame import Frame, from_matrix, sort_out
+from harness.benchmarks.base import Format, Listing, Problem, Split
+from harness.benchmarks.camera_localization.readers.frame import Frame, from_matrix
+from harness.benchmarks.camera_localization.readers.hold_out import HoldOutData
+from harness.benchmarks.camera_localization.readers.scenes import over_scenes
 
 _SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG")
-OPENGL_TO_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
+_OPENGL_TO_OPENCV = (1.0, -1.0, -1.0, 1.0)
+"""Signs of the columns."""
 
 
-def read(scene: Path, split: str, options: TransformsData) -> tuple[list[Frame], list[Problem]]:
-    """Frames of one scene and split.
+class TransformsData(HoldOutData):
+    """``transforms.json`` of instant-ngp and nerfstudio, or ``transforms_train.json`` and ``transforms_test.json``."""
 
-    The split is that of ``transforms_<split>.json``, else of the lists ``train_filenames`` and ``test_filenames``,
-    else the last ``test_share`` of the frames by name.
-    """
+    format: Literal["transforms"]
+
+
+def read(root: Path, data: TransformsData) -> Listing[Frame]:
+    """Frames by scene, in the files' order or, where a share is held out, by name."""
+    return over_scenes(root, data, _scene)
+
+
+def _scene(scene: Path, split: Split, data: TransformsData) -> Iterator[Frame | Problem]:
+    """The split is that of ``transforms_<split>.json``, else of the lists ``train_filenames`` and ``test_filenames``, else the
+    last ``test_share`` of the frames by name."""
     own = f"transforms_{split}.json"
     file = own if (scene / own).is_file() else "transforms.json"
     content = _parse(scene / file)
     if isinstance(content, str):
-        return [], [Problem(file, content, "give a transforms.json with a list `frames`")]
-    results = [_frame(scene, entry, f"{file}:frames[{n}]") for n, entry in enumerate(content["frames"])]
-    frames, problems = sort_out(results)
+        yield Problem(file, content, "give a transforms.json with a list `frames`")
+        return
+    found = [_frame(scene, entry, f"{file}:frames[{n}]") for n, entry in enumerate(content["frames"])]
+    yield from (one for one in found if isinstance(one, Problem))
+    frames = [one for one in found if isinstance(one, Frame)]
     if file == own:
-        return frames, problems
-    return _part(frames, content, split, options.test_share), problems if split == "train" else []
+        yield from frames
+    elif isinstance(content.get("train_filenames"), list) and isinstance(content.get("test_filenames"), list):
+        wanted = {_normal(str(name)) for name in content[f"{split}_filenames"]}
+        yield from (frame for frame in frames if {frame.image, str(PurePosixPath(frame.image).with_suffix(""))} & wanted)
+    else:
+        yield from data.part(frames, split)
 
 
-def _parse(file: Path) -> dict | str:
+def _parse(file: Path) -> dict[str, Any] | str:
     """The file's content, or what is wrong with it."""
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
@@ -51,25 +67,13 @@ def _parse(file: Path) -> dict | str:
     return content
 
 
-def _part(frames: list[Frame], content: dict, split: str, test_share: float) -> list[Frame]:
-    if isinstance(content.get("train_filenames"), list) and isinstance(content.get("test_filenames"), list):
-        wanted = {_normal(str(name)) for name in content[f"{split}_filenames"]}
-        return [frame for frame in frames if {frame.image, str(PurePosixPath(frame.image).with_suffix(""))} & wanted]
-    return hold_out(frames, split, test_share)
-
-
-def hold_out(frames: list[Frame], split: str, test_share: float) -> list[Frame]:
-    """The last ``test_share`` of the frames by name for testing, the others for training."""
-    ordered = sorted(frames, key=lambda frame: frame.image)
-    first = len(ordered) - max(1, round(test_share * len(ordered)))
-    return ordered[first:] if split == "test" else ordered[:first]
-
-
 def _normal(path: str) -> str:
     return str(PurePosixPath(path.replace("\\", "/")))
 
 
 def _frame(scene: Path, entry: object, where: str) -> Frame | Problem:
+    import numpy as np
+
     if not isinstance(entry, dict) or not isinstance(entry.get("file_path"), str):
         return Problem(where, "the entry has no file_path", "give each frame a file_path and a transform_matrix")
     try:
@@ -82,4 +86,7 @@ def _frame(scene: Path, entry: object, where: str) -> Frame | Problem:
     image = next((path + suffix for suffix in _SUFFIXES if (scene / (path + suffix)).is_file()), None)
     if image is None:
         return Problem(where, f"the image {path} is missing; the entry is left out", "restore the image, or delete the entry", fatal=False)
-    return from_matrix(image, matrix @ OPENGL_TO_OPENCV, where)
+    return from_matrix(image, matrix * _OPENGL_TO_OPENCV, where)
+
+
+FORMAT = Format(TransformsData, read)

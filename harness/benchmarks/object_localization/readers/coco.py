@@ -4,22 +4,56 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from harness.benchmarks.object_localization.options import CocoData, CocoSplit
-from harness.benchmarks.object_localization.readers.picture import Box, Listing, Picture
+from pydantic import Field
 
-
-def scan_coco(root: Path, data: CocoData) -> Listing:
-    """Read both splits; crowds are left out, and with them images that show nothing else."""
-    listing = Listing()
-    listing.train = _split(root, data.train, data.classes, listing)
-    listing.test = listing.train if data.test == data.train else _split(root, data.test, data.classes, listing)
-    return listing
+from harness.benchmarks.base import Format
+from harness.benchmarks.object_localization.options import LocalizationData
+from harness.benchmarks.object_localization.readers.picture import Box, Picture, Pictures
+from harness.benchmarks.options import Options
 
 
-def _split(root: Path, split: CocoSplit, classes: int, listing: Listing) -> list[Picture]:
-    content = _load(root, split.annotations, listing)
+class CocoSplit(Options):
+    """One split of a COCO dataset."""
+
+    annotations: str
+    """JSON file of instances."""
+    images: str
+    """Folder of the images."""
+    subset: str | None = None
+    """File that lists the image files to use, by name or path, one a line (COCO20k)."""
+
+
+class CocoData(LocalizationData):
+    """COCO instances; crowds are left out."""
+
+    format: Literal["coco"]
+    root: str
+    classes: int = Field(default=80, ge=1)
+    """Number of categories in the JSON file."""
+    train: CocoSplit
+    test: CocoSplit
+
+    @property
+    def class_count(self) -> int:
+        return self.classes
+
+    @property
+    def multi_label(self) -> bool:
+        return self.classes > 1
+
+
+def read(root: Path, data: CocoData) -> Pictures:
+    """List both splits; crowds are left out, and with them images that show nothing else."""
+    listing = Pictures(root=root, single=data.class_count == 1)
+    listing.train = _split(data.train, data.classes, listing)
+    listing.test = listing.train if data.test == data.train else _split(data.test, data.classes, listing)
+    return listing.finish()
+
+
+def _split(split: CocoSplit, classes: int, listing: Pictures) -> list[Picture]:
+    content = _load(split.annotations, listing)
     if content is None:
         return []
     labels = _labels(content["categories"], classes, split.annotations, listing)
@@ -38,7 +72,7 @@ def _split(root: Path, split: CocoSplit, classes: int, listing: Listing) -> list
         if box:
             found.setdefault(item["image_id"], []).append((labels[item["category_id"]], box))
     pictures = []
-    for image in _chosen(root, split, content["images"], listing):
+    for image in _chosen(split, content["images"], listing):
         objects = found.get(image["id"], [])
         size = (image["width"], image["height"]) if image.get("width") and image.get("height") else None
         shown = tuple(sorted({label for label, _ in objects}))
@@ -46,8 +80,8 @@ def _split(root: Path, split: CocoSplit, classes: int, listing: Listing) -> list
     return pictures
 
 
-def _load(root: Path, name: str, listing: Listing) -> dict[str, Any] | None:
-    text = listing.text(root, name, "put the official file there, or correct the split's annotations")
+def _load(name: str, listing: Pictures) -> dict[str, Any] | None:
+    text = listing.text(name, "put the official file there, or correct the split's annotations")
     if text is None:
         return None
     try:
@@ -62,7 +96,7 @@ def _load(root: Path, name: str, listing: Listing) -> dict[str, Any] | None:
     return content
 
 
-def _labels(categories: list[Any], classes: int, where: str, listing: Listing) -> dict[int, int]:
+def _labels(categories: list[Any], classes: int, where: str, listing: Pictures) -> dict[int, int]:
     """Category id -> label, by ascending id."""
     ids = sorted({c["id"] for c in categories if isinstance(c, dict) and isinstance(c.get("id"), int)})
     if len(ids) != classes:
@@ -70,7 +104,7 @@ def _labels(categories: list[Any], classes: int, where: str, listing: Listing) -
     return {number: label for label, number in enumerate(ids[:classes])}
 
 
-def _box(corners: Any, where: str, listing: Listing) -> Box | None:
+def _box(corners: Any, where: str, listing: Pictures) -> Box | None:
     try:
         x, y, width, height = map(float, corners)
     except (TypeError, ValueError):
@@ -84,7 +118,7 @@ def _box(corners: Any, where: str, listing: Listing) -> Box | None:
     return x0, y0, x1, y1
 
 
-def _chosen(root: Path, split: CocoSplit, images: list[Any], listing: Listing) -> list[dict[str, Any]]:
+def _chosen(split: CocoSplit, images: list[Any], listing: Pictures) -> list[dict[str, Any]]:
     """The images of the split, in the order of the subset's file where there is one."""
     known = {}
     for image in images:
@@ -96,9 +130,12 @@ def _chosen(root: Path, split: CocoSplit, images: list[Any], listing: Listing) -
             known[image["file_name"].rsplit("/", 1)[-1]] = image
     if split.subset is None:
         return list(known.values())
-    text = listing.text(root, split.subset, "put it there, or correct the split's subset") or ""
+    text = listing.text(split.subset, "put it there, or correct the split's subset") or ""
     names = [line.strip().rsplit("/", 1)[-1] for line in text.split("\n") if line.strip()]
     for name in names:
         if name not in known:
             listing.add(split.subset, f"'{name}' is not among the images of {split.annotations}", "correct the list")
     return [known[name] for name in names if name in known]
+
+
+FORMAT = Format(CocoData, read)

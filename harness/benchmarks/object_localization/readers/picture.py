@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.benchmarks.base import Problem
+from harness.benchmarks.base import Listing, Problem, Split, refuse
+from harness.errors import DataError
+from harness.images import measure
 
 Box = tuple[float, float, float, float]
 """x0 y0 x1 y1 in pixels from the image's upper left corner; x1 and y1 lie one past the last pixel where the format says so."""
+
+BACKGROUND = 1
+"""Label of the background crops where there is a single class, which has label 0."""
+
+_SMALLEST_CROP = 32
+"""Shorter side of a background crop, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -30,23 +38,54 @@ class Picture:
 
 
 @dataclass
-class Listing:
-    """A dataset as its annotation files describe it, and what is wrong with them."""
+class Pictures(Listing[Picture]):
+    """All annotated pictures of both splits; :meth:`split` and :meth:`calibrating` choose those that a trial can use."""
 
-    train: list[Picture] = field(default_factory=list)
-    test: list[Picture] = field(default_factory=list)
+    root: Path = field(default_factory=Path)
+    single: bool = False
+    """Whether there is a single class."""
     calibration: list[Picture] | None = None
     """Where the dataset has a split of its own for choosing a threshold."""
-    problems: list[Problem] = field(default_factory=list)
 
-    def add(self, where: str, what: str, mend: str, *, fatal: bool = True) -> None:
-        """Note a problem."""
-        self.problems.append(Problem(where, what, mend, fatal))
+    def split(self, name: Split) -> list[Picture]:
+        """The pictures of a split: with a box for ``test``; with a label for ``train``, where a single class adds background crops.
 
-    def text(self, root: Path, name: str, mend: str) -> str | None:
+        Raises:
+            DataError: a problem is fatal, or an image that is to be cropped cannot be read.
+        """
+        pictures = super().split(name)
+        if name == "test":
+            return [picture for picture in pictures if picture.boxes]
+        if self.single:
+            return [crop for picture in pictures for crop in self._with_background(picture)]
+        return [picture for picture in pictures if picture.labels]
+
+    def calibrating(self, count: int) -> list[Picture]:
+        """At most ``count`` pictures, evenly spaced, that choose the threshold of CorLoc's box: of the split made for it, or the
+        training split. They are test images, too, where training and test split are the same.
+
+        Raises:
+            DataError: a problem is fatal.
+        """
+        refuse(self.problems)
+        boxed = [picture for picture in (self.train if self.calibration is None else self.calibration) if picture.boxes]
+        count = min(count, len(boxed))
+        return [boxed[index * len(boxed) // count] for index in range(count)]
+
+    def finish(self) -> Pictures:
+        """Note a split in which no image has a box."""
+        if not any(problem.fatal for problem in self.problems):
+            own = self.calibration is not None
+            boxed = {"test": self.test, "calibration" if own else "training": self.calibration if own else self.train}
+            for name, pictures in boxed.items():
+                if not any(picture.boxes for picture in pictures):
+                    self.add(f"{name} split", "no image has a box", "add annotations, or correct the split")
+        return self
+
+    def text(self, name: str, mend: str) -> str | None:
         """The content of a text file; ``None`` (and a problem) if it cannot be read."""
         try:
-            return (root / name).read_text(encoding="utf-8-sig")
+            return (self.root / name).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             self.add(name, f"the file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", mend)
             return None
@@ -69,3 +108,20 @@ class Listing:
             self.add(where, f"a box has no area: {x0:g}, {y0:g}, {x1:g}, {y1:g}", "correct or delete it")
             return None
         return x0, y0, x1, y1
+
+    def _with_background(self, picture: Picture) -> list[Picture]:
+        """Image labels of a single class say nothing, so what lies beside the objects of the training images is the other class."""
+        if not picture.boxes:
+            return [replace(picture, labels=(BACKGROUND,))]
+        try:
+            width, height = measure(self.root / picture.file, header_only=True)
+        except ValueError as reason:
+            broken = Problem(picture.file, str(reason), "fetch the file again, or delete it with its annotation")
+            raise DataError(broken.sentences) from None
+        x0, y0 = (int(min(box[side] for box in picture.boxes)) for side in (0, 1))
+        x1, y1 = (int(max(box[side] for box in picture.boxes)) + 1 for side in (2, 3))
+        strips = [(0, 0, x0, height), (x1, 0, width, height), (0, 0, width, y0), (0, y1, width, height)]
+        strip = max(strips, key=lambda s: min(s[2] - s[0], s[3] - s[1]))
+        if min(strip[2] - strip[0], strip[3] - strip[1]) < _SMALLEST_CROP:
+            return [picture]
+        return [picture, replace(picture, labels=(BACKGROUND,), boxes=(), crop=strip)]

@@ -1,0 +1,59 @@
+"""Numbers as text, one way for the command line, reports, pages and the dashboard.
+
+Nothing to show is ``-``, what is not finite is ``nan``, ``inf`` or ``-inf``, and zero has no sign.
+"""
+
+from __future__ import annotations
+
+import math
+
+NOTHING = "-"
+
+MEASURE = "diagnostic"
+"""Stands for the unit of a diagnostic of the attention: nats, shares, distances and counts of keys in one table."""
+
+_FORMS = {"%": ".1f", "m": ".3f", "°": ".2f", "deg": ".2f", "px": ".2f", MEASURE: ".3f"}
+_ANY = ".4g"
+
+
+def _text(value: float | None, form: str) -> str:
+    if value is None:
+        return NOTHING
+    return format(value, form) if math.isfinite(value) else str(float(value))
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A value with the decimals its unit deserves; four significant digits for any other unit."""
+    if unit == MEASURE and value is not None and abs(value) >= 100:
+        unit = ""
+    return _text(value, f"z{_FORMS.get(unit, _ANY)}")
+
+
+def estimate(mean: float | None, ci95: tuple[float, float] | None, unit: str = "") -> str:
+    """``mean ± half-width`` of the interval, or the mean alone where there is none."""
+    return number(mean, unit) + ("" if ci95 is None else f" ± {number((ci95[1] - ci95[0]) / 2, unit)}")
+
+
+def change(value: float | None) -> str:
+    """A difference, with its sign."""
+    return _text(value, "+z.3g")
+
+
+def interval(ci95: tuple[float, float] | None) -> str:
+    """An interval of a difference."""
+    return NOTHING if ci95 is None else f"{change(ci95[0])} to {change(ci95[1])}"
+
+
+def probability(p: float | None) -> str:
+    """A p-value."""
+    return _text(p, ".3f")
+
+
+def scaled(value: float | None, scale: float, form: str) -> str:
+    """A cost in multiples of ``scale`` (1e6: millions), written by the format ``form``."""
+    return _text(None if value is None else value / scale, f"z{form}")
+
+
+def exact(value: float | None) -> str:
+    """A recorded number whose unit is not at hand, with six significant digits."""
+    return _text(value, "z.6g")

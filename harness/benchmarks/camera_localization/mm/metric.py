@@ -1,0 +1,53 @@
+"""Pose errors of a test run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.registry import METRICS
+
+from harness.benchmarks.camera_localization import scores
+
+
+@METRICS.register_module()
+class PoseMetric(BaseMetric):
+    """Medians per scene and their average, recalls, scene accuracy; see :func:`scores.summarise`.
+
+    After :meth:`compute_metrics`, ``per_sample`` holds each frame's errors and ``predictions`` the poses themselves.
+
+    Args:
+        scenes: names of the scenes.
+        thresholds: (metres, degrees) pairs of the recalls.
+        lower: median of an even count, see :func:`scores.median`.
+    """
+
+    def __init__(self, scenes: Sequence[str], thresholds: Sequence[Sequence[float]], lower: bool = False):
+        super().__init__()
+        self.scenes = list(scenes)
+        self.thresholds = [(metres, degrees) for metres, degrees in thresholds]
+        self.lower = lower
+        self.per_sample: dict[str, np.ndarray] = {}
+        self.predictions: dict[str, np.ndarray] = {}
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        names = ("position", "quaternion", "scene")
+        for sample in data_samples:
+            self.results.append({name: sample[name].float().cpu().numpy() for n in names for name in (n, f"pred_{n}")})
+
+    def compute_metrics(self, results: list[dict[str, np.ndarray]]) -> dict[str, float]:
+        poses = {name: np.stack([result[name] for result in results]) for name in results[0]}
+        position = scores.position_errors(poses["pred_position"], poses["position"])
+        orientation = scores.orientation_errors(poses["pred_quaternion"], poses["quaternion"])
+        correct = poses["pred_scene"] == poses["scene"]
+        self.predictions = poses
+        self.per_sample = {
+            "position_error_m": position.astype(np.float32),
+            "orientation_error_deg": orientation.astype(np.float32),
+            "scene_correct": correct.astype(np.float32),
+        }
+        return scores.summarise(
+            position, orientation, poses["scene"], correct, scenes=self.scenes, thresholds=self.thresholds, lower=self.lower
+        )

@@ -1,0 +1,100 @@
+"""Pictures of a test run: paths seen from the side that shows most, error curves, recall curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.benchmarks.camera_localization import scores
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_TRUE, _PREDICTED = "#1b6ca8", "#d1495b"
+_LONGEST_STEP = 10.0
+"""Times the median step between frames, from which on a path is broken: another sequence begins."""
+
+
+def draw(predictions: dict[str, np.ndarray], scenes: Sequence[str], thresholds: Sequence[tuple[float, float]], folder: Path) -> list[Path]:
+    """Write ``trajectories.png`` and ``errors.png``.
+
+    Args:
+        predictions: N test frames in the order of the test set, see :class:`PoseMetric`: ``position`` (N, 3), ``quaternion``
+            (N, 4), ``scene`` (N,), and the same with ``pred_``.
+        thresholds: (metres, degrees) pairs of the recalls.
+        folder: made if it does not exist.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    return [
+        trajectories(predictions, scenes, folder / "trajectories.png"),
+        errors(predictions, scenes, thresholds, folder / "errors.png"),
+    ]
+
+
+def trajectories(predictions: dict[str, np.ndarray], scenes: Sequence[str], file: Path) -> Path:
+    """True and predicted camera centres, one panel per scene, in the plane of the two widest axes of the true path."""
+    from matplotlib.figure import Figure
+
+    present = [index for index in range(len(scenes)) if (predictions["scene"] == index).any()]
+    columns = min(4, len(present))
+    rows = math.ceil(len(present) / columns)
+    figure = Figure(figsize=(4 * columns, 3.8 * rows), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+    for panel in panels[len(present) :]:
+        panel.set_axis_off()
+    for panel, index in zip(panels, present, strict=False):
+        mine = predictions["scene"] == index
+        _path(panel, predictions["position"][mine], predictions["pred_position"][mine])
+        panel.set_title(scenes[index])
+    panels[0].legend(loc="best", fontsize=8)
+    figure.savefig(file, dpi=100)
+    return file
+
+
+def _path(panel: Axes, true: np.ndarray, predicted: np.ndarray) -> None:
+    across, up = sorted(np.argsort(np.ptp(true, axis=0))[-2:])
+    steps = np.linalg.norm(np.diff(true, axis=0), axis=1)
+    breaks = np.flatnonzero(steps > _LONGEST_STEP * max(np.median(steps), 1e-9)) + 1 if len(steps) else np.empty(0, int)
+    for number, part in enumerate(np.split(true, breaks)):
+        panel.plot(part[:, across], part[:, up], color=_TRUE, linewidth=1.5, label="true" if number == 0 else None)
+    # one collection of separated segments is far quicker to draw than a line per frame
+    links = np.full((3 * len(true), 2), np.nan)
+    links[0::3], links[1::3] = true[:, [across, up]], predicted[:, [across, up]]
+    panel.plot(links[:, 0], links[:, 1], color=_PREDICTED, linewidth=0.4, alpha=0.5)
+    panel.plot(predicted[:, across], predicted[:, up], ".", color=_PREDICTED, markersize=4, label="predicted")
+    panel.set_xlabel(f"{'xyz'[across]} (m)")
+    panel.set_ylabel(f"{'xyz'[up]} (m)")
+    panel.set_aspect("equal", adjustable="datalim")
+
+
+def errors(predictions: dict[str, np.ndarray], scenes: Sequence[str], thresholds: Sequence[tuple[float, float]], file: Path) -> Path:
+    """Cumulative errors of position and orientation per scene, and the recall as the position threshold grows."""
+    from matplotlib.figure import Figure
+
+    position = scores.position_errors(predictions["pred_position"], predictions["position"])
+    orientation = scores.orientation_errors(predictions["pred_quaternion"], predictions["quaternion"])
+    figure = Figure(figsize=(13, 3.8), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    for panel, values, label in ((left, position, "position error (m)"), (middle, orientation, "orientation error (°)")):
+        for index, name in enumerate(scenes):
+            mine = np.sort(values[(predictions["scene"] == index) & np.isfinite(values)])
+            if len(mine):
+                total = np.count_nonzero(predictions["scene"] == index)
+                panel.step(mine, 100 * np.arange(1, len(mine) + 1) / total, where="post", label=name)
+        panel.axhline(50, color="grey", linewidth=0.5)
+        panel.set(xlabel=label, ylabel="frames (%)", ylim=(0, 100), xlim=(0, None))
+        panel.legend(fontsize=8)
+    reach = np.linspace(0, 3 * max(metres for metres, _ in thresholds), 200)
+    for degrees in sorted({degrees for _, degrees in thresholds}):
+        found = 100 * ((position[:, None] <= reach) & (orientation[:, None] <= degrees)).mean(0)
+        (line,) = right.plot(reach, found, label=f"within {degrees:g}°")
+        marks = [metres for metres, other in thresholds if other == degrees]
+        right.plot(marks, [scores.recall(position, orientation, metres, degrees) for metres in marks], "o", color=line.get_color())
+    right.set(xlabel="position threshold (m)", ylabel="recall (%)", ylim=(0, 100), xlim=(0, None))
+    right.legend(fontsize=8)
+    figure.savefig(file, dpi=100)
+    return file

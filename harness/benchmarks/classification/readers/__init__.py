@@ -1,0 +1,1 @@
+"""How classification datasets lie on disk: a module per format."""

@@ -1,0 +1,132 @@
+"""Image folders: a folder per split, in it a folder per class."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.benchmarks.base import Format, Listing
+from harness.benchmarks.classification.options import ClassificationData
+from harness.images import SUFFIXES
+
+ClassList = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2)]
+
+
+class ImageFolderData(ClassificationData):
+    """A folder per split, in it a folder per class."""
+
+    format: Literal["image-folder"]
+    root: str
+    classes: Annotated[int, Field(ge=2)] | ClassList
+    """How many class folders there are, or the names of those to use, in label order."""
+    train: str = "train"
+    """Folder of the training images."""
+    test: str = "test"
+    """Folder of the test images, ``val`` for many datasets."""
+
+    @property
+    def class_names(self) -> list[str] | None:
+        return None if isinstance(self.classes, int) else list(self.classes)
+
+    @property
+    def class_count(self) -> int:
+        return self.classes if isinstance(self.classes, int) else len(self.classes)
+
+    @property
+    def splits(self) -> tuple[str, str]:
+        return self.train, self.test
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """An image and its class."""
+
+    file: Path
+    label: int
+
+
+@dataclass
+class Labels(Listing[Labelled]):
+    """Images of both splits in a fixed order: by class, then by path."""
+
+    classes: list[str] = field(default_factory=list)
+    """Names in label order."""
+
+
+def folders_of(folder: Path) -> list[str]:
+    """Names of the visible folders inside ``folder``, sorted."""
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+
+
+def images_of(folder: Path) -> list[Path]:
+    """All image files under ``folder``, by path."""
+    found = [
+        Path(base, name)
+        for base, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    ]
+    return sorted(found, key=lambda file: file.relative_to(folder).as_posix())
+
+
+def read(root: Path, data: ClassificationData) -> Labels:
+    """List both splits; does not stop at the first problem."""
+    listing = Labels()
+    train, test = data.splits
+    there = [split for split in dict.fromkeys((train, test)) if (root / split).is_dir()]
+    for split in dict.fromkeys((train, test)):
+        if split not in there:
+            listing.add(split, "the folder is missing", f"create it with one folder per class{_instead(root, split)}")
+    if train == test:
+        listing.add(train, "training and test are the same folder", "give two folders as data.train and data.test")
+    names = data.class_names
+    if names is None and train in there:
+        names = folders_of(root / train)
+        if len(names) != data.class_count:
+            what = f"{len(names)} class folders, data.classes says {data.class_count}"
+            listing.add(train, what, "correct data.classes, or list the folders to use there")
+    if names is not None and len(set(names)) != len(names):
+        listing.add("data.classes", "a class is listed twice", "list every class once")
+    listing.classes = names or []
+    found = {split: split_of(root, split, listing, listed=data.class_names is not None) for split in there}
+    listing.train, listing.test = found.get(train, []), found.get(test, [])
+    return listing
+
+
+def _instead(root: Path, split: str) -> str:
+    others = folders_of(root)
+    return f", or name another one as data.train or data.test (there are {', '.join(others[:6])})" if others else ""
+
+
+def split_of(root: Path, split: str, listing: Labels, *, listed: bool) -> list[Labelled]:
+    """The images of one split's folder, by class; what is wrong with it is noted in ``listing``.
+
+    Args:
+        listed: whether the entry names the classes, so that other folders are left alone.
+    """
+    samples: list[Labelled] = []
+    for label, name in enumerate(listing.classes):
+        where = f"{split}/{name}"
+        if not (root / split / name).is_dir():
+            listing.add(where, "the class folder is missing", "add it with images, or correct data.classes")
+            continue
+        files = images_of(root / split / name)
+        if not files:
+            listing.add(where, "the class has no image", f"add images ({', '.join(SUFFIXES)})")
+        samples += [Labelled(file, label) for file in files]
+    if not listed:
+        for name in folders_of(root / split):
+            if name not in listing.classes:
+                listing.add(f"{split}/{name}", "no such class in the training images", "move or delete the folder", fatal=False)
+    loose = [entry.name for entry in (root / split).iterdir() if entry.is_file() and entry.name.lower().endswith(SUFFIXES)]
+    if loose:
+        what = f"{len(loose)} images lie outside any class folder, e.g. {min(loose)}; they are not used"
+        listing.add(split, what, "move them into class folders", fatal=False)
+    return samples
+
+
+FORMAT = Format(ImageFolderData, read)

@@ -1,0 +1,40 @@
+"""Cluttered scenes as an image folder, see :mod:`harness.benchmarks.scenes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from harness.benchmarks import scenes
+from harness.benchmarks.base import Format
+from harness.benchmarks.classification.options import ClassificationData
+from harness.benchmarks.classification.readers.image_folder import read
+
+
+class SyntheticData(ClassificationData):
+    """Cluttered scenes, see :mod:`harness.benchmarks.scenes`."""
+
+    format: Literal["synthetic"]
+    train: int = Field(default=600, ge=8)
+    test: int = Field(default=300, ge=8)
+    classes: int = Field(default=6, ge=2, le=len(scenes.CLASSES))
+    seed: int = Field(default=0, ge=0)
+    cue: bool = True
+    """Whether the ring that marks the target is drawn; without it the task cannot be solved."""
+
+    @property
+    def class_names(self) -> list[str]:
+        return list(scenes.CLASSES[: self.classes])
+
+    @property
+    def class_count(self) -> int:
+        return self.classes
+
+
+def _generate(data: SyntheticData, out: Path) -> None:
+    scenes.generate_scenes(out, train=data.train, test=data.test, size=data.size, classes=data.classes, seed=data.seed, cue=data.cue)
+
+
+FORMAT = Format(SyntheticData, read, _generate)

@@ -1,0 +1,90 @@
+"""The mmengine config of a keypoint trial, as plain dictionaries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.benchmarks import backbones, config
+from harness.benchmarks.backbones import Features
+from harness.benchmarks.base import Split
+from harness.benchmarks.keypoint.options import KeypointData, KeypointModel
+from harness.benchmarks.options import ScheduleOptions
+from harness.catalog import Filling
+from harness.errors import UsageError
+
+_BOX_PADDING = 1.25
+"""Annotated boxes are enlarged by this factor before they are cut out (mmpose's default)."""
+
+
+def compose(data: KeypointData, model: KeypointModel, schedule: ScheduleOptions, fillings: dict[str, Filling]) -> dict[str, Any]:
+    """Model, loaders, evaluators and schedule of one trial."""
+    host = backbones.features(model)
+    codec = _codec(data, model, host)
+    train, test = (data.dataset(split, _pipeline(data, codec, split)) for split in ("train", "test"))
+    return {
+        "default_scope": "mmpose",
+        "model": config.attend(_model(data, model, host, codec), model, fillings, data.size[::-1]),
+        "train_dataloader": config.loader(train, schedule.batch_size, train=True, collate="pseudo_collate"),
+        "test_dataloader": config.loader(test, schedule.batch_size, train=False, collate="pseudo_collate"),
+        "test_evaluator": [{"type": "KeypointAccuracy"}, *([{"type": "KeypointAP"}] if data.has_ap else [])],
+        **config.training(schedule),
+    }
+
+
+def _codec(data: KeypointData, model: KeypointModel, host: Features) -> dict[str, Any]:
+    """Gaussian heatmaps with unbiased decoding (Zhang et al., CVPR 2020), at the resolution the head ends with."""
+    if host.stride is None:
+        raise UsageError("model.backbone: give the stride of its last output as _stride, from which the size of the heatmaps follows.")
+    stride = host.stride / 2 ** len(model.deconv)
+    if any(side % stride for side in data.size):
+        raise UsageError(f"data.size: {data.size[0]}x{data.size[1]} is no multiple of {stride:g}, the stride of the model's heatmaps.")
+    return {
+        "type": "mmpose.MSRAHeatmap",
+        "input_size": list(data.size),
+        "heatmap_size": [int(side / stride) for side in data.size],
+        "sigma": model.sigma,
+        "unbiased": True,
+    }
+
+
+def _model(data: KeypointData, model: KeypointModel, host: Features, codec: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "mmpose.TopdownPoseEstimator",
+        "data_preprocessor": {
+            "type": "mmpose.PoseDataPreprocessor",
+            "mean": config.IMAGENET_MEAN,
+            "std": config.IMAGENET_STD,
+            "bgr_to_rgb": True,
+        },
+        "backbone": host.config,
+        "head": {
+            "type": "mmpose.HeatmapHead",
+            "in_channels": host.channels[-1],
+            "out_channels": data.count,
+            "deconv_out_channels": model.deconv,
+            "deconv_kernel_sizes": [4] * len(model.deconv),
+            "conv_out_channels": model.conv,
+            "conv_kernel_sizes": [3] * len(model.conv),
+            "loss": {"type": "mmpose.KeypointMSELoss", "use_target_weight": True},
+            "decoder": codec,
+        },
+        # the training accuracy costs more than a small model's step
+        "train_cfg": {"compute_acc": False},
+        "test_cfg": {"flip_test": False},
+    }
+
+
+def _pipeline(data: KeypointData, codec: dict[str, Any], split: Split) -> list[dict[str, Any]]:
+    fixed = [
+        {"type": "mmpose.LoadImage"},
+        {"type": "mmpose.GetBBoxCenterScale", "padding": 1.0 if data.whole_image else _BOX_PADDING},
+    ]
+    affine = {"type": "mmpose.TopdownAffine", "input_size": list(data.size)}
+    target = {"type": "mmpose.GenerateTarget", "encoder": codec}
+    pack = {"type": "mmpose.PackPoseInputs"}
+    if split == "test":
+        return [{"type": "Remember", "transforms": [*fixed, affine]}, pack]
+    if data.augment == "affine":
+        turn = {"type": "mmpose.RandomBBoxTransform", "shift_factor": 0.1, "scale_factor": [0.8, 1.2], "rotate_factor": 30}
+        return [{"type": "Remember", "transforms": fixed}, turn, affine, target, pack]
+    return [{"type": "Remember", "transforms": [*fixed, affine, target]}, pack]

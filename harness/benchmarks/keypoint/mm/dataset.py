@@ -1,0 +1,66 @@
+"""The dataset: poses of every format the harness reads itself, as mmpose's pipelines expect them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.registry import DATASETS
+from mmpose.datasets.datasets.base import BaseCocoStyleDataset
+
+from harness.benchmarks.base import Split
+from harness.benchmarks.keypoint import FAMILY
+from harness.benchmarks.keypoint.options import KeypointData
+from harness.benchmarks.keypoint.readers.pose import Pose
+from harness.benchmarks.keypoint.scores import coco_annotation
+
+_ANY_SIGMA = 0.05
+"""Stands where a dataset has no fall-offs of the object keypoint similarity; no metric then uses them."""
+
+
+@DATASETS.register_module()
+class KeypointDataset(BaseCocoStyleDataset):
+    """Poses of any format the harness reads itself, in the form mmpose's pipelines expect.
+
+    Args:
+        options: the benchmark's data options, as plain data.
+        split: ``train`` or ``test``.
+    """
+
+    def __init__(self, options: dict[str, Any], split: Split, data_root: str, **kwargs: Any):
+        data, listing = FAMILY.listing(Path(data_root), options)
+        self._poses = listing.split(split)
+        super().__init__(ann_file=None, data_root=data_root, metainfo=_metainfo(data), **kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        # what CocoMetric writes into the file it evaluates against
+        self._metainfo["CLASSES"] = [{"id": 1, "name": "instance"}]
+        return [_info(pose) for pose in self._poses]
+
+
+def _metainfo(data: KeypointData) -> dict[str, Any]:
+    return {
+        "dataset_name": "harness",
+        "keypoint_info": {index: {"name": name, "id": index} for index, name in enumerate(data.names)},
+        "skeleton_info": {},
+        "joint_weights": [1.0] * data.count,
+        "sigmas": list(data.oks_sigmas or [_ANY_SIGMA] * data.count),
+    }
+
+
+def _info(pose: Pose) -> dict[str, Any]:
+    return {
+        "img_id": pose.image_id,
+        "img_path": str(pose.file),
+        "bbox": np.array([pose.box], np.float32),
+        "bbox_score": np.ones(1, np.float32),
+        "num_keypoints": int((pose.visible > 0).sum()),
+        "keypoints": pose.points[None].astype(np.float32),
+        "keypoints_visible": (pose.visible[None] > 0).astype(np.float32),
+        "area": np.array(pose.area, np.float32),
+        "iscrowd": 0,
+        "id": pose.annotation_id,
+        "category_id": np.array(1),
+        "raw_ann_info": coco_annotation(pose),
+    }

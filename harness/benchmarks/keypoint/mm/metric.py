@@ -1,0 +1,52 @@
+"""The evaluators: mmpose's, with scores per sample and in percent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmengine.registry import METRICS
+from mmpose.evaluation import CocoMetric, PCKAccuracy
+
+from harness.benchmarks.keypoint import scores
+
+
+@METRICS.register_module()
+class KeypointAccuracy(PCKAccuracy):
+    """mmpose's PCK (%), the median error in pixels of the original image, and scores per sample.
+
+    Attributes:
+        per_sample: ``PCK@0.05`` (share of the sample's points, %) and ``mean_px`` -> (N,) float32.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(thr=scores.THRESHOLD, norm_item="bbox")
+        self.per_sample: dict[str, np.ndarray] = {}
+
+    def process(self, data_batch: Any, data_samples: list[dict[str, Any]]) -> None:
+        first = len(self.results)
+        super().process(data_batch, data_samples)
+        for result, sample in zip(self.results[first:], data_samples, strict=True):
+            flags = 2 * result["mask"].astype(int)
+            raw = (sample.get("raw_ann_info") or {}).get("keypoints")
+            if raw is not None and len(raw) == 3 * flags.shape[1]:
+                flags = np.where(flags > 0, np.array(raw).reshape(1, -1, 3)[..., 2].astype(int), 0)
+            result["flags"] = flags
+
+    def compute_metrics(self, results: list[dict[str, np.ndarray]]) -> dict[str, float]:
+        joined = {name: np.concatenate([result[name] for result in results]) for name in results[0]}
+        lengths = joined["bbox_size"][:, 0]
+        far = scores.distances(joined["pred_coords"], joined["gt_coords"], joined["flags"], lengths)
+        metrics, self.per_sample = scores.summary(far, joined["flags"], lengths)
+        return metrics | {scores.PCK: 100 * float(super().compute_metrics(results)["PCK"])}
+
+
+@METRICS.register_module()
+class KeypointAP(CocoMetric):
+    """mmpose's COCO keypoint evaluation; AP and AP50 in percent."""
+
+    default_prefix = None
+
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+        found = super().compute_metrics(results)
+        return {name: 100 * float(found[key]) for name, key in ((scores.AP, "AP"), (scores.AP50, "AP .5"))}

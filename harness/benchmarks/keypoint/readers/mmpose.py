@@ -1,0 +1,141 @@
+"""Datasets that an mmpose class reads: what they hold, asked of the class itself. mmpose is imported when a dataset is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import model_validator
+
+from harness.benchmarks.base import DATA, Format, Split, relative
+from harness.benchmarks.keypoint.options import ListedPoints
+from harness.benchmarks.keypoint.readers.pose import Pose, Poses
+from harness.benchmarks.options import Options
+from harness.errors import did_you_mean
+from harness.images import measure
+
+_MOCAP = ("Human36mDataset", "H36MWholeBodyDataset", "UBody3dDataset")
+"""mmpose's classes of 3-D poses; one of them reads a pickle, which may execute code."""
+
+
+class MMPoseFiles(Options):
+    """One split of an mmpose dataset."""
+
+    ann_file: str
+    images: str = ""
+    """Folder of the images."""
+    bbox_file: str | None = None
+    """Detected boxes to test on instead of the annotated ones."""
+
+
+class MMPoseData(ListedPoints):
+    """Any dataset class of mmpose."""
+
+    format: Literal["mmpose"]
+    type: str
+    """Its name, e.g. ``CocoDataset`` or ``AP10KDataset``."""
+    train: MMPoseFiles
+    test: MMPoseFiles
+    ap: bool = True
+    """Whether AP is reported; it needs annotations in COCO's form."""
+    arguments: dict[str, Any] = {}
+    """Further arguments of the class."""
+
+    @model_validator(mode="after")
+    def _is_data(self) -> MMPoseData:
+        if self.type in _MOCAP:
+            raise ValueError(f"{self.type} holds 3-D poses, which this family does not evaluate")
+        metainfo = self.arguments.get("metainfo")
+        if isinstance(metainfo, dict) and "from_file" in metainfo:
+            raise ValueError("metainfo.from_file names a file that mmpose would execute; write its `dataset_info` under metainfo")
+        return self
+
+    @property
+    def whole_image(self) -> bool:
+        return False
+
+    @property
+    def has_ap(self) -> bool:
+        return self.ap
+
+    def files(self, split: Split) -> MMPoseFiles:
+        """What a split is made of."""
+        return self.train if split == "train" else self.test
+
+    def dataset(self, split: Split, pipeline: list[dict[str, Any]], root: str = DATA) -> dict[str, Any]:
+        files = self.files(split)
+        config: dict[str, Any] = {
+            **self.arguments,
+            "type": f"mmpose.{self.type}",
+            "data_root": root,
+            "ann_file": files.ann_file,
+            "data_prefix": {"img": files.images},
+            "data_mode": "topdown",
+            "pipeline": pipeline,
+            "test_mode": split == "test",
+        }
+        if files.bbox_file and split == "test":
+            config["bbox_file"] = f"{root}/{files.bbox_file}"
+        return config
+
+
+def read(root: Path, data: MMPoseData) -> Poses:
+    """Build both splits and list what they hold.
+
+    Raises:
+        UsageError: mmpose has no dataset class of this name.
+    """
+    from harness import openmmlab
+
+    openmmlab.setup()
+    from mmpose.registry import DATASETS
+
+    if data.type not in DATASETS.module_dict:
+        raise did_you_mean(data.type, DATASETS.module_dict, "mmpose dataset class")
+    # annotated boxes: detected ones carry no truth to look at
+    data = data.model_copy(update={"test": data.test.model_copy(update={"bbox_file": None})})
+    listing = Poses()
+    listing.train = _split(root, data, "train", listing)
+    listing.test = _split(root, data, "test", listing)
+    return listing.finish()
+
+
+def _split(root: Path, data: MMPoseData, split: Split, listing: Poses) -> list[Pose]:
+    from mmpose.registry import DATASETS
+
+    files = data.files(split)
+    missing = [name for name in (files.ann_file, files.images) if name and not (root / name).exists()]
+    for name in missing:
+        listing.add(name, "not found", "put it there, or correct data.train and data.test")
+    if missing:
+        return []
+    try:
+        built = DATASETS.build(data.dataset(split, [], str(root)))
+    except Exception as error:  # whatever a third-party reader meets in a malformed file
+        what = f"mmpose's {data.type} cannot read it ({error!r:.200})"
+        listing.add(files.ann_file, what, "mend the file, or name another class")
+        return []
+    if built.metainfo["num_keypoints"] != data.count:
+        what = f"{data.type} has {built.metainfo['num_keypoints']} keypoints, data.keypoints says {data.count}"
+        listing.add("data.keypoints", what, "correct it")
+        return []
+    if data.ap:
+        listing.sigmas = tuple(float(sigma) for sigma in built.metainfo["sigmas"])
+    infos = [built.get_data_info(index) for index in range(len(built))]
+    return [pose for index, info in enumerate(infos) if (pose := _pose(root, info, index, listing))]
+
+
+def _pose(root: Path, info: dict[str, Any], index: int, listing: Poses) -> Pose | None:
+    file = Path(info["img_path"])
+    try:
+        size = measure(file, header_only=True)
+    except ValueError as reason:
+        listing.add(relative(file, root), str(reason), "fetch it again, or take it out of the annotation file")
+        return None
+    box = tuple(float(v) for v in info["bbox"][0])
+    area = float(info.get("area", (box[2] - box[0]) * (box[3] - box[1])))
+    visible = (info["keypoints_visible"][0] > 0).astype(int) * 2
+    return Pose(file, size, box, info["keypoints"][0, :, :2], visible, area, int(info.get("img_id", index)), int(info.get("id", index)))
+
+
+FORMAT = Format(MMPoseData, read)

@@ -1,0 +1,44 @@
+"""Generated figures in COCO's layout, see :mod:`harness.benchmarks.keypoint.figures`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from harness.benchmarks.base import Format
+from harness.benchmarks.keypoint import figures
+from harness.benchmarks.keypoint.options import KeypointData
+from harness.benchmarks.keypoint.readers import coco
+from harness.benchmarks.keypoint.readers.pose import Poses
+
+
+class SyntheticData(KeypointData):
+    """Articulated figures, see :mod:`harness.benchmarks.keypoint.figures`."""
+
+    format: Literal["synthetic"]
+    train: int = Field(default=400, ge=4)
+    test: int = Field(default=200, ge=4)
+    seed: int = Field(default=0, ge=0)
+    mirrored: bool = True
+    """Whether a limb mirrors its partner; without that a covered limb can only be guessed."""
+
+    @property
+    def count(self) -> int:
+        return len(figures.NAMES)
+
+    @property
+    def names(self) -> list[str]:
+        return list(figures.NAMES)
+
+
+def _read(root: Path, data: SyntheticData) -> Poses:
+    return coco.read(root, coco.CocoData(format="coco", root=str(root), keypoints=data.names, box="image"))
+
+
+def _generate(data: SyntheticData, out: Path) -> None:
+    figures.generate_figures(out, train=data.train, test=data.test, size=data.size, seed=data.seed, mirrored=data.mirrored)
+
+
+FORMAT = Format(SyntheticData, _read, _generate)

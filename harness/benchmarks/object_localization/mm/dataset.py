@@ -1,0 +1,66 @@
+"""The dataset: image labels for the training, boxes for the evaluation only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmengine.registry import DATASETS, TRANSFORMS
+
+from harness.benchmarks.object_localization import FAMILY
+
+
+@TRANSFORMS.register_module()
+class CropPart:
+    """Cuts out ``results["crop"]`` (x0, y0, x1, y1), where there is one."""
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        crop = results.get("crop")
+        if crop is not None:
+            x0, y0, x1, y1 = crop
+            results["img"] = np.ascontiguousarray(results["img"][y0:y1, x0:x1])
+            results["img_shape"] = results["img"].shape[:2]
+        return results
+
+
+@DATASETS.register_module()
+class LocalizationDataset(BaseDataset):
+    """Pictures of any of the family's formats.
+
+    The test split is followed by the images that choose the threshold of CorLoc's box, some of them for the second time
+    where it is the training split: they pass through the same model, and the metric keeps them apart by ``calibration``.
+
+    Args:
+        options: the benchmark's data options, without ``root``.
+        train: which split.
+    """
+
+    def __init__(self, options: dict[str, Any], train: bool, **kwargs: Any):
+        self._options = options
+        self._train = train
+        super().__init__(**kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        root = Path(self.data_root)
+        data, listing = FAMILY.listing(root, self._options)
+        if self._train:
+            return [
+                {
+                    "img_path": str(root / picture.file),
+                    "gt_label": list(picture.labels) if data.multi_label else picture.labels[0],
+                    "crop": picture.crop,
+                }
+                for picture in listing.split("train")
+            ]
+        return [
+            {
+                "img_path": str(root / picture.file),
+                "gt_label": list(picture.labels),
+                "boxes": np.array(picture.boxes, np.float64),
+                "calibration": calibration,
+            }
+            for calibration, pictures in ((False, listing.split("test")), (True, listing.calibrating(data.calibrate)))
+            for picture in pictures
+        ]

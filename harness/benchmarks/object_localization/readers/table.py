@@ -1,0 +1,36 @@
+"""Text tables of image files."""
+
+from __future__ import annotations
+
+from harness.benchmarks.object_localization.readers.picture import Pictures
+
+
+def rows(name: str, separator: str | None, columns: int, listing: Pictures) -> list[list[str]]:
+    """Rows of a table. A file name may hold the separator: it comes first between commas and last between spaces."""
+    text = listing.text(name, "put the official file there")
+    if text is None:
+        return []
+    found = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        row = line.strip().rsplit(separator, columns - 1) if separator else line.strip().split(None, columns - 1)
+        if len(row) != columns:
+            listing.add(name, f"line {number} has {len(row)} columns, not {columns}", "restore the official file")
+        else:
+            found.append(row)
+    if not text.strip():
+        listing.add(name, "the file is empty", "put the official file there")
+    return found
+
+
+def label(text: str, classes: int, first: int, where: str, listing: Pictures) -> int | None:
+    """A label counted from 0, of a class that the table counts from ``first``; ``None`` (and a problem) if there is no such class."""
+    try:
+        found = int(text) - first
+    except ValueError:
+        found = -1
+    if 0 <= found < classes:
+        return found
+    listing.add(where, f"the class '{text}' is not one of {first} to {classes - 1 + first}", "correct it, or data.classes")
+    return None

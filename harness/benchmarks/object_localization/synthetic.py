@@ -1,0 +1,56 @@
+"""Cluttered scenes as PASCAL VOC, see :mod:`harness.benchmarks.scenes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from harness.benchmarks import scenes
+from harness.benchmarks.base import Format
+from harness.benchmarks.object_localization.options import LocalizationData
+from harness.benchmarks.object_localization.readers import voc_xml
+from harness.benchmarks.object_localization.readers.picture import Pictures
+
+
+class SyntheticData(LocalizationData):
+    """Cluttered scenes, see :mod:`harness.benchmarks.scenes`."""
+
+    format: Literal["synthetic"]
+    size: int = Field(default=64, ge=16)
+    train: int = Field(default=480, ge=8)
+    """Number of training images."""
+    test: int = Field(default=160, ge=8)
+    classes: int = Field(default=6, ge=2, le=len(scenes.CLASSES))
+    seed: int = Field(default=0, ge=0)
+    cue: bool = True
+    """Whether the ring that marks the target is drawn; without it nothing tells the target from the others."""
+
+    @property
+    def class_count(self) -> int:
+        return self.classes
+
+    @property
+    def class_names(self) -> list[str]:
+        return list(scenes.CLASSES[: self.classes])
+
+
+def _read(root: Path, data: SyntheticData) -> Pictures:
+    written = voc_xml.VocXmlData(
+        format="voc-xml",
+        root=str(root),
+        classes=data.class_names,
+        images=".",
+        train="ImageSets/Main/train.txt",
+        test="ImageSets/Main/test.txt",
+        annotations="Annotations",
+    )
+    return voc_xml.read(root, written)
+
+
+def _generate(data: SyntheticData, out: Path) -> None:
+    scenes.generate_scenes(out, train=data.train, test=data.test, size=data.size, classes=data.classes, seed=data.seed, cue=data.cue)
+
+
+FORMAT = Format(SyntheticData, _read, _generate)

@@ -1,0 +1,110 @@
+"""The mmengine config of a segmentation trial, as plain dictionaries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.benchmarks import config as shared
+from harness.benchmarks.backbones import features
+from harness.benchmarks.segmentation.options import InputOptions, SegmentationData, SegmentationModel, SegmentationSchedule
+from harness.catalog import Filling
+
+
+def compose(
+    data: SegmentationData, model: SegmentationModel, schedule: SegmentationSchedule, fillings: dict[str, Filling]
+) -> dict[str, Any]:
+    """Model, loaders, evaluator and schedule of one trial."""
+    train = data.dataset("train", _train_pipeline(model.input, data.ignore_index))
+    test = data.dataset("test", _test_pipeline(model.input))
+    size = model.input.crop or model.input.size or data.image_size or (512, 512)
+    # images of different sizes cannot stand in one batch
+    together = (model.input.size is not None and not model.input.keep_ratio) or data.image_size is not None
+    segmentor = _segmentor(model, fillings, data.class_count, data.ignore_index)
+    config = {
+        "default_scope": "mmseg",
+        "model": shared.attend(segmentor, model, fillings, size),
+        "train_dataloader": shared.loader(train, schedule.batch_size, train=True),
+        "test_dataloader": shared.loader(test, schedule.batch_size if together else 1, train=False),
+        "test_evaluator": {"type": "SegmentationScores", "ignore_index": data.ignore_index},
+        **shared.training(schedule),
+    }
+    if schedule.decay == "poly":
+        config["param_scheduler"].append({"type": "PolyLR", "power": 0.9, "eta_min": 1e-4 * schedule.lr, "by_epoch": True,
+                                          "begin": 0, "end": schedule.epochs, "convert_to_iter_based": True})  # fmt: skip
+    return config
+
+
+def _segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_classes: int, ignore_index: int) -> dict[str, Any]:
+    """``mmseg.EncoderDecoder`` with the context head."""
+    host = features(options, options.levels)
+    widths = host.channels
+    concat = options.fuse == "concat" and len(widths) > 1
+    head = {"num_classes": num_classes, "ignore_index": ignore_index, "dropout_ratio": options.dropout, "norm_cfg": {"type": "BN"}}
+    filling = fillings.get("context")
+    fixed = options.input.crop or options.input.size
+    model: dict[str, Any] = {
+        "type": "mmseg.EncoderDecoder",
+        "data_preprocessor": {
+            "type": "mmseg.SegDataPreProcessor",
+            "mean": shared.IMAGENET_MEAN,
+            "std": shared.IMAGENET_STD,
+            "bgr_to_rgb": True,
+            **({"size": fixed} if fixed else {"size_divisor": 1}),
+            "seg_pad_val": ignore_index,
+        },
+        "backbone": host.config,
+        "decode_head": {
+            "type": "ContextHead",
+            "plugin": filling.plugin if filling else "identity",
+            "params": filling.params if filling else {},
+            "level_channels": widths,
+            "in_channels": widths if concat else widths[-1],
+            "in_index": list(range(len(widths))) if concat else len(widths) - 1,
+            "input_transform": "resize_concat" if concat else None,
+            "channels": options.channels,
+            "init_cfg": {"type": "Normal", "std": options.classifier_std, "override": {"name": "conv_seg"}},
+            **head,
+        },
+        "train_cfg": {},
+        "test_cfg": {"mode": "slide", "crop_size": options.input.crop, "stride": options.input.slide}
+        if options.input.slide
+        else {"mode": "whole"},
+    }
+    if options.auxiliary:
+        index = max(len(widths) - 2, 0)
+        model["auxiliary_head"] = {
+            "type": "mmseg.FCNHead",
+            "in_channels": widths[index],
+            "in_index": index,
+            "channels": max(options.channels // 2, 8),
+            "num_convs": 1,
+            "concat_input": False,
+            "loss_decode": {"type": "mmseg.CrossEntropyLoss", "loss_weight": options.auxiliary},
+            **head,
+        }
+    return model
+
+
+def _train_pipeline(images: InputOptions, ignore_index: int) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = [{"type": "LoadImageFromFile"}, {"type": "mmseg.LoadAnnotations"}]
+    if images.size:
+        scale = (images.size[1], images.size[0])  # mmcv counts (width, height)
+        if images.scale:
+            steps.append({"type": "RandomResize", "scale": scale, "ratio_range": images.scale, "keep_ratio": images.keep_ratio})
+        else:
+            steps.append({"type": "Resize", "scale": scale, "keep_ratio": images.keep_ratio})
+    if images.crop:
+        steps.append({"type": "mmseg.RandomCrop", "crop_size": images.crop, "cat_max_ratio": 0.75, "ignore_index": ignore_index})
+    if images.flip:
+        steps.append({"type": "RandomFlip", "prob": images.flip})
+    if images.photometric:
+        steps.append({"type": "mmseg.PhotoMetricDistortion"})
+    return [*steps, {"type": "mmseg.PackSegInputs"}]
+
+
+def _test_pipeline(images: InputOptions) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = [{"type": "LoadImageFromFile"}]
+    if images.size:
+        steps.append({"type": "Resize", "scale": (images.size[1], images.size[0]), "keep_ratio": images.keep_ratio})
+    # labels are loaded after the resize: predictions are scored at the image's own size
+    return [*steps, {"type": "mmseg.LoadAnnotations"}, {"type": "mmseg.PackSegInputs"}]

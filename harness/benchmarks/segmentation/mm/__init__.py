@@ -1,0 +1,6 @@
+"""Classes of the family that mmengine builds; importing registers them."""
+
+from harness.benchmarks.segmentation.mm.head import ContextHead
+from harness.benchmarks.segmentation.mm.metric import SegmentationScores
+
+__all__ = ["ContextHead", "SegmentationScores"]

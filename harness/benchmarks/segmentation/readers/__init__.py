@@ -1,0 +1,1 @@
+"""How segmentation datasets lie on disk: a module per format."""

@@ -1,0 +1,128 @@
+"""A benchmark entry with its options typed: what is planned, prepared, looked at and run."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from harness import families
+from harness.benchmarks.base import Family, Format, Listing, Metric, Problem, Sample
+from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
+from harness.catalog import Benchmark, Filling
+from harness.catalog.load import explain
+from harness.errors import UsageError, did_you_mean
+
+
+@cache
+def family(name: str) -> Family:
+    """The family called ``name``.
+
+    Raises:
+        UsageError: there is none, or the package that brings it cannot be imported.
+    """
+    packages = families.packages()
+    if name not in packages:
+        raise did_you_mean(name, packages, "family")
+    try:
+        return importlib.import_module(packages[name]).FAMILY
+    except Exception as error:  # whatever a package from outside raises
+        raise UsageError(f"family '{name}' cannot be imported from {packages[name]}: {type(error).__name__}: {error}.") from error
+
+
+@dataclass(frozen=True)
+class Task:
+    """One benchmark, ready to be asked for anything about it. Made by :func:`task`."""
+
+    entry: Benchmark
+    family: Family
+    format: Format[Any]
+    data: DataOptions
+    model: ModelOptions
+    schedule: ScheduleOptions
+
+    @property
+    def id(self) -> str:
+        return self.entry.id
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether the data is generated and not brought by the user."""
+        return self.format.generate is not None
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The slots the benchmark offers."""
+        return self.model.offers(self.family.slots)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What a trial reports, the primary one included."""
+        return tuple(self.family.room("scores").metrics(self.data))
+
+    @property
+    def primary(self) -> str:
+        """The metric the leaderboard sorts by."""
+        return self.entry.primary or self.family.primary
+
+    def config(self, fillings: dict[str, Filling]) -> dict[str, Any]:
+        """The mmengine config of a trial: ``model``, dataloaders, evaluators and schedule, as plain data.
+
+        The dataset's folder is written as :data:`harness.benchmarks.base.DATA`.
+        """
+        return self.family.room("config").compose(self.data, self.model, self.schedule, fillings)
+
+    def generate(self, out: Path) -> None:
+        """Write the dataset of a generated benchmark into the empty folder ``out``, deterministically."""
+        assert self.format.generate is not None
+        self.format.generate(self.data, out)
+
+    def listing(self, root: Path) -> Listing[Any]:
+        """What the format's reader finds under ``root``."""
+        return self.format.read(root, self.data)
+
+    def check(self, root: Path) -> list[Problem]:
+        """What is missing or malformed under ``root``: every file a trial would read is looked at."""
+        listing = self.listing(root)
+        return list(dict.fromkeys([*listing.problems, *self.family.room("check").problems(root, self.data, listing)]))
+
+    def floor(self, root: Path) -> dict[str, float]:
+        """Metrics of the trivial predictor computed from the training data alone."""
+        return self.family.room("floor").floor(root, self.data, self.listing(root))
+
+    def samples(self, root: Path, count: int) -> list[Sample]:
+        """The first ``count`` test samples with their annotations drawn in."""
+        return self.family.room("pictures").samples(root, self.data, self.listing(root), count)
+
+
+def task(entry: Benchmark) -> Task:
+    """Type the options of a benchmark entry.
+
+    Raises:
+        UsageError: an unknown family, format, key or primary metric, or a value of a wrong type; named.
+    """
+    kin = family(entry.family)
+    chosen = entry.data.get("format")
+    if not isinstance(chosen, str):
+        raise UsageError(f"benchmark '{entry.id}': data.format is missing. Known: {', '.join(kin.known_formats())}.")
+    try:
+        form = kin.format(chosen)
+    except UsageError as error:
+        raise UsageError(f"benchmark '{entry.id}': {error}") from None
+    data = _typed(form.options, "data", entry)
+    found = Task(entry, kin, form, data, _typed(kin.model, "model", entry), _typed(kin.schedule, "schedule", entry))
+    names = [metric.name for metric in found.metrics]
+    if found.primary not in names:
+        raise UsageError(f"benchmark '{entry.id}': primary: {did_you_mean(found.primary, names, 'metric')}")
+    return found
+
+
+def _typed(schema: type[BaseModel], part: str, entry: Benchmark) -> Any:
+    try:
+        return schema.model_validate(getattr(entry, part))
+    except ValidationError as error:
+        raise explain(error, (part,), {}, f"benchmark '{entry.id}'", schema) from None

@@ -1,0 +1,105 @@
+"""``--set key=value``: changes of benchmark and method entries for one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from harness.catalog import Benchmark, Method
+from harness.catalog.load import explain, plain
+from harness.errors import UsageError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Override:
+    """One ``key=value``."""
+
+    text: str
+    parts: tuple[str, ...]
+    """The dotted key, e.g. ``("schedule", "epochs")``."""
+    value: Any
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """All that a command line changes."""
+
+    items: tuple[Override, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.items)
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> Overrides:
+        """Read ``key=value`` texts, whose values are YAML.
+
+        Raises:
+            UsageError: not ``key=value``, not YAML, or a key that belongs to nothing.
+        """
+        return cls(tuple(_parse(text) for text in texts))
+
+    def of_benchmark(self, entry: Benchmark) -> Benchmark:
+        """The entry with everything under ``data``, ``model`` and ``schedule`` applied.
+
+        Raises:
+            UsageError: a key below something that is no mapping, or a value of a wrong type.
+        """
+        raw = entry.model_dump()
+        for item in self.items:
+            if item.parts[0] == "method":
+                continue
+            target: dict[str, Any] = raw
+            for part in item.parts[:-1]:
+                target = target.setdefault(part, {})
+                if not isinstance(target, dict):
+                    raise UsageError(f"--set {item.text}: '{part}' is not a mapping.")
+            target[item.parts[-1]] = item.value
+        return _valid(Benchmark, raw)
+
+    def of_method(self, method: Method) -> Method:
+        """The method with ``method.PARAMETER`` (of all its plugins) and ``method.SLOT.PARAMETER`` applied.
+
+        Raises:
+            UsageError: an unknown slot, or a value of a wrong type.
+        """
+        raw = method.model_dump()
+        slots = raw["slots"]
+        for item in self.items:
+            if item.parts[0] != "method":
+                continue
+            *place, name = item.parts[1:]
+            if not place and name in slots:
+                value = item.text.partition("=")[2]
+                raise UsageError(f"--set {item.text}: '{name}' is a slot. Write method.{name}.PARAMETER={value}.")
+            if place and place[0] not in slots:
+                raise UsageError(f"--set {item.text}: method '{method.id}': {did_you_mean(place[0], slots, 'slot')}")
+            for filling in (slots[place[0]],) if place else slots.values():
+                filling[name] = item.value
+        return _valid(Method, raw)
+
+
+def _parse(text: str) -> Override:
+    key, found, value_text = text.partition("=")
+    parts = tuple(key.strip().split("."))
+    if not found or not all(parts):
+        raise UsageError(f"--set {text}: write key=value, e.g. schedule.epochs=3 or method.gamma=2.")
+    try:
+        value = plain(yaml.safe_load(value_text), f"--set {text}")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(f"--set {text}: the value is not YAML ({getattr(error, 'problem', error)}).") from None
+    lengths = {"data": (2, None), "model": (2, None), "schedule": (2, None), "method": (2, 3)}
+    shortest, longest = lengths.get(parts[0], (0, 0))
+    if not shortest <= len(parts) <= (longest or len(parts)) or not shortest:
+        raise UsageError(f"--set {text}: the key starts with data., model., schedule. or method.")
+    return Override(text, parts, value)
+
+
+def _valid(schema: type[Any], raw: dict[str, Any]) -> Any:
+    try:
+        return schema.model_validate(raw)
+    except ValidationError as error:
+        raise explain(error, (), {}, "--set") from None

@@ -1,0 +1,67 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextlib.contextmanager
+def whole(file: Path, mode: str = "w", *, durable: bool = False) -> Iterator[IO[Any]]:
+    """Open ``file`` for writing; under its name it appears when the block ends, and not if the block fails.
+
+    Until then the text lies in a hidden file of the same folder, which is gone afterwards in any case. What stood there
+    before stays until it is replaced; its permissions and a link that leads to it stay for good. What is no regular file (a pipe,
+    ``/dev/stdout``) is written to as it is.
+
+    Args:
+        mode: ``w`` (UTF-8) or ``wb``.
+        durable: the file is on the disk when the block has ended, whatever happens to the machine then.
+
+    Raises:
+        OSError: the disk is full, the folder is missing or not writable.
+    """
+    encoding = None if "b" in mode else "utf-8"
+    target = Path(os.path.realpath(file))
+    if target.exists() and not target.is_file():
+        with target.open(mode, encoding=encoding) as stream:
+            yield stream
+        return
+    partial = target.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        # unlike those of the tempfile module, a file opened so has the permissions that the user's umask gives
+        with partial.open(mode.replace("w", "x"), encoding=encoding) as stream:
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(partial, stat.S_IMODE(target.stat().st_mode))
+            yield stream
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        os.replace(partial, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+    if durable:
+        _sync_folder(target.parent)
+
+
+def write_whole(file: Path, content: str | bytes | memoryview, *, durable: bool = False) -> None:
+    """Write ``content``, text as UTF-8, as :func:`whole` does."""
+    with whole(file, "w" if isinstance(content, str) else "wb", durable=durable) as stream:
+        stream.write(content)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Keep the folder's new entry, too, on systems that can be told so."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,111 @@
+"""What exists as rows of plain data, for ``harness list`` and its JSON (docs/json.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import benchmarks
+from harness.benchmarks.hosts import standing
+from harness.catalog import Benchmark
+from harness.catalog.adopt import adopt
+from harness.catalog.load import load_catalog
+from harness.catalog.plugins import discover
+from harness.errors import HarnessError
+
+
+def list_methods(family: str | None = None) -> list[dict[str, Any]]:
+    """Every method; with ``family``, those that fit what the family's benchmarks offer."""
+    catalog = adopt(load_catalog(), discover())
+    offered = benchmarks.family(family).slots if family else None
+    return [
+        {
+            "id": method.id,
+            "title": method.title,
+            "paper": method.paper.model_dump() if method.paper else None,
+            "slots": list(method.slots),
+            "state": standing(method)[0],
+            "stands_in": method.stands_in,
+            "plugins": {slot: {"plugin": filling.plugin, "params": filling.params} for slot, filling in method.slots.items()},
+            "kind": method.kind,
+            "missing": standing(method)[1],
+            "notes": method.notes,
+            "params": method.params,
+            "complexity": method.complexity,
+        }
+        for method in catalog.methods.values()
+        if offered is None or method.fill(offered)
+    ]
+
+
+def _offer(bench: Benchmark) -> dict[str, Any]:
+    try:
+        task = benchmarks.task(bench)
+        return {"slots": list(task.slots), "metrics": [metric.name for metric in task.metrics], "error": None}
+    except HarnessError as error:
+        return {"slots": [], "metrics": [], "error": str(error)}
+
+
+def list_benchmarks(family: str | None = None, *, validated: bool = True) -> list[dict[str, Any]]:
+    """Every benchmark; a malformed one carries its ``error`` and spoils no other.
+
+    Args:
+        validated: look into the options, for ``slots``, ``metrics`` and ``error``; takes a tenth of a second.
+    """
+    return [
+        {
+            "id": bench.id,
+            "title": bench.title,
+            "family": bench.family,
+            "tier": bench.tier,
+            "version": bench.version,
+            "format": bench.data.get("format"),
+            "root": bench.data.get("root"),
+            "cost": bench.cost,
+            "notes": bench.notes,
+            "primary": bench.primary or benchmarks.family(bench.family).primary,
+            **(_offer(bench) if validated else {}),
+        }
+        for bench in load_catalog().benchmarks.values()
+        if family in (None, bench.family)
+    ]
+
+
+def list_suites(family: str | None = None) -> list[dict[str, Any]]:
+    """Every suite; with ``family``, those with a benchmark of it."""
+    catalog = load_catalog()
+    rows = []
+    for suite in catalog.suites.values():
+        members = [catalog.benchmarks[name] for name in suite.benchmarks]
+        if family and family not in {bench.family for bench in members}:
+            continue
+        methods = list(dict.fromkeys(name for bench in members for name in suite.methods_of(bench)))
+        rows.append({"id": suite.id, "title": suite.title, "benchmarks": suite.benchmarks, "methods": methods, "seeds": suite.seeds})
+    return rows
+
+
+def list_plugins(
+    family: str | None = None, extra: Sequence[Path] = (), on_check: Callable[[int], None] = lambda count: None
+) -> list[dict[str, Any]]:
+    """Every plugin with the verdict on its file, and the files that are broken and define none.
+
+    Args:
+        extra: files given with ``--plugin``.
+        on_check: see :func:`harness.catalog.verify.verdicts`.
+    """
+    from harness.catalog.verify import verdicts  # here: what it needs to start a process slows every other list
+
+    files = discover(tuple(extra))
+    offered = benchmarks.family(family).slots if family else None
+    faults = verdicts(files, on_check)
+    rows = []
+    for file in files:
+        fault = faults[file.path]
+        common = {"origin": file.origin, "file": str(file.path), "state": "broken" if fault else "works", "error": fault}
+        if not file.names and fault and not offered:
+            rows.append({"name": file.path.stem, "slot": None, **common})
+        for name, slot in file.names.items():
+            if offered is None or slot in offered:
+                rows.append({"name": name, "slot": slot, **common})
+    return rows

@@ -1,0 +1,100 @@
+"""What a finished trial hands to the store, and how its costs are read: the one place that lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from statistics import median
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_T = TypeVar("_T")
+
+LATER = "later"
+Later = Annotated[_T, LATER]
+"""Type of a field that came after the first databases and exports: those that lack it have its default."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """How a cost is read."""
+
+    heading: str
+    """Of a narrow column of text; names the unit."""
+    title: str
+    """The same with more room."""
+    scale: float
+    """The unit of ``heading`` and ``title``, in that of the field."""
+    form: Callable[[float], str]
+    """A scaled value as text."""
+    over_seeds: Callable[[Sequence[Any]], Any]
+    """One value for several seeds, of which each has one."""
+
+    def text(self, value: float | None) -> str:
+        """A value of the field in the unit of ``heading``; ``-`` for none."""
+        return "-" if value is None else self.form(value / self.scale)
+
+    def shown(self, value: float | None) -> float | None:
+        """The number that :meth:`text` says."""
+        return None if value is None else float(self.text(value))
+
+
+def _first(values: Sequence[Any]) -> Any:
+    return values[0]
+
+
+def _cost(*quantity: Any) -> Any:
+    return field(default=None, metadata={"quantity": Quantity(*quantity)})
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a trial's model costs; ``None`` where it could not be measured."""
+
+    params: int | None = _cost("Mparams", "parameters (M)", 1e6, lambda v: f"{v:.3f}" if v < 1 else f"{v:.2f}", _first)
+    """Trainable and frozen parameters."""
+    flops: float | None = _cost("GFLOPs", "GFLOPs", 1e9, "{:.3g}".format, _first)
+    """Floating-point operations of one forward pass of one image (a multiply-add counts as two)."""
+    latency_ms: float | None = _cost("ms", "latency (ms)", 1, "{:.3g}".format, median)
+    """Median time of one forward pass of one image on the trial's device."""
+    peak_memory_mb: float | None = _cost("MB", "peak memory (MB)", 1, "{:.0f}".format, max)
+    """CUDA: peak allocation; CPU: growth of the process's resident set."""
+
+    def texts(self) -> list[str]:
+        """Each as text, in the order of :data:`COSTS`."""
+        return [quantity.text(getattr(self, name)) for name, quantity in COSTS.items()]
+
+
+COSTS: dict[str, Quantity] = {cost.name: cost.metadata["quantity"] for cost in fields(Cost)}
+"""Field of :class:`Cost` -> how it is read, in the order in which they are shown."""
+
+
+def over_seeds(costs: Iterable[Cost]) -> Cost:
+    """The cost of several seeds of one method; ``None`` where no seed has it."""
+    costs = [*costs]
+    found = {name: [value for cost in costs if (value := getattr(cost, name)) is not None] for name in COSTS}
+    return Cost(**{name: COSTS[name].over_seeds(values) for name, values in found.items() if values})
+
+
+@dataclass
+class Outcome:
+    """The result of one trial; stored in one transaction or not at all."""
+
+    metrics: dict[str, float]
+    """Metric name (``name`` or ``name/scene``) -> value."""
+    cost: Cost
+    per_sample: dict[str, np.ndarray] = field(default_factory=dict)
+    """Score name -> one value per test sample, in the order of the test set (float32; NaN where undefined)."""
+    diagnostics: dict[str, float] = field(default_factory=dict)
+    """Numbers that describe the attention itself."""
+    durations: dict[str, float] = field(default_factory=dict)
+    """Seconds: ``build``, ``train``, ``test``, ``cost``, ``diagnostics``."""
+    environment: dict[str, Any] = field(default_factory=dict)
+    """Package versions, git sha and dirty flag, device, driver."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader should know, e.g. ``batch halved after running out of memory``."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """A few words about how the numbers came about, by what they are about. ``map``: which map of the model located objects;
+    the leaderboard shows it as a column."""

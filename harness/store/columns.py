@@ -1,0 +1,116 @@
+"""The types of what a record holds: each says once how a database keeps it and what a line of an export may say.
+
+    @dataclass
+    class Floor:
+        benchmark: Name
+        version: Small
+
+From such a record, :mod:`harness.store.schema` makes the table and :mod:`harness.store.lines` the line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass
+from functools import cache
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from pydantic import Field, FiniteFloat
+from sqlalchemy import JSON, BigInteger, Boolean, Integer, String, Text
+from sqlalchemy.types import Double, TypeDecorator, TypeEngine
+
+from harness.outcome import LATER
+
+
+class _Tuple(TypeDecorator):
+    """A JSON list, read as a tuple."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else tuple(value)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a type is kept."""
+
+    column: TypeEngine
+    line: Any
+    """The type in a line of an export, checked strictly."""
+    nullable: bool = False
+    """Whether it is NULL somewhere though the record does not say so: NaN is."""
+
+
+Digest = Annotated[str, Kind(String(32), Annotated[str, Field(pattern=r"^[0-9a-f]{1,32}$")])]
+Name = Annotated[str, Kind(String(128), str)]
+Long = Annotated[str, Kind(String(255), str)]
+Word = Annotated[str, Kind(String(64), str)]
+Short = Annotated[str, Kind(String(32), str)]
+Small = Annotated[int, Kind(Integer(), Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)])]
+Score = Annotated[float, Kind(Double(), FiniteFloat, nullable=True)]
+"""A number that may be NaN."""
+Texts = Annotated[tuple[str, ...], Kind(_Tuple(), list[str])]
+
+_PLAIN = {
+    str: Kind(Text(), str),
+    int: Kind(BigInteger(), Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]),
+    float: Kind(Double(), FiniteFloat),
+    bool: Kind(Boolean(), bool),
+}
+
+
+@dataclass(frozen=True)
+class Held:
+    """A field of a record, as it is kept."""
+
+    name: str
+    column: TypeEngine
+    line: Any
+    nullable: bool
+    later: bool
+    """Absent from the first databases and exports, which have ``default``."""
+    default: Any
+
+    @property
+    def server_default(self) -> str | None:
+        """What older rows get."""
+        if not self.later or self.default is None:
+            return None
+        return self.default if isinstance(self.default, str) else json.dumps(self.default)
+
+
+def held(record: type) -> Iterator[Held]:
+    """The fields of a dataclass."""
+    hints = get_type_hints(record, include_extras=True)
+    for field in dataclasses.fields(record):
+        plain, marks, nullable = _parts(hints[field.name])
+        kind = next((mark for mark in marks if isinstance(mark, Kind)), None)
+        kind = kind or _PLAIN.get(plain) or Kind(JSON(), plain)
+        nullable |= kind.nullable
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        yield Held(field.name, kind.column, kind.line | None if nullable else kind.line, nullable, LATER in marks, default)
+
+
+def _parts(hint: Any) -> tuple[Any, list[Any], bool]:
+    """The bare type, its annotations, and whether it may be ``None``."""
+    marks, nullable = [], False
+    while True:
+        if get_origin(hint) is Annotated:
+            hint, *more = get_args(hint)
+            marks += more
+        elif NoneType in get_args(hint):
+            (hint,) = (part for part in get_args(hint) if part is not NoneType)
+            nullable = True
+        else:
+            return hint, marks, nullable
+
+
+@cache
+def field_names(record: type) -> tuple[str, ...]:
+    """The names of a record's fields."""
+    return tuple(field.name for field in dataclasses.fields(record))

@@ -1,0 +1,1 @@
+"""Blocks, (B, C, H, W) -> (B, C, H, W), behind a module of any backbone."""

@@ -1,0 +1,1 @@
+"""Context modules of a segmentation head, (B, C, H, W) -> (B, C, H, W)."""

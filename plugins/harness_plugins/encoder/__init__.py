@@ -1,0 +1,1 @@
+"""Layers of a transformer encoder, (B, N, D) -> (B, N, D)."""

@@ -1,0 +1,1 @@
+"""Losses of the queries and keys of encoder layers."""

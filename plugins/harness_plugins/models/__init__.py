@@ -1,0 +1,1 @@
+"""Whole models, in a benchmark's own model's stead."""

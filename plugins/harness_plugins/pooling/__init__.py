@@ -1,0 +1,1 @@
+"""Poolings, (B, C, H, W) -> (B, C)."""

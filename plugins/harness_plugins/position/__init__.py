@@ -1,0 +1,1 @@
+"""Position encodings of a transformer encoder."""

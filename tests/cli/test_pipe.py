@@ -1,0 +1,142 @@
+"""Whatever prints a table: in a pipe a row is a line, nothing folded or cut; in a terminal it is folded to its width."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from harness.doctor import Finding
+
+METHOD, BENCHMARK, PHOTOGRAPHS, SUITE = (  # as long as names may be
+    what + "-with-a-name-that-goes-on-and-on-until-it-may-not-get-any-longer"[: 64 - len(what)]
+    for what in ("a-method", "a-benchmark", "photographs", "a-suite")
+)
+TITLE = "A title of many words, " * 12 + "which ends here"
+REGISTRY = f"""
+methods:
+  {METHOD}: {{title: "{TITLE}", slots: {{pooling: {{plugin: gap}}}}, kind: method}}
+benchmarks:
+  {BENCHMARK}:
+    {{family: classification, tier: synthetic, title: "{TITLE}", data: {{format: synthetic, train: 12, test: 12, size: 64}}}}
+  {PHOTOGRAPHS}:
+    {{family: classification, tier: small, title: "{TITLE}", data: {{format: image-folder, root: {PHOTOGRAPHS}, classes: 2}}}}
+suites:
+  {SUITE}: {{title: "{TITLE}", methods: [{METHOD}], benchmarks: [{BENCHMARK}, {PHOTOGRAPHS}], seeds: 2}}
+"""
+
+
+def run(*args: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    return subprocess.run([sys.executable, "-m", "harness", *args], env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder whose registry, plugins and data have long names."""
+    (tmp_path / "registry.yaml").write_text(REGISTRY)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "broken_in_two_lines.py").write_text("raise ValueError('first line\\nsecond line')\n@attention_method\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def results(folder, measured):
+    """Results of two methods, one of them with a failed seed, and a baseline that they miss."""
+    measured(METHOD, 70.0, 72.0, None, on=BENCHMARK)
+    _, failed = measured("gem", 80.0, None, on=BENCHMARK)
+    row = {"benchmark": BENCHMARK, "version": 1, "method": METHOD, "unit": "%", "higher_is_better": True, "n": 2, "tolerance": 1.0}
+    entries = [{**row, "metric": "top1", "mean": 99.0}, {**row, "metric": "top5", "mean": 90.0}]
+    (folder / "baseline.json").write_text(json.dumps({"schema": 1, "entries": entries}))
+    return failed
+
+
+@pytest.fixture(params=["called", "piped"])
+def lines(request, cli):
+    """The lines a command prints: called in this process, and by the reader of a real pipe."""
+    return lambda *args: (cli if request.param == "called" else run)(*args).stdout.splitlines()
+
+
+def only(lines: list[str], *words: str) -> str:
+    """The one line that has all words."""
+    found = [line for line in lines if all(word in line for word in words)]
+    assert len(found) == 1, (words, lines)
+    return found[0]
+
+
+def test_lists(folder, lines):
+    only(lines("list", "methods"), METHOD, "pooling", "works", TITLE)
+    only(lines("list", "benchmarks"), BENCHMARK, "classification", "top1", TITLE)
+    only(lines("list", "suites"), SUITE, f"{BENCHMARK}, {PHOTOGRAPHS}", TITLE)
+    only(lines("data", "list"), PHOTOGRAPHS, "image-folder", "missing", "--data-root")
+    only(lines("run", "-s", SUITE, "-b", BENCHMARK, "--dry-run"), METHOD, BENCHMARK, " 1 ", "planned")
+
+
+@pytest.mark.parametrize("what", ["methods", "benchmarks", "suites"])
+def test_a_list_has_a_line_for_each_row(folder, lines, what):
+    rows = json.loads("\n".join(lines("list", what, "--json")))["rows"]
+    assert [line.split()[0] for line in lines("list", what)[1:]] == [row["id"] for row in rows]
+
+
+def test_plugins_and_their_multi_line_errors(folder, lines, monkeypatch):
+    only(lines("list", "plugins"), "broken_in_two_lines", "broken", "invalid syntax")
+
+
+def test_results(results, lines):
+    only(lines("leaderboard"), METHOD, "71.0 ± 12.7", "90.0", " 2 ", "0.700")
+    only(lines("leaderboard", "--diagnostics"), METHOD, "0.710 ± 0.127")
+    only(lines("leaderboard", "--format", "md"), METHOD, "71.0 ± 12.7")
+    only(lines("status"), f"{BENCHMARK}     3       2")
+    only(lines("status"), results, "gem", BENCHMARK, "epoch 2", "log.txt")
+    only(lines("status", results), "reason", "epoch 2")
+    only(lines("compare", METHOD, "gem"), f"{BENCHMARK} v1", "top1 %", "70.0", "80.0", "-10", "too few seeds")
+    only(lines("check", "--baseline", "baseline.json"), "worse", f"{BENCHMARK} v1", METHOD, "top1 %", "99.0", "71.0", "-28", "-1")
+    only(lines("check", "--baseline", "baseline.json"), "failed: ", METHOD, BENCHMARK, "seed 2", "log.txt")
+
+
+def test_problems_of_a_dataset(folder, lines):
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            (folder / PHOTOGRAPHS / split / name).mkdir(parents=True)
+            (folder / PHOTOGRAPHS / split / name / "two\nlines.jpg").write_bytes(b"no picture")
+    said = lines("data", "check", PHOTOGRAPHS, "--data-root", ".")
+    assert len(said) > 1 and all(line.startswith(("error: ", "warning: ", PHOTOGRAPHS)) for line in said)
+
+
+def test_doctor(cli, monkeypatch):
+    finding = Finding("data", BENCHMARK, "note", f"no folder {BENCHMARK} " * 5, "Give one.\nOr none.")
+    monkeypatch.setattr("harness.doctor.examine", lambda db, root: iter([finding]))
+    only(cli("doctor").stdout.splitlines(), "data", BENCHMARK, "no folder", "Give one. Or none.")
+
+
+def test_a_terminal_gets_folded_tables(folder, measured):
+    """A real one, of 80 columns; results in 100."""
+    measured(METHOD, 70.0, 72.0)
+
+    def shown(*args: str) -> list[str]:
+        ours, theirs = pty.openpty()
+        subprocess.run(["stty", "cols", "80", "rows", "24"], stdin=theirs, check=True)
+        run(*args, stdout=theirs)
+        os.close(theirs)
+        text = b""
+        while chunk := _read(ours):
+            text += chunk
+        os.close(ours)
+        return text.decode().replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
+
+    lists = shown("list", "suites")
+    assert lists[-1].split() == ["here"] and any(line.startswith(SUITE) for line in lists)
+    (board,) = (line for line in shown("leaderboard") if "71.0 ± 12.7" in line)
+    assert "…" in board and len(board) <= 100
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux says so where the other side is closed
+        return b""
