@@ -9,7 +9,8 @@ mmengine objects (:func:`harness.benchmarks.register.setup` imports the classes 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from harness import families
 from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
 from harness.errors import DataError, UsageError, did_you_mean
-from harness.images import measure
+from harness.images import Decoding, significant_bits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,22 +89,6 @@ def relative(file: Path, root: Path) -> str:
     return str(file)
 
 
-def check_images(root: Path, files: Iterable[Path], *, smallest: int = 1) -> Iterator[Problem]:
-    """A problem for every image that cannot be read whole; each file is decoded once.
-
-    Args:
-        smallest: fewest pixels of a side.
-    """
-    for file in dict.fromkeys(files):
-        try:
-            width, height = measure(file)
-        except ValueError as reason:
-            yield Problem(relative(file, root), str(reason), "fetch the file again, or delete it with its annotation")
-            continue
-        if min(width, height) < smallest:
-            yield Problem(relative(file, root), f"the image is only {width}x{height} pixels", "restore the original")
-
-
 @dataclass(frozen=True)
 class Sample:
     """One picture of a dataset, for people to look at."""
@@ -126,10 +111,26 @@ class Listing(Generic[S]):
     train: list[S] = field(default_factory=list)
     test: list[S] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    root: Path = Path()
+    """The dataset's folder."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """What lies there and is not used -> how often, e.g. ``.gif files``."""
 
     def add(self, where: str, what: str, mend: str = "", *, fatal: bool = True) -> None:
         """Note a problem."""
         self.problems.append(Problem(where, what, mend, fatal))
+
+    def image(self, sample: S) -> Path:
+        """The file of a sample's picture."""
+        return self.root / sample.file  # type: ignore[attr-defined]  # every record but a pair of files names it so
+
+    def images(self, name: Split) -> list[Path]:
+        """The pictures of a split, each once, problems or not."""
+        return [*dict.fromkeys(self.image(sample) for sample in (self.train if name == "train" else self.test))]
+
+    def decoding(self, data: DataOptions) -> Decoding:
+        """How the files become pixels, for training, test and whoever looks at them."""
+        return Decoding(data.exif == "apply", data.bits or significant_bits(self.images("train")))
 
     def split(self, name: Split) -> list[S]:
         """The samples of a split.
@@ -151,6 +152,12 @@ class Format(Generic[D]):
     """Lists the dataset under a root; the one source of training, test, floor, check and pictures."""
     generate: Callable[[D, Path], None] | None = None
     """Writes the dataset into an empty folder, deterministically; for formats that need no files of the user's."""
+
+    def listing(self, root: Path, data: D) -> Listing[Any]:
+        """What the reader finds under ``root``."""
+        found = self.read(root, data)
+        found.root = root
+        return found
 
 
 @dataclass(frozen=True)
@@ -198,7 +205,7 @@ class Family:
         """
         chosen = self.format(options["format"])
         data = chosen.options.model_validate({"root": ".", **options})
-        return data, chosen.read(root, data)
+        return data, chosen.listing(root, data)
 
 
 def undeclared(returned: Mapping[str, float], metrics: tuple[Metric, ...]) -> Iterator[str]:

@@ -20,6 +20,12 @@ class DataOptions(Options):
     """How the dataset lies on disk; ``synthetic`` is generated."""
     root: str | None = None
     """The dataset's folder: absolute, or relative to ``--data-root``. Not given for generated data."""
+    exif: Literal["ignore", "apply"] = "ignore"
+    """Pictures with an EXIF orientation: as their pixels are stored, as COCO and OpenCV count them, or turned as they are shown,
+    where the annotations were made so."""
+    bits: Literal[8, 10, 12, 14, 16] | None = None
+    """Significant bits of 16-bit pictures (12 for many cameras and microscopes), shifted to 8 for the model; by default the fewest
+    that hold all training pictures."""
 
 
 class BlockPlace(Options):

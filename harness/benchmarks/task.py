@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from harness import families
+from harness.benchmarks import pictures
 from harness.benchmarks.base import Family, Format, Listing, Metric, Problem, Sample
 from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
 from harness.catalog import Benchmark, Filling
@@ -83,12 +84,13 @@ class Task:
 
     def listing(self, root: Path) -> Listing[Any]:
         """What the format's reader finds under ``root``."""
-        return self.format.read(root, self.data)
+        return self.format.listing(root, self.data)
 
     def check(self, root: Path) -> list[Problem]:
         """What is missing or malformed under ``root``: every file a trial would read is looked at."""
         listing = self.listing(root)
-        return list(dict.fromkeys([*listing.problems, *self.family.room("check").problems(root, self.data, listing)]))
+        own = self.family.room("check").problems(root, self.data, listing)
+        return list(dict.fromkeys([*listing.problems, *pictures.problems(self.data, listing), *own]))
 
     def floor(self, root: Path) -> dict[str, float]:
         """Metrics of the trivial predictor computed from the training data alone."""

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.benchmarks.base import Listing, Problem, check_images
+from harness.benchmarks.base import Listing, Problem
 from harness.benchmarks.camera_localization.options import CameraData
 from harness.benchmarks.camera_localization.readers.frame import Frame
 
-_SMALLEST = 16
-"""Pixels: no backbone makes a feature map of less."""
-
 
 def problems(root: Path, _data: CameraData, listing: Listing[Frame]) -> Iterator[Problem]:
-    """Frames used twice, and images that cannot be read whole or are tiny."""
+    """Frames used twice."""
     seen: dict[str, str] = {}
     for split, frames in (("train", listing.train), ("test", listing.test)):
         for frame in frames:
@@ -22,6 +19,3 @@ def problems(root: Path, _data: CameraData, listing: Listing[Frame]) -> Iterator
                 seen[frame.image] = split
             elif seen[frame.image] == split:
                 yield Problem(frame.image, f"the frame is listed twice for {split}", "delete one of the two", fatal=False)
-            else:
-                yield Problem(frame.image, "the frame is used for training and for testing", "list its sequence in one split only")
-    yield from check_images(root, (root / name for name in seen), smallest=_SMALLEST)

@@ -98,7 +98,7 @@ def _dataset(data: CameraData, split: Split) -> dict[str, Any]:
         "options": options,
         "split": split,
         "equalise": data.equalise and train,
-        "pipeline": [{"type": "RememberedImage", "transforms": [{"type": "LoadImageFromFile"}, resize]}, *crop, {"type": "PackPose"}],
+        "pipeline": [{"type": "Remember", "transforms": [{"type": "ReadImage"}, resize]}, *crop, {"type": "PackPose"}],
     }
 
 

@@ -76,7 +76,7 @@ def _model(data: KeypointData, model: KeypointModel, host: Features, codec: dict
 
 def _pipeline(data: KeypointData, codec: dict[str, Any], split: Split) -> list[dict[str, Any]]:
     fixed = [
-        {"type": "mmpose.LoadImage"},
+        {"type": "ReadImage", "exif": data.exif, "bits": data.bits},
         {"type": "mmpose.GetBBoxCenterScale", "padding": 1.0 if data.whole_image else _BOX_PADDING},
     ]
     affine = {"type": "mmpose.TopdownAffine", "input_size": list(data.size)}

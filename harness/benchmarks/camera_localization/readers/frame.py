@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.benchmarks.base import Problem
+from harness.benchmarks.base import Listing, Problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,14 @@ class Frame:
     """Camera-to-world rotation (4,), unit length, scalar first."""
     scene: int = 0
     """Index of the scene in the dataset."""
+
+
+@dataclass
+class Frames(Listing[Frame]):
+    """The frames of both splits, scene after scene."""
+
+    def image(self, sample: Frame) -> Path:
+        return self.root / sample.image
 
 
 def from_matrix(image: str, pose: np.ndarray, where: str) -> Frame | Problem:

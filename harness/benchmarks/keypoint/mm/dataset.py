@@ -30,13 +30,13 @@ class KeypointDataset(BaseCocoStyleDataset):
 
     def __init__(self, options: dict[str, Any], split: Split, data_root: str, **kwargs: Any):
         data, listing = FAMILY.listing(Path(data_root), options)
-        self._poses = listing.split(split)
+        self._poses, self._decoding = listing.split(split), listing.decoding(data)
         super().__init__(ann_file=None, data_root=data_root, metainfo=_metainfo(data), **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         # what CocoMetric writes into the file it evaluates against
         self._metainfo["CLASSES"] = [{"id": 1, "name": "instance"}]
-        return [_info(pose) for pose in self._poses]
+        return [_info(pose) | {"decoding": self._decoding} for pose in self._poses]
 
 
 def _metainfo(data: KeypointData) -> dict[str, Any]:

@@ -45,10 +45,12 @@ class LocalizationDataset(BaseDataset):
     def load_data_list(self) -> list[dict[str, Any]]:
         root = Path(self.data_root)
         data, listing = FAMILY.listing(root, self._options)
+        decoding = listing.decoding(data)
         if self._train:
             return [
                 {
                     "img_path": str(root / picture.file),
+                    "decoding": decoding,
                     "gt_label": list(picture.labels) if data.multi_label else picture.labels[0],
                     "crop": picture.crop,
                 }
@@ -57,6 +59,7 @@ class LocalizationDataset(BaseDataset):
         return [
             {
                 "img_path": str(root / picture.file),
+                "decoding": decoding,
                 "gt_label": list(picture.labels),
                 "boxes": np.array(picture.boxes, np.float64),
                 "calibration": calibration,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from harness.benchmarks.base import Listing, Problem, Split, refuse
 from harness.errors import DataError
@@ -41,7 +40,6 @@ class Picture:
 class Pictures(Listing[Picture]):
     """All annotated pictures of both splits; :meth:`split` and :meth:`calibrating` choose those that a trial can use."""
 
-    root: Path = field(default_factory=Path)
     single: bool = False
     """Whether there is a single class."""
     calibration: list[Picture] | None = None
