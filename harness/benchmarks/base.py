@@ -8,6 +8,7 @@ mmengine objects (:func:`harness.benchmarks.register.setup` imports the classes 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -88,6 +89,17 @@ def relative(file: Path, root: Path) -> str:
     return str(file)
 
 
+def files_named(root: Path, arguments: Any) -> list[Path]:
+    """The files that a toolbox class is told of in its arguments, however deep; other texts in them name none."""
+    if isinstance(arguments, str):
+        file = root / arguments
+        with contextlib.suppress(OSError, ValueError):  # a text that cannot be a path
+            return [file] if arguments and file.is_file() else []
+        return []
+    inner = arguments.values() if isinstance(arguments, Mapping) else arguments if isinstance(arguments, (list, tuple)) else ()
+    return [file for argument in inner for file in files_named(root, argument)]
+
+
 def check_images(root: Path, files: Iterable[Path], *, smallest: int = 1) -> Iterator[Problem]:
     """A problem for every image that cannot be read whole; each file is decoded once.
 
@@ -126,6 +138,17 @@ class Listing(Generic[S]):
     train: list[S] = field(default_factory=list)
     test: list[S] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    sources: list[Path] = field(default_factory=list)
+    """Files that decide what the samples are, besides the samples' own: annotations, lists, poses. A reader names each before
+    it opens it, so that one which is missing stands here, too."""
+
+    def files(self) -> list[Path]:
+        """The samples' own files, in their order, training first; one that several samples share stands here as often."""
+        return [file for sample in (*self.train, *self.test) for file in self.files_of(sample)]
+
+    def files_of(self, sample: S) -> tuple[Path, ...]:
+        """The files that one sample is read from: its image, its label map."""
+        return ()
 
     def add(self, where: str, what: str, mend: str = "", *, fatal: bool = True) -> None:
         """Note a problem."""

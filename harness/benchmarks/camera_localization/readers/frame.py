@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.benchmarks.base import Problem
+from harness.benchmarks.base import Listing, Problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,16 @@ class Frame:
     """Camera-to-world rotation (4,), unit length, scalar first."""
     scene: int = 0
     """Index of the scene in the dataset."""
+
+
+@dataclass
+class Frames(Listing[Frame]):
+    """The frames of both splits, scene after scene."""
+
+    root: Path = field(default_factory=Path)
+
+    def files_of(self, sample: Frame) -> tuple[Path, ...]:
+        return (self.root / sample.image,)
 
 
 def from_matrix(image: str, pose: np.ndarray, where: str) -> Frame | Problem:

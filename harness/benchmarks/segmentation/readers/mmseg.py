@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.benchmarks.base import DATA, SPLITS, Format, Split
+from harness.benchmarks.base import DATA, SPLITS, Format, Split, files_named
 from harness.benchmarks.segmentation.options import LabelledData
 from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
 from harness.errors import DataError, UsageError
@@ -52,6 +52,7 @@ def read(root: Path, data: ToolboxData) -> Pairs:
     listing = Pairs(classes=[f"class {index}" for index in range(data.num_classes)])
     found: dict[Split, list[Pair]] = {split: [] for split in SPLITS}
     for split in SPLITS:
+        listing.sources += files_named(root, data.train if split == "train" else data.test)
         try:
             dataset = _build(data, root, split)
         except DataError as error:

@@ -130,6 +130,7 @@ def _pairs(root: Path, data: Layout, folder: Folder, split: Split, listing: Pair
     image_suffix, label_suffix = data.suffixes
     base = root / folder.images
     if folder.list:
+        listing.sources.append(root / folder.list)
         try:
             lines = (root / folder.list).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:

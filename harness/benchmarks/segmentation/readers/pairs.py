@@ -32,6 +32,9 @@ class Pairs(Listing[Pair]):
     classes: list[str] = field(default_factory=list)
     """Names in label order."""
 
+    def files_of(self, sample: Pair) -> tuple[Path, ...]:
+        return sample.image, sample.label
+
 
 def read_label(file: Path, reduce_zero_label: bool = False) -> np.ndarray:
     """The label map (H, W) uint8; with ``reduce_zero_label`` classes count from 0 and former zeros are 255.
