@@ -8,6 +8,7 @@ mmengine objects (:func:`harness.benchmarks.register.setup` imports the classes 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -89,6 +90,17 @@ def relative(file: Path, root: Path) -> str:
     return str(file)
 
 
+def files_named(root: Path, arguments: Any) -> list[Path]:
+    """The files that a toolbox class is told of in its arguments, however deep; other texts in them name none."""
+    if isinstance(arguments, str):
+        file = root / arguments
+        with contextlib.suppress(OSError, ValueError):  # a text that cannot be a path
+            return [file] if arguments and file.is_file() else []
+        return []
+    inner = arguments.values() if isinstance(arguments, Mapping) else arguments if isinstance(arguments, (list, tuple)) else ()
+    return [file for argument in inner for file in files_named(root, argument)]
+
+
 @dataclass(frozen=True)
 class Sample:
     """One picture of a dataset, for people to look at."""
@@ -115,6 +127,17 @@ class Listing(Generic[S]):
     """The dataset's folder."""
     left_out: Counter[str] = field(default_factory=Counter)
     """What lies there and is not used -> how often, e.g. ``.gif files``."""
+    sources: list[Path] = field(default_factory=list)
+    """Files that decide what the samples are, besides the samples' own: annotations, lists, poses. A reader names each before
+    it opens it, so that one which is missing stands here, too."""
+
+    def files(self) -> list[Path]:
+        """The samples' own files, in their order, training first; one that several samples share stands here as often."""
+        return [file for sample in (*self.train, *self.test) for file in self.files_of(sample)]
+
+    def files_of(self, sample: S) -> tuple[Path, ...]:
+        """The files that one sample is read from: its image, then its label map."""
+        raise NotImplementedError
 
     def add(self, where: str, what: str, mend: str = "", *, fatal: bool = True) -> None:
         """Note a problem."""
@@ -122,7 +145,7 @@ class Listing(Generic[S]):
 
     def image(self, sample: S) -> Path:
         """The file of a sample's picture."""
-        return self.root / sample.file  # type: ignore[attr-defined]  # every record but a pair of files names it so
+        return self.files_of(sample)[0]
 
     def images(self, name: Split) -> list[Path]:
         """The pictures of a split, each once, problems or not."""

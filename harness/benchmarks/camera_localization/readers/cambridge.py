@@ -13,9 +13,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.benchmarks.base import Format, Listing, Problem, Split
+from harness.benchmarks.base import Format, Problem, Split
 from harness.benchmarks.camera_localization.options import CameraData
-from harness.benchmarks.camera_localization.readers.frame import Frame, from_quaternion
+from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, from_quaternion
 from harness.benchmarks.camera_localization.readers.scenes import over_scenes
 
 _HEADER = 3
@@ -29,13 +29,14 @@ class CambridgeData(CameraData):
     thresholds: list[tuple[float, float]] = Field(default=[(1.0, 5.0), (1.0, 10.0), (2.0, 5.0), (2.0, 10.0)], min_length=1)
 
 
-def read(root: Path, data: CambridgeData) -> Listing[Frame]:
+def read(root: Path, data: CambridgeData) -> Frames:
     """Frames by scene, in the files' order."""
     return over_scenes(root, data, _scene)
 
 
-def _scene(scene: Path, split: Split, _data: CambridgeData) -> Iterator[Frame | Problem]:
+def _scene(scene: Path, split: Split, _data: CambridgeData) -> Iterator[Frame | Problem | Path]:
     file = f"dataset_{split}.txt"
+    yield scene / file
     try:
         lines = (scene / file).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from harness.benchmarks.base import Format, Listing, Problem, Split
-from harness.benchmarks.camera_localization.readers.frame import Frame, from_quaternion
+from harness.benchmarks.base import Format, Problem, Split
+from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, from_quaternion
 from harness.benchmarks.camera_localization.readers.hold_out import HoldOutData
 from harness.benchmarks.camera_localization.readers.scenes import over_scenes
 
@@ -27,18 +27,19 @@ class ColmapData(HoldOutData):
     """Folder of the frames inside the scene's folder."""
 
 
-def read(root: Path, data: ColmapData) -> Listing[Frame]:
+def read(root: Path, data: ColmapData) -> Frames:
     """Frames by scene and name; the last ``test_share`` of each scene are for testing."""
     return over_scenes(root, data, _scene)
 
 
-def _scene(scene: Path, split: Split, data: ColmapData) -> Iterator[Frame | Problem]:
+def _scene(scene: Path, split: Split, data: ColmapData) -> Iterator[Frame | Problem | Path]:
     file = next((name for name in _MODELS if (scene / name).is_file()), None)
     if file is None:
         binary = next((name for name in _BINARY if (scene / name).is_file()), None)
         mend = "convert the model: colmap model_converter --output_type TXT" if binary else f"put it at {', '.join(_MODELS)}"
         yield Problem(binary or _MODELS[0], "there is no text model", mend)
         return
+    yield scene / file
     try:
         lines = (scene / file).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

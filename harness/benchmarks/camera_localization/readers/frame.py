@@ -36,8 +36,8 @@ class Frame:
 class Frames(Listing[Frame]):
     """The frames of both splits, scene after scene."""
 
-    def image(self, sample: Frame) -> Path:
-        return self.root / sample.image
+    def files_of(self, sample: Frame) -> tuple[Path, ...]:
+        return (self.root / sample.image,)
 
 
 def from_matrix(image: str, pose: np.ndarray, where: str) -> Frame | Problem:

@@ -14,12 +14,12 @@ from harness.benchmarks.camera_localization.readers.frame import Frame, Frames
 D = TypeVar("D", bound=CameraData)
 
 
-def over_scenes(root: Path, data: D, read: Callable[[Path, Split, D], Iterable[Frame | Problem]]) -> Frames:
+def over_scenes(root: Path, data: D, read: Callable[[Path, Split, D], Iterable[Frame | Problem | Path]]) -> Frames:
     """The frames of both splits, scene after scene, and everything that is wrong with them. Images are not opened.
 
     Args:
-        read: yields the frames of one scene's folder and split, or what is wrong with them. Names of images and places of
-            problems are relative to that folder.
+        read: yields the frames of one scene's folder and split, or what is wrong with them, and the path of each file that it
+            opens. Names of images and places of problems are relative to that folder.
     """
     listing = Frames()
     for index, folder in enumerate(data.scenes):
@@ -32,6 +32,7 @@ def over_scenes(root: Path, data: D, read: Callable[[Path, Split, D], Iterable[F
             wrong = [replace(x, where=_inside(folder, x.where)) for x in found if isinstance(x, Problem)]
             frames += mine
             listing.problems += wrong
+            listing.sources += [x for x in found if isinstance(x, Path)]
             counts = data.counts.get(folder)
             expected = counts[SPLITS.index(split)] if counts else len(mine)
             if len(mine) != expected:

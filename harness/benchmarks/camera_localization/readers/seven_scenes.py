@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from harness.benchmarks.base import Format, Listing, Problem, Split
+from harness.benchmarks.base import Format, Problem, Split
 from harness.benchmarks.camera_localization.options import CameraData
-from harness.benchmarks.camera_localization.readers.frame import Frame, from_matrix
+from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, from_matrix
 from harness.benchmarks.camera_localization.readers.scenes import over_scenes
 
 _IMAGES = (".color.png", ".color.jpg", ".color.jpeg")
@@ -26,13 +26,14 @@ class SevenScenesData(CameraData):
     root: str
 
 
-def read(root: Path, data: CameraData) -> Listing[Frame]:
+def read(root: Path, data: CameraData) -> Frames:
     """Frames by scene, sequence (as the split file lists them) and name."""
     return over_scenes(root, data, _scene)
 
 
-def _scene(scene: Path, split: Split, _data: CameraData) -> Iterator[Frame | Problem]:
+def _scene(scene: Path, split: Split, _data: CameraData) -> Iterator[Frame | Problem | Path]:
     file = f"{split.capitalize()}Split.txt"
+    yield scene / file
     try:
         lines = (scene / file).read_text(encoding="utf-8-sig").split()
     except (OSError, UnicodeDecodeError) as error:
@@ -51,7 +52,7 @@ def _scene(scene: Path, split: Split, _data: CameraData) -> Iterator[Frame | Pro
             yield Problem(sequence, what, "unpack it, or take the line out")
 
 
-def _sequence(scene: Path, sequence: str) -> Iterator[Frame | Problem]:
+def _sequence(scene: Path, sequence: str) -> Iterator[Frame | Problem | Path]:
     names = sorted(path.name for path in (scene / sequence).iterdir())
     poses = {name.removesuffix(".pose.txt") for name in names if name.endswith(".pose.txt")}
     images: dict[str, str] = {}
@@ -68,6 +69,7 @@ def _sequence(scene: Path, sequence: str) -> Iterator[Frame | Problem]:
         elif stem not in poses:
             yield Problem(f"{where}.pose.txt", "the frame has an image but no pose", "restore the pose, or delete the image")
         else:
+            yield scene / f"{where}.pose.txt"
             yield _frame(scene, f"{sequence}/{images[stem]}", f"{where}.pose.txt")
 
 

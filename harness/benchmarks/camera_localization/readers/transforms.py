@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from harness.benchmarks.base import Format, Listing, Problem, Split
-from harness.benchmarks.camera_localization.readers.frame import Frame, from_matrix
+from harness.benchmarks.base import Format, Problem, Split
+from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, from_matrix
 from harness.benchmarks.camera_localization.readers.hold_out import HoldOutData
 from harness.benchmarks.camera_localization.readers.scenes import over_scenes
 
@@ -28,16 +28,17 @@ class TransformsData(HoldOutData):
     format: Literal["transforms"]
 
 
-def read(root: Path, data: TransformsData) -> Listing[Frame]:
+def read(root: Path, data: TransformsData) -> Frames:
     """Frames by scene, in the files' order or, where a share is held out, by name."""
     return over_scenes(root, data, _scene)
 
 
-def _scene(scene: Path, split: Split, data: TransformsData) -> Iterator[Frame | Problem]:
+def _scene(scene: Path, split: Split, data: TransformsData) -> Iterator[Frame | Problem | Path]:
     """The split is that of ``transforms_<split>.json``, else of the lists ``train_filenames`` and ``test_filenames``, else the
     last ``test_share`` of the frames by name."""
     own = f"transforms_{split}.json"
     file = own if (scene / own).is_file() else "transforms.json"
+    yield scene / file
     content = _parse(scene / file)
     if isinstance(content, str):
         yield Problem(file, content, "give a transforms.json with a list `frames`")

@@ -56,6 +56,9 @@ class Labels(Listing[Labelled]):
     classes: list[str] = field(default_factory=list)
     """Names in label order."""
 
+    def files_of(self, sample: Labelled) -> tuple[Path, ...]:
+        return (sample.file,)
+
 
 def folders_of(folder: Path) -> list[str]:
     """Names of the visible folders inside ``folder``, sorted."""

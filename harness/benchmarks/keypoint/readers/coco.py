@@ -83,6 +83,7 @@ def _load(file: Path, where: str, listing: Poses) -> dict[str, Any] | None:
 
 
 def _split(root: Path, name: str, folder: str, data: CocoData, listing: Poses) -> list[Pose]:
+    listing.sources.append(root / name)
     content = _load(root / name, name, listing)
     if content is None:
         return []

@@ -37,6 +37,7 @@ def read(root: Path, data: DeepLabCutData) -> Poses:
     rows: list[Row] = []
     names = data.names
     for file in _files(root, data, listing):
+        listing.sources.append(file)
         found = _table(file, file.relative_to(root).as_posix(), data, listing)
         if found:
             names, table = found

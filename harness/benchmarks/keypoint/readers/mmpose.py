@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from harness.benchmarks.base import DATA, Format, Split, relative
+from harness.benchmarks.base import DATA, Format, Split, files_named, relative
 from harness.benchmarks.keypoint.options import ListedPoints
 from harness.benchmarks.keypoint.readers.pose import Pose, Poses
 from harness.benchmarks.options import Options
@@ -92,9 +92,11 @@ def read(root: Path, data: MMPoseData) -> Poses:
 
     if data.type not in DATASETS.module_dict:
         raise did_you_mean(data.type, DATASETS.module_dict, "mmpose dataset class")
-    # annotated boxes: detected ones carry no truth to look at
-    data = data.model_copy(update={"test": data.test.model_copy(update={"bbox_file": None})})
     listing = Poses()
+    if data.test.bbox_file:
+        listing.sources.append(root / data.test.bbox_file)
+        # annotated boxes: detected ones carry no truth to look at
+        data = data.model_copy(update={"test": data.test.model_copy(update={"bbox_file": None})})
     listing.train = _split(root, data, "train", listing)
     listing.test = _split(root, data, "test", listing)
     return listing.finish()
@@ -104,6 +106,7 @@ def _split(root: Path, data: MMPoseData, split: Split, listing: Poses) -> list[P
     from mmpose.registry import DATASETS
 
     files = data.files(split)
+    listing.sources += [root / files.ann_file, *files_named(root, data.arguments)]
     missing = [name for name in (files.ann_file, files.images) if name and not (root / name).exists()]
     for name in missing:
         listing.add(name, "not found", "put it there, or correct data.train and data.test")

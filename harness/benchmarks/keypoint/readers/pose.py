@@ -38,6 +38,9 @@ class Poses(Listing[Pose]):
     sigmas: tuple[float, ...] | None = None
     """Fall-offs of the object keypoint similarity, where the format knows them."""
 
+    def files_of(self, sample: Pose) -> tuple[Path, ...]:
+        return (sample.file,)
+
     def finish(self) -> Poses:
         """Note a split without a usable pose."""
         if not any(problem.fatal for problem in self.problems):

@@ -45,6 +45,7 @@ def parse_xml(file: Path) -> ElementTree.Element:
 def picture_of(stem: str, data: VocXmlData, listing: Pictures) -> Picture | None:
     """The picture that the annotation called ``stem`` describes; ``None`` (and a problem) if there is none."""
     where = f"{data.annotations}/{stem}.xml"
+    listing.sources.append(listing.root / where)
     try:
         tree = parse_xml(listing.root / where)
     except ValueError as reason:

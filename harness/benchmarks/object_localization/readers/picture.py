@@ -45,6 +45,13 @@ class Pictures(Listing[Picture]):
     calibration: list[Picture] | None = None
     """Where the dataset has a split of its own for choosing a threshold."""
 
+    def files(self) -> list[Path]:
+        calibration = [file for picture in self.calibration or () for file in self.files_of(picture)]
+        return [*super().files(), *calibration]
+
+    def files_of(self, sample: Picture) -> tuple[Path, ...]:
+        return (self.root / sample.file,)
+
     def split(self, name: Split) -> list[Picture]:
         """The pictures of a split: with a box for ``test``; with a label for ``train``, where a single class adds background crops.
 
@@ -82,6 +89,7 @@ class Pictures(Listing[Picture]):
 
     def text(self, name: str, mend: str) -> str | None:
         """The content of a text file; ``None`` (and a problem) if it cannot be read."""
+        self.sources.append(self.root / name)
         try:
             return (self.root / name).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:

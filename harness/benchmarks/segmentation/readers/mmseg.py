@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.benchmarks.base import SPLITS, Format, Split
+from harness.benchmarks.base import SPLITS, Format, Split, files_named
 from harness.benchmarks.segmentation.options import LabelledData
 from harness.benchmarks.segmentation.readers.labels import UNKNOWN, Labels, counted
 from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
@@ -47,6 +47,7 @@ def read(root: Path, data: ToolboxData) -> Pairs:
     listing = Pairs(labels=counted([f"class {index}" for index in range(data.num_classes)], data.ignore_index))
     found: dict[Split, list[Pair]] = {split: [] for split in SPLITS}
     for split in SPLITS:
+        listing.sources += files_named(root, data.train if split == "train" else data.test)
         try:
             dataset = _build(data, root, split)
         except DataError as error:
@@ -55,8 +56,6 @@ def read(root: Path, data: ToolboxData) -> Pairs:
         entries = [dataset.get_data_info(index) for index in range(len(dataset))]
         pairs = [(Path(entry["img_path"]), Path(entry["seg_map_path"])) for entry in entries]
         found[split] = [Pair(image.name, image, label) for image, label in pairs]
-        if dataset.ann_file and Path(dataset.ann_file).is_file():
-            listing.sources.append(Path(dataset.ann_file))
         if not pairs:
             listing.add(f"{split} split", "has no image", f"Check data.{split} and the folder.")
             continue

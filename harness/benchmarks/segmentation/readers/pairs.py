@@ -37,8 +37,8 @@ class Pairs(Listing[Pair]):
     labels: Labels = field(default_factory=lambda: counted((), 255))
     """How the label maps are read, with the names of the classes."""
 
-    def image(self, sample: Pair) -> Path:
-        return sample.image
+    def files_of(self, sample: Pair) -> tuple[Path, ...]:
+        return sample.image, sample.label
 
     @property
     def classes(self) -> list[str]:
