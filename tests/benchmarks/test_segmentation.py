@@ -327,7 +327,7 @@ def _trial(entry: Benchmark, plugin: str, tmp_path: Path, **params):
     load_plugins({plugin}, files)
     method = Method(id="m", title="m", slots={"context": {"plugin": plugin, **params}})
     trial = compose(method, task(entry), 0, "fingerprint", files)
-    return run_trial(trial, data=data.ensure(entry, None), work_dir=tmp_path)
+    return run_trial(trial, data=data.ensure(task(entry), None), work_dir=tmp_path)
 
 
 @pytest.mark.parametrize(
