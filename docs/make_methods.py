@@ -1,6 +1,6 @@
 """Write docs/methods.md from the registry, the plugins' docstrings and results/published.csv: python docs/make_methods.py
 
-The pictures are made apart, by docs/make_method_pictures.py.
+Pictures that are missing are drawn first; docs/make_method_pictures.py draws them anew.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from plugin_docs import cell, documented, markdown, options, wrapped
+from plugin_docs import cell, documented, markdown, options, pictured, wrapped
 from torch import nn
 
 from harness import paths, slots
@@ -220,5 +220,15 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def draw() -> None:
+    """The pictures that are missing."""
+    import make_method_pictures
+
+    missing = [m.id for m in shipped().methods.values() if pictured(m) and not (make_method_pictures.FOLDER / f"{m.id}.jpg").exists()]
+    if missing:
+        make_method_pictures.main(missing)
+
+
 if __name__ == "__main__":
+    draw()
     (FOLDER / "methods.md").write_text(page(), encoding="utf-8")

@@ -2,86 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-import blocks_reference as reference
+import proofs
 import pytest
 import torch
+from cases import CASES
 from torch import Tensor, nn
 
 from harness import slots
-from harness.catalog import load_catalog
 from harness.catalog.plugins import discover, load_plugins
 
-METHODS = {m.id: m.slots["block"] for m in load_catalog().methods.values() if m.slot == "block" and m.state != "planned"}
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What a method is compared with."""
-
-    formula: Callable[..., Tensor]
-    """The slow reference, ``formula(x, state, **options)``."""
-    params: Callable[[int], float]
-    """The published parameter count, as a function of d."""
-    starts_as: Callable[[Tensor], Tensor] | None = None
-    """What the block computes at initialisation, where the paper says so."""
-    variants: tuple[dict[str, Any], ...] = ()
-    """Further parameter settings to compare."""
-    channels: int = 16
-    """Width at which it is compared."""
-
-
-def _same(x: Tensor) -> Tensor:
-    return x
-
-
-def _non_local(d: int) -> float:
-    return 2 * d**2 + 2.5 * d
-
-
-_FLAVOURS = tuple({"flavour": flavour} for flavour in ("seg-bn", "seg-nowd", "det"))
-
-PROOFS = {
-    "identity": Proof(reference.identity, lambda d: 0, _same),
-    "se": Proof(reference.se, lambda d: 2 * d**2 / 16 + d / 16 + d, variants=({"residual": True}, {"ratio": 4, "divisor": 8})),
-    "cbam": Proof(reference.cbam, lambda d: 2 * d**2 / 16 + d / 16 + d + 98 + 2, variants=({"bias": False, "kernel_size": 3, "ratio": 4},)),
-    "gather-excite": Proof(
-        reference.gather_excite,
-        lambda d: 11 * d + 2 * d**2 / 16 + d / 16 + d,
-        variants=(
-            {"extent": 4, "mlp": False},
-            {"extent": 0, "gather": "average", "residual": True},
-            {"extent": 4, "gather": "average", "mlp": False},
-        ),
-    ),
-    "non-local-embedded-gaussian": Proof(reference.non_local, _non_local, _same, ({"use_scale": True}, {"norm": True}, {"reduction": 4})),
-    "non-local-gaussian": Proof(reference.non_local, lambda d: d**2 + 1.5 * d, _same),
-    "non-local-dot-product": Proof(reference.non_local, _non_local, _same),
-    "non-local-concatenation": Proof(reference.non_local, lambda d: 2 * d**2 + 3.5 * d, _same),
-    "simplified-non-local": Proof(reference.simplified_non_local, lambda d: d**2 + 2 * d + 1, _same),
-    "gc-block": Proof(reference.gc_block, lambda d: 2 * d**2 / 16 + 3 * d / 16 + 2 * d + 1, _same, ({"ratio": 0.25},)),
-    "gc-block-mul": Proof(reference.gc_block, lambda d: 2 * d**2 / 16 + 3 * d / 16 + 2 * d + 1, lambda x: x / 2),
-    "self-attention-joint": Proof(reference.dnl, _non_local, _same, _FLAVOURS),
-    "dnl-pairwise-only": Proof(reference.dnl, _non_local, _same, ({"temperature": 1.0}, *_FLAVOURS)),
-    "dnl-unary-only": Proof(reference.dnl, _non_local, _same, _FLAVOURS),
-    "dnl-add-shared-key": Proof(reference.dnl, _non_local, _same, ({"normalisation": "joint"}, *_FLAVOURS)),
-    "dnl-add-disentangled-key": Proof(reference.dnl, lambda d: _non_local(d) + d + 1, _same, ({"normalisation": "joint"}, *_FLAVOURS)),
-    "psa-polarized-parallel": Proof(reference.psa, lambda d: 2 * d**2 + d),
-    "psa-polarized-sequential": Proof(reference.psa, lambda d: 1.6875 * d**2 + 2.375 * d, channels=64),  # its LayerNorm has d/8
-    "psa-polarized-parallel-paper": Proof(reference.psa, lambda d: 2 * d**2 + 3 * d),
-    "psa-polarized-sequential-paper": Proof(reference.psa, lambda d: 2 * d**2 + 3 * d),
-    "lr-net-local-relation": Proof(
-        reference.local_relation,
-        lambda d: d**2 + d + 2 * (d**2 / 8 + d / 8) + 3 * d / 8 + (d / 8) ** 2 + d / 8,
-        variants=({"kernel_size": 3, "similarity": "absolute-difference"}, {"kernel_size": 3, "group": 4, "similarity": "product"}),
-    ),
-}
+PROOFS = proofs.of("blocks")
+METHODS = {name: CASES[name][1] for name in PROOFS}
 VARIANTS = [(name, options) for name, proof in PROOFS.items() for options in ({}, *proof.variants)]
-PAIRWISE = [name for name in PROOFS if name.startswith(("non-local", "dnl", "self")) and name != "dnl-unary-only"]
-PERMUTABLE = [name for name in PROOFS if name not in ("cbam", "gather-excite", "lr-net-local-relation")]
+PAIRWISE = [name for name in PROOFS if "attention" in PROOFS[name].offers]
+UNARY = [name for name in PROOFS if "map" in PROOFS[name].offers and not PROOFS[name].not_one]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -115,10 +51,6 @@ def offered(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
     with slots.observing(observer):
         module(x)
     return seen
-
-
-def test_every_method_has_a_proof():
-    assert sorted(PROOFS) == sorted(METHODS)
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
@@ -172,7 +104,7 @@ def test_dnl_of_the_segmentation_repository_starts_as_its_unary_term(flavour):
     assert torch.allclose(change, change[..., :1, :1].expand_as(change), atol=1e-6)
 
 
-@pytest.mark.parametrize("name", PERMUTABLE)
+@pytest.mark.parametrize("name", [name for name in PROOFS if not PROOFS[name].places])
 def test_permuting_the_positions_permutes_the_output(name):
     module, x = build(name), sample(2, 16, 4, 6)
     order = torch.randperm(24, generator=torch.Generator().manual_seed(0))
@@ -189,12 +121,10 @@ def test_pairwise_attention(name):
     attention = offered(build(name), sample(2, 16, 5, 3))["attention"]
     assert attention.shape == (2, 1, 15, 15)
     normalised = torch.allclose(attention.sum(-1), torch.ones(2, 1, 15), atol=1e-5)
-    assert normalised == (name not in ("non-local-dot-product", "non-local-concatenation"))
+    assert normalised == (not PROOFS[name].not_one)
 
 
-@pytest.mark.parametrize(
-    "name", ["simplified-non-local", "gc-block", "gc-block-mul", "dnl-unary-only", "dnl-add-shared-key", "dnl-add-disentangled-key"]
-)
+@pytest.mark.parametrize("name", UNARY)
 def test_unary_map_sums_to_one(name):
     spatial = offered(build(name), sample(2, 16, 5, 3))["map"]
     assert spatial.shape == (2, 1, 5, 3)

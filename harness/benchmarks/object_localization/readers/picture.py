@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from harness.benchmarks.base import Listing, Problem, Split, refuse
 from harness.errors import DataError
