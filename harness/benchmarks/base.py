@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from harness import families
 from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
@@ -127,6 +127,8 @@ class Listing(Generic[S]):
     """The dataset's folder."""
     left_out: Counter[str] = field(default_factory=Counter)
     """What lies there and is not used -> how often, e.g. ``.gif files``."""
+    same_twice: ClassVar[bool] = False
+    """Whether a protocol trains and scores on the same list."""
     sources: list[Path] = field(default_factory=list)
     """Files that decide what the samples are, besides the samples' own: annotations, lists, poses. A reader names each before
     it opens it, so that one which is missing stands here, too."""

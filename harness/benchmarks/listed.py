@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from harness.benchmarks.base import Listing
 
 
-def rows_in(root: Path, name: str, listing: Listing[Any]) -> list[list[str]]:
-    """The columns of each line that is neither blank nor a comment; an unreadable file is a problem of ``listing``."""
+def lines_in(root: Path, name: str, listing: Listing[Any]) -> list[str]:
+    """The lines that are neither blank nor a comment; an unreadable file is a problem of ``listing``."""
     try:
         lines = (root / name).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         listing.add(name, f"cannot read the list {name}: {reason}", "Write one image name per line.")
         return []
-    return [line.split() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
-def names_in(root: Path, name: str, listing: Listing[Any]) -> list[str]:
-    """The first column of a list, each name once; one that stands there twice is told."""
-    names = [row[0] for row in rows_in(root, name, listing)]
+def columns(line: str) -> list[str]:
+    """The columns of a line: parted by tabs where there are any, by blanks otherwise."""
+    return [part.strip() for part in line.split("\t")] if "\t" in line else line.split()
+
+
+def names_in(root: Path, name: str, listing: Listing[Any], exists: Callable[[str], bool] = lambda name: False) -> list[str]:
+    """The first column of a list, each name once; one that stands there twice is told.
+
+    Args:
+        exists: whether a file of this name is there: a line that is one, blanks and all, has one column.
+    """
+    names = [line if exists(line) else columns(line)[0] for line in lines_in(root, name, listing)]
     for twice, count in Counter(names).items():
         if count > 1:
             listing.add(name, f"'{twice}' is listed {count} times", "it counts once", fatal=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness import images
 from harness.benchmarks.base import Sample
 from harness.benchmarks.classification.options import ClassificationData
-from harness.benchmarks.classification.readers.image_folder import Labels
+from harness.benchmarks.classification.readers.labelled import Labels
 
 
 def samples(root: Path, data: ClassificationData, listing: Labels, count: int) -> list[Sample]:

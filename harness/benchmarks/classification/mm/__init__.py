@@ -13,6 +13,7 @@ from mmpretrain.evaluation import Accuracy
 
 from harness.benchmarks.base import Split
 from harness.benchmarks.classification import FAMILY
+from harness.benchmarks.classification.scores import summarise
 
 
 @DATASETS.register_module()
@@ -56,6 +57,7 @@ class TopAccuracy(Accuracy):
     def compute_metrics(self, results: list[dict[str, torch.Tensor]]) -> dict[str, float]:
         scores = torch.stack([result["pred_score"] for result in results]).float()
         labels = torch.cat([result["gt_label"] for result in results])
-        hits = scores.topk(max(self.topk), dim=1).indices == labels[:, None]
-        self.per_sample = {f"top{k}": 100 * hits[:, :k].any(dim=1).numpy().astype(np.float32) for k in self.topk}
-        return super().compute_metrics(results)
+        found = scores.topk(max(self.topk), dim=1).indices == labels[:, None]
+        hits = np.stack([found[:, :k].any(dim=1).numpy() for k in self.topk], axis=1)
+        self.per_sample = {f"top{k}": 100 * hits[:, column].astype(np.float32) for column, k in enumerate(self.topk)}
+        return summarise(hits, labels.numpy(), self.topk, self.dataset_meta["classes"])

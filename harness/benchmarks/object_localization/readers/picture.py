@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from harness.benchmarks.base import Listing, Problem, Split, refuse
 from harness.errors import DataError
@@ -41,6 +42,7 @@ class Picture:
 class Pictures(Listing[Picture]):
     """All annotated pictures of both splits; :meth:`split` and :meth:`calibrating` choose those that a trial can use."""
 
+    same_twice: ClassVar[bool] = True  # CorLoc is measured on what was trained on
     single: bool = False
     """Whether there is a single class."""
     calibration: list[Picture] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,8 +105,9 @@ def _pairs(root: Path, data: Layout, folder: Folder, split: Split, listing: Pair
         return []
     if folder.list:
         listing.sources.append(root / folder.list)
-        stems = [_stem(name, folder, image_suffix) for name in names_in(root, folder.list, listing)]
-        files = {stem: images / f"{stem}{image_suffix}" for stem in stems}
+        stem_of = partial(_stem, folder=folder, suffix=image_suffix)
+        named = names_in(root, folder.list, listing, lambda line: (images / f"{stem_of(line)}{image_suffix}").is_file())
+        files = {stem: images / f"{stem}{image_suffix}" for stem in map(stem_of, named)}
     else:
         there = search(images, [image_suffix])
         listing.left_out += there.passed_over
