@@ -43,19 +43,21 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "CUDA out of memory" in text)
 
 
-def _with_data(value: Any, folder: str) -> Any:
+def _placed(value: Any, places: dict[str, str]) -> Any:
+    """``value`` with the stand-ins of folders and files replaced by where these lie."""
     if isinstance(value, str):
-        return folder + value[len(DATA) :] if value == DATA or value.startswith(DATA + "/") else value
+        head, slash, rest = value.partition("/")
+        return places.get(value) or (places[head] + slash + rest if head in places else value)
     if isinstance(value, dict):
-        return {key: _with_data(item, folder) for key, item in value.items()}
+        return {key: _placed(item, places) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_with_data(item, folder) for item in value)
+        return type(value)(_placed(item, places) for item in value)
     return value
 
 
 def bare_config(trial: Trial, data: Path, work_dir: Path) -> dict[str, Any]:
     """The mmengine config of a trial as anyone could run it: paths filled in, nothing of the harness's engine."""
-    config = _with_data(copy.deepcopy(trial.config), str(data))
+    config = _placed(copy.deepcopy(trial.config), {DATA: str(data), **trial.files})
     config.update(
         work_dir=str(work_dir),
         randomness={"seed": trial.seed},
@@ -129,7 +131,7 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
         per_sample=_per_sample(runner),
         diagnostics=diagnostics,
         environment=environment.describe(device),
-        notes=[*(note for metric in runner.test_evaluator.metrics for note in getattr(metric, "notes", ())), *notes],
+        notes=[*getattr(runner.model, "notes", ()), *(note for metric in runner.test_evaluator.metrics for note in getattr(metric, "notes", ())), *notes],
         labels={name: text for metric in runner.test_evaluator.metrics for name, text in getattr(metric, "labels", {}).items()},
         durations={
             "build": built - started,
