@@ -60,7 +60,10 @@ class Cost:
     latency_ms: float | None = _cost("ms", "latency (ms)", 1, "{:.3g}".format, median)
     """Median time of one forward pass of one image on the trial's device."""
     peak_memory_mb: float | None = _cost("MB", "peak memory (MB)", 1, "{:.0f}".format, max)
-    """CUDA: peak allocation; CPU: growth of the process's resident set."""
+    """Most memory held in one forward pass of one image (in 2^20 bytes): parameters, buffers and what the pass makes. CPU: by the
+    live tensors, the same each time; CUDA: by the allocator."""
+    train_memory_mb: Later[float | None] = _cost("train MB", "training memory (MB)", 1, "{:.0f}".format, max)
+    """The same of one training step of a whole batch, with gradients and the optimizer's state."""
 
     def texts(self) -> list[str]:
         """Each as text, in the order of :data:`COSTS`."""
@@ -90,7 +93,7 @@ class Outcome:
     diagnostics: dict[str, float] = field(default_factory=dict)
     """Numbers that describe the attention itself."""
     durations: dict[str, float] = field(default_factory=dict)
-    """Seconds: ``build``, ``train``, ``test``, ``cost``, ``diagnostics``."""
+    """Seconds: ``build``, ``train``, ``test``, ``diagnostics``, ``cost``."""
     environment: dict[str, Any] = field(default_factory=dict)
     """Package versions, git sha and dirty flag, device, driver."""
     notes: list[str] = field(default_factory=list)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from harness import families
 from harness.benchmarks import pictures
 from harness.benchmarks.base import Family, Format, Listing, Metric, Problem, Sample
+from harness.benchmarks.config import refuse_drawn_images
 from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
 from harness.catalog import Benchmark, Filling
 from harness.catalog.load import explain
@@ -74,8 +75,13 @@ class Task:
         """The mmengine config of a trial: ``model``, dataloaders, evaluators and schedule, as plain data.
 
         The dataset's folder is written as :data:`harness.benchmarks.base.DATA`.
+
+        Raises:
+            UsageError: options that exclude each other.
         """
-        return self.family.room("config").compose(self.data, self.model, self.schedule, fillings)
+        composed = self.family.room("config").compose(self.data, self.model, self.schedule, fillings)
+        refuse_drawn_images(composed)
+        return composed
 
     def generate(self, out: Path) -> None:
         """Write the dataset of a generated benchmark into the empty folder ``out``, deterministically."""

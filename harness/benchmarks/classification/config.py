@@ -30,8 +30,7 @@ def _model(data: ClassificationData, model: ModelOptions, fillings: dict[str, Fi
         "type": "mmpretrain.ImageClassifier",
         "data_preprocessor": {
             "type": "mmpretrain.ClsDataPreprocessor",
-            "mean": config.IMAGENET_MEAN,
-            "std": config.IMAGENET_STD,
+            **config.preprocessing(model),
             "to_rgb": True,
             "num_classes": data.class_count,
         },

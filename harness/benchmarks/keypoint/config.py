@@ -52,8 +52,7 @@ def _model(data: KeypointData, model: KeypointModel, host: Features, codec: dict
         "type": "mmpose.TopdownPoseEstimator",
         "data_preprocessor": {
             "type": "mmpose.PoseDataPreprocessor",
-            "mean": config.IMAGENET_MEAN,
-            "std": config.IMAGENET_STD,
+            **config.preprocessing(model),
             "bgr_to_rgb": True,
         },
         "backbone": host.config,

@@ -6,6 +6,7 @@ import inspect
 import json
 from typing import Any
 
+from mmengine.logging import print_log
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -25,7 +26,8 @@ def attend(
 ) -> nn.Module:
     """Build ``model``, load its backbone's weights, fill its ``block`` slot and freeze what is to be frozen.
 
-    The blocks come last, so that for one seed every method starts from the same host model.
+    The blocks come last, so that for one seed every method starts from the same host model. The model's ``notes`` say which
+    weights were loaded.
 
     Args:
         model: config of an OpenMMLab model with a ``backbone``.
@@ -43,8 +45,9 @@ def attend(
     built = MODELS.build(config)
     if hasattr(built, "init_weights"):
         built.init_weights()
-    if weights:
-        load_backbone(built.backbone, weights)
+    built.notes = [load_backbone(built.backbone, weights)] if weights else []
+    for note in built.notes:
+        print_log(note, "current")
     if frozen:
         built.backbone = FrozenBackbone(built.backbone, json.dumps(model["backbone"], sort_keys=True))
     if blocks:

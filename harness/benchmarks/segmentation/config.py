@@ -47,8 +47,7 @@ def _segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_cla
         "type": "mmseg.EncoderDecoder",
         "data_preprocessor": {
             "type": "mmseg.SegDataPreProcessor",
-            "mean": shared.IMAGENET_MEAN,
-            "std": shared.IMAGENET_STD,
+            **shared.preprocessing(options),
             "bgr_to_rgb": True,
             **({"size": fixed} if fixed else {"size_divisor": 1}),
             "seg_pad_val": ignore_index,
