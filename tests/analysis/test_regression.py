@@ -65,7 +65,10 @@ def test_what_only_one_side_has_is_listed(board):
     outcome = regression.check([*both, *absent], board())
     assert outcome.exit_code == 3 and {entry.method for entry in outcome.of("missing")} == {"gone"}
     outcome = regression.check(both[:1], board())
-    assert outcome.exit_code == 0 and [entry.metric for entry in outcome.of("new")] == ["error"]
+    (new,) = outcome.of("new")
+    assert outcome.exit_code == 0 and (new.metric, new.current, new.baseline, new.difference, new.n) == ("error", 1.0, None, None, 2)
+    (new,) = regression.check(both[:1], board(error=(math.nan, 1.0))).of("new")
+    assert new.current is None
 
 
 def test_an_empty_comparison_never_passes(board):

@@ -18,7 +18,7 @@ def test_text_is_aligned_to_the_left_and_numbers_to_the_right():
     ("name", "first", "second"),
     [
         ("position_median_m", "position_", "median_m"), ("orientation_median_deg", "orientation_", "median_deg"),
-        ("a_metric_that_is_long", "a_metric_", "that_is_long"), ("a_long_nameofmany", "a_long_", "nameofmany"),
+        ("a_metric_that_is_long", "a_metric_", "that_is_long"), ("a_b_c_d_e_f_gh_i", "a_b_c_d_", "e_f_gh_i"),
     ],
 )  # fmt: skip
 def test_a_long_heading_is_parted_at_the_underscore_nearest_to_its_middle(name, first, second):
