@@ -21,7 +21,7 @@ def plugins(openmmlab):
 
 def maps(module, *inputs, **keywords):
     found = []
-    with slots.observing(lambda _module, values: found.append(values["attention"]())), torch.no_grad():
+    with slots.observing(lambda _module, values: found.append(slots.value_of(values["attention"]))), torch.no_grad():
         module(*inputs, **keywords)
     return found
 

@@ -41,7 +41,7 @@ def sample(*shape: int, seed: int = 1) -> Tensor:
 def attention(module: nn.Module, x: Tensor) -> list[Tensor]:
     """The maps a module offers for an input."""
     maps = []
-    with slots.observing(lambda _, values: maps.append(values["map"]())):
+    with slots.observing(lambda _, values: maps.append(slots.value_of(values["map"]))):
         module(x)
     return maps
 

@@ -56,7 +56,7 @@ def test_t5_with_and_without_the_root_of_the_width(scaled):
         output = attention(x, position)
     q, k, v = (linear(x).unflatten(-1, (HEADS, -1)).transpose(1, 2) for linear in (attention.query, attention.key, attention.value))
     weights = (q @ k.mT / ((DIM // HEADS) ** 0.5 if scaled else 1) + position.bias).softmax(-1)
-    torch.testing.assert_close(offered["attention"](), weights)
+    torch.testing.assert_close(slots.value_of(offered["attention"]), weights)
     torch.testing.assert_close(output, attention.out((weights @ v).transpose(1, 2).flatten(2)))
 
 
@@ -104,7 +104,7 @@ def test_observers_see_queries_and_keys_before_the_rotation_and_the_attention_af
     q, k, v = (linear(x).unflatten(-1, (HEADS, -1)).transpose(1, 2) for linear in (attention.query, attention.key, attention.value))
     torch.testing.assert_close(offered["q"], q)
     torch.testing.assert_close(offered["k"], k)
-    weights = offered["attention"]()
+    weights = slots.value_of(offered["attention"])
     torch.testing.assert_close(weights, (position.rotate(q) @ position.rotate(k).mT / q.shape[-1] ** 0.5).softmax(-1))
     torch.testing.assert_close(output, attention.out((weights @ v).transpose(1, 2).flatten(2)))
 
