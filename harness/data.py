@@ -7,13 +7,17 @@ import hashlib
 import json
 import os
 import tempfile
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from harness import paths
+from harness import __version__, paths
 from harness.benchmarks import Task
 from harness.benchmarks.base import refuse
+from harness.benchmarks.check_model import check_model
+from harness.benchmarks.report import describe
 from harness.errors import DataError, UsageError
+from harness.files import write_whole
 
 GENERATORS = 1
 """Version of the synthetic generators: raise it whenever a generated file may differ."""
@@ -81,24 +85,37 @@ def ensure(task: Task, data_root: Path | None) -> Path:
     return folder
 
 
-def ready(task: Task, data_root: Path | None) -> Path:
-    """The folder of a dataset on which trials can run: generated if need be, or else looked at once per content.
+@dataclass(frozen=True)
+class Ready:
+    """A dataset on which trials can run."""
+
+    folder: Path
+    report: tuple[str, ...]
+    """What it holds, what is not used and what its owner should know, a line each."""
+
+
+def ready(task: Task, data_root: Path | None) -> Ready:
+    """A dataset, generated if need be, or else looked at once per content; and the model's weights.
 
     Raises:
         DataError: it is missing, or malformed so that a trial could not run; names the first file and the mend.
     """
     folder = ensure(task, data_root)
-    if task.is_generated:
-        return folder
-    identity = json.dumps([task.entry.family, task.entry.data, fingerprint(task, data_root)], sort_keys=True)
-    seen = paths.cache_dir() / "checked" / hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
-    if seen.exists():
-        return folder
-    refuse(task.check(folder), f"benchmark '{task.id}': ", f"`harness data check {task.id}`")
+    entry = task.entry
+    model = {key: entry.model.get(key) for key in ("weights", "backbone")}
+    identity = [entry.family, entry.data, model, fingerprint(task, data_root), __version__]
+    digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=12).hexdigest()
+    seen = paths.cache_dir() / "checked" / f"{digest}.json"
+    with contextlib.suppress(OSError, ValueError):
+        return Ready(folder, tuple(map(str, json.loads(seen.read_text(encoding="utf-8")))))
+    listing = task.listing(folder)
+    problems = list(listing.problems) if task.is_generated else task.check_listing(folder, listing)
+    refuse([*problems, *check_model(task)], f"benchmark '{task.id}': ", f"`harness data check {task.id}`")
+    report = describe(task, listing, problems)
     with contextlib.suppress(OSError):  # what cannot be remembered is looked at again
         seen.parent.mkdir(parents=True, exist_ok=True)
-        seen.touch()
-    return folder
+        write_whole(seen, json.dumps(report))
+    return Ready(folder, tuple(report))
 
 
 def fingerprint(task: Task, data_root: Path | None) -> str:

@@ -94,7 +94,10 @@ class Task:
 
     def check(self, root: Path) -> list[Problem]:
         """What is missing or malformed under ``root``: every file a trial would read is looked at."""
-        listing = self.listing(root)
+        return self.check_listing(root, self.listing(root))
+
+    def check_listing(self, root: Path, listing: Listing[Any]) -> list[Problem]:
+        """The same of what was listed already."""
         own = self.family.room("check").problems(root, self.data, listing)
         return list(dict.fromkeys([*listing.problems, *pictures.problems(self.data, listing), *own]))
 

@@ -94,12 +94,17 @@ def command(
     if dry_run:
         _table(planned.trials, source.states(db, [trial.digest for trial in planned.trials]))
         return
+    prepared = {name: data.ready(task, root) for name, task in planned.tasks.items()}
+    for name, dataset in prepared.items():
+        for line in dataset.report:
+            click.echo(f"{name}: {line}", err=True)
     wanted = {name for trial in planned.trials for name in trial.plugins}
     with watching() as on_event:
         summary = run_plan(
             planned,
             db,
-            data_dirs={name: data.ready(task, root) for name, task in planned.tasks.items()},
+            data_dirs={name: dataset.folder for name, dataset in prepared.items()},
+            notes={name: dataset.report for name, dataset in prepared.items()},
             workers=workers,
             device=device,
             results_dir=_results_folder(db),

@@ -7,7 +7,8 @@ import gc
 import signal
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.compose import Trial
@@ -44,6 +45,8 @@ class Settings:
     devices: list[str]
     workers: int
     time_limit: float | None = None
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Benchmark -> what is recorded with each of its trials."""
 
 
 class Pool:
@@ -130,6 +133,7 @@ class Pool:
                     data=self._settings.data[trial.benchmark],
                     folder=self._settings.folder / digest,
                     device=self._device(),
+                    notes=tuple(self._settings.notes.get(trial.benchmark, ())),
                 )
             )
             self._tell("started", trial)

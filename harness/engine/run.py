@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +51,7 @@ def run_plan(
     store_url: str,
     *,
     data_dirs: dict[str, Path],
+    notes: Mapping[str, Sequence[str]] | None = None,
     workers: int | None = None,
     device: str = "auto",
     results_dir: Path = Path("results"),
@@ -68,6 +69,7 @@ def run_plan(
 
     Args:
         data_dirs: benchmark -> the folder of its dataset, for all benchmarks of the plan.
+        notes: benchmark -> what is recorded with each of its trials, of its dataset say.
         workers: trials at a time; by default one per core, or one per GPU. Results do not depend on it.
         device: ``auto``, ``cpu``, ``cuda`` (all of them) or ``cuda:N``.
         results_dir: logs, checkpoints and work files go to ``trials/DIGEST`` in here.
@@ -111,6 +113,7 @@ def run_plan(
             settings = Settings(
                 url=store_url,
                 data=data_dirs,
+                notes=notes or {},
                 folder=folder,
                 devices=found,
                 workers=workers or prepare.default_workers(found),

@@ -34,7 +34,7 @@ def _look(root: Path, data: SegmentationData, listing: Pairs, pair: Pair, pixels
     try:
         label = pair.read(listing.labels)
     except DataError as error:
-        yield Problem(where, str(error).replace(str(pair.label), where))
+        yield Problem(where, str(error).replace(f" {pair.label}", ""))
         return
     pixels.update(dict(zip(*(array.tolist() for array in np.unique(label, return_counts=True)), strict=True)))
     try:
