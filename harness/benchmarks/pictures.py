@@ -52,16 +52,28 @@ def _depth(data: DataOptions, images: dict[Any, list[Path]]) -> Iterator[Problem
 
 
 def _in_both(root: Path, images: dict[Any, list[Path]]) -> Iterator[Problem]:
-    """Test pictures that are training pictures, by content."""
-    train, test = images["train"], images["test"]
-    sizes = {file.stat().st_size for file in train if file.is_file()}
-    known = {_content(file): file for file in train if file.is_file()} if any(_size(file) in sizes for file in test) else {}
-    twice = [(file, known[digest]) for file in test if _size(file) in sizes and (digest := _content(file)) in known]
-    if twice:
-        first, there = (relative(file, root) for file in twice[0])
-        what = f"{len(twice)} test images are training images, too, e.g. {first}"
-        what += "" if first == there else f", the same picture as {there}"
-        yield Problem("splits", what, "take them out of one of the two")
+    """Test pictures that are training pictures, by content.
+
+    One that stands several times among the training pictures, too, is no picture of its own (a blank frame, a drawing) and tells
+    little: such are warned of.
+    """
+    train = [file for file in images["train"] if file.is_file()]
+    sizes = Counter(map(_size, train))
+    suspects = [file for file in images["test"] if _size(file) in sizes]
+    wanted = {_size(file) for file in suspects}
+    known: dict[bytes, list[Path]] = {}
+    for file in train:
+        if _size(file) in wanted:
+            known.setdefault(_content(file), []).append(file)
+    found = [(file, known[digest]) for file in suspects if (digest := _content(file)) in known]
+    for fatal in (True, False):
+        twice = [(file, same) for file, same in found if (len(same) == 1 or file in same) == fatal]
+        if twice:
+            file, same = twice[0]
+            first, there = relative(file, root), relative(same[0], root)
+            what = f"{len(twice)} test images are training images, too, e.g. {first}"
+            what += "" if file in same else f", the same picture as {there}"
+            yield Problem("splits", what, "take them out of one of the two", fatal)
 
 
 def _size(file: Path) -> int:

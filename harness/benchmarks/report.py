@@ -34,11 +34,12 @@ def grouped(problems: Iterable[Problem]) -> Iterator[Problem]:
 def describe(task: Task, listing: Listing[Any], problems: Iterable[Problem]) -> list[str]:
     """Samples per split, what is not used and why, and every warning, a line each."""
     data = task.data
-    counted = {"classes": "class_count", "keypoints": "count", "scenes": "scene_names"}
+    counted = {("class", "classes"): "class_count", ("keypoint", "keypoints"): "count", ("scene", "scenes"): "scene_names"}
     parts = [f"{len(listing.train)} training and {len(listing.test)} test samples"]
-    for noun, attribute in counted.items():
+    for (one, many), attribute in counted.items():
         if (found := getattr(data, attribute, None)) is not None:
-            parts.append(f"{found if isinstance(found, int) else len(found)} {noun}")
+            count = found if isinstance(found, int) else len(found)
+            parts.append(f"{count} {one if count == 1 else many}")
     lines = [", ".join(parts)]
     lines += [f"not used: {count} {what}" for what, count in sorted(listing.left_out.items())]
     return lines + [f"warning: {problem.sentences}" for problem in grouped(problems) if not problem.fatal]
