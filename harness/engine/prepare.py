@@ -102,7 +102,7 @@ def default_workers(found: list[str]) -> int:
 
 
 def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
-    """Import the stack and all plugins, and return the function that runs a trial.
+    """Import the stack, and return the function that runs a trial; it loads the trial's own plugins, in the trial's process.
 
     A plugin file that does not import fails the trials that need it, and no others.
 
@@ -110,29 +110,19 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
         UsageError: OpenMMLab is not installed whole.
     """
     from harness.benchmarks import register
-    from harness.catalog.plugins import load
     from harness.catalog.verify import deadly
 
-    plugin_files = [*plugin_files]
-    dead = deadly(plugin_files)
+    files = [*plugin_files]
+    dead = deadly(files)
     try:
         register.setup()
     except ImportError as error:
         raise UsageError(f"the OpenMMLab stack cannot be imported: {error}. `harness doctor` says how to mend it.") from error
-    broken: dict[str, UsageError] = {}
-    for file in plugin_files:
-        try:
-            if file.path in dead:
-                raise UsageError(dead[file.path])
-            load(file)
-        except UsageError as error:
-            broken.update(dict.fromkeys(file.names, error))
+    from harness.engine.plugins import load_for
     from harness.engine.trial import run_trial
 
     def function(trial: Trial, **where: Any) -> Outcome:
-        for name in trial.plugins:
-            if name in broken:
-                raise broken[name]
+        load_for(trial.plugins, files, dead)
         return run_trial(trial, **where)
 
     return function
