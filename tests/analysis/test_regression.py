@@ -39,6 +39,7 @@ def test_default_tolerance_is_two_standard_errors_of_a_difference_or_a_share(boa
     [
         ((80.0, 82.0), (1.0, 1.0), "passed", ["ok", "ok"]),
         ((79.0, 81.0), (1.1, 1.1), "passed", ["ok", "ok"]),
+        ((81.0, 83.0), (0.95, 0.95), "passed", ["ok", "ok"]),
         ((78.9, 80.9), (1.0, 1.0), "regression", ["worse", "ok"]),
         ((80.0, 82.0), (1.11, 1.11), "regression", ["ok", "worse"]),
         ((90.0, 92.0), (0.5, 0.5), "passed", ["better", "better"]),
@@ -81,6 +82,7 @@ def test_an_empty_comparison_never_passes(board):
 def test_fewer_seeds_are_missing_trials(board):
     outcome = regression.check(baseline.expect(board((80.0, 80.0, 80.0), (1.0, 1.0, 1.0))), board((80.0, 80.0)))
     assert outcome.exit_code == 3 and outcome.entries[0].reason == "2 of 3 seeds"
+    assert regression.check(baseline.expect(board()), board((81.0, 81.0, 81.0), (1.0, 1.0, 1.0))).exit_code == 0, "more seeds are fine"
 
 
 def test_failed_trials_count_until_they_are_done(board, trial_row):
