@@ -62,7 +62,7 @@ class Cost:
     peak_memory_mb: float | None = _cost("MB", "peak memory (MB)", 1, "{:.0f}".format, max)
     """Most memory held in one forward pass of one image (in 2^20 bytes): parameters, buffers and what the pass makes. CPU: by the
     live tensors, the same each time; CUDA: by the allocator."""
-    train_memory_mb: Later[float | None] = _cost("train MB", "training memory (MB)", 1, "{:.0f}".format, max)
+    train_memory_mb: Annotated[float | None, LATER] = _cost("train MB", "training memory (MB)", 1, "{:.0f}".format, max)
     """The same of one training step of a whole batch, with gradients and the optimizer's state."""
 
     def texts(self) -> list[str]:

@@ -162,7 +162,7 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
         },
     )
     if batch_divisor > 1:
-        outcome.notes.append(f"ran out of memory; batches {batch_divisor} times smaller, gradients accumulated")
+        outcome.notes.insert(0, f"ran out of memory; batches {batch_divisor} times smaller, gradients accumulated")
     checkpoint.unlink(missing_ok=True)
     return outcome
 

@@ -92,6 +92,8 @@ def _by_order(own: dict[str, Tensor], state: dict[str, Tensor], named: dict[str,
     A file sorted by name tells no order, and names that do agree must not be contradicted.
     """
     theirs = [name for name in state if not name.endswith(_COUNTER)]
+    if theirs == sorted(theirs):
+        return
     likeness = [(_ending(name), tuple(state[name].shape), state[name].is_floating_point()) for name in theirs]
     wanted = [(_ending(name), tuple(value.shape), value.is_floating_point()) for name, value in own.items()]
     agreed = max(named.values(), key=len, default={})
