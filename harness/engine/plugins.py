@@ -66,6 +66,7 @@ def _definitions() -> dict[str, Any]:
                 found[f"{module.__name__}.{name}"] = value
             if isinstance(value, type) and value.__module__ == module.__name__:
                 found |= {f"{module.__name__}.{name}.{inner}": method for inner, method in vars(value).items() if callable(method)}
+    found |= {"torch.Tensor": torch.Tensor}
     found |= {f"torch.Tensor.{name}": value for name, value in vars(torch.Tensor).items() if callable(value)}
     return found
 
@@ -92,6 +93,8 @@ def unchanged(what: str) -> Iterator[None]:
     changed = [name for name, tell in _SETTINGS.items() if tell() != settings[name]]
     now = _definitions()
     changed += [name for name, value in definitions.items() if name in now and now[name] is not value]
+    # a class that gains a method overrides the one it inherited; a module that gains a name has imported something
+    changed += [name for name in now.keys() - definitions.keys() if isinstance(definitions.get(name.rpartition(".")[0]), type)]
     if changed:
         few = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         raise UsageError(
