@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.benchmarks import Task
 from harness.benchmarks.base import Metric
 from harness.catalog import Filling, Method
 from harness.catalog.plugins import PluginFile, source_digest
+from harness.compose.setting import NUMERICS, of_task, setting
 from harness.digests import digest_of
-
-NUMERICS = 3
-"""Version of the harness's own numerics: raise it whenever a change may alter any trial's result."""
-
 
 @dataclass(frozen=True)
 class Trial:
@@ -42,6 +39,12 @@ class Trial:
     """What its evaluator must return."""
     overrides: tuple[str, ...] = ()
     """What ``--set`` changed, as ``key=value``; told to readers, in the digest by its effect only."""
+    task: str = ""
+    """Digest of the data and its scores: what a floor depends on."""
+    setting: str = ""
+    """Digest of :attr:`conditions`: with another one, numbers cannot be compared."""
+    conditions: dict[str, Any] = field(default_factory=dict)
+    """See :func:`harness.compose.setting.setting`."""
 
 
 def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list[PluginFile], overrides: tuple[str, ...] = ()) -> Trial:
@@ -57,7 +60,7 @@ def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list
     config = task.config(fillings)
     plugins = {name: source_digest(name, files) for name in sorted(plugins_in(config) | plugins_of(fillings))}
     config_digest = digest_of(config)
-    bench = task.entry
+    bench, conditions = task.entry, setting(task, fingerprint)
     identity = {
         "config": config_digest,
         "benchmark": [bench.id, bench.version],
@@ -84,6 +87,9 @@ def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list
         time_limit=bench.time_limit,
         metrics=task.metrics,
         overrides=overrides,
+        task=digest_of(of_task(conditions)),
+        setting=digest_of(conditions),
+        conditions=conditions,
     )
 
 
