@@ -13,7 +13,6 @@ from harness.catalog import Benchmark, Method
 from harness.catalog.load import explain, plain
 from harness.errors import UsageError, did_you_mean
 
-
 METHOD = "method"
 """First part of a key that changes a method and not a benchmark."""
 

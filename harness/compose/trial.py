@@ -12,6 +12,7 @@ from harness.catalog.plugins import PluginFile, source_digest
 from harness.compose.setting import NUMERICS, of_task, setting
 from harness.digests import digest_of
 
+
 @dataclass(frozen=True)
 class Trial:
     """A planned trial. Paths, device and worker count are not part of it: they do not change its result."""

@@ -104,7 +104,10 @@ class TrialRow(TrialRecord):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A resolved config, the setting of trials, or the environment of a run (package versions, git sha, device, driver); kept once for all trials."""
+    """A resolved config, the setting of trials, or the environment of a run (package versions, git sha, device, driver).
+
+    It is kept once for all trials.
+    """
 
     digest: Digest
     content: dict[str, Any]

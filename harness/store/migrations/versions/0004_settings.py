@@ -28,7 +28,7 @@ def _floors(*more: str) -> None:
     kept: dict[tuple, dict] = {}
     for row in before:
         row = {"task": ""} | row
-        kept.setdefault(tuple(row[name] for name in key), {name: row[name] for name in table.c.keys()})
+        kept.setdefault(tuple(row[name] for name in key), {column.name: row[column.name] for column in table.c})
     if kept:
         op.bulk_insert(table, list(kept.values()))
 
