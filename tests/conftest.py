@@ -60,7 +60,12 @@ def measured(tmp_path):
     catalog, files, lease = load_catalog(), discover(), process.new_lease()
 
     def add(
-        method: str, *top1: float | None, on: str = "scenes-classification", sets=(), data: str = "data", device: str = ""
+        method: str,
+        *top1: float | None,
+        on: str = "scenes-classification",
+        sets: tuple[str, ...] = (),
+        data: str = "data",
+        device: str = "",
     ) -> list[str]:
         changes = Overrides.parse(sets)
         bench = changes.of_benchmark(catalog.benchmarks[on])
