@@ -94,7 +94,7 @@ def _unequal(name: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
         yield name, one, other
 
 
-_WORDS = {"dataset": "the dataset's files (fingerprint)", "numerics": "version of the harness's numerics"}
+_WORDS = {"dataset": "other data: fingerprint", "numerics": "version of the harness's numerics"}
 
 
 def _text(value: Any) -> str:
