@@ -8,10 +8,9 @@ import json
 import os
 import tempfile
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from harness import __version__, paths
+from harness import __version__, fingerprints, paths
 from harness.benchmarks import Task
 from harness.benchmarks.base import refuse
 from harness.benchmarks.check_model import check_model
@@ -21,9 +20,6 @@ from harness.files import write_whole
 
 GENERATORS = 1
 """Version of the synthetic generators: raise it whenever a generated file may differ."""
-
-_HASH_WHOLE = 1 << 30
-"""Datasets up to this many bytes are fingerprinted by content, larger ones by names and sizes."""
 
 
 def _generated_key(task: Task) -> str:
@@ -119,27 +115,18 @@ def ready(task: Task, data_root: Path | None) -> Ready:
 
 
 def fingerprint(task: Task, data_root: Path | None) -> str:
-    """Identifies a dataset's content: by generator and options, by file contents, or (beyond 1 GiB) by names and sizes."""
-    if task.is_generated:
-        return _generated_key(task)
-    return _folder_fingerprint(locate(task, data_root).resolve())
+    """Identifies a dataset's content: by generator and options, or by the files that the benchmark reads."""
+    return _generated_key(task) if task.is_generated else fingerprints.of_folder(task, locate(task, data_root))
 
 
-@cache
-def _folder_fingerprint(folder: Path) -> str:
-    files = []
-    for base, folders, names in os.walk(folder, followlinks=True):
-        folders.sort()
-        files += [Path(base, name) for name in names if not name.startswith(".")]
-    sizes = {file: file.stat().st_size for file in files if file.is_file()}
-    whole = sum(sizes.values()) <= _HASH_WHOLE
-    hasher = hashlib.blake2b(digest_size=12)
-    for file in sorted(sizes, key=lambda f: f.relative_to(folder).as_posix()):
-        hasher.update(f"{file.relative_to(folder).as_posix()}\0{sizes[file]}\0".encode("utf-8", "surrogateescape"))
-        if whole:
-            try:
-                with file.open("rb") as stream:
-                    hasher.update(hashlib.file_digest(stream, "blake2b").digest())
-            except OSError as error:
-                raise DataError(f"cannot read {file}: {error.strerror}. Mend its permissions or delete it.") from error
-    return hasher.hexdigest()
+def unchanged(task: Task, folder: Path, planned: str) -> None:
+    """Do nothing where the files that ``task`` reads from ``folder`` are those that were planned with.
+
+    Raises:
+        DataError: they are not.
+    """
+    if not task.is_generated and fingerprints.of_folder(task, folder) != planned:
+        raise DataError(
+            f"the data of '{task.id}' in {folder} changed since this trial was planned, so its numbers would be those of neither. "
+            "Run the same command again, which plans anew, and leave the files alone meanwhile."
+        )

@@ -22,7 +22,7 @@ FLOORS = (
     ("openmmlab", "diagnostics"),
     ("catalog",),
     ("benchmarks",),
-    ("data", "listing"),
+    ("data", "listing", "fingerprints"),
     ("compose",),
     ("store",),
     ("engine", "analysis", "plugin_tools", "doctor"),

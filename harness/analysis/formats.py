@@ -16,7 +16,8 @@ _LONGEST_NAME = 36
 
 def _heading(row: Row) -> str:
     direction = "higher" if row.higher_is_better else "lower"
-    return f"{row.benchmark} v{row.version} · {row.family} · {row.tier} · {row.metric} [{row.unit or '1'}], {direction} is better"
+    differs = f" · {row.differs}" if row.differs else ""
+    return f"{row.benchmark} v{row.version} · {row.family} · {row.tier} · {row.metric} [{row.unit or '1'}], {direction} is better{differs}"
 
 
 def _shown(methods: dict[str, list[Row]]) -> list[str]:
@@ -90,16 +91,16 @@ def table(board: Board, width: int | None = WIDTH) -> str:
 
 
 def csv_text(board: Board) -> str:
-    """One line per row, with the fields of the JSON and ``map``; the interval has two columns, digests are joined by spaces."""
+    """One line per row: the JSON's fields, ``map`` and ``differs``; the interval has two columns, digests are joined by spaces."""
     fields = [name for field in JSON_FIELDS for name in (("ci95_low", "ci95_high") if field == "ci95" else (field,))]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([fields[0], "version", *fields[1:], "map"])
+    writer.writerow([fields[0], "version", *fields[1:], "map", "differs"])
     for row in board.rows:
         low, high = row.ci95 or (None, None)
         special = {"ci95_low": low, "ci95_high": high, "digests": " ".join(row.digests)}
         values = [(row.plain() | special)[name] for name in fields]
-        writer.writerow([values[0], row.version, *values[1:], row.map])
+        writer.writerow([values[0], row.version, *values[1:], row.map, row.differs])
     return out.getvalue().rstrip("\n")
 
 

@@ -25,12 +25,22 @@ def by_content(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     model = config["model"]
     if model.get("type") != "Attend" or not model.get("weights"):
         return config, {}
-    given = Weights.model_validate(model["weights"])
-    file = find(given).absolute()
+    content, places = named(Weights.model_validate(model["weights"]))
+    return {**config, "model": {**model, "weights": content}}, places
+
+
+def named(weights: Weights | None) -> tuple[dict[str, str] | None, dict[str, str]]:
+    """What stands for weights in anything that is compared, by content, and where their file lies now.
+
+    Raises:
+        UsageError: as :func:`find`.
+    """
+    if weights is None:
+        return None, {}
+    file = find(weights).absolute()
     digest = sha256(file)
-    chosen = {"key": given.key} if given.key else {}
-    named = {"file": f"{WEIGHTS}{digest}", "sha256": digest, **chosen}
-    return {**config, "model": {**model, "weights": named}}, {named["file"]: str(file)}
+    content = {"file": f"{WEIGHTS}{digest}", "sha256": digest} | ({"key": weights.key} if weights.key else {})
+    return content, {content["file"]: str(file)}
 
 
 def find(weights: Weights) -> Path:

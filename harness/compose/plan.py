@@ -104,9 +104,9 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
     prints = {name: data.fingerprint(found, selection.data_root) for name, found in used.items()}
     trials: dict[str, Trial] = {}
     for bench, method in fitting:
-        own = bench in changed or methods[method] != catalog.methods[method]
+        told = overrides.texts(of_benchmark=bench in changed, of_method=methods[method] != catalog.methods[method])
         for seed in range(seeds):
-            trial = compose(methods[method], used[bench], seed, prints[bench], files, selection.overrides if own else ())
+            trial = compose(methods[method], used[bench], seed, prints[bench], files, told)
             trials[trial.digest] = trial
     return Plan(list(trials.values()), used, unfit)
 

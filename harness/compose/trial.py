@@ -9,11 +9,9 @@ from harness.benchmarks import Task, weights
 from harness.benchmarks.base import Metric
 from harness.catalog import Filling, Method
 from harness.catalog.plugins import PluginFile, source_digest
+from harness.compose.setting import NUMERICS, of_task, setting
 from harness.digests import digest_of
 from harness.errors import UsageError
-
-NUMERICS = 3
-"""Version of the harness's own numerics: raise it whenever a change may alter any trial's result."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,12 @@ class Trial:
     """What ``--set`` changed, as ``key=value``; told to readers, in the digest by its effect only."""
     files: dict[str, str] = field(default_factory=dict)
     """What stands for a file in ``config`` -> where it lies, see :func:`harness.benchmarks.weights.by_content`."""
+    task: str = ""
+    """Digest of the data and its scores: what a floor depends on."""
+    setting: str = ""
+    """Digest of :attr:`conditions`: with another one, numbers cannot be compared."""
+    conditions: dict[str, Any] = field(default_factory=dict)
+    """See :func:`harness.compose.setting.setting`."""
 
 
 def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list[PluginFile], overrides: tuple[str, ...] = ()) -> Trial:
@@ -66,7 +70,7 @@ def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list
         raise UsageError(f"benchmark '{task.id}': {error}") from None
     plugins = {name: source_digest(name, files) for name in sorted(plugins_in(config) | plugins_of(fillings))}
     config_digest = digest_of(config)
-    bench = task.entry
+    bench, conditions = task.entry, setting(task, fingerprint)
     identity = {
         "config": config_digest,
         "benchmark": [bench.id, bench.version],
@@ -94,6 +98,9 @@ def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list
         metrics=task.metrics,
         overrides=overrides,
         files=places,
+        task=digest_of(of_task(conditions)),
+        setting=digest_of(conditions),
+        conditions=conditions,
     )
 
 

@@ -44,25 +44,24 @@ class Floors:
     """Floors that are not in the store yet, each computed in a process of its own while the parent goes on."""
 
     def __init__(self, plan: Plan, data: dict[str, Path], store: Store):
-        known = {(floor.benchmark, floor.version, floor.dataset) for floor in store.floors()}
-        prints = {trial.benchmark: trial.dataset for trial in plan.trials}
+        known = {(floor.benchmark, floor.version, floor.dataset, floor.task) for floor in store.floors()}
+        keys = {trial.benchmark: (trial.benchmark, trial.version, trial.dataset, trial.task) for trial in plan.trials}
         self._store = store
-        self._answers: list[tuple[Any, str, isolate.Answer]] = []
+        self._answers: list[tuple[tuple[str, int, str, str], isolate.Answer]] = []
         end_thread_pools()
         for task in plan.tasks.values():
-            if task.id in prints and (task.id, task.entry.version, prints[task.id]) not in known:
-                answer = isolate.start(partial(task.floor, data[task.id]))
-                self._answers.append((task.entry, prints[task.id], answer))
+            if task.id in keys and keys[task.id] not in known:
+                self._answers.append((keys[task.id], isolate.start(partial(task.floor, data[task.id]))))
 
     def store(self, complain: Callable[[str], None]) -> None:
         """Wait for them and store them; a floor that cannot be computed costs a complaint only."""
-        for bench, dataset, answer in self._answers:
+        for (bench, version, dataset, of_task), answer in self._answers:
             try:
                 values = answer.result()
             except HarnessError as error:
-                complain(f"the floor of '{bench.id}' could not be computed: {error}")
+                complain(f"the floor of '{bench}' could not be computed: {error}")
             else:
-                self._store.put_floors(Floor(bench.id, bench.version, dataset, name, value) for name, value in values.items())
+                self._store.put_floors(Floor(bench, version, dataset, name, value, of_task) for name, value in values.items())
         self._answers = []
 
 

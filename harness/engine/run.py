@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.engine import prepare
+from harness.engine.guard import guarded
 from harness.engine.pool import Pool, Settings
 from harness.engine.progress import Event, Progress, Tally
 from harness.errors import UsageError
@@ -120,7 +121,7 @@ def run_plan(
                 time_limit=time_limit,
             )
             tally = Tally(progress.total, progress.done, progress.failed, settings.workers, on_event)
-            pool = Pool(store, todo, settings, trial_function, tally)
+            pool = Pool(store, todo, settings, guarded(trial_function, plan.tasks), tally)
     finally:
         floors.store(lambda text: on_event(Event("warning", progress, message=text)))
     if pool is not None:

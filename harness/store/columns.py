@@ -19,7 +19,7 @@ from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import Field, FiniteFloat
-from sqlalchemy import JSON, BigInteger, Boolean, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Integer, String, Text, TextClause, text
 from sqlalchemy.types import Double, TypeDecorator, TypeEngine
 
 from harness.outcome import LATER
@@ -77,10 +77,12 @@ class Held:
     default: Any
 
     @property
-    def server_default(self) -> str | None:
+    def server_default(self) -> str | TextClause | None:
         """What older rows get."""
         if not self.later or self.default is None:
             return None
+        if self.default == "":
+            return text("''")  # Alembic takes a plain empty text for none
         return self.default if isinstance(self.default, str) else json.dumps(self.default)
 
 

@@ -108,6 +108,12 @@ class Reads(Transactions):
         with self._read() as connection:
             return connection.execute(sa.select(configs.c.content).where(configs.c.digest == digest)).scalar() or {}
 
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """:attr:`Result.setting` -> what is behind it, see :func:`harness.compose.setting.setting`."""
+        query = sa.select(configs).where(configs.c.digest.in_(sa.select(trials.c.setting)))
+        with self._read() as connection:
+            return {digest: content for digest, content in connection.execute(query)}
+
     def environments(self) -> dict[str, dict[str, Any]]:
         """Digest -> package versions, git sha, device and driver."""
         with self._read() as connection:

@@ -53,7 +53,7 @@ _CLUSTERED = {"sqlite_with_rowid": False}
 configs = Table("configs", metadata, *_columns(Content, key=["digest"]))
 environments = Table("environments", metadata, *_columns(Content, key=["digest"]))
 specs = Table("specs", metadata, *_columns(PlacedSpec, key=["benchmark", "version", "metric"]))
-floors = Table("floors", metadata, *_columns(Floor, key=["benchmark", "version", "dataset", "metric"]))
+floors = Table("floors", metadata, *_columns(Floor, key=["benchmark", "version", "dataset", "task", "metric"]))
 
 trials = Table(
     "trials",

@@ -109,7 +109,7 @@ def test_file_reads_back(board, tmp_path):
     entries = baseline.expect(board())
     file.write_text(baseline.dump(entries, "0.1"))
     assert baseline.load(file) == entries
-    assert json.loads(file.read_text())["schema"] == 1
+    assert json.loads(file.read_text())["schema"] == 2
 
 
 def test_junit_is_what_ci_servers_read(board, trial_row):
