@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     metavar="S",
     help="Stop a trial that takes longer than S seconds; a benchmark may have a shorter limit of its own.",
 )
+@click.option("--launcher", default="local", show_default=True, metavar="NAME", help="Who starts the trials; packages may bring others.")
 @options.data_root
 @options.database
 @options.plugin_files
@@ -55,6 +56,7 @@ def command(
     device: str,
     workers: int | None,
     time_limit: float | None,
+    launcher: str,
     data_root: Path | None,
     db: str,
     plugins: tuple[Path, ...],
@@ -110,6 +112,7 @@ def command(
             results_dir=_results_folder(db),
             plugin_files=[file for file in files if wanted & set(file.names)],
             retry_failed=retry_failed,
+            launch_by=launcher,
             time_limit=time_limit,
             on_event=on_event,
         )

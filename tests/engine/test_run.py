@@ -282,3 +282,29 @@ def test_the_estimate_learns_from_what_trials_took():
     assert estimate.left([trial], [], workers=8) == 20.0
     assert estimate.left([make_trial(benchmark="another", cost=1.0)], [], workers=1) == 2.0
     assert estimate.left([], [], workers=1) is None
+
+
+OUTSIDE = """
+from harness.engine.launchers import Launched
+
+
+def launch(store, trials, settings, function, tally):
+    return Launched(unsaved={trial.digest: "nobody here" for trial in trials})
+"""
+
+
+def test_an_outside_package_brings_a_launcher(tmp_path, monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    from harness.engine import launchers
+
+    (tmp_path / "outside_launcher.py").write_text(OUTSIDE)
+    monkeypatch.syspath_prepend(tmp_path)
+    points = [EntryPoint(name, "outside_launcher", "harness.launchers") for name in ("mine", "local")]
+    monkeypatch.setattr(launchers, "entry_points_of", lambda group: points)
+    plan, url = make_plan(2), f"sqlite:///{tmp_path}/h.db"
+    summary = run_plan(plan, url, data_dirs={"fake": tmp_path}, device="cpu", results_dir=tmp_path, trial_function=print, launch_by="mine")
+    assert len(summary.missing) == 2 and set(summary.reasons.values()) == {"nobody here"}
+    assert launchers.names()["local"] == "harness.engine.launchers.local", "a shipped name cannot be taken"
+    with pytest.raises(UsageError, match="unknown launcher 'mined'"):
+        run_plan(plan, url, data_dirs={"fake": tmp_path}, launch_by="mined")
