@@ -16,7 +16,8 @@ from engine_fakes import expected, make_plan, make_trial, outcome_of, sleeping, 
 
 from harness.compose import Trial
 from harness.compose.plan import Plan
-from harness.engine import child, pool
+from harness.engine import child
+from harness.engine.launchers import local
 from harness.engine.progress import Estimate, Event
 from harness.engine.run import Summary, run_plan
 from harness.errors import TrialError, UsageError
@@ -157,7 +158,7 @@ def test_a_killed_trial_is_tried_again_and_then_left_to_the_next_run(run: Run, u
     plan = make_plan(2)
     summary = run(plan, function)
     (row,) = summary.missing
-    assert (row.method, row.state, row.kind, row.attempts) == ("method-1", "planned", "killed", pool.TRIES)
+    assert (row.method, row.state, row.kind, row.attempts) == ("method-1", "planned", "killed", local.TRIES)
     assert "killed by SIGKILL, 3 times" in summary.reasons[row.digest]
     assert (summary.done, summary.exit_code) == (1, 3)
     assert run(plan, function).done == 2
@@ -183,7 +184,7 @@ def test_a_database_that_cannot_take_a_result_costs_that_trial_only(run: Run, ur
 
 
 def test_a_database_that_is_gone_ends_the_run_with_its_reason(run: Run, monkeypatch):
-    monkeypatch.setattr(pool, "_STORE_PAUSE", 0.01)
+    monkeypatch.setattr(local, "_STORE_PAUSE", 0.01)
     warnings: list[Event] = []
 
     def broken(*_: Any) -> None:
