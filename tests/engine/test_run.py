@@ -227,10 +227,10 @@ def test_an_interrupted_run_stops_its_trials_and_gives_them_back(run: Run, url: 
 
 
 def test_a_plugin_that_does_not_import_fails_only_the_trials_that_need_it(run: Run, tmp_path: Path, monkeypatch):
-    from harness import openmmlab
+    from harness.benchmarks import register
     from harness.catalog.plugins import PluginFile
 
-    monkeypatch.setattr(openmmlab, "setup", lambda: None)
+    monkeypatch.setattr(register, "setup", lambda: None)
     monkeypatch.setitem(sys.modules, "harness.engine.trial", type(sys)("fake"))
     sys.modules["harness.engine.trial"].run_trial = sleeping(0)
     monkeypatch.setattr(child, "_kind", lambda error: "error")
