@@ -17,6 +17,9 @@ def problems(_root: Path, data: KeypointData, listing: Poses) -> Iterator[Proble
     if data.count == len(COCO_NAMES) and not data.has_ap:
         what = "17 keypoints without fall-offs, so average precision (AP) is not reported"
         yield Problem("data.sigmas", what, "if they are COCO's 17 points, write data.sigmas: coco", fatal=False)
+    train, test = {*listing.images("train")}, {*listing.images("test")}
+    if train and train == test:
+        yield Problem("splits", "all images are in the training and in the test split", "take them out of one of the two")
     if data.segment and listing.test:
         yield from _segment(data.segment, listing)
 

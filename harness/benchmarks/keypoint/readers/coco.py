@@ -78,11 +78,11 @@ class _Split:
             if not isinstance(annotation, dict):
                 self.tally.leave_out("annotations that are not a mapping", place, "export the file again", ALWAYS)
             elif annotation.get("keypoints") is None:
-                self.tally.leave_out("annotations without 'keypoints'", place, "label them, or leave it so", NEVER)
+                self.tally.pass_over("annotations without 'keypoints'")
             elif is_set(annotation.get("iscrowd")):
-                self.tally.leave_out("annotations of crowds", place, "leave it so: COCO does not score them either", NEVER)
+                self.tally.pass_over("annotations of crowds")
             elif category is not None and key(annotation.get("category_id")) != category:
-                self.tally.leave_out("annotations of other categories", place, "correct data.category if they are meant", NEVER)
+                self.tally.pass_over("annotations of other categories")
             elif (number := key(annotation.get("id"))) in seen:
                 example = f"{annotation['id']!r} at {place}"
                 self.tally.leave_out("annotation ids that are used twice", example, "give every annotation an id of its own", ALWAYS)
@@ -118,8 +118,7 @@ class _Split:
             mend = "add the image, or delete the annotation"
             return self.tally.leave_out("annotations of unknown images", f"{place}: {reason}", mend, ALWAYS)
         if image is None:
-            mend = "mend the images"
-            return self.tally.leave_out("annotations of images that are left out", place, mend, NEVER)
+            return self.tally.pass_over("annotations of images that are left out")
         raw = self._values(place, annotation)
         if raw is None:
             return None

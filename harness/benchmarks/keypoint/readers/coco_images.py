@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.benchmarks.keypoint.readers.coco_parts import Key, key, side
 from harness.benchmarks.keypoint.readers.pose import Poses
-from harness.benchmarks.keypoint.readers.tally import ALWAYS, NEVER, Tally
+from harness.benchmarks.keypoint.readers.tally import ALWAYS, Tally
 from harness.benchmarks.keypoint.readers.trail import find, outside
 from harness.images import measure, orientation
 
@@ -107,10 +107,5 @@ class Images:
     def tell(self) -> None:
         """Note what was counted."""
         self.tally.tell(max(len(self.seen), 1))
-        unasked = len(self.exact) - len(self.seen)
-        if unasked and self.seen:
-            rest = Tally(self.listing, self.where)
-            first = next(self.entries[index]["file_name"] for index in self.exact.values() if index not in self.seen)
-            kind, mend = "images without an annotation that is read", "label them if they show an instance"
-            rest.leave_out(kind, f"'{first:.80}'", mend, NEVER, unasked)
-            rest.tell(len(self.exact))
+        if self.seen:
+            self.tally.pass_over("images without an annotation that is read", len(self.exact) - len(self.seen))

@@ -82,12 +82,9 @@ def _numbered(images: list[dict[str, tuple[Pose, str]]]) -> list[Pose]:
 
 def _unlabelled(images: set[Path], listing: Poses) -> None:
     """Count the pictures beside the labelled ones."""
-    tally, folders = Tally(listing, "images"), {file.parent for file in images}
-    beside = [file for folder in sorted(folders) for file in search(folder).files if file.parent in folders]
-    for file in dict.fromkeys(beside):
-        if file not in images:
-            tally.leave_out("images without a row", relative(file, listing.root), "label them, or leave it so", NEVER)
-    tally.tell(len(images))
+    folders = {file.parent for file in images}
+    beside = {file for folder in folders for file in search(folder).files if file.parent in folders}
+    listing.left_out["images without a row"] += len(beside - images)
 
 
 class _Labels:

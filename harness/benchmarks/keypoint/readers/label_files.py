@@ -40,11 +40,7 @@ def tables(root: Path, data: DeepLabCutData, listing: Poses) -> list[tuple[Path,
         return found
     if data.scorer not in people:
         listing.add("data.scorer", str(did_you_mean(data.scorer, people, "scorer")), "correct it, or leave it out")
-    others = Tally(listing, "data.scorer")
-    for file, table in found:
-        if table.scorer != data.scorer:
-            others.leave_out("label files of other scorers", f"{relative(file, root)} by {table.scorer}", "leave it so", NEVER)
-    others.tell(len(found))
+    listing.left_out["label files of other scorers"] += sum(table.scorer != data.scorer for _, table in found)
     return [(file, table) for file, table in found if table.scorer == data.scorer]
 
 

@@ -70,6 +70,7 @@ class Poses(Listing[Pose]):
                 example = f"{relative(several[0], self.root)} ({counts[several[0]]})"
                 what = f"{len(several)} of {len(counts)} images hold several instances, e.g. {example}: the model would see one picture"
                 self.add("data.box", f"{what} with several targets", one_each)
+        self.left_out = +self.left_out
         if not any(problem.fatal for problem in self.problems):
             for split, poses in (("training", self.train), ("test", self.test)):
                 if not poses:

@@ -29,22 +29,30 @@ class Tally:
     """The file."""
     kinds: dict[str, _Kind] = field(default_factory=dict)
 
-    def leave_out(self, kind: str, example: str, mend: str, limit: float = MOST, count: int = 1) -> None:
-        """Count cases that are not used.
+    def pass_over(self, kind: str, count: int = 1) -> None:
+        """Count cases that nobody expects to be used.
+
+        Args:
+            kind: a noun in the plural, e.g. ``annotations of crowds``.
+        """
+        self.listing.left_out[kind] += count
+
+    def leave_out(self, kind: str, example: str, mend: str, limit: float = MOST) -> None:
+        """Count a case that is not used.
 
         Args:
             kind: a noun in the plural, e.g. ``points outside their image``.
             example: where it was met first, and with which value.
             limit: share of all cases beyond which no trial can run.
         """
-        self._count(kind, example, mend, limit, False, count)
+        self._count(kind, example, mend, limit, False)
 
     def note(self, kind: str, example: str, mend: str, limit: float = NEVER) -> None:
         """Count a case that is used, as doubtful as it is."""
         self._count(kind, example, mend, limit, True)
 
-    def _count(self, kind: str, example: str, mend: str, limit: float, used: bool, count: int = 1) -> None:
-        self.kinds.setdefault(kind, _Kind(example, mend, limit, used)).count += count
+    def _count(self, kind: str, example: str, mend: str, limit: float, used: bool) -> None:
+        self.kinds.setdefault(kind, _Kind(example, mend, limit, used)).count += 1
 
     def tell(self, total: int) -> None:
         """Note a problem for each kind, and what is left out.
