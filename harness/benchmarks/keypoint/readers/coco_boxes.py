@@ -15,7 +15,9 @@ _BEYOND = 2
 """Pixels that a box may leave its image by, as rounding makes them."""
 _AS_CORNERS, _LEAVING = 0.9, 0.1
 """Boxes are corners where this share of them holds all points of its instance when read so, and this share leaves the image otherwise."""
-_ENLARGED = 0.25
+_LARGER, _SOME = 1.5, 4
+"""Where no box leaves its image, boxes may be corners if these hold all points and are smaller than x, y, width, height by this factor."""
+_ENLARGED = 0.1
 """Share of a box's sides within which a point beside it may belong to it."""
 
 
@@ -25,7 +27,7 @@ class Boxes:
     def __init__(self, listing: Poses, where: str):
         self.listing, self.where = listing, where
         self.tally = Tally(listing, where)
-        self.count = self.corners = self.leaving = 0
+        self.count = self.corners = self.leaving = self.larger = 0
 
     def read(self, place: str, raw: Any, size: tuple[int, int], points: np.ndarray, visible: np.ndarray) -> Box | None:
         """Corners of an (x, y, width, height) box, cut to the image as mmpose does it; ``None`` where there is none.
@@ -49,19 +51,27 @@ class Boxes:
         there = points[visible > 0]
         inside = (there >= (x - 1, y - 1)).all() and (there <= (width + 1, height + 1)).all()
         self.corners += bool(inside and width > x and height > y)
+        self.larger += bool(width > x and height > y and width * height > _LARGER * (width - x) * (height - y))
         self.leaving += x + width > size[0] + _BEYOND or y + height > size[1] + _BEYOND
         low, high = (x - _ENLARGED * width, y - _ENLARGED * height), (x + (1 + _ENLARGED) * width, y + (1 + _ENLARGED) * height)
         beside = ((there < low) | (there > high)).any(axis=1)
-        if 2 * beside.sum() > len(there):
+        if 2 * beside.sum() >= len(there):
             mend = "boxes are x and y of the upper left corner, width and height, in pixels of the image, like the points"
             self.tally.note("boxes beside their instance's points", f"{place}: {raw!r:.60}", mend, MOST)
         return box
 
     def tell(self) -> None:
         """Note what was counted."""
-        if self.leaving > _LEAVING * self.count and self.corners >= _AS_CORNERS * self.count:
-            what = f"the boxes are corners: {self.leaving} of {self.count} leave their image as x, y, width, height, and {self.corners}"
-            self.listing.add(self.where, f"{what} hold their points as x0, y0, x1, y1", "write x, y, width, height, as COCO does")
+        mend = "write x, y, width, height, as COCO does"
+        leave = f"{self.leaving} of {self.count} boxes leave their image as x, y, width, height"
+        if self.corners >= _AS_CORNERS * self.count and self.leaving > _LEAVING * self.count:
+            what = f"the boxes are corners: {leave}, and {self.corners} hold their points as x0, y0, x1, y1"
+            self.listing.add(self.where, what, mend)
+        elif self.corners == self.count >= _SOME and self.larger >= _AS_CORNERS * self.count:
+            what = f"all {self.count} boxes hold their points as x0, y0, x1, y1, too, and are far larger as x, y, width, height"
+            self.listing.add(self.where, what, f"if they are corners, {mend}", fatal=False)
+        elif self.leaving > _LEAVING * self.count:
+            self.listing.add(self.where, f"{leave}; they are cut to it", "if they are of another scale, correct them", fatal=False)
         self.tally.tell(self.count)
 
 

@@ -102,7 +102,7 @@ def _header(lines: list[list[str]]) -> tuple[dict[str, list[str]], int, int]:
         names = [line[column].lower() if len(line) > column else "" for line in lines[:_DEEPEST]]
         if "coords" in names and "bodyparts" in names[: names.index("coords")]:
             count = names.index("coords") + 1
-            width = len(lines[count - 1])
+            width = max(i for i, cell in enumerate(lines[count - 1]) if cell) + 1
             return {name: (line + [""] * width)[:width] for name, line in zip(names[:count], lines, strict=False)}, column, count
     found = ", ".join(line[0] if line else "" for line in lines[:3]) or "nothing"
     raise ValueError(f"the first three rows start with {found:.80}, not with {', '.join(_ROWS)}. Export it again.")
@@ -125,10 +125,9 @@ def _places(head: dict[str, list[str]], columns: list[int]) -> _Places:
 
 def _read_row(table: Table, number: int, line: list[str], shape: tuple[int, int, int], places: _Places, decimal_comma: bool) -> None:
     at, first, width = shape
-    while len(line) > width and not line[-1]:
-        line = line[:-1]
     if not any(line):
         return
+    line = line[:width] if not any(line[width:]) else line
     if len(line) != width:
         table.wrong.append((number, f"{len(line)} cells, {width} expected", "complete or delete the row"))
         return

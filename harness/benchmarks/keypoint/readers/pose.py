@@ -20,6 +20,10 @@ Box = tuple[float, float, float, float]
 
 _LARGE = 16
 """Pixels of a side beyond which not all points of an instance lie in the image's first pixel."""
+_BEYOND = 0.3
+"""Share of points beyond the right or lower edge that only another scale explains."""
+_PERCENT, _FEW = 100, 10
+"""Points that all lie within so many pixels, of so many instances or more in images twice as large, may be percentages."""
 _MARGIN = 0.1
 """What a box around points has beyond them on each side, as a share of their longer extent."""
 
@@ -105,7 +109,8 @@ class Cleaner:
 
     def __post_init__(self) -> None:
         self.points, self.poses = Tally(self.listing, self.where), Tally(self.listing, self.where)
-        self.labelled = self.count = 0
+        self.labelled = self.count = self.farthest = 0
+        self.smallest = 1 << 30
 
     def clean(self, place: str, raw: np.ndarray, file: Path, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:
         """Points (K, 2) and flags (K,) from (K, 3) rows of x, y and flag; ``None`` where nothing is left.
@@ -130,12 +135,15 @@ class Cleaner:
         for index in np.flatnonzero(labelled & finite & ~inside):
             x, y = points[index]
             example = f"'{self.names[index]}' at ({x:g}, {y:g}) in {place}, outside the image of {size[0]}x{size[1]} pixels"
-            self.points.leave_out("points outside their image", example, self._scale(file))
+            beyond = x > size[0] or y > size[1]
+            kind = "points beyond the right or lower edge of their image" if beyond else "points left of their image or above it"
+            self.points.leave_out(kind, example, self._scale(file), _BEYOND if beyond else MOST)
         used = labelled & finite & inside
         points[~used] = 0
         if not used.any():
             return None
         there = points[used]
+        self.farthest, self.smallest = max(self.farthest, float(there.max())), min(self.smallest, *size)
         if min(size) > _LARGE and (there >= 0).all() and (there <= 1).all() and (there % 1 != 0).any():
             mend = "give pixels: multiply x by the image's width and y by its height, boxes too"
             self.poses.leave_out("instances whose points are fractions of the image", place, mend, MOST)
@@ -149,5 +157,8 @@ class Cleaner:
 
     def tell(self) -> None:
         """Note what was counted."""
+        if self.count >= _FEW and _PERCENT / 2 < self.farthest <= _PERCENT < self.smallest / 2:
+            what = f"all points lie within the upper left {_PERCENT} pixels of images of {self.smallest} and more"
+            self.listing.add(self.where, what, "if they are percentages of the image, give pixels", fatal=False)
         self.points.tell(self.labelled)
         self.poses.tell(self.count)
