@@ -357,3 +357,48 @@ def test_images_annotated_as_they_are_shown_need_the_orientation_applied(listed)
     as_expected(listed(**turned, exif="apply"))
     unsized = listed(each("images", width=None), **turned)
     assert "write data.exif: apply" in said(unsized, fatal=False)
+
+
+@pytest.mark.parametrize("form", ["coco", "mmpose"])
+@pytest.mark.parametrize(("folder", "exif"), [("train", "ignore"), ("train_turned", "apply")])
+def test_the_point_lies_on_its_pixel_in_training(openmmlab, pictures, tmp_path, form, folder, exif):
+    """Through the dataset and the transform that a trial uses, of the harness and of mmpose."""
+    from mmengine.registry import DATASETS
+
+    shutil.copytree(pictures / folder, tmp_path / folder)
+    made = content("train")
+    made["annotations"] = [annotation | {"keypoints": annotation["keypoints"][:3] + [0] * 48} for annotation in made["annotations"]]
+    made["categories"] = []
+    for name in ("train.json", "test.json"):
+        (tmp_path / name).write_text(json.dumps(made))
+    files = {"ann_file": "train.json", "images": folder}
+    splits = {"type": "CocoDataset", "train": files, "test": files} if form == "mmpose" else {
+        "train": "train.json", "test": "test.json", "train_images": folder, "test_images": folder,
+    }  # fmt: skip
+    entry = task(Benchmark(id="b", family="keypoint", data={"format": form, "root": "r", "keypoints": 17, "exif": exif, **splits}))
+    reading = entry.config({})["train_dataloader"]["dataset"]["pipeline"][0]["transforms"][0]
+    dataset = DATASETS.build(entry.data.dataset("train", [reading], str(tmp_path)))
+    listing = entry.listing(tmp_path)
+    assert len(dataset) == len(listing.train) == 5
+    for index, pose in enumerate(listing.train):
+        sample = dataset[index]
+        x, y = (int(value) for value in sample["keypoints"][0, 0])
+        assert (x, y) == corner(index) == tuple(pose.points[0]) and pose.size == (WIDTH, HEIGHT)
+        assert (sample["img"][y, x] == 250).all() and (sample["img"][y - 1, x - 1] < 50).all()
+
+
+def test_an_mmpose_class_reads_deep_pictures_only_as_said(openmmlab, tmp_path):
+    import cv2
+
+    made = content("train")
+    for split, start in (("train", 0), ("test", 9)):
+        (tmp_path / split).mkdir()
+        for number in range(COUNTS["train"]):
+            cv2.imwrite(str(tmp_path / split / f"{number}.png"), np.full((HEIGHT, WIDTH), 4000 + start + number, np.uint16))
+    made["annotations"] = [annotation | {"keypoints": annotation["keypoints"][:3] + [0] * 48} for annotation in made["annotations"]]
+    (tmp_path / "a.json").write_text(json.dumps(made))
+    splits = {split: {"ann_file": "a.json", "images": split} for split in ("train", "test")}
+    data = {"format": "mmpose", "root": "r", "type": "CocoDataset", "keypoints": 17, **splits}
+    found = task(Benchmark(id="b", family="keypoint", data=data)).listing(tmp_path)
+    assert "Write data.bits: 12" in said(found, fatal=True)
+    assert not said(task(Benchmark(id="b", family="keypoint", data={**data, "bits": 12})).listing(tmp_path), fatal=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.benchmarks.base import Problem
-from harness.benchmarks.keypoint.oks import COCO_NAMES
+from harness.benchmarks.keypoint.oks import COCO_NAMES, coco_sigmas
 from harness.benchmarks.keypoint.options import KeypointData
 from harness.benchmarks.keypoint.readers.pose import Pose, Poses
 from harness.errors import did_you_mean
@@ -14,7 +14,7 @@ from harness.errors import did_you_mean
 
 def problems(_root: Path, data: KeypointData, listing: Poses) -> Iterator[Problem]:
     """Average precision that is not reported though its fall-offs may be known, and lengths that errors cannot be measured against."""
-    if data.count == len(COCO_NAMES) and not data.has_ap:
+    if data.count == len(COCO_NAMES) and not data.has_ap and (data.format == "coco" or coco_sigmas(listing.names)):
         what = "17 keypoints without fall-offs, so average precision (AP) is not reported"
         yield Problem("data.sigmas", what, "if they are COCO's 17 points, write data.sigmas: coco", fatal=False)
     train, test = {*listing.images("train")}, {*listing.images("test")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,12 +22,12 @@ def find(said: str, bases: Iterable[Path], root: Path, *, fewest: int = 1) -> tu
         fewest: so many names an end has at least.
     """
     bases, parts = [*bases], parts_of(said)
-    inside = root.resolve()
+    inside = os.path.realpath(root) + os.sep
     direct = [base / said for base in bases[:1] if not said.startswith("/")]
     ends = (base.joinpath(*parts[start:]) for start in range(len(parts) - fewest + 1) for base in bases)
     for file in (*direct, *ends):
         try:
-            if file.is_file() and file.resolve().is_relative_to(inside):
+            if file.is_file() and os.path.realpath(file).startswith(inside):
                 return file, file not in (*direct, bases[0].joinpath(*parts))
         except (OSError, ValueError):  # a name that no file can have
             continue
