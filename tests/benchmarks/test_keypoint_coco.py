@@ -242,9 +242,13 @@ def doubled(item):
     [
         (each("annotations", keypoints=fractions), {}, "fractions of the image: 5 of 5"),
         (each("annotations", keypoints=fractions), {"box": "image"}, "multiply x by the image's width"),
-        (each("annotations", bbox=lambda a: [value / 96 for value in a["bbox"]]), {}, "boxes beside their instance's points"),
+        (each("annotations", bbox=lambda a: [value / 96 for value in a["bbox"]]), {}, "boxes beside the points of their instance"),
         (each("annotations", bbox=corners), {}, "the boxes are corners: 2 of 5 boxes leave their image"),
-        (each("annotations", bbox=lambda a: [a["bbox"][0] + 15, a["bbox"][1] + 10, 30, 20]), {}, "boxes beside their instance's points"),
+        (
+            each("annotations", bbox=lambda a: [a["bbox"][0] + 15, a["bbox"][1] + 10, 30, 20]),
+            {},
+            "boxes beside the points of their instance",
+        ),
         (each("annotations", bbox=lambda a: [a["bbox"][0] + 30, a["bbox"][1] + 20, -30, -20]), {}, "no box (x, y, width, height)"),
         (each("annotations", bbox=...), {}, "annotations with no box: 5 of 5, e.g. annotations[0]. Write data.box: points"),
         (two, {"box": "image"}, "9 of 9 images hold several instances, e.g. train/0.png (2)"),

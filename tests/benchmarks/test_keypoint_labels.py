@@ -229,7 +229,7 @@ def test_a_row_that_contradicts_another_is_refused_and_one_that_repeats_it_is_no
     as_expected(found)
     assert found.left_out == {"rows that repeat another": 2}
     write(project, lambda lines: [*lines, [*lines[-1][:-1], "1"]])
-    assert "rows that differ from another one of the same image" in said(listing(project), fatal=True)
+    assert "rows that contradict another one on the same image" in said(listing(project), fatal=True)
 
 
 def test_copies_under_training_datasets_and_network_labels_are_not_read(project):

@@ -57,7 +57,7 @@ class Boxes:
         beside = ((there < low) | (there > high)).any(axis=1)
         if 2 * beside.sum() >= len(there):
             mend = "boxes are x and y of the upper left corner, width and height, in pixels of the image, like the points"
-            self.tally.note("boxes beside their instance's points", f"{place}: {raw!r:.60}", mend, MOST)
+            self.tally.note("boxes beside the points of their instance", f"{place}: {raw!r:.60}", mend, MOST)
         return box
 
     def tell(self) -> None:

@@ -194,10 +194,10 @@ class _Labels:
             self.tally.leave_out("rows that repeat another", example, "delete one of the two", NEVER)
         elif scorer != self.table.scorer:
             mend = f"say whose labels count: data.scorer: {scorer} or {self.table.scorer}"
-            self.tally.leave_out("rows that differ from another scorer's of the same image", example, mend, ALWAYS)
+            self.tally.leave_out("rows that contradict another scorer on the same image", example, mend, ALWAYS)
         else:
             mend = "delete one of the two, or name the label files in data.csv"
-            self.tally.leave_out("rows that differ from another one of the same image", example, mend, ALWAYS)
+            self.tally.leave_out("rows that contradict another one on the same image", example, mend, ALWAYS)
 
 
 FORMAT = Format(DeepLabCutData, read)
