@@ -26,9 +26,14 @@ def compose(data: KeypointData, model: KeypointModel, schedule: ScheduleOptions,
         "model": config.attend(_model(data, model, host, codec), model, fillings, data.size[::-1]),
         "train_dataloader": config.loader(train, schedule.batch_size, train=True, collate="pseudo_collate"),
         "test_dataloader": config.loader(test, schedule.batch_size, train=False, collate="pseudo_collate"),
-        "test_evaluator": [{"type": "KeypointAccuracy"}, *([{"type": "KeypointAP"}] if data.has_ap else [])],
+        "test_evaluator": [_accuracy(data), *([{"type": "KeypointAP"}] if data.has_ap else [])],
         **config.training(schedule),
     }
+
+
+def _accuracy(data: KeypointData) -> dict[str, Any]:
+    further = data.model_dump(mode="json", include={"norm", "thresholds", "segment"}, exclude_defaults=True)
+    return {"type": "KeypointAccuracy", **further}
 
 
 def _codec(data: KeypointData, model: KeypointModel, host: Features) -> dict[str, Any]:
