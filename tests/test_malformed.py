@@ -234,7 +234,7 @@ FLAGS = [
     case("set-method-deep", f"{RUN} --set method.a.b=3", "method.a.b"),
     case("set-parameter", "run -m gem -b scenes-classification --set method.epps=3", "plugin 'gem'", "unknown parameter 'epps'", "'eps'"),
     case("set-no-parameter", f"{RUN} --set method.p=3", "plugin 'gap'", "takes none", "'p'"),
-    case("set-channels", "run -m gem -b scenes-classification --set method.channels=3", "unknown parameter 'channels'"),
+    case("set-channels", "run -m gem -b scenes-classification --set method.channels=3", "plugin 'gem'", "the harness passes 'channels'"),
     case("set-slot", "run -m gem -b scenes-classification --set method.block.p=3", "unknown slot 'block'", "pooling"),
     case("set-slot-itself", f"{RUN} --set method.pooling=3", "'pooling' is a slot", "method.pooling.PARAMETER=3"),
     case("set-infinite", "run -m gem -b scenes-classification --set method.p=.inf", "inf is not a finite number"),

@@ -154,12 +154,12 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
     if not fitting:
         method, bench_name = unfit[0]
         state, lacks = standing(catalog.methods[method])
-        if state == "waits":
-            raise UsageError(f"method '{method}' works, but nothing can run it yet: it waits for {lacks}.")
         offered = benchmarks.family(catalog.benchmarks[bench_name].family).slots_of(catalog.benchmarks[bench_name])
+        fitting_ones = f"`harness list methods --family {catalog.benchmarks[bench_name].family}` shows what fits."
+        hint = f"It works, but nothing can run it yet: it waits for {lacks}." if state == "waits" else fitting_ones
         raise UsageError(
             f"method '{method}' (slot {catalog.methods[method].slot}) fits no slot of '{bench_name}', "
-            f"which offers {', '.join(offered)}. `harness list methods --family {catalog.benchmarks[bench_name].family}` shows what fits."
+            f"which offers {', '.join(offered)}. {hint}"
         )
     prints = {name: data.fingerprint(bench, selection.data_root) for name, bench in used.items()}
     for bench, method, changes in fitting:
