@@ -90,11 +90,10 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         method, bench = unfit[0]
         found = tasks[bench]
         state, lacks = standing(methods[method])
-        if state == "waits":
-            raise UsageError(f"method '{method}' works, but nothing can run it yet: it waits for {lacks}.")
+        fitting_ones = f"`harness list methods --family {found.entry.family}` shows what fits."
+        hint = f"It works, but nothing can run it yet: it waits for {lacks}." if state == "waits" else fitting_ones
         raise UsageError(
-            f"method '{method}' (slot {methods[method].slot}) fits no slot of '{bench}', "
-            f"which offers {', '.join(found.slots)}. `harness list methods --family {found.entry.family}` shows what fits."
+            f"method '{method}' (slot {methods[method].slot}) fits no slot of '{bench}', which offers {', '.join(found.slots)}. {hint}"
         )
     known = owners(files)
     for method in dict.fromkeys(method for _, method in fitting):

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness.benchmarks import task
-from harness.benchmarks.base import SPLITS
+from harness.benchmarks.base import DATA, SPLITS
 from harness.catalog import Benchmark
 from harness.errors import HarnessError
 from harness.images import read_bgr
@@ -163,11 +163,11 @@ DAMAGES = (_rename, _cut, _delete, _copy, _tag, _repaint, _strangers, _edit, _ed
 def _built(entry: Benchmark, root: Path, split: str) -> list[dict[str, Any]]:
     from mmengine.registry import DATASETS, DefaultScope
 
-    from harness.engine.trial import _with_data
+    from harness.engine.trial import _placed
 
     config = task(entry).config({})
     with DefaultScope.overwrite_default_scope(config["default_scope"]):
-        dataset = DATASETS.build(_with_data(config[f"{split}_dataloader"]["dataset"], str(root)))
+        dataset = DATASETS.build(_placed(config[f"{split}_dataloader"]["dataset"], {DATA: str(root)}))
         return [(dataset.get_data_info(index), dataset[index]) for index in range(len(dataset))]
 
 
