@@ -80,7 +80,7 @@ def _boxes(pictures: list[Picture], sizes: dict[str, Size]) -> Iterator[Problem]
         many = far > _SHARE * len(boxes)
         text = f"{what[0]} reaches out of the image ({what[1]}){_more(beyond, 'box')}" + ("" if many else "; it is used as it is")
         mend = (
-            "give boxes as the format has them: two corners for x, y, width, height, or the other way round, reach out"
+            "see whether they are two corners where the format has width and height, or belong to images of another size"
             if many
             else "clip it"
         )

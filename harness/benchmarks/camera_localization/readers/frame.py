@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 TOLERANCE = 0.02
 """Largest entry of R R^T - 1 that counts as rounding; 7-Scenes has 4e-4, a wrong matrix has far more."""
 
+_ROUNDING = 1e-5
+"""Largest difference of a last row from 0 0 0 1."""
+
 FARTHEST = 1e6
 """Units from the origin. Models compute in single precision, which is off by 0.06 there."""
 
@@ -65,7 +68,12 @@ def number(text: str) -> float:
     Raises:
         ValueError: it is none.
     """
-    return float("inf" if "#INF" in text.upper() else "nan") if re.fullmatch(r"[+-]?1\.#[A-Za-z]+\d*", text) else float(text)
+    try:
+        return float(text)
+    except ValueError:
+        if not re.fullmatch(r"[+-]?1\.#[A-Za-z]+\d*", text):
+            raise
+        return float("inf" if "INF" in text.upper() else "nan")
 
 
 def from_matrix(image: str, pose: np.ndarray, where: str, unit: Unit = "m") -> Frame | Problem:
@@ -79,8 +87,8 @@ def from_matrix(image: str, pose: np.ndarray, where: str, unit: Unit = "m") -> F
         return Lost(where, "the pose holds NaN or infinite values")
     if not pose[:3].any():
         return Lost(where, "the pose is zero throughout")
-    if pose.shape == (4, 4) and not np.allclose(pose[3], (0, 0, 0, 1), atol=1e-6):
-        if np.allclose(pose[:, 3], (0, 0, 0, 1), atol=1e-6):
+    if pose.shape == (4, 4) and abs(pose[3] - (0, 0, 0, 1)).max() > _ROUNDING:
+        if abs(pose[:, 3] - (0, 0, 0, 1)).max() <= _ROUNDING:
             return Problem(
                 where, "the pose is transposed: 0 0 0 1 is its last column", "write the matrix row by row, 0 0 0 1 as its last row"
             )

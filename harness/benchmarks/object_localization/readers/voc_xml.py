@@ -131,7 +131,8 @@ def _split(pictures: dict[str, Picture], data: VocXmlData, listing: Pictures) ->
 
 def _unlabelled(pictures: dict[str, Picture | None], annotations: Annotations, data: VocXmlData, listing: Pictures) -> None:
     used = {listing.root / picture.file for picture in pictures.values() if picture}
-    unused = [file for file in annotations.images if file not in used and file.stem not in pictures]
+    broken = {stem.rpartition("/")[2] for stem, picture in pictures.items() if picture is None}
+    unused = [file for file in annotations.images if file not in used and file.stem not in broken]
     if unused:
         what = f"{several(len(unused), 'image')} without annotation, not used"
         listing.add(relative(unused[0], listing.root), what, f"add {data.annotations}/{unused[0].stem}.xml", fatal=False)
