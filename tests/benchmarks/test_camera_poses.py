@@ -162,6 +162,30 @@ def test_a_list_whose_names_are_no_frames(tmp_path):
     assert said(check(bench("colmap", test="gone.txt"), tmp_path, fatal=True), "gone.txt", "cannot read the list")
 
 
+def test_images_without_pose_and_other_models_are_told(tmp_path):
+    colmap(tmp_path)
+    for n in (90, 91):
+        image(tmp_path / f"images/{n}.png", n)
+    image(tmp_path / "images/.thumbs/000.png", 92)
+    for model in ("0", "1"):
+        (tmp_path / "sparse" / model).mkdir(parents=True)
+        (tmp_path / "sparse" / model / "images.txt").write_text((tmp_path / "images.txt").read_text())
+    (tmp_path / "images.txt").unlink()
+    assert [len(part) for part in names(bench("colmap"), tmp_path)] == [10, 2]
+    told = check(bench("colmap"), tmp_path)
+    assert len(told) == 2 and said(told, "2 of 14 images have no pose", "images/90.png")
+    assert said(told, "sparse/0/images.txt", "not read, e.g. sparse/1/images.txt")
+
+
+def test_the_sign_of_a_quaternion_makes_no_difference(tmp_path):
+    text = colmap(tmp_path).joinpath("images.txt").read_text().splitlines()
+    before = [frame.quaternion for frame in bench("colmap").listing(tmp_path).train]
+    number, *quaternion = text[3].split()[:5]
+    text[3] = " ".join([number, *(str(-float(part)) for part in quaternion), *text[3].split()[5:]])
+    (tmp_path / "images.txt").write_text("\n".join(text))
+    assert np.allclose([frame.quaternion for frame in bench("colmap").listing(tmp_path).train], before, atol=1e-12)
+
+
 # --- units
 
 

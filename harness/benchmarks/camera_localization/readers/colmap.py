@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from harness.benchmarks.base import Format, Problem
+from harness.benchmarks.base import Format, Problem, relative
 from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, from_quaternion, natural, number
 from harness.benchmarks.camera_localization.readers.hold_out import HoldOutData, hold_out
 from harness.benchmarks.camera_localization.readers.scenes import Scene, over_scenes
+from harness.images import search
 
 _MODELS = ("images.txt", "sparse/images.txt", "sparse/0/images.txt")
 _BINARY = ("images.bin", "sparse/images.bin", "sparse/0/images.bin")
@@ -61,7 +62,22 @@ def _scene(scene: Scene, data: ColmapData) -> None:
     if _looks_scalar_last(frames):
         what = "read as QX QY QZ QW, quaternions put the cameras on a far shorter path, or all that they say now is half a turn"
         scene.add(file, what, "see whether they stand there scalar-last; COLMAP writes QW QX QY QZ", fatal=False)
+    _tell_unused(frames, file, scene, data)
     hold_out(frames, scene, data)
+
+
+def _tell_unused(frames: list[Frame], file: str, scene: Scene, data: ColmapData) -> None:
+    """Note other models, whose poses are in frames of their own, and images without a pose."""
+    others = sorted({one.relative_to(scene.root).as_posix() for one in scene.root.glob("sparse/*/images.*")} - {file})
+    if others := [other for other in others if Path(other).parent != Path(file).parent]:
+        what = f"{len(others)} other files of models are not read, e.g. {others[0]}"
+        scene.add(file, what, "make each model a scene of its own, or merge them", fatal=False)
+    found = search(scene.root / data.images)
+    scene.left_out += found.passed_over
+    posed = {scene.root / frame.image for frame in frames}
+    if unposed := [image for image in found.files if image not in posed]:
+        what = f"{len(unposed)} of {len(found.files)} images have no pose that can be used, e.g. {relative(unposed[0], scene.root)}"
+        scene.add(file, what, "reconstruct them, too, to use them", fatal=False)
 
 
 def _frames(scene: Scene, file: str, data: ColmapData) -> Iterator[Frame | Problem]:
@@ -122,7 +138,8 @@ def _frame(scene: Scene, line: str, where: str, data: ColmapData) -> Frame | Pro
     centre = translation
     if np.isfinite(values).all() and rotation.any():
         centre = -Rotation.from_quat(rotation, scalar_first=True).inv().apply(translation)
-    return from_quaternion(image, centre, rotation, where, data.unit)
+    # q and -q are one rotation, which the loss does not know: COLMAP writes either
+    return from_quaternion(image, centre, -rotation if rotation[0] < 0 else rotation, where, data.unit)
 
 
 FORMAT = Format(ColmapData, read)

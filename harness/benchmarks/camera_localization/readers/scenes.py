@@ -55,6 +55,7 @@ def over_scenes(root: Path, data: D, read: Callable[[Scene, D], None]) -> Frames
         listing.test += [replace(frame, image=_inside(folder, frame.image), scene=index) for frame in scene.test]
         listing.problems += [replace(problem, where=_inside(folder, problem.where)) for problem in scene.problems]
         listing.sources += scene.sources
+        listing.left_out += scene.left_out
     both = [*({frame.image for frame in listing.train} & {frame.image for frame in listing.test})]
     if both:
         what = f"{len(both)} frames are for training and for testing, e.g. {min(both)}"

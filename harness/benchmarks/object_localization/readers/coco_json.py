@@ -19,9 +19,12 @@ class Ids:
         self._known: dict[Any, list[Any]] = {}
         for one in known:
             self._known.setdefault(plain(one), []).append(one)
+        self._whole = {one for alike in self._known.values() for one in alike if type(one) is int}
 
     def find(self, wanted: Any) -> Any:
         """The known id that is meant; ``None`` for none, or several."""
+        if type(wanted) is int and wanted in self._whole:
+            return wanted
         alike = self._known.get(plain(wanted), [])
         same = [one for one in alike if one == wanted and type(one) is type(wanted)]
         return same[0] if same else alike[0] if len(alike) == 1 else None

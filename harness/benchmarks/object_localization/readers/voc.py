@@ -1,4 +1,4 @@
-"""PASCAL VOC as distributed: ``JPEGImages``, ``Annotations`` (see :mod:`.voc_xml`) and ``ImageSets/Main``, whose lists name images.
+"""PASCAL VOC as distributed: ``JPEGImages``, ``Annotations`` (see format ``voc-xml``) and ``ImageSets/Main``, whose lists name images.
 
 ```
 000005
