@@ -47,6 +47,13 @@ def _offer(bench: Benchmark) -> dict[str, Any]:
         return {"slots": [], "metrics": [], "error": str(error)}
 
 
+def _primary(bench: Benchmark) -> str:
+    try:
+        return benchmarks.task(bench).primary
+    except HarnessError:
+        return benchmarks.family(bench.family).primary
+
+
 def list_benchmarks(family: str | None = None, *, validated: bool = True) -> list[dict[str, Any]]:
     """Every benchmark; a malformed one carries its ``error`` and spoils no other.
 
@@ -64,7 +71,7 @@ def list_benchmarks(family: str | None = None, *, validated: bool = True) -> lis
             "root": bench.data.get("root"),
             "cost": bench.cost,
             "notes": bench.notes,
-            "primary": bench.primary or benchmarks.family(bench.family).primary,
+            "primary": bench.primary or _primary(bench),
             **(_offer(bench) if validated else {}),
         }
         for bench in load_catalog().benchmarks.values()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -230,7 +231,31 @@ class Family:
         """
         chosen = self.format(options["format"])
         data = chosen.options.model_validate({"root": ".", **options})
-        return data, chosen.listing(root, data)
+        key = (self.name, str(root.absolute()), repr(data))
+        if key not in _LATEST or _LATEST[key][1] != _stamp(_LATEST[key][0]):
+            _LATEST.clear()
+            found = chosen.listing(root, data)
+            _LATEST[key] = found, _stamp(found)
+        return data, _LATEST[key][0]
+
+
+_LATEST: dict[tuple[str, ...], tuple[Listing[Any], Any]] = {}
+"""What :meth:`Family.listing` found last, and when its files had been written: training and test of one trial ask alike, and a
+listing may take half a minute."""
+
+
+def _stamp(listing: Listing[Any]) -> dict[str, tuple[int, int] | None]:
+    """(mtime, size) of what a listing was read from: its sources, and the folders that its files lie in, up to the root."""
+    inner = {os.path.dirname(file) for file in (*listing.files(), *listing.sources)}
+    folders = {str(above) for folder in inner for above in (Path(folder), *Path(folder).parents) if above.is_relative_to(listing.root)}
+    found: dict[str, tuple[int, int] | None] = {}
+    for name in {str(listing.root), *folders, *map(str, listing.sources)}:
+        try:
+            status = os.stat(name)
+            found[name] = status.st_mtime_ns, status.st_size
+        except OSError:
+            found[name] = None
+    return found
 
 
 def undeclared(returned: Mapping[str, float], metrics: tuple[Metric, ...]) -> Iterator[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.benchmarks.base import Listing
@@ -37,3 +37,39 @@ def names_in(root: Path, name: str, listing: Listing[Any], exists: Callable[[str
         if count > 1:
             listing.add(name, f"'{twice}' is listed {count} times", "it counts once", fatal=False)
     return list(dict.fromkeys(names))
+
+
+def tails(name: str) -> list[str]:
+    """A path and what is left of it as folders are taken off its front; backslashes, drives and dots are no part of it."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return ["/".join(parts[start:]) for start in range(len(parts))]
+
+
+class Index:
+    """Finds known files by what a list calls them: by path, with more folders before it or fewer, with or without suffix.
+
+    Args:
+        known: paths with forward slashes.
+    """
+
+    def __init__(self, known: Iterable[str]):
+        self._whole: dict[str, list[str]] = {}
+        self._ends: dict[str, list[str]] = {}
+        for path in dict.fromkeys(known):
+            for name in dict.fromkeys((path, str(PurePosixPath(path).with_suffix("")))):
+                first, *shorter = tails(name)
+                self._whole.setdefault(first, []).append(path)
+                for end in shorter:
+                    self._ends.setdefault(end, []).append(path)
+
+    def find(self, line: str) -> list[str]:
+        """The known paths that a line of a list may mean: all of it, since a name may hold blanks, or its first column.
+
+        Where a list has fewer folders than there are, several may be meant; of none there is none.
+        """
+        for name in dict.fromkeys((line, columns(line)[0])):
+            mine = tails(name)
+            for found in (*(self._whole.get(tail) for tail in mine), *(self._ends.get(tail) for tail in mine[:1])):
+                if found:
+                    return found
+        return []

@@ -27,6 +27,11 @@ class DataOptions(Options):
     """Significant bits of 16-bit pictures (12 for many cameras and microscopes), shifted to 8 for the model; by default the fewest
     that hold all training pictures."""
 
+    @property
+    def primary(self) -> str | None:
+        """The metric that the leaderboard sorts by with such data, where it is not that of the family."""
+        return None
+
 
 class BlockPlace(Options):
     """Where a ``block`` is inserted: after the output of the module at ``path``."""

@@ -69,7 +69,7 @@ class Task:
     @property
     def primary(self) -> str:
         """The metric the leaderboard sorts by."""
-        return self.entry.primary or self.family.primary
+        return self.entry.primary or self.data.primary or self.family.primary
 
     def config(self, fillings: dict[str, Filling]) -> dict[str, Any]:
         """The mmengine config of a trial: ``model``, dataloaders, evaluators and schedule, as plain data.

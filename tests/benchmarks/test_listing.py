@@ -44,3 +44,26 @@ def test_a_missing_source_is_named_too(tmp_path):
     assert _named(tmp_path, "object-localization", format="coco", **splits) == {"train.json", "test.json"}
     assert _named(tmp_path, "keypoint", format="coco", keypoints=2) == {"annotations/train.json", "annotations/test.json"}
     assert _named(tmp_path, "camera-localization", format="cambridge") == {"dataset_train.txt", "dataset_test.txt"}
+
+
+def test_training_and_test_of_a_trial_list_once_and_see_every_edit(tmp_path, monkeypatch):
+    found = task(load_catalog().benchmarks["rooms"])
+    found.generate(tmp_path)
+    options = found.data.model_dump(mode="json", exclude={"root"})
+    calls, kind = [], type(found.format)
+    real = kind.listing
+    monkeypatch.setattr(kind, "listing", lambda *given: calls.append(1) or real(*given))
+
+    def frames() -> int:
+        return len(found.family.listing(tmp_path, options)[1].train)
+
+    before = frames()
+    assert frames() == before and len(calls) == 1
+    (tmp_path / "room-1/TrainSplit.txt").write_text("sequence1\n")
+    assert frames() == before - 60 and len(calls) == 2
+    for suffix in ("color.png", "pose.txt"):
+        (tmp_path / f"room-1/seq-01/frame-000000.{suffix}").unlink()
+    assert frames() == before - 61
+    (tmp_path / "room-1/seq-01/frame-000001.pose.txt").unlink()
+    assert any(problem.fatal for problem in found.family.listing(tmp_path, options)[1].problems)
+    assert len(found.family.listing(tmp_path, options | {"skip_lost": True})[1].train) == before - 62

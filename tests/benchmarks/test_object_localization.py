@@ -205,7 +205,7 @@ def _voc_file(text: str):
 MALFORMED = {
     "no image folder": (lambda r: shutil.rmtree(r / "images"), "the folder is missing"),
     "no annotation folder": (lambda r: shutil.rmtree(r / "annotations"), "the folder is missing"),
-    "no split file": (lambda r: (r / "test.txt").unlink(), "cannot be read"),
+    "no split file": (lambda r: (r / "test.txt").unlink(), "cannot read the list"),
     "empty split file": (lambda r: (r / "test.txt").write_text("\n"), "is empty"),
     "listed twice": (lambda r: (r / "test.txt").write_text("4\n4\n5\n"), "listed twice"),
     "no annotation": (lambda r: (r / "annotations/4.xml").unlink(), "annotation is missing"),
@@ -226,7 +226,7 @@ MALFORMED = {
     "no number": (lambda r: annotation(r / "annotations/4.xml", ("cat", "x", 1, 9, 9)), "not four numbers"),
     "no object": (lambda r: annotation(r / "annotations/4.xml"), "shows no object"),
     "another size": (lambda r: annotation(r / "annotations/4.xml", ("cat", 1, 1, 9, 9), size=(64, 40)), "60 x 40"),
-    "in both splits": (lambda r: (r / "test.txt").write_text("3\n4\n5\n"), "in the training and in the test"),
+    "in both splits": (lambda r: (r / "test.txt").write_text("3\n4\n5\n"), "test images are training images"),
 }  # fmt: skip
 
 

@@ -35,8 +35,9 @@ def compose(data: CameraData, model: CameraModel, schedule: CameraSchedule, fill
         "test_evaluator": {
             "type": "PoseMetric",
             "scenes": data.scene_names,
-            "thresholds": [list(pair) for pair in data.thresholds],
+            "thresholds": [list(pair) for pair in data.pairs],
             "lower": data.median == "lower",
+            "length": data.length,
         },
         "default_scope": "mmengine",
         **config,

@@ -26,7 +26,7 @@ def samples(root: Path, data: CameraData, listing: Listing[Frame], count: int) -
         image = images.read_rgb(listing.image(frame), decoding)
         rotation = Rotation.from_quat(frame.quaternion, scalar_first=True)
         x, y, z = frame.position
-        where = f"camera at ({x:.2f}, {y:.2f}, {z:.2f}) m, turned by {np.degrees(rotation.magnitude()):.0f}°"
+        where = f"camera at ({x:.2f}, {y:.2f}, {z:.2f}) {data.length}, turned by {np.degrees(rotation.magnitude()):.0f}°"
         shown.append(Sample(frame.image, image, _axes(image.copy(), rotation), f"{data.scene_names[frame.scene]}: {where}"))
     return shown
 

@@ -1,4 +1,11 @@
-"""PASCAL VOC as distributed."""
+"""PASCAL VOC as distributed: ``JPEGImages``, ``Annotations`` (see format ``voc-xml``) and ``ImageSets/Main``, whose lists name images.
+
+```
+000005
+000007
+000009
+```
+"""
 
 from __future__ import annotations
 

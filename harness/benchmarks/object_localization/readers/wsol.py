@@ -1,4 +1,14 @@
-"""Metadata of clovaai/wsolevaluation: four text files per split."""
+"""Metadata of clovaai/wsolevaluation: four text files per split.
+
+``image_ids.txt``, ``class_labels.txt``, ``image_sizes.txt`` (width, height) and ``localization.txt`` (x0, y0, x1, y1) have lines like
+
+```
+val2/1/0.jpeg
+val2/1/0.jpeg,0
+val2/1/0.jpeg,500,333
+val2/1/0.jpeg,111,51,420,290
+```
+"""
 
 from __future__ import annotations
 
@@ -35,7 +45,7 @@ class WsolData(LocalizationData):
 
 def read(root: Path, data: WsolData) -> Pictures:
     """List all splits; a box is x0, y0, x1, y1 as it stands there."""
-    listing = Pictures(root=root)
+    listing = Pictures(root=root, exif=data.exif == "apply")
     listing.train = _split(data, data.train, listing, need_boxes=False)
     listing.test = _split(data, data.test, listing, need_boxes=True)
     if data.calibration:
