@@ -31,6 +31,8 @@ class Quantity:
     """A scaled value as text."""
     over_seeds: Callable[[Sequence[Any]], Any]
     """One value for several seeds, of which each has one."""
+    wide: bool = False
+    """Left out of tables of limited width."""
 
     def text(self, value: float | None) -> str:
         """A value of the field in the unit of ``heading``; ``-`` for none."""
@@ -62,12 +64,12 @@ class Cost:
     peak_memory_mb: float | None = _cost("MB", "peak memory (MB)", 1, "{:.0f}".format, max)
     """Most memory held in one forward pass of one image (in 2^20 bytes): parameters, buffers and what the pass makes. CPU: by the
     live tensors, the same each time; CUDA: by the allocator."""
-    train_memory_mb: Annotated[float | None, LATER] = _cost("train MB", "training memory (MB)", 1, "{:.0f}".format, max)
+    train_memory_mb: Annotated[float | None, LATER] = _cost("train MB", "training memory (MB)", 1, "{:.0f}".format, max, True)
     """The same of one training step of a whole batch, with gradients and the optimizer's state."""
 
-    def texts(self) -> list[str]:
-        """Each as text, in the order of :data:`COSTS`."""
-        return [quantity.text(getattr(self, name)) for name, quantity in COSTS.items()]
+    def texts(self, names: Iterable[str]) -> list[str]:
+        """Those named, as text."""
+        return [COSTS[name].text(getattr(self, name)) for name in names]
 
 
 COSTS: dict[str, Quantity] = {cost.name: cost.metadata["quantity"] for cost in fields(Cost)}

@@ -41,7 +41,8 @@ def _floor_line(methods: dict[str, list[Row]], metrics: list[str], columns: int)
 def _lines(methods: dict[str, list[Row]], metrics: list[str], longest: int | None = None) -> tuple[list[str], list[list[str]]]:
     """Header and body of one benchmark; the floor stands where it ranks."""
     maps = any(row.map for rows in methods.values() for row in rows)
-    header = ["", "method", *metrics, "n", *(quantity.heading for quantity in COSTS.values()), *(["map"] if maps else [])]
+    costs = [name for name, quantity in COSTS.items() if longest is None or not quantity.wide]
+    header = ["", "method", *metrics, "n", *(COSTS[name].heading for name in costs), *(["map"] if maps else [])]
     body: list[list[str]] = []
     floor = _floor_line(methods, metrics, len(header))
     for rank, (method, rows) in enumerate(methods.items(), 1):
@@ -55,7 +56,7 @@ def _lines(methods: dict[str, list[Row]], metrics: list[str], longest: int | Non
             text = NOTHING if row is None else estimate(row.mean, row.ci95 if index == 0 else None, row.unit)
             cells.append(f"{text} !" if row is not None and row.below_floor else text)
         map_of = [first.map or NOTHING] if maps else []
-        body.append([str(rank), _short(method, longest), *cells, str(first.n), *first.cost.texts(), *map_of])
+        body.append([str(rank), _short(method, longest), *cells, str(first.n), *first.cost.texts(costs), *map_of])
     if floor:
         body.append(floor)
     return header, body

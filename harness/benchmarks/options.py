@@ -77,9 +77,9 @@ class ModelOptions(Options):
     """A name of ``harness.benchmarks.backbones.BACKBONES``, or any OpenMMLab backbone config with ``type``."""
     weights: Weights | None = None
     mean: tuple[float, float, float] = IMAGENET_MEAN
-    """Of red, green and blue (0 to 255), subtracted from the image before it is divided by ``std``: what the weights were trained
-    with, ImageNet's by default."""
+    """Red, green and blue (0 to 255) subtracted from an image: what the weights were trained with, ImageNet's by default."""
     std: tuple[float, float, float] = IMAGENET_STD
+    """What the difference is divided by."""
     frozen: bool = False
     """Keep the backbone with its ``weights`` fixed; its features are computed once per image and reused by every trial, so that
     training images cannot be augmented."""

@@ -84,8 +84,7 @@ def peak_mb(held: Iterable[Tensor], compute: Callable[[], Any], device: str) -> 
 
 @contextmanager
 def _steady(device: str) -> Iterator[None]:
-    # when garbage in circles is collected depends on all that the process did before
-    gc.collect()
+    # when garbage in circles is collected depends on all that the process did before; what is garbage already is not counted
     if device.startswith("cuda"):
         torch.cuda.synchronize()
     enabled = gc.isenabled()

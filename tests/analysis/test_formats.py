@@ -41,8 +41,8 @@ def test_further_metrics_make_room(result):
 
 def test_without_a_width_a_row_is_a_line_and_nothing_is_left_out(board):
     header, *body = [line.split() for line in formats.table(board, width=None).split("\n\n")[0].splitlines()[1:]]
-    assert header == ["method", "top1", "error", "n", "Mparams", "GFLOPs", "ms", "MB"]
-    assert [line[-1] for line in body] == ["101", "101", "2.000", "101"], "the floor has no costs"
+    assert header == ["method", "top1", "error", "n", "Mparams", "GFLOPs", "ms", "MB", "train", "MB"]
+    assert [line[-1] for line in body] == ["201", "201", "2.000", "201"], "the floor has no costs"
     assert body[-1][1] == "a-method-with-a-name-that-nobody-would-ever-want-to-read"
 
 

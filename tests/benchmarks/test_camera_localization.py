@@ -129,7 +129,7 @@ def test_impossible_options_are_refused(data, model, says):
     [
         ({}, {"backbone": "efficentnet-b0"}, "Did you mean 'efficientnet-b0'"),
         ({}, {"backbone": {"type": "mmpretrain.ResNet", "depth": 18}}, "_channels"),
-        ({"augment": True}, {"frozen": True}, "cannot be augmented"),
+        ({"augment": True}, {"frozen": True, "weights": {"file": "x"}}, "makes another image of it in every epoch"),
     ],
 )
 def test_impossible_models_are_refused(data, model, says):
