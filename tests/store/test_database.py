@@ -171,7 +171,7 @@ def test_a_corrupt_file_is_refused_and_left_alone(tmp_path: Path, read_only: boo
         ("sqlite:///file:x.db?mode=memory&uri=true", "has options"),
         ("sqlite:///x.db?mode=ro", "has options"),
         (f"sqlite:///{'x' * 300}", "cannot be a file: File name too long"),
-        ("sqlite:///nul%00l.db", "cannot be a file"),
+        ("sqlite:///nul\0l.db", "cannot be a file"),
         ("sqlite:////dev/null", "is no regular file"),
         ("sqlite:///:memory:", "is a database in memory"),
     ],
