@@ -100,7 +100,7 @@ def test_a_floor_of_another_task_stands_beside_the_first_and_goes_with_an_older_
     with sa.create_engine(url).begin() as connection:
         settings = migrate.config()
         settings.attributes["connection"] = connection
-        command.downgrade(settings, "0003")
+        command.downgrade(settings, "0004")
     assert upgrade(url) == REVISION and open_store(url).floors() == floors[:1]
 
 
