@@ -204,6 +204,7 @@ def test_options(refused, tmp_path, entry, words):
 # --- flags
 
 RUN = "run -m gap -b scenes-classification --dry-run"
+SEGMENT = "run -m identity -b scenes-segmentation --dry-run"
 FLAGS = [
     case("verb", "rnu", "'rnu'", "'run'"),
     case("sub-verb", "list method", "method"),
@@ -243,8 +244,8 @@ FLAGS = [
     case("set-sexagesimal", f"{RUN} --set schedule.epochs=1:30", "schedule.epochs", "'1:30'"),
     case("set-number-as-text", f"{RUN} --set schedule.epochs='3'", "schedule.epochs", "3", "a number"),
     case("set-truth-as-number", f"{RUN} --set schedule.epochs=true", "schedule.epochs", "true is not a number"),
-    case("set-number-as-truth", f"{RUN} --set model.frozen=1", "model.frozen: 1 is not true or false"),
-    case("set-yes", f"{RUN} --set model.frozen=yes", "model.frozen", "yes", "true or false"),
+    case("set-number-as-truth", f"{SEGMENT} --set model.input.photometric=1", "model.input.photometric: 1 is not true or false"),
+    case("set-yes", f"{SEGMENT} --set model.input.photometric=yes", 'model.input.photometric: "yes" is not true or false'),
     case("set-parameter-text", "run -m gem -b scenes-classification --set method.p=1:30", 'p is "1:30"', "takes a number"),
     case("set-parameter-truth", "run -m gem -b scenes-classification --set method.p=true", "p is true", "takes a number"),
     case("set-parameter-off", "run -m gem -b scenes-classification --set method.learnable=off", 'learnable is "off"', "true or false"),
