@@ -38,6 +38,26 @@ benchmarks:
 torch's hub cache, or a file in an installed `package`, and is verified by its sha256. With `frozen: true` the backbone's
 features are computed once per image and reused by every trial.
 
+Besides `family`, `data`, `model` and `schedule`, an entry may say:
+
+| key | meaning | default |
+|---|---|---|
+| `tier` | `synthetic` (generated data), `small` (real data, minutes on one core) or `full` (published protocols, on a GPU); for people | `small` |
+| `version` | raise it when data, preprocessing or a metric change: results of different versions are never mixed, the leaderboard shows the newest | 1 |
+| `primary` | the metric that the leaderboard sorts by | the family's |
+| `cost` | expected seconds of a trial on one core: long trials start first | 30 |
+| `time_limit` | seconds after which a trial is stopped | none |
+| `title`, `notes` | shown in lists | |
+
+Numbers stand in one table only if they were measured on the same data, with the same options, scores and kind of device; what
+was not (`--set data.size=32`, an entry that was edited without a new version, exchanged files) is a block of its own whose
+heading says what differs, is not compared, and has its own floor. Of a dataset only those files count that the entry reads:
+images, label maps, annotations, lists, whatever their name and wherever they lie. Their content is looked at again when a size
+or a time has changed; where they have more than 1 GiB together, it is that of the first and last 64 KiB of each file. Files
+that change while trials run fail these.
+
+Values are YAML 1.2: `1e-3` is a number; `yes`, `off`, `010` and `1:30` are text, which is refused where a number or `true` is wanted.
+
 The suite `real` (`harness run -s real --data-root DIR`) reads six public datasets from the folders cifar10, 7scenes, openfield,
 mirror_mouse, camvid and raccoon of DIR; `harness data list --data-root DIR` says which of them are found.
 """

@@ -47,7 +47,7 @@ def of_folder(task: Task, folder: Path) -> str:
     known = _remembered(memory)
     places = [folder, *_named_outside(folder, task.data.model_dump(mode="json", exclude={"root"}))]
     if known and known["tree"] == _tree([*places, *map(Path, known["outside"])]):
-        return known["fingerprint"]
+        return str(known["fingerprint"])
     before = _tree(places)
     listing = task.listing(folder)
     files = _files(task, folder, listing)
@@ -74,7 +74,8 @@ def _key(task: Task, folder: Path) -> str:
 
 def _remembered(memory: Path) -> dict[str, Any]:
     try:
-        return json.loads(memory.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(memory.read_text(encoding="utf-8"))
+        return content
     except (OSError, ValueError):
         return {}
 

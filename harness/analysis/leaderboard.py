@@ -110,7 +110,8 @@ class Board:
     def parted(self) -> tuple[list[list[Row]], list[list[Row]]]:
         """The first block of each version of a benchmark, and those of its other settings."""
         seen: set[tuple[str, int]] = set()
-        first, apart = [], []
+        first: list[list[Row]] = []
+        apart: list[list[Row]] = []
         for (benchmark, version, _), methods in self.blocks().items():
             rows = [row for some in methods.values() for row in some]
             (apart if (benchmark, version) in seen else first).append(rows)

@@ -122,14 +122,14 @@ def _failed(baseline: Sequence[Expected], board: Board, trials: Iterable[TrialRo
 
 
 def _entry(expected: Expected, row: Row | None) -> Entry:
-    common = {
+    common: dict[str, Any] = {
         name: getattr(expected, name) for name in ("benchmark", "version", "method", "metric", "unit", "higher_is_better", "tolerance")
     }
     if row is None:
         return Entry(**common, baseline=expected.mean, current=None, difference=None, n=0, status="missing", reason="no result")
     if reason := _incomparable(expected, row):
         current = None if math.isnan(row.mean) else row.mean
-        told = {"baseline": expected.mean, "current": current, "difference": None, "n": row.n}
+        told: dict[str, Any] = {"baseline": expected.mean, "current": current, "difference": None, "n": row.n}
         return Entry(**common, **told, status="incomparable", reason=reason)
     for name in ("unit", "higher_is_better"):
         if getattr(row, name) != getattr(expected, name):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -133,7 +135,25 @@ def task(entry: Benchmark) -> Task:
 
 
 def _typed(schema: type[BaseModel], part: str, entry: Benchmark) -> Any:
+    given = getattr(entry, part)
     try:
-        return schema.model_validate(getattr(entry, part))
+        typed = schema.model_validate(given)
     except ValidationError as error:
         raise explain(error, (part,), {}, f"benchmark '{entry.id}'", schema) from None
+    for where, said, wanted in _coerced(part, given, typed.model_dump(mode="json")):
+        raise UsageError(f"benchmark '{entry.id}': {where}: {json.dumps(said, ensure_ascii=False)} is not {wanted}. Write one.")
+    return typed
+
+
+def _coerced(where: str, given: Any, typed: Any) -> Iterator[tuple[str, Any, str]]:
+    """(place, what is written there, what is wanted) for text taken as a number or truth value, and one of these as the other."""
+    if isinstance(given, dict) and isinstance(typed, dict):
+        for key in given.keys() & typed.keys():
+            yield from _coerced(f"{where}.{key}", given[key], typed[key])
+    elif isinstance(given, (list, tuple)) and isinstance(typed, list):
+        for index, (one, other) in enumerate(zip(given, typed, strict=False)):
+            yield from _coerced(f"{where}.{index}", one, other)
+    elif isinstance(typed, bool) and not isinstance(given, bool):
+        yield where, given, "true or false"
+    elif isinstance(typed, (int, float)) and isinstance(given, (str, bool)) and not isinstance(typed, bool):
+        yield where, given, "a number"

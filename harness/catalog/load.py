@@ -1,6 +1,6 @@
 """Read registry files into a validated :class:`~harness.catalog.schema.Catalog`.
 
-Only plain YAML is accepted (``yaml.SafeLoader``); a registry is data, nothing in it is executed.
+Only plain YAML is accepted (:mod:`harness.catalog.plain`); a registry is data, nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from harness import families, paths
+from harness.catalog.plain import Loader
 from harness.catalog.schema import Benchmark, Catalog, Method, Suite
 from harness.errors import UsageError, did_you_mean
 
@@ -23,7 +24,7 @@ _MOST_NODES = 200_000
 """A registry with more values than this is an accident, or aliases that multiply each other."""
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+class _Loader(Loader):
     """SafeLoader that refuses duplicate keys and remembers the line of every key."""
 
     def __init__(self, stream):

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from harness import paths
 from harness.catalog.code import UNPARSABLE
+from harness.catalog.parameters import Taken
 from harness.catalog.sources import PACKAGE, declared, file_digest, module_files
 from harness.errors import UsageError
 
@@ -37,7 +38,7 @@ class PluginFile:
     """The name it is imported under."""
     names: dict[str, str] = field(default_factory=dict, hash=False)
     """Plugin name -> slot, as the decorators say."""
-    parameters: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    parameters: dict[str, Taken] = field(default_factory=dict, hash=False)
     """Plugin name -> what its constructor takes, where that is known without importing it."""
     error: str | None = None
     """Why nothing can be loaded from it, as far as that is seen without importing it."""

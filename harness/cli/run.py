@@ -124,7 +124,7 @@ def command(
 
 def _results_folder(db: str) -> Path:
     """Logs and checkpoints lie beside the database's file, or in ``results``."""
-    from harness.store.database import parse
+    from harness.store.url import parse
 
     url = parse(db)
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):

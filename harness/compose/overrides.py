@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from harness.catalog import Benchmark, Method
 from harness.catalog.load import explain, plain
+from harness.catalog.plain import read
 from harness.errors import UsageError, did_you_mean
 
 METHOD = "method"
@@ -95,7 +96,7 @@ def _parse(text: str) -> Override:
     if not found or not all(parts):
         raise UsageError(f"--set {text}: write key=value, e.g. schedule.epochs=3 or method.gamma=2.")
     try:
-        value = plain(yaml.safe_load(value_text), f"--set {text}")
+        value = plain(read(value_text), f"--set {text}")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"--set {text}: the value is not YAML ({getattr(error, 'problem', error)}).") from None
     lengths = {"data": (2, None), "model": (2, None), "schedule": (2, None), METHOD: (2, 3)}

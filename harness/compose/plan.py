@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from harness import data
 from harness.benchmarks import Task, task
 from harness.benchmarks.hosts import standing
 from harness.catalog import Catalog, Method
+from harness.catalog.parameters import Taken
 from harness.catalog.plugins import PluginFile, broken, owners
 from harness.compose.overrides import Overrides
 from harness.compose.trial import Trial, compose
@@ -146,7 +148,7 @@ def check_filling(method: Method, slot: str, known: dict[str, PluginFile], files
             "Correct `slots:` of the method."
         )
     taken = _parameters(plugin, known)
-    for name in method.slots[slot].params:
+    for name, value in method.slots[slot].params.items():
         if name in SLOTS[slot].given:
             raise UsageError(f"method '{method.id}', plugin '{plugin}': the harness passes '{name}', so it cannot be set.")
         if taken is not None and name not in taken:
@@ -154,12 +156,18 @@ def check_filling(method: Method, slot: str, known: dict[str, PluginFile], files
             others = [other for other in method.slots if name in (_parameters(method.slots[other].plugin, known) or ())]
             hint = f" `--set method.{others[0]}.{name}=...` sets it in that slot alone." if others else ""
             raise UsageError(f"method '{method.id}', plugin '{plugin}': {reason}{hint}")
+        accepted = taken[name] if taken else None
+        if accepted is not None and not accepted.takes(value):
+            raise UsageError(
+                f"method '{method.id}', plugin '{plugin}': {name} is {json.dumps(value, ensure_ascii=False)}, but takes {accepted.words}. "
+                "Correct it in `slots:` of the method or in --set."
+            )
 
 
-def _parameters(plugin: str, known: dict[str, PluginFile]) -> list[str] | None:
+def _parameters(plugin: str, known: dict[str, PluginFile]) -> Taken | None:
     """What a user may set of a plugin; ``None`` where its source does not tell."""
     file = known.get(plugin)
     if file is None or plugin not in file.parameters:
         return None
     given = SLOTS[file.names[plugin]].given
-    return [name for name in file.parameters[plugin] if name not in given]
+    return {name: accepted for name, accepted in file.parameters[plugin].items() if name not in given}

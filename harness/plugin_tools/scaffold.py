@@ -9,10 +9,9 @@ from keyword import iskeyword
 from pathlib import Path
 from string import Template
 
-import yaml
-
 from harness import benchmarks, paths
 from harness.catalog import Catalog, load_catalog, read_registry
+from harness.catalog.plain import scalar
 from harness.catalog.plugins import PluginFile, discover, owners
 from harness.catalog.schema import check_id
 from harness.errors import UsageError, did_you_mean
@@ -89,7 +88,7 @@ def _shipped_folder(slot: str, files: list[PluginFile]) -> Path:
 
 def entry(name: str, slot: str) -> str:
     """The registry entry of a new method."""
-    lines = [f"  {_scalar(name)}:", f"    title: {_scalar(_title(name))}", f"    slots: {{{slot}: {{plugin: {_scalar(name)}}}}}"]
+    lines = [f"  {scalar(name)}:", f"    title: {scalar(_title(name))}", f"    slots: {{{slot}: {{plugin: {scalar(name)}}}}}"]
     if slot == "block":
         lines.append("    stands_in: [pooling, context]")
     return "\n".join(lines) + "\n"
@@ -97,11 +96,6 @@ def entry(name: str, slot: str) -> str:
 
 def _title(name: str) -> str:
     return name.replace("-", " ").capitalize()
-
-
-def _scalar(text: str) -> str:
-    """``text`` as YAML, quoted where it would be a number, a date or a truth value."""
-    return yaml.safe_dump([text], default_flow_style=True, width=1000).strip()[1:-1]
 
 
 def with_entry(text: str | None, added: str, file: Path) -> str:

@@ -100,7 +100,7 @@ def test_a_floor_of_another_task_stands_beside_the_first_and_goes_with_an_older_
     with sa.create_engine(url).begin() as connection:
         settings = migrate.config()
         settings.attributes["connection"] = connection
-        command.downgrade(settings, "0003")
+        command.downgrade(settings, "0004")
     assert upgrade(url) == REVISION and open_store(url).floors() == floors[:1]
 
 
@@ -171,7 +171,7 @@ def test_a_corrupt_file_is_refused_and_left_alone(tmp_path: Path, read_only: boo
         ("sqlite:///file:x.db?mode=memory&uri=true", "has options"),
         ("sqlite:///x.db?mode=ro", "has options"),
         (f"sqlite:///{'x' * 300}", "cannot be a file: File name too long"),
-        ("sqlite:///nul%00l.db", "cannot be a file"),
+        ("sqlite:///nul\0l.db", "cannot be a file"),
         ("sqlite:////dev/null", "is no regular file"),
         ("sqlite:///:memory:", "is a database in memory"),
     ],
