@@ -42,8 +42,8 @@ Besides `family`, `data`, `model` and `schedule`, an entry may say:
 
 | key | meaning | default |
 |---|---|---|
-| `tier` | `synthetic` (generated data), `small` (real data, minutes on one core) or `full` (published protocols, on a GPU); for people | `small` |
-| `version` | raise it when data, preprocessing or a metric change: results of different versions are never mixed, the leaderboard shows the newest | 1 |
+| `tier` | `synthetic` (generated), `small` (real data, minutes on one core) or `paper` (published protocols); for people | `small` |
+| `version` | raise it when data, preprocessing or a metric change: versions are never mixed, the newest is shown | 1 |
 | `primary` | the metric that the leaderboard sorts by | the family's |
 | `cost` | expected seconds of a trial on one core: long trials start first | 30 |
 | `time_limit` | seconds after which a trial is stopped | none |
@@ -119,7 +119,8 @@ def page() -> str:
         parts.append(f"## {name}\n\nSlots: {', '.join(f'`{slot}`' for slot in family.slots)}.{block} Primary metric: `{family.primary}`.\n")
         for format_name in family.formats:
             options = family.format(format_name).options
-            parts.append(f"### format: {format_name}\n\n{' '.join((options.__doc__ or '').split())}\n\n{table(options, told)}\n")
+            told_of = inspect.getdoc(inspect.getmodule(options)) or ""
+            parts.append(f"### format: {format_name}\n\n{told_of}\n\n{table(options, told)}\n")
         parts.append(f"### model\n\n{table(family.model, told)}\n")
         parts.append(f"### schedule\n\n{table(family.schedule, told)}\n")
     return "\n".join(parts)

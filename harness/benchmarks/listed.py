@@ -26,6 +26,11 @@ def columns(line: str) -> list[str]:
     return [part.strip() for part in line.split("\t")] if "\t" in line else line.split()
 
 
+def rows_in(root: Path, name: str, listing: Listing[Any]) -> list[list[str]]:
+    """The columns of each of :func:`lines_in`."""
+    return [columns(line) for line in lines_in(root, name, listing)]
+
+
 def names_in(root: Path, name: str, listing: Listing[Any], exists: Callable[[str], bool] = lambda name: False) -> list[str]:
     """The first column of a list, each name once; one that stands there twice is told.
 

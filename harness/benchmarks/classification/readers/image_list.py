@@ -22,7 +22,7 @@ from harness.benchmarks.base import SPLITS, Format, Split
 from harness.benchmarks.classification.options import ClassificationData
 from harness.benchmarks.classification.readers.image_folder import ClassList
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
-from harness.benchmarks.listed import columns, lines_in
+from harness.benchmarks.listed import rows_in
 from harness.images import SUFFIXES
 
 
@@ -56,7 +56,7 @@ def read(root: Path, data: ImageListData) -> Labels:
     rows: dict[Split, list[list[str]]] = {}
     for split, name in zip(SPLITS, (data.train, data.test), strict=True):
         listing.sources.append(root / name)
-        rows[split] = [columns(line) for line in lines_in(root, name, listing)]
+        rows[split] = rows_in(root, name, listing)
     labels = _labels([row[data.column - 1] for some in rows.values() for row in some if len(row) >= data.column], data, listing)
     for split, name in zip(SPLITS, (data.train, data.test), strict=True):
         found = [_sample(root, name, row, data, labels, listing) for row in rows[split]]
