@@ -10,7 +10,7 @@ KNOWN = ["cam1/000.png", "cam2/000.png", "cam1/a b.png", "top.jpg", "x.y.jpg", "
 
 
 @pytest.mark.parametrize(
-    ("row", "found"),
+    ("line", "found"),
     [
         ("cam1/000.png", ["cam1/000.png"]),
         ("cam2/000", ["cam2/000.png"]),
@@ -27,8 +27,8 @@ KNOWN = ["cam1/000.png", "cam2/000.png", "cam1/a b.png", "top.jpg", "x.y.jpg", "
         ("deep/cam1/000", ["deep/cam1/000.png"]),
     ],
 )
-def test_a_row_finds_what_it_means(row, found):
-    assert Index(KNOWN).find(row.split()) == found
+def test_a_line_finds_what_it_means(line, found):
+    assert Index(KNOWN).find(line) == found
 
 
 def test_tails_have_no_dots_and_no_empty_parts():

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.benchmarks.base import Format
-from harness.benchmarks.listed import Index, rows_in
+from harness.benchmarks.listed import Index, lines_in
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, images_of, load
 from harness.benchmarks.object_localization.readers.coco_objects import Object, objects_in
@@ -110,14 +110,14 @@ def _chosen(split: CocoSplit, files: list[str], listing: Pictures) -> Iterable[s
         return files
     listing.sources.append(listing.root / split.subset)
     index, chosen = Index(files), Counter[str]()
-    for row in rows_in(listing.root, split.subset, listing):
-        found = index.find(row)
+    for line in lines_in(listing.root, split.subset, listing):
+        found = index.find(line)
         if len(found) == 1:
             chosen[found[0]] += 1
         elif found:
-            listing.add(split.subset, f"'{' '.join(row)}' may mean {' or '.join(found[:3])}", "write the path inside the image folder")
+            listing.add(split.subset, f"'{line}' may mean {' or '.join(found[:3])}", "write the path inside the image folder")
         else:
-            listing.add(split.subset, f"'{' '.join(row)}' is not among the images of {split.annotations}", "correct the list")
+            listing.add(split.subset, f"'{line}' is not among the images of {split.annotations}", "correct the list")
     if twice := [file for file, count in chosen.items() if count > 1]:
         what = f"{several(len(twice), 'image')} listed more than once, e.g. '{twice[0]}'; each counts once"
         listing.add(split.subset, what, "delete the other lines", fatal=False)
