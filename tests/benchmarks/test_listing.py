@@ -36,7 +36,8 @@ def _named(root: Path, family: str, **data) -> set[str]:
 
 
 def test_a_missing_source_is_named_too(tmp_path):
-    (tmp_path / "lists").mkdir()
+    for folder in ("lists", "images", "labels"):
+        (tmp_path / folder).mkdir()
     folders = {"images": "images", "labels": "labels"}
     split = {"train": [{**folders, "list": "lists/a.txt"}], "test": {**folders, "list": "lists/b.txt"}}
     assert _named(tmp_path, "segmentation", format="mmseg-folder", classes=["a", "b"], **split) == {"lists/a.txt", "lists/b.txt"}
