@@ -52,7 +52,9 @@ def _delete(draw, root: Path) -> None:
 def _copy(draw, root: Path) -> None:
     """A picture under the name of another, or into another folder."""
     pictures = _files(root, True)
-    shutil.copy(draw(st.sampled_from(pictures)), draw(st.sampled_from([*pictures, *(file.with_name("copy.png") for file in pictures)])))
+    file, place = draw(st.sampled_from(pictures)), draw(st.sampled_from([*pictures, *(file.with_name("copy.png") for file in pictures)]))
+    if file != place:
+        shutil.copy(file, place)
 
 
 def _tag(draw, root: Path) -> None:
