@@ -20,6 +20,7 @@ from pathlib import Path
 
 from harness import paths
 from harness.catalog.code import UNPARSABLE, code
+from harness.marks import TRAINING
 from harness.openmmlab import TOOLBOXES
 
 PACKAGE = "harness_plugins"
@@ -80,12 +81,17 @@ def declared(source: bytes) -> Declared:
 
 
 def _parameters(node: ast.AST) -> tuple[str, ...] | None:
-    """Names of a constructor's arguments; ``None`` where it is inherited, takes any, or may be another decorator's."""
+    """Names of a constructor's arguments, and of the options that a class with a ``query_key`` of its own has besides.
+
+    ``None`` where the constructor is inherited, takes any, or may be another decorator's.
+    """
     functions = [item for item in getattr(node, "body", ()) if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
     if not isinstance(node, ast.ClassDef) or len(node.decorator_list) > 1 or not functions or functions[-1].args.kwarg:
         return None
     arguments = functions[-1].args
-    return tuple(argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs))[1:]
+    names = tuple(argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs))[1:]
+    marked = any("query_key" in (getattr(part, "id", ""), getattr(part, "attr", "")) for part in ast.walk(node))
+    return names + tuple(name for name in TRAINING if marked and name not in names)
 
 
 def module_files(name: str) -> list[Path]:
