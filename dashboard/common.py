@@ -115,6 +115,7 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
             }
             | {quantity.title: quantity.shown(getattr(row.cost, name)) for name, quantity in COSTS.items()}
             | ({"map": row.map} if row.map else {})
+            | ({"attention": "collapsed"} if row.collapsed else {})
         )
     for (benchmark, metric), row in floors.items():
         if row.floor is not None:

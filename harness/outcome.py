@@ -102,4 +102,5 @@ class Outcome:
     """What a reader should know, e.g. ``batch halved after running out of memory``."""
     labels: dict[str, str] = field(default_factory=dict)
     """A few words about how the numbers came about, by what they are about. ``map``: which map of the model located objects;
-    the leaderboard shows it as a column."""
+    the leaderboard shows it as a column. ``attention``: ``collapsed``, where that of a layer is all but one-hot; the leaderboard
+    marks it."""

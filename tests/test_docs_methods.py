@@ -29,7 +29,7 @@ def docs(openmmlab) -> Iterator[SimpleNamespace]:
         import plugin_docs
 
         make_methods.shipped()
-        yield SimpleNamespace(page=make_methods.page, **vars(plugin_docs))
+        yield SimpleNamespace(page=make_methods.page, trained_apart=make_methods.trained_apart, **vars(plugin_docs))
 
 
 def _plugins(method: Method) -> list[type]:
@@ -54,6 +54,11 @@ def test_a_plugin_documents_itself(docs, method):
         assert free and not lacking, f"{cls.__name__}: its docstring lacks {', '.join(lacking) or 'a summary'}"
         told = {**dict.fromkeys(PROBES[cls.slot].context(64)), **docs.arguments(cls)}
         assert set(inspect.signature(cls).parameters) <= set(told), f"{cls.__name__}: an option without a line in Args"
+
+
+def test_what_is_trained_apart_is_told(docs):
+    built = slots.build("dnl", {"flavour": "seg-nowd", "lr_mult": 0.01}, channels=16)
+    assert [*docs.trained_apart(built)] == ["`theta`, `phi`: no weight decay", "`theta`, `phi`, `mask`: learning rate × 0.01"]
 
 
 @pytest.mark.parametrize("slot", slots.SLOTS)

@@ -54,7 +54,8 @@ def _lines(methods: dict[str, list[Row]], metrics: list[str], longest: int | Non
         for index, metric in enumerate(metrics):
             row = _cell(rows, metric)
             text = NOTHING if row is None else estimate(row.mean, row.ci95 if index == 0 else None, row.unit)
-            cells.append(f"{text} !" if row is not None and row.below_floor else text)
+            marks = "" if row is None else " !" * row.below_floor + " †" * bool(row.collapsed and index == 0)
+            cells.append(text + marks)
         map_of = [first.map or NOTHING] if maps else []
         body.append([str(rank), _short(method, longest), *cells, str(first.n), *first.cost.texts(costs), *map_of])
     if floor:
@@ -74,7 +75,7 @@ def table(board: Board, width: int | None = WIDTH) -> str:
             left out, and a row is a line.
     """
     blocks = []
-    flagged = False
+    flagged, collapsed = False, False
     for methods in board.blocks().values():
         metrics = _shown(methods)
         longest = None if width is None else _LONGEST_NAME
@@ -84,9 +85,12 @@ def table(board: Board, width: int | None = WIDTH) -> str:
             lines = aligned(*_lines(methods, metrics, longest))
         first = next(iter(methods.values()))[0]
         flagged |= any(row.below_floor for rows in methods.values() for row in rows if row.metric in metrics)
+        collapsed |= any(row.collapsed for rows in methods.values() for row in rows)
         blocks.append("\n".join([_heading(first), *lines]))
     if flagged:
         blocks.append("! worse than the floor, the trivial predictor computed from the training data.")
+    if collapsed:
+        blocks.append("† attention collapsed to next to one position in at least one seed: `harness status DIGEST` says where.")
     blocks += [f"note: {note}" for note in board.notes]
     return "\n\n".join(blocks)
 

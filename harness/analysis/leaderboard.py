@@ -62,6 +62,8 @@ class Row:
     """What ``--set`` changed, of the method too."""
     map: str | None = None
     """Object localization: which map of the model located objects."""
+    collapsed: int = 0
+    """Seeds in which the attention of a layer has collapsed."""
 
     def plain(self) -> dict[str, Any]:
         """What :data:`JSON_FIELDS` names."""
@@ -138,6 +140,7 @@ def as_json(board: Board, all_versions: bool = False) -> dict[str, Any]:
     first, others = board.parted()
     shown = [row for rows in first for row in rows]
     maps = [{"benchmark": name(row), "method": row.method, "map": row.map} for row in shown if row.primary and row.map]
+    fallen = [{"benchmark": name(row), "method": row.method, "seeds": row.collapsed} for row in shown if row.primary and row.collapsed]
     apart = [
         {
             "benchmark": name(rows[0]),
@@ -148,7 +151,8 @@ def as_json(board: Board, all_versions: bool = False) -> dict[str, Any]:
         }
         for rows in others
     ]
-    return {"rows": plain(shown)} | ({"maps": maps} if maps else {}) | ({"apart": apart} if apart else {})
+    further = {"maps": maps, "collapsed": fallen, "apart": apart}
+    return {"rows": plain(shown)} | {key: value for key, value in further.items() if value}
 
 
 def worse(value: float, than: float, higher_is_better: bool) -> bool:
@@ -274,5 +278,6 @@ def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floor
         values=values,
         overrides=first.overrides,
         **about,
+        collapsed=sum(trial.labels.get("attention") == "collapsed" for trial in trials),
         map=" / ".join(dict.fromkeys(trial.labels["map"] for trial in trials if "map" in trial.labels)) or None,
     )

@@ -6,6 +6,8 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
+from harness.marks import TRAINING
+
 _TYPES = {"int": int, "float": float, "bool": bool, "str": str, "None": type(None)}
 _WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "None": "null"}
 
@@ -37,7 +39,10 @@ Taken = dict[str, Accepted | None]
 
 
 def taken(node: ast.AST) -> Taken | None:
-    """What a class's constructor takes; ``None`` where that is inherited, anything, or may be another decorator's."""
+    """What a class's constructor takes, and the options that a class with a ``query_key`` of its own has besides.
+
+    ``None`` where the constructor is inherited, takes anything, or may be another decorator's.
+    """
     functions = [item for item in getattr(node, "body", ()) if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
     if not isinstance(node, ast.ClassDef) or len(node.decorator_list) > 1 or not functions or functions[-1].args.kwarg:
         return None
@@ -45,7 +50,9 @@ def taken(node: ast.AST) -> Taken | None:
     by_place = [*arguments.posonlyargs, *arguments.args]
     defaults = [*[None] * (len(by_place) - len(arguments.defaults)), *arguments.defaults, *arguments.kw_defaults]
     found = {one.arg: _accepted(one.annotation, default) for one, default in zip([*by_place, *arguments.kwonlyargs], defaults, strict=True)}
-    return dict([*found.items()][1:])
+    own: Taken = dict([*found.items()][1:])
+    marked = any("query_key" in (getattr(part, "id", ""), getattr(part, "attr", "")) for part in ast.walk(node))
+    return own | {name: Accepted(("int", "float")) for name in TRAINING if marked and name not in own}
 
 
 def _accepted(annotation: ast.AST | None, default: ast.AST | None) -> Accepted | None:

@@ -83,15 +83,33 @@ class Collector:
         self.maps: dict[str, Tensor] = {}
         self.grids = Grids(model)
         self._too_large: set[str] = set()
+        self._over_positions: set[str] = set()
 
     def notes(self) -> list[str]:
-        """What was left out, a sentence per layer."""
+        """What was left out, and what has collapsed; a sentence per layer."""
         limit = f"{_LARGEST >> 20} MiB"
-        return [f"attention of {layer} not measured on images where its matrix exceeds {limit}" for layer in sorted(self._too_large)]
+        large = [f"attention of {layer} not measured on images where its matrix exceeds {limit}" for layer in sorted(self._too_large)]
+        return [*large, *self.collapsed().values()]
+
+    def collapsed(self) -> dict[str, str]:
+        """Each layer whose attention to positions has an entropy under :data:`measures.COLLAPSED` of the uniform one -> a sentence."""
+        means, found = self.means.values(), {}
+        for measure in ("entropy", "unary_entropy"):
+            for layer in sorted(self._over_positions):
+                value, uniform = means.get(f"{measure}/{layer}"), means.get(f"{measure}_uniform/{layer}", 0.0)
+                if value is not None and value < measures.COLLAPSED * uniform:
+                    what = "unary attention" if measure.startswith("unary") else "attention"
+                    found[layer] = (
+                        f"the {what} of {layer} has collapsed: entropy {value:.2g} of {uniform:.3g}, {100 * value / uniform:.0f} %"
+                    )
+        return found
 
     def __call__(self, module: nn.Module, values: dict[str, Any]) -> None:
         layer = self.names.get(id(module), type(module).__name__)
         q, k, spatial = (measured(values.get(name)) for name in ("q", "k", "map"))
+        # to attend to one class or basis is what those are for
+        if "keys" not in values or str(values["keys"]).startswith("pooled"):
+            self._over_positions.add(layer)
         if q is not None and k is not None and q.shape[-1] == k.shape[-1]:
             self._add("qk_distance", layer, measures.qk_distance(q, k), heads=True)
             if q.shape == k.shape:  # a share of the queries among all tokens, comparable where they are as many as the keys

@@ -36,6 +36,10 @@ def entropy(weights: Tensor) -> Tensor:
     return torch.cat(entropies).view(weights.shape[:-1])
 
 
+COLLAPSED = 0.05
+"""Share of the entropy of uniform attention under which attention is called collapsed: it looks at next to one key."""
+
+
 def is_distribution(weights: Tensor, tolerance: float = 1e-2) -> bool:
     """Whether all rows over the last axis are non-negative and sum to one."""
     return bool((weights >= -tolerance).all() and (weights.sum(-1) - 1).abs().max() <= tolerance)

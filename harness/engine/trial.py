@@ -23,6 +23,7 @@ from harness.benchmarks.base import DATA, undeclared
 from harness.compose import Trial
 from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
+from harness.diagnostics.collect import labels as labels_of
 from harness.engine import cost, environment
 from harness.engine.hooks import Checkpoint, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss
 from harness.errors import TrialError
@@ -66,6 +67,8 @@ def bare_config(trial: Trial, data: Path, work_dir: Path) -> dict[str, Any]:
         default_hooks={"checkpoint": None, "logger": {"type": "LoggerHook", "interval": 20}},
         log_level="INFO",
     )
+    # for what plugins mark, which nobody knows before they are built; of no effect elsewhere, hence not in every trial's digest
+    config["optim_wrapper"].setdefault("constructor", "MarkedParameters")
     return config
 
 
@@ -152,7 +155,7 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
             *notes,
             *doubts,
         ],
-        labels={name: text for metric in scorers for name, text in getattr(metric, "labels", {}).items()},
+        labels={name: text for metric in scorers for name, text in getattr(metric, "labels", {}).items()} | labels_of(diagnostics),
         durations={
             "build": built - started,
             "train": trained - built,

@@ -29,6 +29,16 @@ def test_table(board):
     assert "!" in lines[5] and "…" in lines[5] and "worse than the floor" in text
 
 
+def test_collapsed_attention_is_marked_and_explained(result, specs, floors):
+    fallen = [result("simpool", seed, labels={"attention": "collapsed"} if seed else {}) for seed in (0, 1)]
+    board = build([*fallen, *(result("gap", seed) for seed in (0, 1))], specs, floors)
+    text = formats.table(board)
+    marked = [line for line in text.splitlines() if "†" in line]
+    assert len(marked) == 2 and "simpool" in marked[0] and "harness status" in marked[1]
+    assert as_json(board)["collapsed"] == [{"benchmark": "scenes", "method": "simpool", "seeds": 1}]
+    assert "collapsed" not in as_json(board.of(["gap"])) and "†" not in formats.table(board.of(["gap"]))
+
+
 def test_further_metrics_make_room(result):
     from harness.store.records import MetricSpec
 

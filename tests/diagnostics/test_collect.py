@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.diagnostics.collect import diagnose
+from harness.diagnostics.collect import diagnose, labels
 from harness.diagnostics.first_epoch import FirstEpoch, ends
 from harness.slots import observe, observing
 
@@ -291,3 +291,35 @@ def test_no_queries_no_curve(tmp_path):
         observe(nn.Identity(), map=torch.ones(1, 1, 2, 2))
     hook.after_train_epoch(runner)
     assert not hook.file.exists() and ends(hook.file) == {}
+
+
+def one_hot(*shape: int) -> torch.Tensor:
+    """Distributions over the last axis with all weight at one place, up to a thousandth."""
+    weights = torch.full(shape, 0.001 / (shape[-1] - 1))
+    weights[..., 0] = 0.999
+    return weights
+
+
+SPREAD = torch.full((1, 1, 16, 16), 1 / 16)
+
+
+@pytest.mark.parametrize(
+    ("offered", "collapsed"),
+    [
+        ({"maps": one_hot(1, 1, 16).view(1, 1, 4, 4)}, True),
+        ({"matrix": one_hot(1, 1, 16, 16)}, True),
+        ({"matrix": one_hot(1, 1, 16, 4), "keys": "pooled regions"}, True),
+        ({"matrix": SPREAD, "maps": one_hot(1, 1, 16).view(1, 1, 4, 4)}, True),
+        ({"matrix": SPREAD}, False),
+        ({"matrix": one_hot(1, 1, 16, 4), "keys": "classes"}, False),
+        ({"maps": torch.ones(1, 1, 1, 1)}, False),
+    ],
+)
+def test_attention_to_one_position_is_called_collapsed(offered, collapsed):
+    """In the diagnostics of its layer, in a note and as a label; to attend to one class is no fault."""
+    model = Model()
+    model.layer = Offers(**offered)
+    found, notes = diagnose(model, loader(1), images=1)
+    assert ("collapsed/layer" in found) is collapsed
+    assert labels(found) == ({"attention": "collapsed"} if collapsed else {})
+    assert [note for note in notes if "of layer has collapsed: entropy" in note] == notes and bool(notes) is collapsed

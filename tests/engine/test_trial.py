@@ -6,6 +6,7 @@ import contextlib
 import functools
 
 import pytest
+import torch
 
 from harness import data
 from harness.catalog import load_catalog
@@ -153,3 +154,19 @@ def test_the_weights_of_a_trial_are_noted(prepared, tmp_path):
     assert outcome.notes[0].startswith("weights mine.pth: ")
     assert "tensors loaded by name under 'state_dict.backbone'; 0 missing, 0 unexpected" in outcome.notes[0]
     assert outcome.notes[0] in "".join(f.read_text() for f in (tmp_path / "run").rglob("*.log"))
+
+
+def test_a_method_can_hold_its_queries_and_keys(prepared, tmp_path, monkeypatch):
+    """With a rate of 0 they end as they started, whatever the number of epochs, and the rest learns."""
+    from harness.engine import trial as module
+
+    def trained(*overrides: str) -> dict[str, torch.Tensor]:
+        models = []
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "diagnose", lambda model, *_rest, **_more: models.append(model) or ({}, []))
+            run(*prepared(*overrides, method="simpool"), tmp_path / overrides[0])
+        return models[0].neck.state_dict()
+
+    one, two = (trained(f"schedule.epochs={epochs}", "method.lr_mult=0") for epochs in (1, 2))
+    for name, value in one.items():
+        assert torch.equal(value, two[name]) == (".query." in name or ".key." in name), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import proofs
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from harness import slots
 from harness.catalog.plugins import discover, load_plugins
+from harness.marks import multipliers
 
 PROOFS = proofs.of("blocks")
 METHODS = {name: CASES[name][1] for name in PROOFS}
@@ -90,7 +92,9 @@ def test_start(name):
     """Identity (or x/2) at initialisation exactly where the paper has it, and not elsewhere."""
     x = sample(2, 16, 5, 4)
     out = build(name, fresh=True)(x)
-    if PROOFS[name].starts_as is None:
+    if PROOFS[name].starts_near is not None:
+        assert 0 < (out - x).norm() < PROOFS[name].starts_near * x.norm()
+    elif PROOFS[name].starts_as is None:
         assert (out - x).abs().max() > 0.1
     else:
         assert torch.equal(out, PROOFS[name].starts_as(x))
@@ -151,6 +155,44 @@ def test_whitening_makes_the_pairwise_map_blind_to_a_shift_of_the_queries():
         torch.testing.assert_close(after[name] - before[name], torch.full((2, 1, 15, 8), float(shift)))
 
 
+def test_the_spatial_gate_of_cbam_is_one_half_at_the_start():
+    module, x = build("cbam", fresh=True), sample(2, 16, 5, 4)
+    assert (offered(module, x)["map"] == 0.5).all()
+    assert not any(value.any() for key, value in module.named_parameters() if key.endswith("bias"))
+
+
+def test_normalised_output_of_non_local_starts_from_the_authors_distribution():
+    module = build("non-local-embedded-gaussian", 256, fresh=True, norm=True)
+    assert module.conv_out.conv.weight.std().item() == pytest.approx(0.01, rel=0.05) and not module.conv_out.norm.weight.any()
+
+
+@pytest.mark.parametrize("flavour", ["seg-bn", "seg-nowd", "det"])
+def test_all_convolutions_of_the_authors_dnl_start_small(flavour):
+    module = build("dnl-add-disentangled-key", 256, fresh=True, flavour=flavour)
+    for conv in (module.theta, module.phi, module.g, module.mask):
+        assert conv.weight.std().item() == pytest.approx(0.01, rel=0.2) and (conv.bias is None or not conv.bias.any())
+
+
+def test_dnl_for_detection_is_that_for_segmentation_with_fewer_channels():
+    ours, theirs = (build("dnl-add-disentangled-key", 16, **o) for o in ({"flavour": "det"}, {"flavour": "seg-bn", "reduction": 4}))
+    theirs.load_state_dict(ours.state_dict())
+    x = sample(2, 16, 5, 4)
+    assert torch.equal(ours(x), theirs(x)) and ours.theta.out_channels == 4
+
+
+@pytest.mark.parametrize("flavour", ["mmseg", "seg-bn", "seg-nowd", "det"])
+def test_only_one_flavour_keeps_weight_decay_from_queries_and_keys(flavour):
+    module = build("dnl-add-disentangled-key", flavour=flavour)
+    marked = multipliers(module)
+    expected = [*module.theta.parameters(), *module.phi.parameters()] if flavour == "seg-nowd" else []
+    assert marked == dict.fromkeys(expected, (1.0, 0.0))
+
+
+def test_gather_excite_refuses_a_map_of_another_size():
+    with pytest.raises(ValueError, match=r"built for maps of size \[3, 4\], this one is \[4, 4\]"):
+        build("gather-excite", extent=0, size=[3, 4])(sample(1, 16, 4, 4))
+
+
 def test_gates_lie_between_zero_and_one():
     for name in ("psa-polarized-parallel", "psa-polarized-sequential", "cbam", "gather-excite", "se"):
         gates = offered(build(name), sample(2, 16, 6, 4))
@@ -183,14 +225,16 @@ def test_large_maps_take_another_way_to_the_same_result(name):
 
 
 @pytest.mark.parametrize("mode", ["embedded-gaussian", "dot-product", "concatenation", "gaussian"])
-@pytest.mark.parametrize("options", [{}, {"norm": True}, {"reduction": 1}])
+@pytest.mark.parametrize("options", [{}, {"norm": True}, {"reduction": 1}, {"sub_sample": "projections"}])
 def test_equals_mmcv_non_local(mode, options):
     from mmcv.cnn import NonLocal2d
 
     module = build(f"non-local-{mode}", use_scale=True, **options)
     norm = {"type": "BN"} if options.get("norm") else None
-    theirs = NonLocal2d(16, reduction=options.get("reduction", 2), mode=mode.replace("-", "_"), norm_cfg=norm).eval()
-    theirs.load_state_dict(module.state_dict())
+    pools = "sub_sample" in options
+    theirs = NonLocal2d(16, pools, reduction=options.get("reduction", 2), mode=mode.replace("-", "_"), norm_cfg=norm).eval()
+    # with its pooling behind them, mmcv's g and phi are sequences
+    theirs.load_state_dict({re.sub(r"^(g|phi)\.", r"\1.0." if pools else r"\1.", key): value for key, value in module.state_dict().items()})
     x = sample(2, 16, 5, 4)
     weigh, weights = getattr(theirs, theirs.mode), []
     setattr(theirs, theirs.mode, lambda *terms: weights.append(weigh(*terms)) or weights[-1])
@@ -247,7 +291,11 @@ def test_half_precision_stays_close(name):
         ("psa-polarized-parallel", {"variant": "official"}, "unknown variant"),
         ("dnl-pairwise-only", {"normalisation": "joint"}, "needs two terms"),
         ("dnl-pairwise-only", {"flavour": "detectron"}, "unknown flavour"),
+        ("dnl-pairwise-only", {"flavour": "det", "norm": True}, "no output convolution"),
         ("gather-excite", {"extent": 3}, "power of two"),
+        ("gather-excite", {"extent": 0}, "give the map's `size`"),
+        ("gather-excite", {"size": [3, 4]}, "has no use"),
+        ("non-local-gaussian", {"sub_sample": True}, "choose input, projections"),
         ("lr-net-local-relation", {"group": 5}, "do not divide"),
         ("se", {"reduction": 16}, "unexpected keyword"),
     ],

@@ -127,6 +127,10 @@ def test_the_transformer_that_hosts_the_encoder_methods_equals_the_authors():
     scenes = [2, 0]
     ours = module((fine, coarse), torch.tensor(scenes))
     state = {key: value.detach().double().requires_grad_() for key, value in module.state_dict().items()}
+    # one table encodes both maps
+    state |= {
+        key.replace("position_branch", "orientation_branch"): v for key, v in state.items() if key.startswith("position_branch.position")
+    }
     slow = tuple(feature.detach().double().requires_grad_() for feature in (fine, coarse))
     theirs = multi_scene_transformer(slow, state, scenes)
     for out in (ours, theirs):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from math import log
+from math import isqrt, log
 
 import pytest
 import torch
-from cases import METHODS, PROVEN, Work, counting, run, subject
+from cases import CASES, METHODS, PROVEN, Work, counting, run, subject
 from proofs import PROOFS
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -62,18 +62,54 @@ def test_no_matrix_of_all_pairs_on_large_maps(name):
     assert work(name, 48).largest <= 1.01 * (48 / 32) ** (2 * PROOFS[name].largest) * work(name, 32).largest
 
 
-PARTS = {
-    method.id: [method.id] if len(method.slots) == 1 else [filling.plugin for filling in method.slots.values()]
-    for method in METHODS.values()
-    if method.complexity
-}
-"""Method -> the cases it is made of."""
+SYMBOLS = {"h": 4, "k": 4, "T": 4, "S": 4, "K": 32, "P": 64, "n": 4, "r": 16, "e": 2, "L": 1}
+"""What the registry's formulas call the sizes that are no size of the map: of the order of their defaults."""
 
 
-@pytest.mark.parametrize("method", [method for method, parts in PARTS.items() if set(parts) <= set(PROVEN)])
-def test_the_registry_prints_the_same_order(method):
-    """What docs/methods.md says."""
-    assert bool(re.search(r"N²|N c\)|N / P", METHODS[method].complexity)) == (max(map(order, PARTS[method])) == 2)
+def evaluated(formula: str, n: int, d: int) -> float:
+    """The value of ``O(...)`` at n positions of a square map and d channels."""
+    depth, end = 1, 2
+    while depth:
+        depth += {"(": 1, ")": -1}.get(formula[end], 0)
+        end += 1
+    tokens = re.findall(r"log|[A-Za-z]|\d+|[²+/()]", formula[2 : end - 1])
+    assert "".join(tokens) == formula[2 : end - 1].replace(" ", ""), "a sign that is not understood"
+    text = ""
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        product = before and before not in "+/(log" and token not in "²+/)"
+        text += ("*" if product else "") + {"²": "**2", "log": "log"}.get(token, token)
+    text = re.sub(r"log\*?([A-Z])", r"log(\1)", text)
+    sizes = {"N": n, "d": d, "C": d, "H": isqrt(n), "W": isqrt(n), **SYMBOLS}
+    return eval(text, {"log": log}, sizes)
+
+
+def test_formulas_are_read_as_they_are_meant():
+    assert evaluated("O(Nd + d²)", 100, 3) == 309
+    assert evaluated("O(Nd + Nd²/(r e²)), e the extent", 64, 4) == 64 * 4 + 64 * 16 / (16 * 4)
+    assert evaluated("O(N(P + N/P)C + NC²)", 128, 2) == 128 * (64 + 2) * 2 + 128 * 4
+    assert evaluated("O(N²d + Nd²) per layer", 10, 3) == 390
+    assert evaluated("O(Nd + N log N)", 100, 1) == 100 + 100 * log(100)
+
+
+def work_of(name: str, n: int, d: int) -> float:
+    """The operations, and reading the map, which is all that methods without products do."""
+    slot = CASES[name][0]
+    read = n if slot == "masking" else n * d
+    return PROOFS[name].flops(d, n) + (SYMBOLS["h"] * n * n if name == "t5-relative-pe" else read)
+
+
+COUNTED = [m for m in METHODS.values() if m.complexity and {m.id, next(iter(m.slots.values())).plugin} & set(PROVEN)]
+
+
+@pytest.mark.parametrize("method", COUNTED, ids=lambda method: method.id)
+def test_the_registry_prints_the_growth_of_the_operations(method):
+    """In N and in d, projections included: over ten powers of ten both are proportional, up to a factor."""
+    slot, filling = next(iter(method.slots.items()))
+    name = method.id if method.id in CASES else filling.plugin
+    # the operations of what a pose regressor is made of are stated at its width
+    widths = [2**power for power in range(4, 31, 2)] if slot in ("pooling", "block", "context", "model") else [32]
+    ratios = [work_of(name, n, d) / evaluated(method.complexity, n, d) for n in (4**power for power in range(4, 21, 2)) for d in widths]
+    assert max(ratios) < 200 * min(ratios)
 
 
 @pytest.mark.parametrize("name", [name for name in PROVEN if order(name) == 2 and not PROOFS[name].matrix])

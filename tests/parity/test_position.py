@@ -28,7 +28,7 @@ def test_parameter_count(name, dim, heads):
 def test_learnable_is_mmdets_encoding_with_its_tables():
     from mmdet.models.layers import LearnedPositionalEncoding
 
-    module = slots.build("learnable-pe", {"entries": 50, "start": 0}, dim=DIM, heads=HEADS)
+    module = slots.build("learnable-pe", {}, dim=DIM, heads=HEADS)
     shipped = LearnedPositionalEncoding(DIM // 2, 50, 50)
     shipped.load_state_dict({"col_embed.weight": module.column.weight, "row_embed.weight": module.row.weight})
     theirs = shipped(torch.zeros(1, H, W, dtype=torch.bool))
@@ -39,9 +39,9 @@ def test_learnable_starts_uniform_and_refuses_larger_maps():
     module = slots.build("learnable-pe", {}, dim=DIM, heads=HEADS)
     for table in (module.row.weight, module.column.weight):
         assert 0 <= table.min() < 0.01 < 0.99 < table.max() <= 1
-    assert module(59, 59).additive.shape == (59 * 59, DIM)
+    assert module(50, 50).additive.shape == (50 * 50, DIM)
     with pytest.raises(ValueError, match="entries"):
-        module(60, 10)
+        module(51, 10)
 
 
 @pytest.mark.parametrize("scaled", [True, False])

@@ -21,6 +21,8 @@ class BlockProof(Proof):
     """The published parameter count, as a function of d."""
     starts_as: Callable[[Tensor], Tensor] | None = None
     """What the block computes at initialisation, where the paper says so."""
+    starts_near: float | None = None
+    """Share of its input by which it differs from identity at most, where its start is small but not zero."""
     variants: tuple[dict[str, Any], ...] = ()
     """Further parameter settings to compare."""
     channels: int = 16

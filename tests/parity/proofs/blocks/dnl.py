@@ -20,24 +20,31 @@ def dnl(
     state: State,
     terms: str = "add-disentangled-key",
     flavour: str = "mmseg",
-    reduction: int = 2,
+    reduction: int | None = None,
     temperature: float | None = None,
     normalisation: str = "separate",
+    norm: bool = False,
 ) -> Tensor:
-    bottleneck = flavour in ("mmseg", "det")
+    bottleneck = flavour == "mmseg"
+
+    def added(y: Tensor) -> Tensor:
+        z = slow.linear(state, "out", y)
+        return slow.batch_norm(state, "norm", z) if norm else z
 
     def block(positions: list[Tensor]) -> list[Tensor]:
-        q, k, g = ([slow.linear(state, name, v) for v in positions] for name in ("theta", "phi", "g"))
+        g = [slow.linear(state, "g", v) for v in positions]
+        if terms == "unary-disentangled":
+            y = slow.weighted(slow.softmax([slow.linear(state, "mask", v)[0] for v in positions]), g)
+            return [v + (added(y) if bottleneck else y) for v in positions]
+        q, k = ([slow.linear(state, name, v) for v in positions] for name in ("theta", "phi"))
         width = len(q[0])
-        factor = {"mmseg": width**-0.5, "seg-bn": width**-0.5, "seg-nowd": 1.0, "det": width**0.5}[flavour]
+        factor = 1.0 if flavour == "seg-nowd" else width**-0.5
         # temperatures and the bare unary product: nonlocal_block.py and its NL_fcn and NLunary_fcn settings for Cityscapes
         hot = 1.0 if terms == "joint" or flavour == "seg-nowd" else 0.06 if terms == "add-shared-key" else 0.05
         pair_scale = factor / (temperature or hot)
         mu_q, mu_k = slow.mean(q), slow.mean(k)
         if flavour == "seg-nowd":
             white_q, white_k = [v - mu_q.mean() for v in q], [v - mu_k.mean() for v in k]
-        elif flavour == "det":
-            white_q, white_k = [v - v.mean() for v in q], [v - mu_k for v in k]
         else:
             white_q, white_k = [v - mu_q for v in q], [v - mu_k for v in k]
         if terms == "joint":
@@ -53,7 +60,7 @@ def dnl(
             else:
                 y_pair = slow.weighted(slow.softmax(pair), g) if terms != "unary-only" else torch.zeros_like(g[0])
                 y_unary = slow.weighted(slow.softmax(unary), g) if terms.startswith(("unary", "add")) else torch.zeros_like(g[0])
-            out.append(v + (slow.linear(state, "out", y_pair + y_unary) if bottleneck else state.get("gain", 0) * y_pair + y_unary))
+            out.append(v + (added(y_pair + y_unary) if bottleneck else state.get("gain", 0) * y_pair + y_unary))
         return out
 
     return slow.mapped(block, x)
@@ -88,7 +95,7 @@ PROOFS = {
         formula=dnl,
         params=non_local_params,
         starts_as=same,
-        variants=FLAVOURS,
+        variants=({"norm": True}, {"terms": "unary-disentangled"}, {"terms": "unary-disentangled", "norm": True}, *FLAVOURS),
         flops=lambda d, n: 5 * d * d + 4 * d * n,
         offers=UNARY,
         rebuilt=rebuilt,
@@ -106,7 +113,7 @@ PROOFS = {
         formula=dnl,
         params=lambda d: non_local_params(d) + d + 1,
         starts_as=same,
-        variants=({"normalisation": "joint"}, *FLAVOURS),
+        variants=({"normalisation": "joint"}, {"norm": True}, {"reduction": 4}, *FLAVOURS),
         flops=lambda d, n: 3 * d * d + (4 * d * d + 3 * d) * n + 2 * d * n * n,
         offers=PAIRS | UNARY,
         rebuilt=rebuilt,

@@ -15,7 +15,14 @@ from proofs.slow import State
 
 
 def gather_excite(
-    x: Tensor, state: State, extent: int = 2, gather: str = "conv", mlp: bool = True, ratio: int = 16, residual: bool = False
+    x: Tensor,
+    state: State,
+    extent: int = 2,
+    gather: str = "conv",
+    mlp: bool = True,
+    ratio: int = 16,
+    residual: bool = False,
+    size: list[int] | None = None,
 ) -> Tensor:
     images = []
     for image in x:
@@ -32,6 +39,9 @@ def gather_excite(
 
 
 def _gather(image: Tensor, state: State, extent: int, gather: str) -> Tensor:
+    if gather == "conv" and extent == 0:
+        whole = (image * state["gather.0.weight"][:, 0]).flatten(1).sum(1)
+        return slow.batch_norm(state, "gather.1", whole)[:, None, None]
     if gather == "conv":
         for step in range(int(math.log2(extent))):
             layer = 3 * step  # ReLU, convolution, norm; no ReLU before the first
@@ -64,6 +74,8 @@ PROOFS = {
             {"extent": 4, "mlp": False},
             {"extent": 0, "gather": "average", "residual": True},
             {"extent": 4, "gather": "average", "mlp": False},
+            {"extent": 0, "size": [3, 4]},
+            {"extent": 0, "size": [3, 4], "mlp": False},
         ),
         places="windows",
         flops=lambda d, n: (18 * d + 4 * d * (d // 16)) * n // 4,

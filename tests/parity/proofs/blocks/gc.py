@@ -51,7 +51,7 @@ PROOFS = {
     "simplified-non-local": BlockProof(
         formula=simplified_non_local,
         params=lambda d: d**2 + 2 * d + 1,
-        starts_as=same,
+        starts_near=0.3,
         flops=lambda d, n: 2 * d * d + 4 * d * n,
         offers=UNARY,
         rebuilt=rebuilt,

@@ -30,7 +30,9 @@ def vit_cls(x: Tensor, state: State, heads: int = 4) -> Tensor:
     return slow.pooled(lambda tokens: _attention(state, "attention.", [state["token"][0, 0], *tokens], heads), x)
 
 
-def cait_class_attention(x: Tensor, state: State, blocks: int = 1, heads: int = 4, layer_scale: float = 1e-5) -> Tensor:
+def cait_class_attention(
+    x: Tensor, state: State, blocks: int = 1, heads: int = 4, layer_scale: float = 1e-5, norm_eps: float = 1e-6
+) -> Tensor:
     def pool(tokens: list[Tensor]) -> Tensor:
         token = state["token"][0, 0]
         for n in range(blocks):
@@ -40,7 +42,7 @@ def cait_class_attention(x: Tensor, state: State, blocks: int = 1, heads: int = 
             token = token + state[f"{own}scale_attention"] * slow.linear(state, f"{own}project", attended)
             hidden = slow.gelu(slow.linear(state, f"{own}mlp.0", slow.layer_norm(state, f"{own}norm_mlp", token, 1e-6)))
             token = token + state[f"{own}scale_mlp"] * slow.linear(state, f"{own}mlp.2", hidden)
-        return slow.layer_norm(state, "norm", token)
+        return slow.layer_norm(state, "norm", token, norm_eps)
 
     return slow.pooled(pool, x)
 

@@ -11,7 +11,7 @@ from proofs.position import DIM, H, PositionProof, W, build, double, sample
 from proofs.slow import State
 
 
-def learnable(h: int, w: int, state: State, start: int = 1) -> Tensor:
+def learnable(h: int, w: int, state: State, start: int = 0) -> Tensor:
     """(h w, d): column vector, then row vector."""
     return torch.stack([torch.cat([state["column.weight"][x + start], state["row.weight"][y + start]]) for y in range(h) for x in range(w)])
 
@@ -28,10 +28,10 @@ def sine(h: int, w: int, dim: int, temperature: float = 10000.0) -> Tensor:
 
 
 def learnable_equals_the_formula() -> None:
-    for options in ({}, {"entries": 50, "start": 0}):
+    for options in ({}, {"entries": 60, "start": 1}):
         module = build("learnable-pe", **options)
         state, weights = double(module), sample(H * W, DIM)
-        ours, expected = module(H, W).additive, learnable(H, W, state, options.get("start", 1))
+        ours, expected = module(H, W).additive, learnable(H, W, state, options.get("start", 0))
         assert torch.equal(ours.double(), expected)
         (ours * weights).sum().backward()
         (expected * weights.double()).sum().backward()
@@ -47,7 +47,7 @@ def sine_equals_the_formula() -> None:
 PROOFS = {
     "learnable-pe": PositionProof(
         equation=learnable_equals_the_formula,
-        params=lambda d, heads: 60 * d,
+        params=lambda d, heads: 50 * d,
         flops=lambda d, n: 0,
         offers="a position encoding: its effect is in the maps of the encoder's layers",
     ),
