@@ -141,6 +141,31 @@ def attention_method(name: str, /, *, slot: str) -> Callable[[type], type]:
     return register
 
 
+@contextmanager
+def _own_draws() -> Iterator[None]:
+    """Random numbers of a plugin's constructor come from a stream of its own, which follows from that of the model.
+
+    So the layers around it start alike for every method of one seed, however many numbers a method draws, and one that seeds
+    the generators in its constructor seeds its own only.
+    """
+    import random
+
+    import numpy as np
+    import torch
+
+    seed = int(torch.randint(1 << 62, ()))
+    kept = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])
+        torch.set_rng_state(kept[2])
+
+
 def build(plugin: str, params: dict[str, Any], **context: Any) -> nn.Module:
     """Build the plugin ``plugin`` with its method's parameters and the slot's ``context``.
 
@@ -158,7 +183,8 @@ def build(plugin: str, params: dict[str, Any], **context: Any) -> nn.Module:
         # a plugin with options of these names keeps them
         taken = inspect.signature(cls).parameters
         training = {name: params[name] for name in TRAINING if name in params and name not in taken}
-        built = cls(**context, **{name: value for name, value in params.items() if name not in training})
+        with _own_draws():
+            built = cls(**context, **{name: value for name, value in params.items() if name not in training})
         if training:
             names = getattr(built, "query_key", ())
             if not names:
