@@ -326,6 +326,14 @@ VIT = {
 }
 
 
+def _random_weights(file: Path) -> Path:
+    import torch
+    from mmengine.registry import MODELS
+
+    torch.save(MODELS.build({key: value for key, value in VIT.items() if not key.startswith("_")}).state_dict(), file)
+    return file
+
+
 @pytest.mark.parametrize(
     ("model", "fillings", "source"),
     [
@@ -353,6 +361,8 @@ def test_evaluation_says_where_the_map_came_from(openmmlab, tmp_path, model, fil
         state = MODELS.build({key: value for key, value in VIT.items() if not key.startswith("_")}).state_dict()
         torch.save(state, tmp_path / "vit.pth")
         model = {**model, "weights": {"file": str(tmp_path / "vit.pth")}}
+    if model.get("frozen"):
+        model = model | {"weights": {"file": str(_random_weights(tmp_path / "vit.pth"))}}
     entry = bench(model={"backbone": "resnet-narrow-s8", **model}, format="synthetic", train=12, test=12, size=48, calibrate=4)
     (tmp_path / "d").mkdir()
     task(entry).generate(tmp_path / "d")
