@@ -348,7 +348,7 @@ def _random_weights(file: Path) -> Path:
         ({"box": "lost"}, {}, "LOST on features"),
         ({"box": "lost", "backbone": VIT, "frozen": True}, {}, "LOST on keys"),
         ({"box": "lost", "backbone": VIT, "frozen": True, "lost_features": "last"}, {}, "LOST on features"),
-        ({}, {"block": "cbam"}, "spatial gate"),
+        ({}, {"block": "psa-polarized"}, "spatial gate"),
         ({}, {"block": "gc-block"}, "key map"),
         ({}, {"block": "non-local"}, "mean over queries"),
     ],

@@ -40,7 +40,7 @@ def diagnostics(module: nn.Module, x: Tensor) -> Any:
 
 
 def score_maps(module: nn.Module, x: Tensor) -> Any:
-    from harness.benchmarks.object_localization.maps import MapRecorder
+    from harness.benchmarks.object_localization.mm.maps import MapRecorder
 
     recorder = MapRecorder((2, 3))
     with slots.observing(recorder):
@@ -50,7 +50,7 @@ def score_maps(module: nn.Module, x: Tensor) -> Any:
 
 
 def states(module: nn.Module, x: Tensor) -> Any:
-    from harness.benchmarks.camera_localization.transformer import Branch
+    from harness.benchmarks.camera_localization.mm.transformer import Branch
 
     branch = Branch.__new__(Branch)
     nn.Module.__init__(branch)

@@ -14,6 +14,8 @@ from harness.slots import attention_method, observe
 class _QueryIndependent(ContextBlock):
     """mmcv's ``ContextBlock`` whose pooling offers its map."""
 
+    inert = ("conv_mask.bias",)  # the same for every position, so the softmax cancels it
+
     def spatial_pool(self, x: Tensor) -> Tensor:
         """sum_j softmax_j(W_k x_j) x_j: (B, d, H, W) -> (B, d, 1, 1)."""
         tokens = x.flatten(2)
