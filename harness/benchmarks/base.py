@@ -219,9 +219,10 @@ class Family:
             raise did_you_mean(name, known, "data.format")
         module = known[name]
         try:
-            return importlib.import_module(module, families.packages()[self.name]).FORMAT
+            found: Format[Any] = importlib.import_module(module, families.packages()[self.name]).FORMAT
         except Exception as error:  # whatever a module from outside raises
             raise UsageError(f"format '{name}' cannot be imported from {module}: {type(error).__name__}: {error}.") from error
+        return found
 
     def listing(self, root: Path, options: Mapping[str, Any]) -> tuple[Any, Listing[Any]]:
         """Typed data options and what their reader finds under ``root``, for a dataset class that mmengine builds.

@@ -33,9 +33,10 @@ def family(name: str) -> Family:
     if name not in packages:
         raise did_you_mean(name, packages, "family")
     try:
-        return importlib.import_module(packages[name]).FAMILY
+        found: Family = importlib.import_module(packages[name]).FAMILY
     except Exception as error:  # whatever a package from outside raises
         raise UsageError(f"family '{name}' cannot be imported from {packages[name]}: {type(error).__name__}: {error}.") from error
+    return found
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Task:
         Raises:
             UsageError: options that exclude each other.
         """
-        composed = self.family.room("config").compose(self.data, self.model, self.schedule, fillings)
+        composed: dict[str, Any] = self.family.room("config").compose(self.data, self.model, self.schedule, fillings)
         refuse_drawn_images(composed)
         return composed
 
@@ -105,11 +106,13 @@ class Task:
 
     def floor(self, root: Path) -> dict[str, float]:
         """Metrics of the trivial predictor computed from the training data alone."""
-        return self.family.room("floor").floor(root, self.data, self.listing(root))
+        metrics: dict[str, float] = self.family.room("floor").floor(root, self.data, self.listing(root))
+        return metrics
 
     def samples(self, root: Path, count: int) -> list[Sample]:
         """The first ``count`` test samples with their annotations drawn in."""
-        return self.family.room("pictures").samples(root, self.data, self.listing(root), count)
+        samples: list[Sample] = self.family.room("pictures").samples(root, self.data, self.listing(root), count)
+        return samples
 
 
 def task(entry: Benchmark) -> Task:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -50,7 +51,8 @@ def find(weights: Weights) -> Path:
         UsageError: the file is missing or unreadable, or its sha256 is another.
     """
     source = next(name for name in ("file", "torchvision", "package") if getattr(weights, name))
-    file = {"file": _plain, "torchvision": _torchvision, "package": _packaged}[source](getattr(weights, source))
+    places: dict[str, Callable[[str], Path]] = {"file": _plain, "torchvision": _torchvision, "package": _packaged}
+    file = places[source](getattr(weights, source))
     if not file.is_file():
         raise UsageError(f"model.weights.{source}: no file at {file}. Put it there, or correct the path.")
     if weights.sha256:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.benchmarks.base import Problem
@@ -73,12 +73,12 @@ def _boxes(pictures: list[Picture], sizes: dict[str, Size]) -> Iterator[Problem]
             beyond.append((picture, box))
             far += x0 < -1 or y0 < -1 or x1 > width + 1 or y1 > height + 1
     if outside:
-        picture, what = _first(outside, sizes)
-        yield Problem(picture.source, f"{what[0]} lies outside the image ({what[1]}){_more(outside, 'box')}", "correct or delete it")
+        picture, (what, size) = _first(outside, sizes)
+        yield Problem(picture.source, f"{what} lies outside the image ({size}){_more(outside, 'box')}", "correct or delete it")
     if beyond:
-        picture, what = _first(beyond, sizes)
+        picture, (what, size) = _first(beyond, sizes)
         many = far > _SHARE * len(boxes)
-        text = f"{what[0]} reaches out of the image ({what[1]}){_more(beyond, 'box')}" + ("" if many else "; it is used as it is")
+        text = f"{what} reaches out of the image ({size}){_more(beyond, 'box')}" + ("" if many else "; it is used as it is")
         mend = (
             "see whether they are two corners where the format has width and height, or belong to images of another size"
             if many
@@ -99,7 +99,7 @@ def _empty(split: str, pictures: list[Picture], use: str) -> Iterator[Problem]:
         yield Problem(pictures[0].source, what, "annotate it", fatal=False)
 
 
-def _more(found: list, one: str) -> str:
+def _more(found: Sequence[object], one: str) -> str:
     """How many others are like the first."""
     count = len(found) - 1
     return f"; and {several(count, one, 'boxes' if one == 'box' else '')} more" if count else ""

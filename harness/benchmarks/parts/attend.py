@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import Any
+from typing import Any, cast
 
 from mmengine.logging import print_log
 from mmengine.registry import MODELS
@@ -15,7 +15,7 @@ from harness.benchmarks.parts.insert import insert_blocks
 from harness.benchmarks.parts.weights import load_backbone
 
 
-@MODELS.register_module(name="Attend")
+@MODELS.register_module(name="Attend")  # type: ignore[untyped-decorator]  # mmengine has no types
 def attend(
     model: dict[str, Any],
     blocks: list[dict[str, Any]],
@@ -51,10 +51,10 @@ def attend(
     if frozen:
         built.backbone = FrozenBackbone(built.backbone, json.dumps(model["backbone"], sort_keys=True))
     if blocks:
-        insert_blocks(built, blocks, tuple(input_size))
+        insert_blocks(built, blocks, cast(tuple[int, int], tuple(input_size)))
     # the Runner calls this before training, and would overwrite the weights just loaded
     built.init_weights = lambda: None
-    return built
+    return cast(nn.Module, built)
 
 
 def is_transformer(backbone: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sized
+from typing import Any, cast
 
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import BatchSampler
@@ -27,5 +27,5 @@ class TrainingBatches(BatchSampler):
                 yield batch
 
     def __len__(self) -> int:
-        count, rest = divmod(len(self.sampler), self.batch_size)
+        count, rest = divmod(len(cast(Sized, self.sampler)), self.batch_size)
         return count + (rest > 1 or (rest == 1 and count == 0))

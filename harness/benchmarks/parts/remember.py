@@ -31,7 +31,7 @@ class Remember(BaseTransform):
         index = results["sample_idx"]
         if index in self.made:
             return dict(self.made[index])
-        made = self.chain(results)
+        made: dict[str, Any] = self.chain(results)
         size = sum(value.nbytes for value in made.values() if isinstance(value, np.ndarray))
         if size <= self.free:
             self.free -= size

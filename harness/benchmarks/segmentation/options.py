@@ -15,7 +15,9 @@ class SegmentationData(DataOptions):
     """Common to all formats; what a format does not let an entry say, it answers itself."""
 
     if TYPE_CHECKING:
-        ignore_index: int
+
+        @property
+        def ignore_index(self) -> int: ...
 
     @property
     def class_count(self) -> int:
@@ -140,4 +142,4 @@ class SegmentationModel(ModelOptions):
 class SegmentationSchedule(ScheduleOptions):
     """The shared schedule, and the polynomial decay of the segmentation literature."""
 
-    decay: Literal["cosine", "step", "poly", "none"] = "cosine"
+    decay: Literal["cosine", "step", "poly", "none"] = "cosine"  # type: ignore[assignment]  # wider: nobody assigns to options

@@ -134,7 +134,8 @@ def _ellipse(rng: np.random.Generator, rows: np.ndarray, columns: np.ndarray, wh
 
     centre = np.argwhere(where)[rng.integers(where.sum())]
     half = rng.uniform(0.13, 0.22, 2) * rows.shape[0]
-    return ((rows - centre[0]) / half[0]) ** 2 + ((columns - centre[1]) / half[1]) ** 2 <= 1
+    inside: np.ndarray = ((rows - centre[0]) / half[0]) ** 2 + ((columns - centre[1]) / half[1]) ** 2 <= 1
+    return inside
 
 
 def _place(rng: np.random.Generator, free: np.ndarray, radius: int) -> tuple[int, int] | None:

@@ -49,5 +49,5 @@ class PoseMetric(BaseMetric):
             "orientation_error_deg": orientation.astype(np.float32),
             "scene_correct": correct.astype(np.float32),
         }
-        given = {"scenes": self.scenes, "thresholds": self.thresholds, "lower": self.lower, "length": self.length}
-        return scores.summarise(position, orientation, poses["scene"], correct, **given)
+        errors = (position, orientation, poses["scene"], correct)
+        return scores.summarise(*errors, scenes=self.scenes, thresholds=self.thresholds, lower=self.lower, length=self.length)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from mmpretrain.evaluation import Accuracy
 
 from harness.benchmarks.base import Split
 from harness.benchmarks.classification import FAMILY
+from harness.benchmarks.classification.readers.labelled import Labels
 from harness.benchmarks.classification.scores import summarise
 
 
@@ -30,7 +31,8 @@ class ClassDataset(BaseDataset):
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        data, listing = FAMILY.listing(Path(self.data_root), self._options)
+        data, found = FAMILY.listing(Path(self.data_root), self._options)
+        listing = cast(Labels, found)
         self._metainfo["classes"] = tuple(listing.classes)
         decoding = listing.decoding(data)
         return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from mmengine.registry import DATASETS
@@ -30,7 +30,7 @@ class KeypointDataset(BaseCocoStyleDataset):
     def __init__(self, options: dict[str, Any], split: Split, data_root: str, **kwargs: Any):
         data, listing = FAMILY.listing(Path(data_root), options)
         self._poses, self._decoding = listing.split(split), listing.decoding(data)
-        super().__init__(ann_file=None, data_root=data_root, metainfo=_metainfo(listing), **kwargs)
+        super().__init__(ann_file=None, data_root=data_root, metainfo=_metainfo(cast(Poses, listing)), **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         # what CocoMetric writes into the file it evaluates against

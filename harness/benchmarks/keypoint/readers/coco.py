@@ -116,9 +116,11 @@ class _Split:
             image = self.images.find(annotation.get("image_id"))
         except ValueError as reason:
             mend = "add the image, or delete the annotation"
-            return self.tally.leave_out("annotations of unknown images", f"{place}: {reason}", mend, ALWAYS)
+            self.tally.leave_out("annotations of unknown images", f"{place}: {reason}", mend, ALWAYS)
+            return None
         if image is None:
-            return self.tally.pass_over("annotations of images that are left out")
+            self.tally.pass_over("annotations of images that are left out")
+            return None
         raw = self._values(place, annotation)
         if raw is None:
             return None

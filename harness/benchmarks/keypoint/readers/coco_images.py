@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness.benchmarks.keypoint.readers.coco_parts import Key, key, side
 from harness.benchmarks.keypoint.readers.pose import Poses
@@ -37,14 +37,15 @@ class Images:
         self.tally = Tally(listing, where)
         for index, entry in enumerate(entries):
             place = f"images[{index}]"
-            if not isinstance(entry, dict) or key(entry.get("id")) is None or not isinstance(entry.get("file_name"), str):
+            own = key(entry.get("id")) if isinstance(entry, dict) else None
+            if own is None or not isinstance(entry.get("file_name"), str):
                 self.tally.leave_out("images with no 'id' and text 'file_name'", place, "export the file again", ALWAYS)
             elif entry["id"] in self.exact:
                 example = f"{entry['id']!r} at {place}"
                 self.tally.leave_out("image ids that are used twice", example, "give every image an id of its own", ALWAYS)
             else:
                 self.exact[entry["id"]] = index
-                self.alike.setdefault(key(entry["id"]), []).append(index)
+                self.alike.setdefault(own, []).append(index)
 
     def find(self, raw: Any) -> Image | None:
         """The image with an id; ``None`` where it cannot be used.
@@ -53,7 +54,7 @@ class Images:
             ValueError: there is no such image, or several ids are alike; a clause for people.
         """
         known = key(raw)
-        found = [self.exact[raw]] if known is not None and raw in self.exact else self.alike.get(known, [])
+        found = [] if known is None else [self.exact[raw]] if raw in self.exact else self.alike.get(known, [])
         if not found:
             raise ValueError(f"image_id {raw!r} is not among the images")
         if len(found) > 1:
@@ -77,6 +78,7 @@ class Images:
             kind = "images that are missing" if file is None else "images that cannot be read"
             self.tally.leave_out(kind, f"'{said:.80}' at {place}: {reason}", "fetch them again, or correct file_name")
             return None
+        file = cast(Path, file)  # what was measured is there, and so was found
         if not self._fits(entry, size, file, place):
             return None
         if file in self.names:

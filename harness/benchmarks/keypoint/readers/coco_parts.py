@@ -6,7 +6,7 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness.benchmarks.keypoint.readers.pose import Poses
 
@@ -31,7 +31,7 @@ def load(file: Path, where: str, listing: Poses) -> dict[str, Any] | None:
         if not isinstance(content, dict) or not isinstance(content.get(part), list):
             listing.add(where, f"no list '{part}'", "give a file in COCO's keypoint format")
             return None
-    return content
+    return cast(dict[str, Any], content)
 
 
 def key(raw: Any) -> Key | None:

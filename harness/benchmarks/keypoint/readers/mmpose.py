@@ -12,13 +12,13 @@ mmpose is imported when such a dataset is read. Its classes take files as they s
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import model_validator
 
 from harness.benchmarks.base import DATA, Format, Split, files_named, relative
 from harness.benchmarks.keypoint.options import ListedPoints
-from harness.benchmarks.keypoint.readers.pose import Pose, Poses
+from harness.benchmarks.keypoint.readers.pose import Box, Pose, Poses
 from harness.benchmarks.options import Options
 from harness.errors import did_you_mean
 from harness.images import DEEP, measure, significant_bits
@@ -155,7 +155,7 @@ def _pose(root: Path, info: dict[str, Any], index: int, data: MMPoseData, listin
     except ValueError as reason:
         listing.add(relative(file, root), str(reason), "fetch it again, or take it out of the annotation file")
         return None
-    box = tuple(float(v) for v in info["bbox"][0])
+    box = cast(Box, tuple(float(v) for v in info["bbox"][0]))
     area = float(info.get("area", (box[2] - box[0]) * (box[3] - box[1])))
     visible = (info["keypoints_visible"][0] > 0).astype(int) * 2
     return Pose(file, size, box, info["keypoints"][0, :, :2], visible, area, int(info.get("img_id", index)), int(info.get("id", index)))

@@ -109,7 +109,8 @@ class Cleaner:
 
     def __post_init__(self) -> None:
         self.points, self.poses = Tally(self.listing, self.where), Tally(self.listing, self.where)
-        self.labelled = self.count = self.farthest = 0
+        self.labelled = self.count = 0
+        self.farthest: float = 0
         self.smallest = 1 << 30
 
     def clean(self, place: str, raw: np.ndarray, file: Path, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
+from typing import Any
 
 from harness.benchmarks.base import Listing
 
@@ -24,7 +25,7 @@ class _Kind:
 class Tally:
     """Counts cases of one file by kind."""
 
-    listing: Listing
+    listing: Listing[Any]
     where: str
     """The file."""
     kinds: dict[str, _Kind] = field(default_factory=dict)

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from harness.benchmarks.object_localization.readers.picture import Pictures, several
 
@@ -63,7 +63,7 @@ def load(name: str, listing: Pictures) -> dict[str, Any] | None:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             listing.add(name, f"there is no list '{key}'", "give a COCO instances file")
             return None
-    return content
+    return cast(dict[str, Any], content)
 
 
 def images_of(entries: list[Any], where: str, listing: Pictures) -> dict[Any, Image]:

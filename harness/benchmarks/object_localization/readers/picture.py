@@ -98,8 +98,8 @@ class Pictures(Listing[Picture]):
     def finish(self) -> Pictures:
         """Note a split in which no image has a box."""
         if not any(problem.fatal for problem in self.problems):
-            own = self.calibration is not None
-            boxed = {"test": self.test, "calibration" if own else "training": self.calibration if own else self.train}
+            own = self.calibration
+            boxed = {"test": self.test, **({"training": self.train} if own is None else {"calibration": own})}
             for name, pictures in boxed.items():
                 if not any(picture.boxes for picture in pictures):
                     self.add(f"{name} split", "no image has a box", "add annotations, or correct the split")

@@ -79,14 +79,15 @@ def _split(data: WsolData, split: str, listing: Pictures, *, need_boxes: bool) -
             listing.add(f"{folder}/image_ids.txt", f"'{name}' is listed twice", "delete one of the lines")
             continue
         listed.add(name)
-        if labels.get(name) is None:
+        number = labels.get(name)
+        if number is None:
             if name not in labels:
                 listing.add(f"{folder}/image_ids.txt", f"'{name}' has no class", f"add it to {folder}/class_labels.txt")
             continue
         if need_boxes and name not in boxes:
             listing.add(where, f"'{name}' has no box; it is not scored", "add its box, or take it out of image_ids.txt", fatal=False)
         file = f"{data.images}/{name}".removeprefix("./")
-        pictures.append(Picture(file, (labels[name],), tuple(boxes.get(name, ())), sizes.get(name), where))
+        pictures.append(Picture(file, (number,), tuple(boxes.get(name, ())), sizes.get(name), where))
     return pictures
 
 

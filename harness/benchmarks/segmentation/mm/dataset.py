@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mmcv.transforms import BaseTransform
 from mmengine.dataset import BaseDataset
@@ -11,6 +11,7 @@ from mmengine.registry import DATASETS, TRANSFORMS
 
 from harness.benchmarks.base import Split
 from harness.benchmarks.segmentation import FAMILY
+from harness.benchmarks.segmentation.readers.pairs import Pairs
 
 
 @TRANSFORMS.register_module()
@@ -37,7 +38,8 @@ class SegmentationDataset(BaseDataset):
         super().__init__(serialize_data=False, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        data, listing = FAMILY.listing(Path(self.data_root), self._options)
+        data, found = FAMILY.listing(Path(self.data_root), self._options)
+        listing = cast(Pairs, found)
         self._metainfo["classes"] = tuple(listing.classes)
         common = {"labels": listing.labels, "decoding": listing.decoding(data), "seg_fields": []}
         return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmcv.cnn import ConvModule
@@ -65,16 +65,18 @@ class ContextHead(FCNHead):
         low: dict[str, Any] = {"low": inputs[-2]} if self.fuses_levels else {}
         offered = {"source": x} | ({} if auxiliary is None else {"auxiliary": auxiliary})
         extra = low | {name: value for name, value in offered.items() if name in self.takes}
-        read = self.context.before(x, **low) if self.before_channels else x
-        features = self.context(self.convs[0](read), **extra)
+        read = cast(Any, self.context).before(x, **low) if self.before_channels else x
+        features: Tensor = self.context(self.convs[0](read), **extra)
         for conv in self.convs[1:]:
             features = conv(features)
-        return self.conv_cat(torch.cat([x, features], dim=1)) if self.concat_input else features
+        if self.concat_input:
+            features = self.conv_cat(torch.cat([x, features], dim=1))
+        return features
 
-    def loss(self, inputs: list[Tensor], batch_data_samples: list, train_cfg: Any) -> dict[str, Tensor]:
+    def loss(self, inputs: list[Tensor], batch_data_samples: list[Any], train_cfg: Any) -> dict[str, Tensor]:
         """The head's loss, and that of each of the context module's auxiliary logits."""
         auxiliary: dict[str, Tensor] = {}
-        losses = self.loss_by_feat(self.cls_seg(self._forward_feature(inputs, auxiliary)), batch_data_samples)
+        losses: dict[str, Tensor] = self.loss_by_feat(self.cls_seg(self._forward_feature(inputs, auxiliary)), batch_data_samples)
         label = self._stack_batch_gt(batch_data_samples).squeeze(1)
         for name, logits in auxiliary.items():
             logits = resize(logits, size=label.shape[1:], mode="bilinear", align_corners=self.align_corners)

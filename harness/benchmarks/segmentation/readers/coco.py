@@ -16,7 +16,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field, model_validator
 
@@ -114,7 +114,7 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
     if content is None:
         return []
     label_of = {name: index for index, name in enumerate(data.names)}
-    names = {category.get("id"): category.get("name") for category in content["categories"] if isinstance(category, dict)}
+    names: dict[Any, Any] = {category.get("id"): category.get("name") for category in content["categories"] if isinstance(category, dict)}
     if missing := sorted(set(data.classes) - set(names.values())):
         known = ", ".join(sorted(map(str, names.values()))[:8])
         listing.add(files.annotations, f"there is no category '{missing[0]}'", f"its categories are {known}; correct data.classes")
@@ -135,8 +135,8 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
             continue
         objects[str(item.get("image_id"))].append((-float(item.get("area") or 0), label, item["segmentation"]))
     pairs: list[Pair] = []
-    known = {str(image["id"]) for image in content["images"] if isinstance(image, dict) and "id" in image}
-    if strays := sorted(set(objects) - known):
+    ids = {str(image["id"]) for image in content["images"] if isinstance(image, dict) and "id" in image}
+    if strays := sorted(set(objects) - ids):
         what = f"{len(strays)} image ids of annotations are not among the images, e.g. {strays[0]}"
         listing.add(files.annotations, what, "add the images, or delete the annotations")
     for index, image in enumerate(content["images"]):
@@ -172,7 +172,7 @@ def _load(root: Path, name: str, listing: Pairs) -> dict[str, Any] | None:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             listing.add(name, f"there is no list '{key}'", "give a COCO instances file")
             return None
-    return content
+    return cast(dict[str, Any], content)
 
 
 FORMAT = Format(CocoData, read)

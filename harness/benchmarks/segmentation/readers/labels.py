@@ -44,7 +44,7 @@ class Labels:
 
         values = _values(file, coloured=self.colours is not None)
         if self.colours is None:
-            labels = np.array(self.table, np.uint16)[values]
+            labels: np.ndarray = np.array(self.table, np.uint16)[values]
         else:
             known, where = np.unique(values, return_inverse=True)
             labels = np.array([self.colours.get(int(value), UNKNOWN) for value in known], np.uint16)[where].reshape(values.shape)
@@ -79,7 +79,8 @@ def _values(file: Path, *, coloured: bool) -> np.ndarray:
             mode = image.mode
             if coloured:
                 red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")).astype(np.uint32), -1, 0)
-                return red * 65536 + green * 256 + blue
+                packed: np.ndarray = red * 65536 + green * 256 + blue
+                return packed
             values = np.asarray(image)
     except FileNotFoundError:
         raise DataError(f"the label map {file} is missing. Add it, or take its image out of the split.") from None
