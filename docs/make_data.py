@@ -12,6 +12,7 @@ from typing import get_args, get_type_hints
 
 from harness import benchmarks, families
 from harness.benchmarks.options import Options
+from harness.listing import list_backbones
 
 HEAD = """\
 # Datasets
@@ -108,6 +109,15 @@ def table(cls: type[Options], told: set[type[Options]]) -> str:
     return "\n".join(rows)
 
 
+def backbones() -> str:
+    """The named backbones as a Markdown table."""
+    rows = ["| `model.backbone` | OpenMMLab class | level: channels /stride | `block_at` |", "|---|---|---|---|"]
+    for row in list_backbones():
+        levels = ", ".join(f"{level}: {of['channels']} /{of['stride']}" for level, of in row["levels"].items())
+        rows.append(f"| `{row['id']}` | `{row['class']}` | {levels} | `{row['block_at']}` |")
+    return "\n".join(rows)
+
+
 def page() -> str:
     """The whole page."""
     parts: list[str] = [HEAD]
@@ -123,6 +133,7 @@ def page() -> str:
             parts.append(f"### format: {format_name}\n\n{told_of}\n\n{table(options, told)}\n")
         parts.append(f"### model\n\n{table(family.model, told)}\n")
         parts.append(f"### schedule\n\n{table(family.schedule, told)}\n")
+    parts.append(f"## Backbones\n\nAny other is an OpenMMLab config with `_channels`, the width of its outputs.\n\n{backbones()}\n")
     return "\n".join(parts)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import benchmarks
+from harness.benchmarks.backbones import BACKBONES
 from harness.benchmarks.hosts import standing
 from harness.catalog import Benchmark
 from harness.catalog.adopt import adopt
@@ -76,6 +77,21 @@ def list_benchmarks(family: str | None = None, *, validated: bool = True) -> lis
         }
         for bench in load_catalog().benchmarks.values()
         if family in (None, bench.family)
+    ]
+
+
+def list_backbones() -> list[dict[str, Any]]:
+    """Every backbone that ``model.backbone`` knows by name, with the maps it gives."""
+    return [
+        {
+            "id": name,
+            "class": backbone.config["type"],
+            "levels": {level: {"channels": width, "stride": stride} for level, (width, stride) in backbone.levels.items()},
+            "last": backbone.last,
+            "pair": list(backbone.pair),
+            "block_at": backbone.block_at,
+        }
+        for name, backbone in BACKBONES.items()
     ]
 
 

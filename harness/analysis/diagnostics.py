@@ -13,36 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.statistics import Summary, paired, summarize
+from harness.diagnostics import MEASURES
 
 if TYPE_CHECKING:
     from harness.analysis.leaderboard import Board
     from harness.store import Result
-
-MEASURES = (
-    "entropy",
-    "entropy_uniform",
-    "unary_entropy",
-    "unary_entropy_uniform",
-    "attended_share",
-    "attended_keys",
-    "purity",
-    "purity_sphere_mean",
-    "purity_sphere_p95",
-    "purity_nearest",
-    "qk_distance",
-    "qk_distance_at_start",
-    "qk_distance_after_epoch",
-    "map_cosine_distance",
-    "input_cosine_distance",
-    "output_cosine_distance",
-    "pairwise_share",
-    "unary_share",
-    "within_category_mass",
-    "within_category_random",
-    "boundary_mass",
-    "boundary_random",
-)
-"""In the order they are shown (docs/diagnostics.md says what they are); others follow by name."""
 
 FLAG = "renormalised"
 """Recorded per layer whose weights are no distribution: entropy took their shares of the absolute sum."""
@@ -86,7 +61,8 @@ def parts(name: str) -> tuple[str, str | None, int | None]:
 
 def in_order(measures: Iterable[str]) -> list[str]:
     """Measures as they are shown."""
-    return sorted(set(measures), key=lambda measure: (MEASURES.index(measure) if measure in MEASURES else len(MEASURES), measure))
+    order = list(MEASURES)
+    return sorted(set(measures), key=lambda measure: (order.index(measure) if measure in MEASURES else len(order), measure))
 
 
 def in_depth(places: Iterable[tuple[str | None, int | None]]) -> list[tuple[str | None, int | None]]:

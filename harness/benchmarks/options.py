@@ -74,7 +74,7 @@ class ModelOptions(Options):
     """``model:`` of a benchmark entry."""
 
     backbone: str | dict[str, Any] = "resnet-narrow"
-    """A name of ``harness.benchmarks.backbones.BACKBONES``, or any OpenMMLab backbone config with ``type``."""
+    """A name that ``harness list backbones`` shows, or any OpenMMLab backbone config with ``type``."""
     weights: Weights | None = None
     mean: tuple[float, float, float] = IMAGENET_MEAN
     """Red, green and blue (0 to 255) subtracted from an image: what the weights were trained with, ImageNet's by default."""

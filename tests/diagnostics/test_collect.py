@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
+import sys
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +13,8 @@ import pytest
 import torch
 from torch import nn
 
+from harness import diagnostics
+from harness.analysis.diagnostics import in_order
 from harness.diagnostics.collect import diagnose, labels
 from harness.diagnostics.first_epoch import FirstEpoch, ends
 from harness.slots import observe, observing
@@ -323,3 +327,20 @@ def test_attention_to_one_position_is_called_collapsed(offered, collapsed):
     assert ("collapsed/layer" in found) is collapsed
     assert labels(found) == ({"attention": "collapsed"} if collapsed else {})
     assert [note for note in notes if "of layer has collapsed: entropy" in note] == notes and bool(notes) is collapsed
+
+
+def test_a_measure_is_a_line_of_the_table(monkeypatch):
+    monkeypatch.setitem(diagnostics.MEASURES, "largest", diagnostics.Measure(("attention",), "extra:largest"))
+    monkeypatch.setitem(sys.modules, "harness.diagnostics.extra", SimpleNamespace(largest=lambda attention: attention.amax((-1, -2))))
+    found, _ = diagnose(Model(), loader(2), images=2)
+    heads = [found["largest/layer/head0"], found["largest/layer/head1"]]
+    assert found["largest"] == pytest.approx(sum(heads) / 2) and 0 < min(heads) < max(heads) < 1
+    assert in_order(["boundary_random", "largest", "entropy"]) == ["entropy", "boundary_random", "largest"]
+
+
+def test_the_functions_of_the_table_exist():
+    for name, measure in diagnostics.MEASURES.items():
+        assert bool(measure.of) == bool(measure.function), name
+        if measure.of:
+            module, function = measure.function.split(":")
+            assert callable(getattr(import_module(f"harness.diagnostics.{module}"), function))

@@ -95,7 +95,7 @@ class CameraModel(ModelOptions):
     """Sizes of the Multi-Scene Transformer; the defaults are the authors'."""
 
     backbone: str | dict[str, Any] = "efficientnet-b0"
-    """A name of ``harness.benchmarks.backbones.BACKBONES``, or an OpenMMLab backbone config with two ``out_indices`` and
+    """A name that ``harness list backbones`` shows, or an OpenMMLab backbone config with two ``out_indices`` and
     ``_channels: [fine, coarse]``."""
     dim: int = Field(default=256, ge=8)
     heads: int = Field(default=8, ge=1)
