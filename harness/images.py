@@ -241,7 +241,7 @@ def write_image(file: Path, image: np.ndarray, quality: int | None = None) -> No
 
     parameters = [] if quality is None else [cv2.IMWRITE_JPEG_QUALITY, quality]
     _, encoded = cv2.imencode(file.suffix, image[..., ::-1] if image.ndim == 3 else image, parameters)
-    file.write_bytes(encoded)
+    file.write_bytes(encoded.data)
 
 
 def enlarge(image: np.ndarray) -> tuple[np.ndarray, int]:

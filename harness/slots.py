@@ -100,7 +100,7 @@ class AttentionState:
 
 
 @cache
-def registry():
+def registry() -> Any:
     """The mmengine registry of all plugins (children of no other, scope ``harness``)."""
     from mmengine.registry import Registry
 
@@ -132,7 +132,7 @@ def attention_method(name: str, /, *, slot: str) -> Callable[[type], type]:
     if slot not in SLOTS:
         raise ValueError(f"unknown slot '{slot}'; known: {', '.join(SLOTS)}")
 
-    def register(cls):
+    def register(cls: Any) -> Any:
         cls.slot = slot
         cls.plugin_name = name
         registry().register_module(name=name, module=cls)
@@ -184,7 +184,7 @@ def build(plugin: str, params: dict[str, Any], **context: Any) -> nn.Module:
         taken = inspect.signature(cls).parameters
         training = {name: params[name] for name in TRAINING if name in params and name not in taken}
         with _own_draws():
-            built = cls(**context, **{name: value for name, value in params.items() if name not in training})
+            built: nn.Module = cls(**context, **{name: value for name, value in params.items() if name not in training})
         if training:
             names = getattr(built, "query_key", ())
             if not names:

@@ -27,7 +27,7 @@ _MOST_NODES = 200_000
 class _Loader(Loader):
     """SafeLoader that refuses duplicate keys and remembers the line of every key."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self.lines: dict[tuple[str, ...], int] = {}
         self._nodes = 0
@@ -157,7 +157,7 @@ def read_registry(file: Path) -> Catalog:
                 parsed[section][str(name)] = schema.model_validate({"id": str(name), **entry})
             except ValidationError as error:
                 raise explain(error, key, lines, str(file), schema) from None
-    return Catalog.model_construct(**parsed)
+    return Catalog.model_construct(None, **parsed)
 
 
 def merge(catalogs: list[tuple[Path, Catalog]]) -> Catalog:
@@ -171,7 +171,7 @@ def merge(catalogs: list[tuple[Path, Catalog]]) -> Catalog:
                     raise UsageError(f"{section[:-1]} '{name}' is defined in {origin[section, name]} and in {file}. Rename one of them.")
                 origin[section, name] = file
                 merged[section][name] = entry
-    catalog = Catalog.model_construct(**merged)
+    catalog = Catalog.model_construct(None, **merged)
     _check_suites(catalog)
     return catalog
 

@@ -82,6 +82,7 @@ def _annotated(node: ast.AST) -> Accepted | None:
         return Accepted(("None",))
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "Literal":
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        if all(isinstance(part, ast.Constant) for part in parts):
-            return Accepted((), tuple(part.value for part in parts))
+        values = tuple(part.value for part in parts if isinstance(part, ast.Constant))
+        if len(values) == len(parts):
+            return Accepted((), values)
     return None

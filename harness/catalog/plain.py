@@ -24,7 +24,7 @@ def _with_scalars(base: type[Any], name: str) -> type[Any]:
     """A loader or dumper with the scalars of YAML 1.2."""
     tags = {f"tag:yaml.org,2002:{kind}" for kind in _SCALARS}
     kept = {first: [pair for pair in pairs if pair[0] not in tags] for first, pairs in base.yaml_implicit_resolvers.items()}
-    made = type(name, (base,), {"yaml_implicit_resolvers": kept})
+    made: type[Any] = type(name, (base,), {"yaml_implicit_resolvers": kept})
     for kind, (pattern, first) in _SCALARS.items():
         made.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(f"^(?:{pattern})$"), list(first))
     return made

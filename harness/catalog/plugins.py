@@ -15,8 +15,11 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, distributions, entry_points
 from pathlib import Path
+from typing import cast
 
 from harness import paths
 from harness.catalog.code import UNPARSABLE
@@ -68,7 +71,7 @@ def _points() -> Iterable[EntryPoint]:
     try:
         return entry_points(group=GROUP)
     except Exception:  # one damaged installation among all: the others still count
-        found = []
+        found: list[EntryPoint] = []
         for distribution in distributions():
             with contextlib.suppress(Exception):
                 found += distribution.entry_points.select(group=GROUP)
@@ -145,10 +148,10 @@ def load(file: PluginFile) -> None:
         return
     try:
         if file.origin in ("folder", "--plugin"):
-            spec = importlib.util.spec_from_file_location(file.module, file.path)
+            spec = cast("ModuleSpec", importlib.util.spec_from_file_location(file.module, file.path))
             module = importlib.util.module_from_spec(spec)
             sys.modules[file.module] = module
-            spec.loader.exec_module(module)
+            cast("Loader", spec.loader).exec_module(module)
         else:
             importlib.import_module(file.module)
     except BaseException as error:

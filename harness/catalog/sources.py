@@ -12,7 +12,7 @@ import hashlib
 import importlib.util
 import os
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import ModuleSpec
@@ -46,7 +46,7 @@ class Declared:
     """(level, dotted name) of each import; level 0 is absolute. Of ``from a import b``, both ``a`` and ``a.b``."""
 
 
-def _statements(body: list[ast.AST]) -> Iterator[ast.AST]:
+def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """All statements under ``body``, nested ones too; far fewer nodes than ``ast.walk`` visits."""
     for node in body:
         yield node

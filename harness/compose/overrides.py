@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from harness.catalog import Benchmark, Method
 from harness.catalog.load import explain, plain
 from harness.catalog.plain import read
 from harness.errors import UsageError, did_you_mean
+
+_Schema = TypeVar("_Schema", bound=BaseModel)
 
 METHOD = "method"
 """First part of a key that changes a method and not a benchmark."""
@@ -106,7 +108,7 @@ def _parse(text: str) -> Override:
     return Override(text, parts, value)
 
 
-def _valid(schema: type[Any], raw: dict[str, Any]) -> Any:
+def _valid(schema: type[_Schema], raw: dict[str, Any]) -> _Schema:
     try:
         return schema.model_validate(raw)
     except ValidationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -77,7 +77,7 @@ def diagnose(
     try:
         with torch.no_grad(), observing(collector):
             for batch in _batches(loader, count):
-                data = model.data_preprocessor(batch, False)
+                data = cast("Any", model).data_preprocessor(batch, False)
                 samples = data.get("data_samples")
                 labels = _labels(samples, ignored)
                 collector.labels = None if labels is None else labels.to(data["inputs"].device)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import quantiles
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.runner import Runner, set_random_seed
@@ -22,7 +22,9 @@ _WARM_UP = 3
 _SPREAD = 0.2
 """Of the middle half of the passes, as a share of their median: from here on a latency is said to be uncertain."""
 
-CPU_ATTENTION = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_args, **_kwargs: sdpa_flop_count(q, k, v)}
+_sdpa_flops: Callable[..., Any] = sdpa_flop_count  # torch gives it no types
+
+CPU_ATTENTION = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_args, **_kwargs: _sdpa_flops(q, k, v)}
 """For ``FlopCounterMode(custom_mapping=...)``: torch counts every fused attention kernel but the one for CPUs."""
 
 
@@ -37,15 +39,17 @@ def measure(model: nn.Module, batch: Any, device: str, budget: float = 0.3) -> t
         batch: a batch of one sample, as the test dataloader yields it.
     """
 
+    preprocess = cast("Callable[..., dict[str, Any]]", model.data_preprocessor)
+
     def whole() -> Any:
-        data = model.data_preprocessor(batch, False)
+        data = preprocess(batch, False)
         return model(data["inputs"], data.get("data_samples"), mode="tensor")
 
     with _inferring(model):
         with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as counter:
             whole()
         memory = peak_mb(_tensors(model), whole, device)
-        data = model.data_preprocessor(batch, False)
+        data = preprocess(batch, False)
         times = _times(lambda: model(data["inputs"], data.get("data_samples"), mode="tensor"), device, budget)
     low, middle, high = quantiles(times, n=4)
     cost = Cost(
@@ -101,7 +105,7 @@ def _inferring(model: nn.Module) -> Iterator[None]:
 
 def _times(forward: Callable[[], Any], device: str, budget: float) -> list[float]:
     """Milliseconds of each pass."""
-    synchronize = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
+    synchronize: Callable[[], object] = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
     for _ in range(_WARM_UP):
         forward()
     times: list[float] = []

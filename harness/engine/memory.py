@@ -14,16 +14,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class _LiveTensors(TorchDispatchMode):
+class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__ has no types
     """Counts the bytes of all tensors that operations make, until they are freed; views cost nothing.
 
     What a kernel uses and frees within itself is not seen. Unlike the size of the process, the count is the same each time.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's has no types
         self.now = self.peak = 0
-        self._known: dict[int, weakref.finalize] = {}
+        self._known: dict[int, weakref.finalize[..., torch.UntypedStorage]] = {}
 
     def ignore(self, tensors: Iterable[Tensor]) -> None:
         """These were there before: an operation that returns one of them makes nothing."""

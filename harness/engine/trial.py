@@ -60,7 +60,7 @@ def _placed(value: Any, places: dict[str, str]) -> Any:
 
 def bare_config(trial: Trial, data: Path, work_dir: Path) -> dict[str, Any]:
     """The mmengine config of a trial as anyone could run it: paths filled in, nothing of the harness's engine."""
-    config = _placed(copy.deepcopy(trial.config), {DATA: str(data), **trial.files})
+    config: dict[str, Any] = _placed(copy.deepcopy(trial.config), {DATA: str(data), **trial.files})
     config.update(
         work_dir=str(work_dir),
         randomness={"seed": trial.seed},

@@ -25,7 +25,7 @@ from sqlalchemy.types import Double, TypeDecorator, TypeEngine
 from harness.outcome import LATER
 
 
-class _Tuple(TypeDecorator):
+class _Tuple(TypeDecorator[Any]):
     """A JSON list, read as a tuple."""
 
     impl = JSON
@@ -39,7 +39,7 @@ class _Tuple(TypeDecorator):
 class Kind:
     """How a type is kept."""
 
-    column: TypeEngine
+    column: TypeEngine[Any]
     line: Any
     """The type in a line of an export, checked strictly."""
     nullable: bool = False
@@ -69,7 +69,7 @@ class Held:
     """A field of a record, as it is kept."""
 
     name: str
-    column: TypeEngine
+    column: TypeEngine[Any]
     line: Any
     nullable: bool
     later: bool

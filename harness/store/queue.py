@@ -169,7 +169,7 @@ def _say_anew(connection: sa.Connection, planned: dict[str, Trial]) -> None:
     for some in chunks([*planned]):
         for digest, overrides, *setting in connection.execute(sa.select(*columns).where(trials.c.digest.in_(some))).all():
             trial = planned[digest]
-            now = {"task": trial.task, "setting": trial.setting} if setting != [trial.task, trial.setting] else {}
+            now: dict[str, Any] = {"task": trial.task, "setting": trial.setting} if setting != [trial.task, trial.setting] else {}
             if overrides and not trial.overrides:
                 now["overrides"] = ()
             if now:

@@ -128,7 +128,7 @@ def _clauses(
     digests: Iterable[str] | None = None,
 ) -> Iterator[sa.ColumnElement[bool]]:
     """Conditions that together select what the filters say, each short enough for one query."""
-    base = sa.true()
+    base: sa.ColumnElement[bool] = sa.true()
     for column, names in ((trials.c.benchmark, benchmarks), (trials.c.family, families), (trials.c.method, methods)):
         if names is not None:
             base = sa.and_(base, column.in_(list(names)))

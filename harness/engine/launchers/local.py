@@ -13,7 +13,7 @@ from harness.compose import Trial
 from harness.engine.child import Child, Job, TrialFunction, start
 from harness.engine.launchers import Launched, Settings
 from harness.engine.prepare import end_thread_pools
-from harness.engine.progress import Tally
+from harness.engine.progress import EventKind, Tally
 from harness.engine.signals import interruptible
 from harness.store import Store, StoreError
 from harness.store.process import new_lease
@@ -88,7 +88,7 @@ class Pool:
                 gc.unfreeze()
         return True
 
-    def _tell(self, kind: str, trial: Trial | None = None, message: str = "") -> None:
+    def _tell(self, kind: EventKind, trial: Trial | None = None, message: str = "") -> None:
         now = time.monotonic()
         running = [(child.job.trial, now - child.since) for child in self._running.values()]
         self._tally.tell(kind, (self._trials[d] for d in self._waiting), running, trial, message)

@@ -1,5 +1,7 @@
 """Trials say on what task and in what setting they ran, and floors of which task they are."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -25,7 +27,7 @@ def _floors(*more: str) -> None:
         *(sa.Column(name, sa.String(length=64), nullable=False, server_default="") for name in more),
         sa.PrimaryKeyConstraint(*key, name="pk_floors"),
     )
-    kept: dict[tuple, dict] = {}
+    kept: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in before:
         row = {"task": ""} | row
         kept.setdefault(tuple(row[name] for name in key), {column.name: row[column.name] for column in table.c})
