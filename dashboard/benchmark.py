@@ -87,8 +87,11 @@ def main() -> None:
     if not rows:
         st.text("No results yet.")
         return
-    _bars(rows)
-    st.dataframe(common.table(rows).drop(columns="benchmark"), hide_index=True, width="stretch")
+    for mine in common.blocks(rows):
+        if mine[0].differs:
+            st.text(common.name(mine[0]))
+        _bars(mine)
+        st.dataframe(common.table(mine).drop(columns="benchmark"), hide_index=True, width="stretch")
     attention.of_benchmark(name)
 
 

@@ -54,11 +54,12 @@ def trials() -> list[Any]:
 
 @st.cache_data(ttl=REFRESH, show_spinner=False)
 def _diagnostics(url: str, benchmark: str) -> list[Diagnostic]:
-    return source.diagnostics(url, source.board(url, benchmarks=[benchmark]))
+    first, _ = source.board(url, benchmarks=[benchmark]).parted()
+    return source.diagnostics(url, Board([row for rows in first for row in rows]))
 
 
 def diagnostics(benchmark: str) -> list[Diagnostic]:
-    """The diagnostics of a benchmark's methods, at most ``REFRESH`` seconds old."""
+    """The diagnostics of a benchmark's methods as registered, at most ``REFRESH`` seconds old."""
     return _or_stop(_diagnostics, paths.default_database(), benchmark)
 
 
@@ -85,6 +86,16 @@ def empty() -> None:
     st.stop()
 
 
+def blocks(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows that may stand in one table: of one benchmark, version and setting."""
+    return [[row for some in methods.values() for row in some] for methods in Board([*rows]).blocks().values()]
+
+
+def name(row: Row) -> str:
+    """Which block a row is of."""
+    return f"{row.benchmark} (version {row.version}){f' · {row.differs}' if row.differs else ''}"
+
+
 def table(rows: Sequence[Row]) -> pd.DataFrame:
     """Leaderboard rows as a table for people; the floor of a benchmark is a row of its own."""
     records = []
@@ -104,6 +115,7 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
             }
             | {quantity.title: quantity.shown(getattr(row.cost, name)) for name, quantity in COSTS.items()}
             | ({"map": row.map} if row.map else {})
+            | ({"attention": "collapsed"} if row.collapsed else {})
         )
     for (benchmark, metric), row in floors.items():
         if row.floor is not None:

@@ -25,9 +25,11 @@ def _chosen(rows: list[Row]) -> list[Row]:
 
 def _against_cost(rows: list[Row]) -> None:
     """Scatter of one benchmark's primary metric against a cost."""
-    primary = [row for row in rows if row.primary]
+    blocks = {common.name(some[0]): some for some in common.blocks([row for row in rows if row.primary])}
+    if not blocks:
+        return
     left, right = st.columns(2)
-    name = left.selectbox("Benchmark", list(dict.fromkeys(row.benchmark for row in primary)), key="plot-benchmark")
+    primary = blocks[left.selectbox("Benchmark", list(blocks), key="plot-benchmark")]
     cost = right.selectbox(
         "Cost", list(COSTS), index=list(COSTS).index("latency_ms"), format_func=lambda name: COSTS[name].title, key="plot-cost"
     )
@@ -40,12 +42,12 @@ def _against_cost(rows: list[Row]) -> None:
             "cost": COSTS[cost].shown(getattr(row.cost, cost)),
         }
         for row in primary
-        if row.benchmark == name and getattr(row.cost, cost) is not None
+        if getattr(row.cost, cost) is not None
     ]
     if not points:
         st.text("No costs were measured for this benchmark.")
         return
-    first = next(row for row in primary if row.benchmark == name)
+    first = primary[0]
     direction = "higher is better" if first.higher_is_better else "lower is better"
     axis = alt.Y("mean:Q", title=f"{first.metric} ({first.unit}, {direction})", scale=alt.Scale(zero=False))
     base = alt.Chart(pd.DataFrame(points)).encode(
@@ -74,12 +76,11 @@ def main() -> None:
         st.caption(
             "Benchmarks of the synthetic tier are generated data: for machinery and controlled questions, not for claims about photographs."
         )
-    for benchmark in dict.fromkeys(row.benchmark for row in rows):
-        mine = [row for row in rows if row.benchmark == benchmark]
+    for place, mine in enumerate(common.blocks(rows)):
         st.subheader(f"{mine[0].family} · {mine[0].tier}", divider="grey")
-        st.text(f"{benchmark} (version {mine[0].version})")
+        st.text(common.name(mine[0]))
         shown = common.table(mine).drop(columns="benchmark")
-        st.dataframe(shown, hide_index=True, width="stretch", key=f"table-{benchmark}")
+        st.dataframe(shown, hide_index=True, width="stretch", key=f"table-{place}")
     if rows:
         st.header("Metric against cost")
         _against_cost(rows)

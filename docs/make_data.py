@@ -12,6 +12,7 @@ from typing import get_args, get_type_hints
 
 from harness import benchmarks, families
 from harness.benchmarks.options import Options
+from harness.listing import list_backbones
 
 HEAD = """\
 # Datasets
@@ -37,6 +38,26 @@ benchmarks:
 `root` is relative to `--data-root` (or `HARNESS_DATA`), or absolute. `weights` names a `file`, a `torchvision` file in
 torch's hub cache, or a file in an installed `package`, and is verified by its sha256. With `frozen: true` the backbone's
 features are computed once per image and reused by every trial.
+
+Besides `family`, `data`, `model` and `schedule`, an entry may say:
+
+| key | meaning | default |
+|---|---|---|
+| `tier` | `synthetic` (generated), `small` (real data, minutes on one core) or `paper` (published protocols); for people | `small` |
+| `version` | raise it when data, preprocessing or a metric change: versions are never mixed, the newest is shown | 1 |
+| `primary` | the metric that the leaderboard sorts by | the family's |
+| `cost` | expected seconds of a trial on one core: long trials start first | 30 |
+| `time_limit` | seconds after which a trial is stopped | none |
+| `title`, `notes` | shown in lists | |
+
+Numbers stand in one table only if they were measured on the same data, with the same options, scores and kind of device; what
+was not (`--set data.size=32`, an entry that was edited without a new version, exchanged files) is a block of its own whose
+heading says what differs, is not compared, and has its own floor. Of a dataset only those files count that the entry reads:
+images, label maps, annotations, lists, whatever their name and wherever they lie. Their content is looked at again when a size
+or a time has changed; where they have more than 1 GiB together, it is that of the first and last 64 KiB of each file. Files
+that change while trials run fail these.
+
+Values are YAML 1.2: `1e-3` is a number; `yes`, `off`, `010` and `1:30` are text, which is refused where a number or `true` is wanted.
 
 The suite `real` (`harness run -s real --data-root DIR`) reads six public datasets from the folders cifar10, 7scenes, openfield,
 mirror_mouse, camvid and raccoon of DIR; `harness data list --data-root DIR` says which of them are found.
@@ -88,6 +109,15 @@ def table(cls: type[Options], told: set[type[Options]]) -> str:
     return "\n".join(rows)
 
 
+def backbones() -> str:
+    """The named backbones as a Markdown table."""
+    rows = ["| `model.backbone` | OpenMMLab class | level: channels /stride | `block_at` |", "|---|---|---|---|"]
+    for row in list_backbones():
+        levels = ", ".join(f"{level}: {of['channels']} /{of['stride']}" for level, of in row["levels"].items())
+        rows.append(f"| `{row['id']}` | `{row['class']}` | {levels} | `{row['block_at']}` |")
+    return "\n".join(rows)
+
+
 def page() -> str:
     """The whole page."""
     parts: list[str] = [HEAD]
@@ -99,9 +129,11 @@ def page() -> str:
         parts.append(f"## {name}\n\nSlots: {', '.join(f'`{slot}`' for slot in family.slots)}.{block} Primary metric: `{family.primary}`.\n")
         for format_name in family.formats:
             options = family.format(format_name).options
-            parts.append(f"### format: {format_name}\n\n{' '.join((options.__doc__ or '').split())}\n\n{table(options, told)}\n")
+            told_of = inspect.getdoc(inspect.getmodule(options)) or ""
+            parts.append(f"### format: {format_name}\n\n{told_of}\n\n{table(options, told)}\n")
         parts.append(f"### model\n\n{table(family.model, told)}\n")
         parts.append(f"### schedule\n\n{table(family.schedule, told)}\n")
+    parts.append(f"## Backbones\n\nAny other is an OpenMMLab config with `_channels`, the width of its outputs.\n\n{backbones()}\n")
     return "\n".join(parts)
 
 

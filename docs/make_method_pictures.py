@@ -88,14 +88,15 @@ def write(name: str, picture: np.ndarray) -> None:
 
 
 def main(wanted: list[str]) -> None:
-    """Write ``docs/pictures/methods/<method>.jpg`` for every method with a map, and the three pictures themselves."""
+    """Write ``docs/pictures/methods/<method>.jpg``: of the wanted methods, or of all with a map and the three images themselves."""
     setup()
     plugins = owners(discover())
     methods = [m for m in load_catalog().methods.values() if m.state != "planned" and m.slot != "model" and (not wanted or m.id in wanted)]
     for name in {filling.plugin for method in methods for filling in method.slots.values()} | {"vit-cls", "encoder-layer", "learnable-pe"}:
         load(plugins[name])
     seen = scenes()
-    write("images", np.concatenate(small(seen), axis=1))
+    if not wanted:
+        write("images", np.concatenate(small(seen), axis=1))
     teacher = learn(load_catalog().methods["vit-cls"], seen)["map"] if any(m.slot == "masking" for m in methods) else None
     for method in methods:
         titled = masks(method, teacher) if method.slot == "masking" else rows(learn(method, seen), seen.centres)

@@ -1,6 +1,6 @@
 """Write docs/methods.md from the registry, the plugins' docstrings and results/published.csv: python docs/make_methods.py
 
-The pictures are made apart, by docs/make_method_pictures.py.
+Pictures that are missing are drawn first; docs/make_method_pictures.py draws them anew.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from plugin_docs import cell, documented, markdown, options, wrapped
+from plugin_docs import cell, documented, markdown, options, pictured, wrapped
 from torch import nn
 
-from harness import paths, slots
+from harness import marks, paths, slots
 from harness.benchmarks.hosts import standing
 from harness.catalog import Catalog, Filling, Method, read_registry
 from harness.catalog.plugins import discover, load, owners
@@ -44,6 +44,12 @@ B images, N = H·W positions, d or C channels, h heads. **works**: implemented h
 *also fits* another slot is put there without change: a block in the pooling slot is followed by an average. Parameters are counted by
 building the method at the size given. Options are set in a registry entry, or with `--set method.OPTION=VALUE`.
 
+**Complexity**: what one forward pass of an image multiplies, projections and convolutions included, and reading the map; factors that
+no option changes are left out. A test evaluates each formula and compares its growth in N and d with the counted operations.
+
+**Released weights.** A decode head of mmseg becomes one of this harness with `harness_plugins.context.released.from_mmseg`, for the
+methods and with the options that `SETTINGS` there lists: each is compared with mmseg's base configuration as a whole.
+
 **Pictures.** `python docs/make_method_pictures.py` trains every method alike: 15 epochs on 480 scenes of 224 pixels, label by the
 ringed object, from frozen features of an ImageNet MobileNetV2 (14×14 positions, a convolution to 64 channels before the method,
 average and linear layer behind it; encoder layers and what goes with them in pairs). So they show what a method attends to after
@@ -65,6 +71,22 @@ def build(slot: str, filling: Filling) -> Any:
 def count(built: Any) -> int:
     """Number of parameters; 0 for what is no module."""
     return sum(p.numel() for p in built.parameters()) if isinstance(built, nn.Module) else 0
+
+
+def trained_apart(built: Any) -> Iterator[str]:
+    """What a plugin has trained apart from the rest, in words."""
+    for entry in marks.marks(built):
+        kinds = (("learning rate", entry.lr_mult), ("weight decay", entry.decay_mult))
+        changed = [f"no {kind}" if not value else f"{kind} × {value:g}" for kind, value in kinds if value != 1]
+        yield f"{', '.join(f'`{name}`' for name in entry.names)}: {' and '.join(changed)}"
+
+
+def training_options(built: Any) -> Iterator[str]:
+    """Rows of the options that every plugin with named query and key projections has."""
+    if names := getattr(built, "query_key", ()):
+        which = f" (`{'`, `'.join(names)}`)"
+        for name, meaning in marks.TRAINING.items():
+            yield f"| `{name}` | float | `1.0` | {meaning.replace('projections', 'projections' + which, 1)} |"
 
 
 BASELINES = {"seg-baseline-fcn": "identity", "hrnet-baseline": "identity"}
@@ -134,18 +156,19 @@ def part(method: Method, slot: str, filling: Filling, catalog: Catalog) -> Itera
     if owner is method:
         yield markdown(free)
     yield f"```text\n{facts['Formula']}\n```"
-    total = count(build(slot, filling))
+    total = count(built := build(slot, filling))
     # what a plugin counts by its options, the registry counts for one setting of them
     formula = method.params if filling.params else facts["Parameters"]
     rows = {
         "shapes": facts["Shapes"],
         "parameters": f"**{total:,}** at {SIZES[slot][0]}: {formula}" if total or formula != "0." else "none",
         "complexity": method.complexity if slot == method.slot else "",
+        "training": "; ".join(trained_apart(built)),
         "map": facts["Map"],
         "source": facts["Source"],
     }
     yield "| | |\n|---|---|\n" + "\n".join(f"| {name} | {cell(text)} |" for name, text in rows.items() if text)
-    if owner is method and (own := options(cls, slot)):
+    if owner is method and (own := [*options(cls, slot), *training_options(built)]):
         yield "\n".join(["| option | type | default | meaning |", "|---|---|---|---|", *own])
 
 
@@ -220,5 +243,15 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def draw() -> None:
+    """The pictures that are missing."""
+    import make_method_pictures
+
+    missing = [m.id for m in shipped().methods.values() if pictured(m) and not (make_method_pictures.FOLDER / f"{m.id}.jpg").exists()]
+    if missing:
+        make_method_pictures.main(missing)
+
+
 if __name__ == "__main__":
+    draw()
     (FOLDER / "methods.md").write_text(page(), encoding="utf-8")

@@ -11,8 +11,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from torch import nn
 
+from harness.catalog import Method
 from harness.catalog.sources import PACKAGE
-from harness.slots import SLOTS
+from harness.slots import SLOTS, registry
 
 SECTIONS = ("Formula", "Shapes", "Parameters", "Map", "Source")
 """What the docstring of every plugin says of itself; ``Args`` may be inherited."""
@@ -75,6 +76,14 @@ def options(cls: type, slot: str) -> list[str]:
             default = parameter.default if isinstance(parameter.default, str) else json.dumps(parameter.default)
             rows.append(f"| `{name}` | {_type(hints[name])} | `{default}` | {cell(meanings[name])} |")
     return rows
+
+
+def pictured(method: Method) -> bool:
+    """Whether a method has a picture: it has a map that is not uniform, or shapes one, as encodings, losses and masks do."""
+    if not method.slots:
+        return False
+    claim = documented(registry().module_dict[next(iter(method.slots.values())).plugin])[1]["Map"]
+    return method.slot in ("position_encoding", "attention_loss", "masking") or not claim.startswith(("None", "Uniform"))
 
 
 def wrapped(module: nn.Module) -> Iterator[str]:

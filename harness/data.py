@@ -7,19 +7,19 @@ import hashlib
 import json
 import os
 import tempfile
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness import paths
+from harness import __version__, fingerprints, paths
 from harness.benchmarks import Task
 from harness.benchmarks.base import refuse
+from harness.benchmarks.check_model import check_model
+from harness.benchmarks.report import describe
 from harness.errors import DataError, UsageError
+from harness.files import write_whole
 
 GENERATORS = 1
 """Version of the synthetic generators: raise it whenever a generated file may differ."""
-
-_HASH_WHOLE = 1 << 30
-"""Datasets up to this many bytes are fingerprinted by content, larger ones by names and sizes."""
 
 
 def _generated_key(task: Task) -> str:
@@ -81,48 +81,52 @@ def ensure(task: Task, data_root: Path | None) -> Path:
     return folder
 
 
-def ready(task: Task, data_root: Path | None) -> Path:
-    """The folder of a dataset on which trials can run: generated if need be, or else looked at once per content.
+@dataclass(frozen=True)
+class Ready:
+    """A dataset on which trials can run."""
+
+    folder: Path
+    report: tuple[str, ...]
+    """What it holds, what is not used and what its owner should know, a line each."""
+
+
+def ready(task: Task, data_root: Path | None) -> Ready:
+    """A dataset, generated if need be, or else looked at once per content; and the model's weights.
 
     Raises:
         DataError: it is missing, or malformed so that a trial could not run; names the first file and the mend.
     """
     folder = ensure(task, data_root)
-    if task.is_generated:
-        return folder
-    identity = json.dumps([task.entry.family, task.entry.data, fingerprint(task, data_root)], sort_keys=True)
-    seen = paths.cache_dir() / "checked" / hashlib.blake2b(identity.encode(), digest_size=12).hexdigest()
-    if seen.exists():
-        return folder
-    refuse(task.check(folder), f"benchmark '{task.id}': ", f"`harness data check {task.id}`")
+    entry = task.entry
+    model = {key: entry.model.get(key) for key in ("weights", "backbone")}
+    identity = [entry.family, entry.data, model, fingerprint(task, data_root), __version__]
+    digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=12).hexdigest()
+    seen = paths.cache_dir() / "checked" / f"{digest}.json"
+    with contextlib.suppress(OSError, ValueError):
+        return Ready(folder, tuple(map(str, json.loads(seen.read_text(encoding="utf-8")))))
+    listing = task.listing(folder)
+    problems = list(listing.problems) if task.is_generated else task.check_listing(folder, listing)
+    refuse([*problems, *check_model(task)], f"benchmark '{task.id}': ", f"`harness data check {task.id}`")
+    report = describe(task, listing, problems)
     with contextlib.suppress(OSError):  # what cannot be remembered is looked at again
         seen.parent.mkdir(parents=True, exist_ok=True)
-        seen.touch()
-    return folder
+        write_whole(seen, json.dumps(report))
+    return Ready(folder, tuple(report))
 
 
 def fingerprint(task: Task, data_root: Path | None) -> str:
-    """Identifies a dataset's content: by generator and options, by file contents, or (beyond 1 GiB) by names and sizes."""
-    if task.is_generated:
-        return _generated_key(task)
-    return _folder_fingerprint(locate(task, data_root).resolve())
+    """Identifies a dataset's content: by generator and options, or by the files that the benchmark reads."""
+    return _generated_key(task) if task.is_generated else fingerprints.of_folder(task, locate(task, data_root))
 
 
-@cache
-def _folder_fingerprint(folder: Path) -> str:
-    files = []
-    for base, folders, names in os.walk(folder, followlinks=True):
-        folders.sort()
-        files += [Path(base, name) for name in names if not name.startswith(".")]
-    sizes = {file: file.stat().st_size for file in files if file.is_file()}
-    whole = sum(sizes.values()) <= _HASH_WHOLE
-    hasher = hashlib.blake2b(digest_size=12)
-    for file in sorted(sizes, key=lambda f: f.relative_to(folder).as_posix()):
-        hasher.update(f"{file.relative_to(folder).as_posix()}\0{sizes[file]}\0".encode("utf-8", "surrogateescape"))
-        if whole:
-            try:
-                with file.open("rb") as stream:
-                    hasher.update(hashlib.file_digest(stream, "blake2b").digest())
-            except OSError as error:
-                raise DataError(f"cannot read {file}: {error.strerror}. Mend its permissions or delete it.") from error
-    return hasher.hexdigest()
+def unchanged(task: Task, folder: Path, planned: str) -> None:
+    """Do nothing where the files that ``task`` reads from ``folder`` are those that were planned with.
+
+    Raises:
+        DataError: they are not.
+    """
+    if not task.is_generated and fingerprints.of_folder(task, folder) != planned:
+        raise DataError(
+            f"the data of '{task.id}' in {folder} changed since this trial was planned, so its numbers would be those of neither. "
+            "Run the same command again, which plans anew, and leave the files alone meanwhile."
+        )

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness import paths
 from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _NEEDED = ("torch", "torchvision", "mmengine", "mmsegmentation", "mmpose", "mmdet", "mmpretrain", "numpy", "scipy", "sqlalchemy", "alembic")
 _OPTIONAL = {"streamlit": "`harness dashboard`", "faster-coco-eval": "COCO metrics of keypoint benchmarks"}
@@ -156,7 +159,7 @@ def _works(name: str, call: Callable[[], object], mend: str) -> Finding:
     return Finding("openmmlab", name, "ok", "run")
 
 
-def _boxes():
+def _boxes() -> tuple[Tensor, Tensor]:
     import torch
 
     return torch.tensor([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 0.9]]), torch.tensor([0.9, 0.8])

@@ -8,10 +8,13 @@ value = a module made like those in ``harness/benchmarks/<family>/readers``). No
 from __future__ import annotations
 
 from functools import cache
+from typing import Literal, get_args
 
 from harness.points import entry_points_of
 
-TIERS = ("synthetic", "small", "paper")
+Tier = Literal["synthetic", "small", "paper"]
+
+TIERS: tuple[Tier, ...] = get_args(Tier)
 
 SHIPPED = {
     "classification": "harness.benchmarks.classification",

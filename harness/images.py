@@ -1,27 +1,107 @@
-"""Image files: which are read, whether one can be read whole, and pictures for people to look at."""
+"""Image files: which are read, how they become pixels, and pictures for people to look at.
+
+There is one way from a file to pixels (:func:`read_bgr`), for training, test, floor, check and pictures alike:
+
+* **orientation**: the EXIF tag is ignored, as by COCO's tools and OpenCV's ``IMREAD_IGNORE_ORIENTATION``, unless asked for;
+* **range**: 16-bit pixels of ``bits`` significant bits are shifted to 8;
+* **channels**: grey is repeated, transparency dropped; of an animation or a stack of pages the first picture counts.
+"""
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
+OTHER_SUFFIXES = (".avif", ".dcm", ".exr", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".npy", ".raw", ".svg", ".tga")
+"""Of pictures, too, but not read: counted, so that nobody misses them unnoticed."""
+
+DEEP = (8, 10, 12, 14, 16)
+"""Significant bits that pictures of more than 8 bits may have."""
+
+_JUNK = ("@eadir", "__macosx", "$recycle.bin", "lost+found", "thumbs.db", "desktop.ini")
+"""Folders and files that operating systems leave behind."""
+
+_ORIENTATION = 0x0112
 _SHOWN = 192
 """Smallest longer side, in pixels, of a picture shown to people."""
 
 
-def measure(file: Path, *, header_only: bool = False) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Decoding:
+    """How a dataset's files become pixels."""
+
+    exif: bool = False
+    """Turn pictures as their EXIF orientation says."""
+    bits: int = 16
+    """Significant bits of pictures with more than 8."""
+
+
+@dataclass
+class Found:
+    """What a search in a folder met."""
+
+    files: list[Path] = field(default_factory=list)
+    """Images, by path."""
+    passed_over: Counter[str] = field(default_factory=Counter)
+    """What was not read -> how often, e.g. ``.gif files`` or ``hidden folders``."""
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is an editor's, a system's or a version control's own."""
+    return name.startswith(".") or name.lower() in _JUNK
+
+
+def search(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> Found:
+    """All images under ``folder``, by path; links are followed once, hidden and system folders are not entered.
+
+    Args:
+        suffixes: which files are images; case does not matter.
+    """
+    wanted, found = tuple(suffix.lower() for suffix in suffixes), Found()
+    entered = {os.path.realpath(folder)}
+    for base, folders, names in os.walk(folder, followlinks=True):
+        kept = []
+        for name in sorted(folders):
+            place = os.path.realpath(os.path.join(base, name))
+            if is_hidden(name):
+                found.passed_over["hidden or system folders"] += 1
+            elif place in entered:
+                found.passed_over["links to folders that are read already"] += 1
+            else:
+                entered.add(place)
+                kept.append(name)
+        folders[:] = kept
+        for name in names:
+            lower = name.lower()
+            if is_hidden(name):
+                continue
+            if lower.endswith(wanted):
+                found.files.append(Path(base, name))
+            elif suffix := next((s for s in (*SUFFIXES, *OTHER_SUFFIXES) if lower.endswith(s)), None):
+                found.passed_over[f"{suffix} files"] += 1
+    found.files.sort(key=lambda file: file.relative_to(folder).as_posix())
+    return found
+
+
+def measure(file: Path, *, header_only: bool = False, exif: bool = False) -> tuple[int, int]:
     """(width, height) of an image.
 
     Args:
         header_only: believe the header; otherwise all of the image is decoded.
+        exif: as it is shown when its EXIF orientation is applied.
 
     Raises:
-        ValueError: the file is missing, empty, truncated or no image; the message is a clause for people.
+        ValueError: the file is missing, empty, truncated or no image, or of a kind of pixels that is not read; the message
+            is a clause for people.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -29,27 +109,123 @@ def measure(file: Path, *, header_only: bool = False) -> tuple[int, int]:
         if file.stat().st_size == 0:
             raise ValueError("the file is empty")
         with Image.open(file) as image:
+            if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
+                raise ValueError(f"its pixels are {'floating-point' if image.mode == 'F' else '32-bit'} numbers; store 8 or 16 bits")
             if not header_only:
                 image.load()
-            return image.size
+            turned = exif and _turned(image.getexif().get(_ORIENTATION, 1))
+            return image.size[::-1] if turned else image.size
     except FileNotFoundError:
         raise ValueError("the image is missing") from None
+    except IsADirectoryError:
+        raise ValueError("it is a folder") from None
     except UnidentifiedImageError:
         raise ValueError("the file is no image") from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"the image cannot be read ({error})") from None
 
 
-def read_rgb(file: Path) -> np.ndarray:
-    """An image as (H, W, 3) uint8 RGB; grey images are repeated over the channels."""
+def _turned(orientation: Any) -> bool:
+    """Whether an EXIF orientation exchanges width and height."""
+    return orientation in (5, 6, 7, 8)
+
+
+def orientation(file: Path) -> int:
+    """The EXIF orientation of an image, 1 (upright) where it has none or cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            found = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # whoever reads the pixels says what is wrong
+        return 1
+    return found if found in range(1, 9) else 1
+
+
+def significant_bits(files: Iterable[Path]) -> int:
+    """The fewest of :data:`DEEP` that hold every pixel of the pictures with more than 8 bits; 16 where there are none.
+
+    Only files whose header says so are decoded, and only kinds of files that can hold more than 8 bits are opened.
+    """
     import numpy as np
     from PIL import Image
 
-    with Image.open(file) as image:
-        if image.mode.startswith("I"):  # 16-bit grey: PIL would clip, not scale
-            wide = np.asarray(image).astype(np.float64)
-            return np.repeat((wide / max(1.0, wide.max()) * 255).astype(np.uint8)[..., None], 3, axis=2)
-        return np.asarray(image.convert("RGB"))
+    largest = None
+    for file in files:
+        if file.suffix.lower() not in (".png", ".tif", ".tiff", ".pgm", ".ppm"):
+            continue
+        try:
+            with Image.open(file) as image:
+                deep = image.mode.startswith("I") or _deep_colour(file)
+        except Exception:  # whoever reads the pixels says what is wrong
+            continue
+        if deep:
+            pixels = _decode(file)
+            if pixels is not None and pixels.dtype == np.uint16:
+                largest = max(largest or 0, int(pixels.max()))
+                if largest >= 1 << DEEP[-2]:
+                    break
+    return 16 if largest is None else next(bits for bits in DEEP if largest < 1 << bits)
+
+
+def _deep_colour(file: Path) -> bool:
+    """Whether a PNG holds 16 bits per channel, of which Pillow shows 8."""
+    with file.open("rb") as stream:
+        head = stream.read(26)
+    return head[:8] == b"\x89PNG\r\n\x1a\n" and head[24:25] == b"\x10"
+
+
+def _decode(file: Path) -> np.ndarray | None:
+    """(H, W, 3) BGR in uint8 or uint16 as stored; ``None`` where it cannot be decoded."""
+    import cv2
+    import numpy as np
+
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    raw = np.fromfile(file, np.uint8)
+    try:
+        return cv2.imdecode(raw, flags) if raw.size else None
+    except cv2.error:
+        return None
+
+
+def read_bgr(file: Path, decoding: Decoding = Decoding()) -> np.ndarray:
+    """An image as (H, W, 3) uint8 BGR.
+
+    Raises:
+        ValueError: it is missing, cannot be decoded, or has pixels that are not 8 or 16 bits; a clause for people.
+    """
+    import numpy as np
+
+    try:
+        pixels = _decode(file)
+    except OSError as error:
+        raise ValueError(f"the image cannot be read ({error.strerror})") from None
+    if pixels is None:
+        measure(file)  # says why, where it knows
+        raise ValueError("the image cannot be decoded")
+    if pixels.dtype == np.uint16:
+        pixels = np.minimum(pixels >> (decoding.bits - 8), 255).astype(np.uint8)
+    elif pixels.dtype != np.uint8:
+        raise ValueError(f"its pixels are {pixels.dtype} numbers; store 8 or 16 bits")
+    return _upright(pixels, orientation(file)) if decoding.exif else pixels
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Pixels turned as an EXIF orientation asks (CIPA DC-008, tag 274)."""
+    import numpy as np
+
+    if _turned(orientation):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def read_rgb(file: Path, decoding: Decoding = Decoding()) -> np.ndarray:
+    """An image as (H, W, 3) uint8 RGB, see :func:`read_bgr`."""
+    return read_bgr(file, decoding)[..., ::-1]
 
 
 def write_image(file: Path, image: np.ndarray, quality: int | None = None) -> None:
@@ -65,7 +241,7 @@ def write_image(file: Path, image: np.ndarray, quality: int | None = None) -> No
 
     parameters = [] if quality is None else [cv2.IMWRITE_JPEG_QUALITY, quality]
     _, encoded = cv2.imencode(file.suffix, image[..., ::-1] if image.ndim == 3 else image, parameters)
-    file.write_bytes(encoded)
+    file.write_bytes(encoded.data)
 
 
 def enlarge(image: np.ndarray) -> tuple[np.ndarray, int]:

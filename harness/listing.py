@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import benchmarks
+from harness.benchmarks.backbones import BACKBONES
 from harness.benchmarks.hosts import standing
 from harness.catalog import Benchmark
 from harness.catalog.adopt import adopt
@@ -47,6 +48,13 @@ def _offer(bench: Benchmark) -> dict[str, Any]:
         return {"slots": [], "metrics": [], "error": str(error)}
 
 
+def _primary(bench: Benchmark) -> str:
+    try:
+        return benchmarks.task(bench).primary
+    except HarnessError:
+        return benchmarks.family(bench.family).primary
+
+
 def list_benchmarks(family: str | None = None, *, validated: bool = True) -> list[dict[str, Any]]:
     """Every benchmark; a malformed one carries its ``error`` and spoils no other.
 
@@ -64,11 +72,26 @@ def list_benchmarks(family: str | None = None, *, validated: bool = True) -> lis
             "root": bench.data.get("root"),
             "cost": bench.cost,
             "notes": bench.notes,
-            "primary": bench.primary or benchmarks.family(bench.family).primary,
+            "primary": bench.primary or _primary(bench),
             **(_offer(bench) if validated else {}),
         }
         for bench in load_catalog().benchmarks.values()
         if family in (None, bench.family)
+    ]
+
+
+def list_backbones() -> list[dict[str, Any]]:
+    """Every backbone that ``model.backbone`` knows by name, with the maps it gives."""
+    return [
+        {
+            "id": name,
+            "class": backbone.config["type"],
+            "levels": {level: {"channels": width, "stride": stride} for level, (width, stride) in backbone.levels.items()},
+            "last": backbone.last,
+            "pair": list(backbone.pair),
+            "block_at": backbone.block_at,
+        }
+        for name, backbone in BACKBONES.items()
     ]
 
 

@@ -15,9 +15,10 @@ import re
 import sys
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any, NoReturn, cast
 
 from harness.errors import UsageError, did_you_mean
 
@@ -36,11 +37,11 @@ def has_compiled_ops() -> bool:
 class _MissingOps(types.ModuleType):
     """Stands in for ``mmcv._ext``: every op exists, and raises only when it is called."""
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
         if name.startswith("__"):
             raise AttributeError(name)
 
-        def missing(*_args, **_kwargs):
+        def missing(*_args: object, **_kwargs: object) -> NoReturn:
             raise RuntimeError(
                 f"the compiled op '{name}' needs the full mmcv; mmcv-lite is installed. "
                 "Mend: build it with `pip install --no-build-isolation mmcv==2.1.0` (needs a compiler)."
@@ -74,10 +75,11 @@ def _provide_torchvision() -> None:
 
     for name in [m for m in sys.modules if m.split(".")[0] == "torchvision"]:
         del sys.modules[name]
-    library = torch.library.Library("torchvision", "DEF")
+    make: Callable[..., Any] = torch.library.Library  # torch gives it no types
+    library = make("torchvision", "DEF")
     for op in ("nms", "qnms"):
         library.define(f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _provide_torchvision.library = library  # the schemas live as long as this object
+    cast("Any", _provide_torchvision).library = library  # the schemas live as long as this object
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import torchvision  # noqa: F401

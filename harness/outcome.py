@@ -31,6 +31,8 @@ class Quantity:
     """A scaled value as text."""
     over_seeds: Callable[[Sequence[Any]], Any]
     """One value for several seeds, of which each has one."""
+    wide: bool = False
+    """Left out of tables of limited width."""
 
     def text(self, value: float | None) -> str:
         """A value of the field in the unit of ``heading``; ``-`` for none."""
@@ -60,11 +62,14 @@ class Cost:
     latency_ms: float | None = _cost("ms", "latency (ms)", 1, "{:.3g}".format, median)
     """Median time of one forward pass of one image on the trial's device."""
     peak_memory_mb: float | None = _cost("MB", "peak memory (MB)", 1, "{:.0f}".format, max)
-    """CUDA: peak allocation; CPU: growth of the process's resident set."""
+    """Most memory held in one forward pass of one image (in 2^20 bytes): parameters, buffers and what the pass makes. CPU: by the
+    live tensors, the same each time; CUDA: by the allocator."""
+    train_memory_mb: Annotated[float | None, LATER] = _cost("train MB", "training memory (MB)", 1, "{:.0f}".format, max, True)
+    """The same of one training step of a whole batch, with gradients and the optimizer's state."""
 
-    def texts(self) -> list[str]:
-        """Each as text, in the order of :data:`COSTS`."""
-        return [quantity.text(getattr(self, name)) for name, quantity in COSTS.items()]
+    def texts(self, names: Iterable[str]) -> list[str]:
+        """Those named, as text."""
+        return [COSTS[name].text(getattr(self, name)) for name in names]
 
 
 COSTS: dict[str, Quantity] = {cost.name: cost.metadata["quantity"] for cost in fields(Cost)}
@@ -90,11 +95,12 @@ class Outcome:
     diagnostics: dict[str, float] = field(default_factory=dict)
     """Numbers that describe the attention itself."""
     durations: dict[str, float] = field(default_factory=dict)
-    """Seconds: ``build``, ``train``, ``test``, ``cost``, ``diagnostics``."""
+    """Seconds: ``build``, ``train``, ``test``, ``diagnostics``, ``cost``."""
     environment: dict[str, Any] = field(default_factory=dict)
     """Package versions, git sha and dirty flag, device, driver."""
     notes: list[str] = field(default_factory=list)
     """What a reader should know, e.g. ``batch halved after running out of memory``."""
     labels: dict[str, str] = field(default_factory=dict)
     """A few words about how the numbers came about, by what they are about. ``map``: which map of the model located objects;
-    the leaderboard shows it as a column."""
+    the leaderboard shows it as a column. ``attention``: ``collapsed``, where that of a layer is all but one-hot; the leaderboard
+    marks it."""

@@ -7,16 +7,20 @@ A plugin is one ``nn.Module`` (a callable for ``masking``) registered under a na
         def __init__(self, channels: int, temperature: float = 1.0): ...
         def forward(self, x): ...      # (B, C, H, W) -> (B, C)
 
-Importing this module imports neither torch nor mmengine.
+What a plugin has trained apart from the rest it says with :func:`harness.marks.mark`, which is offered here too. Importing this
+module imports neither torch nor mmengine.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from harness.marks import TRAINING, mark
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -54,7 +58,7 @@ SLOTS: dict[str, Slot] = {
             ("channels",),
             None,
             "between the convolutions of a segmentation head",
-            offered=("num_classes", "low_channels"),
+            offered=("num_classes", "low_channels", "in_channels"),
         ),
         Slot(
             "encoder_attention",
@@ -96,7 +100,7 @@ class AttentionState:
 
 
 @cache
-def registry():
+def registry() -> Any:
     """The mmengine registry of all plugins (children of no other, scope ``harness``)."""
     from mmengine.registry import Registry
 
@@ -115,6 +119,12 @@ def attention_method(name: str, /, *, slot: str) -> Callable[[type], type]:
     * ``compiles = False`` / ``exports = False``: ``torch.compile`` / ``torch.export`` are not supported;
     * ``contract_channels``: a channel count the contract test should use (default 64).
 
+    And what the harness does with it:
+
+    * ``query_key``: names of its query and key projections (parameters, or modules that hold them), stated in the class itself or
+      set in its constructor. The plugin then has the options ``lr_mult`` and ``decay_mult``, see :func:`build`;
+    * ``shared = True`` (``position_encoding``): one instance serves all branches of a model.
+
     Raises:
         ValueError: an unknown slot.
         KeyError: the name is taken.
@@ -122,7 +132,7 @@ def attention_method(name: str, /, *, slot: str) -> Callable[[type], type]:
     if slot not in SLOTS:
         raise ValueError(f"unknown slot '{slot}'; known: {', '.join(SLOTS)}")
 
-    def register(cls):
+    def register(cls: Any) -> Any:
         cls.slot = slot
         cls.plugin_name = name
         registry().register_module(name=name, module=cls)
@@ -131,8 +141,35 @@ def attention_method(name: str, /, *, slot: str) -> Callable[[type], type]:
     return register
 
 
+@contextmanager
+def _own_draws() -> Iterator[None]:
+    """Random numbers of a plugin's constructor come from a stream of its own, which follows from that of the model.
+
+    So the layers around it start alike for every method of one seed, however many numbers a method draws, and one that seeds
+    the generators in its constructor seeds its own only.
+    """
+    import random
+
+    import numpy as np
+    import torch
+
+    seed = int(torch.randint(1 << 62, ()))
+    kept = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])
+        torch.set_rng_state(kept[2])
+
+
 def build(plugin: str, params: dict[str, Any], **context: Any) -> nn.Module:
     """Build the plugin ``plugin`` with its method's parameters and the slot's ``context``.
+
+    Of a plugin that names its query and key projections (``query_key``), the options of :data:`TRAINING` mark them.
 
     Raises:
         UsageError: no such plugin is loaded, or it does not take these parameters.
@@ -143,9 +180,19 @@ def build(plugin: str, params: dict[str, Any], **context: Any) -> nn.Module:
     if cls is None:
         raise did_you_mean(plugin, registry().module_dict, "plugin", "harness list plugins")
     try:
-        return cls(**context, **params)
+        # a plugin with options of these names keeps them
+        taken = inspect.signature(cls).parameters
+        training = {name: params[name] for name in TRAINING if name in params and name not in taken}
+        with _own_draws():
+            built: nn.Module = cls(**context, **{name: value for name, value in params.items() if name not in training})
+        if training:
+            names = getattr(built, "query_key", ())
+            if not names:
+                raise ValueError(f"it has no query and key projections, so {' and '.join(training)} would change nothing; leave it out")
+            mark(built, *names, **training)
     except (TypeError, ValueError) as error:
         raise UsageError(f"plugin '{plugin}' cannot be built with {params or 'no parameters'}: {error}") from error
+    return built
 
 
 _observers: list[Callable[[Any, dict[str, Any]], None]] = []

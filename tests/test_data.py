@@ -1,15 +1,22 @@
-"""Generated data: whole or not at all."""
+"""Generated data: whole or not at all. Data of the user's: known by the files that are read."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
+from engine_fakes import outcome_of
+from PIL import Image
 
-from harness import benchmarks, data
+from harness import benchmarks, data, fingerprints
 from harness.catalog import load_catalog
+from harness.cli import main
 from harness.errors import DataError
 
 GENERATED = [bench for bench in load_catalog().benchmarks.values() if benchmarks.task(bench).is_generated]
@@ -32,3 +39,157 @@ def test_a_disk_that_fills_up_leaves_no_dataset(bench, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=f"the data of '{bench.id}' cannot be written to .*No space left on device"):
         data.ensure(benchmarks.task(bench), None)
     assert count == 5 and not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+# --- what a dataset is known by
+
+
+def picture(file: Path, seed: int = 0, *, label: bool = False) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draw = np.random.default_rng(seed)
+    Image.fromarray(draw.integers(0, 3, (32, 32), np.uint8) if label else draw.integers(0, 255, (32, 32, 3), np.uint8)).save(file)
+
+
+def mine(root: Path, **more) -> None:
+    """A registry with a benchmark of folders of images and label maps, and their files."""
+    lists = {"list": "lists/train.txt"}
+    split = {"images": "img", "labels": "ann"}
+    entry = {
+        "family": "segmentation",
+        "data": {"format": "mmseg-folder", "root": "d", "classes": ["a", "b", "c"], "train": [split | lists], "test": split | more},
+        "schedule": {"epochs": 1},
+    }
+    Path("registry.yaml").write_text(json.dumps({"benchmarks": {"mine": entry}}))
+    for number in range(4):
+        picture(root / f"img/{number}.png", number)
+        picture(root / f"ann/{number}.png", number, label=True)
+    picture(root / "test/img/9.png", 9)
+    (root / "lists").mkdir(exist_ok=True)
+    (root / "lists/train.txt").write_text("0\n1\n")
+    (root / "lists/test.txt").write_text("2\n3\n")
+
+
+def digest(*options: str) -> str:
+    """Of the one trial that the command line plans."""
+    arguments = ["run", "-m", "identity", "-b", "mine", "--data-root", ".", "--dry-run", *options]
+    result = CliRunner().invoke(main, arguments, prog_name="harness")
+    assert result.exit_code == 0, result.output
+    return result.stdout.splitlines()[1].split()[0]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty folder of a dataset, below the current one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "d"
+
+
+@pytest.mark.parametrize("stranger", [".DS_Store", "notes.txt", "lists/other.txt", "thumbs/0.png", "img/.0.png.swp", "img/Thumbs.db"])
+def test_what_is_not_read_does_not_count(folder, stranger):
+    mine(folder, list="lists/test.txt")
+    before = digest()
+    (folder / stranger).parent.mkdir(exist_ok=True)
+    (folder / stranger).write_bytes(b"x")
+    assert digest() == before
+    os.utime(folder / "img/0.png", (1, 1))
+    assert digest() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: picture(d / "img/0.png", 77),
+        lambda d: picture(d / "ann/1.png", 77, label=True),
+        lambda d: (d / "lists/train.txt").write_text("0\n2\n"),
+        lambda d: (d / ".hidden/test.txt").write_text("3\n1\n"),
+        lambda d: (d / "img/3.png").unlink(),
+    ],
+    ids=["image", "label map", "list", "hidden list", "missing image"],
+)
+def test_what_is_read_counts(folder, change):
+    (folder / ".hidden").mkdir(parents=True)
+    (folder / ".hidden/test.txt").write_text("3\n2\n")
+    mine(folder, list=".hidden/test.txt")
+    before = digest()
+    change(folder)
+    assert digest() != before
+
+
+def test_a_folder_elsewhere_counts(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    for number in (5, 6):
+        picture(elsewhere / f"img/{number}.png", number)
+        picture(elsewhere / f"ann/{number}.png", number, label=True)
+    mine(folder, images=str(elsewhere / "img"), labels="../elsewhere/ann")
+    seen = {digest()}
+    picture(elsewhere / "ann/5.png", 50, label=True)
+    seen.add(digest())
+    picture(elsewhere / "img/6.png", 60)
+    seen.add(digest())
+    picture(elsewhere / "img/7.png", 7)
+    seen.add(digest())
+    assert len(seen) == 4
+    (elsewhere / "notes.txt").write_text("x")
+    assert digest() in seen
+
+
+def test_a_file_replaced_by_one_of_the_same_size_and_time_is_seen(folder, monkeypatch):
+    for whole in (1 << 30, 0):
+        monkeypatch.setattr(fingerprints, "_WHOLE", whole)
+        mine(folder, list="lists/test.txt")
+        file = folder / "lists/train.txt"
+        before, status = digest(), file.stat()
+        (folder / "new.txt").write_text("1\n0\n")
+        os.utime(folder / "new.txt", ns=(status.st_atime_ns, status.st_mtime_ns))
+        (folder / "new.txt").replace(file)
+        assert file.stat().st_mtime_ns == status.st_mtime_ns and digest() != before
+
+
+def test_an_unchanged_folder_is_not_read_again(folder, monkeypatch):
+    mine(folder, list="lists/test.txt")
+    before = digest()
+    monkeypatch.setattr(fingerprints, "_of_files", lambda *_: pytest.fail("read again"))
+    assert digest() == before
+
+
+def test_links_in_a_circle_end(folder):
+    mine(folder, list="lists/test.txt")
+    before = digest()
+    (folder / "again").symlink_to(folder)
+    (folder / "self").symlink_to("self")
+    assert digest() == before
+
+
+def test_data_that_change_under_a_trial_fail_it_with_a_sentence(folder, tmp_path, monkeypatch):
+    mine(folder, list="lists/test.txt")
+
+    def function(trial, *, data, work_dir, device, batch_divisor=1):
+        if trial.seed == 1:
+            picture(data / "img/0.png", int(time.time()))
+        return outcome_of(trial)
+
+    monkeypatch.setattr("harness.engine.prepare.trial_function", lambda *_, **__: function)
+    arguments = ["run", "-m", "identity", "-b", "mine", "--data-root", ".", "--seeds", "3", "--workers", "1", "--device", "cpu"]
+    result = CliRunner().invoke(main, arguments, prog_name="harness")
+    assert result.exit_code == 3 and "changed since this trial was planned" in result.stderr, result.output
+    assert [line for line in result.stderr.splitlines() if line.startswith("failed: ") and "seed 0" in line] == []
+    assert "1 of 3 trials are done" in result.stderr and "Run the same command again" in result.stderr
+
+
+def test_every_task_has_a_floor_of_its_own(folder, monkeypatch):
+    """The floor of changed data options must not become that of the registered entry, whichever came first."""
+    mine(folder, list="lists/test.txt")
+    monkeypatch.setattr("harness.engine.prepare.trial_function", lambda *_, **__: lambda trial, **_: outcome_of(trial))
+    arguments = ["run", "-m", "identity", "-b", "mine", "--data-root", ".", "--workers", "1", "--device", "cpu"]
+    for sets in (["--set", "data.ignore_index=2"], ["--set", "schedule.epochs=2"], []):
+        result = CliRunner().invoke(main, [*arguments, *sets], prog_name="harness")
+        assert result.exit_code == 0, result.output
+    from harness.store import open_store
+
+    store = open_store("sqlite:///results/harness.db", read_only=True)
+    task_of = {result.overrides: result.task for result in store.results()}
+    floors = {(floor.task, floor.metric): floor.value for floor in store.floors()}
+    ignoring, longer, registered = task_of[("data.ignore_index=2",)], task_of[("schedule.epochs=2",)], task_of[()]
+    assert longer == registered != ignoring and {task for task, _ in floors} == {ignoring, registered}
+    assert floors[ignoring, "aAcc"] > 45 > 40 > floors[registered, "aAcc"]

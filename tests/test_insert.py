@@ -110,7 +110,11 @@ def test_block_on_any_backbone(case: str) -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, same(x), strict=True))
     assert set(same.state_dict()) == keys
 
-    random_state, modes = torch.get_rng_state(), [m.training for m in model.modules()]
+    modes = [m.training for m in model.modules()]
+    torch.manual_seed(1)
+    _insert(copy.deepcopy(model), path, "identity")
+    random_state = torch.get_rng_state()
+    torch.manual_seed(1)
     buffers = {k: v.clone() for k, v in model.named_buffers()}
     _insert(model, path, "test-add-one-parameter")
     assert torch.equal(torch.get_rng_state(), random_state)

@@ -26,12 +26,13 @@ def _clean(text: str) -> str:
 
 
 def junit(check: Check) -> str:
-    """One test case per entry and per failed trial: worse is a failure, missing an error, new is skipped."""
-    counts = {"failures": len(check.of("worse")), "errors": len(check.of("missing")) + len(check.failed), "skipped": len(check.of("new"))}
+    """One test case per entry and per failed trial: worse is a failure, missing and incomparable are errors, new is skipped."""
+    errors = [*check.of("missing"), *check.of("incomparable")]
+    counts = {"failures": len(check.of("worse")), "errors": len(errors) + len(check.failed), "skipped": len(check.of("new"))}
     attributes = {"name": "harness check", "tests": str(len(check.entries) + len(check.failed)), **{k: str(v) for k, v in counts.items()}}
     root = ElementTree.Element("testsuites", attributes)
     suite = ElementTree.SubElement(root, "testsuite", attributes)
-    elements = {"worse": "failure", "missing": "error", "new": "skipped"}
+    elements = {"worse": "failure", "missing": "error", "incomparable": "error", "new": "skipped"}
     for entry in check.entries:
         names = {"classname": _clean(f"{entry.benchmark} v{entry.version}"), "name": _clean(f"{entry.method} {entry.metric}")}
         case = ElementTree.SubElement(suite, "testcase", names)
@@ -68,12 +69,12 @@ HEADER = ["status", "benchmark", "method", "metric", "baseline", "now", "change"
 
 def noteworthy(check: Check) -> list[Entry]:
     """What is not as expected, worst first."""
-    return [entry for status in ("worse", "missing", "better", "new") for entry in check.of(status)]
+    return [entry for status in ("worse", "incomparable", "missing", "better", "new") for entry in check.of(status)]
 
 
 def markdown(check: Check) -> str:
     """The verdict, what is not as expected, and the rest folded away."""
-    parts = [f"## harness check: {check.summary()}"]
+    parts = [f"## harness check: {check.summary()}", *(f"> {note}" for note in check.notes)]
     if some := noteworthy(check):
         parts.append(markdown_table(HEADER, rows(some)))
     if check.failed:

@@ -32,11 +32,13 @@ class Comparison:
     """Of the paired t-test, corrected by Holm over all rows of the comparison."""
     n: int
     """Pairs of seeds."""
+    differs: str
+    """How both were run, where that is not as registered; see :attr:`harness.analysis.leaderboard.Row.differs`."""
     verdict: Verdict = "too few seeds"
 
 
 def compare(board: Board, a: str, b: str) -> list[Comparison]:
-    """Compare two methods by the primary metric of every benchmark that both were run on, seed by seed."""
+    """Compare two methods by the primary metric of every benchmark and setting that both were run on, seed by seed."""
     rows = []
     for methods in board.blocks().values():
         left, right = (next((row for row in methods.get(name, []) if row.primary), None) for name in (a, b))
@@ -67,6 +69,7 @@ def _pair(a: Row, b: Row) -> Comparison | None:
         result.ci95,
         result.p,
         result.n,
+        a.differs,
     )
 
 

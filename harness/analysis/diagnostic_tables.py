@@ -21,7 +21,8 @@ def _blocks(rows: Iterable[Diagnostic]) -> dict[str, tuple[list[str], list[list[
     grouped: dict[str, dict[str, dict[str, Diagnostic]]] = {}
     for row in rows:
         if row.layer is None:
-            heading = f"{row.benchmark} v{row.version} · {row.family} · {row.tier} · diagnostics, means over layers and images"
+            differs = f" · {row.differs}" if row.differs else ""
+            heading = f"{row.benchmark} v{row.version} · {row.family} · {row.tier} · diagnostics, means over layers and images{differs}"
             grouped.setdefault(heading, {}).setdefault(row.method, {})[row.measure] = row
     blocks = {}
     for heading, methods in grouped.items():

@@ -13,36 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.statistics import Summary, paired, summarize
+from harness.diagnostics import MEASURES
 
 if TYPE_CHECKING:
     from harness.analysis.leaderboard import Board
     from harness.store import Result
-
-MEASURES = (
-    "entropy",
-    "entropy_uniform",
-    "unary_entropy",
-    "unary_entropy_uniform",
-    "attended_share",
-    "attended_keys",
-    "purity",
-    "purity_sphere_mean",
-    "purity_sphere_p95",
-    "purity_nearest",
-    "qk_distance",
-    "qk_distance_at_start",
-    "qk_distance_after_epoch",
-    "map_cosine_distance",
-    "input_cosine_distance",
-    "output_cosine_distance",
-    "pairwise_share",
-    "unary_share",
-    "within_category_mass",
-    "within_category_random",
-    "boundary_mass",
-    "boundary_random",
-)
-"""In the order they are shown (docs/diagnostics.md says what they are); others follow by name."""
 
 FLAG = "renormalised"
 """Recorded per layer whose weights are no distribution: entropy took their shares of the absolute sum."""
@@ -68,6 +43,8 @@ class Diagnostic:
     values: tuple[float, ...]
     """One per seed."""
     digests: tuple[str, ...]
+    differs: str = ""
+    """How the block differs, see :attr:`harness.analysis.leaderboard.Row.differs`."""
 
     @property
     def summary(self) -> Summary:
@@ -84,7 +61,8 @@ def parts(name: str) -> tuple[str, str | None, int | None]:
 
 def in_order(measures: Iterable[str]) -> list[str]:
     """Measures as they are shown."""
-    return sorted(set(measures), key=lambda measure: (MEASURES.index(measure) if measure in MEASURES else len(MEASURES), measure))
+    order = list(MEASURES)
+    return sorted(set(measures), key=lambda measure: (order.index(measure) if measure in MEASURES else len(order), measure))
 
 
 def in_depth(places: Iterable[tuple[str | None, int | None]]) -> list[tuple[str | None, int | None]]:
@@ -103,11 +81,11 @@ def build(board: Board, results: Iterable[Result]) -> list[Diagnostic]:
         for rows in methods.values():
             trials = [by_digest[digest] for digest in rows[0].digests if digest in by_digest]
             if trials:
-                found += _of_method(trials)
+                found += _of_method(trials, rows[0].differs)
     return found
 
 
-def _of_method(trials: Sequence[Result]) -> list[Diagnostic]:
+def _of_method(trials: Sequence[Result], differs: str) -> list[Diagnostic]:
     values: dict[str, dict[tuple[str | None, int | None], list[tuple[Result, float]]]] = defaultdict(lambda: defaultdict(list))
     for trial in trials:
         for name, value in trial.diagnostics.items():
@@ -126,12 +104,16 @@ def _of_method(trials: Sequence[Result]) -> list[Diagnostic]:
                     seeds=tuple(trial.seed for trial in having),
                     values=tuple(numbers),
                     digests=tuple(trial.digest for trial in having),
+                    differs=differs,
                 )
             )
     return found
 
 
-JSON_FIELDS = ("benchmark", "family", "tier", "method", "measure", "layer", "head", "mean", "std", "ci95", "n", "renormalised", "digests")
+JSON_FIELDS = (
+    *("benchmark", "family", "tier", "method", "measure", "layer", "head"),
+    *("mean", "std", "ci95", "n", "renormalised", "digests", "differs"),
+)
 """What ``harness leaderboard --diagnostics --format json`` prints of a row (docs/json.md)."""
 
 
@@ -158,14 +140,15 @@ class Difference:
     """a - b."""
     ci95: tuple[float, float] | None
     n: int
+    differs: str
 
 
 def compare(rows: Sequence[Diagnostic], a: str, b: str) -> list[Difference]:
-    """The measures, over all layers, that two methods share on the same benchmark and seeds."""
-    whole = {(row.benchmark, row.version, row.method, row.measure): row for row in rows if row.layer is None}
+    """The measures, over all layers, that two methods share on the same benchmark, setting and seeds."""
+    whole = {(row.benchmark, row.version, row.differs, row.method, row.measure): row for row in rows if row.layer is None}
     found = []
-    for (benchmark, version, method, measure), left in whole.items():
-        right = whole.get((benchmark, version, b, measure)) if method == a else None
+    for (benchmark, version, differs, method, measure), left in whole.items():
+        right = whole.get((benchmark, version, differs, b, measure)) if method == a else None
         if right is None:
             continue
         of_b = dict(zip(right.seeds, right.values, strict=True))
@@ -174,7 +157,7 @@ def compare(rows: Sequence[Diagnostic], a: str, b: str) -> list[Difference]:
             ours, theirs = zip(*pairs, strict=True)
             result = paired(ours, theirs)
             means = summarize(ours).mean, summarize(theirs).mean
-            found.append(Difference(benchmark, version, measure, *means, result.difference, result.ci95, result.n))
+            found.append(Difference(benchmark, version, measure, *means, result.difference, result.ci95, result.n, differs))
     return found
 
 

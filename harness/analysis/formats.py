@@ -16,7 +16,8 @@ _LONGEST_NAME = 36
 
 def _heading(row: Row) -> str:
     direction = "higher" if row.higher_is_better else "lower"
-    return f"{row.benchmark} v{row.version} · {row.family} · {row.tier} · {row.metric} [{row.unit or '1'}], {direction} is better"
+    differs = f" · {row.differs}" if row.differs else ""
+    return f"{row.benchmark} v{row.version} · {row.family} · {row.tier} · {row.metric} [{row.unit or '1'}], {direction} is better{differs}"
 
 
 def _shown(methods: dict[str, list[Row]]) -> list[str]:
@@ -40,7 +41,8 @@ def _floor_line(methods: dict[str, list[Row]], metrics: list[str], columns: int)
 def _lines(methods: dict[str, list[Row]], metrics: list[str], longest: int | None = None) -> tuple[list[str], list[list[str]]]:
     """Header and body of one benchmark; the floor stands where it ranks."""
     maps = any(row.map for rows in methods.values() for row in rows)
-    header = ["", "method", *metrics, "n", *(quantity.heading for quantity in COSTS.values()), *(["map"] if maps else [])]
+    costs = [name for name, quantity in COSTS.items() if longest is None or not quantity.wide]
+    header = ["", "method", *metrics, "n", *(COSTS[name].heading for name in costs), *(["map"] if maps else [])]
     body: list[list[str]] = []
     floor = _floor_line(methods, metrics, len(header))
     for rank, (method, rows) in enumerate(methods.items(), 1):
@@ -52,9 +54,10 @@ def _lines(methods: dict[str, list[Row]], metrics: list[str], longest: int | Non
         for index, metric in enumerate(metrics):
             row = _cell(rows, metric)
             text = NOTHING if row is None else estimate(row.mean, row.ci95 if index == 0 else None, row.unit)
-            cells.append(f"{text} !" if row is not None and row.below_floor else text)
+            marks = "" if row is None else " !" * row.below_floor + " †" * bool(row.collapsed and index == 0)
+            cells.append(text + marks)
         map_of = [first.map or NOTHING] if maps else []
-        body.append([str(rank), _short(method, longest), *cells, str(first.n), *first.cost.texts(), *map_of])
+        body.append([str(rank), _short(method, longest), *cells, str(first.n), *first.cost.texts(costs), *map_of])
     if floor:
         body.append(floor)
     return header, body
@@ -72,7 +75,7 @@ def table(board: Board, width: int | None = WIDTH) -> str:
             left out, and a row is a line.
     """
     blocks = []
-    flagged = False
+    flagged, collapsed = False, False
     for methods in board.blocks().values():
         metrics = _shown(methods)
         longest = None if width is None else _LONGEST_NAME
@@ -82,24 +85,27 @@ def table(board: Board, width: int | None = WIDTH) -> str:
             lines = aligned(*_lines(methods, metrics, longest))
         first = next(iter(methods.values()))[0]
         flagged |= any(row.below_floor for rows in methods.values() for row in rows if row.metric in metrics)
+        collapsed |= any(row.collapsed for rows in methods.values() for row in rows)
         blocks.append("\n".join([_heading(first), *lines]))
     if flagged:
         blocks.append("! worse than the floor, the trivial predictor computed from the training data.")
+    if collapsed:
+        blocks.append("† attention collapsed to next to one position in at least one seed: `harness status DIGEST` says where.")
     blocks += [f"note: {note}" for note in board.notes]
     return "\n\n".join(blocks)
 
 
 def csv_text(board: Board) -> str:
-    """One line per row, with the fields of the JSON and ``map``; the interval has two columns, digests are joined by spaces."""
+    """One line per row: the JSON's fields, ``map`` and ``differs``; the interval has two columns, digests are joined by spaces."""
     fields = [name for field in JSON_FIELDS for name in (("ci95_low", "ci95_high") if field == "ci95" else (field,))]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([fields[0], "version", *fields[1:], "map"])
+    writer.writerow([fields[0], "version", *fields[1:], "map", "differs"])
     for row in board.rows:
         low, high = row.ci95 or (None, None)
         special = {"ci95_low": low, "ci95_high": high, "digests": " ".join(row.digests)}
         values = [(row.plain() | special)[name] for name in fields]
-        writer.writerow([values[0], row.version, *values[1:], row.map])
+        writer.writerow([values[0], row.version, *values[1:], row.map, row.differs])
     return out.getvalue().rstrip("\n")
 
 

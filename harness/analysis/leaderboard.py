@@ -1,17 +1,20 @@
 """The leaderboard: trials that may be compared, averaged over their seeds, beside the floor.
 
-Results of different benchmark versions, datasets, harness numerics or settings are never averaged together.
+Results of different benchmark versions, datasets, devices, harness numerics or settings are never averaged together, nor do they
+stand in one block.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from harness import families
+from harness.analysis.grouping import blocks_of, newest_numerics, variants_of
+from harness.analysis.settings import Setting, difference
 from harness.analysis.statistics import summarize
 from harness.outcome import COSTS, Cost, over_seeds
 
@@ -51,8 +54,16 @@ class Row:
     seeds: tuple[int, ...]
     values: tuple[float, ...]
     """The metric of each trial, in the order of ``seeds``."""
+    setting: Setting
+    """Rows of a benchmark's version with another one are a block of their own."""
+    differs: str
+    """How the block differs from the benchmark's first, or from what is registered; empty for what is registered."""
+    overrides: tuple[str, ...] = ()
+    """What ``--set`` changed, of the method too."""
     map: str | None = None
     """Object localization: which map of the model located objects."""
+    collapsed: int = 0
+    """Seeds in which the attention of a layer has collapsed."""
 
     def plain(self) -> dict[str, Any]:
         """What :data:`JSON_FIELDS` names."""
@@ -80,6 +91,10 @@ JSON_FIELDS = [
 """What ``harness leaderboard --format json`` prints of a row (docs/json.md), no more and no less."""
 
 
+Block = tuple[str, int, Setting]
+"""Benchmark, version and setting: what stands in one table."""
+
+
 @dataclass(frozen=True)
 class Board:
     """Rows in the order they are shown, and what a reader should know about what is not shown."""
@@ -87,12 +102,23 @@ class Board:
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def blocks(self) -> dict[tuple[str, int], dict[str, list[Row]]]:
-        """Rows by (benchmark, version) and method, both in the order they are shown."""
-        blocks: dict[tuple[str, int], dict[str, list[Row]]] = {}
+    def blocks(self) -> dict[Block, dict[str, list[Row]]]:
+        """Rows by block and method, both in the order they are shown; a benchmark's registered setting comes first."""
+        blocks: dict[Block, dict[str, list[Row]]] = {}
         for row in self.rows:
-            blocks.setdefault((row.benchmark, row.version), {}).setdefault(row.method, []).append(row)
+            blocks.setdefault((row.benchmark, row.version, row.setting), {}).setdefault(row.method, []).append(row)
         return blocks
+
+    def parted(self) -> tuple[list[list[Row]], list[list[Row]]]:
+        """The first block of each version of a benchmark, and those of its other settings."""
+        seen: set[tuple[str, int]] = set()
+        first: list[list[Row]] = []
+        apart: list[list[Row]] = []
+        for (benchmark, version, _), methods in self.blocks().items():
+            rows = [row for some in methods.values() for row in some]
+            (apart if (benchmark, version) in seen else first).append(rows)
+            seen.add((benchmark, version))
+        return first, apart
 
     def of(self, methods: Collection[str]) -> Board:
         """The rows of some methods."""
@@ -100,14 +126,33 @@ class Board:
 
 
 def as_json(board: Board, all_versions: bool = False) -> dict[str, Any]:
-    """The rows, and the maps of methods that have one, as plain data; with ``all_versions`` a benchmark is ``name@version``."""
+    """The rows, and the maps of methods that have one, as plain data; with ``all_versions`` a benchmark is ``name@version``.
+
+    Further settings of a benchmark are ``apart``, so that whoever reads ``rows`` never mixes them.
+    """
 
     def name(row: Row) -> str:
         return f"{row.benchmark}@{row.version}" if all_versions else row.benchmark
 
-    rows = [row.plain() | {"benchmark": name(row)} for row in board.rows]
-    maps = [{"benchmark": name(row), "method": row.method, "map": row.map} for row in board.rows if row.primary and row.map]
-    return {"rows": rows} | ({"maps": maps} if maps else {})
+    def plain(rows: list[Row]) -> list[dict[str, Any]]:
+        return [row.plain() | {"benchmark": name(row)} for row in rows]
+
+    first, others = board.parted()
+    shown = [row for rows in first for row in rows]
+    maps = [{"benchmark": name(row), "method": row.method, "map": row.map} for row in shown if row.primary and row.map]
+    fallen = [{"benchmark": name(row), "method": row.method, "seeds": row.collapsed} for row in shown if row.primary and row.collapsed]
+    apart = [
+        {
+            "benchmark": name(rows[0]),
+            "setting": rows[0].setting.digest,
+            "device": rows[0].setting.device,
+            "differs": rows[0].differs,
+            "rows": plain(rows),
+        }
+        for rows in others
+    ]
+    further = {"maps": maps, "collapsed": fallen, "apart": apart}
+    return {"rows": plain(shown)} | {key: value for key, value in further.items() if value}
 
 
 def worse(value: float, than: float, higher_is_better: bool) -> bool:
@@ -120,14 +165,16 @@ def build(
     specs: Iterable[MetricSpec],
     floors: Iterable[Floor],
     *,
-    numerics: Mapping[str, Any] | None = None,
+    environments: Mapping[str, Mapping[str, Any]] | None = None,
+    settings: Mapping[str, dict[str, Any]] | None = None,
     all_versions: bool = False,
 ) -> Board:
     """The leaderboard of some results.
 
     Args:
-        numerics: digest of an environment -> version of the harness's numerics it ran with.
-        all_versions: show older versions of a benchmark too, each as a block of its own.
+        environments: digest of an environment -> where a trial ran, and with which version of the harness's numerics.
+        settings: :attr:`Result.setting` -> what is behind it.
+        all_versions: show older versions of a benchmark and of the harness's numerics too, each as a block of its own.
     """
     notes: list[str] = []
     by_benchmark: dict[str, list[Result]] = defaultdict(list)
@@ -136,7 +183,7 @@ def build(
     spec_of: dict[tuple[str, int], dict[str, MetricSpec]] = defaultdict(dict)
     for spec in specs:
         spec_of[spec.benchmark, spec.version][spec.metric] = spec
-    floor_of = {(f.benchmark, f.version, f.dataset, f.metric): f.value for f in floors}
+    floor_of = {(f.benchmark, f.version, f.dataset, f.task, f.metric): f.value for f in floors}
 
     rows: list[Row] = []
     order = sorted(by_benchmark, key=lambda name: _place(by_benchmark[name][-1]))
@@ -145,14 +192,21 @@ def build(
         if not all_versions and len(versions) > 1:
             notes.append(f"{name}: version {versions[0]} is shown; --all-versions shows {', '.join(map(str, versions[1:]))} too.")
         for version in versions if all_versions else versions[:1]:
-            chosen = [result for result in by_benchmark[name] if result.version == version]
-            chosen = _one(chosen, lambda r: r.dataset, f"{name} v{version}", "datasets (fingerprints)", notes)
-            code = "versions of the harness's numerics"
-            chosen = _one(chosen, lambda r: (numerics or {}).get(r.environment_digest or ""), f"{name} v{version}", code, notes)
+            where = f"{name} v{version}"
+            blocks = blocks_of((r for r in by_benchmark[name] if r.version == version), settings or {}, environments or {})
+            if not all_versions:
+                blocks = newest_numerics(blocks, where, notes)
             known = spec_of[name, version]
             if not known:
-                notes.append(f"{name} v{version}: no metric is described in this database; run any trial of it to describe them.")
-            rows += _benchmark_rows(_variants(chosen, f"{name} v{version}", notes), known, floor_of)
+                notes.append(f"{where}: no metric is described in this database; run any trial of it to describe them.")
+            first = next(iter(blocks))
+            for setting, chosen in blocks.items():
+                other = replace(first, digest="", overrides=()) if setting == first and setting.overrides else first
+                differs = difference(setting, other, "the first block")
+                if setting == first and differs:
+                    notes.append(f"{where}: run with {differs}, not as registered.")
+                told = f"{where} · {differs}" if differs else where
+                rows += _benchmark_rows(variants_of(chosen, told, notes), known, floor_of, setting, differs)
     return Board(rows, notes)
 
 
@@ -163,47 +217,11 @@ def _place(result: Result) -> tuple[int, int, str]:
     return family, tier, result.benchmark
 
 
-def _one(results: list[Result], key: Callable[[Result], object], where: str, what: str, notes: list[str]) -> list[Result]:
-    """The results that share the newest result's ``key``; a note counts the others."""
-    newest = key(max(results, key=lambda r: r.finished))
-    kept = [result for result in results if key(result) == newest]
-    if len(kept) < len(results):
-        count = len({key(result) for result in results})
-        notes.append(f"{where}: results on {count} {what} exist; the newest is shown, {len(results) - len(kept)} results are left out.")
-    return kept
-
-
-def _variants(results: list[Result], where: str, notes: list[str]) -> dict[str, list[Result]]:
-    """Per method the trials of one setting, one per seed.
-
-    A method may have been run with several settings (``--set``, an edited plugin): what the registry says counts
-    before any ``--set``, then the newest.
-    """
-    by_method: dict[str, dict[Any, dict[int, Result]]] = defaultdict(lambda: defaultdict(dict))
-    for result in sorted(results, key=lambda r: r.finished):
-        setting = (result.slot, result.config_digest, tuple(sorted(result.plugins.items())))
-        by_method[result.method][setting][result.seed] = result
-    chosen = {}
-    for method, settings in by_method.items():
-        best = max(settings.values(), key=_standing)
-        chosen[method] = [best[seed] for seed in sorted(best)]
-        changes = " ".join(f"--set {change}" for change in chosen[method][0].overrides)
-        if len(settings) > 1:
-            shown = f"with {changes}" if changes else "run last as registered"
-            notes.append(f"{where}: '{method}' was run with {len(settings)} settings or sources; shown is the one {shown}.")
-        elif changes:
-            notes.append(f"{where}: '{method}' was run with {changes}, not as registered.")
-    return chosen
-
-
-def _standing(seeds: Mapping[int, Result]) -> tuple[bool, float]:
-    """How much one setting's trials, by seed, count against another's."""
-    trials = seeds.values()
-    return all(not trial.overrides for trial in trials), max(trial.finished for trial in trials)
+_Floors = Mapping[tuple[str, int, str, str, str], float]
 
 
 def _benchmark_rows(
-    methods: dict[str, list[Result]], specs: Mapping[str, MetricSpec], floors: Mapping[tuple[str, int, str, str], float]
+    methods: dict[str, list[Result]], specs: Mapping[str, MetricSpec], floors: _Floors, setting: Setting, differs: str
 ) -> list[Row]:
     rows: dict[str, list[Row]] = {}
     for method, trials in methods.items():
@@ -213,7 +231,8 @@ def _benchmark_rows(
             (name for name in measured if name.split("/")[0] in specs),
             key=lambda name: (not specs[name.split("/")[0]].primary, "/" in name, position[name.split("/")[0]], name),
         )
-        rows[method] = [_row(method, trials, name, specs[name.split("/")[0]], floors) for name in names]
+        about = {"setting": setting, "differs": differs}
+        rows[method] = [_row(trials, name, specs[name.split("/")[0]], floors, **about) for name in names]
 
     def merit(method: str) -> tuple[bool, float, str]:
         primary = next((row for row in rows[method] if row.primary), None)
@@ -224,11 +243,11 @@ def _benchmark_rows(
     return [row for method in sorted(rows, key=merit) for row in rows[method]]
 
 
-def _row(method: str, trials: Sequence[Result], metric: str, spec: MetricSpec, floors: Mapping[tuple[str, int, str, str], float]) -> Row:
+def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floors, **about: Any) -> Row:
     first = trials[0]
     values = tuple(float(trial.metrics.get(metric, math.nan)) for trial in trials)
     summary = summarize(values)
-    floor = floors.get((first.benchmark, first.version, first.dataset, metric))
+    floor = floors.get((first.benchmark, first.version, first.dataset, first.task, metric))
     if floor is not None and math.isnan(floor):
         floor = None
     return Row(
@@ -238,7 +257,7 @@ def _row(method: str, trials: Sequence[Result], metric: str, spec: MetricSpec, f
         family=first.family,
         tier=first.tier,
         slot=first.slot,
-        method=method,
+        method=first.method,
         metric=metric,
         title=spec.title or spec.metric,
         unit=spec.unit,
@@ -257,5 +276,8 @@ def _row(method: str, trials: Sequence[Result], metric: str, spec: MetricSpec, f
         digests=tuple(trial.digest for trial in trials),
         seeds=tuple(trial.seed for trial in trials),
         values=values,
+        overrides=first.overrides,
+        **about,
+        collapsed=sum(trial.labels.get("attention") == "collapsed" for trial in trials),
         map=" / ".join(dict.fromkeys(trial.labels["map"] for trial in trials if "map" in trial.labels)) or None,
     )

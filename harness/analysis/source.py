@@ -24,8 +24,14 @@ def board(url: str, *, all_versions: bool = False, **filters: Iterable[str] | No
         UsageError: the database cannot be read. One that does not exist yet has no rows.
     """
     store = open_store(url, read_only=True)
-    numerics = {digest: about.get("numerics") for digest, about in store.environments().items()}
-    return leaderboard.build(store.results(**filters), store.specs(), store.floors(), numerics=numerics, all_versions=all_versions)
+    return leaderboard.build(
+        store.results(**filters),
+        store.specs(),
+        store.floors(),
+        environments=store.environments(),
+        settings=store.settings(),
+        all_versions=all_versions,
+    )
 
 
 def diagnostics(url: str, shown: leaderboard.Board) -> list[diagnostics_.Diagnostic]:

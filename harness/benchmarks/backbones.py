@@ -80,7 +80,7 @@ def features(model: ModelOptions, levels: Sequence[int] | None = None, *, pair: 
     if not isinstance(model.backbone, str):
         return _by_hand(model.backbone)
     found = _named(model.backbone)
-    wanted = found.pair if pair else sorted(set(levels or ()))
+    wanted: Sequence[int] = found.pair if pair else sorted(set(levels or ()))
     unknown = [level for level in wanted if level not in found.levels]
     if unknown:
         raise UsageError(f"model.levels: '{model.backbone}' has no level {unknown[0]}. Its levels: {', '.join(map(str, found.levels))}.")

@@ -8,17 +8,20 @@ mmengine objects (:func:`harness.benchmarks.register.setup` imports the classes 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from harness import families
 from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
 from harness.errors import DataError, UsageError, did_you_mean
-from harness.images import measure
+from harness.images import Decoding, significant_bits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,20 +91,15 @@ def relative(file: Path, root: Path) -> str:
     return str(file)
 
 
-def check_images(root: Path, files: Iterable[Path], *, smallest: int = 1) -> Iterator[Problem]:
-    """A problem for every image that cannot be read whole; each file is decoded once.
-
-    Args:
-        smallest: fewest pixels of a side.
-    """
-    for file in dict.fromkeys(files):
-        try:
-            width, height = measure(file)
-        except ValueError as reason:
-            yield Problem(relative(file, root), str(reason), "fetch the file again, or delete it with its annotation")
-            continue
-        if min(width, height) < smallest:
-            yield Problem(relative(file, root), f"the image is only {width}x{height} pixels", "restore the original")
+def files_named(root: Path, arguments: Any) -> list[Path]:
+    """The files that a toolbox class is told of in its arguments, however deep; other texts in them name none."""
+    if isinstance(arguments, str):
+        file = root / arguments
+        with contextlib.suppress(OSError, ValueError):  # a text that cannot be a path
+            return [file] if arguments and file.is_file() else []
+        return []
+    inner = arguments.values() if isinstance(arguments, Mapping) else arguments if isinstance(arguments, (list, tuple)) else ()
+    return [file for argument in inner for file in files_named(root, argument)]
 
 
 @dataclass(frozen=True)
@@ -126,10 +124,39 @@ class Listing(Generic[S]):
     train: list[S] = field(default_factory=list)
     test: list[S] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    root: Path = Path()
+    """The dataset's folder."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """What lies there and is not used -> how often, e.g. ``.gif files``."""
+    same_twice: ClassVar[bool] = False
+    """Whether a protocol trains and scores on the same list."""
+    sources: list[Path] = field(default_factory=list)
+    """Files that decide what the samples are, besides the samples' own: annotations, lists, poses. A reader names each before
+    it opens it, so that one which is missing stands here, too."""
+
+    def files(self) -> list[Path]:
+        """The samples' own files, in their order, training first; one that several samples share stands here as often."""
+        return [file for sample in (*self.train, *self.test) for file in self.files_of(sample)]
+
+    def files_of(self, sample: S) -> tuple[Path, ...]:
+        """The files that one sample is read from: its image, then its label map."""
+        raise NotImplementedError
 
     def add(self, where: str, what: str, mend: str = "", *, fatal: bool = True) -> None:
         """Note a problem."""
         self.problems.append(Problem(where, what, mend, fatal))
+
+    def image(self, sample: S) -> Path:
+        """The file of a sample's picture."""
+        return self.files_of(sample)[0]
+
+    def images(self, name: Split) -> list[Path]:
+        """The pictures of a split, each once, problems or not."""
+        return [*dict.fromkeys(self.image(sample) for sample in (self.train if name == "train" else self.test))]
+
+    def decoding(self, data: DataOptions) -> Decoding:
+        """How the files become pixels, for training, test and whoever looks at them."""
+        return Decoding(data.exif == "apply", data.bits or significant_bits(self.images("train")))
 
     def split(self, name: Split) -> list[S]:
         """The samples of a split.
@@ -151,6 +178,12 @@ class Format(Generic[D]):
     """Lists the dataset under a root; the one source of training, test, floor, check and pictures."""
     generate: Callable[[D, Path], None] | None = None
     """Writes the dataset into an empty folder, deterministically; for formats that need no files of the user's."""
+
+    def listing(self, root: Path, data: D) -> Listing[Any]:
+        """What the reader finds under ``root``."""
+        found = self.read(root, data)
+        found.root = root
+        return found
 
 
 @dataclass(frozen=True)
@@ -186,9 +219,10 @@ class Family:
             raise did_you_mean(name, known, "data.format")
         module = known[name]
         try:
-            return importlib.import_module(module, families.packages()[self.name]).FORMAT
+            found: Format[Any] = importlib.import_module(module, families.packages()[self.name]).FORMAT
         except Exception as error:  # whatever a module from outside raises
             raise UsageError(f"format '{name}' cannot be imported from {module}: {type(error).__name__}: {error}.") from error
+        return found
 
     def listing(self, root: Path, options: Mapping[str, Any]) -> tuple[Any, Listing[Any]]:
         """Typed data options and what their reader finds under ``root``, for a dataset class that mmengine builds.
@@ -198,7 +232,31 @@ class Family:
         """
         chosen = self.format(options["format"])
         data = chosen.options.model_validate({"root": ".", **options})
-        return data, chosen.read(root, data)
+        key = (self.name, str(root.absolute()), repr(data))
+        if key not in _LATEST or _LATEST[key][1] != _stamp(_LATEST[key][0]):
+            _LATEST.clear()
+            found = chosen.listing(root, data)
+            _LATEST[key] = found, _stamp(found)
+        return data, _LATEST[key][0]
+
+
+_LATEST: dict[tuple[str, ...], tuple[Listing[Any], Any]] = {}
+"""What :meth:`Family.listing` found last, and when its files had been written: training and test of one trial ask alike, and a
+listing may take half a minute."""
+
+
+def _stamp(listing: Listing[Any]) -> dict[str, tuple[int, int] | None]:
+    """(mtime, size) of what a listing was read from: its sources, and the folders that its files lie in, up to the root."""
+    inner = {os.path.dirname(file) for file in (*listing.files(), *listing.sources)}
+    folders = {str(above) for folder in inner for above in (Path(folder), *Path(folder).parents) if above.is_relative_to(listing.root)}
+    found: dict[str, tuple[int, int] | None] = {}
+    for name in {str(listing.root), *folders, *map(str, listing.sources)}:
+        try:
+            status = os.stat(name)
+            found[name] = status.st_mtime_ns, status.st_size
+        except OSError:
+            found[name] = None
+    return found
 
 
 def undeclared(returned: Mapping[str, float], metrics: tuple[Metric, ...]) -> Iterator[str]:

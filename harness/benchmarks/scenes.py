@@ -72,9 +72,9 @@ def generate_scenes(
             rng = np.random.default_rng([seed, number, index])
             label = index % classes
             image, box = _scene(rng, size, label, classes, distractors, cue)
-            folder = f"{split}/{CLASSES[label]}"
-            write_image(out / folder / f"{stem}.png", image)
-            (annotations / f"{stem}.xml").write_text(_voc(folder, stem, size, CLASSES[label], box), encoding="utf-8")
+            inside = f"{split}/{CLASSES[label]}"
+            write_image(out / inside / f"{stem}.png", image)
+            (annotations / f"{stem}.xml").write_text(_voc(inside, stem, size, CLASSES[label], box), encoding="utf-8")
         (sets / f"{split}.txt").write_text("".join(f"{stem}\n" for stem in stems), encoding="utf-8")
 
 
@@ -151,23 +151,25 @@ def _distance(kind: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
     radius = np.hypot(u, v)
     box = np.maximum(np.abs(u), np.abs(v))
+    distance: np.ndarray
     match kind:
         case 0:
-            return radius - 0.9
+            distance = radius - 0.9
         case 1:
-            return box - 0.75
+            distance = box - 0.75
         case 2:
-            return np.maximum(0.866 * np.abs(u) + 0.5 * v, -v) - 0.5
+            distance = np.maximum(0.866 * np.abs(u) + 0.5 * v, -v) - 0.5
         case 3:
-            return np.minimum(np.maximum(np.abs(u) - 0.25, np.abs(v) - 0.95), np.maximum(np.abs(v) - 0.25, np.abs(u) - 0.95))
+            distance = np.minimum(np.maximum(np.abs(u) - 0.25, np.abs(v) - 0.95), np.maximum(np.abs(v) - 0.25, np.abs(u) - 0.95))
         case 4:
-            return (1.6 * np.abs(u) + np.abs(v) - 1.0) / 1.887
+            distance = (1.6 * np.abs(u) + np.abs(v) - 1.0) / 1.887
         case 5:
-            return np.maximum(np.abs(u) - 0.95, np.abs(v) - 0.35)
+            distance = np.maximum(np.abs(u) - 0.95, np.abs(v) - 0.35)
         case 6:
-            return np.abs(box - 0.6) - 0.2
+            distance = np.abs(box - 0.6) - 0.2
         case _:
-            return np.hypot(np.abs(u) - 0.5, np.abs(v) - 0.5) - 0.36
+            distance = np.hypot(np.abs(u) - 0.5, np.abs(v) - 0.5) - 0.36
+    return distance
 
 
 def _voc(folder: str, stem: str, size: int, name: str, box: tuple[int, int, int, int]) -> str:

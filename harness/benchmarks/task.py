@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,7 +13,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from harness import families
+from harness.benchmarks import pictures
 from harness.benchmarks.base import Family, Format, Listing, Metric, Problem, Sample
+from harness.benchmarks.config import refuse_drawn_images
 from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
 from harness.catalog import Benchmark, Filling
 from harness.catalog.load import explain
@@ -29,9 +33,10 @@ def family(name: str) -> Family:
     if name not in packages:
         raise did_you_mean(name, packages, "family")
     try:
-        return importlib.import_module(packages[name]).FAMILY
+        found: Family = importlib.import_module(packages[name]).FAMILY
     except Exception as error:  # whatever a package from outside raises
         raise UsageError(f"family '{name}' cannot be imported from {packages[name]}: {type(error).__name__}: {error}.") from error
+    return found
 
 
 @dataclass(frozen=True)
@@ -67,14 +72,19 @@ class Task:
     @property
     def primary(self) -> str:
         """The metric the leaderboard sorts by."""
-        return self.entry.primary or self.family.primary
+        return self.entry.primary or self.data.primary or self.family.primary
 
     def config(self, fillings: dict[str, Filling]) -> dict[str, Any]:
         """The mmengine config of a trial: ``model``, dataloaders, evaluators and schedule, as plain data.
 
         The dataset's folder is written as :data:`harness.benchmarks.base.DATA`.
+
+        Raises:
+            UsageError: options that exclude each other.
         """
-        return self.family.room("config").compose(self.data, self.model, self.schedule, fillings)
+        composed: dict[str, Any] = self.family.room("config").compose(self.data, self.model, self.schedule, fillings)
+        refuse_drawn_images(composed)
+        return composed
 
     def generate(self, out: Path) -> None:
         """Write the dataset of a generated benchmark into the empty folder ``out``, deterministically."""
@@ -83,20 +93,26 @@ class Task:
 
     def listing(self, root: Path) -> Listing[Any]:
         """What the format's reader finds under ``root``."""
-        return self.format.read(root, self.data)
+        return self.format.listing(root, self.data)
 
     def check(self, root: Path) -> list[Problem]:
         """What is missing or malformed under ``root``: every file a trial would read is looked at."""
-        listing = self.listing(root)
-        return list(dict.fromkeys([*listing.problems, *self.family.room("check").problems(root, self.data, listing)]))
+        return self.check_listing(root, self.listing(root))
+
+    def check_listing(self, root: Path, listing: Listing[Any]) -> list[Problem]:
+        """The same of what was listed already."""
+        own = self.family.room("check").problems(root, self.data, listing)
+        return list(dict.fromkeys([*listing.problems, *pictures.problems(self.data, listing), *own]))
 
     def floor(self, root: Path) -> dict[str, float]:
         """Metrics of the trivial predictor computed from the training data alone."""
-        return self.family.room("floor").floor(root, self.data, self.listing(root))
+        metrics: dict[str, float] = self.family.room("floor").floor(root, self.data, self.listing(root))
+        return metrics
 
     def samples(self, root: Path, count: int) -> list[Sample]:
         """The first ``count`` test samples with their annotations drawn in."""
-        return self.family.room("pictures").samples(root, self.data, self.listing(root), count)
+        samples: list[Sample] = self.family.room("pictures").samples(root, self.data, self.listing(root), count)
+        return samples
 
 
 def task(entry: Benchmark) -> Task:
@@ -122,7 +138,25 @@ def task(entry: Benchmark) -> Task:
 
 
 def _typed(schema: type[BaseModel], part: str, entry: Benchmark) -> Any:
+    given = getattr(entry, part)
     try:
-        return schema.model_validate(getattr(entry, part))
+        typed = schema.model_validate(given)
     except ValidationError as error:
         raise explain(error, (part,), {}, f"benchmark '{entry.id}'", schema) from None
+    for where, said, wanted in _coerced(part, given, typed.model_dump(mode="json")):
+        raise UsageError(f"benchmark '{entry.id}': {where}: {json.dumps(said, ensure_ascii=False)} is not {wanted}. Write one.")
+    return typed
+
+
+def _coerced(where: str, given: Any, typed: Any) -> Iterator[tuple[str, Any, str]]:
+    """(place, what is written there, what is wanted) for text taken as a number or truth value, and one of these as the other."""
+    if isinstance(given, dict) and isinstance(typed, dict):
+        for key in given.keys() & typed.keys():
+            yield from _coerced(f"{where}.{key}", given[key], typed[key])
+    elif isinstance(given, (list, tuple)) and isinstance(typed, list):
+        for index, (one, other) in enumerate(zip(given, typed, strict=False)):
+            yield from _coerced(f"{where}.{index}", one, other)
+    elif isinstance(typed, bool) and not isinstance(given, bool):
+        yield where, given, "true or false"
+    elif isinstance(typed, (int, float)) and isinstance(given, (str, bool)) and not isinstance(typed, bool):
+        yield where, given, "a number"

@@ -1,32 +1,62 @@
-"""Find the file behind a benchmark's ``weights:`` and verify it. Imports no torch."""
+"""Pretrained weights as files: found, verified and known by their content. Imports no torch."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 from harness.benchmarks.options import Weights
 from harness.errors import UsageError
+
+WEIGHTS = "$WEIGHTS/"
+"""With a file's sha256 behind it, stands for its path in a composed config, so that a digest depends on the content only."""
+
+
+def by_content(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A trial's config with its file of weights named by content, and what stands for the file -> where it lies now.
+
+    Raises:
+        UsageError: as :func:`find`.
+    """
+    model = config["model"]
+    if model.get("type") != "Attend" or not model.get("weights"):
+        return config, {}
+    content, places = named(Weights.model_validate(model["weights"]))
+    return {**config, "model": {**model, "weights": content}}, places
+
+
+def named(weights: Weights | None) -> tuple[dict[str, str] | None, dict[str, str]]:
+    """What stands for weights in anything that is compared, by content, and where their file lies now.
+
+    Raises:
+        UsageError: as :func:`find`.
+    """
+    if weights is None:
+        return None, {}
+    file = find(weights).absolute()
+    digest = sha256(file)
+    content = {"file": f"{WEIGHTS}{digest}", "sha256": digest} | ({"key": weights.key} if weights.key else {})
+    return content, {content["file"]: str(file)}
 
 
 def find(weights: Weights) -> Path:
     """The existing, verified file.
 
     Raises:
-        UsageError: none or several sources given, the file is missing, or its sha256 is another.
+        UsageError: the file is missing or unreadable, or its sha256 is another.
     """
-    given = {name: value for name in ("file", "torchvision", "package") if (value := getattr(weights, name))}
-    if len(given) != 1:
-        raise UsageError(f"model.weights: give exactly one of file, torchvision and package; found {', '.join(given) or 'none'}.")
-    source, value = given.popitem()
-    file = {"file": _plain, "torchvision": _torchvision, "package": _packaged}[source](value)
+    source = next(name for name in ("file", "torchvision", "package") if getattr(weights, name))
+    places: dict[str, Callable[[str], Path]] = {"file": _plain, "torchvision": _torchvision, "package": _packaged}
+    file = places[source](getattr(weights, source))
     if not file.is_file():
-        raise UsageError(f"model.weights.{source}: no file at {file}.")
+        raise UsageError(f"model.weights.{source}: no file at {file}. Put it there, or correct the path.")
     if weights.sha256:
-        actual = sha256(file, file.stat().st_mtime_ns)
+        actual = sha256(file)
         if not actual.startswith(weights.sha256.lower()):
             raise UsageError(
                 f"model.weights: {file} has sha256 {actual[:16]}…, expected {weights.sha256}. Fetch it again, or correct the digest."
@@ -37,7 +67,10 @@ def find(weights: Weights) -> Path:
 
 
 def _plain(value: str) -> Path:
-    return Path(value).expanduser()
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise UsageError(f"model.weights.file '{value}': there is no such user. Write the path out.") from None
 
 
 def _torchvision(value: str) -> Path:
@@ -48,6 +81,7 @@ def _torchvision(value: str) -> Path:
     return file
 
 
+@cache
 def _packaged(value: str) -> Path:
     name, _, inside = value.partition(":")
     if not inside:
@@ -62,8 +96,20 @@ def _packaged(value: str) -> Path:
     return Path(match[0].locate())
 
 
+def sha256(file: Path) -> str:
+    """Hexadecimal sha256 of a file's content, read once as long as the file is not written to.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        state = file.stat()
+        return _sha256(file, state.st_size, state.st_mtime_ns, state.st_ino)
+    except OSError as error:
+        raise UsageError(f"model.weights: cannot read {file}: {error.strerror}. Mend its permissions, or give another file.") from error
+
+
 @cache
-def sha256(file: Path, _mtime: int) -> str:
-    """Hexadecimal sha256 of a file's content."""
+def _sha256(file: Path, *_state: int) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,6 +7,7 @@ import codecs
 import io
 import tokenize
 from functools import lru_cache
+from typing import cast
 
 UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError)
 """What parsing a file that is not Python raises: null bytes and endless nesting included."""
@@ -53,4 +54,5 @@ def _comments(source: bytes) -> list[Span]:
 def _lone_strings(source: bytes) -> list[Span]:
     statements = (node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Expr))
     strings = [node for node in statements if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return [((node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)) for node in strings]
+    # the end is unknown in trees made by hand only
+    return [cast("Span", ((node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset))) for node in strings]

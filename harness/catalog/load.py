@@ -1,6 +1,6 @@
 """Read registry files into a validated :class:`~harness.catalog.schema.Catalog`.
 
-Only plain YAML is accepted (``yaml.SafeLoader``); a registry is data, nothing in it is executed.
+Only plain YAML is accepted (:mod:`harness.catalog.plain`); a registry is data, nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from harness import families, paths
+from harness.catalog.plain import Loader
 from harness.catalog.schema import Benchmark, Catalog, Method, Suite
 from harness.errors import UsageError, did_you_mean
 
@@ -23,10 +24,10 @@ _MOST_NODES = 200_000
 """A registry with more values than this is an accident, or aliases that multiply each other."""
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+class _Loader(Loader):
     """SafeLoader that refuses duplicate keys and remembers the line of every key."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: str) -> None:
         super().__init__(stream)
         self.lines: dict[tuple[str, ...], int] = {}
         self._nodes = 0
@@ -156,7 +157,7 @@ def read_registry(file: Path) -> Catalog:
                 parsed[section][str(name)] = schema.model_validate({"id": str(name), **entry})
             except ValidationError as error:
                 raise explain(error, key, lines, str(file), schema) from None
-    return Catalog.model_construct(**parsed)
+    return Catalog.model_construct(None, **parsed)
 
 
 def merge(catalogs: list[tuple[Path, Catalog]]) -> Catalog:
@@ -170,7 +171,7 @@ def merge(catalogs: list[tuple[Path, Catalog]]) -> Catalog:
                     raise UsageError(f"{section[:-1]} '{name}' is defined in {origin[section, name]} and in {file}. Rename one of them.")
                 origin[section, name] = file
                 merged[section][name] = entry
-    catalog = Catalog.model_construct(**merged)
+    catalog = Catalog.model_construct(None, **merged)
     _check_suites(catalog)
     return catalog
 

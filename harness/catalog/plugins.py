@@ -15,11 +15,15 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, distributions, entry_points
 from pathlib import Path
+from typing import cast
 
 from harness import paths
 from harness.catalog.code import UNPARSABLE
+from harness.catalog.parameters import Taken
 from harness.catalog.sources import PACKAGE, declared, file_digest, module_files
 from harness.errors import UsageError
 
@@ -37,7 +41,7 @@ class PluginFile:
     """The name it is imported under."""
     names: dict[str, str] = field(default_factory=dict, hash=False)
     """Plugin name -> slot, as the decorators say."""
-    parameters: dict[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    parameters: dict[str, Taken] = field(default_factory=dict, hash=False)
     """Plugin name -> what its constructor takes, where that is known without importing it."""
     error: str | None = None
     """Why nothing can be loaded from it, as far as that is seen without importing it."""
@@ -67,7 +71,7 @@ def _points() -> Iterable[EntryPoint]:
     try:
         return entry_points(group=GROUP)
     except Exception:  # one damaged installation among all: the others still count
-        found = []
+        found: list[EntryPoint] = []
         for distribution in distributions():
             with contextlib.suppress(Exception):
                 found += distribution.entry_points.select(group=GROUP)
@@ -144,10 +148,10 @@ def load(file: PluginFile) -> None:
         return
     try:
         if file.origin in ("folder", "--plugin"):
-            spec = importlib.util.spec_from_file_location(file.module, file.path)
+            spec = cast("ModuleSpec", importlib.util.spec_from_file_location(file.module, file.path))
             module = importlib.util.module_from_spec(spec)
             sys.modules[file.module] = module
-            spec.loader.exec_module(module)
+            cast("Loader", spec.loader).exec_module(module)
         else:
             importlib.import_module(file.module)
     except BaseException as error:

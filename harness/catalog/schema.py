@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from harness import families
 from harness.errors import did_you_mean
-from harness.families import TIERS
+from harness.families import Tier
 from harness.slots import SLOTS
 
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -125,7 +125,7 @@ class Benchmark(Entry):
     id: Id
     title: str = ""
     family: str
-    tier: Literal[TIERS] = "small"
+    tier: Tier = "small"
     version: int = Field(default=1, ge=1)
     """Raised on any change of data, preprocessing or metric: results of different versions are never mixed."""
     data: dict[str, Any]

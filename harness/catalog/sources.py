@@ -12,7 +12,7 @@ import hashlib
 import importlib.util
 import os
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import ModuleSpec
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from harness import paths
 from harness.catalog.code import UNPARSABLE, code
+from harness.catalog.parameters import Taken, taken
 from harness.openmmlab import TOOLBOXES
 
 PACKAGE = "harness_plugins"
@@ -39,13 +40,13 @@ class Declared:
 
     plugins: dict[str, str]
     """Plugin name -> slot, as the decorators say."""
-    parameters: dict[str, tuple[str, ...]]
+    parameters: dict[str, Taken]
     """Plugin name -> what its constructor takes, where that is written out in the class itself."""
     imports: tuple[tuple[int, str], ...]
     """(level, dotted name) of each import; level 0 is absolute. Of ``from a import b``, both ``a`` and ``a.b``."""
 
 
-def _statements(body: list[ast.AST]) -> Iterator[ast.AST]:
+def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """All statements under ``body``, nested ones too; far fewer nodes than ``ast.walk`` visits."""
     for node in body:
         yield node
@@ -57,7 +58,7 @@ def _statements(body: list[ast.AST]) -> Iterator[ast.AST]:
 def declared(source: bytes) -> Declared:
     """Read once per content, though a plan asks for each of its trials."""
     plugins: dict[str, str] = {}
-    parameters: dict[str, tuple[str, ...]] = {}
+    parameters: dict[str, Taken] = {}
     imports: dict[tuple[int, str], None] = {}
     for node in _statements(ast.parse(source).body):
         if isinstance(node, ast.ImportFrom):
@@ -74,18 +75,9 @@ def declared(source: bytes) -> Declared:
             if callee == "attention_method" and slot:
                 name = str(call.args[0].value)
                 plugins[name] = str(slot)
-                if (taken := _parameters(node)) is not None:
-                    parameters[name] = taken
+                if (found := taken(node)) is not None:
+                    parameters[name] = found
     return Declared(plugins, parameters, tuple(imports))
-
-
-def _parameters(node: ast.AST) -> tuple[str, ...] | None:
-    """Names of a constructor's arguments; ``None`` where it is inherited, takes any, or may be another decorator's."""
-    functions = [item for item in getattr(node, "body", ()) if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
-    if not isinstance(node, ast.ClassDef) or len(node.decorator_list) > 1 or not functions or functions[-1].args.kwarg:
-        return None
-    arguments = functions[-1].args
-    return tuple(argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs))[1:]
 
 
 def module_files(name: str) -> list[Path]:

@@ -47,6 +47,11 @@ def save(file: Path, benchmarks: tuple[str, ...], family: str | None, relative: 
     unknown = set(chosen) - {entry.metric for entry in entries}
     if unknown:
         raise UsageError(f"--tolerance {min(unknown)}: no such metric here. Known: {', '.join(sorted({e.metric for e in entries}))}.")
+    for rows in board.parted()[1]:
+        where = f"{rows[0].benchmark} v{rows[0].version}"
+        click.echo(
+            f"note: {where}: results with {rows[0].differs} are not saved; those of the first block of the leaderboard are.", err=True
+        )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, baseline.dump(entries, __version__), durable=True)

@@ -27,7 +27,7 @@ def command(ctx: click.Context, file: Path, junit: Path | None, markdown: Path |
     """Compare with a baseline; the exit code is the verdict.
 
     0: nothing got worse by more than its tolerance. 1: something did. 2: the baseline or the usage is wrong.
-    3: trials of the baseline failed or are missing. 4: nothing to compare.
+    3: trials of the baseline failed or are missing, or were run on other data or in another setting. 4: nothing to compare.
 
     \b
     harness check --baseline results/baselines/quick.json --junit check.xml
@@ -38,6 +38,8 @@ def command(ctx: click.Context, file: Path, junit: Path | None, markdown: Path |
     for target, text in ((junit, check_reports.junit), (markdown, check_reports.markdown)):
         if target is not None:
             _write(target, text(outcome))
+    for note in outcome.notes:
+        click.echo(f"note: {note}", err=True)
     if as_json:
         print_json(regression.as_json(outcome))
     else:

@@ -10,6 +10,7 @@ from harness.cli import options
 from harness.cli.output import print_json, print_rows
 
 if TYPE_CHECKING:
+    from harness.analysis.compare import Comparison
     from harness.analysis.diagnostics import Difference
 
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], family: str | None, as_json: bool, db: str) -> None:
     """Compare methods A and B on the same seeds.
 
-    Per benchmark: the difference A - B of the primary metric, its 95 % interval by a paired t-test, and a
+    Per benchmark and setting: the difference A - B of the primary metric, its 95 % interval by a paired t-test, and a
     verdict at 5 % after Holm's correction over all benchmarks shown. Below, the diagnostics that both have: they have no
     direction, so there is no verdict. The exit code is 4 if they share no result.
 
@@ -51,7 +52,7 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
         click.echo(f"a  {a}\nb  {b}\n")
         cells = [
             [
-                f"{row.benchmark} v{row.version}",
+                _where(row),
                 f"{row.metric} {row.unit}".strip(),
                 number(row.a, row.unit),
                 number(row.b, row.unit),
@@ -72,9 +73,14 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
         _show_diagnostics(described)
     else:
         click.echo(
-            f"'{a}' and '{b}' share no benchmark and seed here; `harness run -m {a} -m {b} -b BENCHMARK --seeds 3` makes some.", err=True
+            f"'{a}' and '{b}' share no benchmark, setting and seed here; `harness run -m {a} -m {b} -b BENCHMARK --seeds 3` makes some.",
+            err=True,
         )
     ctx.exit(0 if rows else 4)
+
+
+def _where(row: Comparison | Difference) -> str:
+    return f"{row.benchmark} v{row.version}{f' · {row.differs}' if row.differs else ''}"
 
 
 def _show_diagnostics(rows: list[Difference]) -> None:
@@ -85,7 +91,7 @@ def _show_diagnostics(rows: list[Difference]) -> None:
     click.echo()
     cells = [
         [
-            f"{row.benchmark} v{row.version}",
+            _where(row),
             row.measure,
             number(row.a, MEASURE),
             number(row.b, MEASURE),

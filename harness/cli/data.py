@@ -82,16 +82,22 @@ def check(ctx: click.Context, benchmark: str, data_root: Path | None, as_json: b
     harness data check camvid --data-root ~/datasets
     """
     from harness import data
+    from harness.benchmarks.check_model import check_model
+    from harness.benchmarks.report import describe, grouped
 
     task = _task(benchmark)
     folder = data.ensure(task, options.known_data_root(data_root))
-    problems = task.check(folder)
+    listing = task.listing(folder)
+    problems = [*task.check_listing(folder, listing), *check_model(task)]
     fatal = [problem for problem in problems if problem.fatal]
     if as_json:
         print_json({"benchmark": task.id, "folder": str(folder), "ok": not fatal, "rows": [vars(problem) for problem in problems]})
     else:
-        for problem in problems:
-            click.echo(one_line(f"{'error' if problem.fatal else 'warning'}: {problem.sentences}"))
+        for problem in grouped(problems):
+            if problem.fatal:
+                click.echo(one_line(f"error: {problem.sentences}"))
+        for line in describe(task, listing, problems):
+            click.echo(one_line(line))
         click.echo(
             f"{task.id}: {folder}: {len(fatal)} errors, {len(problems) - len(fatal)} warnings."
             if problems

@@ -61,6 +61,6 @@ def import_(file: Path, db: str) -> None:
 
 def _shown(db: str) -> str:
     """The URL without its password."""
-    from harness.store.database import parse
+    from harness.store.url import parse, shown
 
-    return parse(db).render_as_string(hide_password=True)
+    return shown(parse(db))

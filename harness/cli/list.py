@@ -14,7 +14,7 @@ from harness.cli.remembered import Rows, remembered
 
 @click.group("list", cls=Group)
 def command() -> None:
-    """Show methods, benchmarks, suites and plugins.
+    """Show methods, benchmarks, backbones, suites and plugins.
 
     \b
     harness list methods --family segmentation
@@ -74,6 +74,39 @@ def benchmarks(family: str | None, as_json: bool) -> None:
         return
     cells = [[row["id"], row["family"], row["tier"], row["version"], row["primary"], row["title"]] for row in rows]
     print_rows(["benchmark", "family", "tier", "v", "metric", "title"], cells, right=["v"])
+
+
+@command.command("backbones")
+@options.as_json
+def backbones(as_json: bool) -> None:
+    """Backbones that a benchmark's `model.backbone` names.
+
+    Each gives feature maps of some width and stride; `model.levels` chooses among them. Any other OpenMMLab backbone is given by
+    its config (docs/data.md).
+    """
+
+    def find() -> Rows:
+        from harness.listing import list_backbones
+
+        return list_backbones()
+
+    rows = remembered(find, "backbones")
+    if as_json:
+        print_json({"rows": rows})
+        return
+    cells = [
+        [
+            row["id"],
+            row["class"],
+            ", ".join(f"{level}: {of['channels']} /{of['stride']}" for level, of in row["levels"].items()),
+            str(row["last"]),
+            ", ".join(map(str, row["pair"])),
+            row["block_at"],
+        ]
+        for row in rows
+    ]
+    titles = ["backbone", "OpenMMLab class", "level: channels /stride", "one map", "two maps", "blocks after"]
+    print_rows(titles, cells, fold=["level: channels /stride"])
 
 
 @command.command("suites")

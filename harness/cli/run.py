@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     metavar="S",
     help="Stop a trial that takes longer than S seconds; a benchmark may have a shorter limit of its own.",
 )
+@click.option("--launcher", default="local", show_default=True, metavar="NAME", help="Who starts the trials; packages may bring others.")
 @options.data_root
 @options.database
 @options.plugin_files
@@ -55,6 +56,7 @@ def command(
     device: str,
     workers: int | None,
     time_limit: float | None,
+    launcher: str,
     data_root: Path | None,
     db: str,
     plugins: tuple[Path, ...],
@@ -94,17 +96,23 @@ def command(
     if dry_run:
         _table(planned.trials, source.states(db, [trial.digest for trial in planned.trials]))
         return
+    prepared = {name: data.ready(task, root) for name, task in planned.tasks.items()}
+    for name, dataset in prepared.items():
+        for line in dataset.report:
+            click.echo(f"{name}: {line}", err=True)
     wanted = {name for trial in planned.trials for name in trial.plugins}
     with watching() as on_event:
         summary = run_plan(
             planned,
             db,
-            data_dirs={name: data.ready(task, root) for name, task in planned.tasks.items()},
+            data_dirs={name: dataset.folder for name, dataset in prepared.items()},
+            notes={name: dataset.report for name, dataset in prepared.items()},
             workers=workers,
             device=device,
             results_dir=_results_folder(db),
             plugin_files=[file for file in files if wanted & set(file.names)],
             retry_failed=retry_failed,
+            launch_by=launcher,
             time_limit=time_limit,
             on_event=on_event,
         )
@@ -116,7 +124,7 @@ def command(
 
 def _results_folder(db: str) -> Path:
     """Logs and checkpoints lie beside the database's file, or in ``results``."""
-    from harness.store.database import parse
+    from harness.store.url import parse
 
     url = parse(db)
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from harness.catalog import Benchmark, Method
 from harness.catalog.load import explain, plain
+from harness.catalog.plain import read
 from harness.errors import UsageError, did_you_mean
+
+_Schema = TypeVar("_Schema", bound=BaseModel)
+
+METHOD = "method"
+"""First part of a key that changes a method and not a benchmark."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,10 @@ class Overrides:
         """
         return cls(tuple(_parse(text) for text in texts))
 
+    def texts(self, *, of_benchmark: bool, of_method: bool) -> tuple[str, ...]:
+        """As they were written, those of the benchmark or of the method left out where these changed nothing."""
+        return tuple(item.text for item in self.items if (of_method if item.parts[0] == METHOD else of_benchmark))
+
     def of_benchmark(self, entry: Benchmark) -> Benchmark:
         """The entry with everything under ``data``, ``model`` and ``schedule`` applied.
 
@@ -50,7 +60,7 @@ class Overrides:
         """
         raw = entry.model_dump()
         for item in self.items:
-            if item.parts[0] == "method":
+            if item.parts[0] == METHOD:
                 continue
             target: dict[str, Any] = raw
             for part in item.parts[:-1]:
@@ -69,7 +79,7 @@ class Overrides:
         raw = method.model_dump()
         slots = raw["slots"]
         for item in self.items:
-            if item.parts[0] != "method":
+            if item.parts[0] != METHOD:
                 continue
             *place, name = item.parts[1:]
             if not place and name in slots:
@@ -88,17 +98,17 @@ def _parse(text: str) -> Override:
     if not found or not all(parts):
         raise UsageError(f"--set {text}: write key=value, e.g. schedule.epochs=3 or method.gamma=2.")
     try:
-        value = plain(yaml.safe_load(value_text), f"--set {text}")
+        value = plain(read(value_text), f"--set {text}")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"--set {text}: the value is not YAML ({getattr(error, 'problem', error)}).") from None
-    lengths = {"data": (2, None), "model": (2, None), "schedule": (2, None), "method": (2, 3)}
+    lengths = {"data": (2, None), "model": (2, None), "schedule": (2, None), METHOD: (2, 3)}
     shortest, longest = lengths.get(parts[0], (0, 0))
     if not shortest <= len(parts) <= (longest or len(parts)) or not shortest:
         raise UsageError(f"--set {text}: the key starts with data., model., schedule. or method.")
     return Override(text, parts, value)
 
 
-def _valid(schema: type[Any], raw: dict[str, Any]) -> Any:
+def _valid(schema: type[_Schema], raw: dict[str, Any]) -> _Schema:
     try:
         return schema.model_validate(raw)
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from harness import data
 from harness.benchmarks import Task, task
 from harness.benchmarks.hosts import standing
 from harness.catalog import Catalog, Method
+from harness.catalog.parameters import Taken
 from harness.catalog.plugins import PluginFile, broken, owners
 from harness.compose.overrides import Overrides
 from harness.compose.trial import Trial, compose
@@ -90,11 +92,10 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         method, bench = unfit[0]
         found = tasks[bench]
         state, lacks = standing(methods[method])
-        if state == "waits":
-            raise UsageError(f"method '{method}' works, but nothing can run it yet: it waits for {lacks}.")
+        fitting_ones = f"`harness list methods --family {found.entry.family}` shows what fits."
+        hint = f"It works, but nothing can run it yet: it waits for {lacks}." if state == "waits" else fitting_ones
         raise UsageError(
-            f"method '{method}' (slot {methods[method].slot}) fits no slot of '{bench}', "
-            f"which offers {', '.join(found.slots)}. `harness list methods --family {found.entry.family}` shows what fits."
+            f"method '{method}' (slot {methods[method].slot}) fits no slot of '{bench}', which offers {', '.join(found.slots)}. {hint}"
         )
     known = owners(files)
     for method in dict.fromkeys(method for _, method in fitting):
@@ -104,9 +105,9 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
     prints = {name: data.fingerprint(found, selection.data_root) for name, found in used.items()}
     trials: dict[str, Trial] = {}
     for bench, method in fitting:
-        own = bench in changed or methods[method] != catalog.methods[method]
+        told = overrides.texts(of_benchmark=bench in changed, of_method=methods[method] != catalog.methods[method])
         for seed in range(seeds):
-            trial = compose(methods[method], used[bench], seed, prints[bench], files, selection.overrides if own else ())
+            trial = compose(methods[method], used[bench], seed, prints[bench], files, told)
             trials[trial.digest] = trial
     return Plan(list(trials.values()), used, unfit)
 
@@ -147,7 +148,7 @@ def check_filling(method: Method, slot: str, known: dict[str, PluginFile], files
             "Correct `slots:` of the method."
         )
     taken = _parameters(plugin, known)
-    for name in method.slots[slot].params:
+    for name, value in method.slots[slot].params.items():
         if name in SLOTS[slot].given:
             raise UsageError(f"method '{method.id}', plugin '{plugin}': the harness passes '{name}', so it cannot be set.")
         if taken is not None and name not in taken:
@@ -155,12 +156,18 @@ def check_filling(method: Method, slot: str, known: dict[str, PluginFile], files
             others = [other for other in method.slots if name in (_parameters(method.slots[other].plugin, known) or ())]
             hint = f" `--set method.{others[0]}.{name}=...` sets it in that slot alone." if others else ""
             raise UsageError(f"method '{method.id}', plugin '{plugin}': {reason}{hint}")
+        accepted = taken[name] if taken else None
+        if accepted is not None and not accepted.takes(value):
+            raise UsageError(
+                f"method '{method.id}', plugin '{plugin}': {name} is {json.dumps(value, ensure_ascii=False)}, but takes {accepted.words}. "
+                "Correct it in `slots:` of the method or in --set."
+            )
 
 
-def _parameters(plugin: str, known: dict[str, PluginFile]) -> list[str] | None:
+def _parameters(plugin: str, known: dict[str, PluginFile]) -> Taken | None:
     """What a user may set of a plugin; ``None`` where its source does not tell."""
     file = known.get(plugin)
     if file is None or plugin not in file.parameters:
         return None
     given = SLOTS[file.names[plugin]].given
-    return [name for name in file.parameters[plugin] if name not in given]
+    return {name: accepted for name, accepted in file.parameters[plugin].items() if name not in given}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from harness.benchmarks import Task
+from harness.benchmarks import Task, weights
 from harness.benchmarks.base import Metric
 from harness.catalog import Filling, Method
 from harness.catalog.plugins import PluginFile, source_digest
+from harness.compose.setting import NUMERICS, of_task, setting
 from harness.digests import digest_of
-
-NUMERICS = 3
-"""Version of the harness's own numerics: raise it whenever a change may alter any trial's result."""
+from harness.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,14 @@ class Trial:
     """What its evaluator must return."""
     overrides: tuple[str, ...] = ()
     """What ``--set`` changed, as ``key=value``; told to readers, in the digest by its effect only."""
+    files: dict[str, str] = field(default_factory=dict)
+    """What stands for a file in ``config`` -> where it lies, see :func:`harness.benchmarks.weights.by_content`."""
+    task: str = ""
+    """Digest of the data and its scores: what a floor depends on."""
+    setting: str = ""
+    """Digest of :attr:`conditions`: with another one, numbers cannot be compared."""
+    conditions: dict[str, Any] = field(default_factory=dict)
+    """See :func:`harness.compose.setting.setting`."""
 
 
 def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list[PluginFile], overrides: tuple[str, ...] = ()) -> Trial:
@@ -51,13 +58,19 @@ def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list
         fingerprint: of the task's dataset, see :func:`harness.data.fingerprint`.
         files: the plugin files known, see :func:`harness.catalog.plugins.discover`.
         overrides: what ``--set`` changed.
+
+    Raises:
+        UsageError: the file of weights is missing or another than announced.
     """
     fillings = method.fill(task.slots)
     assert fillings is not None, f"{method.id} fits no slot of {task.id}"
-    config = task.config(fillings)
+    try:
+        config, places = weights.by_content(task.config(fillings))
+    except UsageError as error:
+        raise UsageError(f"benchmark '{task.id}': {error}") from None
     plugins = {name: source_digest(name, files) for name in sorted(plugins_in(config) | plugins_of(fillings))}
     config_digest = digest_of(config)
-    bench = task.entry
+    bench, conditions = task.entry, setting(task, fingerprint)
     identity = {
         "config": config_digest,
         "benchmark": [bench.id, bench.version],
@@ -84,6 +97,10 @@ def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list
         time_limit=bench.time_limit,
         metrics=task.metrics,
         overrides=overrides,
+        files=places,
+        task=digest_of(of_task(conditions)),
+        setting=digest_of(conditions),
+        conditions=conditions,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from harness.diagnostics.grids import plugins
 from harness.diagnostics.measures import IGNORED
 from harness.diagnostics.pictures import save_overlays
 from harness.slots import observing
+
+COLLAPSED = "collapsed"
+"""A trial's label, and its mark among the diagnostics of a layer."""
 
 _PIXELS = 8 * 224 * 224
 """Pixels of the images that pass together: attention maps grow with the square of that."""
@@ -58,7 +61,8 @@ def diagnose(
         pictures: folder for overlays of the maps on the first ``pictured`` of them; none are drawn without it.
 
     Returns:
-        Diagnostic name -> mean over the images, empty for a method that offers nothing; and notes of what was too large to measure.
+        Diagnostic name -> mean over the images, empty for a method that offers nothing; and notes of what was too large to measure
+        and of what has collapsed.
     """
     count = images or min(16, max(2, len(loader.dataset) // 50))
     collector = Collector(model)
@@ -73,7 +77,7 @@ def diagnose(
     try:
         with torch.no_grad(), observing(collector):
             for batch in _batches(loader, count):
-                data = model.data_preprocessor(batch, False)
+                data = cast("Any", model).data_preprocessor(batch, False)
                 samples = data.get("data_samples")
                 labels = _labels(samples, ignored)
                 collector.labels = None if labels is None else labels.to(data["inputs"].device)
@@ -90,4 +94,10 @@ def diagnose(
             model.train()
         for hook in hooks:
             hook.remove()
-    return collector.means.values(), collector.notes()
+    found = collector.means.values() | {f"{COLLAPSED}/{layer}": 1.0 for layer in collector.collapsed()}
+    return found, collector.notes()
+
+
+def labels(diagnostics: dict[str, float]) -> dict[str, str]:
+    """What of :func:`diagnose` a reader of the numbers should see beside them: ``attention``, if that of any layer has collapsed."""
+    return {"attention": COLLAPSED} if any(name.startswith(f"{COLLAPSED}/") for name in diagnostics) else {}

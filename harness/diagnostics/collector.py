@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.diagnostics import measures
+from harness.diagnostics import MEASURES, measures
 from harness.diagnostics.grids import Grids
 from harness.slots import value_of
 
@@ -83,17 +83,35 @@ class Collector:
         self.maps: dict[str, Tensor] = {}
         self.grids = Grids(model)
         self._too_large: set[str] = set()
+        self._over_positions: set[str] = set()
 
     def notes(self) -> list[str]:
-        """What was left out, a sentence per layer."""
+        """What was left out, and what has collapsed; a sentence per layer."""
         limit = f"{_LARGEST >> 20} MiB"
-        return [f"attention of {layer} not measured on images where its matrix exceeds {limit}" for layer in sorted(self._too_large)]
+        large = [f"attention of {layer} not measured on images where its matrix exceeds {limit}" for layer in sorted(self._too_large)]
+        return [*large, *self.collapsed().values()]
+
+    def collapsed(self) -> dict[str, str]:
+        """Each layer whose attention to positions has an entropy under :data:`measures.COLLAPSED` of the uniform one -> a sentence."""
+        means, found = self.means.values(), {}
+        for measure in ("entropy", "unary_entropy"):
+            for layer in sorted(self._over_positions):
+                value, uniform = means.get(f"{measure}/{layer}"), means.get(f"{measure}_uniform/{layer}", 0.0)
+                if value is not None and value < measures.COLLAPSED * uniform:
+                    what = "unary attention" if measure.startswith("unary") else "attention"
+                    found[layer] = (
+                        f"the {what} of {layer} has collapsed: entropy {value:.2g} of {uniform:.3g}, {100 * value / uniform:.0f} %"
+                    )
+        return found
 
     def __call__(self, module: nn.Module, values: dict[str, Any]) -> None:
         layer = self.names.get(id(module), type(module).__name__)
         q, k, spatial = (measured(values.get(name)) for name in ("q", "k", "map"))
+        # to attend to one class or basis is what those are for
+        if "keys" not in values or str(values["keys"]).startswith("pooled"):
+            self._over_positions.add(layer)
         if q is not None and k is not None and q.shape[-1] == k.shape[-1]:
-            self._add("qk_distance", layer, measures.qk_distance(q, k), heads=True)
+            self._listed(layer, {"q": q, "k": k})
             if q.shape == k.shape:  # a share of the queries among all tokens, comparable where they are as many as the keys
                 for region, purity in measures.purity(q, k).items():
                     self._add(_PURITY[region], layer, purity, heads=region == "sphere-max")
@@ -101,13 +119,15 @@ class Collector:
             if self._bytes(module, q, k) > _LARGEST:
                 self._too_large.add(layer)
             elif (attention := measured(values["attention"])) is not None:
+                self._listed(layer, {"attention": attention})
                 grid = self.grids.of(module, attention.shape[-2])
                 if attention.shape[-2] == attention.shape[-1] and "keys" not in values:
                     self._among_positions(layer, attention, spatial, grid)
                 elif grid is not None:  # for each of the keys, where it is attended to
-                    self.maps[layer] = attention.mean(dim=1).mT.unflatten(-1, grid)
+                    self.maps[layer] = torch.unflatten(attention.mean(dim=1).mT, -1, grid)
                 self._pairwise(layer, attention, spatial)
         if spatial is not None and not _is_average(module, spatial):
+            self._listed(layer, {"map": spatial})
             self._spatial(layer, spatial, "unary_entropy" if "attention" in values else "entropy")
 
     def _bytes(self, module: nn.Module, q: Tensor | None, k: Tensor | None) -> int:
@@ -115,6 +135,13 @@ class Collector:
         if q is not None and k is not None:
             return 4 * q.shape[1] * q.shape[-2] * k.shape[-2]
         return 4 * (self.grids.positions(module) or 0) ** 2
+
+    def _listed(self, layer: str, offered: dict[str, Tensor]) -> None:
+        """Add the listed measures that take nothing but some of ``offered``."""
+        for name, measure in MEASURES.items():
+            if measure.of and set(measure.of) <= offered.keys():
+                value = measure(*(offered[part] for part in measure.of))
+                self._add(name, layer, value, heads=value.ndim == 2)
 
     def _add(self, measure: str, layer: str, value: Tensor, heads: bool = False) -> None:
         """Add (B,) or, for each head, (B, heads) values of a layer."""
@@ -135,7 +162,6 @@ class Collector:
         keys = attention.shape[-1]
         self._entropy("entropy", layer, attention, measures.entropy(attention).mean(dim=-1))
         self._attended(layer, measures.attended_keys(attention))
-        self._add("map_cosine_distance", layer, measures.cosine_distance(attention.mean(dim=1)))
         weights = attention if unary is None or unary[0, 0].numel() != keys else attention + unary.flatten(2).unsqueeze(-2)
         share = measures.pairwise_share(weights)
         self._add("pairwise_share", layer, share, heads=True)
@@ -155,9 +181,9 @@ class Collector:
             self._add("within_category_mass", layer, mass)
             self._add("within_category_random", layer, random)
             if unary is None:
-                self._on_boundaries(layer, measures.attended_keys(attention.abs()).unflatten(1, (1, *grid)))
+                self._on_boundaries(layer, torch.unflatten(measures.attended_keys(attention.abs()), 1, (1, *grid)))
         received = attention.mean(dim=2)
-        self.maps[layer] = received if grid is None else received.unflatten(-1, grid)
+        self.maps[layer] = received if grid is None else torch.unflatten(received, -1, grid)
 
     def _spatial(self, layer: str, spatial: Tensor, measure: str) -> None:
         flat = spatial.flatten(2)
@@ -176,7 +202,7 @@ class Collector:
         self._add("boundary_mass", layer, mass)
         self._add("boundary_random", layer, random)
 
-    def inputs_and_outputs(self, module: nn.Module, args: tuple, output: Any) -> None:
+    def inputs_and_outputs(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         """Forward hook: how alike the positions of an attention module's input and output are."""
         layer = self.names.get(id(module), type(module).__name__)
         for measure, value in (("input_cosine_distance", args[0] if args else None), ("output_cosine_distance", output)):

@@ -30,10 +30,14 @@ def entropy(weights: Tensor) -> Tensor:
         (...), in nats: 0 for a single attended key, ln N for uniform attention; NaN where all weights are 0.
     """
     entropies = []
-    for rows in weights.reshape(-1, weights.shape[-1]).split(_ROWS):
+    for rows in torch.split(weights.reshape(-1, weights.shape[-1]), _ROWS):
         share = rows.abs() / rows.abs().sum(-1, keepdim=True)
         entropies.append(-torch.xlogy(share, share).sum(-1))
     return torch.cat(entropies).view(weights.shape[:-1])
+
+
+COLLAPSED = 0.05
+"""Share of the entropy of uniform attention under which attention is called collapsed: it looks at next to one key."""
 
 
 def is_distribution(weights: Tensor, tolerance: float = 1e-2) -> bool:
@@ -85,7 +89,8 @@ def _inside(to_q: Tensor, to_k: Tensor, radius: Tensor) -> Tensor:
 
 def qk_distance(q: Tensor, k: Tensor) -> Tensor:
     """Distance between the mean query and the mean key, ||q̄ - k̄||₂; (B, heads, N, d_h) -> (B, heads)."""
-    return (q.mean(dim=-2) - k.mean(dim=-2)).norm(dim=-1)
+    distance: Tensor = (q.mean(dim=-2) - k.mean(dim=-2)).norm(dim=-1)
+    return distance
 
 
 def attended_keys(attention: Tensor) -> Tensor:
@@ -135,13 +140,25 @@ def cosine_distance(vectors: Tensor) -> Tensor:
     """
     total = torch.zeros(vectors.shape[0], vectors.shape[2], dtype=torch.float64, device=vectors.device)
     count = torch.zeros(vectors.shape[0], dtype=torch.float64, device=vectors.device)
-    for rows in vectors.split(_ROWS, dim=1):
+    for rows in torch.split(vectors, _ROWS, dim=1):
         rows = rows.double()
         length = rows.norm(dim=-1, keepdim=True)
         total += (rows / length.masked_fill(length == 0, 1)).sum(dim=1)
         count += (length[..., 0] > 0).sum(dim=1)
     distance = (1 - (total / count[:, None]).square().sum(dim=-1)) / 2
     return distance.masked_fill(count < 2, math.nan).float()
+
+
+def map_cosine_distance(attention: Tensor) -> Tensor:
+    """How little the maps of different queries resemble each other: :func:`cosine_distance` of the rows, heads averaged.
+
+    Args:
+        attention: (B, heads, N, M).
+
+    Returns:
+        (B,).
+    """
+    return cosine_distance(attention.mean(dim=1))
 
 
 def within_category_mass(attention: Tensor, labels: Tensor, ignore: int = IGNORED) -> tuple[Tensor, Tensor]:
@@ -157,7 +174,7 @@ def within_category_mass(attention: Tensor, labels: Tensor, ignore: int = IGNORE
     """
     valid = labels != ignore
     mass, random, counted = (torch.zeros(len(labels), device=labels.device) for _ in range(3))
-    queries = zip(attention.split(_ROWS, dim=2), labels.split(_ROWS, dim=1), valid.split(_ROWS, dim=1), strict=True)
+    queries = zip(torch.split(attention, _ROWS, dim=2), torch.split(labels, _ROWS, dim=1), torch.split(valid, _ROWS, dim=1), strict=True)
     for weights, categories, labelled in queries:
         rows = weights.abs().mean(dim=1)
         total = rows.sum(-1)

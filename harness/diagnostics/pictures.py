@@ -26,7 +26,8 @@ def _as_image(tensor: Tensor, size: int = 128) -> np.ndarray:
     low, high = array.min(), array.max()
     array = (255 * (array - low) / max(high - low, 1e-6)).astype(np.uint8)
     scale = size / array.shape[0]
-    return cv2.resize(array, (max(1, round(array.shape[1] * scale)), size), interpolation=cv2.INTER_AREA)
+    resized: np.ndarray = cv2.resize(array, (max(1, round(array.shape[1] * scale)), size), interpolation=cv2.INTER_AREA)
+    return resized
 
 
 def _grid(maps: Tensor, aspect: float) -> np.ndarray:
@@ -48,7 +49,7 @@ def _scaled(heat: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
 
 
-def overlays(image: np.ndarray, heats: Sequence[np.ndarray]) -> np.ndarray:
+def overlays(image: np.ndarray, heats: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
     """Maps (H, W) in colour over a picture (h, w, 3) each, side by side: (h, len(heats)·w, 3)."""
     height, width = image.shape[:2]
     bytes_ = np.concatenate([_scaled(heat, height, width) for heat in heats], axis=1)

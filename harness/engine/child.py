@@ -44,6 +44,8 @@ class Job:
     """The trial's own work folder; ``log.txt`` in it is its log."""
     device: str
     batch_divisor: int = 1
+    notes: tuple[str, ...] = ()
+    """What is recorded beside the trial's own notes."""
 
 
 @dataclass
@@ -111,6 +113,7 @@ def _work(job: Job, function: TrialFunction) -> dict[str, str]:
         if job.device == "cpu":
             _one_thread()
         outcome = function(trial, data=job.data, work_dir=job.folder, device=job.device, batch_divisor=job.batch_divisor)
+        outcome.notes = [*job.notes, *outcome.notes]
     except BaseException as error:
         if logged:
             with contextlib.suppress(OSError):

@@ -33,7 +33,7 @@ class SeedEachEpoch(Hook):
 class StopOnNonFiniteLoss(Hook):
     """Ends a trial whose loss is NaN or infinite: what follows would be meaningless."""
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None) -> None:
         loss = (outputs or {}).get("loss")
         if loss is not None and not torch.isfinite(loss if isinstance(loss, torch.Tensor) else torch.tensor(loss)).all():
             raise TrialError(f"the loss is {float(loss)} in epoch {runner.epoch + 1}, iteration {runner.iter + 1}")

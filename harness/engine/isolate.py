@@ -71,8 +71,8 @@ def forked(function: Callable[[], Any]) -> tuple[int, int]:
         text = json.dumps(function())
         with os.fdopen(writing, "w") as stream:
             stream.write(text)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        for own in (sys.stdout, sys.stderr):
+            own.flush()
     finally:
         # neither the parent's exit handlers nor its buffers are this process's business
         os._exit(0)

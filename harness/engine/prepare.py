@@ -44,25 +44,24 @@ class Floors:
     """Floors that are not in the store yet, each computed in a process of its own while the parent goes on."""
 
     def __init__(self, plan: Plan, data: dict[str, Path], store: Store):
-        known = {(floor.benchmark, floor.version, floor.dataset) for floor in store.floors()}
-        prints = {trial.benchmark: trial.dataset for trial in plan.trials}
+        known = {(floor.benchmark, floor.version, floor.dataset, floor.task) for floor in store.floors()}
+        keys = {trial.benchmark: (trial.benchmark, trial.version, trial.dataset, trial.task) for trial in plan.trials}
         self._store = store
-        self._answers: list[tuple[Any, str, isolate.Answer]] = []
+        self._answers: list[tuple[tuple[str, int, str, str], isolate.Answer]] = []
         end_thread_pools()
         for task in plan.tasks.values():
-            if task.id in prints and (task.id, task.entry.version, prints[task.id]) not in known:
-                answer = isolate.start(partial(task.floor, data[task.id]))
-                self._answers.append((task.entry, prints[task.id], answer))
+            if task.id in keys and keys[task.id] not in known:
+                self._answers.append((keys[task.id], isolate.start(partial(task.floor, data[task.id]))))
 
     def store(self, complain: Callable[[str], None]) -> None:
         """Wait for them and store them; a floor that cannot be computed costs a complaint only."""
-        for bench, dataset, answer in self._answers:
+        for (bench, version, dataset, of_task), answer in self._answers:
             try:
                 values = answer.result()
             except HarnessError as error:
-                complain(f"the floor of '{bench.id}' could not be computed: {error}")
+                complain(f"the floor of '{bench}' could not be computed: {error}")
             else:
-                self._store.put_floors(Floor(bench.id, bench.version, dataset, name, value) for name, value in values.items())
+                self._store.put_floors(Floor(bench, version, dataset, name, value, of_task) for name, value in values.items())
         self._answers = []
 
 
@@ -102,7 +101,7 @@ def default_workers(found: list[str]) -> int:
 
 
 def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
-    """Import the stack and all plugins, and return the function that runs a trial.
+    """Import the stack, and return the function that runs a trial; it loads the trial's own plugins, in the trial's process.
 
     A plugin file that does not import fails the trials that need it, and no others.
 
@@ -110,29 +109,19 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
         UsageError: OpenMMLab is not installed whole.
     """
     from harness.benchmarks import register
-    from harness.catalog.plugins import load
     from harness.catalog.verify import deadly
 
-    plugin_files = [*plugin_files]
-    dead = deadly(plugin_files)
+    files = [*plugin_files]
+    dead = deadly(files)
     try:
         register.setup()
     except ImportError as error:
         raise UsageError(f"the OpenMMLab stack cannot be imported: {error}. `harness doctor` says how to mend it.") from error
-    broken: dict[str, UsageError] = {}
-    for file in plugin_files:
-        try:
-            if file.path in dead:
-                raise UsageError(dead[file.path])
-            load(file)
-        except UsageError as error:
-            broken.update(dict.fromkeys(file.names, error))
+    from harness.engine.plugins import load_for
     from harness.engine.trial import run_trial
 
     def function(trial: Trial, **where: Any) -> Outcome:
-        for name in trial.plugins:
-            if name in broken:
-                raise broken[name]
+        load_for(trial.plugins, files, dead)
         return run_trial(trial, **where)
 
     return function

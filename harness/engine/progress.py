@@ -9,6 +9,8 @@ from typing import Literal
 
 from harness.compose import Trial
 
+EventKind = Literal["planned", "prepare", "started", "done", "failed", "again", "waiting", "warning", "tick"]
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -27,7 +29,7 @@ class Progress:
 class Event:
     """Something happened. ``tick`` comes about once a second, so that a display needs no thread of its own."""
 
-    kind: Literal["planned", "prepare", "started", "done", "failed", "again", "waiting", "warning", "tick"]
+    kind: EventKind
     progress: Progress
     trial: Trial | None = None
     message: str = ""
@@ -80,7 +82,9 @@ class Tally:
         self._workers = workers
         self._on_event = on_event
 
-    def tell(self, kind: str, waiting: Iterable[Trial], running: list[tuple[Trial, float]], trial: Trial | None, message: str) -> None:
+    def tell(
+        self, kind: EventKind, waiting: Iterable[Trial], running: list[tuple[Trial, float]], trial: Trial | None, message: str
+    ) -> None:
         """Report an event with the present counts; the arguments are those of :meth:`Estimate.left` and :class:`Event`."""
         left = self.estimate.left(waiting, running, self._workers)
         self._on_event(Event(kind, Progress(self.total, self.done, self.failed, len(running), left), trial, message))

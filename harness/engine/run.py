@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.engine import prepare
-from harness.engine.pool import Pool, Settings
+from harness.engine.guard import guarded
+from harness.engine.launchers import Launched, Settings, launcher
 from harness.engine.progress import Event, Progress, Tally
 from harness.errors import UsageError
 from harness.store import TrialRow, open_store
@@ -51,12 +53,14 @@ def run_plan(
     store_url: str,
     *,
     data_dirs: dict[str, Path],
+    notes: Mapping[str, Sequence[str]] | None = None,
     workers: int | None = None,
     device: str = "auto",
     results_dir: Path = Path("results"),
     plugin_files: Iterable[PluginFile] = (),
     retry_failed: bool = False,
     time_limit: float | None = None,
+    launch_by: str = "local",
     on_event: Callable[[Event], None] = lambda event: None,
     trial_function: TrialFunction | None = None,
 ) -> Summary:
@@ -68,11 +72,13 @@ def run_plan(
 
     Args:
         data_dirs: benchmark -> the folder of its dataset, for all benchmarks of the plan.
+        notes: benchmark -> what is recorded with each of its trials, of its dataset say.
         workers: trials at a time; by default one per core, or one per GPU. Results do not depend on it.
         device: ``auto``, ``cpu``, ``cuda`` (all of them) or ``cuda:N``.
         results_dir: logs, checkpoints and work files go to ``trials/DIGEST`` in here.
         retry_failed: run trials again that failed.
         time_limit: seconds for each trial, besides the benchmark's own limit.
+        launch_by: who starts trials, see :mod:`harness.engine.launchers`.
         trial_function: runs one trial; by default :func:`harness.engine.trial.run_trial` with the stack imported
             and ``plugin_files`` loaded.
 
@@ -84,6 +90,7 @@ def run_plan(
         raise UsageError(f"--workers {workers}: at least one worker is needed.")
     if time_limit is not None and not time_limit > 0:
         raise UsageError(f"--time-limit {time_limit:g}: give a positive number of seconds.")
+    launch = launcher(launch_by)
     began = time.monotonic()
     store = open_store(store_url)
     store.plan(plan.trials, retry_failed=retry_failed)
@@ -96,7 +103,7 @@ def run_plan(
     on_event(Event("planned", progress))
 
     floors = prepare.Floors(plan, data_dirs, store)
-    pool, interrupted = None, False
+    start: Callable[[], Launched] = Launched
     try:
         if todo:
             if trial_function is None:
@@ -111,25 +118,25 @@ def run_plan(
             settings = Settings(
                 url=store_url,
                 data=data_dirs,
+                notes=notes or {},
                 folder=folder,
                 devices=found,
                 workers=workers or prepare.default_workers(found),
                 time_limit=time_limit,
             )
             tally = Tally(progress.total, progress.done, progress.failed, settings.workers, on_event)
-            pool = Pool(store, todo, settings, trial_function, tally)
+            start = partial(launch, store, todo, settings, guarded(trial_function, plan.tasks), tally)
     finally:
         floors.store(lambda text: on_event(Event("warning", progress, message=text)))
-    if pool is not None:
-        interrupted = not pool.run()
+    launched = start()
     rows = store.trials(digests=digests)
     return Summary(
         total=len(rows),
-        ran=len(pool.ran) if pool else 0,
+        ran=len(launched.ran),
         done=sum(row.state == "done" for row in rows),
         failed=[row for row in rows if row.state == "failed"],
         missing=[row for row in rows if row.state not in ("done", "failed")],
-        reasons=pool.unsaved if pool else {},
-        interrupted=interrupted,
+        reasons=launched.unsaved,
+        interrupted=launched.interrupted,
         seconds=time.monotonic() - began,
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from harness.benchmarks.base import DATA, undeclared
 from harness.compose import Trial
 from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
+from harness.diagnostics.collect import labels as labels_of
 from harness.engine import cost, environment
 from harness.engine.hooks import Checkpoint, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss
 from harness.errors import TrialError
@@ -43,25 +46,29 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "CUDA out of memory" in text)
 
 
-def _with_data(value: Any, folder: str) -> Any:
+def _placed(value: Any, places: dict[str, str]) -> Any:
+    """``value`` with the stand-ins of folders and files replaced by where these lie."""
     if isinstance(value, str):
-        return folder + value[len(DATA) :] if value == DATA or value.startswith(DATA + "/") else value
+        head, slash, rest = value.partition("/")
+        return places.get(value) or (places[head] + slash + rest if head in places else value)
     if isinstance(value, dict):
-        return {key: _with_data(item, folder) for key, item in value.items()}
+        return {key: _placed(item, places) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_with_data(item, folder) for item in value)
+        return type(value)(_placed(item, places) for item in value)
     return value
 
 
 def bare_config(trial: Trial, data: Path, work_dir: Path) -> dict[str, Any]:
     """The mmengine config of a trial as anyone could run it: paths filled in, nothing of the harness's engine."""
-    config = _with_data(copy.deepcopy(trial.config), str(data))
+    config: dict[str, Any] = _placed(copy.deepcopy(trial.config), {DATA: str(data), **trial.files})
     config.update(
         work_dir=str(work_dir),
         randomness={"seed": trial.seed},
         default_hooks={"checkpoint": None, "logger": {"type": "LoggerHook", "interval": 20}},
         log_level="INFO",
     )
+    # for what plugins mark, which nobody knows before they are built; of no effect elsewhere, hence not in every trial's digest
+    config["optim_wrapper"].setdefault("constructor", "MarkedParameters")
     return config
 
 
@@ -94,16 +101,28 @@ def run_trial(trial: Trial, *, data: Path, work_dir: Path, device: str = "cpu", 
     if device == "cpu":
         # one thread per trial: cores are for other trials, and sums do not depend on the number of workers
         torch.set_num_threads(1)
-    with openmmlab.explained():
+    with openmmlab.explained(), _single_values_explained():
         try:
             return _run(trial, data, work_dir, device, batch_divisor)
         except ResumeFailed:
             return _run(trial, data, work_dir, device, batch_divisor)
 
 
+@contextlib.contextmanager
+def _single_values_explained() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise TrialError(
+            "the method normalizes over a batch behind a global pooling, and a batch of one image has a single value per channel there. "
+            "Set schedule.batch_size to 2 or more, and give at least 2 training images"
+        ) from error
+
+
 def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: int) -> Outcome:
     started = time.perf_counter()
-    before_mb = cost.resident_mb()
     config = bare_config(trial, data, work_dir)
     if batch_divisor > 1:
         _smaller_batches(config, batch_divisor)
@@ -119,28 +138,34 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     trained = time.perf_counter()
     metrics = runner.test()
     tested = time.perf_counter()
-    measured = _cost(runner, device, before_mb)
-    costed = time.perf_counter()
     diagnostics, notes = _diagnostics(runner, artifacts)
     described = time.perf_counter()
+    measured, doubts = _cost(runner, device)
+    costed = time.perf_counter()
+    scorers = runner.test_evaluator.metrics
     outcome = Outcome(
         metrics=_declared(metrics, trial),
         cost=measured,
         per_sample=_per_sample(runner),
         diagnostics=diagnostics,
         environment=environment.describe(device),
-        notes=[*(note for metric in runner.test_evaluator.metrics for note in getattr(metric, "notes", ())), *notes],
-        labels={name: text for metric in runner.test_evaluator.metrics for name, text in getattr(metric, "labels", {}).items()},
+        notes=[
+            *getattr(runner.model, "notes", ()),
+            *(note for metric in scorers for note in getattr(metric, "notes", ())),
+            *notes,
+            *doubts,
+        ],
+        labels={name: text for metric in scorers for name, text in getattr(metric, "labels", {}).items()} | labels_of(diagnostics),
         durations={
             "build": built - started,
             "train": trained - built,
             "test": tested - trained,
-            "cost": costed - tested,
-            "diagnostics": described - costed,
+            "diagnostics": described - tested,
+            "cost": costed - described,
         },
     )
     if batch_divisor > 1:
-        outcome.notes.append(f"ran out of memory; batches {batch_divisor} times smaller, gradients accumulated")
+        outcome.notes.insert(0, f"ran out of memory; batches {batch_divisor} times smaller, gradients accumulated")
     checkpoint.unlink(missing_ok=True)
     return outcome
 
@@ -180,12 +205,8 @@ def _diagnostics(runner: Runner, artifacts: Path) -> tuple[dict[str, float], lis
         return {}, [f"no diagnostics: {type(error).__name__}: {error}"]
 
 
-def _cost(runner: Runner, device: str, before_mb: float | None) -> Cost:
-    peak = None
-    if device.startswith("cuda"):
-        peak = torch.cuda.max_memory_allocated() / 2**20
-    elif before_mb is not None and (high := cost.resident_mb("VmHWM")) is not None:
-        peak = max(0.0, high - before_mb)
+def _cost(runner: Runner, device: str) -> tuple[Cost, list[str]]:
+    """What the model costs, and notes about it. The model is not the same afterwards: a step of training is measured, too."""
     loader = runner.test_dataloader
-    batch = loader.collate_fn([loader.dataset[0]])
-    return replace(cost.measure(runner.model, batch, device), peak_memory_mb=peak)
+    found, notes = cost.measure(runner.model, loader.collate_fn([loader.dataset[0]]), device)
+    return replace(found, train_memory_mb=cost.training_memory(runner, device)), notes

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -121,7 +121,7 @@ def _autocast(subject: Subject) -> str:
         output = subject.run(module, subject.inputs())
     floating = [t for t in tensors(output) if t.is_floating_point() and t.requires_grad]
     if floating:
-        sum(t.float().sum() for t in floating).backward()
+        cast("Any", sum(t.float().sum() for t in floating)).backward()
     if any(p.grad is not None and not p.grad.isfinite().all() for p in module.parameters()):
         raise Violation("a gradient is not finite")
     return ", ".join(sorted({str(t.dtype).removeprefix("torch.") for t in tensors(output)}))
@@ -138,7 +138,7 @@ def _gradients(subject: Subject) -> str:
             raise Violation("the output has no gradient")
         raise Skip("nothing to learn")
     # weighted, since the plain sum of a normalised output is constant
-    sum((t * torch.randn_like(t)).sum() for t in outputs).backward()
+    cast("Any", sum((t * torch.randn_like(t)).sum() for t in outputs)).backward()
     inert = getattr(module, "inert", ())
     wanting = [
         name

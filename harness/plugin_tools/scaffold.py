@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from keyword import iskeyword
 from pathlib import Path
 from string import Template
 
-import yaml
-
-from harness import benchmarks
+from harness import benchmarks, paths
 from harness.catalog import Catalog, load_catalog, read_registry
-from harness.catalog.plugins import discover, owners
+from harness.catalog.plain import scalar
+from harness.catalog.plugins import PluginFile, discover, owners
 from harness.catalog.schema import check_id
 from harness.errors import UsageError, did_you_mean
 from harness.files import write_whole
 from harness.slots import SLOTS
 
 TEMPLATES = Path(__file__).parent / "templates"
+SHIPPING = ["python -m pytest tests/parity/test_every_method.py", "python docs/make_methods.py"]
+"""What tells, and makes, the rest of a method that ships."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Scaffold:
 def scaffold(name: str, slot: str, folder: Path | None = None) -> Scaffold:
     """Write ``plugins/NAME.py`` and an entry in ``registry.yaml`` under ``folder`` (the current one by default).
 
+    At the root of a checkout, where that registry is the one that ships, the file goes into the shipped folder of its slot.
     Nothing is overwritten: either both files are as asked for afterwards, or neither has changed.
 
     Args:
@@ -49,9 +52,10 @@ def scaffold(name: str, slot: str, folder: Path | None = None) -> Scaffold:
     except ValueError as error:
         raise UsageError(f"{error}, e.g. my-attention.") from None
     stem = re.sub(r"[.-]", "_", name)
-    source, registry = folder / "plugins" / f"{stem}.py", folder / "registry.yaml"
-    catalog = load_catalog()
-    owner = owners(discover())
+    registry = folder / "registry.yaml"
+    catalog, files = load_catalog(), discover()
+    owner, ships = owners(files), os.path.realpath(registry) == os.path.realpath(paths.home() / "registry.yaml")
+    source = folder / "plugins" / (_shipped_folder(slot, files) if ships else "") / f"{stem}.py"
     for taken, where in ((name in owner, owner.get(name)), (name in catalog.methods, None)):
         if taken:
             raise UsageError(f"'{name}' exists already{f' in {where.path}' if where else ''}. Choose another name.")
@@ -73,12 +77,18 @@ def scaffold(name: str, slot: str, folder: Path | None = None) -> Scaffold:
         else:
             write_whole(registry, before, durable=True)
         raise
-    return Scaffold([source, registry], _commands(name, slot, catalog))
+    return Scaffold([source, registry], _commands(name, slot, catalog) + (SHIPPING if ships else []))
+
+
+def _shipped_folder(slot: str, files: list[PluginFile]) -> Path:
+    """Where the shipped plugins of a slot lie, from ``plugins/``."""
+    found = [file.path.parent.name for file in files if file.origin == "shipped" and slot in file.names.values()]
+    return Path(paths.plugins().name, found[0] if found else slot)
 
 
 def entry(name: str, slot: str) -> str:
     """The registry entry of a new method."""
-    lines = [f"  {_scalar(name)}:", f"    title: {_scalar(_title(name))}", f"    slots: {{{slot}: {{plugin: {_scalar(name)}}}}}"]
+    lines = [f"  {scalar(name)}:", f"    title: {scalar(_title(name))}", f"    slots: {{{slot}: {{plugin: {scalar(name)}}}}}"]
     if slot == "block":
         lines.append("    stands_in: [pooling, context]")
     return "\n".join(lines) + "\n"
@@ -86,11 +96,6 @@ def entry(name: str, slot: str) -> str:
 
 def _title(name: str) -> str:
     return name.replace("-", " ").capitalize()
-
-
-def _scalar(text: str) -> str:
-    """``text`` as YAML, quoted where it would be a number, a date or a truth value."""
-    return yaml.safe_dump([text], default_flow_style=True, width=1000).strip()[1:-1]
 
 
 def with_entry(text: str | None, added: str, file: Path) -> str:

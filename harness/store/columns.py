@@ -19,13 +19,13 @@ from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import Field, FiniteFloat
-from sqlalchemy import JSON, BigInteger, Boolean, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Integer, String, Text, TextClause, text
 from sqlalchemy.types import Double, TypeDecorator, TypeEngine
 
 from harness.outcome import LATER
 
 
-class _Tuple(TypeDecorator):
+class _Tuple(TypeDecorator[Any]):
     """A JSON list, read as a tuple."""
 
     impl = JSON
@@ -39,7 +39,7 @@ class _Tuple(TypeDecorator):
 class Kind:
     """How a type is kept."""
 
-    column: TypeEngine
+    column: TypeEngine[Any]
     line: Any
     """The type in a line of an export, checked strictly."""
     nullable: bool = False
@@ -69,7 +69,7 @@ class Held:
     """A field of a record, as it is kept."""
 
     name: str
-    column: TypeEngine
+    column: TypeEngine[Any]
     line: Any
     nullable: bool
     later: bool
@@ -77,10 +77,12 @@ class Held:
     default: Any
 
     @property
-    def server_default(self) -> str | None:
+    def server_default(self) -> str | TextClause | None:
         """What older rows get."""
         if not self.later or self.default is None:
             return None
+        if self.default == "":
+            return text("''")  # Alembic takes a plain empty text for none
         return self.default if isinstance(self.default, str) else json.dumps(self.default)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, create_model, model_validator
 
@@ -33,7 +33,7 @@ class Line(BaseModel):
 
 def _line(record: type, *, without: Collection[str] = (), renamed: Mapping[str, str] | None = None, **more: Any) -> type[Line]:
     """A line with the fields of a record; all are needed, except what the first exports did not have."""
-    fields = {
+    fields: dict[str, Any] = {
         (renamed or {}).get(field.name, field.name): (field.line, field.default if field.later else ...)
         for field in held(record)
         if field.name not in without
@@ -58,15 +58,23 @@ class SamplesPart(Line):
         return self
 
 
-CostPart = _line(Cost)
+_COST: Any = _line(Cost)
+_TRIAL: Any = _line(TrialRecord, without=LEASED, renamed=RENAMED)
 
 
-class TrialLine(_line(TrialRecord, without=LEASED, renamed=RENAMED)):
+class CostLine(_COST):
+    """What a forward pass costs."""
+
+
+class TrialLine(_TRIAL):
     kind: Literal["trial"]
     state: Literal["planned", "done", "failed"]
     numbers: dict[Literal["metric", "diagnostic", "duration"], dict[str, FiniteFloat | None]]
-    cost: CostPart | None
+    cost: CostLine | None
     samples: dict[str, SamplesPart]
+    if TYPE_CHECKING:  # of the record
+        labels: dict[str, str]
+        notes: list[str]
 
     @model_validator(mode="after")
     def _labelled(self) -> TrialLine:

@@ -49,15 +49,12 @@ class Queue(Transactions):
         """
         now, planned = time.time(), list(planned)
         contents = {trial.config_digest: {"digest": trial.config_digest, "content": trial.config} for trial in planned}
+        contents |= {trial.setting: {"digest": trial.setting, "content": trial.conditions} for trial in planned if trial.setting}
         rows = [_row(trial, now) for trial in planned]
         with self._write() as connection:
             insert_new(connection, configs, list(contents.values()))
             insert_new(connection, trials, rows)
-            for some in chunks([trial.digest for trial in planned if not trial.overrides]):
-                # what a --set asked for once may be what is registered now
-                stored = connection.execute(sa.select(trials.c.digest, trials.c.overrides).where(trials.c.digest.in_(some)))
-                if registered := [digest for digest, overrides in stored if overrides]:
-                    connection.execute(sa.update(trials).where(trials.c.digest.in_(registered)).values(overrides=()))
+            _say_anew(connection, {trial.digest: trial for trial in planned})
             if retry_failed:
                 for some in chunks([trial.digest for trial in planned]):
                     failed = sa.and_(trials.c.digest.in_(some), trials.c.state == "failed")
@@ -160,6 +157,23 @@ class Queue(Transactions):
         rows = [asdict(floor) | {"value": number(floor.value)} for floor in found]
         with self._write() as connection:
             insert_new(connection, floors, rows)
+
+
+def _say_anew(connection: sa.Connection, planned: dict[str, Trial]) -> None:
+    """Trials that are there already are known under what is said of them now.
+
+    What a ``--set`` asked for once may be what is registered now; and an option that changes no result, like the colours of
+    pictures, must not part results that are the same.
+    """
+    columns = [trials.c[name] for name in ("digest", "overrides", "task", "setting")]
+    for some in chunks([*planned]):
+        for digest, overrides, *setting in connection.execute(sa.select(*columns).where(trials.c.digest.in_(some))).all():
+            trial = planned[digest]
+            now: dict[str, Any] = {"task": trial.task, "setting": trial.setting} if setting != [trial.task, trial.setting] else {}
+            if overrides and not trial.overrides:
+                now["overrides"] = ()
+            if now:
+                connection.execute(sa.update(trials).where(trials.c.digest == digest).values(**now))
 
 
 def _row(trial: Trial, now: float) -> dict[str, Any]:

@@ -108,6 +108,12 @@ class Reads(Transactions):
         with self._read() as connection:
             return connection.execute(sa.select(configs.c.content).where(configs.c.digest == digest)).scalar() or {}
 
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """:attr:`Result.setting` -> what is behind it, see :func:`harness.compose.setting.setting`."""
+        query = sa.select(configs).where(configs.c.digest.in_(sa.select(trials.c.setting)))
+        with self._read() as connection:
+            return {digest: content for digest, content in connection.execute(query)}
+
     def environments(self) -> dict[str, dict[str, Any]]:
         """Digest -> package versions, git sha, device and driver."""
         with self._read() as connection:
@@ -122,7 +128,7 @@ def _clauses(
     digests: Iterable[str] | None = None,
 ) -> Iterator[sa.ColumnElement[bool]]:
     """Conditions that together select what the filters say, each short enough for one query."""
-    base = sa.true()
+    base: sa.ColumnElement[bool] = sa.true()
     for column, names in ((trials.c.benchmark, benchmarks), (trials.c.family, families), (trials.c.method, methods)):
         if names is not None:
             base = sa.and_(base, column.in_(list(names)))

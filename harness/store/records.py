@@ -32,6 +32,10 @@ class Identity:
     seed: int
     dataset: Word
     """Fingerprint of the dataset."""
+    task: Later[Word] = ""
+    """Digest of the data and its scores, see :mod:`harness.compose.setting`; empty for trials of harnesses that did not say."""
+    setting: Later[Word] = ""
+    """Digest of these with model and schedule; :meth:`Store.settings` has what is behind it. Empty as ``task``."""
     plugins: dict[str, str] = field(default_factory=dict)
     """Plugin name -> digest of its source."""
     overrides: Later[Texts] = ()
@@ -100,7 +104,10 @@ class TrialRow(TrialRecord):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A resolved config, or the environment of a run (package versions, git sha, device, driver); kept once for all trials."""
+    """A resolved config, the setting of trials, or the environment of a run (package versions, git sha, device, driver).
+
+    It is kept once for all trials.
+    """
 
     digest: Digest
     content: dict[str, Any]
@@ -130,13 +137,15 @@ class PlacedSpec(MetricSpec):
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """A metric of the trivial predictor on one version of a dataset."""
+    """A metric of the trivial predictor on one task."""
 
     benchmark: Name
     version: Small
     dataset: Word
     metric: Long
     value: Score
+    task: Later[Word] = ""
+    """:attr:`Identity.task`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ metadata = MetaData(
 """Constraints have names, so that every database can alter them later."""
 
 
-def _columns(record: type, *, key: Collection[str], index: Collection[str] = (), refers: Mapping[str, str] | None = None) -> list[Column]:
+def _columns(
+    record: type, *, key: Collection[str], index: Collection[str] = (), refers: Mapping[str, str] | None = None
+) -> list[Column[Any]]:
     """A column per field.
 
     Args:
@@ -37,23 +39,23 @@ def _columns(record: type, *, key: Collection[str], index: Collection[str] = (),
     for field in held(record):
         target = (refers or {}).get(field.name)
         options: dict[str, Any] = {"nullable": field.nullable, "server_default": field.server_default}
-        keys = {"primary_key": True, "autoincrement": False} if field.name in key else {}
+        keys: dict[str, Any] = {"primary_key": True, "autoincrement": False} if field.name in key else {}
         references = [ForeignKey(target)] if target else []
         columns.append(Column(field.name, field.column, *references, index=field.name in index or None, **options, **keys))
     return columns
 
 
-def _of_trial() -> Column:
+def _of_trial() -> Column[str]:
     return Column("trial", String(32), ForeignKey("trials.digest", ondelete="CASCADE"), primary_key=True)
 
 
 # Rows are only ever looked up by trial: without a rowid, SQLite stores them in that order and needs no second index.
-_CLUSTERED = {"sqlite_with_rowid": False}
+_CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
 
 configs = Table("configs", metadata, *_columns(Content, key=["digest"]))
 environments = Table("environments", metadata, *_columns(Content, key=["digest"]))
 specs = Table("specs", metadata, *_columns(PlacedSpec, key=["benchmark", "version", "metric"]))
-floors = Table("floors", metadata, *_columns(Floor, key=["benchmark", "version", "dataset", "metric"]))
+floors = Table("floors", metadata, *_columns(Floor, key=["benchmark", "version", "dataset", "task", "metric"]))
 
 trials = Table(
     "trials",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
+from urllib.parse import unquote
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from harness.errors import UsageError
+
+_SQLITE = re.compile(r"(?P<driver>sqlite(?:\+\w+)?):///(?P<path>.*)", re.DOTALL)
+"""A path stands in a URL as it is: ``?`` and ``%`` are letters of names, where SQLAlchemy would cut it short and decode it."""
 
 
 def file_of(url: URL) -> Path | None:
@@ -20,13 +25,14 @@ def file_of(url: URL) -> Path | None:
 
 
 def parse(url: str) -> URL:
-    """A validated database URL.
+    """A validated database URL; the path in that of a SQLite file is taken as it stands.
 
     Raises:
         UsageError: not a URL, a driver that is not installed, a folder, or a database in memory.
     """
+    file = _SQLITE.fullmatch(url)
     try:
-        parsed = make_url(url)
+        parsed = URL.create(file["driver"], database=file["path"]) if file else make_url(url)
         parsed.get_dialect().import_dbapi()
     except NoSuchModuleError:
         raise UsageError(f"no database driver for '{parsed.drivername}'. Use sqlite or postgresql+psycopg.") from None
@@ -46,11 +52,13 @@ def _check_file(url: str, parsed: URL) -> None:
     example = "Name a file: sqlite:///results/harness.db."
     if parsed.database in (None, "", ":memory:"):
         raise UsageError(f"'{url}' is a database in memory, which the processes of a run cannot share. {example}")
-    if parsed.query or parsed.database.startswith("file:"):
+    if re.search(r"\?\w+=", parsed.database) or parsed.database.startswith("file:"):
         raise UsageError(f"'{url}' has options, which the harness sets itself. {example}")
     try:
         mode = os.stat(parsed.database).st_mode
     except FileNotFoundError:
+        if (decoded := unquote(parsed.database)) != parsed.database and os.path.isfile(decoded):
+            raise UsageError(f"'{url}': there is no such file, but there is {decoded}. Write sqlite:///{decoded}.") from None
         return
     except (OSError, ValueError) as error:
         raise UsageError(f"'{url}' cannot be a file: {getattr(error, 'strerror', None) or error}. {example}") from None
@@ -61,5 +69,7 @@ def _check_file(url: str, parsed: URL) -> None:
 
 
 def shown(url: URL) -> str:
-    """The URL without its password."""
+    """The URL without its password, as :func:`parse` reads it."""
+    if file_of(url) is not None:
+        return f"{url.drivername}:///{url.database}"
     return url.render_as_string(hide_password=True)

@@ -28,7 +28,7 @@ def result():
             "expected": 1.0,
             "created": 0.0,
             "finished": float(finished),
-            "cost": Cost(params=1_234_567, flops=2.5e9, latency_ms=4.0 + seed, peak_memory_mb=100.0 + seed),
+            "cost": Cost(params=1_234_567, flops=2.5e9, latency_ms=4.0 + seed, peak_memory_mb=100.0 + seed, train_memory_mb=200.0 + seed),
             "plugins": {method: "source"},
         }
         return Result(method=method, seed=seed, metrics=metrics or {"top1": 50.0}, **(values | changes))

@@ -29,6 +29,16 @@ def test_table(board):
     assert "!" in lines[5] and "…" in lines[5] and "worse than the floor" in text
 
 
+def test_collapsed_attention_is_marked_and_explained(result, specs, floors):
+    fallen = [result("simpool", seed, labels={"attention": "collapsed"} if seed else {}) for seed in (0, 1)]
+    board = build([*fallen, *(result("gap", seed) for seed in (0, 1))], specs, floors)
+    text = formats.table(board)
+    marked = [line for line in text.splitlines() if "†" in line]
+    assert len(marked) == 2 and "simpool" in marked[0] and "harness status" in marked[1]
+    assert as_json(board)["collapsed"] == [{"benchmark": "scenes", "method": "simpool", "seeds": 1}]
+    assert "collapsed" not in as_json(board.of(["gap"])) and "†" not in formats.table(board.of(["gap"]))
+
+
 def test_further_metrics_make_room(result):
     from harness.store.records import MetricSpec
 
@@ -41,8 +51,8 @@ def test_further_metrics_make_room(result):
 
 def test_without_a_width_a_row_is_a_line_and_nothing_is_left_out(board):
     header, *body = [line.split() for line in formats.table(board, width=None).split("\n\n")[0].splitlines()[1:]]
-    assert header == ["method", "top1", "error", "n", "Mparams", "GFLOPs", "ms", "MB"]
-    assert [line[-1] for line in body] == ["101", "101", "2.000", "101"], "the floor has no costs"
+    assert header == ["method", "top1", "error", "n", "Mparams", "GFLOPs", "ms", "MB", "train", "MB"]
+    assert [line[-1] for line in body] == ["201", "201", "2.000", "201"], "the floor has no costs"
     assert body[-1][1] == "a-method-with-a-name-that-nobody-would-ever-want-to-read"
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import pytest
-
 from harness.analysis.leaderboard import JSON_FIELDS, as_json, build
 from harness.analysis.statistics import summarize
 
@@ -48,24 +46,72 @@ def test_versions_never_mix(result, specs, floors):
     assert [row["benchmark"] for row in as_json(both, all_versions=True)["rows"]] == ["scenes@2", "scenes@1"]
 
 
-@pytest.mark.parametrize(
-    ("change", "word"), [({"dataset": "d2"}, "datasets"), ({"environment_digest": "e2"}, "numerics")], ids=["dataset", "numerics"]
-)
-def test_datasets_and_numerics_never_mix(result, specs, floors, change, word):
-    results = [result(seed=0, metrics={"top1": 10.0}), result(seed=1, metrics={"top1": 20.0}, **change)]
-    board = build(results, specs, floors, numerics={"e1": 1, "e2": 2})
-    assert [(row.mean, row.n) for row in board.rows] == [(20.0, 1)]
-    assert word in board.notes[0]
+def shown(board) -> list[tuple[str, list[float]]]:
+    """(how it differs, means) of each block."""
+    return [(rows[0].differs, [row.mean for row in rows]) for some in board.parted() for rows in some]
+
+
+def test_numerics_never_mix(result, specs, floors):
+    results = [result(seed=0, metrics={"top1": 10.0}), result(seed=1, metrics={"top1": 20.0}, environment_digest="e2")]
+    environments = {"e1": {"numerics": 1}, "e2": {"numerics": 2}}
+    board = build(results, specs, floors, environments=environments)
+    assert [(row.mean, row.n) for row in board.rows] == [(20.0, 1)] and "numerics" in board.notes[0]
+    board = build(results, specs, floors, environments=environments, all_versions=True)
+    assert shown(board) == [("", [20.0]), ("version of the harness's numerics 1, 2 in the first block", [10.0])]
+
+
+def test_datasets_and_devices_stand_apart(result, specs, floors):
+    here = [result(metrics={"top1": 10.0}), result("gem", metrics={"top1": 30.0})]
+    board = build([*here, result(metrics={"top1": 20.0}, dataset="d2")], specs, floors)
+    assert shown(board) == [("", [20.0]), ("other data: fingerprint d1, d2 in the first block", [30.0, 10.0])]
+    assert [row.floor for row in board.rows] == [None, 12.5, 12.5], "a floor is that of its data"
+    gpu = result(seed=1, metrics={"top1": 20.0}, environment_digest="e2")
+    board = build([*here, gpu], specs, floors, environments={"e1": {"device": "cpu"}, "e2": {"device": "cuda:1"}})
+    assert shown(board) == [("", [20.0]), ("device cpu, cuda in the first block", [30.0, 10.0])]
+
+
+def setting(lr: float = 0.1, size: int = 64, dataset: str = "") -> dict:
+    data = {"data": {"size": size}, "dataset": dataset or f"d{size}", "evaluator": {"size": size}}
+    return data | {"model": {}, "schedule": {"lr": lr}, "numerics": 1}
+
+
+def test_an_edited_entry_and_what_set_changed_are_blocks_of_their_own_that_say_how_they_differ(result, specs, floors):
+    contents = {"s0": setting(), "s1": setting(lr=0.5), "s2": setting(size=32), "s3": setting(dataset="other")}
+    results = [
+        *(result(seed=seed, metrics={"top1": 70.0 + seed}, setting="s1") for seed in (0, 1)),
+        *(result(method, seed, {"top1": 80.0}, setting="s0") for method in ("gap", "gem") for seed in (0, 1)),
+        result(metrics={"top1": 99.0}, setting="s2", overrides=("data.size=32", "method.gamma=2")),
+        result("gem", metrics={"top1": 98.0}, setting="s3", overrides=("schedule.lr=0.1",)),
+        result(metrics={"top1": 50.0}),
+    ]
+    board = build(results[:-1], specs, floors, settings=contents)
+    assert shown(board) == [
+        ("", [80.0, 80.0]),
+        ("schedule.lr 0.5, 0.1 in the first block", [70.5]),
+        ("--set schedule.lr=0.1; other data: fingerprint other, d64 in the first block", [98.0]),
+        ("--set data.size=32", [99.0]),
+    ]
+    assert "'gap' was run with --set method.gamma=2, not as registered" in board.notes[0]
+    plain = as_json(board)
+    assert [row["mean"] for row in plain["rows"]] == [80.0, 80.0] and all(list(row) == JSON_FIELDS for row in plain["rows"])
+    assert [(part["differs"], part["setting"], [row["mean"] for row in part["rows"]]) for part in plain["apart"]][2] == (
+        "--set data.size=32", "s2", [99.0],
+    )  # fmt: skip
+    last = shown(build(results, specs, floors, settings=contents, environments={"e1": {"numerics": 1}}))
+    assert last[0] == ("", [50.0]) and last[1][0] == "the first block was run by an earlier harness, which did not record its setting"
 
 
 def test_settings_never_mix(result, specs, floors):
     official = [result(seed=seed, metrics={"top1": 80.0}) for seed in (0, 1)]
     smoke = [result(seed=0, metrics={"top1": 10.0}, config_digest="one epoch", overrides=("schedule.epochs=1",))]
     board = build(official + smoke, specs, floors)
-    assert [(row.mean, row.n) for row in board.rows] == [(80.0, 2)] and "2 settings" in board.notes[0]
+    assert [(row.mean, row.n, row.differs) for row in board.rows] == [(80.0, 2, ""), (10.0, 1, "--set schedule.epochs=1")]
     edited = [result(seed=0, metrics={"top1": 85.0}, plugins={"gap": "new source"})]  # the old source is no more, however many seeds it has
     board = build(official + edited, specs, floors)
     assert [(row.mean, row.n) for row in board.rows] == [(85.0, 1)] and "run last as registered" in board.notes[0]
+    tuned = [result(seed=seed, metrics={"top1": 99.0}, config_digest="tuned", overrides=("method.gamma=2",)) for seed in (0, 1, 2)]
+    board = build(official + tuned, specs, floors)
+    assert [(row.mean, row.n) for row in board.rows] == [(80.0, 2)] and "2 settings" in board.notes[0]
 
 
 def test_what_set_changed_stands_behind_what_is_registered_and_is_named(result, specs, floors):
@@ -73,7 +119,8 @@ def test_what_set_changed_stands_behind_what_is_registered_and_is_named(result, 
     board = build(longer, specs, floors)
     assert [row.mean for row in board.rows] == [95.0] and "--set schedule.epochs=99, not as registered" in board.notes[0]
     board = build([*longer, result(seed=0, metrics={"top1": 80.0})], specs, floors)
-    assert [(row.mean, row.n) for row in board.rows] == [(80.0, 1)] and "as registered" in board.notes[0]
+    assert [(row.mean, row.n, row.differs) for row in board.rows] == [(80.0, 1, ""), (95.0, 2, "--set schedule.epochs=99")]
+    assert board.notes == []
 
 
 def test_a_seed_measured_twice_counts_once(result, specs, floors):

@@ -39,6 +39,7 @@ def test_default_tolerance_is_two_standard_errors_of_a_difference_or_a_share(boa
     [
         ((80.0, 82.0), (1.0, 1.0), "passed", ["ok", "ok"]),
         ((79.0, 81.0), (1.1, 1.1), "passed", ["ok", "ok"]),
+        ((81.0, 83.0), (0.95, 0.95), "passed", ["ok", "ok"]),
         ((78.9, 80.9), (1.0, 1.0), "regression", ["worse", "ok"]),
         ((80.0, 82.0), (1.11, 1.11), "regression", ["ok", "worse"]),
         ((90.0, 92.0), (0.5, 0.5), "passed", ["better", "better"]),
@@ -65,7 +66,10 @@ def test_what_only_one_side_has_is_listed(board):
     outcome = regression.check([*both, *absent], board())
     assert outcome.exit_code == 3 and {entry.method for entry in outcome.of("missing")} == {"gone"}
     outcome = regression.check(both[:1], board())
-    assert outcome.exit_code == 0 and [entry.metric for entry in outcome.of("new")] == ["error"]
+    (new,) = outcome.of("new")
+    assert outcome.exit_code == 0 and (new.metric, new.current, new.baseline, new.difference, new.n) == ("error", 1.0, None, None, 2)
+    (new,) = regression.check(both[:1], board(error=(math.nan, 1.0))).of("new")
+    assert new.current is None
 
 
 def test_an_empty_comparison_never_passes(board):
@@ -78,6 +82,7 @@ def test_an_empty_comparison_never_passes(board):
 def test_fewer_seeds_are_missing_trials(board):
     outcome = regression.check(baseline.expect(board((80.0, 80.0, 80.0), (1.0, 1.0, 1.0))), board((80.0, 80.0)))
     assert outcome.exit_code == 3 and outcome.entries[0].reason == "2 of 3 seeds"
+    assert regression.check(baseline.expect(board()), board((81.0, 81.0, 81.0), (1.0, 1.0, 1.0))).exit_code == 0, "more seeds are fine"
 
 
 def test_failed_trials_count_until_they_are_done(board, trial_row):
@@ -104,7 +109,7 @@ def test_file_reads_back(board, tmp_path):
     entries = baseline.expect(board())
     file.write_text(baseline.dump(entries, "0.1"))
     assert baseline.load(file) == entries
-    assert json.loads(file.read_text())["schema"] == 1
+    assert json.loads(file.read_text())["schema"] == 2
 
 
 def test_junit_is_what_ci_servers_read(board, trial_row):

@@ -44,6 +44,8 @@ def test_no_values():
         summarize([])
     with pytest.raises(ValueError, match="1 values against 2"):
         paired([1.0], [1.0, 2.0])
+    with pytest.raises(ValueError, match="2 values against 1"):
+        paired([1.0, 2.0], [1.0])
 
 
 def test_paired_is_scipys():
@@ -72,3 +74,5 @@ def test_holm_by_hand():
 def test_tie_groups_follow_the_leader():
     pairs = {frozenset("ab"): 0.5, frozenset("ac"): 0.01, frozenset("cd"): 0.2}
     assert tie_groups("abcd", pairs | {frozenset("ad"): 0.001}) == {"a": 1, "b": 1, "c": 2, "d": 2}
+    assert tie_groups("ab", {}) == {"a": 1, "b": 1}, "what was not compared cannot be told apart"
+    assert tie_groups("ab", {frozenset("ab"): 0.1}, alpha=0.1) == {"a": 1, "b": 1}

@@ -18,7 +18,8 @@ def test_text_is_aligned_to_the_left_and_numbers_to_the_right():
     ("name", "first", "second"),
     [
         ("position_median_m", "position_", "median_m"), ("orientation_median_deg", "orientation_", "median_deg"),
-        ("a_metric_that_is_long", "a_metric_", "that_is_long"), ("a_long_nameofmany", "a_long_", "nameofmany"),
+        ("a_metric_that_is_long", "a_metric_", "that_is_long"), ("a_b_c_d_e_f_gh_i", "a_b_c_d_", "e_f_gh_i"),
+        ("thirteen_char", "thirteen_", "char"),
     ],
 )  # fmt: skip
 def test_a_long_heading_is_parted_at_the_underscore_nearest_to_its_middle(name, first, second):
@@ -28,7 +29,7 @@ def test_a_long_heading_is_parted_at_the_underscore_nearest_to_its_middle(name, 
     assert aligned(["n", name], [["2", "1.0"]], fold=False)[0] == f"n  {name}"
 
 
-@pytest.mark.parametrize("name", ["twelve_chars", "nounderscoreatall"])
+@pytest.mark.parametrize("name", ["top_1", "twelve_chars", "nounderscoreatall"])
 def test_a_heading_that_is_short_or_has_no_underscore_takes_one_line(name):
     assert aligned([name], [["1"]])[0] == name and len(aligned([name], [["1"]])) == 2
 

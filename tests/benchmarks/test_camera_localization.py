@@ -129,7 +129,7 @@ def test_impossible_options_are_refused(data, model, says):
     [
         ({}, {"backbone": "efficentnet-b0"}, "Did you mean 'efficientnet-b0'"),
         ({}, {"backbone": {"type": "mmpretrain.ResNet", "depth": 18}}, "_channels"),
-        ({"augment": True}, {"frozen": True}, "cannot be augmented"),
+        ({"augment": True}, {"frozen": True, "weights": {"file": "x"}}, "makes another image of it in every epoch"),
     ],
 )
 def test_impossible_models_are_refused(data, model, says):
@@ -263,9 +263,10 @@ def test_authors_size(openmmlab):
     filling = {"encoder": {"plugin": "encoder-layer", "params": {}}, "position": {"plugin": "learnable-pe", "params": {}}}
     built = MultiSceneTransformer((40, 112), scenes, dim=d, heads=8, depth=(layers, layers), ffn_dim=d, dropout=0.1, hidden=1024, **filling)
     decoder = 2 * (4 * d * d + 4 * d) + 2 * d * d + 2 * d + 6 * d
-    branch = layers * (395_776 + decoder) + 4 * d + scenes * d + 60 * d
+    branch = layers * (395_776 + decoder) + 4 * d + scenes * d
     regressors = 2 * (d * 1024 + 1024) + 1024 * 7 + 7
-    assert sum(p.numel() for p in built.parameters()) == 2 * branch + (40 + 112) * d + 2 * d + regressors + 2 * d + 1
+    assert sum(p.numel() for p in built.parameters()) == 2 * branch + 50 * d + (40 + 112) * d + 2 * d + regressors + 2 * d + 1
+    assert built.position_branch.position is built.orientation_branch.position, "one table for both maps, 12,800 numbers"
 
 
 # --- trials

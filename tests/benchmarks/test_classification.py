@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from harness.benchmarks import scenes, task
+from harness.benchmarks.base import undeclared
 from harness.catalog import Benchmark
 from harness.errors import DataError, UsageError
 
@@ -97,7 +98,7 @@ def test_classes_may_be_a_subset_in_any_order(root):
 
 
 def test_floor_is_the_majority_class(root):
-    assert task(folder()).floor(root) == {"top1": pytest.approx(100 / 3)}
+    assert task(folder()).floor(root) == {"top1": pytest.approx(100 / 3), "top1/cat": 100.0, "top1/dog": 0.0}
 
 
 def test_top5_only_where_five_guesses_are_not_all():
@@ -208,9 +209,11 @@ def test_metric_agrees_with_a_slow_reference(openmmlab):
     scores[0] = 0.0  # underflown everywhere but for one: still a guess
     scores[0, labels[0]] = 1e-45
     metric = METRICS.build({"type": "TopAccuracy", "topk": [1, 5]})
+    metric.dataset_meta = {"classes": "abcdefg"}
     for score, label in zip(scores, labels, strict=True):
         metric.process(None, [{"pred_score": torch.tensor(score, dtype=torch.float32), "gt_label": torch.tensor([label])}])
     metrics = metric.evaluate(23)
+    assert not list(undeclared(metrics, task(bench(format="synthetic", classes=7)).metrics))
     for k in (1, 5):
         hits = [label in sorted(range(7), key=lambda c: -np.float32(score[c]))[:k] for score, label in zip(scores, labels, strict=True)]
         assert metrics[f"top{k}"] == pytest.approx(100 * np.mean(hits))
@@ -237,7 +240,8 @@ def test_a_trial_from_end_to_end(openmmlab, tmp_path):
     load_plugins({"gap"}, files)
     method = Method(id="gap", title="gap", slots={"pooling": Filling(plugin="gap")})
     outcome = run_trial(compose(method, task(entry), 0, "f", files), data=data, work_dir=work)
-    assert set(outcome.metrics) == {metric.name for metric in task(entry).metrics}
+    assert {name.partition("/")[0] for name in outcome.metrics} == {metric.name for metric in task(entry).metrics}
+    assert np.mean([value for name, value in outcome.metrics.items() if "/" in name]) == pytest.approx(outcome.metrics["top1"], abs=1e-3)
     assert outcome.per_sample["top1"].shape == (12,)
     assert outcome.per_sample["top1"].mean() == pytest.approx(outcome.metrics["top1"], abs=1e-3)
 

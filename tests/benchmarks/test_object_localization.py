@@ -205,7 +205,7 @@ def _voc_file(text: str):
 MALFORMED = {
     "no image folder": (lambda r: shutil.rmtree(r / "images"), "the folder is missing"),
     "no annotation folder": (lambda r: shutil.rmtree(r / "annotations"), "the folder is missing"),
-    "no split file": (lambda r: (r / "test.txt").unlink(), "cannot be read"),
+    "no split file": (lambda r: (r / "test.txt").unlink(), "cannot read the list"),
     "empty split file": (lambda r: (r / "test.txt").write_text("\n"), "is empty"),
     "listed twice": (lambda r: (r / "test.txt").write_text("4\n4\n5\n"), "listed twice"),
     "no annotation": (lambda r: (r / "annotations/4.xml").unlink(), "annotation is missing"),
@@ -226,7 +226,7 @@ MALFORMED = {
     "no number": (lambda r: annotation(r / "annotations/4.xml", ("cat", "x", 1, 9, 9)), "not four numbers"),
     "no object": (lambda r: annotation(r / "annotations/4.xml"), "shows no object"),
     "another size": (lambda r: annotation(r / "annotations/4.xml", ("cat", 1, 1, 9, 9), size=(64, 40)), "60 x 40"),
-    "in both splits": (lambda r: (r / "test.txt").write_text("3\n4\n5\n"), "in the training and in the test"),
+    "in both splits": (lambda r: (r / "test.txt").write_text("3\n4\n5\n"), "test images are training images"),
 }  # fmt: skip
 
 
@@ -326,6 +326,14 @@ VIT = {
 }
 
 
+def _random_weights(file: Path) -> Path:
+    import torch
+    from mmengine.registry import MODELS
+
+    torch.save(MODELS.build({key: value for key, value in VIT.items() if not key.startswith("_")}).state_dict(), file)
+    return file
+
+
 @pytest.mark.parametrize(
     ("model", "fillings", "source"),
     [
@@ -340,12 +348,21 @@ VIT = {
         ({"box": "lost"}, {}, "LOST on features"),
         ({"box": "lost", "backbone": VIT, "frozen": True}, {}, "LOST on keys"),
         ({"box": "lost", "backbone": VIT, "frozen": True, "lost_features": "last"}, {}, "LOST on features"),
-        ({}, {"block": "cbam"}, "spatial gate"),
+        ({}, {"block": "psa-polarized"}, "spatial gate"),
         ({}, {"block": "gc-block"}, "key map"),
         ({}, {"block": "non-local"}, "mean over queries"),
     ],
 )  # fmt: skip
 def test_evaluation_says_where_the_map_came_from(openmmlab, tmp_path, model, fillings, source):
+    import torch
+    from mmengine.registry import MODELS
+
+    if model.get("frozen"):
+        state = MODELS.build({key: value for key, value in VIT.items() if not key.startswith("_")}).state_dict()
+        torch.save(state, tmp_path / "vit.pth")
+        model = {**model, "weights": {"file": str(tmp_path / "vit.pth")}}
+    if model.get("frozen"):
+        model = model | {"weights": {"file": str(_random_weights(tmp_path / "vit.pth"))}}
     entry = bench(model={"backbone": "resnet-narrow-s8", **model}, format="synthetic", train=12, test=12, size=48, calibrate=4)
     (tmp_path / "d").mkdir()
     task(entry).generate(tmp_path / "d")

@@ -21,7 +21,7 @@ PLUGIN = "from harness.slots import attention_method\n\n@attention_method('mine'
 
 
 def python(*arguments: str, path: Path | None = None, **options) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | ({"PYTHONPATH": str(path)} if path else {})
+    environment = {**os.environ, "PYTHONPATH": str(path)} if path else None
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False, **options)
 
 

@@ -127,6 +127,7 @@ def test_malformed_real_data_stops_a_run_before_any_training(cli, monkeypatch):
 
 
 def test_the_time_limit_reaches_the_run(cli, monkeypatch):
+    from harness.data import Ready
     from harness.engine.run import Summary
 
     limits = []
@@ -136,7 +137,7 @@ def test_the_time_limit_reaches_the_run(cli, monkeypatch):
         return Summary(total=1, ran=0, done=0, failed=[], missing=[])
 
     monkeypatch.setattr("harness.engine.run.run_plan", run_plan)
-    monkeypatch.setattr("harness.data.ready", lambda bench, root: Path())
+    monkeypatch.setattr("harness.data.ready", lambda bench, root: Ready(Path(), ("1 training and 1 test samples",)))
     for given in ((), ("--time-limit", "1.5")):
         assert cli("run", "-m", "gap", "-b", "scenes-classification", *given).exit_code == 0
     assert limits == [None, 1.5]

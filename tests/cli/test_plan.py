@@ -38,7 +38,8 @@ def test_a_method_without_a_host_is_said_to_wait_wherever_it_is_named(cli, tmp_p
         lacks = listed[method]["missing"]
         assert (listed[method]["state"], lacks) == ("waits", "a benchmark family with the slot masking")
         result = cli("run", "-m", method, "-b", "scenes-classification", "--dry-run")
-        assert result.exit_code == 2 and f"'{method}' works, but nothing can run it yet: it waits for {lacks}." in result.stderr
+        assert result.exit_code == 2 and f"method '{method}' (slot masking) fits no slot of 'scenes-classification'" in result.stderr
+        assert f"It works, but nothing can run it yet: it waits for {lacks}." in result.stderr
     assert page.count(f"· waits: {listed['attmask-high']['missing']}") == sum(row["state"] == "waits" for row in listed.values()) - 1
     assert cli("run", "-m", "attmask-high", "-m", "gap", "-b", "scenes-classification", "--dry-run").exit_code == 0
 

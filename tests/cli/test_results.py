@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from xml.etree import ElementTree
 
 import pytest
@@ -132,3 +133,110 @@ def test_run_lists_what_is_done(cli, measured, monkeypatch):
     result = cli("run", "-m", "gap", "-b", "scenes-classification", "--seeds", "2", "--dry-run")
     assert result.exit_code == 0 and "2 trials, 1 done" in result.stdout
     assert [line.split()[-1] for line in result.stdout.splitlines()[1:3]] == ["done", "planned"]
+
+
+@pytest.mark.parametrize("name", ["what?.db", "100%.db", "a%20b.db", "#1 & more.db", "%3F?"])
+def test_a_database_has_the_name_it_is_given(cli, measured, tmp_path, name):
+    measured("gap", 70.0)
+    assert cli("db", "export", "all.jsonl").exit_code == 0
+    there = ("--db", f"sqlite:///sub/{name}")
+    assert "1 trials added" in cli("db", "import", "all.jsonl", *there).stdout
+    assert [file.name for file in (tmp_path / "sub").iterdir() if not file.name.endswith(("-wal", "-shm"))] == [name]
+    assert "gap" in cli("leaderboard", *there).stdout
+    assert f"sqlite:///sub/{name}: schema" in cli("db", "current", *there).stdout
+
+
+def test_an_encoded_name_of_a_database_gets_a_sentence(cli, measured, tmp_path):
+    measured("gap", 70.0)
+    (tmp_path / "results/harness.db").rename(tmp_path / "a b.db")
+    said = cli("leaderboard", "--db", "sqlite:///a%20b.db")
+    assert said.exit_code == 2 and "there is a b.db. Write sqlite:///a b.db" in said.stderr
+
+
+EPOCHS = ("schedule.epochs=1",)
+
+
+def test_what_set_changed_stands_apart_with_a_heading(cli, terminal, measured):
+    measured("gap", 70.0, 72.0)
+    measured("gem", 90.0, 92.0, sets=EPOCHS)
+    shown = cli("leaderboard").stdout
+    first, second = (block.splitlines() for block in shown.split("\n\n"))
+    assert "--set" not in first[0] and first[2].split()[1] == "gap"
+    assert second[0].endswith("--set schedule.epochs=1") and second[2].split()[1] == "gem"
+    document = json.loads(cli("leaderboard", "--format", "json").stdout)
+    assert {row["method"] for row in document["rows"]} == {"gap"}
+    (apart,) = document["apart"]
+    assert apart["differs"] == "--set schedule.epochs=1" and {row["method"] for row in apart["rows"]} == {"gem"}
+    assert [list(row) for row in apart["rows"]] == [JSON_FIELDS] * 2
+    for form in ("md", "latex", "csv"):
+        assert "--set schedule.epochs=1" in cli("leaderboard", "--format", form).stdout
+    assert "--set schedule.epochs=1" in cli("leaderboard", "--diagnostics").stdout
+    trial = json.loads(cli("status", apart["rows"][0]["digests"][0], "--json").stdout)["trial"]
+    assert (trial["setting"], trial["overrides"]) == (apart["setting"], list(EPOCHS)) and trial["task"] and trial["dataset"] == "data"
+
+
+def test_methods_of_different_settings_are_not_compared(cli, measured):
+    measured("gap", 70.0, 72.0, 71.0)
+    measured("gem", 90.0, 92.0, 91.0, sets=("data.size=32",))
+    said = cli("compare", "gem", "gap")
+    assert said.exit_code == 4 and "share no benchmark, setting and seed" in said.stderr
+    measured("gem", 60.0, 62.0, 61.1, data="other data")
+    assert cli("compare", "gem", "gap").exit_code == 4
+    measured("gap", 80.0, 82.2, 81.0, sets=("data.size=32",))
+    (row,) = json.loads(cli("compare", "gem", "gap", "--json").stdout)["rows"]
+    assert (row["differs"], row["difference"]) == ("--set data.size=32", pytest.approx(9.93, abs=0.01))
+    assert "v1 · --set data.size=32" in cli("compare", "gem", "gap").stdout
+
+
+@pytest.mark.parametrize(
+    ("today", "reason"),
+    [
+        ({"sets": EPOCHS}, "--set schedule.epochs=1"),
+        ({"data": "data2"}, "other data: fingerprint data2, data in the baseline"),
+        ({"device": "cuda:1"}, "device cuda, unknown in the baseline"),
+        ({"sets": ("method.eps=0.001",)}, "--set method.eps=0.001, as registered in the baseline"),
+    ],
+    ids=["setting", "data", "device", "method"],
+)
+def test_a_baseline_is_held_against_its_own_data_and_setting_only(cli, measured, tmp_path, today, reason):
+    measured("gem", 70.0, 72.0)
+    assert cli("baseline", "save", "b.json").exit_code == 0
+    with sqlite3.connect(tmp_path / "results/harness.db") as connection:
+        for table in ("metrics", "samples", "costs", "trials"):
+            connection.execute(f"DELETE FROM {table}")
+    empty = cli("check", "--baseline", "b.json")
+    assert empty.exit_code == 4 and "missing" in empty.stdout
+
+    measured("gem", 70.0, 72.0, **today)
+    checked = cli("check", "--baseline", "b.json", "--json", "--junit", "j.xml", "--markdown", "m.md")
+    document = json.loads(checked.stdout)
+    assert (checked.exit_code, document["verdict"]) == (4, "nothing to compare")
+    assert {(entry["status"], entry["reason"]) for entry in document["entries"]} == {("incomparable", reason)}
+    assert ElementTree.parse(tmp_path / "j.xml").getroot().get("errors") == "2" and "incomparable" in (tmp_path / "m.md").read_text()
+
+    measured("gem", 50.0, 52.0)
+    # on another device it would be the same trial, which is done
+    assert cli("check", "--baseline", "b.json").exit_code == (4 if "device" in today else 1)
+
+
+def test_what_is_registered_counts_today_and_some_incomparable_entries_leave_a_check_incomplete(cli, measured):
+    measured("gem", 70.0, 72.0)
+    measured("gap", 70.0, 72.0)
+    assert cli("baseline", "save", "b.json").exit_code == 0
+    measured("gem", 70.0, 72.0, data="edited")
+    checked = cli("check", "--baseline", "b.json")
+    assert checked.exit_code == 3 and "incomplete: 2 ok, 2 incomparable" in checked.stdout
+    assert "results with other data: fingerprint data, edited in the first block are not saved" in cli("baseline", "save", "c.json").stderr
+
+
+def test_a_baseline_of_the_first_schema_is_read_with_a_note(cli, measured, tmp_path):
+    measured("gap", 70.0, 72.0)
+    assert cli("baseline", "save", "b.json").exit_code == 0
+    document = json.loads((tmp_path / "b.json").read_text())
+    old = [
+        {name: value for name, value in entry.items() if name not in ("setting", "device", "overrides")} for entry in document["entries"]
+    ]
+    (tmp_path / "old.json").write_text(json.dumps({"schema": 1, "entries": old}))
+    checked = cli("check", "--baseline", "old.json")
+    assert checked.exit_code == 0 and "2 entries of the baseline do not say on which data" in checked.stderr
+    assert json.loads(cli("check", "--baseline", "old.json", "--json").stdout)["notes"]

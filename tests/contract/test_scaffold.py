@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import families
+from harness import families, paths
 from harness.catalog import load_catalog
 from harness.errors import UsageError
 from harness.plugin_tools import contract
@@ -34,6 +34,15 @@ def test_a_new_plugin_keeps_the_contract(own_folder: Path, slot: str, slow: bool
     for target in (name, str(written.files[0])):
         report = contract.check(target, slow=slow)
         assert report.ok, report.failed
+
+
+def test_at_the_root_of_a_checkout_a_plugin_is_one_that_ships(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("registry.yaml").write_bytes((paths.home() / "registry.yaml").read_bytes())
+    monkeypatch.setattr(paths, "home", lambda: own_folder)
+    written = scaffold("test-ships", "block")
+    assert written.files == [Path("plugins/harness_plugins/blocks/test_ships.py"), Path("registry.yaml")]
+    assert written.files[0].is_file() and "test-ships" in load_catalog().methods
+    assert written.commands[-2:] == ["python -m pytest tests/parity/test_every_method.py", "python docs/make_methods.py"]
 
 
 def test_comments_and_other_entries_stay(own_folder: Path) -> None:

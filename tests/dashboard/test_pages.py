@@ -56,6 +56,17 @@ def test_leaderboard_shows_methods_intervals_and_the_floor(database, measured):
     assert table.loc["floor", "mean ± 95 %"] == "16.7"
 
 
+def test_what_may_not_be_compared_stands_in_tables_of_its_own(database, measured):
+    measured("gap", 70.0, 72.0)
+    measured("gem", 90.0, 92.0, sets=("schedule.epochs=1",))
+    for name in ("leaderboard", "benchmark"):
+        app = page(name)
+        tables = [frame.value for frame in app.dataframe if "mean ± 95 %" in frame.value]
+        assert [list(dict.fromkeys(table["method"])) for table in tables] == [["gap", "floor"], ["gem", "floor"]]
+        assert any("--set schedule.epochs=1" in block.value for block in app.text)
+    assert [frame.value["method"].tolist() for frame in app.dataframe if "entropy" in frame.value] == [["gap"]]
+
+
 def test_filters_narrow_the_table(database, measured):
     measured("gap", 70.0, 72.0)
     measured("gem", 80.0, 81.0)

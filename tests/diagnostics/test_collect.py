@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
+import sys
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +13,9 @@ import pytest
 import torch
 from torch import nn
 
-from harness.diagnostics.collect import diagnose
+from harness import diagnostics
+from harness.analysis.diagnostics import in_order
+from harness.diagnostics.collect import diagnose, labels
 from harness.diagnostics.first_epoch import FirstEpoch, ends
 from harness.slots import observe, observing
 
@@ -291,3 +295,52 @@ def test_no_queries_no_curve(tmp_path):
         observe(nn.Identity(), map=torch.ones(1, 1, 2, 2))
     hook.after_train_epoch(runner)
     assert not hook.file.exists() and ends(hook.file) == {}
+
+
+def one_hot(*shape: int) -> torch.Tensor:
+    """Distributions over the last axis with all weight at one place, up to a thousandth."""
+    weights = torch.full(shape, 0.001 / (shape[-1] - 1))
+    weights[..., 0] = 0.999
+    return weights
+
+
+SPREAD = torch.full((1, 1, 16, 16), 1 / 16)
+
+
+@pytest.mark.parametrize(
+    ("offered", "collapsed"),
+    [
+        ({"maps": one_hot(1, 1, 16).view(1, 1, 4, 4)}, True),
+        ({"matrix": one_hot(1, 1, 16, 16)}, True),
+        ({"matrix": one_hot(1, 1, 16, 4), "keys": "pooled regions"}, True),
+        ({"matrix": SPREAD, "maps": one_hot(1, 1, 16).view(1, 1, 4, 4)}, True),
+        ({"matrix": SPREAD}, False),
+        ({"matrix": one_hot(1, 1, 16, 4), "keys": "classes"}, False),
+        ({"maps": torch.ones(1, 1, 1, 1)}, False),
+    ],
+)
+def test_attention_to_one_position_is_called_collapsed(offered, collapsed):
+    """In the diagnostics of its layer, in a note and as a label; to attend to one class is no fault."""
+    model = Model()
+    model.layer = Offers(**offered)
+    found, notes = diagnose(model, loader(1), images=1)
+    assert ("collapsed/layer" in found) is collapsed
+    assert labels(found) == ({"attention": "collapsed"} if collapsed else {})
+    assert [note for note in notes if "of layer has collapsed: entropy" in note] == notes and bool(notes) is collapsed
+
+
+def test_a_measure_is_a_line_of_the_table(monkeypatch):
+    monkeypatch.setitem(diagnostics.MEASURES, "largest", diagnostics.Measure(("attention",), "extra:largest"))
+    monkeypatch.setitem(sys.modules, "harness.diagnostics.extra", SimpleNamespace(largest=lambda attention: attention.amax((-1, -2))))
+    found, _ = diagnose(Model(), loader(2), images=2)
+    heads = [found["largest/layer/head0"], found["largest/layer/head1"]]
+    assert found["largest"] == pytest.approx(sum(heads) / 2) and 0 < min(heads) < max(heads) < 1
+    assert in_order(["boundary_random", "largest", "entropy"]) == ["entropy", "boundary_random", "largest"]
+
+
+def test_the_functions_of_the_table_exist():
+    for name, measure in diagnostics.MEASURES.items():
+        assert bool(measure.of) == bool(measure.function), name
+        if measure.of:
+            module, function = measure.function.split(":")
+            assert callable(getattr(import_module(f"harness.diagnostics.{module}"), function))

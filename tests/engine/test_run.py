@@ -16,7 +16,8 @@ from engine_fakes import expected, make_plan, make_trial, outcome_of, sleeping, 
 
 from harness.compose import Trial
 from harness.compose.plan import Plan
-from harness.engine import child, pool
+from harness.engine import child
+from harness.engine.launchers import local
 from harness.engine.progress import Estimate, Event
 from harness.engine.run import Summary, run_plan
 from harness.errors import TrialError, UsageError
@@ -157,7 +158,7 @@ def test_a_killed_trial_is_tried_again_and_then_left_to_the_next_run(run: Run, u
     plan = make_plan(2)
     summary = run(plan, function)
     (row,) = summary.missing
-    assert (row.method, row.state, row.kind, row.attempts) == ("method-1", "planned", "killed", pool.TRIES)
+    assert (row.method, row.state, row.kind, row.attempts) == ("method-1", "planned", "killed", local.TRIES)
     assert "killed by SIGKILL, 3 times" in summary.reasons[row.digest]
     assert (summary.done, summary.exit_code) == (1, 3)
     assert run(plan, function).done == 2
@@ -183,7 +184,7 @@ def test_a_database_that_cannot_take_a_result_costs_that_trial_only(run: Run, ur
 
 
 def test_a_database_that_is_gone_ends_the_run_with_its_reason(run: Run, monkeypatch):
-    monkeypatch.setattr(pool, "_STORE_PAUSE", 0.01)
+    monkeypatch.setattr(local, "_STORE_PAUSE", 0.01)
     warnings: list[Event] = []
 
     def broken(*_: Any) -> None:
@@ -226,10 +227,10 @@ def test_an_interrupted_run_stops_its_trials_and_gives_them_back(run: Run, url: 
 
 
 def test_a_plugin_that_does_not_import_fails_only_the_trials_that_need_it(run: Run, tmp_path: Path, monkeypatch):
-    from harness import openmmlab
+    from harness.benchmarks import register
     from harness.catalog.plugins import PluginFile
 
-    monkeypatch.setattr(openmmlab, "setup", lambda: None)
+    monkeypatch.setattr(register, "setup", lambda: None)
     monkeypatch.setitem(sys.modules, "harness.engine.trial", type(sys)("fake"))
     sys.modules["harness.engine.trial"].run_trial = sleeping(0)
     monkeypatch.setattr(child, "_kind", lambda error: "error")
@@ -282,3 +283,29 @@ def test_the_estimate_learns_from_what_trials_took():
     assert estimate.left([trial], [], workers=8) == 20.0
     assert estimate.left([make_trial(benchmark="another", cost=1.0)], [], workers=1) == 2.0
     assert estimate.left([], [], workers=1) is None
+
+
+OUTSIDE = """
+from harness.engine.launchers import Launched
+
+
+def launch(store, trials, settings, function, tally):
+    return Launched(unsaved={trial.digest: "nobody here" for trial in trials})
+"""
+
+
+def test_an_outside_package_brings_a_launcher(tmp_path, monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    from harness.engine import launchers
+
+    (tmp_path / "outside_launcher.py").write_text(OUTSIDE)
+    monkeypatch.syspath_prepend(tmp_path)
+    points = [EntryPoint(name, "outside_launcher", "harness.launchers") for name in ("mine", "local")]
+    monkeypatch.setattr(launchers, "entry_points_of", lambda group: points)
+    plan, url = make_plan(2), f"sqlite:///{tmp_path}/h.db"
+    summary = run_plan(plan, url, data_dirs={"fake": tmp_path}, device="cpu", results_dir=tmp_path, trial_function=print, launch_by="mine")
+    assert len(summary.missing) == 2 and set(summary.reasons.values()) == {"nobody here"}
+    assert launchers.names()["local"] == "harness.engine.launchers.local", "a shipped name cannot be taken"
+    with pytest.raises(UsageError, match="unknown launcher 'mined'"):
+        run_plan(plan, url, data_dirs={"fake": tmp_path}, launch_by="mined")

@@ -3,68 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import encoder_reference as reference
+import proofs
 import pytest
 import torch
+from cases import CASES
+from proofs.encoder import full
+from proofs.encoder.layer import DEPTH
 from torch import Tensor, nn
 
 from harness import slots
-from harness.catalog import load_catalog
 from harness.catalog.plugins import discover, load_plugins
 from harness.slots import Position
 
-FILLED = [m.slots["encoder_attention"] for m in load_catalog().methods.values() if "encoder_attention" in m.slots and m.state != "planned"]
-PLUGINS = sorted({filling.plugin for filling in FILLED})
-HEADS, DEPTH = 4, 6
+HEADS = 4
 SIZES = {"heads": HEADS, "depth": DEPTH, "dropout": 0.0}
 
 
-def full(d: int, f: int) -> int:
-    """Parameters of a pre-norm layer: projections, feed-forward, two normalisations."""
-    return 4 * d * d + 4 * d + 2 * d * f + f + d + 4 * d
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What a layer is compared with."""
-
-    formula: Callable[..., Tensor]
-    params: Callable[[int, int], int] = full
-    attends: bool = True
-    """Whether every token meets every other."""
-    variants: tuple[dict[str, Any], ...] = ()
-
-
-PROOFS = {
-    "encoder-layer": Proof(reference.encoder_layer),
-    "inv-sqrt-l-scaling": Proof(partial(reference.encoder_layer, residual=1 / math.sqrt(DEPTH))),
-    "no-encoder-self-attention": Proof(
-        reference.feed_forward_layer, lambda d, f: full(d, f) - (4 * d * d + 6 * d), attends=False, variants=({"keep_norm": True},)
-    ),
-    "improved-sn": Proof(reference.encoder_layer, variants=({"matrices": "attention"},)),
-    "sigma-reparam": Proof(
-        reference.encoder_layer,
-        lambda d, f: full(d, f) + 6,
-        variants=({"keep_norm": False, "init": "trunc-normal"}, {"matrices": "attention"}, {"gamma": "one"}),
-    ),
-}
+PROOFS = proofs.of("encoder")
 VARIANTS = [(name, options) for name, proof in PROOFS.items() for options in ({}, *proof.variants)]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _plugins():
-    load_plugins(set(PLUGINS), discover())
+    load_plugins({CASES[name][1].plugin for name in PROOFS}, discover())
 
 
 def build(name: str, dim: int = 16, ffn_dim: int = 12, **options: Any) -> nn.Module:
     """The layer in evaluation, with parameters away from their special initial values (zeros, ones)."""
     torch.manual_seed(0)
-    module = slots.build(name, options, dim=dim, ffn_dim=ffn_dim, **SIZES).eval()
+    module = slots.build(CASES[name][1].plugin, options, dim=dim, ffn_dim=ffn_dim, **SIZES).eval()
     with torch.no_grad():
         for value in module.parameters():
             value += 0.1 * torch.randn_like(value)
@@ -73,10 +42,6 @@ def build(name: str, dim: int = 16, ffn_dim: int = 12, **options: Any) -> nn.Mod
 
 def sample(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def test_every_layer_has_a_proof():
-    assert sorted(PROOFS) == PLUGINS
 
 
 @pytest.mark.parametrize("biased", [False, True])
@@ -108,7 +73,7 @@ def test_equals_the_formula(name, options, biased):
 @pytest.mark.parametrize("name", PROOFS)
 @pytest.mark.parametrize("size", [(64, 96), (256, 256)])
 def test_parameter_count(name, size):
-    module = slots.build(name, {}, dim=size[0], ffn_dim=size[1], **SIZES)
+    module = slots.build(CASES[name][1].plugin, {}, dim=size[0], ffn_dim=size[1], **SIZES)
     assert sum(p.numel() for p in module.parameters()) == PROOFS[name].params(*size)
 
 
@@ -138,7 +103,7 @@ def test_without_position_tokens_may_be_permuted():
 
 def test_no_token_sees_another_without_self_attention():
     """Nor does the position reach the tokens."""
-    module, x = build("no-encoder-self-attention"), sample(2, 6, 16)
+    module, x = build("mst-no-encoder-sa"), sample(2, 6, 16)
     alone = torch.cat([module(x[:, i : i + 1], Position()) for i in range(6)], dim=1)
     torch.testing.assert_close(module(x, Position(additive=sample(6, 16, seed=3))), alone)
 

@@ -7,20 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from cases import CASES, subject
+from cases import PROVEN, subject
+from proofs import PROOFS
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from harness.plugin_tools.probes import tensors
 
-EXEMPT = {
-    "emanet": "its iterations run without gradients, in the authors' code as in mmseg; test_context compares it with mmseg",
-    "identity": "returns its input",
-    "fixed-sine-2d-pe": "constants",
-    "rotary-pe": "a function of its own: test_position",
-    **{name: "masks have no gradients" for name, (slot, _) in CASES.items() if slot == "masking"},
-}
 SIZE = (3, 4)
 
 
@@ -50,7 +44,7 @@ def closed(value: Any, like: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name not in EXEMPT])
+@pytest.mark.parametrize("name", [name for name in PROVEN if not PROOFS[name].no_gradients])
 def test_gradients_are_finite_differences(name):
     case = subject(name)
     module: nn.Module = case.module().double()

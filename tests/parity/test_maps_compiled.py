@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from cases import run, subject
-from test_maps import OFFERS, D, built, observe
+from proofs import PROOFS
+from proofs.proof import D
+from test_maps import MAPS, built, observe
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -17,7 +19,7 @@ def _toolboxes(openmmlab):
     """All plugins can be imported."""
 
 
-@pytest.mark.parametrize("name", OFFERS)
+@pytest.mark.parametrize("name", MAPS)
 def test_map_of_a_module_that_is_compiled_before_it_is_observed(name):
     """The compiled module answers an observer that comes later, and none when that has left."""
     module, inputs = built(name)
@@ -88,7 +90,7 @@ def test_map_from_within_a_model_of_openmmlab(name):
     run(compiled, (x,))
     _, (late,) = observe(compiled, (x,))
     torch.compiler.reset()
-    assert expected.keys() == half.keys() == late.keys() == OFFERS[name].keys()
+    assert expected.keys() == half.keys() == late.keys() == PROOFS[name].offers.keys()
     for key, value in expected.items():
         torch.testing.assert_close(late[key], value)
         torch.testing.assert_close(half[key].float(), value, rtol=0.1, atol=0.05)

@@ -5,99 +5,26 @@ from __future__ import annotations
 import math
 import random
 
+import proofs
 import pytest
 import torch
+from proofs.masking import TOKENS, attention, build, generator
 from torch import Tensor
 
 from harness import slots
-from harness.catalog import load_catalog
 from harness.catalog.plugins import discover, load_plugins
 
-METHODS = sorted(m.id for m in load_catalog().methods.values() if m.slot == "masking" and m.state != "planned")
-BATCH = 64
-EDGE = 14
-TOKENS = EDGE**2
+PROOFS = proofs.of("masking")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _plugins():
-    load_plugins(set(METHODS), discover())
+    load_plugins(set(PROOFS), discover())
 
 
-def build(name: str, **params):
-    """The strategy with every image masked, unless said otherwise."""
-    return slots.build(name, {"masking_prob": 1.0, **params})
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-@pytest.fixture
-def attention() -> Tensor:
-    """Distinct values, so that the ranking is unique."""
-    return torch.stack([torch.randperm(TOKENS, generator=generator(i)) for i in range(BATCH)]).float()
-
-
-def ranked(row: Tensor, count: int, *, highest: bool) -> set[int]:
-    """The ``count`` extreme positions of a row, by sorting in Python."""
-    return set(sorted(range(len(row)), key=row.tolist().__getitem__, reverse=highest)[:count])
-
-
-def hidden(row: Tensor) -> set[int]:
-    return set(row.nonzero().flatten().tolist())
-
-
-def prove_high(attention: Tensor) -> None:
-    for row, mask in zip(attention, build("attmask-high", low=0.3, high=0.3)(attention), strict=True):
-        assert hidden(mask) == ranked(row, 58, highest=True)
-
-
-def prove_low(attention: Tensor) -> None:
-    for row, mask in zip(attention, build("attmask-low", low=0.3, high=0.3)(attention), strict=True):
-        assert hidden(mask) == ranked(row, 58, highest=False)
-
-
-def prove_hint(attention: Tensor) -> None:
-    """⌊0.1·0.3·196⌋ = 5 of the ⌊0.1·196⌋ = 19 most attended are shown, each as often as the others."""
-    shown = []
-    for row, mask in zip(attention, build("attmask-hint", low=0.3, high=0.3)(attention, generator()), strict=True):
-        revealed = ranked(row, 58, highest=True) - hidden(mask)
-        assert len(revealed) == 5 and revealed <= ranked(row, 19, highest=True)
-        assert hidden(mask) <= ranked(row, 58, highest=True)
-        shown += [TOKENS - 1 - int(row[i]) for i in revealed]
-    counts = torch.bincount(torch.tensor(shown), minlength=19)
-    assert ((counts - counts.float().mean()).abs() < 4.5 * counts.float().mean().sqrt()).all()
-
-
-def prove_random(attention: Tensor) -> None:
-    mask = build("random-masking", low=0.75, high=0.75)(attention, generator())
-    assert (mask.sum(1) == 147).all()
-    assert (mask.float().mean(0) - 0.75).abs().max() < 4.5 * math.sqrt(0.75 * 0.25 / BATCH)
-
-
-def block_by_cells(height: int, width: int, area: float, draws: random.Random) -> list[list[bool]]:
-    """The block generator of ``loader.py``, cell by cell, on the same stream of random numbers."""
-    uniform = draws.uniform
-    grid = [[False] * width for _ in range(height)]
-    while sum(map(sum, grid)) < area:
-        left = area - sum(map(sum, grid))
-        placed = False
-        for _ in range(10):
-            size = uniform((min(height, width) // 3) ** 2, left)
-            aspect = math.exp(uniform(math.log(0.3), math.log(1 / 0.3)))
-            h, w = round(math.sqrt(size * aspect)), round(math.sqrt(size / aspect))
-            if w < width and h < height:
-                top, start = math.floor(uniform(0, height - h + 1)), math.floor(uniform(0, width - w + 1))
-                cells = [(i, j) for i in range(top, top + h) for j in range(start, start + w) if not grid[i][j]]
-                if 0 < len(cells) <= left:
-                    for i, j in cells:
-                        grid[i][j] = placed = True
-            if placed:
-                break
-        if not placed:
-            break
-    return grid
+@pytest.fixture(name="attention")
+def _attention() -> Tensor:
+    return attention()
 
 
 class SharedDraws:
@@ -131,35 +58,6 @@ def test_blocks_are_those_of_mmpretrain(openmmlab, monkeypatch, height, width, c
     assert theirs.transform({})["mask"].sum() == count and 0 < full < 30
 
 
-def prove_blocks(attention: Tensor) -> None:
-    from harness_plugins.masking.random_masking import block_mask
-
-    for seed, (height, width, ratio) in enumerate([(14, 14, 0.3), (14, 14, 0.5), (7, 10, 0.4), (3, 3, 0.5), (2, 2, 0.5)] * 8):
-        expected = torch.tensor(block_by_cells(height, width, ratio * height * width, random.Random(seed)))
-        assert torch.equal(block_mask(height, width, ratio * height * width, random.Random(seed)), expected)
-        assert expected.sum() <= ratio * height * width
-    mask = build("random-block-wise-masking", low=0.4, high=0.4)(attention, generator())
-    assert 0.9 * 0.4 < mask.float().mean() <= 0.4
-
-
-PROOFS = {
-    "attmask-high": prove_high,
-    "attmask-low": prove_low,
-    "attmask-hint": prove_hint,
-    "random-masking": prove_random,
-    "random-block-wise-masking": prove_blocks,
-}
-
-
-def test_every_strategy_has_a_proof():
-    assert sorted(PROOFS) == METHODS
-
-
-@pytest.mark.parametrize("name", PROOFS)
-def test_hides_what_the_paper_says(name, attention):
-    PROOFS[name](attention)
-
-
 @pytest.mark.parametrize("name", PROOFS)
 def test_the_generator_decides(name, attention):
     """Same generator, same mask; the global random state is neither read nor moved."""
@@ -181,13 +79,13 @@ def test_an_image_is_masked_with_the_given_probability(name):
     assert not build(name, masking_prob=0.0)(attention, generator()).any()
 
 
-@pytest.mark.parametrize("name", ["attmask-high", "attmask-low", "attmask-hint"])
+@pytest.mark.parametrize("name", [name for name in PROOFS if PROOFS[name].one_ratio])
 def test_one_ratio_per_batch(name, attention):
     counts = {int(build(name)(attention, generator(seed)).sum(1).unique().item()) for seed in range(20)}
     assert len(counts) > 10 and min(counts) >= int(0.1 * TOKENS) - 1 and max(counts) <= TOKENS / 2
 
 
-@pytest.mark.parametrize("name", ["random-masking", "random-block-wise-masking"])
+@pytest.mark.parametrize("name", [name for name in PROOFS if not PROOFS[name].one_ratio])
 def test_one_ratio_per_image(name, attention):
     assert len(build(name)(attention, generator()).sum(1).unique()) > 10
 

@@ -3,71 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import pooling_reference as reference
+import proofs
 import pytest
 import torch
 from torch import Tensor, nn
 
 from harness import slots
-from harness.catalog import load_catalog
 from harness.catalog.plugins import discover, load_plugins
 
-METHODS = sorted(m.id for m in load_catalog().methods.values() if m.slot == "pooling" and m.state != "planned")
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What a method is compared with."""
-
-    formula: Callable[..., Tensor]
-    """The slow reference, ``formula(x, state, **options)``."""
-    params: Callable[[int], int]
-    """The published parameter count of the default, as a function of d."""
-    variants: tuple[dict[str, Any], ...] = ()
-    """Further parameter settings to compare."""
-
-
-PROOFS = {
-    "gap": Proof(reference.gap, lambda d: 0),
-    "max-pool": Proof(reference.max_pool, lambda d: 0),
-    "gem": Proof(reference.gem, lambda d: 1, variants=({"p": 4.5}, {"p": 2.0, "flavour": "simpool"})),
-    "lse": Proof(reference.lse, lambda d: 0, variants=({"r": 10.0, "learnable": True}, {"r": -2.0, "learnable": True})),
-    "how": Proof(reference.how, lambda d: d * d + d, ({"squared": True}, {"normalize": False})),
-    "k-means": Proof(reference.k_means, lambda d: 0, ({"k": 5, "iterations": 6, "reduce": "mean"}, {"k": 1})),
-    "otk": Proof(
-        reference.otk,
-        lambda d: 3 * d,
-        ({"eps": 1.0, "iterations": 4}, {"similarity": "l2", "k": 2, "iterations": 2, "reduce": "mean"}, {"balanced": False, "k": 1}),
-    ),
-    "slot-attention": Proof(
-        reference.slot_attention,
-        lambda d: 9 * d * d + 2 * d * max(d, 128) + max(d, 128) + 18 * d,
-        ({"slots": 2, "iterations": 1, "reduce": "mean"}, {"flavour": "lucidrains-early"}),
-    ),
-    "vit-cls": Proof(reference.vit_cls, lambda d: 3 * d * d + 4 * d, ({"heads": 1},)),
-    "cait-class-attention": Proof(
-        reference.cait_class_attention,
-        lambda d: 12 * d * d + 18 * d,
-        ({"blocks": 2, "heads": 8, "layer_scale": 0.5},),
-    ),
-    "simpool": Proof(
-        reference.simpool,
-        lambda d: 2 * d * d + 2 * d,
-        ({"gamma": 1.25, "beta": True}, {"gamma": None}, {"min_scope": "batch"}),
-    ),
-}
+PROOFS = proofs.of("pooling")
 VARIANTS = [(name, options) for name, proof in PROOFS.items() for options in ({}, *proof.variants)]
-HAS_MAP = [name for name in PROOFS if name not in ("max-pool", "lse")]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _plugins(openmmlab):
-    load_plugins(set(METHODS), discover())
+    load_plugins(set(PROOFS), discover())
 
 
 def build(name: str, channels: int = 16, **options: Any) -> nn.Module:
@@ -88,13 +41,9 @@ def sample(*shape: int, seed: int = 1) -> Tensor:
 def attention(module: nn.Module, x: Tensor) -> list[Tensor]:
     """The maps a module offers for an input."""
     maps = []
-    with slots.observing(lambda _, values: maps.append(values["map"]())):
+    with slots.observing(lambda _, values: maps.append(slots.value_of(values["map"]))):
         module(x)
     return maps
-
-
-def test_every_method_has_a_proof():
-    assert sorted(PROOFS) == METHODS
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
@@ -126,9 +75,8 @@ def test_parameter_count(name, channels):
     assert sum(p.numel() for p in slots.build(name, {}, channels=channels).parameters()) == PROOFS[name].params(channels)
 
 
-@pytest.mark.parametrize("name", [n for n in PROOFS if n != "how"])
+@pytest.mark.parametrize("name", [name for name in PROOFS if not PROOFS[name].places])
 def test_order_of_the_positions_does_not_matter(name):
-    """All but HOW, whose values are smoothed over neighbours."""
     module, x = build(name), sample(2, 16, 4, 6)
     order = torch.randperm(24, generator=torch.Generator().manual_seed(0))
     shuffled = x.flatten(2)[..., order].view_as(x)
@@ -141,7 +89,7 @@ def test_images_do_not_affect_each_other(name):
     torch.testing.assert_close(module(x[1:2]), module(x)[1:2], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", HAS_MAP)
+@pytest.mark.parametrize("name", [name for name in PROOFS if PROOFS[name].has_map])
 def test_attention_map(name):
     """One map of the input's size per vector or head; weights that sum to 1, class tokens keeping a share."""
     (a,) = attention(build(name), sample(2, 16, 5, 3))
@@ -149,7 +97,7 @@ def test_attention_map(name):
     total = a.sum((2, 3))
     if name in ("vit-cls", "cait-class-attention"):
         assert (total < 1).all() and (total > 0.5).all()
-    elif name != "how":
+    elif not PROOFS[name].not_one:
         torch.testing.assert_close(total, torch.ones_like(total))
 
 

@@ -153,8 +153,11 @@ def test_a_line_without_a_field_of_the_first_exports_is_refused(filled: Store, t
     lines = (tmp_path / "a.jsonl").read_text().splitlines()
     number, done = next((number, json.loads(line)) for number, line in enumerate(lines) if '"state":"done"' in line)
     other = open_store(f"sqlite:///{tmp_path}/second.db")
-    for spoilt, name in [({k: v for k, v in done.items() if k != name}, name) for name in done.keys() - {"labels", "overrides", "kind"}] + [
-        (done | {"cost": {k: v for k, v in done["cost"].items() if k != name}}, f"cost.{name}") for name in done["cost"]
+    of_trial = done.keys() - {"labels", "overrides", "task", "setting", "kind"}
+    of_cost = done["cost"].keys() - {"train_memory_mb"}
+    for spoilt, name in [
+        *(({k: v for k, v in done.items() if k != name}, name) for name in of_trial),
+        *((done | {"cost": {k: v for k, v in done["cost"].items() if k != name}}, f"cost.{name}") for name in of_cost),
     ]:
         (tmp_path / "bad.jsonl").write_text("\n".join([*lines[:number], json.dumps(spoilt), *lines[number + 1 :]]))
         with pytest.raises(UsageError, match=f"line {number + 1}: {name}: Field required"):

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.benchmarks.base import Listing, Problem, check_images
+from harness.benchmarks.base import Listing, Problem
 from harness.benchmarks.camera_localization.options import CameraData
 from harness.benchmarks.camera_localization.readers.frame import Frame
 
-_SMALLEST = 16
-"""Pixels: no backbone makes a feature map of less."""
+WIDEST = 500.0
+"""Metres between the cameras of a scene from which on metres are doubted; Cambridge's Street has about 500."""
 
 
-def problems(root: Path, _data: CameraData, listing: Listing[Frame]) -> Iterator[Problem]:
-    """Frames used twice, and images that cannot be read whole or are tiny."""
-    seen: dict[str, str] = {}
-    for split, frames in (("train", listing.train), ("test", listing.test)):
-        for frame in frames:
-            if frame.image not in seen:
-                seen[frame.image] = split
-            elif seen[frame.image] == split:
-                yield Problem(frame.image, f"the frame is listed twice for {split}", "delete one of the two", fatal=False)
-            else:
-                yield Problem(frame.image, "the frame is used for training and for testing", "list its sequence in one split only")
-    yield from check_images(root, (root / name for name in seen), smallest=_SMALLEST)
+def problems(_root: Path, data: CameraData, listing: Listing[Frame]) -> Iterator[Problem]:
+    """Scenes too wide to be in metres, unless the entry says that they are."""
+    import numpy as np
+
+    if not data.is_metric or "unit" in data.model_fields_set:
+        return
+    for index, scene in enumerate(data.scenes):
+        positions = np.array([frame.position for frame in (*listing.train, *listing.test) if frame.scene == index])
+        if len(positions) and (width := float(np.ptp(positions, axis=0).max())) > WIDEST:
+            mend = "write data.unit: mm if positions are in millimetres, scene units if their scale is unknown, or else m"
+            yield Problem(scene, f"the cameras lie up to {width:.4g} m apart", mend)

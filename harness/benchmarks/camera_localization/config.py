@@ -7,7 +7,7 @@ from typing import Any
 from harness.benchmarks import backbones
 from harness.benchmarks.base import DATA, Split
 from harness.benchmarks.camera_localization.options import CameraData, CameraModel, CameraSchedule, FineTune
-from harness.benchmarks.config import IMAGENET_MEAN, IMAGENET_STD, attend, loader, training
+from harness.benchmarks.config import attend, loader, preprocessing, training
 from harness.benchmarks.options import BlockPlace
 from harness.catalog import Filling
 from harness.errors import UsageError
@@ -18,12 +18,9 @@ def compose(data: CameraData, model: CameraModel, schedule: CameraSchedule, fill
     """Model, loaders, evaluator and schedule of one trial.
 
     Raises:
-        UsageError: an unknown backbone, or options that exclude each other.
+        UsageError: an unknown backbone.
     """
-    if model.frozen and (data.augment or schedule.finetune):
-        raise UsageError(
-            "a frozen backbone's features are cached, so images cannot be augmented: set data.augment=false and schedule.finetune=null."
-        )
+    varied = data.augment or schedule.finetune is not None
     # by default both feature maps get a block each, on every backbone
     placed = model.model_copy(update={"block_at": model.block_at or [BlockPlace(path="backbone")]})
     config = {**training(schedule), "custom_hooks": [{"type": "PosePictures"}]}
@@ -33,13 +30,14 @@ def compose(data: CameraData, model: CameraModel, schedule: CameraSchedule, fill
         _add_stage(config, schedule.epochs, schedule.finetune)
     return {
         "model": attend(_model(data, model, fillings), placed, fillings, data.input_size),
-        "train_dataloader": loader(_dataset(data, "train"), schedule.batch_size, train=True),
+        "train_dataloader": loader(_dataset(data, "train", varied), schedule.batch_size, train=True),
         "test_dataloader": loader(_dataset(data, "test"), 2 * schedule.batch_size, train=False),
         "test_evaluator": {
             "type": "PoseMetric",
             "scenes": data.scene_names,
-            "thresholds": [list(pair) for pair in data.thresholds],
+            "thresholds": [list(pair) for pair in data.pairs],
             "lower": data.median == "lower",
+            "length": data.length,
         },
         "default_scope": "mmengine",
         **config,
@@ -70,11 +68,11 @@ def _model(data: CameraData, model: CameraModel, fillings: dict[str, Filling]) -
         **({"head": head} if head else {"transformer": transformer}),
         "attention_loss": filling("attention_loss"),
         "uncertainty": list(model.uncertainty),
-        "data_preprocessor": {"type": "ImgDataPreprocessor", "mean": IMAGENET_MEAN, "std": IMAGENET_STD, "bgr_to_rgb": True},
+        "data_preprocessor": {"type": "ImgDataPreprocessor", **preprocessing(model), "bgr_to_rgb": True},
     }
 
 
-def _dataset(data: CameraData, split: Split) -> dict[str, Any]:
+def _dataset(data: CameraData, split: Split, varied: bool = False) -> dict[str, Any]:
     train = split == "train"
     # the root's place and the metrics are no property of the images
     options = data.model_dump(mode="json", exclude={"root", "thresholds", "median"})
@@ -91,14 +89,14 @@ def _dataset(data: CameraData, split: Split) -> dict[str, Any]:
         {"type": "mmpretrain.torchvision/ColorJitter", "brightness": 0.5, "contrast": 0.5, "saturation": 0.5, "hue": 0.2},
         {"type": "mmpretrain.PILToNumpy", "to_bgr": True},
     ]
-    crop = [{"type": "AugmentWhen", "plain": plain, "augmented": augmented, "active": data.augment}] if train else plain
+    crop = [{"type": "AugmentWhen", "plain": plain, "augmented": augmented, "active": data.augment}] if varied else plain
     return {
         "type": "PoseDataset",
         "root": DATA,
         "options": options,
         "split": split,
         "equalise": data.equalise and train,
-        "pipeline": [{"type": "RememberedImage", "transforms": [{"type": "LoadImageFromFile"}, resize]}, *crop, {"type": "PackPose"}],
+        "pipeline": [{"type": "Remember", "transforms": [{"type": "ReadImage"}, resize]}, *crop, {"type": "PackPose"}],
     }
 
 

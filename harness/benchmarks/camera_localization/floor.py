@@ -35,6 +35,7 @@ def floor(_root: Path, data: CameraData, listing: Listing[Frame]) -> dict[str, f
         scene,
         scene == sizes.argmax(),
         scenes=data.scene_names,
-        thresholds=data.thresholds,
+        thresholds=data.pairs,
         lower=data.median == "lower",
+        length=data.length,
     )

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from harness.benchmarks.options import DataOptions, ModelOptions, Options, ScheduleOptions
 
+Unit = Literal["m", "mm", "scene units"]
+
+SCENE_UNITS: Unit = "scene units"
+"""Of reconstructions from images alone, whose scale is arbitrary."""
+
 
 class CameraData(DataOptions):
     """Options that every camera-localization format shares."""
+
+    in_metres: ClassVar[list[tuple[float, float]]] = [(0.2, 5.0), (0.2, 10.0), (0.3, 5.0), (0.3, 10.0)]
+    """Thresholds where the entry gives none and the scale is known."""
 
     scenes: list[str] = Field(default=["."], min_length=1)
     """Subfolders of the root, one per scene; ``.`` means that the root itself is the only scene."""
@@ -23,8 +31,14 @@ class CameraData(DataOptions):
     """Random crops and colour jitter while training; not with a frozen backbone, whose features are cached."""
     equalise: bool = False
     """Draw frames of the smaller scenes again until all scenes weigh as much as the largest."""
-    thresholds: list[tuple[float, float]] = Field(default=[(0.2, 5.0), (0.2, 10.0), (0.3, 5.0), (0.3, 10.0)], min_length=1)
-    """(metres, degrees) pairs of the recalls."""
+    unit: Unit = "m"
+    """What positions are given in; millimetres are made metres. ``scene units`` where the scale is arbitrary, as in reconstructions
+    from images alone: errors are then in these units, and no metric's name says metres."""
+    skip_lost: bool = False
+    """Leave out frames whose pose is NaN, infinite, zero or missing, as cameras write when they lose track, and say how many."""
+    thresholds: list[tuple[float, float]] | None = Field(default=None, min_length=1)
+    """(distance, degrees) pairs of the recalls, distances in metres or scene units; by default (0.2, 5), (0.2, 10), (0.3, 5),
+    (0.3, 10), for Cambridge Landmarks (1, 5), (1, 10), (2, 5), (2, 10), and none in scene units, which have no customary ones."""
     median: Literal["middle", "lower"] = "middle"
     """Of an even count: the mean of the middle two values, or the lower one, as ``torch.median`` has it."""
     counts: dict[str, tuple[int, int]] = Field(default={})
@@ -46,6 +60,25 @@ class CameraData(DataOptions):
         return self
 
     @property
+    def is_metric(self) -> bool:
+        """Whether positions are known in metres."""
+        return self.unit != SCENE_UNITS
+
+    @property
+    def length(self) -> str:
+        """The unit of positions as they are read."""
+        return "m" if self.is_metric else self.unit
+
+    @property
+    def pairs(self) -> list[tuple[float, float]]:
+        """(distance, degrees) of the recalls, distances in :attr:`length`."""
+        return self.thresholds if self.thresholds is not None else self.in_metres if self.is_metric else []
+
+    @property
+    def primary(self) -> str | None:
+        return None if self.is_metric else "position_median"
+
+    @property
     def scene_names(self) -> list[str]:
         """Names of the scenes for people and metrics; the root's own name where it is the scene."""
         return [PurePath(self.root or "scene").name if scene == "." else scene for scene in self.scenes]
@@ -62,7 +95,7 @@ class CameraModel(ModelOptions):
     """Sizes of the Multi-Scene Transformer; the defaults are the authors'."""
 
     backbone: str | dict[str, Any] = "efficientnet-b0"
-    """A name of ``harness.benchmarks.backbones.BACKBONES``, or an OpenMMLab backbone config with two ``out_indices`` and
+    """A name that ``harness list backbones`` shows, or an OpenMMLab backbone config with two ``out_indices`` and
     ``_channels: [fine, coarse]``."""
     dim: int = Field(default=256, ge=8)
     heads: int = Field(default=8, ge=1)

@@ -20,13 +20,13 @@ _COLOURS = ((220, 50, 40), (40, 160, 60), (40, 90, 220))
 def samples(root: Path, data: CameraData, listing: Listing[Frame], count: int) -> list[Sample]:
     """Test frames, evenly spread over the split so that every scene is seen, with the world's axes in a corner."""
     frames = listing.split("test")
-    shown = []
+    shown, decoding = [], listing.decoding(data)
     for index in np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int):
         frame = frames[index]
-        image = images.read_rgb(root / frame.image)
+        image = images.read_rgb(listing.image(frame), decoding)
         rotation = Rotation.from_quat(frame.quaternion, scalar_first=True)
         x, y, z = frame.position
-        where = f"camera at ({x:.2f}, {y:.2f}, {z:.2f}) m, turned by {np.degrees(rotation.magnitude()):.0f}°"
+        where = f"camera at ({x:.2f}, {y:.2f}, {z:.2f}) {data.length}, turned by {np.degrees(rotation.magnitude()):.0f}°"
         shown.append(Sample(frame.image, image, _axes(image.copy(), rotation), f"{data.scene_names[frame.scene]}: {where}"))
     return shown
 

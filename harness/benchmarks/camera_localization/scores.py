@@ -11,24 +11,30 @@ from harness.benchmarks.camera_localization.options import CameraData
 if TYPE_CHECKING:
     import numpy as np
 
-_POSITION = Metric("position_median_m", "m", False, "Median position error", per_scene=True)
 _ORIENTATION = Metric("orientation_median_deg", "deg", False, "Median orientation error", per_scene=True)
 _SCENE = Metric("scene_accuracy", "%", True, "Scene accuracy", per_scene=True)
 
 
-def _recalls(metres: float, degrees: float) -> tuple[Metric, Metric]:
+def _position(length: str) -> Metric:
+    """The name says metres only where they are."""
+    return Metric("position_median_m" if length == "m" else "position_median", length, False, "Median position error", per_scene=True)
+
+
+def _recalls(distance: float, degrees: float, length: str) -> tuple[Metric, Metric]:
     """Share of the frames within both thresholds: of all frames, and the mean of the scenes' shares."""
-    name, title = f"recall_{metres:g}m_{degrees:g}deg", f"Recall at {metres:g} m, {degrees:g}°"
+    name = f"recall_{distance:g}{'m' if length == 'm' else ''}_{degrees:g}deg"
+    title = f"Recall at {distance:g} {length}, {degrees:g}°"
     return Metric(name, "%", True, title, per_scene=True), Metric(f"{name}_scene_mean", "%", True, f"{title}, mean of scenes")
 
 
 def metrics(data: CameraData) -> list[Metric]:
     """What a trial reports."""
-    return [_POSITION, _ORIENTATION, _SCENE, *(metric for pair in data.thresholds for metric in _recalls(*pair))]
+    recalls = (metric for pair in data.pairs for metric in _recalls(*pair, data.length))
+    return [_position(data.length), _ORIENTATION, _SCENE, *recalls]
 
 
 def position_errors(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Distances in metres between (N, 3) camera centres; infinite where a prediction is not finite."""
+    """Distances between (N, 3) camera centres; infinite where a prediction is not finite."""
     import numpy as np
 
     with np.errstate(invalid="ignore"):
@@ -66,9 +72,9 @@ def median(values: np.ndarray, *, lower: bool = False) -> float:
         return float(np.median(values))
 
 
-def recall(position: np.ndarray, orientation: np.ndarray, metres: float, degrees: float) -> float:
+def recall(position: np.ndarray, orientation: np.ndarray, distance: float, degrees: float) -> float:
     """Percentage of frames within both thresholds (inclusive); NaN without frames."""
-    return _percentage((position <= metres) & (orientation <= degrees))
+    return _percentage((position <= distance) & (orientation <= degrees))
 
 
 def summarise(
@@ -80,6 +86,7 @@ def summarise(
     scenes: Sequence[str],
     thresholds: Sequence[tuple[float, float]],
     lower: bool = False,
+    length: str = "m",
 ) -> dict[str, float]:
     """Every metric of the family, by name.
 
@@ -87,20 +94,22 @@ def summarise(
     was mistaken keeps its (large) errors.
 
     Args:
-        position: (N,) errors in metres.
+        position: (N,) errors in ``length``.
         orientation: (N,) errors in degrees.
         scene: (N,) index of each frame's true scene in ``scenes``.
         correct: (N,) whether the predicted scene is the true one.
-        thresholds: pairs (metres, degrees) of the recalls.
+        thresholds: pairs (distance, degrees) of the recalls.
         lower: take the lower of the middle two values as the median of an even count.
+        length: the unit of distances, ``m`` or ``scene units``.
     """
     import numpy as np
 
-    recalls = [(pair, *_recalls(*pair)) for pair in thresholds]
+    where = _position(length)
+    recalls = [(pair, *_recalls(*pair, length)) for pair in thresholds]
 
     def of(mine: np.ndarray) -> dict[str, float]:
         return {
-            _POSITION.name: median(position[mine], lower=lower),
+            where.name: median(position[mine], lower=lower),
             _ORIENTATION.name: median(orientation[mine], lower=lower),
             _SCENE.name: _percentage(correct[mine]),
             **{metric.name: recall(position[mine], orientation[mine], *pair) for pair, metric, _ in recalls},
@@ -112,7 +121,7 @@ def summarise(
     def mean(metric: Metric) -> float:
         return float(np.mean([part[metric.name] for part in parts.values()])) if parts else float("nan")
 
-    total |= {metric.name: mean(metric) for metric in (_POSITION, _ORIENTATION)}
+    total |= {metric.name: mean(metric) for metric in (where, _ORIENTATION)}
     total |= {average.name: mean(metric) for _, metric, average in recalls}
     return {f"{metric}/{name}": value for name, part in parts.items() for metric, value in part.items()} | total
 

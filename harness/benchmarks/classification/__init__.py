@@ -6,5 +6,10 @@ FAMILY = Family(
     name="classification",
     slots=("pooling", "block"),
     primary="top1",
-    formats={"synthetic": ".synthetic", "digits": ".readers.digits", "image-folder": ".readers.image_folder"},
+    formats={
+        "synthetic": ".synthetic",
+        "digits": ".readers.digits",
+        "image-folder": ".readers.image_folder",
+        "image-list": ".readers.image_list",
+    },
 )

@@ -30,8 +30,7 @@ def _model(data: ClassificationData, model: ModelOptions, fillings: dict[str, Fi
         "type": "mmpretrain.ImageClassifier",
         "data_preprocessor": {
             "type": "mmpretrain.ClsDataPreprocessor",
-            "mean": config.IMAGENET_MEAN,
-            "std": config.IMAGENET_STD,
+            **config.preprocessing(model),
             "to_rgb": True,
             "num_classes": data.class_count,
         },
@@ -48,7 +47,7 @@ def _model(data: ClassificationData, model: ModelOptions, fillings: dict[str, Fi
 
 def _dataset(data: ClassificationData, *, train: bool) -> dict[str, Any]:
     fixed: list[dict[str, Any]] = [
-        {"type": "mmpretrain.LoadImageFromFile"},
+        {"type": "ReadImage"},
         {"type": "mmpretrain.ResizeEdge", "scale": data.resize or data.size, "edge": "short", "interpolation": data.interpolation},
     ]
     varied: list[dict[str, Any]] = []
@@ -60,11 +59,10 @@ def _dataset(data: ClassificationData, *, train: bool) -> dict[str, Any]:
         fixed.append({"type": "mmpretrain.CenterCrop", "crop_size": data.size})
     pipeline = [{"type": "Remember", "transforms": fixed}, *varied, {"type": "mmpretrain.PackInputs"}]
     return {
-        "type": "ClassFolders",
+        "type": "ClassDataset",
         "data_root": DATA,
-        "split": data.splits[0 if train else 1],
-        "train_split": data.splits[0],
-        "class_names": data.class_names,
+        "options": data.model_dump(mode="json", exclude={"root"}),
+        "split": "train" if train else "test",
         "pipeline": pipeline,
         "test_mode": not train,
     }

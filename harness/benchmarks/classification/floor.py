@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.benchmarks.classification.options import ClassificationData
-from harness.benchmarks.classification.readers.image_folder import Labels
-from harness.benchmarks.classification.scores import topk
+from harness.benchmarks.classification.readers.labelled import Labels
+from harness.benchmarks.classification.scores import summarise, topk
 
 
 def floor(_root: Path, data: ClassificationData, listing: Labels) -> dict[str, float]:
@@ -15,4 +15,6 @@ def floor(_root: Path, data: ClassificationData, listing: Labels) -> dict[str, f
 
     train, test = ([sample.label for sample in listing.split(name)] for name in ("train", "test"))
     ranked = np.argsort(-np.bincount(train, minlength=len(listing.classes)), kind="stable")
-    return {f"top{k}": 100 * float(np.isin(test, ranked[:k]).mean()) for k in topk(data)}
+    guesses = topk(data)
+    hits = np.stack([np.isin(test, ranked[:k]) for k in guesses], axis=1)
+    return summarise(hits, np.array(test), guesses, listing.classes)

@@ -7,20 +7,20 @@ from pathlib import Path
 from harness import images
 from harness.benchmarks.base import Sample
 from harness.benchmarks.classification.options import ClassificationData
-from harness.benchmarks.classification.readers.image_folder import Labels
+from harness.benchmarks.classification.readers.labelled import Labels
 
 
-def samples(root: Path, _data: ClassificationData, listing: Labels, count: int) -> list[Sample]:
+def samples(root: Path, data: ClassificationData, listing: Labels, count: int) -> list[Sample]:
     """Test images of every class in turn."""
     ranks: dict[int, int] = {}
     order = []
     for index, sample in enumerate(listing.split("test")):
         ranks[sample.label] = ranks.get(sample.label, -1) + 1
         order.append((ranks[sample.label], index, sample))
-    shown = []
+    shown, decoding = [], listing.decoding(data)
     for _, _, sample in sorted(order, key=lambda entry: entry[:2])[:count]:
         name = listing.classes[sample.label]
-        image = images.read_rgb(sample.file)
+        image = images.read_rgb(listing.image(sample), decoding)
         large, _ = images.enlarge(image)
         shown.append(Sample(sample.file.relative_to(root).as_posix(), image, images.label_strip(large, name), name))
     return shown

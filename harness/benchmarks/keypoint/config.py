@@ -26,9 +26,14 @@ def compose(data: KeypointData, model: KeypointModel, schedule: ScheduleOptions,
         "model": config.attend(_model(data, model, host, codec), model, fillings, data.size[::-1]),
         "train_dataloader": config.loader(train, schedule.batch_size, train=True, collate="pseudo_collate"),
         "test_dataloader": config.loader(test, schedule.batch_size, train=False, collate="pseudo_collate"),
-        "test_evaluator": [{"type": "KeypointAccuracy"}, *([{"type": "KeypointAP"}] if data.has_ap else [])],
+        "test_evaluator": [_accuracy(data), *([{"type": "KeypointAP"}] if data.has_ap else [])],
         **config.training(schedule),
     }
+
+
+def _accuracy(data: KeypointData) -> dict[str, Any]:
+    further = data.model_dump(mode="json", include={"norm", "thresholds", "segment"}, exclude_defaults=True)
+    return {"type": "KeypointAccuracy", **further}
 
 
 def _codec(data: KeypointData, model: KeypointModel, host: Features) -> dict[str, Any]:
@@ -52,8 +57,7 @@ def _model(data: KeypointData, model: KeypointModel, host: Features, codec: dict
         "type": "mmpose.TopdownPoseEstimator",
         "data_preprocessor": {
             "type": "mmpose.PoseDataPreprocessor",
-            "mean": config.IMAGENET_MEAN,
-            "std": config.IMAGENET_STD,
+            **config.preprocessing(model),
             "bgr_to_rgb": True,
         },
         "backbone": host.config,
@@ -76,7 +80,7 @@ def _model(data: KeypointData, model: KeypointModel, host: Features, codec: dict
 
 def _pipeline(data: KeypointData, codec: dict[str, Any], split: Split) -> list[dict[str, Any]]:
     fixed = [
-        {"type": "mmpose.LoadImage"},
+        {"type": "ReadImage", "exif": data.exif, "bits": data.bits},
         {"type": "mmpose.GetBBoxCenterScale", "padding": 1.0 if data.whole_image else _BOX_PADDING},
     ]
     affine = {"type": "mmpose.TopdownAffine", "input_size": list(data.size)}

@@ -125,7 +125,8 @@ def _pose(rng: np.random.Generator, unit: float, mirrored: bool) -> np.ndarray:
 
     def step(start: np.ndarray, length: str, angle: float, sign: int) -> np.ndarray:
         """A segment at ``angle`` from straight down the trunk, turned outwards."""
-        return start + unit * _LENGTH[length] * (-np.cos(angle) * axis + sign * np.sin(angle) * side)
+        end: np.ndarray = start + unit * _LENGTH[length] * (-np.cos(angle) * axis + sign * np.sin(angle) * side)
+        return end
 
     hip = np.zeros(2)
     neck = hip + unit * _LENGTH["trunk"] * axis

@@ -11,7 +11,7 @@ from harness.benchmarks.keypoint.options import KeypointData
 from harness.benchmarks.keypoint.readers.pose import Pose, Poses
 
 
-def floor(_root: Path, _data: KeypointData, listing: Poses) -> dict[str, float]:
+def floor(_root: Path, data: KeypointData, listing: Poses) -> dict[str, float]:
     """Metrics of the mean pose of the training data, placed in every box; AP where fall-offs are known."""
     test = listing.split("test")
     boxes = np.array([pose.box for pose in test])
@@ -19,8 +19,10 @@ def floor(_root: Path, _data: KeypointData, listing: Poses) -> dict[str, float]:
     predicted = boxes[:, None, :2] + _mean_pose(listing.split("train")) * extent[:, None]
     flags = np.stack([pose.visible for pose in test])
     lengths = extent.max(axis=1)
-    far = scores.distances(predicted, np.stack([pose.points for pose in test]), flags, lengths)
-    metrics, _ = scores.summary(far, flags, lengths)
+    truth = np.stack([pose.points for pose in test])
+    far = scores.distances(predicted, truth, flags, lengths)
+    against = scores.further(data.norm, data.thresholds, data.segment or (), listing.names, truth, flags, lengths)
+    metrics, _ = scores.summary(far, flags, lengths, listing.names, against)
     return metrics | (scores.average_precision(predicted, test, listing.sigmas) if listing.sigmas else {})
 
 

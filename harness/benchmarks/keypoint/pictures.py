@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from harness import images
 from harness.benchmarks.base import Sample, relative
 from harness.benchmarks.keypoint.options import KeypointData
@@ -13,16 +15,16 @@ _VISIBLE = (40, 220, 90)
 _COVERED = (255, 60, 60)
 
 
-def samples(root: Path, _data: KeypointData, listing: Poses, count: int) -> list[Sample]:
+def samples(root: Path, data: KeypointData, listing: Poses, count: int) -> list[Sample]:
     """The first ``count`` poses of the test split."""
-    return [_draw(root, pose) for pose in listing.split("test")[:count]]
+    decoding = listing.decoding(data)
+    return [_draw(root, pose, images.read_rgb(pose.file, decoding)) for pose in listing.split("test")[:count]]
 
 
-def _draw(root: Path, pose: Pose) -> Sample:
+def _draw(root: Path, pose: Pose, image: np.ndarray) -> Sample:
     """A sample with its box and points: green where visible, red where labelled but covered."""
     import cv2
 
-    image = images.read_rgb(pose.file)
     annotated, factor = images.enlarge(image)
     annotated = annotated.copy()
     radius = max(2, round(max(annotated.shape[:2]) / 110))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmarks.base import Metric
@@ -17,16 +18,42 @@ PCK, MEDIAN, AP, AP50 = f"PCK@{THRESHOLD}", "median_px", "AP", "AP50"
 FLAGS = {"covered": 1, "visible": 2}
 """Kinds of labelled points, by COCO's flag."""
 
+_PREFIX = {"box": "PCK", "head": "PCKh", "torso": "tPCK"}
+_USUAL = {"box": THRESHOLD, "head": 0.5, "torso": 0.2}
+_LENGTH = {"box": "the box's longer side", "head": "the head's length", "torso": "the torso's length"}
+
+
+def yardsticks(norm: str, thresholds: Sequence[float]) -> dict[str, tuple[str, float]]:
+    """Metric -> what errors are measured against, ``box`` or ``norm``, and the share of it; ``PCK@0.05`` first, each once."""
+    wanted = [("box", THRESHOLD), *((norm, share) for share in thresholds or (_USUAL[norm],))]
+    return {f"{_PREFIX[against]}@{share:g}": (against, share) for against, share in wanted}
+
 
 def metrics(data: KeypointData) -> list[Metric]:
-    """What a trial reports; PCK also per kind of ``FLAGS``."""
+    """What a trial reports; PCK also per joint, and per kind of ``FLAGS``."""
     found = [
-        Metric(PCK, "%", True, "Points within 5 % of the box's longer side", per_scene=True),
-        Metric(MEDIAN, "px", False, "Median error in pixels of the original image"),
+        Metric(name, "%", True, f"Points within {100 * share:g} % of {_LENGTH[against]}", per_scene=True)
+        for name, (against, share) in yardsticks(data.norm, data.thresholds).items()
     ]
+    found.insert(1, Metric(MEDIAN, "px", False, "Median error in pixels of the original image"))
     if data.has_ap:
         found += [Metric(AP, "%", True, "COCO average precision (OKS 0.50 to 0.95)"), Metric(AP50, "%", True, "AP at OKS 0.50")]
     return found
+
+
+def segment_lengths(truth: np.ndarray, flags: np.ndarray, names: Sequence[str], segment: Sequence[str]) -> np.ndarray:
+    """(N,) pixels between the two keypoints called ``segment``; NaN where one is not labelled, or both lie in one place.
+
+    Args:
+        truth: (N, K, 2) pixels.
+        flags: (N, K), 0 where not labelled.
+        names: of the K keypoints.
+    """
+    import numpy as np
+
+    a, b = (names.index(end) for end in segment)
+    lengths = np.linalg.norm(truth[:, a] - truth[:, b], axis=-1)
+    return np.where((flags[:, a] > 0) & (flags[:, b] > 0) & (lengths > 0), lengths, np.nan)
 
 
 def distances(predicted: np.ndarray, truth: np.ndarray, flags: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -64,15 +91,40 @@ def pck(far: np.ndarray, lengths: np.ndarray, threshold: float = THRESHOLD) -> f
     return 100 * float((hits[seen > 0] / seen[seen > 0]).mean()) if seen.any() else float("nan")
 
 
-def summary(far: np.ndarray, flags: np.ndarray, lengths: np.ndarray) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+def joint_parts(hits_of: Mapping[str, float]) -> dict[str, float]:
+    """Joint -> value under the name of a metric's part: kinds of points keep theirs, and a slash would end the metric's name."""
+    return {f"joint {name}" if name in FLAGS else name.replace("/", "|"): value for name, value in hits_of.items()}
+
+
+def summary(
+    far: np.ndarray,
+    flags: np.ndarray,
+    lengths: np.ndarray,
+    names: Sequence[str] = (),
+    against: Mapping[str, tuple[np.ndarray, float]] | None = None,
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Metrics over all samples, and scores per sample (NaN for a sample without labelled points).
 
-    Where covered and visible points both occur, PCK is also given for each kind.
+    Where covered and visible points both occur, PCK is also given for each kind; of several joints for each that is labelled.
+
+    Args:
+        far: (N, K) distances in pixels, NaN where not labelled.
+        flags: (N, K).
+        lengths: (N,) pixels, the longer side of each box.
+        names: of the K joints; without them nothing is given per joint.
+        against: further metrics -> (N,) pixels that errors are measured against, NaN for a sample that is left out, and the share.
     """
     import numpy as np
 
     labelled = np.isfinite(far)
-    values = {PCK: pck(far, lengths), MEDIAN: float(np.median(far[labelled])) if labelled.any() else float("nan")}
+    median = float(np.median(far[labelled])) if labelled.any() else float("nan")
+    values = {PCK: pck(far, lengths), MEDIAN: median}
+    for metric, (norm, share) in {PCK: (lengths, THRESHOLD), **(against or {})}.items():
+        known = np.where(np.isfinite(norm)[:, None], far, np.nan)
+        values[metric] = pck(known, norm, share)
+        each = {name: pck(known[:, [k]], norm, share) for k, name in enumerate(names) if np.isfinite(known[:, k]).any()}
+        if len(names) > 1:
+            values |= {f"{metric}/{part}": value for part, value in joint_parts(each).items()}
     kinds = {name: flags == flag for name, flag in FLAGS.items()}
     if all(mask.any() for mask in kinds.values()):
         values |= {f"{PCK}/{name}": pck(np.where(mask, far, np.nan), lengths) for name, mask in kinds.items()}
@@ -81,6 +133,20 @@ def summary(far: np.ndarray, flags: np.ndarray, lengths: np.ndarray) -> tuple[di
     hits = (labelled & (far < THRESHOLD * lengths[:, None])).sum(axis=1)
     per_sample = {PCK: 100 * hits / some, "mean_px": np.where(labelled, far, 0).sum(axis=1) / some}
     return values, {name: each.astype(np.float32) for name, each in per_sample.items()}
+
+
+def further(
+    norm: str,
+    thresholds: Sequence[float],
+    segment: Sequence[str],
+    names: Sequence[str],
+    truth: np.ndarray,
+    flags: np.ndarray,
+    box: np.ndarray,
+) -> dict[str, tuple[np.ndarray, float]]:
+    """The metrics beside ``PCK@0.05`` -> their lengths (N,) and shares, for :func:`summary`."""
+    lengths = box if norm == "box" else segment_lengths(truth, flags, names, segment)
+    return {name: (lengths, share) for name, (_, share) in yardsticks(norm, thresholds).items() if name != PCK}
 
 
 def average_precision(predicted: np.ndarray, poses: list[Pose], sigmas: tuple[float, ...]) -> dict[str, float]:

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.benchmarks.base import Problem, check_images
+from harness.benchmarks.base import Problem
 from harness.benchmarks.object_localization.options import LocalizationData
-from harness.benchmarks.object_localization.readers.picture import Picture, Pictures
-from harness.images import measure
+from harness.benchmarks.object_localization.readers.picture import Box, Picture, Pictures, several
+
+_SHARE = 0.1
+"""Of a split's boxes that look wrong, from which on all are taken to be."""
+
+Size = tuple[int, int]
 
 
-def problems(root: Path, data: LocalizationData, listing: Pictures) -> Iterator[Problem]:
-    """Broken images, boxes beside them, images in both splits or without an object, and classes without training images."""
-    found: dict[str, Picture] = {}
-    for picture in (*listing.train, *(listing.calibration or ()), *listing.test):
-        found.setdefault(picture.file, picture)
-    for picture in found.values():
-        broken = list(check_images(root, [root / picture.file]))
-        yield from broken or _misplaced(root, picture)
-    train = {picture.file for picture in listing.train}
-    test = {picture.file for picture in listing.test}
-    if train & test and train != test:
-        both = sorted(train & test)
-        what = f"{len(both)} images are in the training and in the test split"
-        yield Problem(both[0], what, "give disjoint splits, or the same list twice", fatal=False)
-    for picture in listing.test:
-        # of a labelled image without a box the reader has told already
-        if not picture.boxes and not picture.labels:
-            yield Problem(picture.source, f"'{picture.file}' shows no object; it is not scored", "annotate it", fatal=False)
+def problems(_root: Path, data: LocalizationData, listing: Pictures) -> Iterator[Problem]:
+    """Sizes other than annotated, boxes beside their images, images without an object, and classes without training images."""
+    sizes: dict[str, Size] = {}
+    splits = {"training": listing.train, "test": listing.test, "calibration": listing.calibration or []}
+    for picture in (picture for pictures in splits.values() for picture in pictures):
+        if picture.file not in sizes:
+            try:
+                sizes[picture.file] = listing.measure(picture)
+            except ValueError:
+                continue  # told by whoever looks at all pictures
+    every = list({picture.file: picture for pictures in splits.values() for picture in pictures if picture.file in sizes}.values())
+    yield from _sizes(every, sizes, data)
+    for name, pictures in splits.items():
+        if name != "test" or listing.test is not listing.train:
+            yield from _boxes([picture for picture in pictures if picture.file in sizes], sizes)
+    if any(problem.fatal for problem in listing.problems):
+        return  # what could not be read is missing below
+    yield from _empty("test", [picture for picture in listing.test if not picture.labels], "scored")
+    if not listing.single:  # otherwise they show the background
+        yield from _empty("training", [picture for picture in listing.train if not picture.labels], "trained on")
     shown = {label for picture in listing.train for label in picture.labels}
     missing = sorted(set(range(data.class_count)) - shown)
     if missing and listing.train:
@@ -36,15 +42,64 @@ def problems(root: Path, data: LocalizationData, listing: Pictures) -> Iterator[
         yield Problem("train split", what, "add images, or correct data.classes", fatal=False)
 
 
-def _misplaced(root: Path, picture: Picture) -> Iterator[Problem]:
-    width, height = measure(root / picture.file, header_only=True)
-    if picture.size and picture.size != (width, height):
-        what = f"'{picture.file}' has {width} x {height} pixels, its annotation says {picture.size[0]} x {picture.size[1]}"
-        yield Problem(picture.source, what, "annotate the image as it is")
-    for x0, y0, x1, y1 in picture.boxes:
-        text = f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} of '{picture.file}'"
+def _sizes(pictures: list[Picture], sizes: dict[str, Size], data: LocalizationData) -> Iterator[Problem]:
+    wrong = [picture for picture in pictures if picture.size and picture.size != sizes[picture.file]]
+    if not wrong:
+        return
+    mend = "annotate the image as it is, or take the size out of the annotation if its boxes are right"
+    if all(picture.size == sizes[picture.file][::-1] for picture in wrong):
+        mend += f"; if an EXIF orientation turns it, try data.exif: {'ignore' if data.exif == 'apply' else 'apply'}"
+    first = wrong[0]
+    (width, height), (said_width, said_height) = sizes[first.file], first.size or (0, 0)
+    what = f"'{first.file}' has {width} x {height} pixels, its annotation says {said_width} x {said_height}"
+    yield Problem(first.source, what + _more(wrong, "image"), mend)
+
+
+def _boxes(pictures: list[Picture], sizes: dict[str, Size]) -> Iterator[Problem]:
+    """Boxes that leave their images; of many, what they seem to be instead."""
+    boxes = [(picture, box) for picture in pictures for box in picture.boxes]
+    inside_a_pixel = [(picture, box) for picture, box in boxes if box[2] <= 1 and box[3] <= 1]
+    if len(inside_a_pixel) > _SHARE * len(boxes):
+        what = f"{several(len(inside_a_pixel), 'box', 'boxes')} of {len(boxes)} in the first pixel, as if they were fractions"
+        yield Problem(inside_a_pixel[0][0].source, what, "multiply x by the image's width and y by its height")
+        return
+    outside, beyond, far = [], [], 0
+    for picture, box in boxes:
+        x0, y0, x1, y1 = box
+        width, height = sizes[picture.file]
         if x0 >= width or y0 >= height or x1 <= 0 or y1 <= 0:
-            yield Problem(picture.source, f"{text} lies outside the image ({width} x {height})", "correct or delete it")
+            outside.append((picture, box))
         elif x0 < 0 or y0 < 0 or x1 > width or y1 > height:
-            what = f"{text} reaches out of the image ({width} x {height}); it is used as it is"
-            yield Problem(picture.source, what, "clip it", fatal=False)
+            beyond.append((picture, box))
+            far += x0 < -1 or y0 < -1 or x1 > width + 1 or y1 > height + 1
+    if outside:
+        picture, (what, size) = _first(outside, sizes)
+        yield Problem(picture.source, f"{what} lies outside the image ({size}){_more(outside, 'box')}", "correct or delete it")
+    if beyond:
+        picture, (what, size) = _first(beyond, sizes)
+        many = far > _SHARE * len(boxes)
+        text = f"{what} reaches out of the image ({size}){_more(beyond, 'box')}" + ("" if many else "; it is used as it is")
+        mend = (
+            "see whether they are two corners where the format has width and height, or belong to images of another size"
+            if many
+            else "clip it"
+        )
+        yield Problem(picture.source, text, mend, fatal=many)
+
+
+def _first(found: list[tuple[Picture, Box]], sizes: dict[str, Size]) -> tuple[Picture, tuple[str, str]]:
+    picture, (x0, y0, x1, y1) = found[0]
+    width, height = sizes[picture.file]
+    return picture, (f"the box {x0:g}, {y0:g}, {x1:g}, {y1:g} of '{picture.file}'", f"{width} x {height}")
+
+
+def _empty(split: str, pictures: list[Picture], use: str) -> Iterator[Problem]:
+    if pictures:
+        what = f"'{pictures[0].file}' shows no object; it is not {use}{_more(pictures, f'{split} image')}"
+        yield Problem(pictures[0].source, what, "annotate it", fatal=False)
+
+
+def _more(found: Sequence[object], one: str) -> str:
+    """How many others are like the first."""
+    count = len(found) - 1
+    return f"; and {several(count, one, 'boxes' if one == 'box' else '')} more" if count else ""

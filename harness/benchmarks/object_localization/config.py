@@ -40,8 +40,7 @@ def _model(data: LocalizationData, model: LocalizationModel, fillings: dict[str,
         "parity": model.parity,
         "data_preprocessor": {
             "type": "mmpretrain.ClsDataPreprocessor",
-            "mean": config.IMAGENET_MEAN,
-            "std": config.IMAGENET_STD,
+            **config.preprocessing(model),
             "to_rgb": True,
             "pad_size_divisor": data.pad_to if data.full_resolution else 1,
         },
@@ -52,8 +51,7 @@ def _model(data: LocalizationData, model: LocalizationModel, fillings: dict[str,
 
 
 def _dataset(data: LocalizationData, *, train: bool) -> dict[str, Any]:
-    # boxes refer to the pixels as stored, not to an orientation a camera noted beside them
-    pipeline: list[dict[str, Any]] = [{"type": "mmpretrain.LoadImageFromFile", "color_type": "color_ignore_orientation"}]
+    pipeline: list[dict[str, Any]] = [{"type": "ReadImage"}]
     if train:
         enlarged = data.size * 8 // 7 if data.augment == "crop-flip" else data.size
         pipeline += [{"type": "CropPart"}, {"type": "Resize", "scale": [enlarged, enlarged]}]

@@ -17,9 +17,9 @@ def samples(root: Path, data: LocalizationData, listing: Pictures, count: int) -
     """The first ``count`` test images with their boxes drawn in and their classes written below."""
     import cv2
 
-    shown = []
+    shown, decoding = [], listing.decoding(data)
     for picture in listing.split("test")[:count]:
-        image = read_rgb(root / picture.file)
+        image = read_rgb(listing.image(picture), decoding)
         large, factor = enlarge(image)
         shrink = min(1.0, _LONGEST / max(large.shape[:2]))
         if shrink < 1:

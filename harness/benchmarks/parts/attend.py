@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import Any
+from typing import Any, cast
 
+from mmengine.logging import print_log
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -14,7 +15,7 @@ from harness.benchmarks.parts.insert import insert_blocks
 from harness.benchmarks.parts.weights import load_backbone
 
 
-@MODELS.register_module(name="Attend")
+@MODELS.register_module(name="Attend")  # type: ignore[untyped-decorator]  # mmengine has no types
 def attend(
     model: dict[str, Any],
     blocks: list[dict[str, Any]],
@@ -25,7 +26,8 @@ def attend(
 ) -> nn.Module:
     """Build ``model``, load its backbone's weights, fill its ``block`` slot and freeze what is to be frozen.
 
-    The blocks come last, so that for one seed every method starts from the same host model.
+    The blocks come last, so that for one seed every method starts from the same host model. The model's ``notes`` say which
+    weights were loaded.
 
     Args:
         model: config of an OpenMMLab model with a ``backbone``.
@@ -43,15 +45,16 @@ def attend(
     built = MODELS.build(config)
     if hasattr(built, "init_weights"):
         built.init_weights()
-    if weights:
-        load_backbone(built.backbone, weights)
+    built.notes = [load_backbone(built.backbone, weights)] if weights else []
+    for note in built.notes:
+        print_log(note, "current")
     if frozen:
         built.backbone = FrozenBackbone(built.backbone, json.dumps(model["backbone"], sort_keys=True))
     if blocks:
-        insert_blocks(built, blocks, tuple(input_size))
+        insert_blocks(built, blocks, cast(tuple[int, int], tuple(input_size)))
     # the Runner calls this before training, and would overwrite the weights just loaded
     built.init_weights = lambda: None
-    return built
+    return cast(nn.Module, built)
 
 
 def is_transformer(backbone: str) -> bool:

@@ -86,12 +86,13 @@ class FrozenBackbone(nn.Module):
 
 def _read(file: Path) -> list[Tensor] | None:
     try:
-        return torch.load(file, weights_only=True)
+        features: list[Tensor] = torch.load(file, weights_only=True)
     except FileNotFoundError:
         return None
     except (OSError, RuntimeError, EOFError, ValueError):
         file.unlink(missing_ok=True)  # torn by a full disk: compute it again
         return None
+    return features
 
 
 def _write(file: Path, features: list[Tensor]) -> None:

@@ -11,10 +11,10 @@ Feature maps are met in three layouts, told apart in one dry run: (B, C, H, W), 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -54,9 +54,10 @@ class _Layout:
             return _same_shape(block, x)
         if self.kind == "nhwc":
             return _same_shape(block, x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        height, width = grid or self.grid.size
-        extra, tokens = x.split([x.shape[1] - height * width, height * width], dim=1)
-        y = _same_shape(block, tokens.transpose(1, 2).unflatten(2, (height, width)))
+        # a module that returns no grid runs after one that does
+        height, width = grid or cast(tuple[int, int], cast(_Grid, self.grid).size)
+        extra, tokens = torch.split(x, [x.shape[1] - height * width, height * width], dim=1)
+        y = _same_shape(block, torch.unflatten(tokens.transpose(1, 2), 2, (height, width)))
         # class tokens stand aside: a block sees the grid only
         return torch.cat([extra, y.flatten(2).transpose(1, 2)], dim=1)
 
@@ -93,7 +94,7 @@ class _Calls:
 
 
 def _same_shape(block: nn.Module, x: Tensor) -> Tensor:
-    y = block(x)
+    y: Tensor = block(x)
     if y.shape != x.shape:
         name = getattr(block, "plugin_name", type(block).__name__)
         raise UsageError(f"block '{name}' turned a map of shape {tuple(x.shape)} into {tuple(y.shape)}; a block keeps the shape.")
@@ -168,13 +169,14 @@ def _dry_run(model: nn.Module, image: tuple[int, int]) -> tuple[dict[str, _Calls
         handles.append(module.register_forward_hook(look))
 
     # what lies inside a frozen backbone never runs again once its features are kept
-    inside = [("", model.backbone)] if isinstance(model.backbone, FrozenBackbone) else model.backbone.named_modules()
+    backbone = cast(nn.Module, model.backbone)
+    inside: Iterable[tuple[str, nn.Module]] = [("", backbone)] if isinstance(backbone, FrozenBackbone) else backbone.named_modules()
     for name, module in inside:
         watch(f"backbone.{name}".rstrip("."), module)
-    first = next(model.backbone.parameters(), torch.empty(0))
+    first = next(backbone.parameters(), torch.empty(0))
     try:
         with _undisturbed(model):
-            model.backbone(torch.zeros(1, 3, *image, device=first.device, dtype=first.dtype))
+            backbone(torch.zeros(1, 3, *image, device=first.device, dtype=first.dtype))
     finally:
         for handle in handles:
             handle.remove()
@@ -225,7 +227,7 @@ def insert_blocks(model: nn.Module, places: list[dict[str, Any]], input_size: tu
         return
     if not isinstance(getattr(model, "backbone", None), nn.Module):
         raise UsageError(f"{type(model).__name__} has no backbone, so no block can be inserted.")
-    seen, sources = _dry_run(model, tuple(input_size))
+    seen, sources = _dry_run(model, cast(tuple[int, int], tuple(input_size)))
     blocks = nn.ModuleDict()
     for place in places:
         path, replace, fillings = place["path"], place.get("replace", False), {}

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform, Compose
 from mmengine.registry import TRANSFORMS
 
-from harness.errors import DataError
 
-
-@TRANSFORMS.register_module(name=["Remember", "RememberedImage"])
+@TRANSFORMS.register_module()
 class Remember(BaseTransform):
     """Runs ``transforms`` once per sample and hands out a copy of the result afterwards.
 
@@ -34,11 +31,7 @@ class Remember(BaseTransform):
         index = results["sample_idx"]
         if index in self.made:
             return dict(self.made[index])
-        try:
-            made = self.chain(results)
-        except (OSError, AssertionError, cv2.error) as error:  # mmcv asserts that cv2 could decode
-            path = results.get("img_path")
-            raise DataError(f"{path}: the image cannot be read. Restore it; `harness data check` lists all.") from error
+        made: dict[str, Any] = self.chain(results)
         size = sum(value.nbytes for value in made.values() if isinstance(value, np.ndarray))
         if size <= self.free:
             self.free -= size

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -11,57 +13,192 @@ from torch import Tensor, nn
 
 from harness.benchmarks import weights as source
 from harness.benchmarks.options import Weights
-from harness.errors import UsageError
+from harness.benchmarks.parts.checkpoint import read
+from harness.errors import UsageError, did_you_mean
+
+_SHOWN = 3
+_COUNTER = "num_batches_tracked"
+"""Not a weight: many files lack it, and with a momentum given nothing depends on it."""
 
 
-def load_backbone(backbone: nn.Module, weights: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class _Match:
+    """A network in a file that has the backbone's shapes."""
+
+    place: str
+    """What the names of its tensors begin with, without the last dot."""
+    names: dict[str, str]
+    """Name in the backbone -> name in the file."""
+    by_order: bool = False
+
+
+def load_backbone(backbone: nn.Module, weights: dict[str, Any]) -> str:
     """Load a checkpoint into ``backbone``.
 
-    Accepted are OpenMMLab checkpoints (``state_dict`` with or without a ``backbone.`` prefix), and plain
-    state dicts of another library's version of the same network: their tensors are matched in order, and
-    only if every shape agrees.
+    Any nesting of mappings is looked through (``state_dict``, ``model``, ``teacher``, ...), and any prefix of the names
+    (``module.``, ``backbone.``, ...). A network of other names, as another library calls the same layers, is matched in the
+    order of its tensors, if every ending (``weight``, ``running_mean``, ...) and every shape agrees. Each tensor of the
+    backbone must be found; what the file holds besides is left aside.
+
+    Args:
+        weights: see :class:`harness.benchmarks.options.Weights`.
+
+    Returns:
+        What was loaded, and what of the file was not.
 
     Raises:
-        UsageError: not a checkpoint, an unsafe one, or one of another network.
+        UsageError: not a checkpoint, an unsafe one, one of another network, or several networks and no ``key``.
     """
-    file = source.find(Weights.model_validate(weights))
-    state = _state_dict(file)
-    own = backbone.state_dict()
-    for candidate in (state, {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}):
-        if own.keys() <= candidate.keys() and all(candidate[k].shape == own[k].shape for k in own):
-            backbone.load_state_dict({k: candidate[k] for k in own})
-            return
-    backbone.load_state_dict(_match_by_order(own, state, file))
+    chosen = Weights.model_validate(weights)
+    file = source.find(chosen)
+    state = read(file)
+    own = {name: value for name, value in backbone.state_dict().items() if not name.endswith(_COUNTER)}
+    named = _by_name(own, state)
+    found = [_Match(place, names) for place, names in named.items() if len(names) == len(own) and not _unlike(own, state, names)]
+    if not found:
+        found = [*_by_order(own, state, named)]
+    if not found:
+        raise UsageError(f"model.weights: {file} is of another network: {_difference(own, state, named)}")
+    match = _one(found, chosen.key, file)
+    loaded = {name: state[there] for name, there in match.names.items()}
+    for name, value in loaded.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise UsageError(f"model.weights: {file}: '{match.names[name]}' holds values that are not finite. Take another checkpoint.")
+    backbone.load_state_dict({**backbone.state_dict(), **loaded})
+    return _report(file, match, loaded, state)
 
 
-def _state_dict(file: Path) -> dict[str, Tensor]:
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, OSError) as error:
-        reason = (
-            "it holds more than tensors, and loading it could run code"
-            if "weights_only" in str(error).lower()
-            else "it is not a checkpoint"
-        )
-        raise UsageError(f"model.weights: {file} is refused: {reason}. Give a file with a plain state dict.") from error
-    if isinstance(content, dict):
-        content = content.get("state_dict", content.get("model", content))
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise UsageError(f"model.weights: {file} is refused: it is not a state dict (names to tensors).")
-    return content
+def _by_name(own: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, dict[str, str]]:
+    """Place in the file -> the backbone's names that stand there, with their full names."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for full in state:
+        parts = full.split(".")
+        for start in range(len(parts)):
+            name = ".".join(parts[start:])
+            if name in own:
+                found[".".join(parts[:start])][name] = full
+    return found
 
 
-def _match_by_order(own: dict[str, Tensor], state: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
-    # torchvision and OpenMMLab register the same layers in the same order under other names; the
-    # classifier at the end of the file has no counterpart in a backbone, and a backbone may stop early
-    names = [name for name in own if not name.endswith("num_batches_tracked")]
-    theirs = [value for name, value in state.items() if not name.endswith("num_batches_tracked")]
-    matched = dict(zip(names, theirs, strict=False))
-    wrong = next((n for n in names if n not in matched or matched[n].shape != own[n].shape), None)
-    if wrong is not None:
-        found = tuple(matched[wrong].shape) if wrong in matched else "nothing"
-        raise UsageError(
-            f"model.weights: {file} is of another network: '{wrong}' has shape {tuple(own[wrong].shape)}, "
-            f"the file has {found} in its place."
-        )
-    return {**own, **matched}
+def _unlike(own: dict[str, Tensor], state: dict[str, Tensor], names: dict[str, str]) -> list[str]:
+    """Names whose tensors differ in shape or kind of number."""
+    pairs = ((name, own[name], state[full]) for name, full in names.items())
+    return [name for name, a, b in pairs if a.shape != b.shape or a.is_floating_point() != b.is_floating_point()]
+
+
+def _by_order(own: dict[str, Tensor], state: dict[str, Tensor], named: dict[str, dict[str, str]]) -> Iterator[_Match]:
+    """Runs of tensors whose endings and shapes are the backbone's, one after the other.
+
+    A file sorted by name tells no order, and names that do agree must not be contradicted.
+    """
+    theirs = [name for name in state if not name.endswith(_COUNTER)]
+    if theirs == sorted(theirs):
+        return
+    likeness = [(_ending(name), tuple(state[name].shape), state[name].is_floating_point()) for name in theirs]
+    wanted = [(_ending(name), tuple(value.shape), value.is_floating_point()) for name, value in own.items()]
+    agreed = max(named.values(), key=len, default={})
+    agreed = agreed if 2 * len(agreed) >= len(own) else {}
+    start = 0
+    while own and start + len(own) <= len(theirs):
+        run = theirs[start : start + len(own)]
+        names = dict(zip(own, run, strict=True))
+        if likeness[start : start + len(own)] != wanted or not _counts_up(run) or any(names[n] != full for n, full in agreed.items()):
+            start += 1
+            continue
+        yield _Match(_common([name.split(".")[:-1] for name in run]), names, by_order=True)
+        start += len(own)
+
+
+def _ending(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _counts_up(names: list[str]) -> bool:
+    """Whether numbered parts come as 1, 2, ..., 10 and not as 1, 10, 2, as sorting by name leaves them."""
+    last: dict[tuple[str, ...], int] = {}
+    for name in names:
+        parts = name.split(".")
+        for place, part in enumerate(parts):
+            if part.isdecimal():
+                above = tuple(parts[:place])
+                if int(part) < last.get(above, 0):
+                    return False
+                last[above] = int(part)
+    return True
+
+
+def _common(paths: list[list[str]]) -> str:
+    """The parts that all paths begin with, dotted."""
+    same = []
+    for parts in zip(*paths, strict=False):
+        if len(set(parts)) > 1:
+            break
+        same.append(parts[0])
+    return ".".join(same)
+
+
+def _one(found: list[_Match], key: str | None, file: Path) -> _Match:
+    """The match that ``key`` names, or the only one.
+
+    Raises:
+        UsageError: there are several, or ``key`` names none.
+    """
+    labels = _labels([match.place for match in found])
+    if key is None:
+        chosen = found
+    else:
+        wanted = key.strip(".")
+        chosen = [match for match, label in zip(found, labels, strict=True) if key == label or (wanted and wanted == match.place)]
+        chosen = chosen or [match for match in found if wanted and f".{wanted}." in f".{match.place}."]
+    if len(chosen) == 1:
+        return chosen[0]
+    if not chosen and len(found) == 1:
+        raise UsageError(f"model.weights.key: {file.name} holds a single network, and '{key}' is not in its names. Leave the key out.")
+    if not chosen:
+        raise UsageError(f"model.weights.key: {file.name}: {did_you_mean(key or '', labels, 'network')}")
+    raise UsageError(f"model.weights: {file} holds {len(found)} networks: {', '.join(labels)}. Say which with model.weights.key=NAME.")
+
+
+def _labels(places: list[str]) -> list[str]:
+    """What tells the places apart; ``.`` for names that stand on their own."""
+    paths = [place.split(".") if place else [] for place in places]
+    head = len(_common(paths).split(".")) if len(paths) > 1 and _common(paths) else 0
+    rests = [path[head:] for path in paths]
+    same = _common([rest[::-1] for rest in rests])
+    tail = len(same.split(".")) if len(paths) > 1 and same else 0
+    return [".".join(rest[: len(rest) - tail]) or place or "." for rest, place in zip(rests, places, strict=True)]
+
+
+def _difference(own: dict[str, Tensor], state: dict[str, Tensor], named: dict[str, dict[str, str]]) -> str:
+    """Why a file does not fit: a wrong shape, missing tensors or other names altogether."""
+    best = max(named.values(), key=len, default={})
+    if wrong := _unlike(own, state, best):
+        name = wrong[0]
+        there = state[best[name]]
+        more = f" And {len(wrong) - 1} more differ." if len(wrong) > 1 else ""
+        kind = "" if there.is_floating_point() == own[name].is_floating_point() else f" of {str(there.dtype).removeprefix('torch.')}"
+        return f"'{name}' has shape {tuple(own[name].shape)}, the file has {tuple(there.shape)}{kind} in its place.{more}"
+    if best:
+        missing = [name for name in own if name not in best]
+        return f"of the backbone's {len(own)} tensors it lacks {_some(missing)}."
+    return (
+        f"none of its names ({_some([*state])}) is one of the backbone's ({_some([*own])}), and in their order "
+        "the tensors have other endings or shapes. Rename them to the backbone's names."
+    )
+
+
+def _some(names: list[str]) -> str:
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _report(file: Path, match: _Match, loaded: dict[str, Tensor], state: dict[str, Tensor]) -> str:
+    used = {*match.names.values()}
+    rest = [name for name in state if name not in used and not name.endswith(_COUNTER)]
+    renamed = next((f" ({there} for {own})" for own, there in match.names.items() if not there.endswith(own)), "")
+    how = f"in their order, by other names{renamed}" if match.by_order else "by name"
+    where = f" under '{match.place}'" if match.place else ""
+    kinds = sorted({str(value.dtype).removeprefix("torch.") for value in loaded.values()} - {"float32", "int64"})
+    cast = f", cast from {', '.join(kinds)}" if kinds else ""
+    unexpected = f"{len(rest)} unexpected" + (f" ({_some(rest)})" if rest else "")
+    return f"weights {file.name}: {len(loaded)} tensors loaded {how}{where}{cast}; 0 missing, {unexpected}"

@@ -7,7 +7,7 @@ FAMILY = Family(
     name="segmentation",
     slots=("context",),
     primary="mIoU",
-    formats={"synthetic": ".synthetic", "mmseg-folder": ".readers.mmseg_folder", "mmseg": ".readers.mmseg"},
+    formats={"synthetic": ".synthetic", "mmseg-folder": ".readers.mmseg_folder", "mmseg": ".readers.mmseg", "coco": ".readers.coco"},
     model=SegmentationModel,
     schedule=SegmentationSchedule,
 )

@@ -1,80 +1,76 @@
-"""What is wrong with the images and label maps of a segmentation dataset."""
+"""What is wrong with the label maps of a segmentation dataset."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.benchmarks.base import SPLITS, Problem, relative
 from harness.benchmarks.segmentation.options import SegmentationData
-from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs, read_label
+from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
 from harness.errors import DataError
 from harness.images import measure
 
+_GUESSED = 0.01
+"""Share of pixels below which a value of a label map looks like an accident."""
+
 
 def problems(root: Path, data: SegmentationData, listing: Pairs) -> Iterator[Problem]:
-    """Each file that a trial would read is opened."""
-    groups = dict(zip(SPLITS, (listing.train, listing.test), strict=True))
-    for image in sorted({pair.image.resolve() for pair in listing.train} & {pair.image.resolve() for pair in listing.test}):
-        yield Problem(relative(image, root), "is in the training and in the test split", "Give disjoint splits.")
-    labels = _Labels(data, listing.classes)
-    for split, group in groups.items():
-        seen: set[int] = set()
-        for pair in group:
-            yield from labels.look(pair, root, seen)
-        if group and not seen:
-            yield Problem(f"{split} split", "no pixel of any label map has a class", "Check ignore_index and reduce_zero_label.")
-        missing = [name for i, name in enumerate(labels.names) if i not in seen]
-        if seen and missing:
-            what = f"no pixel of {_few(missing)}"
-            yield Problem(f"{split} split", what, "These classes cannot be learnt or scored here.", fatal=False)
+    """Each label map is read as a trial reads it."""
+    pixels: dict[str, Counter[int]] = {}
+    for split, pairs in zip(SPLITS, (listing.train, listing.test), strict=True):
+        pixels[split] = Counter()
+        for pair in pairs:
+            yield from _look(root, data, listing, pair, pixels[split])
+    yield from _classes(listing, pixels)
 
 
-class _Labels:
-    """Looks at one image-label pair after the other."""
+def _look(root: Path, data: SegmentationData, listing: Pairs, pair: Pair, pixels: Counter[int]) -> Iterator[Problem]:
+    """Problems of one label map; its pixels are added to ``pixels``."""
+    import numpy as np
 
-    def __init__(self, data: SegmentationData, names: list[str]):
-        self.zero = data.reduce_zero_label
-        self.ignore = data.ignore_index
-        self.names = names
-
-    def look(self, pair: Pair, root: Path, seen: set[int]) -> Iterator[Problem]:
-        """Problems of one pair; the classes met are added to ``seen``."""
-        import numpy as np
-
-        where = relative(pair.label, root)
-        size = yield from _image_size(pair, root)
-        if not pair.label.is_file():
-            yield Problem(where, f"the label map of {relative(pair.image, root)} is missing", "Add it, or drop the image from the split.")
-            return
-        try:
-            label = read_label(pair.label, self.zero)
-        except DataError as error:
-            yield Problem(where, str(error))
-            return
-        if size and label.shape != size:
-            yield Problem(where, f"is {_hw(label.shape)}, its image {_hw(size)}", "Image and label map must have the same size.")
-        values = set(np.unique(label).tolist()) - {self.ignore}
-        wrong = sorted(value for value in values if value >= len(self.names))
-        if wrong:
-            shown = [value + 1 if self.zero else value for value in wrong]
-            first = 1 if self.zero else 0
-            yield Problem(
-                where,
-                f"labels {_few(map(str, shown))} are outside the classes {first} to {len(self.names) - 1 + first} and not ignored",
-                "Correct the label map, data.classes, or data.ignore_index.",
-            )
-        seen |= values - set(wrong)
-
-
-def _image_size(pair: Pair, root: Path) -> Generator[Problem, None, tuple[int, int] | None]:
-    """Yields problems of the image; returns its (H, W) where it can be read whole."""
+    where = relative(pair.label, root)
     try:
-        width, height = measure(pair.image)
-    except ValueError as reason:
-        yield Problem(relative(pair.image, root), str(reason), "Replace it by an intact image, or take it out of the split's list.")
-        return None
-    return height, width
+        label = pair.read(listing.labels)
+    except DataError as error:
+        yield Problem(where, str(error).replace(f" {pair.label}", ""))
+        return
+    pixels.update(dict(zip(*(array.tolist() for array in np.unique(label, return_counts=True)), strict=True)))
+    try:
+        width, height = measure(pair.image, header_only=True, exif=data.exif == "apply")
+    except ValueError:
+        return  # told by whoever looks at all pictures
+    if label.shape != (height, width):
+        mend = "Image and label map must have the same size."
+        if label.shape == (width, height):
+            mend += " If an EXIF orientation turns the image, try data.exif: " + ("ignore." if data.exif == "apply" else "apply.")
+        yield Problem(where, f"is {_hw(label.shape)}, its image {_hw((height, width))}", mend)
+
+
+def _classes(listing: Pairs, pixels: dict[str, Counter[int]]) -> Iterator[Problem]:
+    names, ignore = listing.classes, listing.labels.ignore
+    for split, seen in pixels.items():
+        if seen and not seen.keys() - {ignore}:
+            yield Problem(f"{split} split", "no pixel of any label map has a class", "Check ignore_index and reduce_zero_label.")
+    train, test = ({label for label in pixels[split] if label != ignore} for split in SPLITS)
+    if not train or not test:
+        return
+    if len(train | test) == 1 and any(seen[ignore] > _GUESSED * seen.total() for seen in pixels.values()):
+        (only,) = train | test
+        what = f"every pixel is {names[only]} or ignored (label {ignore}), so that any prediction is right"
+        mend = "Is it a mask of 0 and 255? Say what its values mean: data.labels: {0: CLASS, 255: CLASS}."
+        yield Problem("label maps", what, mend)
+        return
+    absent = [name for index, name in enumerate(names) if index not in train]
+    if absent:
+        what = f"no training pixel of {_few(absent)}"
+        fatal = any(names.index(name) in test for name in absent) or len(train) == 1
+        mend = "A class that cannot be learnt is scored." if fatal else "These classes can neither be learnt nor scored here."
+        yield Problem("train split", what, f"{mend} Correct data.classes, the labels or the split.", fatal=fatal)
+    unscored = [name for index, name in enumerate(names) if index not in test and name not in absent]
+    if unscored:
+        yield Problem("test split", f"no pixel of {_few(unscored)}", "These classes cannot be scored here.", fatal=False)
 
 
 def _hw(shape: tuple[int, ...]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.benchmarks import config as shared
 from harness.benchmarks.backbones import features
+from harness.benchmarks.base import DATA, Split
 from harness.benchmarks.segmentation.options import InputOptions, SegmentationData, SegmentationModel, SegmentationSchedule
 from harness.catalog import Filling
 
@@ -14,8 +15,8 @@ def compose(
     data: SegmentationData, model: SegmentationModel, schedule: SegmentationSchedule, fillings: dict[str, Filling]
 ) -> dict[str, Any]:
     """Model, loaders, evaluator and schedule of one trial."""
-    train = data.dataset("train", _train_pipeline(model.input, data.ignore_index))
-    test = data.dataset("test", _test_pipeline(model.input))
+    train = _dataset(data, "train", _train_pipeline(model.input, data.ignore_index))
+    test = _dataset(data, "test", _test_pipeline(model.input))
     size = model.input.crop or model.input.size or data.image_size or (512, 512)
     # images of different sizes cannot stand in one batch
     together = (model.input.size is not None and not model.input.keep_ratio) or data.image_size is not None
@@ -46,8 +47,7 @@ def _segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_cla
         "type": "mmseg.EncoderDecoder",
         "data_preprocessor": {
             "type": "mmseg.SegDataPreProcessor",
-            "mean": shared.IMAGENET_MEAN,
-            "std": shared.IMAGENET_STD,
+            **shared.preprocessing(options),
             "bgr_to_rgb": True,
             **({"size": fixed} if fixed else {"size_divisor": 1}),
             "seg_pad_val": ignore_index,
@@ -85,8 +85,19 @@ def _segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_cla
     return model
 
 
+def _dataset(data: SegmentationData, split: Split, pipeline: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "type": "SegmentationDataset",
+        "data_root": DATA,
+        "options": data.model_dump(mode="json", exclude={"root", "palette"}),
+        "split": split,
+        "pipeline": pipeline,
+        "test_mode": split == "test",
+    }
+
+
 def _train_pipeline(images: InputOptions, ignore_index: int) -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = [{"type": "LoadImageFromFile"}, {"type": "mmseg.LoadAnnotations"}]
+    steps: list[dict[str, Any]] = [{"type": "ReadImage"}, {"type": "ReadLabel"}]
     if images.size:
         scale = (images.size[1], images.size[0])  # mmcv counts (width, height)
         if images.scale:
@@ -103,8 +114,8 @@ def _train_pipeline(images: InputOptions, ignore_index: int) -> list[dict[str, A
 
 
 def _test_pipeline(images: InputOptions) -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = [{"type": "LoadImageFromFile"}]
+    steps: list[dict[str, Any]] = [{"type": "ReadImage"}]
     if images.size:
         steps.append({"type": "Resize", "scale": (images.size[1], images.size[0]), "keep_ratio": images.keep_ratio})
     # labels are loaded after the resize: predictions are scored at the image's own size
-    return [*steps, {"type": "mmseg.LoadAnnotations"}, {"type": "mmseg.PackSegInputs"}]
+    return [*steps, {"type": "ReadLabel"}, {"type": "mmseg.PackSegInputs"}]

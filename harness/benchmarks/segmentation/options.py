@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from harness.benchmarks.options import DataOptions, ModelOptions, Options, ScheduleOptions
-
-if TYPE_CHECKING:
-    from harness.benchmarks.base import Split
 
 Size = tuple[int, int]
 
@@ -18,8 +15,9 @@ class SegmentationData(DataOptions):
     """Common to all formats; what a format does not let an entry say, it answers itself."""
 
     if TYPE_CHECKING:
-        ignore_index: int
-        reduce_zero_label: bool
+
+        @property
+        def ignore_index(self) -> int: ...
 
     @property
     def class_count(self) -> int:
@@ -36,24 +34,60 @@ class SegmentationData(DataOptions):
         """(H, W) of the images, where all have the same."""
         return None
 
-    def dataset(self, split: Split, pipeline: list[dict[str, Any]]) -> dict[str, Any]:
-        """The mmengine config of one split's dataset."""
-        raise NotImplementedError
-
 
 class LabelledData(SegmentationData):
-    """Common to the formats whose label maps the user made."""
+    """Common to the formats whose labels the user made."""
 
     ignore_index: int = Field(default=255, ge=0, le=255)
     """The label of pixels that are neither trained on nor scored."""
+    ignore: list[Annotated[int, Field(ge=0, le=255)]] = []
+    """Further values of the label maps that are neither trained on nor scored, whatever classes are counted from."""
+
+
+class MappedData(LabelledData):
+    """Common to the formats of label maps whose values the entry can explain."""
+
+    classes: list[Annotated[str, Field(min_length=1)]] = Field(min_length=2)
+    """Names in label order."""
+    palette: list[tuple[int, int, int]] | None = None
+    """RGB per class, for pictures only."""
     reduce_zero_label: bool = False
     """Label 0 means "ignore", and classes are counted from 1 (ADE20K)."""
+    labels: dict[str, str] = {}
+    """What the values of the label maps mean, where they do not count the classes from 0: value -> class, e.g.
+    ``{0: background, 255: cell}``, or colour -> class, ``{"128,0,0": car}``; ``ignore`` for what is not scored."""
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _keys_are_text(cls, given: Any) -> Any:
+        return {str(key): value for key, value in given.items()} if isinstance(given, dict) else given
 
     @model_validator(mode="after")
-    def _zero_becomes_255(self) -> LabelledData:
+    def _agrees(self) -> MappedData:
+        twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
+        if twice:
+            raise ValueError(f"classes are given twice: {', '.join(twice)}")
+        if self.palette is not None and len(self.palette) != len(self.classes):
+            raise ValueError(f"palette has {len(self.palette)} colours for {len(self.classes)} classes")
         if self.reduce_zero_label and self.ignore_index != 255:
             raise ValueError("reduce_zero_label turns label 0 into 255, so ignore_index must be 255")
+        if self.labels and (self.reduce_zero_label or self.ignore):
+            raise ValueError("labels says what every value means; reduce_zero_label and ignore do not go with it")
+        unknown = sorted(set(self.labels.values()) - {*self.classes, "ignore"})
+        if unknown:
+            raise ValueError(f"labels names {', '.join(unknown)}, which data.classes does not list")
+        unused = sorted(set(self.classes) - set(self.labels.values())) if self.labels else []
+        if unused:
+            raise ValueError(f"labels gives no value to {', '.join(unused)}")
         return self
+
+    @property
+    def class_count(self) -> int:
+        return len(self.classes)
+
+    @property
+    def colours(self) -> list[tuple[int, int, int]] | None:
+        return self.palette
 
 
 class InputOptions(Options):
@@ -108,4 +142,4 @@ class SegmentationModel(ModelOptions):
 class SegmentationSchedule(ScheduleOptions):
     """The shared schedule, and the polynomial decay of the segmentation literature."""
 
-    decay: Literal["cosine", "step", "poly", "none"] = "cosine"
+    decay: Literal["cosine", "step", "poly", "none"] = "cosine"  # type: ignore[assignment]  # wider: nobody assigns to options

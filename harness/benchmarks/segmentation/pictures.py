@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.benchmarks.base import Sample
 from harness.benchmarks.segmentation.options import SegmentationData
-from harness.benchmarks.segmentation.readers.pairs import Pairs, read_label
+from harness.benchmarks.segmentation.readers.pairs import Pairs
 from harness.images import read_rgb
 
 
@@ -25,9 +25,9 @@ def samples(_root: Path, data: SegmentationData, listing: Pairs, count: int) -> 
     """The first ``count`` test images; ignored pixels keep the image's own colours."""
     names = listing.classes
     colours = np.array(palette(data, len(names)), np.float32)
-    drawn = []
+    drawn, decoding = [], listing.decoding(data)
     for pair in listing.split("test")[:count]:
-        image, label = read_rgb(pair.image), read_label(pair.label, data.reduce_zero_label)
+        image, label = read_rgb(pair.image, decoding), pair.read(listing.labels)
         known = (label != data.ignore_index) & (label < len(names))
         annotated = image.copy()
         annotated[known] = (0.45 * image[known] + 0.55 * colours[label[known]]).astype(np.uint8)

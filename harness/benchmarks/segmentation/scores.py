@@ -60,13 +60,14 @@ def per_image(images: np.ndarray) -> dict[str, np.ndarray]:
     correct, predicted, labelled = np.moveaxis(np.asarray(images, np.float64), 1, 0)
     accuracy = _ratio(correct.sum(1), labelled.sum(1))
     iou = np.array([_mean(row) for row in _ratio(correct, predicted + labelled - correct)])
-    return {"mIoU": np.float32(100 * iou), "aAcc": np.float32(100 * accuracy)}
+    return {"mIoU": (100 * iou).astype(np.float32), "aAcc": (100 * accuracy).astype(np.float32)}
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     import numpy as np
 
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
+    ratio: np.ndarray = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
+    return ratio
 
 
 def _mean(values: np.ndarray) -> float:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from harness.benchmarks.base import Format, Split
+from harness.benchmarks.segmentation.readers.labels import Labels, counted
 from harness.benchmarks.segmentation.readers.mmseg_folder import Folder, Layout, read
 from harness.images import write_image
 
@@ -55,11 +56,14 @@ class SyntheticData(Layout):
     """Whether the banner's colour tells the crop; without it no model can do better than guess."""
 
     ignore_index: ClassVar[int] = 255
-    reduce_zero_label: ClassVar[bool] = False
 
     @property
-    def names(self) -> list[str]:
-        return list(CLASSES)
+    def class_count(self) -> int:
+        return len(CLASSES)
+
+    @property
+    def meaning(self) -> Labels:
+        return counted(CLASSES, self.ignore_index)
 
     @property
     def colours(self) -> list[tuple[int, int, int]]:
@@ -130,7 +134,8 @@ def _ellipse(rng: np.random.Generator, rows: np.ndarray, columns: np.ndarray, wh
 
     centre = np.argwhere(where)[rng.integers(where.sum())]
     half = rng.uniform(0.13, 0.22, 2) * rows.shape[0]
-    return ((rows - centre[0]) / half[0]) ** 2 + ((columns - centre[1]) / half[1]) ** 2 <= 1
+    inside: np.ndarray = ((rows - centre[0]) / half[0]) ** 2 + ((columns - centre[1]) / half[1]) ** 2 <= 1
+    return inside
 
 
 def _place(rng: np.random.Generator, free: np.ndarray, radius: int) -> tuple[int, int] | None:

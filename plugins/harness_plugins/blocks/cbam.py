@@ -13,7 +13,8 @@ from harness.slots import attention_method, observe
 class CBAM(nn.Module):
     """CBAM: a channel gate, then a spatial gate on its output.
 
-    The MLP d → d/r → ReLU → d is shared by both poolings. Not identity at the start.
+    The MLP d → d/r → ReLU → d is shared by both poolings. As in the authors' network, the gain of the normalisation and all biases
+    are zero at the start: the spatial gate is then 1/2 everywhere, and the block not identity.
 
     Formula:
         u = x · sigmoid(MLP(mean(x)) + MLP(max(x)))
@@ -30,7 +31,8 @@ class CBAM(nn.Module):
 
     Source:
         Woo, Park, Lee, Kweon, ECCV 2018, eq. 1-3. Defaults follow the authors' Jongchan/attention-module: [max, mean] order,
-        biases in the MLP, batch normalisation with momentum 0.01.
+        biases in the MLP, batch normalisation with momentum 0.01; its start is that of ``MODELS/model_resnet.py``. Compared with
+        its equations.
 
     Args:
         channels: d.
@@ -45,6 +47,11 @@ class CBAM(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(channels, hidden, bias), nn.ReLU(), nn.Linear(hidden, channels, bias))
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
         self.norm = nn.BatchNorm2d(1, momentum=0.01)
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out")
+        nn.init.zeros_(self.norm.weight)
+        for layer in (self.mlp[0], self.mlp[2]):
+            if bias:
+                nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, d, H, W) -> (B, d, H, W)."""

@@ -10,18 +10,18 @@ from harness_plugins.blocks.tokens import attend, attention_map, expand, pool, p
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.slots import attention_method, observe
+from harness.slots import attention_method, mark, observe
 
-Terms = Literal["joint", "pairwise-only", "unary-only", "add-shared-key", "add-disentangled-key"]
+Terms = Literal["joint", "pairwise-only", "unary-only", "unary-disentangled", "add-shared-key", "add-disentangled-key"]
+Flavour = Literal["mmseg", "seg-bn", "seg-nowd", "det"]
 
 
 @dataclass(frozen=True)
-class _Flavour:
+class _Code:
     """How one of the released codes computes the block."""
 
-    whitening: Literal["channel", "scalar", "crossed"]
-    """What is subtracted from q and k: the mean over positions of each channel; one mean over channels and positions;
-    from q the mean over channels at each position, from k that over positions."""
+    whitening: Literal["channel", "scalar"]
+    """What is subtracted from q and k: the mean over positions of each channel, or one mean over channels and positions."""
     scale: float
     """The logits are multiplied by d' to this power."""
     temperature: float
@@ -31,13 +31,17 @@ class _Flavour:
     bottleneck: bool
     """g: d -> d/2, then a zero-initialised convolution d/2 -> d over the sum of the terms. Otherwise g: d -> d without
     bias, and a scalar gain, zero at the start, on the pairwise term alone."""
+    decays: bool = True
+    """Whether the projections of q and k have weight decay."""
+    reduction: int = 2
+    """d / d' where the method does not say."""
 
 
-_FLAVOURS = {
-    "mmseg": _Flavour("channel", -0.5, 0.05, 0.06, True),
-    "seg-bn": _Flavour("channel", -0.5, 0.05, 0.06, False),
-    "seg-nowd": _Flavour("scalar", 0.0, 1.0, 1.0, False),
-    "det": _Flavour("crossed", 0.5, 0.05, 0.06, True),
+_CODES = {
+    "mmseg": _Code("channel", -0.5, 0.05, 0.06, True),
+    "seg-bn": _Code("channel", -0.5, 0.05, 0.06, False),
+    "seg-nowd": _Code("scalar", 0.0, 1.0, 1.0, False, decays=False),
+    "det": _Code("channel", -0.5, 0.05, 0.06, False, reduction=4),
 }
 
 
@@ -51,15 +55,19 @@ class DisentangledNonLocal(nn.Module):
     Four released codes differ; ``flavour`` chooses among them:
 
     * ``mmseg`` (default): mmseg's ``DNLHead``. Whitening per channel, logits / √d', temperature 0.05, g: d → d/2,
-      output convolution zero at the start (identity).
+      output convolution zero at the start (identity). Its released weights have ``norm: true``.
     * ``seg-bn``: ``nonlocal_block.py`` of yinmh17/DNL-Semantic-Segmentation. g: d → d without bias, no output convolution, a gain
       of zero at the start on the pairwise term only: not identity where there is a unary term.
-    * ``seg-nowd``: ``nonlocal_block_nowd.py`` of the same. Whitening by one scalar, neither scale nor temperature.
-    * ``det``: ``plugins/non_local.py`` of Howal/DNL-Object-Detection. q is whitened over channels and the logits are multiplied by
-      √d'. That code takes its unary term from a ``ContextBlock``; here it goes through g, as in the others.
+    * ``seg-nowd``: ``nonlocal_block_nowd.py`` of the same, in its Cityscapes setting. Whitening by one scalar, neither scale nor
+      temperature, and no weight decay on the projections of q and k, which is what lets the logits grow without them.
+    * ``det``: ``nl_gc_block.py`` of Howal/DNL-Object-Detection, which its DNL configurations build: ``seg-bn`` with d' = d/4. (Its
+      ``plugins/non_local.py`` multiplies the logits by √d' unless told ``fixbug``; no DNL configuration uses it.)
+
+    All convolutions of the authors' codes start from N(0, 0.01), biases from 0; mmseg leaves the unary one at PyTorch's default.
 
     ``joint`` has temperature 1. ``add-shared-key`` is in one released code only, ``seg-bn``: its pairwise term has temperature
-    0.06 (``mmseg`` and ``det`` follow it), and μ_q · k_j neither scale nor temperature (all flavours).
+    0.06 (``mmseg`` and ``det`` follow it), and μ_q · k_j neither scale nor temperature (all flavours). What the authors released as
+    the unary network (``unary_block.py``) is ``unary-disentangled`` with flavour ``seg-bn``; ``unary-only`` is the paper's equation.
 
     Whitening is part of the projections (a mean commutes with them), ``unary-only`` pools x first and then projects one
     vector, and the N × N matrix of the pairwise term is not made on large maps.
@@ -72,6 +80,7 @@ class DisentangledNonLocal(nn.Module):
         joint                   s_j(q_i · k_j), the plain non-local block
         pairwise-only           s_j((q_i − μ_q) · (k_j − μ_k))
         unary-only              s_j(μ_q · k_j), the same for every query
+        unary-disentangled      s_j(w_u · x_j + b_u), the same for every query
         add-shared-key          s_j((q_i − μ_q) · (k_j − μ_k)) + s_j(μ_q · k_j)
         add-disentangled-key    s_j((q_i − μ_q) · (k_j − μ_k)) + s_j(w_u · x_j + b_u)
 
@@ -79,8 +88,8 @@ class DisentangledNonLocal(nn.Module):
         (B, d, H, W) → (B, d, H, W).
 
     Parameters:
-        4dd' + 3d' + d with an output convolution; 2dd' + 2d' + d² + 1 without (``unary-only``: one fewer);
-        ``add-disentangled-key`` d + 1 more.
+        4dd' + 3d' + d with an output convolution (``norm``: d more); 2dd' + 2d' + d² + 1 without (``unary``: one fewer);
+        ``add-disentangled-key`` d + 1 more; ``unary-disentangled`` d + 1 instead of the 2dd' + 2d' of q and k.
 
     Map:
         ``attention``, the pairwise softmax (B, 1, N, N), with ``q``, ``k`` (B, 1, N, d') before whitening, and ``map``, the
@@ -88,53 +97,61 @@ class DisentangledNonLocal(nn.Module):
 
     Source:
         Yin, Yao, Cao, Li, Zhang, Lin, Hu, ECCV 2020, eq. 5-9 and table 1; yinmh17/DNL-Semantic-Segmentation,
-        Howal/DNL-Object-Detection.
+        Howal/DNL-Object-Detection. Compared with ``mmseg.DNLHead`` as ``_base_/models/dnl_r50-d8.py`` configures it (``norm: true``),
+        the whole head's weights copied; the other flavours with their equations.
 
     Args:
         channels: d.
         terms: the row of the table.
         flavour: which released code is followed.
-        reduction: d / d' of q and k (and of g in the flavours that have an output convolution).
+        reduction: d / d' of q and k (and of g in the flavours that have an output convolution); 2 by default, 4 in ``det``.
         temperature: of the pairwise or joint softmax instead of the flavour's.
         normalisation: ``separate`` or ``joint``, for the two ``add`` forms.
+        norm: batch normalisation behind the output convolution, which then has no bias; its gain is zero at the start.
 
     Raises:
-        ValueError: unknown terms or flavour, or a joint normalisation of a single term.
+        ValueError: unknown terms or flavour, a joint normalisation of a single term, or ``norm`` without an output convolution.
     """
 
     def __init__(
         self,
         channels: int,
         terms: Terms = "add-disentangled-key",
-        flavour: Literal["mmseg", "seg-bn", "seg-nowd", "det"] = "mmseg",
-        reduction: int = 2,
+        flavour: Flavour = "mmseg",
+        reduction: int | None = None,
         temperature: float | None = None,
         normalisation: Literal["separate", "joint"] = "separate",
+        norm: bool = False,
     ) -> None:
         super().__init__()
-        if flavour not in _FLAVOURS:
-            raise ValueError(f"unknown flavour '{flavour}'; known: {', '.join(_FLAVOURS)}")
+        if flavour not in _CODES:
+            raise ValueError(f"unknown flavour '{flavour}'; known: {', '.join(_CODES)}")
         if terms not in Terms.__args__:
             raise ValueError(f"unknown terms '{terms}'; known: {', '.join(Terms.__args__)}")
         if normalisation == "joint" and not terms.startswith("add"):
             raise ValueError(f"normalisation 'joint' needs two terms; '{terms}' is one")
-        self.terms, self.flavour, self.normalisation = terms, _FLAVOURS[flavour], normalisation
-        width = max(channels // reduction, 1)
+        self.terms, self.flavour, self.normalisation = terms, _CODES[flavour], normalisation
         bottleneck = self.flavour.bottleneck
-        self.theta = nn.Conv2d(channels, width, 1)
-        self.phi = nn.Conv2d(channels, width, 1)
-        self.g = nn.Conv2d(channels, width if bottleneck else channels, 1, bias=bottleneck)
-        for conv in (self.theta, self.phi, self.g):
-            nn.init.normal_(conv.weight, std=0.01)
-            if conv.bias is not None:
-                nn.init.zeros_(conv.bias)
-        if terms == "add-disentangled-key":
+        if norm and not bottleneck:
+            raise ValueError(f"flavour '{flavour}' has no output convolution that `norm` could normalise; leave it out")
+        width = max(channels // (reduction or self.flavour.reduction), 1)
+        self.g = _small(nn.Conv2d(channels, width if bottleneck else channels, 1, bias=bottleneck))
+        self.query_key: tuple[str, ...] = ()
+        if terms != "unary-disentangled":
+            self.theta, self.phi = (_small(nn.Conv2d(channels, width, 1)) for _ in range(2))
+            self.query_key = ("theta", "phi")
+            if not self.flavour.decays:
+                mark(self, *self.query_key, decay_mult=0)
+        if terms.endswith("disentangled-key") or terms == "unary-disentangled":
             self.mask = nn.Conv2d(channels, 1, 1)
+            self.query_key += ("mask",)
+            if flavour != "mmseg":
+                _small(self.mask)
+        self.norm = nn.BatchNorm2d(channels) if norm else None
         if bottleneck:
-            self.out = nn.Conv2d(width, channels, 1)
-            nn.init.zeros_(self.out.weight)
-            nn.init.zeros_(self.out.bias)
-        elif terms != "unary-only":
+            self.out = nn.Conv2d(width, channels, 1, bias=not norm)
+            _start_as_identity(self.out, self.norm)
+        elif not terms.startswith("unary"):
             self.gain = nn.Parameter(torch.zeros(()))
         # a bias of k adds the same to all keys, and whitening takes that of q away; kept since the released weights have them
         self.inert = () if normalisation == "joint" else ("phi.bias",)
@@ -146,15 +163,15 @@ class DisentangledNonLocal(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, d, H, W) -> (B, d, H, W)."""
         tokens = x.flatten(2)
+        if self.terms == "unary-disentangled":
+            return self._query_independent(x, score(tokens, self.mask.weight.flatten(), self.mask.bias))
         mean = tokens.mean(-1)
         # the means over positions of theta(x) and phi(x)
         mu_q, mu_k = _on_vector(self.theta, mean), _on_vector(self.phi, mean)
         if self.terms == "unary-only":
             # mu_q . (W_k x_j + b_k) = (W_k^T mu_q) . x_j + mu_q . b_k: one vector per image meets x, no key is computed
             direction, constant = mu_q @ self.phi.weight.flatten(1), (mu_q @ self.phi.bias).unsqueeze(1)
-            weights = score(tokens, direction, constant).softmax(-1)
-            observe(self, map=lambda: weights.view(len(x), 1, *x.shape[2:]))
-            return x + self._added(_on_vector(self.g, pool(tokens, weights)))[..., None, None]
+            return self._query_independent(x, score(tokens, direction, constant))
         q, k, removed = self._queries_and_keys(tokens, mu_q, mu_k)
         v = project(tokens, self.g)
         unary = None
@@ -170,11 +187,22 @@ class DisentangledNonLocal(nn.Module):
             **({} if unary is None else {"map": lambda: unary.softmax(-1).view(len(x), 1, *x.shape[2:])}),
         )
         if self.normalisation == "joint":
-            return x + self._output(self._jointly(q, k, v, unary), None).view(x.shape)
+            return x + self._normalised(self._output(self._jointly(q, k, v, unary), None).view(x.shape))
         context = None
         if unary is not None:
             context = self._added(torch.bmm(unary.softmax(-1).to(v.dtype).unsqueeze(1), v).squeeze(1))
-        return x + self._output(attend(q, k, v, self.scale), context).view(x.shape)
+        return x + self._normalised(self._output(attend(q, k, v, self.scale), context).view(x.shape))
+
+    def _query_independent(self, x: Tensor, logits: Tensor) -> Tensor:
+        """The block where a unary term (B, N) is all there is."""
+        weights = logits.softmax(-1)
+        observe(self, map=lambda: weights.view(len(x), 1, *x.shape[2:]))
+        added = self._added(_on_vector(self.g, pool(x.flatten(2), weights)))[..., None, None]
+        return x + self._normalised(added.expand_as(x) if self.norm else added)
+
+    def _normalised(self, z: Tensor) -> Tensor:
+        """What the block adds to its input."""
+        return z if self.norm is None else self.norm(z)
 
     def _queries_and_keys(self, x: Tensor, mu_q: Tensor, mu_k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Whitened q and k (B, N, d'), and what was taken from k (B, d'). It joins the bias of the projection."""
@@ -182,11 +210,7 @@ class DisentangledNonLocal(nn.Module):
             return project(x, self.theta), project(x, self.phi), torch.zeros_like(mu_k)
         if self.flavour.whitening == "scalar":
             mu_q, mu_k = (mu.mean(1, keepdim=True).expand_as(mu) for mu in (mu_q, mu_k))
-        k = project(x, self.phi, -mu_k)
-        if self.flavour.whitening == "crossed":
-            q = project(x, self.theta)
-            return q - q.mean(-1, keepdim=True), k, mu_k
-        return project(x, self.theta, -mu_q), k, mu_k
+        return project(x, self.theta, -mu_q), project(x, self.phi, -mu_k), mu_k
 
     def _added(self, value: Tensor) -> Tensor:
         """What a pooled value (B, d' or d) adds to every position, (B, d); the output convolution's bias included."""
@@ -206,6 +230,24 @@ class DisentangledNonLocal(nn.Module):
         pairs = torch.cat([k, torch.zeros_like(one)], dim=-1)
         units = torch.cat([torch.zeros_like(k), unary.to(k.dtype).unsqueeze(-1)], dim=-1)
         return attend(queries, torch.cat([pairs, units], dim=1), torch.cat([v, v], dim=1))
+
+
+def _small(conv: nn.Conv2d) -> nn.Conv2d:
+    """The convolution with weights from N(0, 0.01) and no bias at the start."""
+    nn.init.normal_(conv.weight, std=0.01)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return conv
+
+
+def _start_as_identity(out: nn.Conv2d, norm: nn.BatchNorm2d | None) -> None:
+    """Zero at the start, as mmcv has it: the convolution, or the gain of its normalisation."""
+    if norm is None:
+        nn.init.zeros_(out.weight)
+        nn.init.zeros_(out.bias)
+    else:
+        nn.init.kaiming_normal_(out.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.zeros_(norm.weight)
 
 
 def _on_vector(conv: nn.Conv2d, v: Tensor) -> Tensor:

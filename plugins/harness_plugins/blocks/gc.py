@@ -14,6 +14,8 @@ from harness.slots import attention_method, observe
 class _QueryIndependent(ContextBlock):
     """mmcv's ``ContextBlock`` whose pooling offers its map."""
 
+    inert = ("conv_mask.bias",)  # the same for every position, so the softmax cancels it
+
     def spatial_pool(self, x: Tensor) -> Tensor:
         """sum_j softmax_j(W_k x_j) x_j: (B, d, H, W) -> (B, d, 1, 1)."""
         tokens = x.flatten(2)
@@ -44,7 +46,8 @@ class GCBlock(_QueryIndependent):
         ``map`` (B, 1, H, W), sums to 1.
 
     Source:
-        Cao, Xu, Lin, Wei, Hu, ICCV Workshops 2019, eq. 5; xvjiarui/GCNet.
+        Cao, Xu, Lin, Wei, Hu, ICCV Workshops 2019, eq. 5; xvjiarui/GCNet. Compared with ``mmcv.ContextBlock``, and with
+        ``mmseg.GCHead`` as ``_base_/models/gcnet_r50-d8.py`` configures it (``ratio: 0.25``), the whole head's weights copied.
 
     Args:
         channels: d.
@@ -54,6 +57,8 @@ class GCBlock(_QueryIndependent):
     Raises:
         ValueError: the bottleneck has no channel.
     """
+
+    query_key = ("conv_mask",)
 
     def __init__(self, channels: int, ratio: float = 1 / 16, fusion: Literal["add", "mul"] = "add") -> None:
         if int(channels * ratio) < 1:
@@ -65,8 +70,8 @@ class GCBlock(_QueryIndependent):
 class SimplifiedNonLocal(_QueryIndependent):
     """Simplified non-local block: one softmax over positions for all queries.
 
-    W_v stands outside the sum, so that it acts on one vector per image. It is zero at the start (as the last layer of
-    mmcv's ``ContextBlock``, which the paper leaves open): the block begins as identity.
+    W_v stands outside the sum, so that it acts on one vector per image. Both matrices start from N(0, 0.01) without bias, as in
+    the one code that its authors released: near identity.
 
     Formula:
         z_i = x_i + W_v Σ_j softmax_j(W_k x_j) x_j
@@ -81,14 +86,18 @@ class SimplifiedNonLocal(_QueryIndependent):
         ``map`` (B, 1, H, W), sums to 1.
 
     Source:
-        Cao, Xu, Lin, Wei, Hu, ICCV Workshops 2019, eq. 3; xvjiarui/GCNet.
+        Cao, Xu, Lin, Wei, Hu, ICCV Workshops 2019, eq. 3. It is not in xvjiarui/GCNet; the start is that of the ``simple``
+        ``ContextBlock`` of Howal/DNL-Object-Detection, of the same group, whose W_v has no bias. Compared with its equation.
 
     Args:
         channels: d.
     """
 
+    query_key = ("conv_mask",)
+
     def __init__(self, channels: int) -> None:
         super().__init__(channels, ratio=1.0)
         self.channel_add_conv = nn.Conv2d(channels, channels, kernel_size=1)
-        nn.init.zeros_(self.channel_add_conv.weight)
-        nn.init.zeros_(self.channel_add_conv.bias)
+        for conv in (self.conv_mask, self.channel_add_conv):
+            nn.init.normal_(conv.weight, std=0.01)
+            nn.init.zeros_(conv.bias)

@@ -24,7 +24,7 @@ class Identity(nn.Identity):
         None: nothing attends.
 
     Source:
-        None: the model without a block.
+        None: the model without a block. Compared with ``mmseg.FCNHead``, which the context head is with it.
 
     Args:
         channels: C of the input; not needed, taken because every block is given it.

@@ -40,7 +40,7 @@ class LocalRelation(nn.Module):
 
     Source:
         Hu, Zhang, Xie, Lin, ICCV 2019, eq. 3-5. No official code; the width of the geometry network, the offsets' unit and the
-        border rule are ours.
+        border rule are ours. Compared with its equations.
 
     Args:
         channels: d, a multiple of m.
@@ -51,6 +51,8 @@ class LocalRelation(nn.Module):
     Raises:
         ValueError: an even window, channels that do not divide into groups, an unknown similarity.
     """
+
+    query_key = ("query", "key")
 
     def __init__(
         self,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from harness_plugins.blocks.tokens import attend, attention_map, expand, project, score
 from mmcv.cnn import NonLocal2d
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.slots import attention_method, observe
@@ -19,10 +19,13 @@ Mode = Literal["gaussian", "embedded-gaussian", "dot-product", "concatenation"]
 class NonLocal(NonLocal2d):
     """Non-local block: every position gathers from all others.
 
-    θ, φ, g: 1×1 convolutions d → d' with bias; W_z: d' → d, zero at the start, so the block begins as
-    identity. Layers, initialisation and state-dict keys are those of ``mmcv.cnn.NonLocal2d``; only how y is computed
-    differs. The N × N matrix exists in no mode whose mathematics can do without it: the softmax modes use fused
-    attention on large maps, ``dot-product`` multiplies in the cheaper order, ``concatenation`` sums over sorted keys.
+    θ, φ, g: 1×1 convolutions d → d' with bias; W_z: d' → d, zero at the start, so the block begins as identity. Layers and state-dict
+    keys are those of ``mmcv.cnn.NonLocal2d``; only how y is computed differs. The N × N matrix exists in no mode whose mathematics can
+    do without it: the softmax modes use fused attention on large maps, ``dot-product`` multiplies in the cheaper order,
+    ``concatenation`` sums over sorted keys.
+
+    The default is the equation as printed. The authors' code runs ``use_scale: true``, ``sub_sample: input`` and ``norm: true``; mmseg's
+    ``NLHead`` runs ``use_scale: true`` and ``norm: true``.
 
     Formula:
         z_i = x_i + W_z y_i,  y_i = 1/C(x) Σ_j f(x_i, x_j) g(x_j)
@@ -40,60 +43,85 @@ class NonLocal(NonLocal2d):
         4dd' + 3d' + d; ``gaussian`` 2dd' + d' + d; ``concatenation`` 2d' more; ``norm`` drops the d and adds 2d.
 
     Map:
-        ``attention`` (B, 1, N, N): rows sum to 1 in the softmax modes only.
+        ``attention`` (B, 1, N, N), with ``sub_sample`` (B, 1, N, ⌊H/2⌋⌊W/2⌋): rows sum to 1 in the softmax modes only.
 
     Source:
-        Wang, Girshick, Gupta, He, CVPR 2018, eq. 1-6; facebookresearch/video-nonlocal-net.
+        Wang, Girshick, Gupta, He, CVPR 2018, eq. 1-6; facebookresearch/video-nonlocal-net. Compared with ``mmcv.NonLocal2d`` in every
+        mode, and with ``mmseg.NLHead`` as ``_base_/models/nonlocal_r50-d8.py`` configures it, the whole head's weights copied.
 
     Args:
         channels: d.
         mode: the form of f.
         reduction: d / d'.
-        use_scale: multiply θ · φ by 1/√d' in ``embedded-gaussian``. mmcv's default; not in the paper.
-        norm: batch normalisation after W_z, its gain zero at the start instead of W_z. The paper's video models.
+        use_scale: multiply θ · φ by 1/√d' in ``embedded-gaussian``. In the authors' code and mmcv's default; not in the paper.
+        norm: batch normalisation after W_z, its gain zero at the start instead of W_z (from N(0, 0.01)). The paper's video models.
+        sub_sample: keys and values from a map of half the sides, max-pooled 2×2: ``input``, before φ and g, as in the authors' code
+            and in the paper's equation; ``projections``, after them, as in the paper's figure and in mmcv. Sides of 2 or more.
     """
 
     def __init__(
-        self, channels: int, mode: Mode = "embedded-gaussian", reduction: int = 2, use_scale: bool = False, norm: bool = False
+        self,
+        channels: int,
+        mode: Mode = "embedded-gaussian",
+        reduction: int = 2,
+        use_scale: bool = False,
+        norm: bool = False,
+        sub_sample: Literal["input", "projections"] | None = None,
     ) -> None:
-        super().__init__(
-            channels, reduction=reduction, use_scale=use_scale, mode=mode.replace("-", "_"), norm_cfg={"type": "BN"} if norm else None
-        )
+        if sub_sample not in (None, "input", "projections"):
+            raise ValueError(f"sub_sample is {sub_sample!r}; choose input, projections or null")
+        norm_cfg = {"type": "BN"} if norm else None
+        super().__init__(channels, reduction=reduction, use_scale=use_scale, mode=mode.replace("-", "_"), norm_cfg=norm_cfg)
+        if norm:
+            nn.init.normal_(self.conv_out.conv.weight, std=0.01)
+        self.pools = sub_sample
+        self.query_key = () if mode == "gaussian" else ("theta", "phi")
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, d, H, W) -> (B, d, H, W)."""
-        y = getattr(self, f"_{self.mode}")(x.flatten(2))
+        y = getattr(self, f"_{self.mode}")(x.flatten(2), F.max_pool2d(x, 2) if self.pools == "input" else x)
         z = expand(y, self.conv_out.conv).view(x.shape)
         return x + (self.conv_out.norm(z) if self.conv_out.with_norm else z)
 
-    def _gaussian(self, x: Tensor) -> Tensor:
+    def _from(self, source: Tensor, module: nn.Module) -> Tensor:
+        """Keys or values (B, M, d') of the map (B, d, H, W) they come from."""
+        if self.pools == "projections":
+            return F.max_pool2d(module(source), 2).flatten(2).transpose(1, 2)
+        return project(source.flatten(2), module.conv)
+
+    def _offer(self, **values: Any) -> None:
+        observe(self, **values, **({"keys": "pooled positions"} if self.pools else {}))
+
+    def _gaussian(self, x: Tensor, source: Tensor) -> Tensor:
         q = x.transpose(1, 2)
-        observe(self, q=lambda: q.unsqueeze(1), k=lambda: q.unsqueeze(1), attention=lambda: attention_map(q, q))
-        return attend(q, q, project(x, self.g.conv))
+        k = (F.max_pool2d(source, 2) if self.pools == "projections" else source).flatten(2).transpose(1, 2)
+        self._offer(q=lambda: q.unsqueeze(1), k=lambda: k.unsqueeze(1), attention=lambda: attention_map(q, k))
+        return attend(q, k, self._from(source, self.g))
 
-    def _embedded_gaussian(self, x: Tensor) -> Tensor:
-        q, k = project(x, self.theta.conv), project(x, self.phi.conv)
+    def _embedded_gaussian(self, x: Tensor, source: Tensor) -> Tensor:
+        q, k = project(x, self.theta.conv), self._from(source, self.phi)
         scale = self.inter_channels**-0.5 if self.use_scale else 1.0
-        observe(self, q=lambda: q.unsqueeze(1), k=lambda: k.unsqueeze(1), attention=lambda: attention_map(q, k, scale))
-        return attend(q, k, project(x, self.g.conv), scale)
+        self._offer(q=lambda: q.unsqueeze(1), k=lambda: k.unsqueeze(1), attention=lambda: attention_map(q, k, scale))
+        return attend(q, k, self._from(source, self.g), scale)
 
-    def _dot_product(self, x: Tensor) -> Tensor:
-        q, k, v = (project(x, module.conv) for module in (self.theta, self.phi, self.g))
+    def _dot_product(self, x: Tensor, source: Tensor) -> Tensor:
+        q, k, v = project(x, self.theta.conv), self._from(source, self.phi), self._from(source, self.g)
         share = 1 / k.shape[1]
-        observe(self, attention=lambda: (q @ k.transpose(1, 2)).unsqueeze(1) * share)
+        self._offer(attention=lambda: (q @ k.transpose(1, 2)).unsqueeze(1) * share)
         if k.shape[1] <= self.inter_channels:
             return torch.baddbmm(q.new_zeros(1), q, k.transpose(1, 2), beta=0, alpha=share) @ v
         return q @ ((k.transpose(1, 2) @ v) * share)
 
-    def _concatenation(self, x: Tensor) -> Tensor:
+    def _concatenation(self, x: Tensor, source: Tensor) -> Tensor:
         w_q, w_k = self.concat_project.conv.weight.view(2, -1)
-        # w_q . theta_i is one linear form of x_i: theta and phi themselves are never needed
-        a, b = (
-            score(x, w @ module.conv.weight.flatten(1), w @ module.conv.bias)
-            for w, module in ((w_q, self.theta), (w_k, self.phi))
-        )  # fmt: skip
-        v = project(x, self.g.conv)
-        observe(self, attention=lambda: (F.relu(a.unsqueeze(2) + b.unsqueeze(1)) / b.shape[1]).unsqueeze(1))
+        # w_q . theta_i is one linear form of x_i: theta and phi themselves are needed only where phi is pooled
+        a = score(x, w_q @ self.theta.conv.weight.flatten(1), w_q @ self.theta.conv.bias)
+        if self.pools == "projections":
+            b = self._from(source, self.phi) @ w_k
+        else:
+            b = score(source.flatten(2), w_k @ self.phi.conv.weight.flatten(1), w_k @ self.phi.conv.bias)
+        v = self._from(source, self.g)
+        self._offer(attention=lambda: (F.relu(a.unsqueeze(2) + b.unsqueeze(1)) / b.shape[1]).unsqueeze(1))
         return _relu_sum(a, b, v) / b.shape[1]
 
 

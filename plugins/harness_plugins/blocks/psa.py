@@ -45,7 +45,7 @@ class PolarizedSelfAttention(nn.Module):
         ``map``, the spatial gate (B, 1, H, W); also ``channel``, the channel gate (B, d, 1, 1).
 
     Source:
-        Liu, Liu, Fan, Huang, arXiv 2107.00782, 2021, eq. 2-8; DeLightCMU/PSA.
+        Liu, Liu, Fan, Huang, arXiv 2107.00782, 2021, eq. 2-8; DeLightCMU/PSA. Compared with the equations of each variant.
 
     Args:
         channels: d, even (``official_s``: at least 8).
@@ -54,6 +54,8 @@ class PolarizedSelfAttention(nn.Module):
     Raises:
         ValueError: an unknown variant, or too few channels.
     """
+
+    query_key = ("channel_query", "spatial_query", "spatial_value")
 
     def __init__(self, channels: int, variant: Literal["official_p", "official_s", "paper_p", "paper_s"] = "official_p") -> None:
         super().__init__()

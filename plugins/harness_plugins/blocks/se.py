@@ -30,7 +30,7 @@ class SqueezeExcite(SELayer):
         None: it offers ``channel``, the gate s (B, d, 1, 1), the same at every position.
 
     Source:
-        Hu, Shen, Sun, CVPR 2018, eq. 2-4; hujie-frank/SENet.
+        Hu, Shen, Sun, CVPR 2018, eq. 2-4; hujie-frank/SENet. Compared with ``mmpretrain.SELayer`` (``divisor: 8``) and its equation.
 
     Args:
         channels: d.

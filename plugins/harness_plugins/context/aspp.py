@@ -18,7 +18,7 @@ from harness.slots import attention_method
 class AtrousPyramid(nn.Module):
     """ASPP with image pooling: context from dilated convolutions, without attention.
 
-    Modules, names and output are those of ``mmseg.ASPPHead``.
+    Modules and names are those of ``mmseg.ASPPHead``.
 
     Formula:
         y = f_3×3[f_1×1(GAP(x)), f_1×1(x), f_3×3^{r_2}(x), …, f_3×3^{r_n}(x)]
@@ -36,7 +36,8 @@ class AtrousPyramid(nn.Module):
         None: not attention.
 
     Source:
-        Chen, Papandreou, Schroff, Adam, arXiv 1706.05587, section 3.3.
+        Chen, Papandreou, Schroff, Adam, arXiv 1706.05587, section 3.3. Compared with what ``mmseg.ASPPHead`` makes of its input, which
+        there is the backbone's own map.
 
     Args:
         channels: width C of the map.

@@ -96,6 +96,16 @@ class FusedAttentionBlock(SelfAttentionBlock):
         return x.flatten(2).mT.unsqueeze(1)
 
 
+WHERE = ("slot", "input")
+"""Where a module stands that the authors put before the head's first convolution: behind it, as all here do, or there."""
+
+
+def check_place(at: str) -> None:
+    """Refuse what is not in :data:`WHERE`."""
+    if at not in WHERE:
+        raise ValueError(f"at is {at!r}; choose {' or '.join(WHERE)}")
+
+
 def options(**given: Any) -> dict[str, Any]:
     """The norm and activation that the heads of mmseg get by default here, with ``given``."""
     return {"norm_cfg": NORM, "act_cfg": ACT, **given}

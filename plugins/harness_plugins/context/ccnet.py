@@ -30,12 +30,15 @@ class CrissCross(nn.Module):
 
     Source:
         Huang, Wang, Wang, Huang, Shi, Liu, ICCV 2019, section 3.2; speedinghzl/CCNet. Pure PyTorch in mmcv since 1.3.13: no
-        compiled op is needed. As the context of this harness's head it is ``mmseg.CCHead``.
+        compiled op is needed. Compared with ``mmseg.CCHead`` as ``_base_/models/ccnet_r50-d8.py`` configures it, the whole head's
+        weights copied.
 
     Args:
         channels: width C of the map, at least 8.
         recurrence: R.
     """
+
+    query_key = ("cca.query_conv", "cca.key_conv")
 
     def __init__(self, channels: int, recurrence: int = 2):
         super().__init__()

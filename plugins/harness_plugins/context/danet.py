@@ -40,12 +40,14 @@ class DualAttention(nn.Module):
     Source:
         Fu, Liu, Tian, Li, Bao, Fang, Lu, CVPR 2019, section 3; junfu1115/DANet. The modules are ``mmseg.DAHead``'s. Its 3×3
         convolutions before and behind each branch are the head's own here (one for both), and the branches' extra losses are left
-        out.
+        out. Compared with these two modules; the head is not mmseg's.
 
     Args:
         channels: width C of the map.
         pam_channels: m; C / 8 by default (64 of 512).
     """
+
+    query_key = ("pam.query_project", "pam.key_project")
 
     def __init__(self, channels: int, pam_channels: int | None = None):
         super().__init__()

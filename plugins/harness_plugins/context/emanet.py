@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from harness_plugins.context.attention import options
+from harness_plugins.context.attention import NORM, options
 from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads.ema_head import EMAModule
 from torch import Tensor, nn
@@ -35,7 +35,8 @@ class ExpectationMaximizationAttention(nn.Module):
 
     Source:
         Li, Zhong, Wu, Yang, Lin, Liu, ICCV 2019, sections 3.2 to 3.5; XiaLiPKU/EMANet. The ReLU before W_2 is mmseg's and the
-        authors' code's, not the paper's.
+        authors' code's, not the paper's. b_1 starts as in the authors' code, from U(-1/√C, 1/√C), mmseg's from zero. Compared with
+        ``mmseg.EMAHead`` as ``_base_/models/emanet_r50-d8.py`` configures it, the whole head's weights copied.
 
     Args:
         channels: width C of the map.
@@ -43,13 +44,16 @@ class ExpectationMaximizationAttention(nn.Module):
         num_stages: T.
         momentum: share of the new bases in their running mean (mmseg's convention; the paper's 0.9 is the share of
             the old ones).
+        norm_momentum: of the normalisation behind W_2. The authors' is 3e-4, over 30,000 iterations; in the hundreds of a small
+            benchmark the running averages would stay near where they start (scenes-segmentation: 63 % mIoU with it, 81 % with 0.1).
     """
 
-    def __init__(self, channels: int, num_bases: int = 64, num_stages: int = 3, momentum: float = 0.1):
+    def __init__(self, channels: int, num_bases: int = 64, num_stages: int = 3, momentum: float = 0.1, norm_momentum: float = 0.1):
         super().__init__()
         self.ema_mid_conv = ConvModule(channels, channels, 1, act_cfg=None).requires_grad_(False)
+        nn.init.uniform_(self.ema_mid_conv.conv.bias, -(channels**-0.5), channels**-0.5)
         self.ema_module = EMAModule(channels, num_bases, num_stages, momentum)
-        self.ema_out_conv = ConvModule(channels, channels, 1, **options(act_cfg=None))
+        self.ema_out_conv = ConvModule(channels, channels, 1, **options(act_cfg=None, norm_cfg={**NORM, "momentum": norm_momentum}))
 
     def forward(self, x: Tensor) -> Tensor:
         mid = self.ema_mid_conv(x)

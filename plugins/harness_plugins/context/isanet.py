@@ -47,22 +47,26 @@ class InterlacedSparseAttention(nn.Module):
         padding was needed).
 
     Source:
-        Huang, Yuan, Guo, Zhang, Chen, Wang, arXiv 1907.12273, section 3.2; openseg-group/openseg.pytorch; modules, names and
-        output of ``mmseg.ISAHead``.
+        Huang, Yuan, Guo, Zhang, Chen, Wang, arXiv 1907.12273, section 3.2; openseg-group/openseg.pytorch. Compared with
+        ``mmseg.ISAHead`` as ``_base_/models/isanet_r50-d8.py`` configures it, the whole head's weights copied.
 
     Args:
         channels: width C of the map.
         attention_channels: m; C / 2 by default (256 of 512).
         down_factor: (P_h, P_w).
+        dropout: rate of dropping whole channels at the end, as the authors have it.
     """
 
-    def __init__(self, channels: int, attention_channels: int | None = None, down_factor: Sequence[int] = (8, 8)):
+    query_key = tuple(f"{part}_relation.{name}_project" for part in ("global", "local") for name in ("query", "key"))
+
+    def __init__(self, channels: int, attention_channels: int | None = None, down_factor: Sequence[int] = (8, 8), dropout: float = 0.05):
         super().__init__()
         width = attention_channels or max(channels // 2, 1)
         self.down_factor = tuple(down_factor)
         self.global_relation = GroupAttention(channels, width)
         self.local_relation = GroupAttention(channels, width)
         self.out_conv = ConvModule(2 * channels, channels, 1, **options())
+        self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         (height, width), (local_h, local_w) = x.shape[2:], self.down_factor
@@ -81,7 +85,7 @@ class InterlacedSparseAttention(nn.Module):
         inside = (slice(pad_h // 2, pad_h // 2 + height), slice(pad_w // 2, pad_w // 2 + width))
 
         slots.observe(self, attention=lambda: self._map(before, groups, distant.shape[:3], (global_h, global_w), inside))
-        return self.out_conv(torch.cat([y[:, :, inside[0], inside[1]], x], dim=1))
+        return self.dropout(self.out_conv(torch.cat([y[:, :, inside[0], inside[1]], x], dim=1)))
 
     def _map(self, before: Tensor, groups: Tensor, batch: torch.Size, grid: tuple[int, int], inside: tuple[slice, slice]) -> Tensor:
         """Positions are numbered row by row after the padding has been cut off."""

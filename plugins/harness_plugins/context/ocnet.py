@@ -31,13 +31,15 @@ class ObjectContext(nn.Module):
     Source:
         Yuan, Wang, arXiv 1809.00916, section 3; PkuRainBow/OCNet.pytorch, ``base_oc_block.py``. mmseg has no OCHead: this is its
         ``SelfAttentionBlock`` with ``share_key_query``. The authors' InPlaceABN (a leaky ReLU) is BN and ReLU here, as everywhere
-        in mmseg.
+        in mmseg. Compared with its equation.
 
     Args:
         channels: width C of the map.
         attention_channels: m; C / 2 by default (256 of 512, as the authors).
         dropout: rate of dropping whole channels at the end; the authors use 0.05.
     """
+
+    query_key = ("attention.key_project",)  # the query's too
 
     def __init__(self, channels: int, attention_channels: int | None = None, dropout: float = 0.05):
         super().__init__()

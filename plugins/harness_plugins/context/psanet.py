@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from harness_plugins.context.attention import options
+from harness_plugins.context.attention import check_place, options
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
@@ -85,8 +86,10 @@ class PointwiseSpatialAttention(nn.Module):
         ``attention`` (B, 2, n, n) on the shrunk grid, heads collect and distribute, rows sum to 1.
 
     Source:
-        Zhao, Zhang, Liu, Shi, Loy, Lin, Jia, ECCV 2018, section 3; hszhao/PSANet. ``mmseg.PSAHead`` needs a compiled op, replaced
-        here by a gather, and pads its 1×1 projection by a pixel, which neither the paper nor the authors do.
+        Zhao, Zhang, Liu, Shi, Loy, Lin, Jia, ECCV 2018, section 3; hszhao/PSANet. The authors and ``mmseg.PSAHead`` have the module
+        on the backbone's own 2048 channels, the last 3×3 convolution being the head's first: ``at: input``. ``mmseg.PSAHead`` needs
+        a compiled op, replaced here by a gather, and pads its 1×1 projection by a pixel, which neither the paper nor the authors do
+        (``pad: 1``). Compared with it as ``_base_/models/psanet_r50-d8.py`` configures it, the whole head's weights copied.
 
     Args:
         channels: width C of the map.
@@ -94,23 +97,43 @@ class PointwiseSpatialAttention(nn.Module):
         mask_size: (M_h, M_w), odd; reaches every position where it is at least twice the shrunk map less one.
             (97, 97) belongs to crops of 769 pixels at stride 8.
         shrink_factor: how much smaller the map is on which the windows are predicted.
+        at: where the module stands.
+        in_channels: width of the head's input; given by the head.
+        pad: pixels of zeros around what is projected.
     """
 
-    def __init__(self, channels: int, reduced: int | None = None, mask_size: Sequence[int] = (97, 97), shrink_factor: int = 2):
+    def __init__(
+        self,
+        channels: int,
+        reduced: int | None = None,
+        mask_size: Sequence[int] = (97, 97),
+        shrink_factor: int = 2,
+        at: Literal["slot", "input"] = "slot",
+        in_channels: int | None = None,
+        pad: int = 0,
+    ):
         super().__init__()
+        check_place(at)
         if any(side % 2 == 0 for side in mask_size):
             raise TypeError(f"mask_size must be odd, not {tuple(mask_size)}")
-        width, window = reduced or max(channels // 4, 1), (int(mask_size[0]), int(mask_size[1]))
+        read = (in_channels or channels) if at == "input" else channels
+        width, window = reduced or max(read // 4, 1), (int(mask_size[0]), int(mask_size[1]))
         self.shrink_factor = shrink_factor
-        self.collect = Branch(channels, width, window, distribute=False)
-        self.distribute = Branch(channels, width, window, distribute=True)
-        self.proj = ConvModule(2 * width, channels, 1, **options())
-        self.bottleneck = ConvModule(2 * channels, channels, 3, padding=1, **options())
+        self.collect = Branch(read, width, window, distribute=False)
+        self.distribute = Branch(read, width, window, distribute=True)
+        self.proj = ConvModule(2 * width, read, 1, padding=pad, **options())
+        self.before_channels = 2 * read if at == "input" else None
+        self.bottleneck = None if at == "input" else ConvModule(2 * channels, channels, 3, padding=1, **options())
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same; nothing where :meth:`before` has done it."""
+        return x if self.bottleneck is None else self.bottleneck(self.before(x))
+
+    def before(self, x: Tensor) -> Tensor:
+        """[x, f_1×1(z)], (B, in_channels, H, W) -> (B, 2 in_channels, H, W)."""
         parts = [branch(x, self.shrink_factor) for branch in (self.collect, self.distribute)]
         slots.observe(self, attention=lambda: torch.stack([weights.mT for _, weights in parts], dim=1))
         z = self.proj(torch.cat([features for features, _ in parts], dim=1))
         odd = bool(x.shape[2] % self.shrink_factor and x.shape[3] % self.shrink_factor)
         z = F.interpolate(z, size=x.shape[2:], mode="bilinear", align_corners=odd)
-        return self.bottleneck(torch.cat([x, z], dim=1))
+        return torch.cat([x, z], dim=1)

@@ -92,6 +92,7 @@ class EncoderLayer(nn.Module):
     """
 
     residual_scale = 1.0
+    query_key = ("attention.query", "attention.key")
 
     def __init__(self, dim: int, heads: int, ffn_dim: int, dropout: float = 0.1, depth: int = 6):
         super().__init__()
@@ -138,6 +139,8 @@ class InverseSqrtDepthLayer(EncoderLayer):
     Args:
         depth: L.
     """
+
+    query_key = EncoderLayer.query_key
 
     def __init__(self, dim: int, heads: int, ffn_dim: int, dropout: float = 0.1, depth: int = 6):
         super().__init__(dim, heads, ffn_dim, dropout, depth)

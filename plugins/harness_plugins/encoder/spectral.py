@@ -91,6 +91,8 @@ class ImprovedSpectralNormLayer(EncoderLayer):
         matrices: ``all`` six of the layer, or the four of the ``attention``.
     """
 
+    query_key = EncoderLayer.query_key
+
     def __init__(
         self, dim: int, heads: int, ffn_dim: int, dropout: float = 0.1, depth: int = 6, matrices: Literal["all", "attention"] = "all"
     ):
@@ -127,6 +129,8 @@ class SigmaReparamLayer(EncoderLayer):
         keep_norm: False replaces the layer's normalisation by identity, as the authors' vision code does.
         gamma: where γ starts: ``sigma`` at σ(W_0), so that Ŵ = W at first (the authors' code), or at ``one`` (as often quoted).
     """
+
+    query_key = EncoderLayer.query_key
 
     def __init__(
         self,

@@ -70,12 +70,14 @@ class ViTClassToken(nn.Module):
     Source:
         Dosovitskiy et al., ICLR 2021, section 3.1, in the form of ``ViTPooling`` of billpsomas/simpool, which computes all
         N + 1 queries and returns the first; only that one is computed here. A ViT's own [CLS] is
-        ``mmpretrain.VisionTransformer(out_type='cls_token')``, a backbone and no pool.
+        ``mmpretrain.VisionTransformer(out_type='cls_token')``, a backbone and no pool. Compared with its equations.
 
     Args:
         channels: d.
         heads: h; 4 in simpool's ``ViTPooling``.
     """
+
+    query_key = ("attention.query", "attention.key")
 
     def __init__(self, channels: int, heads: int = 4) -> None:
         super().__init__()
@@ -132,7 +134,7 @@ class CaiTClassAttention(nn.Module):
 
     Source:
         Touvron et al., ICCV 2021, section 3; ``cait_models.py`` of facebookresearch/deit; ``CAPooling`` of
-        billpsomas/simpool.
+        billpsomas/simpool. Compared with its equations; there is no CaiT in OpenMMLab.
 
     Args:
         channels: d.
@@ -141,15 +143,25 @@ class CaiTClassAttention(nn.Module):
         layer_scale: initial LayerScale; 1e-5 in simpool's and in CaiT at depth 24. So small a scale leaves the pool a
             constant, LN(token), for a while: short schedules under-train it.
         mlp_ratio: hidden width of the MLP over d.
+        norm_eps: ε of the last LayerNorm; CaiT's. simpool's ``CAPooling`` has PyTorch's 1e-5 there.
     """
 
-    def __init__(self, channels: int, blocks: int = 1, heads: int = 4, layer_scale: float = 1e-5, mlp_ratio: float = 4.0) -> None:
+    def __init__(
+        self,
+        channels: int,
+        blocks: int = 1,
+        heads: int = 4,
+        layer_scale: float = 1e-5,
+        mlp_ratio: float = 4.0,
+        norm_eps: float = 1e-6,
+    ) -> None:
         super().__init__()
         if blocks < 1:
             raise ValueError(f"blocks is {blocks}; at least one is needed")
         self.token = nn.Parameter(nn.init.trunc_normal_(torch.empty(1, 1, channels), std=0.02))
         self.blocks = nn.ModuleList(ClassAttentionBlock(channels, heads, mlp_ratio, layer_scale) for _ in range(blocks))
-        self.norm = nn.LayerNorm(channels)
+        self.norm = nn.LayerNorm(channels, eps=norm_eps)
+        self.query_key = tuple(f"blocks.{index}.attention.{name}" for index in range(blocks) for name in ("query", "key"))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → (B, C)."""

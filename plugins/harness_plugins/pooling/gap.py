@@ -28,7 +28,7 @@ class GlobalAveragePooling(Pooling):
         Uniform: ``map`` (B, 1, H, W), 1/N everywhere.
 
     Source:
-        Lin, Chen, Yan, ICLR 2014, section 3.2.
+        Lin, Chen, Yan, ICLR 2014, section 3.2. Compared with ``mmpretrain.GlobalAveragePooling``.
 
     Args:
         channels: ignored.
@@ -63,7 +63,7 @@ class GlobalMaxPooling(Pooling):
         None: the attention is one-hot, at another position for each channel.
 
     Source:
-        Oquab et al., CVPR 2015; the ``max`` of billpsomas/simpool.
+        Oquab et al., CVPR 2015; the ``max`` of billpsomas/simpool. Compared with its equation.
 
     Args:
         channels: ignored.

@@ -26,7 +26,8 @@ class GeneralizedMeanPooling(Pooling):
         Uniform: ``map`` (B, 1, H, W), 1/N everywhere.
 
     Source:
-        Radenović, Tolias, Chum, TPAMI 2018, eq. 3; filipradenovic/cnnimageretrieval-pytorch.
+        Radenović, Tolias, Chum, TPAMI 2018, eq. 3; filipradenovic/cnnimageretrieval-pytorch. Compared with
+        ``mmpretrain.GeneralizedMeanPooling`` and its equation.
 
     Args:
         channels: ignored; p is shared by all channels.

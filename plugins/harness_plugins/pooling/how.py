@@ -38,7 +38,7 @@ class HowPooling(nn.Module):
         ``map`` (B, 1, H, W), the lengths; they do not sum to 1.
 
     Source:
-        Tolias, Jenicek, Chum, ECCV 2020, section 3.2; gtolias/how; ``HOWPooling`` of billpsomas/simpool.
+        Tolias, Jenicek, Chum, ECCV 2020, section 3.2; gtolias/how; ``HOWPooling`` of billpsomas/simpool. Compared with its equation.
 
     Args:
         channels: d.

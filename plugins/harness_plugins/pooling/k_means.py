@@ -33,7 +33,7 @@ class KMeansPooling(Pooling):
         ``map`` (B, k, H, W), row j is 1/n_j on its cluster.
 
     Source:
-        Psomas et al., ICCV 2023, table 1.
+        Psomas et al., ICCV 2023, table 1. Compared with its equation.
 
     Args:
         channels: ignored.

@@ -29,7 +29,7 @@ class LogSumExpPooling(Pooling):
         None: the weights differ per channel.
 
     Source:
-        Pinheiro, Collobert, CVPR 2015, eq. 2; ``LSEPool`` of billpsomas/simpool.
+        Pinheiro, Collobert, CVPR 2015, eq. 2; ``LSEPool`` of billpsomas/simpool. Compared with its equation.
 
     Args:
         channels: ignored; r is shared by all channels.

@@ -36,7 +36,8 @@ class OptimalTransportPooling(Pooling):
         ``map`` (B, k, H, W), each sums to 1.
 
     Source:
-        Mialon et al., ICLR 2021, section 3; claying/OTK; ``other_pool.py`` and ``otk/`` of billpsomas/simpool.
+        Mialon et al., ICLR 2021, section 3; claying/OTK; ``other_pool.py`` and ``otk/`` of billpsomas/simpool. Compared with
+        its equations.
 
     Args:
         channels: d.
@@ -49,6 +50,8 @@ class OptimalTransportPooling(Pooling):
             a learned query and not GAP.
         reduce: how the k vectors become one, ``max`` or ``mean``.
     """
+
+    query_key = ("references",)
 
     def __init__(
         self,

@@ -36,7 +36,8 @@ class SimPool(Pooling):
 
     Source:
         Psomas et al., ICCV 2023, eq. 7-12; ``sp.py`` of billpsomas/simpool (there ``squeeze()`` drops the
-        batch axis of a single image and γ with several heads returns a wrong shape; neither is repeated here).
+        batch axis of a single image and γ with several heads returns a wrong shape; neither is repeated here). Compared
+        with its equations.
 
     Args:
         channels: d.
@@ -47,9 +48,11 @@ class SimPool(Pooling):
         beta: whether to add a learnable scalar β, 0 at first (their DINO ViT; ignored there too without γ).
         eps: ε of the shift.
         norm_eps: ε of the LayerNorm.
-        transformer: whether the features are a vision transformer's, which only ``gamma: auto`` asks; the benchmark
-            says so.
+        transformer: whether the features are a vision transformer's: ``gamma: auto`` asks, and there W_Q and W_K start from a normal
+            distribution of 0.02, truncated at 2, as all linear layers of the authors' transformers do. The benchmark says so.
     """
+
+    query_key = ("query", "key")
 
     def __init__(
         self,
@@ -72,6 +75,9 @@ class SimPool(Pooling):
         self.norm = nn.LayerNorm(channels, eps=norm_eps)
         self.query = nn.Linear(channels, channels, bias=False)
         self.key = nn.Linear(channels, channels, bias=False)
+        if transformer:
+            for linear in (self.query, self.key):
+                nn.init.trunc_normal_(linear.weight, std=0.02)
         self.beta = nn.Parameter(torch.zeros(1)) if beta and gamma is not None else None
 
     def init(self, x: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class SlotAttention(Pooling):
         ``map`` (B, S, H, W), each slot's weights sum to 1.
 
     Source:
-        Locatello et al., NeurIPS 2020, algorithm 1; ``SlotPooling`` of billpsomas/simpool.
+        Locatello et al., NeurIPS 2020, algorithm 1; ``SlotPooling`` of billpsomas/simpool. Compared with its equations.
 
     Args:
         channels: d.
@@ -46,6 +46,8 @@ class SlotAttention(Pooling):
         eps: ε, added before the renormalisation.
         reduce: how the slots become one vector, ``max`` (simpool) or ``mean``.
     """
+
+    query_key = ("query", "key")
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from harness.slots import Position, attention_method
 
 @attention_method("learnable-pe", slot="position_encoding")
 class LearnablePositionEncoding(nn.Module):
-    """Learned tables of column and row vectors, concatenated as [x, y].
+    """Learned tables of column and row vectors, concatenated as [x, y]; one instance serves both branches of a pose regressor.
 
     Formula:
         p(y, x) = [C[x + s], R[y + s]], both tables (entries, d/2), drawn from U(0, 1)
@@ -19,14 +19,16 @@ class LearnablePositionEncoding(nn.Module):
         (H, W) → additive encoding (N, d).
 
     Parameters:
-        entries · d; 60d with the default table.
+        entries · d; 50d with the default table, for both branches together.
 
     Map:
         None of its own: it shapes the attention of the encoder layers.
 
     Source:
-        Shavit, Ferens, Keller, ICCV 2021, ``models/transposenet/pencoder.py`` of yolish/multi-scene-pose-transformer
-        (60 entries, s = 1); the learned option of dlalth557/ActMST has 50 entries and s = 0.
+        Shavit, Ferens, Keller, ICCV 2021, ``PositionEmbeddingLearned`` of yolish/multi-scene-pose-transformer and of
+        dlalth557/ActMST: 50 entries, s = 0, and their ``Joiner`` encodes both feature maps with one module. (The tables of 60
+        entries and s = 1 in the same file go with a pose token, which the multi-scene models turn off.) Compared with
+        ``mmdet.LearnedPositionalEncoding``.
 
     Args:
         dim: width d of the tokens; even.
@@ -35,7 +37,9 @@ class LearnablePositionEncoding(nn.Module):
         start: index s of the first row and column.
     """
 
-    def __init__(self, dim: int, heads: int, entries: int = 60, start: int = 1):
+    shared = True
+
+    def __init__(self, dim: int, heads: int, entries: int = 50, start: int = 0):
         super().__init__()
         if dim % 2:
             raise ValueError(f"dim ({dim}) is odd; half of it encodes the row, half the column")
@@ -79,7 +83,7 @@ class FixedSinePositionEncoding(nn.Module):
 
     Source:
         Carion et al., ECCV 2020, in the form of ``pencoder.PositionEmbeddingSine`` of dlalth557/ActMST: no normalisation (DETR
-        itself scales positions to 2π).
+        itself scales positions to 2π). Compared with its formula.
 
     Args:
         dim: width d of the tokens; a multiple of 4.

@@ -34,10 +34,12 @@ class PoseDataset(BaseDataset):
         super().__init__(pipeline=pipeline, serialize_data=False)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        _, listing = FAMILY.listing(self.root, self.options)
+        data, listing = FAMILY.listing(self.root, self.options)
+        decoding = listing.decoding(data)
         items = [
             {
                 "img_path": str(self.root / frame.image),
+                "decoding": decoding,
                 "scene": frame.scene,
                 "position": frame.position.astype(np.float32),
                 "quaternion": frame.quaternion.astype(np.float32),

@@ -87,6 +87,6 @@ class PosePictures(Hook):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 np.savez_compressed(folder / "predictions.npz", allow_pickle=False, **metric.predictions)
-                plots.draw(metric.predictions, metric.scenes, metric.thresholds, folder)
+                plots.draw(metric.predictions, metric.scenes, metric.thresholds, folder, metric.length)
             except Exception:
                 runner.logger.exception("the pose plots could not be drawn")

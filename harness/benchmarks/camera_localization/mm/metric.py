@@ -20,15 +20,16 @@ class PoseMetric(BaseMetric):
 
     Args:
         scenes: names of the scenes.
-        thresholds: (metres, degrees) pairs of the recalls.
+        thresholds: (distance, degrees) pairs of the recalls.
         lower: median of an even count, see :func:`scores.median`.
+        length: the unit of distances.
     """
 
-    def __init__(self, scenes: Sequence[str], thresholds: Sequence[Sequence[float]], lower: bool = False):
+    def __init__(self, scenes: Sequence[str], thresholds: Sequence[Sequence[float]], lower: bool = False, length: str = "m"):
         super().__init__()
         self.scenes = list(scenes)
-        self.thresholds = [(metres, degrees) for metres, degrees in thresholds]
-        self.lower = lower
+        self.thresholds = [(distance, degrees) for distance, degrees in thresholds]
+        self.lower, self.length = lower, length
         self.per_sample: dict[str, np.ndarray] = {}
         self.predictions: dict[str, np.ndarray] = {}
 
@@ -44,10 +45,9 @@ class PoseMetric(BaseMetric):
         correct = poses["pred_scene"] == poses["scene"]
         self.predictions = poses
         self.per_sample = {
-            "position_error_m": position.astype(np.float32),
+            "position_error_m" if self.length == "m" else "position_error": position.astype(np.float32),
             "orientation_error_deg": orientation.astype(np.float32),
             "scene_correct": correct.astype(np.float32),
         }
-        return scores.summarise(
-            position, orientation, poses["scene"], correct, scenes=self.scenes, thresholds=self.thresholds, lower=self.lower
-        )
+        errors = (position, orientation, poses["scene"], correct)
+        return scores.summarise(*errors, scenes=self.scenes, thresholds=self.thresholds, lower=self.lower, length=self.length)

@@ -19,23 +19,30 @@ _LONGEST_STEP = 10.0
 """Times the median step between frames, from which on a path is broken: another sequence begins."""
 
 
-def draw(predictions: dict[str, np.ndarray], scenes: Sequence[str], thresholds: Sequence[tuple[float, float]], folder: Path) -> list[Path]:
+def draw(
+    predictions: dict[str, np.ndarray],
+    scenes: Sequence[str],
+    thresholds: Sequence[tuple[float, float]],
+    folder: Path,
+    length: str = "m",
+) -> list[Path]:
     """Write ``trajectories.png`` and ``errors.png``.
 
     Args:
         predictions: N test frames in the order of the test set, see :class:`PoseMetric`: ``position`` (N, 3), ``quaternion``
             (N, 4), ``scene`` (N,), and the same with ``pred_``.
-        thresholds: (metres, degrees) pairs of the recalls.
+        thresholds: (distance, degrees) pairs of the recalls.
         folder: made if it does not exist.
+        length: the unit of distances.
     """
     folder.mkdir(parents=True, exist_ok=True)
     return [
-        trajectories(predictions, scenes, folder / "trajectories.png"),
-        errors(predictions, scenes, thresholds, folder / "errors.png"),
+        trajectories(predictions, scenes, folder / "trajectories.png", length),
+        errors(predictions, scenes, thresholds, folder / "errors.png", length),
     ]
 
 
-def trajectories(predictions: dict[str, np.ndarray], scenes: Sequence[str], file: Path) -> Path:
+def trajectories(predictions: dict[str, np.ndarray], scenes: Sequence[str], file: Path, length: str) -> Path:
     """True and predicted camera centres, one panel per scene, in the plane of the two widest axes of the true path."""
     from matplotlib.figure import Figure
 
@@ -48,14 +55,14 @@ def trajectories(predictions: dict[str, np.ndarray], scenes: Sequence[str], file
         panel.set_axis_off()
     for panel, index in zip(panels, present, strict=False):
         mine = predictions["scene"] == index
-        _path(panel, predictions["position"][mine], predictions["pred_position"][mine])
+        _path(panel, predictions["position"][mine], predictions["pred_position"][mine], length)
         panel.set_title(scenes[index])
     panels[0].legend(loc="best", fontsize=8)
     figure.savefig(file, dpi=100)
     return file
 
 
-def _path(panel: Axes, true: np.ndarray, predicted: np.ndarray) -> None:
+def _path(panel: Axes, true: np.ndarray, predicted: np.ndarray, length: str) -> None:
     across, up = sorted(np.argsort(np.ptp(true, axis=0))[-2:])
     steps = np.linalg.norm(np.diff(true, axis=0), axis=1)
     breaks = np.flatnonzero(steps > _LONGEST_STEP * max(np.median(steps), 1e-9)) + 1 if len(steps) else np.empty(0, int)
@@ -66,20 +73,22 @@ def _path(panel: Axes, true: np.ndarray, predicted: np.ndarray) -> None:
     links[0::3], links[1::3] = true[:, [across, up]], predicted[:, [across, up]]
     panel.plot(links[:, 0], links[:, 1], color=_PREDICTED, linewidth=0.4, alpha=0.5)
     panel.plot(predicted[:, across], predicted[:, up], ".", color=_PREDICTED, markersize=4, label="predicted")
-    panel.set_xlabel(f"{'xyz'[across]} (m)")
-    panel.set_ylabel(f"{'xyz'[up]} (m)")
+    panel.set_xlabel(f"{'xyz'[across]} ({length})")
+    panel.set_ylabel(f"{'xyz'[up]} ({length})")
     panel.set_aspect("equal", adjustable="datalim")
 
 
-def errors(predictions: dict[str, np.ndarray], scenes: Sequence[str], thresholds: Sequence[tuple[float, float]], file: Path) -> Path:
-    """Cumulative errors of position and orientation per scene, and the recall as the position threshold grows."""
+def errors(
+    predictions: dict[str, np.ndarray], scenes: Sequence[str], thresholds: Sequence[tuple[float, float]], file: Path, length: str
+) -> Path:
+    """Cumulative errors of position and orientation per scene, and the recall, where there is one, as the position threshold grows."""
     from matplotlib.figure import Figure
 
     position = scores.position_errors(predictions["pred_position"], predictions["position"])
     orientation = scores.orientation_errors(predictions["pred_quaternion"], predictions["quaternion"])
     figure = Figure(figsize=(13, 3.8), layout="constrained")
-    left, middle, right = figure.subplots(1, 3)
-    for panel, values, label in ((left, position, "position error (m)"), (middle, orientation, "orientation error (°)")):
+    left, middle, *rest = figure.subplots(1, 3 if thresholds else 2)
+    for panel, values, label in ((left, position, f"position error ({length})"), (middle, orientation, "orientation error (°)")):
         for index, name in enumerate(scenes):
             mine = np.sort(values[(predictions["scene"] == index) & np.isfinite(values)])
             if len(mine):
@@ -88,13 +97,14 @@ def errors(predictions: dict[str, np.ndarray], scenes: Sequence[str], thresholds
         panel.axhline(50, color="grey", linewidth=0.5)
         panel.set(xlabel=label, ylabel="frames (%)", ylim=(0, 100), xlim=(0, None))
         panel.legend(fontsize=8)
-    reach = np.linspace(0, 3 * max(metres for metres, _ in thresholds), 200)
-    for degrees in sorted({degrees for _, degrees in thresholds}):
-        found = 100 * ((position[:, None] <= reach) & (orientation[:, None] <= degrees)).mean(0)
-        (line,) = right.plot(reach, found, label=f"within {degrees:g}°")
-        marks = [metres for metres, other in thresholds if other == degrees]
-        right.plot(marks, [scores.recall(position, orientation, metres, degrees) for metres in marks], "o", color=line.get_color())
-    right.set(xlabel="position threshold (m)", ylabel="recall (%)", ylim=(0, 100), xlim=(0, None))
-    right.legend(fontsize=8)
+    for right in rest:
+        reach = np.linspace(0, 3 * max(distance for distance, _ in thresholds), 200)
+        for degrees in sorted({degrees for _, degrees in thresholds}):
+            found = 100 * ((position[:, None] <= reach) & (orientation[:, None] <= degrees)).mean(0)
+            (line,) = right.plot(reach, found, label=f"within {degrees:g}°")
+            marks = [distance for distance, other in thresholds if other == degrees]
+            right.plot(marks, [scores.recall(position, orientation, distance, degrees) for distance in marks], "o", color=line.get_color())
+        right.set(xlabel=f"position threshold ({length})", ylabel="recall (%)", ylim=(0, 100), xlim=(0, None))
+        right.legend(fontsize=8)
     figure.savefig(file, dpi=100)
     return file

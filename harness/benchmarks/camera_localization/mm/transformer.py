@@ -44,7 +44,7 @@ class Branch(nn.Module):
         channels: width of the feature map.
         scenes: number of learned scene queries S.
         encoder: plugin of the ``encoder_attention`` slot and its parameters.
-        position: plugin of the ``position_encoding`` slot and its parameters.
+        position: plugin of the ``position_encoding`` slot and its parameters, or the module itself, where branches share one.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Branch(nn.Module):
         ffn_dim: int,
         dropout: float,
         encoder: dict[str, Any],
-        position: dict[str, Any],
+        position: dict[str, Any] | nn.Module,
     ):
         super().__init__()
         self.project = nn.Conv2d(channels, dim, 1)
@@ -71,7 +71,9 @@ class Branch(nn.Module):
         # what a method brings comes last, so that all methods start from the same rest of the model
         sizes = {"dim": dim, "heads": heads, "ffn_dim": ffn_dim, "dropout": dropout, "depth": depth}
         self.encoder = nn.ModuleList(slots.build(encoder["plugin"], encoder["params"], **sizes) for _ in range(depth))
-        self.position = slots.build(position["plugin"], position["params"], dim=dim, heads=heads)
+        if isinstance(position, dict):
+            position = slots.build(position["plugin"], position["params"], dim=dim, heads=heads)
+        self.position = position
 
     def encode(self, x: Tensor, position: Position) -> Tensor:
         """(B, N, d) -> (B, N, d), through all layers and the final normalisation."""
@@ -152,6 +154,8 @@ class MultiSceneTransformer(nn.Module):
         self.position_regressor = _regressor(dim, hidden, 3)
         self.orientation_regressor = _regressor(dim, hidden, 4)
         self.position_branch = Branch(channels[1], scenes, depth=depth[0], **shared)
+        if getattr(self.position_branch.position, "shared", False):
+            shared["position"] = self.position_branch.position
         self.orientation_branch = Branch(channels[0], scenes, depth=depth[1], **shared)
 
     def forward(

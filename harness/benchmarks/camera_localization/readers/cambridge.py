@@ -2,6 +2,13 @@
 
 ``dataset_train.txt`` and ``dataset_test.txt``: three header lines, then ``image x y z w p q r`` with the camera
 centre in metres and the scalar-first quaternion of the world-to-camera rotation (VisualSFM).
+
+```
+Visual Landmark Dataset V1
+ImageFile, Camera Position [X Y Z W P Q R]
+
+seq1/frame00001.png -26.43 -2.71 -5.62 0.9847 0.0311 -0.1629 0.0479
+```
 """
 
 from __future__ import annotations
@@ -9,14 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from harness.benchmarks.base import Format, Listing, Problem, Split
+from harness.benchmarks.base import SPLITS, Format, Problem
 from harness.benchmarks.camera_localization.options import CameraData
-from harness.benchmarks.camera_localization.readers.frame import Frame, from_quaternion
-from harness.benchmarks.camera_localization.readers.scenes import over_scenes
+from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, from_quaternion, number
+from harness.benchmarks.camera_localization.readers.scenes import Scene, over_scenes
 
 _HEADER = 3
 
@@ -24,29 +29,30 @@ _HEADER = 3
 class CambridgeData(CameraData):
     """Cambridge Landmarks: ``<scene>/dataset_train.txt`` and ``dataset_test.txt`` beside the frames."""
 
+    in_metres: ClassVar[list[tuple[float, float]]] = [(1.0, 5.0), (1.0, 10.0), (2.0, 5.0), (2.0, 10.0)]
+
     format: Literal["cambridge"]
     root: str
-    thresholds: list[tuple[float, float]] = Field(default=[(1.0, 5.0), (1.0, 10.0), (2.0, 5.0), (2.0, 10.0)], min_length=1)
 
 
-def read(root: Path, data: CambridgeData) -> Listing[Frame]:
+def read(root: Path, data: CambridgeData) -> Frames:
     """Frames by scene, in the files' order."""
     return over_scenes(root, data, _scene)
 
 
-def _scene(scene: Path, split: Split, _data: CambridgeData) -> Iterator[Frame | Problem]:
-    file = f"dataset_{split}.txt"
-    try:
-        lines = (scene / file).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        yield Problem(file, f"cannot be read ({type(error).__name__})", "restore the dataset's file")
-        return
+def _scene(scene: Scene, data: CambridgeData) -> None:
+    for split in SPLITS:
+        scene.place(split, _frames(scene, f"dataset_{split}.txt", data))
+
+
+def _frames(scene: Scene, file: str, data: CambridgeData) -> Iterator[Frame | Problem]:
+    lines = (scene.text(file, "restore the dataset's file") or "").splitlines()
     if any(_frame_like(line) for line in lines[:_HEADER]):
         yield Problem(file, "the three header lines are missing", "restore the dataset's file")
         return
-    for number, line in enumerate(lines[_HEADER:], _HEADER + 1):
+    for place, line in enumerate(lines[_HEADER:], _HEADER + 1):
         if line.strip():
-            yield _frame(scene, line, f"{file}:{number}")
+            yield _frame(scene, line, f"{file}:{place}", data)
 
 
 def _frame_like(line: str) -> bool:
@@ -57,19 +63,20 @@ def _frame_like(line: str) -> bool:
         return False
 
 
-def _frame(scene: Path, line: str, where: str) -> Frame | Problem:
+def _frame(scene: Scene, line: str, where: str, data: CambridgeData) -> Frame | Problem:
     import numpy as np
 
-    image, *numbers = line.split()
+    image, *numbers = line.rsplit(maxsplit=7)
     try:
-        values = np.array([float(number) for number in numbers])
+        values = np.array([number(text) for text in numbers])
     except ValueError:
         values = np.empty(0)
     if len(values) != 7:
         return Problem(where, "the line is not `image x y z w p q r`", "restore the dataset's file")
-    if not (scene / image).is_file():
+    image = image.strip().replace("\\", "/")
+    if not (scene.root / image).is_file():
         return Problem(where, f"the image {image} is missing", "unpack the sequence, or delete the line")
-    return from_quaternion(image, values[:3], values[3:], where)
+    return from_quaternion(image, values[:3], values[3:], where, data.unit)
 
 
 FORMAT = Format(CambridgeData, read)

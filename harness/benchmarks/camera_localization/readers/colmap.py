@@ -1,77 +1,145 @@
 """COLMAP text models.
 
-``images.txt`` has two lines per image: ``ID QW QX QY QZ TX TY TZ CAMERA_ID NAME`` and its 2-D points, which may be
-an empty line. The rotation R and translation t are world-to-camera; the camera centre is -R^T t.
+``images.txt`` has a line per image, and after each may follow its 2-D points, which are not read: a line of ``X Y POINT3D_ID``,
+an empty line, or none. Rotation R and translation t are world-to-camera; the camera centre is -R^T t. A name may hold blanks.
+
+```
+# IMAGE_ID, QW, QX, QY, QZ, TX, TY, TZ, CAMERA_ID, NAME
+1 0.9998 0.0175 0.0 0.0 -0.12 0.03 1.5 1 left/000.png
+12.5 7.25 -1 30.5 20.0 17
+```
+
+``test.txt``, ``list_test.txt`` or the file that ``data.test`` names lists the frames for testing, one name a line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from harness.benchmarks.base import Format, Listing, Problem, Split
-from harness.benchmarks.camera_localization.readers.frame import Frame, from_quaternion
-from harness.benchmarks.camera_localization.readers.hold_out import HoldOutData
-from harness.benchmarks.camera_localization.readers.scenes import over_scenes
+from harness.benchmarks.base import Format, Problem, relative
+from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, from_quaternion, natural, number
+from harness.benchmarks.camera_localization.readers.hold_out import HoldOutData, hold_out
+from harness.benchmarks.camera_localization.readers.scenes import Scene, over_scenes
+from harness.images import search
 
 _MODELS = ("images.txt", "sparse/images.txt", "sparse/0/images.txt")
 _BINARY = ("images.bin", "sparse/images.bin", "sparse/0/images.bin")
 
+_FEW, _SHORTER, _ROUNDING = 4, 1.2, 1e-6
+"""Frames from which on paths are compared, how much shorter one must be to tell, and a scalar that counts as zero."""
+
 
 class ColmapData(HoldOutData):
-    """A COLMAP text model: ``images.txt`` in the scene's folder, ``sparse`` or ``sparse/0``; frames in ``images``."""
+    """A COLMAP text model: ``images.txt`` in the scene's folder, ``sparse`` or ``sparse/0``; frames in ``images``.
+
+    A list ``test.txt`` or ``list_test.txt`` in the scene's folder names the frames for testing.
+    """
+
+    usual_lists: ClassVar[tuple[str, ...]] = ("test.txt", "list_test.txt")
 
     format: Literal["colmap"]
     images: str = "images"
     """Folder of the frames inside the scene's folder."""
 
 
-def read(root: Path, data: ColmapData) -> Listing[Frame]:
-    """Frames by scene and name; the last ``test_share`` of each scene are for testing."""
+def read(root: Path, data: ColmapData) -> Frames:
+    """Frames by scene and name; the last ``test_share`` of each scene are for testing where no list says which."""
     return over_scenes(root, data, _scene)
 
 
-def _scene(scene: Path, split: Split, data: ColmapData) -> Iterator[Frame | Problem]:
-    file = next((name for name in _MODELS if (scene / name).is_file()), None)
+def _scene(scene: Scene, data: ColmapData) -> None:
+    file = next((name for name in _MODELS if (scene.root / name).is_file()), None)
     if file is None:
-        binary = next((name for name in _BINARY if (scene / name).is_file()), None)
+        binary = next((name for name in _BINARY if (scene.root / name).is_file()), None)
         mend = "convert the model: colmap model_converter --output_type TXT" if binary else f"put it at {', '.join(_MODELS)}"
-        yield Problem(binary or _MODELS[0], "there is no text model", mend)
+        scene.add(binary or _MODELS[0], "there is no text model", mend)
         return
+    found = [*_frames(scene, file, data)]
+    scene.problems += (one for one in found if isinstance(one, Problem))
+    frames = [one for one in found if isinstance(one, Frame)]
+    if _looks_scalar_last(frames):
+        what = "read as QX QY QZ QW, quaternions put the cameras on a far shorter path, or all that they say now is half a turn"
+        scene.add(file, what, "see whether they stand there scalar-last; COLMAP writes QW QX QY QZ", fatal=False)
+    _tell_unused(frames, file, scene, data)
+    hold_out(frames, scene, data)
+
+
+def _tell_unused(frames: list[Frame], file: str, scene: Scene, data: ColmapData) -> None:
+    """Note other models, whose poses are in frames of their own, and images without a pose."""
+    others = sorted({one.relative_to(scene.root).as_posix() for one in scene.root.glob("sparse/*/images.*")} - {file})
+    if others := [other for other in others if Path(other).parent != Path(file).parent]:
+        what = f"{len(others)} other files of models are not read, e.g. {others[0]}"
+        scene.add(file, what, "make each model a scene of its own, or merge them", fatal=False)
+    found = search(scene.root / data.images)
+    scene.left_out += found.passed_over
+    posed = {scene.root / frame.image for frame in frames}
+    if unposed := [image for image in found.files if image not in posed]:
+        what = f"{len(unposed)} of {len(found.files)} images have no pose that can be used, e.g. {relative(unposed[0], scene.root)}"
+        scene.add(file, what, "reconstruct them, too, to use them", fatal=False)
+
+
+def _frames(scene: Scene, file: str, data: ColmapData) -> Iterator[Frame | Problem]:
+    text = scene.text(file, "export the model as text")
+    points_may_follow = False
+    for place, line in enumerate((text or "").splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if _is_points(line):
+            if not points_may_follow:
+                yield Problem(f"{file}:{place}", "the line lists points, but no image stands before it", "export the model as text again")
+            points_may_follow = False
+            continue
+        points_may_follow = True
+        yield _frame(scene, line, f"{file}:{place}", data)
+
+
+def _is_points(line: str) -> bool:
+    """Whether a line is ``X Y POINT3D_ID`` over and over; that of an image ends in a name."""
+    parts = line.split()
     try:
-        lines = (scene / file).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        yield Problem(file, f"cannot be read ({type(error).__name__})", "export the model as text")
-        return
-    numbered = [(n, line) for n, line in enumerate(lines, 1) if not line.lstrip().startswith("#")]
-    # every second line lists points and may be empty, so empty lines count; those after the last image do not
-    while numbered and not numbered[-1][1].strip():
-        numbered.pop()
-    found = [_frame(scene, line, f"{file}:{n}", data.images) for n, line in numbered[::2]]
-    yield from (one for one in found if isinstance(one, Problem))
-    yield from data.part([one for one in found if isinstance(one, Frame)], split)
+        return len(parts) % 3 == 0 and all(int(part) >= -1 for part in parts[2::3]) and [float(part) for part in parts] != []
+    except ValueError:
+        return False
 
 
-def _frame(scene: Path, line: str, where: str, folder: str) -> Frame | Problem:
+def _looks_scalar_last(frames: list[Frame]) -> bool:
+    """Whether the centres -R^T t lie on a far shorter path with quaternions read scalar-last, or no scalar differs from zero."""
+    import numpy as np
+    from scipy.spatial.transform import Rotation
+
+    if len(frames) < _FEW:
+        return False
+    ordered = sorted(frames, key=lambda frame: natural(frame.image))
+    centres = np.array([frame.position for frame in ordered])
+    world_to_camera = Rotation.from_quat([frame.quaternion for frame in ordered], scalar_first=True).inv()
+    quaternions = world_to_camera.as_quat(scalar_first=True)
+    other = Rotation.from_quat(quaternions).inv().apply(world_to_camera.apply(centres))
+    here, there = (np.linalg.norm(np.diff(path, axis=0), axis=1).sum() for path in (centres, other))
+    return bool(there * _SHORTER < here or (abs(quaternions[:, 0]) < _ROUNDING).all())
+
+
+def _frame(scene: Scene, line: str, where: str, data: ColmapData) -> Frame | Problem:
     import numpy as np
     from scipy.spatial.transform import Rotation
 
     parts = line.split(maxsplit=9)
     try:
-        values = np.array([float(part) for part in parts[1:8]])
+        values = np.array([number(part) for part in parts[1:8]])
     except ValueError:
         values = np.empty(0)
     if len(parts) != 10 or len(values) != 7:
         return Problem(where, "the line is not `ID QW QX QY QZ TX TY TZ CAMERA_ID NAME`", "export the model as text again")
-    image = str(Path(folder, parts[9].strip()).as_posix())
-    if not (scene / image).is_file():
+    image = str(Path(data.images, parts[9].strip()).as_posix())
+    if not (scene.root / image).is_file():
         return Problem(where, f"the image {image} is missing; the entry is left out", "restore it, or set data.images", fatal=False)
     rotation, translation = values[:4], values[4:]
-    if not np.isfinite(values).all() or not rotation.any():
-        return Problem(where, "the pose holds NaN, infinite or zero values", "export the model as text again")
-    centre = -Rotation.from_quat(rotation, scalar_first=True).inv().apply(translation)
-    return from_quaternion(image, centre, rotation, where)
+    centre = translation
+    if np.isfinite(values).all() and rotation.any():
+        centre = -Rotation.from_quat(rotation, scalar_first=True).inv().apply(translation)
+    # q and -q are one rotation, which the loss does not know: COLMAP writes either
+    return from_quaternion(image, centre, -rotation if rotation[0] < 0 else rotation, where, data.unit)
 
 
 FORMAT = Format(ColmapData, read)

@@ -2,25 +2,59 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
-from harness.benchmarks.base import Split
-from harness.benchmarks.camera_localization.options import CameraData
-from harness.benchmarks.camera_localization.readers.frame import Frame
+from harness.benchmarks.camera_localization.options import SCENE_UNITS, CameraData, Unit
+from harness.benchmarks.camera_localization.readers.frame import Frame, natural
+from harness.benchmarks.camera_localization.readers.scenes import Scene
+from harness.benchmarks.listed import Index, lines_in
 
 
 class HoldOutData(CameraData):
-    """A share of the frames is held out."""
+    """A share of the frames is held out, or those that a list names."""
+
+    usual_lists: ClassVar[tuple[str, ...]] = ()
+    """Lists of test frames that are used where they lie in a scene's folder."""
 
     root: str
+    unit: Unit = SCENE_UNITS
+    test: str | None = None
+    """File in each scene's folder that names the frames for testing, one a line; the others are for training."""
     test_share: float = Field(default=0.2, gt=0, lt=1)
-    """Share of the frames, the last ones by name, that is held out for testing where the files name no split.
+    """Share of the frames, the last ones by name (2 before 10), that is held out for testing where no file names any.
 
     One block, not every n-th frame: neighbours of a video are almost the same image.
     """
 
-    def part(self, frames: list[Frame], split: Split) -> list[Frame]:
-        """The last ``test_share`` of the frames by name for testing, the others for training."""
-        ordered = sorted(frames, key=lambda frame: frame.image)
-        first = len(ordered) - max(1, round(self.test_share * len(ordered)))
-        return ordered[first:] if split == "test" else ordered[:first]
+
+def hold_out(frames: list[Frame], scene: Scene, data: HoldOutData) -> None:
+    """Divide the frames of a scene: by the list of test frames where there is one, or the last ``test_share`` by name."""
+    ordered = sorted(frames, key=lambda frame: natural(frame.image))
+    list_file = data.test or next((name for name in data.usual_lists if (scene.root / name).is_file()), None)
+    if list_file is None:
+        names = list(dict.fromkeys(frame.image for frame in ordered))
+        held = set(names[len(names) - max(1, round(data.test_share * len(names))) :])
+    else:
+        scene.sources.append(scene.root / list_file)
+        held = _listed(list_file, [frame.image for frame in ordered], scene)
+    scene.train += [frame for frame in ordered if frame.image not in held]
+    scene.test += [frame for frame in ordered if frame.image in held]
+
+
+def _listed(file: str, images: list[str], scene: Scene) -> set[str]:
+    """The images that a list names."""
+    index, held, unknown = Index(images), set(), []
+    for line in lines_in(scene.root, file, scene):
+        found = index.find(line)
+        if len(found) > 1:
+            scene.add(file, f"'{line}' may mean {' or '.join(found[:3])}", "write the path inside the folder of the images")
+        elif found:
+            held.add(found[0])
+        else:
+            unknown.append(line)
+    if unknown:
+        what = f"{len(unknown)} of the names it lists have no pose, e.g. '{unknown[0]}'"
+        scene.add(file, what, "correct the list, or give their poses; without them the test is another", fatal=not held)
+    return held

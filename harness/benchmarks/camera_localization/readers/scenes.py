@@ -3,45 +3,100 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from harness.benchmarks.base import SPLITS, Listing, Problem, Split
 from harness.benchmarks.camera_localization.options import CameraData
-from harness.benchmarks.camera_localization.readers.frame import Frame
+from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, Lost
 
 D = TypeVar("D", bound=CameraData)
 
 
-def over_scenes(root: Path, data: D, read: Callable[[Path, Split, D], Iterable[Frame | Problem]]) -> Listing[Frame]:
+@dataclass
+class Scene(Listing[Frame]):
+    """What a format finds in the folder of one scene, ``root``; names of images and places of problems are relative to it."""
+
+    def place(self, split: Split, found: Iterable[Frame | Problem]) -> None:
+        """Add the frames of a split, and what is wrong with others."""
+        found = [*found]
+        (self.train if split == "train" else self.test).extend(x for x in found if isinstance(x, Frame))
+        self.problems += (x for x in found if isinstance(x, Problem))
+
+    def text(self, name: str, mend: str) -> str | None:
+        """The content of a text file; ``None`` (and a problem) if it cannot be read."""
+        self.sources.append(self.root / name)
+        try:
+            return (self.root / name).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            self.add(name, f"the file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", mend)
+            return None
+
+
+def over_scenes(root: Path, data: D, read: Callable[[Scene, D], None]) -> Frames:
     """The frames of both splits, scene after scene, and everything that is wrong with them. Images are not opened.
 
     Args:
-        read: yields the frames of one scene's folder and split, or what is wrong with them. Names of images and places of
-            problems are relative to that folder.
+        read: adds to a scene what lies in its folder.
     """
-    listing: Listing[Frame] = Listing()
+    listing = Frames(root=root)
     for index, folder in enumerate(data.scenes):
         if not (root / folder).is_dir():
             listing.add(folder, "the scene's folder is missing", "put it there or take it out of data.scenes")
             continue
-        for split, frames in zip(SPLITS, (listing.train, listing.test), strict=True):
-            found = list(read(root / folder, split, data))
-            mine = [replace(x, image=_inside(folder, x.image), scene=index) for x in found if isinstance(x, Frame)]
-            wrong = [replace(x, where=_inside(folder, x.where)) for x in found if isinstance(x, Problem)]
-            frames += mine
-            listing.problems += wrong
-            counts = data.counts.get(folder)
-            expected = counts[SPLITS.index(split)] if counts else len(mine)
-            if len(mine) != expected:
-                listing.add(folder, f"{len(mine)} usable {split} frames, the protocol has {expected}", "fetch the scene again")
-            elif not mine and not any(problem.fatal for problem in wrong):
-                listing.add(folder, f"no {split} frames", "list sequences that hold frames in the split file")
-    listing.problems = list(dict.fromkeys(listing.problems))  # a file that lists both splits was read for each
+        scene = Scene(root=root / folder)
+        read(scene, data)
+        _leave_lost(scene, data)
+        for split, frames in zip(SPLITS, (scene.train, scene.test), strict=True):
+            _count_once(split, frames, scene)
+            _expect(split, len(frames), folder, data, scene)
+        listing.train += [replace(frame, image=_inside(folder, frame.image), scene=index) for frame in scene.train]
+        listing.test += [replace(frame, image=_inside(folder, frame.image), scene=index) for frame in scene.test]
+        listing.problems += [replace(problem, where=_inside(folder, problem.where)) for problem in scene.problems]
+        listing.sources += scene.sources
+        listing.left_out += scene.left_out
+    both = [*({frame.image for frame in listing.train} & {frame.image for frame in listing.test})]
+    if both:
+        what = f"{len(both)} frames are for training and for testing, e.g. {min(both)}"
+        listing.add("splits", what, "take them out of one of the two")
+    listing.problems = list(dict.fromkeys(listing.problems))  # what both splits read is told once
     return listing
+
+
+def _leave_lost(scene: Scene, data: CameraData) -> None:
+    """Where it is asked for, make one warning of all frames without a pose."""
+    lost = [problem for problem in scene.problems if isinstance(problem, Lost)]
+    if lost and data.skip_lost:
+        scene.problems = [problem for problem in scene.problems if not isinstance(problem, Lost)]
+        what = f"{len(lost)} frames have no pose and are left out, e.g. {lost[0].where}: {lost[0].what}"
+        scene.add(".", what, "write data.skip_lost: false to be told each", fatal=False)
+
+
+def _count_once(split: Split, frames: list[Frame], scene: Scene) -> None:
+    """Keep the first of equal frames; of those with different poses none can be trusted."""
+    first: dict[str, Frame] = {}
+    for frame in frames:
+        known = first.setdefault(frame.image, frame)
+        if known is frame:
+            continue
+        if (known.position == frame.position).all() and (known.quaternion == frame.quaternion).all():
+            scene.add(frame.image, f"the frame is listed twice for {split}; it counts once", "delete one of the two", fatal=False)
+        else:
+            scene.add(frame.image, f"the frame is listed twice for {split}, with different poses", "delete the wrong one")
+    frames[:] = first.values()
+
+
+def _expect(split: Split, count: int, folder: str, data: CameraData, scene: Scene) -> None:
+    """Note a split that is empty, or not as large as the protocol says."""
+    counts = data.counts.get(folder)
+    expected = counts[SPLITS.index(split)] if counts else count
+    if count != expected:
+        scene.add(".", f"{count} usable {split} frames, the protocol has {expected}", "fetch the scene again")
+    elif not count and not any(problem.fatal for problem in scene.problems):
+        scene.add(".", f"no {split} frames", "give it frames: see its split file or data.test")
 
 
 def _inside(folder: str, name: str) -> str:
     """A name in a scene's folder, seen from the dataset's root."""
-    return f"{folder}/{name}".removeprefix("./")
+    return folder if name == "." else f"{folder}/{name}".removeprefix("./")

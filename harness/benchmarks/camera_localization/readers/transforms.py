@@ -1,25 +1,36 @@
 """``transforms.json`` as instant-ngp and nerfstudio write it.
 
 ``frames[].transform_matrix`` is camera-to-world in OpenGL axes (x right, y up, z backward): the second and third
-column change sign. ``file_path`` may lack its suffix. Entries whose image is missing are common, since the tools drop
-blurred frames, and cost only themselves.
+column change sign. ``file_path`` may lack its suffix, or be a path of the machine that wrote it: what of its end lies in the
+scene's folder counts. Entries whose image is missing are common, since the tools drop blurred frames, and cost only themselves.
+
+```
+{"frames": [
+  {"file_path": "images/000.png", "transform_matrix": [[1, 0, 0, 0.5], [0, 1, 0, 0.1], [0, 0, 1, 2.0], [0, 0, 0, 1]]}
+]}
+```
+
+Positions are read as they stand there, in the frame that ``applied_transform`` and ``applied_scale`` made.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
-from harness.benchmarks.base import Format, Listing, Problem, Split
-from harness.benchmarks.camera_localization.readers.frame import Frame, from_matrix
-from harness.benchmarks.camera_localization.readers.hold_out import HoldOutData
-from harness.benchmarks.camera_localization.readers.scenes import over_scenes
+from harness.benchmarks.base import SPLITS, Format, Problem
+from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, from_matrix
+from harness.benchmarks.camera_localization.readers.hold_out import HoldOutData, hold_out
+from harness.benchmarks.camera_localization.readers.scenes import Scene, over_scenes
+from harness.benchmarks.listed import tails
+from harness.images import SUFFIXES
 
-_SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG")
+_SUFFIXES = ("", *SUFFIXES, *(suffix.upper() for suffix in SUFFIXES))
 _OPENGL_TO_OPENCV = (1.0, -1.0, -1.0, 1.0)
 """Signs of the columns."""
+_LISTS = ("train_filenames", "test_filenames")
 
 
 class TransformsData(HoldOutData):
@@ -28,50 +39,71 @@ class TransformsData(HoldOutData):
     format: Literal["transforms"]
 
 
-def read(root: Path, data: TransformsData) -> Listing[Frame]:
+def read(root: Path, data: TransformsData) -> Frames:
     """Frames by scene, in the files' order or, where a share is held out, by name."""
     return over_scenes(root, data, _scene)
 
 
-def _scene(scene: Path, split: Split, data: TransformsData) -> Iterator[Frame | Problem]:
-    """The split is that of ``transforms_<split>.json``, else of the lists ``train_filenames`` and ``test_filenames``, else the
-    last ``test_share`` of the frames by name."""
-    own = f"transforms_{split}.json"
-    file = own if (scene / own).is_file() else "transforms.json"
-    content = _parse(scene / file)
-    if isinstance(content, str):
-        yield Problem(file, content, "give a transforms.json with a list `frames`")
+def _scene(scene: Scene, data: TransformsData) -> None:
+    """The splits are those of ``transforms_<split>.json``, else of the lists ``train_filenames`` and ``test_filenames``, else of
+    ``data.test``, else the last ``test_share`` of the frames by name are for testing."""
+    own = {split: f"transforms_{split}.json" for split in SPLITS}
+    if any((scene.root / file).is_file() for file in own.values()):
+        for split, file in own.items():
+            scene.place(split, _frames(scene, _parse(scene, file), file, data))
         return
-    found = [_frame(scene, entry, f"{file}:frames[{n}]") for n, entry in enumerate(content["frames"])]
-    yield from (one for one in found if isinstance(one, Problem))
+    content = _parse(scene, "transforms.json")
+    found = [*_frames(scene, content, "transforms.json", data)]
+    scene.problems += (one for one in found if isinstance(one, Problem))
     frames = [one for one in found if isinstance(one, Frame)]
-    if file == own:
-        yield from frames
-    elif isinstance(content.get("train_filenames"), list) and isinstance(content.get("test_filenames"), list):
-        wanted = {_normal(str(name)) for name in content[f"{split}_filenames"]}
-        yield from (frame for frame in frames if {frame.image, str(PurePosixPath(frame.image).with_suffix(""))} & wanted)
-    else:
-        yield from data.part(frames, split)
+    if not all(isinstance(content.get(key), list) for key in _LISTS):
+        if content:
+            hold_out(frames, scene, data)
+        return
+    chosen = [{_image(scene.root, str(name)) for name in content[key]} for key in _LISTS]
+    for split, names in zip(SPLITS, chosen, strict=True):
+        scene.place(split, (frame for frame in frames if frame.image in names))
+    if neither := [frame.image for frame in frames if not any(frame.image in names for names in chosen)]:
+        what = f"{len(neither)} frames are in neither {' nor '.join(_LISTS)}, e.g. {neither[0]}; they are not used"
+        scene.add("transforms.json", what, "add them to one of the lists", fatal=False)
 
 
-def _parse(file: Path) -> dict[str, Any] | str:
-    """The file's content, or what is wrong with it."""
+def _parse(scene: Scene, file: str) -> dict[str, Any]:
+    """The file's content; nothing (and a problem) if there is none that can be used."""
+    mend = "give a transforms.json with a list `frames`"
+    text = scene.text(file, mend)
+    if text is None:
+        return {}
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return "the file is missing"
-    except (OSError, ValueError, RecursionError) as error:
-        return f"the file is not JSON ({type(error).__name__})"
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        scene.add(file, f"the file is not JSON ({type(error).__name__})", mend)
+        return {}
     if not isinstance(content, dict) or not isinstance(content.get("frames"), list):
-        return "the file has no list `frames`"
+        scene.add(file, "the file has no list `frames`", mend)
+        return {}
     return content
 
 
-def _normal(path: str) -> str:
-    return str(PurePosixPath(path.replace("\\", "/")))
+def _frames(scene: Scene, content: dict[str, Any], file: str, data: TransformsData) -> Iterator[Frame | Problem]:
+    scale = content.get("applied_scale", 1)
+    if scale != 1 or "applied_transform" in content:
+        what = "positions are in the frame that applied_transform and applied_scale made"
+        what += f", {scale} times as long as the originals" if scale != 1 else ""
+        mend = f"for the original units, divide them by {scale} and delete applied_scale" if scale != 1 else ""
+        if fatal := scale != 1 and data.is_metric:
+            mend += "; or write data.unit: scene units"
+        yield Problem(file, what, mend, fatal)
+    for n, entry in enumerate(content.get("frames", ())):
+        yield _frame(scene, entry, f"{file}:frames[{n}]", data)
 
 
-def _frame(scene: Path, entry: object, where: str) -> Frame | Problem:
+def _image(folder: Path, path: str) -> str | None:
+    """The image of a ``file_path``, which may begin with folders of another machine, from the scene's folder."""
+    return next((tail + suffix for suffix in _SUFFIXES for tail in tails(path) if (folder / (tail + suffix)).is_file()), None)
+
+
+def _frame(scene: Scene, entry: object, where: str, data: TransformsData) -> Frame | Problem:
     import numpy as np
 
     if not isinstance(entry, dict) or not isinstance(entry.get("file_path"), str):
@@ -82,11 +114,11 @@ def _frame(scene: Path, entry: object, where: str) -> Frame | Problem:
         matrix = np.empty(0)
     if matrix.shape not in ((4, 4), (3, 4)):
         return Problem(where, "transform_matrix is not a 4x4 matrix of numbers", "give each frame a transform_matrix")
-    path = _normal(entry["file_path"])
-    image = next((path + suffix for suffix in _SUFFIXES if (scene / (path + suffix)).is_file()), None)
+    image = _image(scene.root, entry["file_path"])
     if image is None:
+        path = (tails(entry["file_path"]) or [""])[0]
         return Problem(where, f"the image {path} is missing; the entry is left out", "restore the image, or delete the entry", fatal=False)
-    return from_matrix(image, matrix * _OPENGL_TO_OPENCV, where)
+    return from_matrix(image, matrix * _OPENGL_TO_OPENCV, where, data.unit)
 
 
 FORMAT = Format(TransformsData, read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,34 +11,34 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, METRICS
 from mmpretrain.evaluation import Accuracy
 
-from harness.benchmarks.base import refuse
-from harness.benchmarks.classification.readers.image_folder import Labels, folders_of, split_of
+from harness.benchmarks.base import Split
+from harness.benchmarks.classification import FAMILY
+from harness.benchmarks.classification.readers.labelled import Labels
+from harness.benchmarks.classification.scores import summarise
 
 
 @DATASETS.register_module()
-class ClassFolders(BaseDataset):
-    """Images in class folders, with any subset and order of the classes.
-
-    mmpretrain's ``CustomDataset`` takes every folder it finds as a class, in the test split too.
+class ClassDataset(BaseDataset):
+    """Labelled images of any of the family's formats.
 
     Args:
-        split: the split's folder under ``data_root``.
-        train_split: the training split's folder, whose folders are the classes where none are named.
-        class_names: class folders in label order, or ``None`` for all, sorted.
+        options: the benchmark's data options, without ``root``.
+        split: ``train`` or ``test``.
     """
 
-    def __init__(self, split: str, train_split: str, class_names: list[str] | None = None, **kwargs: Any):
-        self._split = (split, train_split, class_names)
+    def __init__(self, options: dict[str, Any], split: Split, **kwargs: Any):
+        self._options, self._split = options, split
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        split, train, names = self._split
-        root = Path(self.data_root)
-        listing = Labels(classes=names or folders_of(root / train))
-        samples = split_of(root, split, listing, listed=names is not None)
-        refuse(listing.problems)
+        data, found = FAMILY.listing(Path(self.data_root), self._options)
+        listing = cast(Labels, found)
         self._metainfo["classes"] = tuple(listing.classes)
-        return [{"img_path": str(sample.file), "gt_label": sample.label} for sample in samples]
+        decoding = listing.decoding(data)
+        return [
+            {"img_path": str(listing.image(sample)), "gt_label": sample.label, "decoding": decoding}
+            for sample in listing.split(self._split)
+        ]
 
 
 @METRICS.register_module()
@@ -59,6 +59,7 @@ class TopAccuracy(Accuracy):
     def compute_metrics(self, results: list[dict[str, torch.Tensor]]) -> dict[str, float]:
         scores = torch.stack([result["pred_score"] for result in results]).float()
         labels = torch.cat([result["gt_label"] for result in results])
-        hits = scores.topk(max(self.topk), dim=1).indices == labels[:, None]
-        self.per_sample = {f"top{k}": 100 * hits[:, :k].any(dim=1).numpy().astype(np.float32) for k in self.topk}
-        return super().compute_metrics(results)
+        found = scores.topk(max(self.topk), dim=1).indices == labels[:, None]
+        hits = np.stack([found[:, :k].any(dim=1).numpy() for k in self.topk], axis=1)
+        self.per_sample = {f"top{k}": 100 * hits[:, column].astype(np.float32) for column, k in enumerate(self.topk)}
+        return summarise(hits, labels.numpy(), self.topk, self.dataset_meta["classes"])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.benchmarks.base import Format, Listing
+from harness.benchmarks.base import Format
 from harness.benchmarks.classification.options import ClassificationData
-from harness.images import SUFFIXES
+from harness.benchmarks.classification.readers.labelled import Labelled, Labels
+from harness.images import SUFFIXES, is_hidden, search
 
 ClassList = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2)]
 
@@ -41,36 +40,9 @@ class ImageFolderData(ClassificationData):
         return self.train, self.test
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """An image and its class."""
-
-    file: Path
-    label: int
-
-
-@dataclass
-class Labels(Listing[Labelled]):
-    """Images of both splits in a fixed order: by class, then by path."""
-
-    classes: list[str] = field(default_factory=list)
-    """Names in label order."""
-
-
 def folders_of(folder: Path) -> list[str]:
-    """Names of the visible folders inside ``folder``, sorted."""
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
-def images_of(folder: Path) -> list[Path]:
-    """All image files under ``folder``, by path."""
-    found = [
-        Path(base, name)
-        for base, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-    ]
-    return sorted(found, key=lambda file: file.relative_to(folder).as_posix())
+    """Names of the folders inside ``folder`` that are nobody's own, sorted."""
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_hidden(entry.name))
 
 
 def read(root: Path, data: ClassificationData) -> Labels:
@@ -92,7 +64,7 @@ def read(root: Path, data: ClassificationData) -> Labels:
     if names is not None and len(set(names)) != len(names):
         listing.add("data.classes", "a class is listed twice", "list every class once")
     listing.classes = names or []
-    found = {split: split_of(root, split, listing, listed=data.class_names is not None) for split in there}
+    found = {split: _split(root, split, listing, listed=data.class_names is not None) for split in there}
     listing.train, listing.test = found.get(train, []), found.get(test, [])
     return listing
 
@@ -102,7 +74,7 @@ def _instead(root: Path, split: str) -> str:
     return f", or name another one as data.train or data.test (there are {', '.join(others[:6])})" if others else ""
 
 
-def split_of(root: Path, split: str, listing: Labels, *, listed: bool) -> list[Labelled]:
+def _split(root: Path, split: str, listing: Labels, *, listed: bool) -> list[Labelled]:
     """The images of one split's folder, by class; what is wrong with it is noted in ``listing``.
 
     Args:
@@ -114,7 +86,9 @@ def split_of(root: Path, split: str, listing: Labels, *, listed: bool) -> list[L
         if not (root / split / name).is_dir():
             listing.add(where, "the class folder is missing", "add it with images, or correct data.classes")
             continue
-        files = images_of(root / split / name)
+        found = search(root / split / name)
+        files = found.files
+        listing.left_out += found.passed_over
         if not files:
             listing.add(where, "the class has no image", f"add images ({', '.join(SUFFIXES)})")
         samples += [Labelled(file, label) for file in files]

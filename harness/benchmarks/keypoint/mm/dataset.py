@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from mmengine.registry import DATASETS
@@ -11,8 +11,7 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 
 from harness.benchmarks.base import Split
 from harness.benchmarks.keypoint import FAMILY
-from harness.benchmarks.keypoint.options import KeypointData
-from harness.benchmarks.keypoint.readers.pose import Pose
+from harness.benchmarks.keypoint.readers.pose import Pose, Poses
 from harness.benchmarks.keypoint.scores import coco_annotation
 
 _ANY_SIGMA = 0.05
@@ -30,22 +29,23 @@ class KeypointDataset(BaseCocoStyleDataset):
 
     def __init__(self, options: dict[str, Any], split: Split, data_root: str, **kwargs: Any):
         data, listing = FAMILY.listing(Path(data_root), options)
-        self._poses = listing.split(split)
-        super().__init__(ann_file=None, data_root=data_root, metainfo=_metainfo(data), **kwargs)
+        self._poses, self._decoding = listing.split(split), listing.decoding(data)
+        super().__init__(ann_file=None, data_root=data_root, metainfo=_metainfo(cast(Poses, listing)), **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         # what CocoMetric writes into the file it evaluates against
         self._metainfo["CLASSES"] = [{"id": 1, "name": "instance"}]
-        return [_info(pose) for pose in self._poses]
+        return [_info(pose) | {"decoding": self._decoding} for pose in self._poses]
 
 
-def _metainfo(data: KeypointData) -> dict[str, Any]:
+def _metainfo(listing: Poses) -> dict[str, Any]:
+    count = len(listing.names)
     return {
         "dataset_name": "harness",
-        "keypoint_info": {index: {"name": name, "id": index} for index, name in enumerate(data.names)},
+        "keypoint_info": {index: {"name": name, "id": index} for index, name in enumerate(listing.names)},
         "skeleton_info": {},
-        "joint_weights": [1.0] * data.count,
-        "sigmas": list(data.oks_sigmas or [_ANY_SIGMA] * data.count),
+        "joint_weights": [1.0] * count,
+        "sigmas": list(listing.sigmas or [_ANY_SIGMA] * count),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,18 @@ from harness.benchmarks.keypoint import scores
 
 @METRICS.register_module()
 class KeypointAccuracy(PCKAccuracy):
-    """mmpose's PCK (%), the median error in pixels of the original image, and scores per sample.
+    """mmpose's PCK (%), the median error in pixels of the original image, scores per joint and per sample.
+
+    Args:
+        norm, thresholds, segment: of further metrics, see :class:`~harness.benchmarks.keypoint.options.KeypointData`.
 
     Attributes:
         per_sample: ``PCK@0.05`` (share of the sample's points, %) and ``mean_px`` -> (N,) float32.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, norm: str = "box", thresholds: Sequence[float] = (), segment: Sequence[str] = ()) -> None:
         super().__init__(thr=scores.THRESHOLD, norm_item="bbox")
+        self.further = (norm, thresholds, segment)
         self.per_sample: dict[str, np.ndarray] = {}
 
     def process(self, data_batch: Any, data_samples: list[dict[str, Any]]) -> None:
@@ -37,7 +42,10 @@ class KeypointAccuracy(PCKAccuracy):
         joined = {name: np.concatenate([result[name] for result in results]) for name in results[0]}
         lengths = joined["bbox_size"][:, 0]
         far = scores.distances(joined["pred_coords"], joined["gt_coords"], joined["flags"], lengths)
-        metrics, self.per_sample = scores.summary(far, joined["flags"], lengths)
+        named = (self.dataset_meta or {}).get("keypoint_id2name", {})
+        names = [named[index] for index in sorted(named)]
+        against = scores.further(*self.further, names, joined["gt_coords"], joined["flags"], lengths)
+        metrics, self.per_sample = scores.summary(far, joined["flags"], lengths, names, against)
         return metrics | {scores.PCK: 100 * float(super().compute_metrics(results)["PCK"])}
 
 

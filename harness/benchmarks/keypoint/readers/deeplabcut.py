@@ -1,157 +1,203 @@
-"""DeepLabCut's label files: CSV with the header rows scorer, bodyparts and coords, one row per image."""
+"""Label files of DeepLabCut and Lightning Pose: CSV with the header rows scorer, bodyparts and coords, one row per image.
+
+```csv
+scorer,me,me,me,me
+bodyparts,snout,snout,tail,tail
+coords,x,y,x,y
+labeled-data/video1/img001.png,12.5,10,44,35
+```
+
+x and y are pixels from the upper left corner; an empty cell, or (0, 0), is a point that is not labelled. Body parts are matched by name,
+in any order. The path may fill one column or three and be that of another machine; between the cells may stand commas, semicolons
+(with decimal commas, too) or tabs. A row ``individuals`` between scorer and bodyparts gives each animal its own pose.
+"""
 
 from __future__ import annotations
 
-import csv
-import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from harness.benchmarks.base import Format
-from harness.benchmarks.keypoint.options import ListedPoints
-from harness.benchmarks.keypoint.readers.pose import Pose, Poses
-from harness.images import measure
+from harness.benchmarks.base import Format, relative
+from harness.benchmarks.keypoint.options import LabelledPoints
+from harness.benchmarks.keypoint.readers.coco_names import order_of
+from harness.benchmarks.keypoint.readers.label_files import natural, tables
+from harness.benchmarks.keypoint.readers.label_table import Row, Table
+from harness.benchmarks.keypoint.readers.pose import Cleaner, Pose, Poses, box_around, whole
+from harness.benchmarks.keypoint.readers.tally import ALWAYS, NEVER, Tally
+from harness.benchmarks.keypoint.readers.trail import find, outside, parts_of
+from harness.images import measure, search
 
-_HEADER = ("scorer", "bodyparts", "coords")
+if TYPE_CHECKING:
+    import numpy as np
 
-Row = tuple[str, str, list[float | None]]
-"""Where it stands, the image's path, and x and y of every point in turn; ``None`` for a point that is not visible."""
+_Found = dict[Path, dict[str, tuple[Pose, str]]]
+"""Image -> individual -> its pose and who labelled it."""
 
 
-class DeepLabCutData(ListedPoints):
-    """Labels of a DeepLabCut project: CSV with the header rows scorer, bodyparts and coords."""
+class DeepLabCutData(LabelledPoints):
+    """Labels of a DeepLabCut or Lightning Pose project: CSV with the header rows scorer, bodyparts and coords."""
 
     format: Literal["deeplabcut"]
     csv: list[str] | str | None = None
     """The label files; every ``CollectedData*.csv`` under the root by default."""
+    scorer: str | None = None
+    """Whose labels count where several people labelled the same images."""
+    likelihood: float | None = Field(default=None, ge=0, le=1)
+    """Files with likelihoods hold what a network found: points at least so likely count as labels, e.g. ``0.6``. Refused without it."""
+    box: Literal["image", "points"] = "image"
+    """What the model sees: the whole image, where each shows one animal, or a box around each animal's labelled points (a tenth of
+    their extent beyond them)."""
     split: float = Field(default=0.8, gt=0, lt=1)
-    """The first so many of the labelled images, in the files' order, are for training: neighbouring frames of a
-    video look alike, so a random split would test on what was trained."""
+    """The first so many of the labelled images, by path with numbers in order (img2 before img10), are for training: neighbouring
+    frames of a video look alike, so a random split would test on what was trained."""
+
+    @property
+    def whole_image(self) -> bool:
+        return self.box == "image"
 
 
 def read(root: Path, data: DeepLabCutData) -> Poses:
     """List all label files under ``root`` and split the images by their order."""
-    listing = Poses()
-    rows: list[Row] = []
-    names = data.names
-    for file in _files(root, data, listing):
-        found = _table(file, file.relative_to(root).as_posix(), data, listing)
-        if found:
-            names, table = found
-            rows += table
-    poses: list[Pose] = []
-    seen: set[str] = set()
-    for where, image, values in rows:
-        if image in seen:
-            listing.add(where, f"'{image}' was labelled before", "delete one; the later is not used", fatal=False)
-            continue
-        seen.add(image)
-        pose = _pose(root, (where, image, values), names, listing, len(poses) + 1)
-        if pose:
-            poses.append(pose)
-    cut = int(len(poses) * data.split)
-    listing.train, listing.test = poses[:cut], poses[cut:]
-    return listing.finish()
+    listing = Poses(root=root, names=data.names if data.is_named else [])
+    found: _Found = {}
+    images: set[Path] = set()
+    for file, table in tables(root, data, listing):
+        images |= _Labels(file, table, data, listing).into(found)
+    listing.names = listing.names or data.names
+    listing.sigmas = data.oks_sigmas(listing.names) if data.has_ap else None
+    order = sorted(found, key=lambda file: natural(file.relative_to(root)))
+    cut = int(len(order) * data.split)
+    listing.train, listing.test = (_numbered([found[file] for file in part]) for part in (order[:cut], order[cut:]))
+    _unlabelled(images, listing)
+    return listing.finish(data, "write data.box: points, which cuts out each animal")
 
 
-def _files(root: Path, data: DeepLabCutData, listing: Poses) -> list[Path]:
-    if data.csv is None:
-        files = sorted(root.rglob("CollectedData*.csv"), key=lambda file: file.as_posix())
-        if not files:
-            listing.add(".", "no label file 'CollectedData*.csv'", "put it there, or name the files in data.csv")
-        return files
-    files = [root / name for name in ([data.csv] if isinstance(data.csv, str) else data.csv)]
-    for file in files:
-        if not file.is_file():
-            listing.add(file.relative_to(root).as_posix(), "the label file is missing", "put it there, or correct data.csv")
-    return [file for file in files if file.is_file()]
+def _numbered(images: list[dict[str, tuple[Pose, str]]]) -> list[Pose]:
+    poses = [replace(pose, image_id=number) for number, image in enumerate(images, 1) for pose, _ in image.values()]
+    return [replace(pose, annotation_id=number) for number, pose in enumerate(poses, 1)]
 
 
-def _table(file: Path, where: str, data: DeepLabCutData, listing: Poses) -> tuple[list[str], list[Row]] | None:
-    """Names of the points, and the rows; ``None`` if the header is not as it must be."""
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            lines = list(csv.reader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        listing.add(where, f"not a readable UTF-8 CSV file ({error})", "export it again from DeepLabCut")
-        return None
-    heads = [line[0].strip().lower() if line else "" for line in lines[:4]]
-    if heads[:3] != list(_HEADER):
-        many = " (a multi-animal project, which is not supported)" if "individuals" in heads else ""
-        found = ", ".join(heads[:3]) or "nothing"
-        listing.add(where, f"the first three rows start with {found}, not with {', '.join(_HEADER)}{many}", "export it again")
-        return None
-    # newer versions give the path's three parts a column each
-    first = next((i for i, cell in enumerate(lines[1]) if i and cell.strip()), 1)
-    parts, coords = [[cell.strip() for cell in line[first:]] for line in (lines[1], lines[2])]
-    names = parts[::2]
-    if parts[1::2] != names or coords != ["x", "y"] * len(names):
-        listing.add(
-            where, "bodyparts and coords do not pair up as x, y of one point after the other", "export it again without likelihoods"
-        )
-        return None
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        listing.add(where, f"bodypart '{twice[0]}' stands there twice", "rename or delete one of its column pairs")
-    if isinstance(data.keypoints, int):
-        if len(names) != data.keypoints:
-            listing.add(where, f"{len(names)} bodyparts, data.keypoints says {data.keypoints}", "correct data.keypoints")
+def _unlabelled(images: set[Path], listing: Poses) -> None:
+    """Count the pictures beside the labelled ones."""
+    folders = {file.parent for file in images}
+    beside = {file for folder in folders for file in search(folder).files if file.parent in folders}
+    listing.left_out["images without a row"] += len(beside - images)
+
+
+class _Labels:
+    """One label file on its way to poses."""
+
+    def __init__(self, file: Path, table: Table, data: DeepLabCutData, listing: Poses):
+        self.file, self.table, self.data, self.listing = file, table, data, listing
+        self.where = relative(file, listing.root)
+        self.tally, self.unset, self.cells = Tally(listing, self.where), Tally(listing, self.where), 0
+        folders = [folder for folder in file.parents if folder.is_relative_to(listing.root)]
+        self.bases = [listing.root, *folders]
+        self.orders = self._orders()
+        self.cleaner = Cleaner(listing, self.where, listing.names or data.names)
+
+    def _orders(self) -> dict[str, list[str]]:
+        """Individual -> its body parts in the order of the listing's names; those of other parts are left out."""
+        if self.table.has_likelihood and self.data.likelihood is None:
+            what = "the columns of likelihoods show that a network found these points"
+            mend = "write data.likelihood: 0.6 to take the points at least so likely as labels, or delete those columns"
+            self.listing.add(self.where, what, mend)
+            return {}
+        parts = self.table.parts
+        if not self.listing.names:
+            self.listing.names = next((names for names in parts.values() if len(names) == self.data.count), [])
+        fitting = {who: names for who, names in parts.items() if sorted(names) == sorted(self.listing.names)}
+        if not fitting:
+            order_of(next(iter(parts.values()), []), self.where, "the bodyparts are", self.data, self.listing)
+        for who in parts.keys() - fitting.keys() if fitting else ():
+            example = f"'{who}' with {', '.join(parts[who])}"
+            self.tally.leave_out("individuals with other body parts", example, "leave it so, or choose data.keypoints", NEVER)
+        return dict.fromkeys(fitting, self.listing.names)
+
+    def into(self, found: _Found) -> set[Path]:
+        """Add the file's poses to ``found``; the images of its rows, with and without a label."""
+        images = set()
+        for line, what, mend in self.table.wrong:
+            self.listing.add(f"{self.where}, line {line}", what, mend)
+        for row in self.table.rows if self.orders else ():
+            file = self._image(row)
+            if file is None:
+                continue
+            images.add(file)
+            size = measure(file, header_only=True, exif=self.data.exif == "apply")
+            poses = {who: pose for who in self.orders if (pose := self._pose(row, who, file, size))}
+            if not poses:
+                example = f"'{row.path}' in line {row.line}"
+                self.tally.leave_out("images with no usable point", example, "label them, or leave it so", NEVER)
+            for who, pose in poses.items():
+                self._add(found.setdefault(file, {}), who, pose, row)
+        self.tally.tell(len(self.table.rows))
+        self.unset.tell(self.cells)
+        self.cleaner.tell()
+        return images
+
+    def _image(self, row: Row) -> Path | None:
+        # a path with a video's folder never means an image of the same name in another one
+        file, _ = find(row.path, self.bases, self.listing.root, fewest=min(2, len(parts_of(row.path))))
+        if file is None and outside(row.path):
+            example = f"'{row.path}' in line {row.line} lies outside the dataset's folder, and so does every end of it"
+            self.tally.leave_out("rows whose image is missing", example, "write paths relative to that folder")
             return None
-    elif names != data.names:
-        listing.add(where, f"the bodyparts are {', '.join(names)}, data.keypoints says {', '.join(data.names)}", "correct data.keypoints")
-        return None
-    rows = []
-    for number, line in enumerate(lines[3:], start=4):
-        place = f"{where}, line {number}"
-        if not any(cell.strip() for cell in line):
-            continue
-        if len(line) != first + 2 * len(names):
-            listing.add(place, f"{len(line)} cells, {first + 2 * len(names)} expected", "complete or delete the row")
-            continue
         try:
-            values = [_number(cell) for cell in line[first:]]
-        except ValueError as error:
-            listing.add(place, f"{error} is no number", "correct it; leave the cell empty where the point is not visible")
-            continue
-        rows.append((place, "/".join(cell.strip() for cell in line[:first]), values))
-    return names, rows
+            measure(file or self.listing.root / row.path, header_only=True)
+        except ValueError as reason:
+            kind = "rows whose image is missing" if file is None else "rows whose image cannot be read"
+            mend = "fetch the images again, or write their paths as labeled-data/VIDEO/IMAGE"
+            self.tally.leave_out(kind, f"'{row.path}' in line {row.line}: {reason}", mend)
+            return None
+        return file
 
+    def _pose(self, row: Row, who: str, file: Path, size: tuple[int, int]) -> Pose | None:
+        raw = self._values(row, who)
+        place = f"line {row.line}{f', {who}' if who else ''}"
+        cleaned = self.cleaner.clean(place, raw, file, size)
+        if cleaned is None:
+            return None
+        points, visible = cleaned
+        box = whole(size) if self.data.whole_image else box_around(points, visible, size)
+        if box is None:
+            self.tally.leave_out("instances whose points span no box", place, "label two points of them, or more")
+            return None
+        return Pose(file, size, box, points, visible, (box[2] - box[0]) * (box[3] - box[1]), 0, 0)
 
-def _number(cell: str) -> float | None:
-    text = cell.strip()
-    if not text or text.lower() == "nan":
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"'{text:.40}'") from None
+    def _values(self, row: Row, who: str) -> np.ndarray:
+        """(K, 3) x, y and flag in the order of the listing's names."""
+        import numpy as np
 
+        values = np.array([row.points[who][name] for name in self.orders[who]])
+        there = ~np.isnan(values[:, :2]).all(axis=1)  # a point with one coordinate only is malformed, one with none is not labelled
+        unset = (values[:, :2] == 0).all(axis=1) | (values[:, :2] == -1).all(axis=1)
+        unlikely = there & ~unset & ~(values[:, 2] >= (self.data.likelihood or 0)) if self.table.has_likelihood else np.zeros_like(there)
+        self.cells += len(values)
+        for mask, kind in ((unset, "points at (0, 0) or (-1, -1), taken as not labelled"), (unlikely, "points below data.likelihood")):
+            for index in np.flatnonzero(mask):
+                self.unset.leave_out(kind, f"'{self.orders[who][index]}' in line {row.line}", "leave it so, or empty the cells", NEVER)
+        return np.column_stack([values[:, :2], 2 * (there & ~unset & ~unlikely)])
 
-def _pose(root: Path, row: Row, names: list[str], listing: Poses, number: int) -> Pose | None:
-    import numpy as np
+    def _add(self, image: dict[str, tuple[Pose, str]], who: str, pose: Pose, row: Row) -> None:
+        import numpy as np
 
-    where, image, values = row
-
-    def drop(what: str, mend: str) -> None:
-        listing.add(where, what, mend, fatal=False)
-
-    file = root / image.replace("\\", "/")
-    if not file.resolve().is_relative_to(root.resolve()):
-        return drop(f"'{image}' lies outside the dataset's folder", "write the path relative to that folder; the row is not used")
-    try:
-        size = measure(file, header_only=True)
-    except ValueError as reason:
-        return drop(f"'{image}': {reason}", "fetch the image again, or delete the row; it is not used")
-    pairs = list(zip(values[::2], values[1::2], strict=True))
-    # a point with one coordinate only is malformed, one with none is not visible
-    raw = np.array([(math.nan if x is None else x, math.nan if y is None else y, 0 if x is None and y is None else 2) for x, y in pairs])
-    at, visible = listing.clean(where, raw, size, names)
-    if not visible.any():
-        return drop(f"'{image}' has no usable point", "label it, or delete the row; it is not used")
-    width, height = size
-    return Pose(file, size, (0.0, 0.0, float(width), float(height)), at, visible, float(width * height), number, number)
+        if who not in image:
+            image[who] = (pose, self.table.scorer)
+            return
+        other, scorer = image[who]
+        example = f"'{row.path}' in line {row.line} was labelled before"
+        if np.array_equal(pose.visible, other.visible) and np.abs(pose.points - other.points).max() < 0.01:
+            self.tally.leave_out("rows that repeat another", example, "delete one of the two", NEVER)
+        elif scorer != self.table.scorer:
+            mend = f"say whose labels count: data.scorer: {scorer} or {self.table.scorer}"
+            self.tally.leave_out("rows that contradict another scorer on the same image", example, mend, ALWAYS)
+        else:
+            mend = "delete one of the two, or name the label files in data.csv"
+            self.tally.leave_out("rows that contradict another one on the same image", example, mend, ALWAYS)
 
 
 FORMAT = Format(DeepLabCutData, read)

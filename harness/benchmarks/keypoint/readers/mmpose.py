@@ -1,18 +1,27 @@
-"""Datasets that an mmpose class reads: what they hold, asked of the class itself. mmpose is imported when a dataset is read."""
+"""Datasets that an mmpose class reads: what they hold, asked of the class itself.
+
+```yaml
+data: {format: mmpose, root: ap10k, type: AP10KDataset, keypoints: 17, size: [256, 256],
+       train: {ann_file: annotations/ap10k-train-split1.json, images: data},
+       test: {ann_file: annotations/ap10k-test-split1.json, images: data}}
+```
+
+mmpose is imported when such a dataset is read. Its classes take files as they should be; what of them is odd, ``coco`` explains better.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import model_validator
 
-from harness.benchmarks.base import DATA, Format, Split, relative
+from harness.benchmarks.base import DATA, Format, Split, files_named, relative
 from harness.benchmarks.keypoint.options import ListedPoints
-from harness.benchmarks.keypoint.readers.pose import Pose, Poses
+from harness.benchmarks.keypoint.readers.pose import Box, Pose, Poses
 from harness.benchmarks.options import Options
 from harness.errors import did_you_mean
-from harness.images import measure
+from harness.images import DEEP, measure, significant_bits
 
 _MOCAP = ("Human36mDataset", "H36MWholeBodyDataset", "UBody3dDataset")
 """mmpose's classes of 3-D poses; one of them reads a pickle, which may execute code."""
@@ -92,18 +101,26 @@ def read(root: Path, data: MMPoseData) -> Poses:
 
     if data.type not in DATASETS.module_dict:
         raise did_you_mean(data.type, DATASETS.module_dict, "mmpose dataset class")
-    # annotated boxes: detected ones carry no truth to look at
-    data = data.model_copy(update={"test": data.test.model_copy(update={"bbox_file": None})})
-    listing = Poses()
+    listing = Poses(root=root, names=data.names if data.is_named else [])
+    if data.test.bbox_file:
+        listing.sources.append(root / data.test.bbox_file)
+        # annotated boxes: detected ones carry no truth to look at
+        data = data.model_copy(update={"test": data.test.model_copy(update={"bbox_file": None})})
     listing.train = _split(root, data, "train", listing)
     listing.test = _split(root, data, "test", listing)
-    return listing.finish()
+    listing.names = listing.names or data.names
+    deep = significant_bits(listing.images("train"))
+    if data.bits is None and deep != DEEP[-1]:
+        # mmpose's classes hand nothing of the dataset as a whole to the transform that reads an image
+        listing.add("data.bits", f"16-bit images hold values of {deep} bits at most", f"write data.bits: {deep}, or 16 for the full range")
+    return listing.finish(data)
 
 
 def _split(root: Path, data: MMPoseData, split: Split, listing: Poses) -> list[Pose]:
     from mmpose.registry import DATASETS
 
     files = data.files(split)
+    listing.sources += [root / files.ann_file, *files_named(root, data.arguments)]
     missing = [name for name in (files.ann_file, files.images) if name and not (root / name).exists()]
     for name in missing:
         listing.add(name, "not found", "put it there, or correct data.train and data.test")
@@ -119,20 +136,26 @@ def _split(root: Path, data: MMPoseData, split: Split, listing: Poses) -> list[P
         what = f"{data.type} has {built.metainfo['num_keypoints']} keypoints, data.keypoints says {data.count}"
         listing.add("data.keypoints", what, "correct it")
         return []
+    names = [built.metainfo["keypoint_id2name"][index] for index in range(data.count)]
+    if listing.names and names != listing.names:
+        what = f"{data.type} has the keypoints {', '.join(names)}; data.keypoints says {', '.join(listing.names)}"
+        listing.add("data.keypoints", what, f"write data.keypoints: {data.count}, or the names in the order of the class")
+        return []
+    listing.names = names
     if data.ap:
         listing.sigmas = tuple(float(sigma) for sigma in built.metainfo["sigmas"])
     infos = [built.get_data_info(index) for index in range(len(built))]
-    return [pose for index, info in enumerate(infos) if (pose := _pose(root, info, index, listing))]
+    return [pose for index, info in enumerate(infos) if (pose := _pose(root, info, index, data, listing))]
 
 
-def _pose(root: Path, info: dict[str, Any], index: int, listing: Poses) -> Pose | None:
+def _pose(root: Path, info: dict[str, Any], index: int, data: MMPoseData, listing: Poses) -> Pose | None:
     file = Path(info["img_path"])
     try:
-        size = measure(file, header_only=True)
+        size = measure(file, header_only=True, exif=data.exif == "apply")
     except ValueError as reason:
         listing.add(relative(file, root), str(reason), "fetch it again, or take it out of the annotation file")
         return None
-    box = tuple(float(v) for v in info["bbox"][0])
+    box = cast(Box, tuple(float(v) for v in info["bbox"][0]))
     area = float(info.get("area", (box[2] - box[0]) * (box[3] - box[1])))
     visible = (info["keypoints_visible"][0] > 0).astype(int) * 2
     return Pose(file, size, box, info["keypoints"][0, :, :2], visible, area, int(info.get("img_id", index)), int(info.get("id", index)))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, TRANSFORMS
 
 from harness.benchmarks.object_localization import FAMILY
+from harness.benchmarks.object_localization.readers.picture import Pictures
 
 
 @TRANSFORMS.register_module()
@@ -44,11 +45,14 @@ class LocalizationDataset(BaseDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         root = Path(self.data_root)
-        data, listing = FAMILY.listing(root, self._options)
+        data, found = FAMILY.listing(root, self._options)
+        listing = cast(Pictures, found)
+        decoding = listing.decoding(data)
         if self._train:
             return [
                 {
                     "img_path": str(root / picture.file),
+                    "decoding": decoding,
                     "gt_label": list(picture.labels) if data.multi_label else picture.labels[0],
                     "crop": picture.crop,
                 }
@@ -57,6 +61,7 @@ class LocalizationDataset(BaseDataset):
         return [
             {
                 "img_path": str(root / picture.file),
+                "decoding": decoding,
                 "gt_label": list(picture.labels),
                 "boxes": np.array(picture.boxes, np.float64),
                 "calibration": calibration,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +51,7 @@ class MapRecorder:
     def entered(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         """Forward pre-hook of plugin modules: the grid of their input."""
         if inputs and isinstance(inputs[0], Tensor) and inputs[0].ndim == 4:
-            self._grids[id(module)] = tuple(inputs[0].shape[-2:])
+            self._grids[id(module)] = cast(tuple[int, int], tuple(inputs[0].shape[-2:]))
 
     def __call__(self, module: nn.Module, values: dict[str, Any]) -> None:
         grid = self._grids.get(id(module), self._image)
@@ -84,9 +84,9 @@ class MapRecorder:
         self.keys = _on_grid(k.transpose(1, 2), self._image)
         count = q.shape[1]
         if fitting(count, *self._image) is None and (grid := fitting(count - 1, *self._image)):
-            first, keys = (t.float().unflatten(-1, (attention.num_heads, -1)) for t in (q[:, 0], k))
+            first, keys = (torch.unflatten(t.float(), -1, (cast(int, attention.num_heads), -1)) for t in (q[:, 0], k))
             weights = torch.einsum("bad,bnad->ban", first * first.shape[-1] ** -0.5, keys).softmax(-1)
-            self._class_token = attention, weights[..., 1:].unflatten(-1, grid)
+            self._class_token = attention, torch.unflatten(weights[..., 1:], -1, grid)
 
     def class_token(self) -> Tensor | None:
         """What the class token attends to in a transformer backbone's last self-attention, (B, h, w), where there is one."""
@@ -117,7 +117,7 @@ def _on_grid(tokens: Tensor, grid: tuple[int, int]) -> Tensor | None:
     """(…, N) as (…, h, w) in the aspect ratio of ``grid``; ``None`` where N tokens fill no such grid."""
     for skipped in (0, 1):  # 1: a class token in front
         if laid_out := fitting(tokens.shape[-1] - skipped, *grid):
-            return tokens[..., skipped:].unflatten(-1, laid_out)
+            return torch.unflatten(tokens[..., skipped:], -1, laid_out)
     return None
 
 
@@ -130,8 +130,11 @@ def recording(model: nn.Module, image: tuple[int, int], head: int | None = None)
         head: see :class:`MapRecorder`.
     """
     recorder = MapRecorder(image, head)
-    last = last_attention(model.backbone)
-    hooks = [] if last is None else [last.qkv.register_forward_hook(lambda _module, _inputs, output: recorder.projected(last, output))]
+    last = last_attention(cast(nn.Module, model.backbone))
+    hooks = []
+    if last is not None:
+        qkv = cast(nn.Linear, last.qkv)
+        hooks.append(qkv.register_forward_hook(lambda _module, _inputs, output: recorder.projected(last, output)))
     hooks += [m.register_forward_pre_hook(recorder.entered) for m in plugins(model)]
     try:
         with observing(recorder):

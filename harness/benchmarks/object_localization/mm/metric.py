@@ -107,7 +107,8 @@ class BoxMetric(BaseMetric):
         """IoU (images,) at the threshold that is best for the whole test set at ``delta``."""
         best = self.taus[accuracy_curve(per_level, peaks, self.taus, delta).argmax()]
         levels = np.array([levels_at(best, peak) for peak in peaks])
-        return per_level[np.arange(len(peaks)), levels]
+        ious: np.ndarray = per_level[np.arange(len(peaks)), levels]
+        return ious
 
 
 def _single_iou(sample: dict[str, Any], threshold: float) -> float:

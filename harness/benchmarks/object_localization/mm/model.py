@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -65,13 +65,13 @@ class LocalizingClassifier(ImageClassifier):
         try:
             if frozen:
                 self.backbone.caching = False
-            with recording(self, tuple(inputs.shape[-2:]), self.attention_head) as recorder:
+            with recording(self, cast(tuple[int, int], tuple(inputs.shape[-2:])), self.attention_head) as recorder:
                 feats = self.extract_feat(inputs)
         finally:
             hook.remove()
             if frozen:
                 self.backbone.caching = True
-        predicted = self.head.predict(feats, data_samples, **kwargs)
+        predicted: list[DataSample] = self.head.predict(feats, data_samples, **kwargs)
         features = seen[-1].float()
         scores = torch.stack([sample.pred_score for sample in predicted])
         labels = [
@@ -87,10 +87,10 @@ class LocalizingClassifier(ImageClassifier):
             values, source = offered[index] or (default[0][index], default[1])
             score, box = finite(values.double().cpu().numpy()), None
             if self.box == "lost":
-                keys = wants_keys and recorder.keys is not None and len(recorder.keys) == len(inputs)
-                source = "LOST on keys" if keys else "LOST on features"
-                tokens = (recorder.keys if keys else features)[index].cpu().numpy()
-                box, score = lost(tokens, patches=self.lost_patches, standardize=not keys)
+                keys = recorder.keys if wants_keys and recorder.keys is not None and len(recorder.keys) == len(inputs) else None
+                source = "LOST on features" if keys is None else "LOST on keys"
+                tokens = (features if keys is None else keys)[index].cpu().numpy()
+                box, score = lost(tokens, patches=self.lost_patches, standardize=keys is None)
                 # as published, LOST's box ends with the image, that of DINO-seg with the padding
                 shape = np.array(sample.get("img_shape", inputs.shape[-2:])) / inputs.shape[-2:]
                 box = np.minimum(box, np.tile(shape * score.shape, 2)[::-1])

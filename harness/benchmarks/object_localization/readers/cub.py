@@ -1,4 +1,14 @@
-"""CUB-200-2011: ``images.txt``, ``image_class_labels.txt``, ``train_test_split.txt``, ``bounding_boxes.txt`` (x y width height)."""
+"""CUB-200-2011: ``images.txt``, ``image_class_labels.txt``, ``train_test_split.txt``, ``bounding_boxes.txt`` (x y width height).
+
+Each line begins with the image's number:
+
+```
+1 001.Black_footed_Albatross/Black_Footed_Albatross_0046_18.jpg
+1 1
+1 0
+1 60.0 27.0 325.0 304.0
+```
+"""
 
 from __future__ import annotations
 
@@ -26,7 +36,7 @@ class CubData(LocalizationData):
 
 def read(root: Path, data: CubData) -> Pictures:
     """List both splits."""
-    listing = Pictures(root=root)
+    listing = Pictures(root=root, exif=data.exif == "apply")
     tables = {name: {row[0]: row[1:] for row in rows(name, None, count, listing)} for name, count in _COLUMNS.items()}
     if any(not table for table in tables.values()):
         return listing

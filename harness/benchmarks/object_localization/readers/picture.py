@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from harness.benchmarks.base import Listing, Problem, Split, refuse
 from harness.errors import DataError
@@ -18,6 +19,11 @@ BACKGROUND = 1
 
 _SMALLEST_CROP = 32
 """Shorter side of a background crop, in pixels."""
+
+
+def several(count: int, one: str, many: str = "") -> str:
+    """``1 box``, ``2 boxes``."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 @dataclass(frozen=True)
@@ -41,11 +47,20 @@ class Picture:
 class Pictures(Listing[Picture]):
     """All annotated pictures of both splits; :meth:`split` and :meth:`calibrating` choose those that a trial can use."""
 
-    root: Path = field(default_factory=Path)
+    same_twice: ClassVar[bool] = True  # CorLoc is measured on what was trained on
     single: bool = False
     """Whether there is a single class."""
+    exif: bool = False
+    """Whether pictures are turned as their EXIF orientation says, and with them widths and heights."""
     calibration: list[Picture] | None = None
     """Where the dataset has a split of its own for choosing a threshold."""
+
+    def files(self) -> list[Path]:
+        calibration = [file for picture in self.calibration or () for file in self.files_of(picture)]
+        return [*super().files(), *calibration]
+
+    def files_of(self, sample: Picture) -> tuple[Path, ...]:
+        return (self.root / sample.file,)
 
     def split(self, name: Split) -> list[Picture]:
         """The pictures of a split: with a box for ``test``; with a label for ``train``, where a single class adds background crops.
@@ -72,11 +87,19 @@ class Pictures(Listing[Picture]):
         count = min(count, len(boxed))
         return [boxed[index * len(boxed) // count] for index in range(count)]
 
+    def measure(self, picture: Picture) -> tuple[int, int]:
+        """(width, height) of a picture as a trial sees it.
+
+        Raises:
+            ValueError: it cannot be read; a clause for people.
+        """
+        return measure(self.root / picture.file, header_only=True, exif=self.exif)
+
     def finish(self) -> Pictures:
         """Note a split in which no image has a box."""
         if not any(problem.fatal for problem in self.problems):
-            own = self.calibration is not None
-            boxed = {"test": self.test, "calibration" if own else "training": self.calibration if own else self.train}
+            own = self.calibration
+            boxed = {"test": self.test, **({"training": self.train} if own is None else {"calibration": own})}
             for name, pictures in boxed.items():
                 if not any(picture.boxes for picture in pictures):
                     self.add(f"{name} split", "no image has a box", "add annotations, or correct the split")
@@ -84,6 +107,7 @@ class Pictures(Listing[Picture]):
 
     def text(self, name: str, mend: str) -> str | None:
         """The content of a text file; ``None`` (and a problem) if it cannot be read."""
+        self.sources.append(self.root / name)
         try:
             return (self.root / name).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
@@ -101,7 +125,8 @@ class Pictures(Listing[Picture]):
             self.add(where, f"a box is not finite: {x0:g}, {y0:g}, {x1:g}, {y1:g}", "write x0, y0, x1, y1 in pixels")
             return None
         if x1 < x0 or y1 < y0:
-            self.add(where, f"a box is inverted: {x0:g}, {y0:g}, {x1:g}, {y1:g}", "swap its corners, or delete it")
+            mend = "swap its corners, or delete it; where they are a corner, width and height, write two corners"
+            self.add(where, f"a box is inverted: {x0:g}, {y0:g}, {x1:g}, {y1:g}", mend)
             return None
         x0, y0 = x0 - shift, y0 - shift
         if x1 <= x0 or y1 <= y0:
@@ -111,10 +136,12 @@ class Pictures(Listing[Picture]):
 
     def _with_background(self, picture: Picture) -> list[Picture]:
         """Image labels of a single class say nothing, so what lies beside the objects of the training images is the other class."""
-        if not picture.boxes:
+        if not picture.labels:
             return [replace(picture, labels=(BACKGROUND,))]
+        if not picture.boxes:
+            return [picture]
         try:
-            width, height = measure(self.root / picture.file, header_only=True)
+            width, height = self.measure(picture)
         except ValueError as reason:
             broken = Problem(picture.file, str(reason), "fetch the file again, or delete it with its annotation")
             raise DataError(broken.sentences) from None

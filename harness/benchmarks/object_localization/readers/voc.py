@@ -1,4 +1,11 @@
-"""PASCAL VOC as distributed."""
+"""PASCAL VOC as distributed: ``JPEGImages``, ``Annotations`` (see format ``voc-xml``) and ``ImageSets/Main``, whose lists name images.
+
+```
+000005
+000007
+000009
+```
+"""
 
 from __future__ import annotations
 
@@ -19,7 +26,7 @@ class VocDevkitData(VocXmlData):
     So the images that choose the threshold of CorLoc's box are scored, too; ``box: lost`` and ``dino-seg`` need none.
     """
 
-    format: Literal["voc"]
+    format: Literal["voc"]  # type: ignore[assignment]  # another: nobody reads it of a VocXmlData
     classes: Names = VOC_CLASSES
     images: str = "JPEGImages"
     annotations: str = "Annotations"

@@ -1,19 +1,29 @@
-"""PASCAL VOC's layout: one XML file per image, splits as lists of names or by a fraction."""
+"""PASCAL VOC's layout: one XML file per image, splits as lists of names or by a fraction.
+
+```
+<annotation><filename>000005.jpg</filename><size><width>500</width><height>375</height></size>
+  <object><name>chair</name><bndbox><xmin>263</xmin><ymin>211</ymin><xmax>324</xmax><ymax>339</ymax></bndbox></object>
+</annotation>
+```
+
+Pixels are counted from 1, the last one included. An annotation describes the image of its own name: ``annotations/a/000005.xml``
+that of ``images/a/000005.jpg``. ``<filename>`` is often out of date and counts where there is no such image.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from harness.benchmarks.base import Format
+from harness.benchmarks.base import Format, relative
+from harness.benchmarks.listed import Index, columns, lines_in
 from harness.benchmarks.object_localization.options import LocalizationData
-from harness.benchmarks.object_localization.readers.annotation import picture_of
-from harness.benchmarks.object_localization.readers.picture import Picture, Pictures
-from harness.images import SUFFIXES
+from harness.benchmarks.object_localization.readers.annotation import Annotations
+from harness.benchmarks.object_localization.readers.picture import Picture, Pictures, several
 
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
@@ -26,10 +36,10 @@ class VocXmlData(LocalizationData):
     classes: Names
     """Names of the objects, in label order."""
     images: str = "images"
-    """Folder of the images; a file lies in it, or in the subfolder that its annotation names."""
+    """Folder of the images; a file lies in it, or in a subfolder."""
     annotations: str = "annotations"
     train: str | None = None
-    """File with the names (without suffix) of the training images; a split by ``test_fraction`` without it."""
+    """File with the names of the training images, one a line; a split by ``test_fraction`` without it."""
     test: str | None = None
     test_fraction: float = Field(default=0.5, gt=0, lt=1)
     """Share of the images for the test where no files say; exact copies of an image stay on one side."""
@@ -61,37 +71,45 @@ class VocXmlData(LocalizationData):
 
 def read(root: Path, data: VocXmlData) -> Pictures:
     """List both splits: an image has the classes of all its objects, or of the first one only, and the boxes of its classes."""
-    listing = Pictures(root=root, single=data.class_count == 1)
+    listing = Pictures(root=root, exif=data.exif == "apply", single=data.class_count == 1)
     for name in (data.images, data.annotations):
         if not (root / name).is_dir():
             listing.add(name, "the folder is missing", "put it there, or correct data.images and data.annotations")
     if listing.problems:
         return listing
-    if data.train is None:
-        every = sorted(file.stem for file in (root / data.annotations).glob("*.xml") if not file.name.startswith("."))
+    annotations = Annotations(data, listing)
+    if data.train is None or data.test is None:
+        every = sorted(annotations.files)
         if not every:
             listing.add(data.annotations, "there is no XML file", "put the annotations there, or correct data.annotations")
-        pictures = {stem: picture_of(stem, data, listing) for stem in every}
+        pictures = {stem: annotations.picture(stem) for stem in every}
         splits = _split({stem: picture for stem, picture in pictures.items() if picture}, data, listing)
-        _unlabelled(pictures, data, listing)
+        _unlabelled(pictures, annotations, data, listing)
     else:
-        splits = [_listed(name, listing) for name in (data.train, data.test)]
-        pictures = {stem: picture_of(stem, data, listing) for stem in dict.fromkeys([*splits[0], *splits[1]])}
+        splits = [_listed(name, annotations, listing) for name in (data.train, data.test)]
+        pictures = {stem: annotations.picture(stem) for stem in dict.fromkeys([*splits[0], *splits[1]])}
+    annotations.tell()
     listing.train, listing.test = ([picture for stem in stems if (picture := pictures[stem])] for stems in splits)
     return listing.finish()
 
 
-def _listed(name: str, listing: Pictures) -> list[str]:
-    """Names in a split file; a second column, as in VOC's files per class, is ignored."""
-    text = listing.text(name, "put it there, or correct data.train and data.test")
-    if text is None:
-        return []
-    stems = [line.split()[0] for line in text.split("\n") if line.strip()]
-    if not stems:
+def _listed(name: str, annotations: Annotations, listing: Pictures) -> list[str]:
+    """Names in a split file, with or without path and suffix; a second column, as in VOC's files per class, is ignored."""
+    listing.sources.append(listing.root / name)
+    told = len(listing.problems)
+    lines = lines_in(listing.root, name, listing)
+    if not lines and len(listing.problems) == told:
         listing.add(name, "the split file is empty", "write one image name a line, without suffix")
-    for stem in [stem for stem, count in Counter(stems).items() if count > 1]:
+    index, counts = Index(f"{stem}.xml" for stem in annotations.files), Counter[str]()
+    for line in lines:
+        found = index.find(line) or index.find(str(PurePosixPath(columns(line)[0]).with_suffix("")))
+        if len(found) > 1:
+            listing.add(name, f"'{line}' may mean {' or '.join(found[:3])}", "write its path")
+        else:
+            counts[found[0].removesuffix(".xml") if found else columns(line)[0]] += 1
+    for stem in [stem for stem, count in counts.items() if count > 1]:
         listing.add(name, f"'{stem}' is listed twice", "delete one of the lines")
-    return list(dict.fromkeys(stems))
+    return list(counts)
 
 
 def _split(pictures: dict[str, Picture], data: VocXmlData, listing: Pictures) -> list[list[str]]:
@@ -111,13 +129,13 @@ def _split(pictures: dict[str, Picture], data: VocXmlData, listing: Pictures) ->
     return [[stem for stem in pictures if stem not in test], [stem for stem in pictures if stem in test]]
 
 
-def _unlabelled(pictures: dict[str, Picture | None], data: VocXmlData, listing: Pictures) -> None:
-    used = {picture.file for picture in pictures.values() if picture}
-    images = [file for file in (listing.root / data.images).iterdir() if file.suffix.lower() in SUFFIXES]
-    for file in sorted(images):
-        name = file.relative_to(listing.root).as_posix()
-        if name not in used and file.stem not in pictures:
-            listing.add(name, "the image has no annotation; it is not used", f"add {data.annotations}/{file.stem}.xml", fatal=False)
+def _unlabelled(pictures: dict[str, Picture | None], annotations: Annotations, data: VocXmlData, listing: Pictures) -> None:
+    used = {listing.root / picture.file for picture in pictures.values() if picture}
+    broken = {stem.rpartition("/")[2] for stem, picture in pictures.items() if picture is None}
+    unused = [file for file in annotations.images if file not in used and file.stem not in broken]
+    if unused:
+        what = f"{several(len(unused), 'image')} without annotation, not used"
+        listing.add(relative(unused[0], listing.root), what, f"add {data.annotations}/{unused[0].stem}.xml", fatal=False)
 
 
 FORMAT = Format(VocXmlData, read)

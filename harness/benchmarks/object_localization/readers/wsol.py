@@ -1,4 +1,14 @@
-"""Metadata of clovaai/wsolevaluation: four text files per split."""
+"""Metadata of clovaai/wsolevaluation: four text files per split.
+
+``image_ids.txt``, ``class_labels.txt``, ``image_sizes.txt`` (width, height) and ``localization.txt`` (x0, y0, x1, y1) have lines like
+
+```
+val2/1/0.jpeg
+val2/1/0.jpeg,0
+val2/1/0.jpeg,500,333
+val2/1/0.jpeg,111,51,420,290
+```
+"""
 
 from __future__ import annotations
 
@@ -35,7 +45,7 @@ class WsolData(LocalizationData):
 
 def read(root: Path, data: WsolData) -> Pictures:
     """List all splits; a box is x0, y0, x1, y1 as it stands there."""
-    listing = Pictures(root=root)
+    listing = Pictures(root=root, exif=data.exif == "apply")
     listing.train = _split(data, data.train, listing, need_boxes=False)
     listing.test = _split(data, data.test, listing, need_boxes=True)
     if data.calibration:
@@ -69,14 +79,15 @@ def _split(data: WsolData, split: str, listing: Pictures, *, need_boxes: bool) -
             listing.add(f"{folder}/image_ids.txt", f"'{name}' is listed twice", "delete one of the lines")
             continue
         listed.add(name)
-        if labels.get(name) is None:
+        number = labels.get(name)
+        if number is None:
             if name not in labels:
                 listing.add(f"{folder}/image_ids.txt", f"'{name}' has no class", f"add it to {folder}/class_labels.txt")
             continue
         if need_boxes and name not in boxes:
             listing.add(where, f"'{name}' has no box; it is not scored", "add its box, or take it out of image_ids.txt", fatal=False)
         file = f"{data.images}/{name}".removeprefix("./")
-        pictures.append(Picture(file, (labels[name],), tuple(boxes.get(name, ())), sizes.get(name), where))
+        pictures.append(Picture(file, (number,), tuple(boxes.get(name, ())), sizes.get(name), where))
     return pictures
 
 

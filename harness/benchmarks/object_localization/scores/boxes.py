@@ -37,7 +37,8 @@ def _iou(boxes: np.ndarray, truth: np.ndarray, end: float) -> np.ndarray:
     overlap = np.minimum(boxes[..., 2:], truth[..., 2:]) - np.maximum(boxes[..., :2], truth[..., :2]) + end
     shared = np.maximum(overlap, 0).prod(axis=-1)
     union = (boxes[..., 2:] - boxes[..., :2] + end).prod(axis=-1) + (truth[..., 2:] - truth[..., :2] + end).prod(axis=-1) - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    iou: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return iou
 
 
 def scale_to_grid(boxes: np.ndarray, size: tuple[int, int], grid: tuple[int, int]) -> np.ndarray:
@@ -79,7 +80,8 @@ def normalize(score: np.ndarray, grid: tuple[int, int], extent: tuple[int, int] 
     if low == high:
         return np.zeros_like(resized)
     shifted = resized - low
-    return shifted / shifted.max()
+    scaled: np.ndarray = shifted / shifted.max()
+    return scaled
 
 
 def to_grey(score: np.ndarray) -> np.ndarray:

@@ -50,7 +50,8 @@ def hits_per_threshold(score: np.ndarray, truth: np.ndarray, delta: float = 0.5)
         (len(THRESHOLDS),) bool.
     """
     boxes = np.stack([box_at(score, threshold) for threshold in THRESHOLDS])
-    return iou_of_extents(boxes, truth).max(axis=1) >= delta
+    hits: np.ndarray = iou_of_extents(boxes, truth).max(axis=1) >= delta
+    return hits
 
 
 def calibrate(hits: np.ndarray) -> float:

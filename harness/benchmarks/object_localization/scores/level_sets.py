@@ -235,7 +235,8 @@ def _boxes(flat: np.ndarray, shape: tuple[int, int], tree: _Tree, rims: list[np.
             low = low[value[low] <= tree.lowest[owner[low]]]
         row, column = np.divmod(pixels, shape[1])
         np.maximum.at(reach[side], tree.first[owner] - value, (-column, -row, column, row)[side])
-    return _accumulate(reach, tree, 4 * max(shape)).T * np.array([-1, -1, 1, 1])
+    boxes: np.ndarray = _accumulate(reach, tree, 4 * max(shape)).T * np.array([-1, -1, 1, 1])
+    return boxes
 
 
 def _accumulate(reach: np.ndarray, tree: _Tree, span: int) -> np.ndarray:

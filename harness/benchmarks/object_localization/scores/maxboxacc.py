@@ -46,7 +46,8 @@ def largest_iou_per_level(grey: np.ndarray, truth: np.ndarray) -> np.ndarray:
         contours = cv2.findContours((grey > level).view(np.uint8), cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)[0]
         x, y, w, h = cv2.boundingRect(contours[0] if len(contours) == 1 else max(contours, key=cv2.contourArea))
         boxes[level] = x, y, min(x + w, width - 1), min(y + h, height - 1)
-    return iou_of_pixels(boxes, truth).max(axis=1)
+    best: np.ndarray = iou_of_pixels(boxes, truth).max(axis=1)
+    return best
 
 
 def levels_at(taus: np.ndarray, peak: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Classes of the family that mmengine builds; importing registers them."""
 
+from harness.benchmarks.segmentation.mm.dataset import ReadLabel, SegmentationDataset
 from harness.benchmarks.segmentation.mm.head import ContextHead
 from harness.benchmarks.segmentation.mm.metric import SegmentationScores
 
-__all__ = ["ContextHead", "SegmentationScores"]
+__all__ = ["ContextHead", "ReadLabel", "SegmentationDataset", "SegmentationScores"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, cast
 
 import torch
+from mmcv.cnn import ConvModule
 from mmengine.registry import MODELS
 from mmseg.models.decode_heads import FCNHead
 from mmseg.models.utils import resize
@@ -27,6 +28,9 @@ class ContextHead(FCNHead):
     * a constructor argument ``num_classes``: the number of classes;
     * a constructor argument ``low_channels``: the width of the next shallower level of the backbone, or ``None``
       where the head sees one level only; where there is one, ``forward`` is called with ``low=`` that level's map;
+    * a constructor argument ``in_channels``: the width of the head's input; an argument ``source`` of ``forward``: that input;
+    * an attribute ``before_channels`` that is a number: its method ``before`` makes of the head's input (and ``low=``) the map of
+      that width which the first convolution reads;
     * an argument ``auxiliary`` of ``forward``: a dict that the module fills, in training, with logits
       (B, num_classes, h, w), which are trained with the head's own loss, times the module's ``auxiliary_weight``.
 
@@ -34,34 +38,45 @@ class ContextHead(FCNHead):
         plugin: name of a loaded plugin of the ``context`` or ``block`` slot.
         params: the method's parameters.
         level_channels: widths of all maps the head is given, shallow to deep.
+        context_channels: width of the context module where it is not ``channels``, that of what follows (mmseg's ``EMAHead``).
         kwargs: of ``mmseg.FCNHead``.
     """
 
-    def __init__(self, plugin: str, params: dict[str, Any], level_channels: list[int], **kwargs: Any):
+    def __init__(self, plugin: str, params: dict[str, Any], level_channels: list[int], context_channels: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
+        width = context_channels or self.channels
         low_channels = level_channels[-2] if len(level_channels) > 1 else None
-        offered = {"num_classes": self.num_classes, "low_channels": low_channels}
+        offered = {"num_classes": self.num_classes, "low_channels": low_channels, "in_channels": self.in_channels}
         cls = slots.registry().module_dict.get(plugin)
         asked = inspect.signature(cls).parameters if cls else {}
         context = {name: value for name, value in offered.items() if name in asked}
-        self.context = slots.build(plugin, params, channels=self.channels, **context)
+        self.context = slots.build(plugin, params, channels=width, **context)
         self.fuses_levels = context.get("low_channels") is not None
-        self.has_auxiliary = "auxiliary" in inspect.signature(self.context.forward).parameters
+        self.takes = {name for name in ("auxiliary", "source") if name in inspect.signature(self.context.forward).parameters}
+        self.before_channels = getattr(self.context, "before_channels", None)
+        for index, widths in enumerate([(self.before_channels or self.in_channels, width), (width, self.channels)][: self.num_convs]):
+            own = self.convs[index]
+            if (own.in_channels, own.out_channels) != widths:
+                norm = {"conv_cfg": self.conv_cfg, "norm_cfg": self.norm_cfg, "act_cfg": self.act_cfg}
+                self.convs[index] = ConvModule(*widths, self.kernel_size, padding=self.kernel_size // 2, **norm)
 
     def _forward_feature(self, inputs: list[Tensor], auxiliary: dict[str, Tensor] | None = None) -> Tensor:
         x = self._transform_inputs(inputs)
-        extra: dict[str, Any] = {"low": inputs[-2]} if self.fuses_levels else {}
-        if auxiliary is not None and self.has_auxiliary:
-            extra["auxiliary"] = auxiliary
-        features = self.context(self.convs[0](x), **extra)
+        low: dict[str, Any] = {"low": inputs[-2]} if self.fuses_levels else {}
+        offered = {"source": x} | ({} if auxiliary is None else {"auxiliary": auxiliary})
+        extra = low | {name: value for name, value in offered.items() if name in self.takes}
+        read = cast(Any, self.context).before(x, **low) if self.before_channels else x
+        features: Tensor = self.context(self.convs[0](read), **extra)
         for conv in self.convs[1:]:
             features = conv(features)
-        return self.conv_cat(torch.cat([x, features], dim=1)) if self.concat_input else features
+        if self.concat_input:
+            features = self.conv_cat(torch.cat([x, features], dim=1))
+        return features
 
-    def loss(self, inputs: list[Tensor], batch_data_samples: list, train_cfg: Any) -> dict[str, Tensor]:
+    def loss(self, inputs: list[Tensor], batch_data_samples: list[Any], train_cfg: Any) -> dict[str, Tensor]:
         """The head's loss, and that of each of the context module's auxiliary logits."""
         auxiliary: dict[str, Tensor] = {}
-        losses = self.loss_by_feat(self.cls_seg(self._forward_feature(inputs, auxiliary)), batch_data_samples)
+        losses: dict[str, Tensor] = self.loss_by_feat(self.cls_seg(self._forward_feature(inputs, auxiliary)), batch_data_samples)
         label = self._stack_batch_gt(batch_data_samples).squeeze(1)
         for name, logits in auxiliary.items():
             logits = resize(logits, size=label.shape[1:], mode="bilinear", align_corners=self.align_corners)

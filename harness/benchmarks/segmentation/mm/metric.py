@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from mmengine.registry import METRICS
 from mmseg.evaluation.metrics import IoUMetric
@@ -24,7 +26,7 @@ class SegmentationScores(IoUMetric):
         super().__init__(ignore_index=ignore_index)
         self.per_sample: dict[str, np.ndarray] = {}
 
-    def compute_metrics(self, results: list) -> dict[str, float]:
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         """Scores from what ``process`` counted: (intersection, union, predicted, labelled) per image."""
         images = np.stack([np.stack([row[i].double().numpy() for i in (0, 2, 3)]) for row in results])
         self.per_sample = per_image(images)

@@ -1,4 +1,4 @@
-"""mmseg's own dataset classes. mmseg is imported when a dataset is read."""
+"""mmseg's own dataset classes: they say which files there are and how labels count. mmseg is imported when a dataset is read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.benchmarks.base import DATA, SPLITS, Format, Split
+from harness.benchmarks.base import SPLITS, Format, Split, files_named
 from harness.benchmarks.segmentation.options import LabelledData
+from harness.benchmarks.segmentation.readers.labels import UNKNOWN, Labels, counted
 from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
 from harness.errors import DataError, UsageError
 
@@ -21,6 +22,8 @@ class ToolboxData(LabelledData):
     """The class, e.g. ``CityscapesDataset``."""
     num_classes: int = Field(ge=2)
     """Its number of classes, so that a trial can be planned without importing mmseg; verified by ``check``."""
+    reduce_zero_label: bool = False
+    """Label 0 means "ignore", and classes are counted from 1; for classes of mmseg that do not say so themselves."""
     train: dict[str, Any]
     """The class's arguments for training data, e.g. ``data_prefix``; paths are relative to the root."""
     test: dict[str, Any]
@@ -34,14 +37,6 @@ class ToolboxData(LabelledData):
         """The class with its scope; mmseg's where none is written."""
         return self.type if "." in self.type else f"mmseg.{self.type}"
 
-    def dataset(self, split: Split, pipeline: list[dict[str, Any]], root: str = DATA) -> dict[str, Any]:
-        shared: dict[str, Any] = {"pipeline": pipeline, "test_mode": split == "test"}
-        if self.ignore_index != 255:
-            shared["ignore_index"] = self.ignore_index
-        if self.reduce_zero_label:
-            shared["reduce_zero_label"] = True
-        return {"type": self.class_name, "data_root": root, **shared, **(self.train if split == "train" else self.test)}
-
 
 def read(root: Path, data: ToolboxData) -> Pairs:
     """What the class lists, in its order.
@@ -49,15 +44,16 @@ def read(root: Path, data: ToolboxData) -> Pairs:
     Raises:
         UsageError: there is no such class.
     """
-    listing = Pairs(classes=[f"class {index}" for index in range(data.num_classes)])
+    listing = Pairs(labels=counted([f"class {index}" for index in range(data.num_classes)], data.ignore_index))
     found: dict[Split, list[Pair]] = {split: [] for split in SPLITS}
     for split in SPLITS:
+        listing.sources += files_named(root, data.train if split == "train" else data.test)
         try:
             dataset = _build(data, root, split)
         except DataError as error:
             listing.add(f"{split} split", str(error))
             continue
-        entries = (dataset.get_data_info(index) for index in range(len(dataset)))
+        entries = [dataset.get_data_info(index) for index in range(len(dataset))]
         pairs = [(Path(entry["img_path"]), Path(entry["seg_map_path"])) for entry in entries]
         found[split] = [Pair(image.name, image, label) for image, label in pairs]
         if not pairs:
@@ -65,12 +61,25 @@ def read(root: Path, data: ToolboxData) -> Pairs:
             continue
         classes = list(dataset.metainfo.get("classes") or ())
         if len(classes) == data.num_classes:
-            listing.classes = classes
+            listing.labels = _labels(classes, data, entries[0])
         elif split == "test":
             what = f"is {data.num_classes}, but {data.type} has {len(classes)} classes"
             listing.add("data.num_classes", what, f"Write {len(classes)}.")
     listing.train, listing.test = found["train"], found["test"]
     return listing
+
+
+def _labels(classes: list[str], data: ToolboxData, entry: dict[str, Any]) -> Labels:
+    """How the class counts: it may take label 0 for "ignore" and use some of its classes only, as mmseg's own reader does."""
+    reduces, chosen = bool(entry.get("reduce_zero_label")), entry.get("label_map")
+    if not chosen:
+        return counted(classes, data.ignore_index, data.ignore, reduce_zero=reduces)
+    of_class = counted([str(value) for value in range(max(chosen) + 1)], data.ignore_index, data.ignore, reduce_zero=reduces)
+    table = []
+    for label in of_class.table:
+        new = chosen.get(label, label) if label not in (UNKNOWN, data.ignore_index) else label
+        table.append(data.ignore_index if new in (255, -1) else new)
+    return Labels(tuple(classes), data.ignore_index, tuple(table))
 
 
 def _build(data: ToolboxData, root: Path, split: Split) -> Any:
@@ -79,9 +88,14 @@ def _build(data: ToolboxData, root: Path, split: Split) -> Any:
     openmmlab.setup()
     from mmengine.registry import DATASETS
 
+    config: dict[str, Any] = {"type": data.class_name, "data_root": str(root), "pipeline": [], "test_mode": split == "test"}
+    if data.ignore_index != 255:
+        config["ignore_index"] = data.ignore_index
+    if data.reduce_zero_label:
+        config["reduce_zero_label"] = True
     try:
         with openmmlab.explained():
-            return DATASETS.build(data.dataset(split, [], str(root)))
+            return DATASETS.build(config | (data.train if split == "train" else data.test))
     except UsageError:
         raise
     except Exception as error:  # whatever a dataset class of mmseg or of the user's raises

@@ -1,16 +1,20 @@
-"""Images and label maps in folders, listed the way mmseg's ``BaseSegDataset`` does, without mmseg."""
+"""Images and label maps in folders, as mmseg's ``BaseSegDataset`` and SegNet's CamVid have them."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator
 
-from harness.benchmarks.base import DATA, SPLITS, Format, Split, relative
+from harness.benchmarks.base import SPLITS, Format, Split, relative
+from harness.benchmarks.listed import names_in
 from harness.benchmarks.options import Options
-from harness.benchmarks.segmentation.options import LabelledData, SegmentationData
+from harness.benchmarks.segmentation.options import MappedData, SegmentationData
+from harness.benchmarks.segmentation.readers.labels import Labels, explained
 from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
+from harness.images import search
 
 
 class Folder(Options):
@@ -19,15 +23,16 @@ class Folder(Options):
     images: str
     labels: str
     list: str | None = None
-    """A text file with one image name (without suffix) per line; all images of the folder by default."""
+    """A text file with an image a line, with or without its suffix and folder (what stands behind a blank is not read); all images
+    of the folder by default."""
 
 
 class Layout(SegmentationData):
     """What a format of image and label folders tells the reader."""
 
     @property
-    def names(self) -> list[str]:
-        """Classes in label order."""
+    def meaning(self) -> Labels:
+        """How the label maps are read."""
         raise NotImplementedError
 
     @property
@@ -39,41 +44,15 @@ class Layout(SegmentationData):
         """The folders of one split."""
         raise NotImplementedError
 
-    @property
-    def class_count(self) -> int:
-        return len(self.names)
 
-    def dataset(self, split: Split, pipeline: list[dict[str, Any]]) -> dict[str, Any]:
-        parts = [self._part(folder, split, pipeline) for folder in self.folders(split)]
-        return parts[0] if len(parts) == 1 else {"type": "ConcatDataset", "datasets": parts}
-
-    def _part(self, folder: Folder, split: Split, pipeline: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "type": "mmseg.BaseSegDataset",
-            "data_root": DATA,
-            "data_prefix": {"img_path": folder.images, "seg_map_path": folder.labels},
-            "ann_file": folder.list or "",
-            "img_suffix": self.suffixes[0],
-            "seg_map_suffix": self.suffixes[1],
-            "metainfo": {"classes": self.names},
-            "ignore_index": self.ignore_index,
-            "reduce_zero_label": self.reduce_zero_label,
-            "pipeline": pipeline,
-            "test_mode": split == "test",
-        }
-
-
-class FolderData(Layout, LabelledData):
+class FolderData(MappedData, Layout):
     """Images and label maps in folders, as mmseg and SegNet's CamVid have them."""
 
     format: Literal["mmseg-folder"]
-    classes: list[str] = Field(min_length=2)
-    """Names in label order."""
-    palette: list[tuple[int, int, int]] | None = None
-    """RGB per class, for pictures only."""
-    train: list[Folder] = Field(default=[Folder(images="img_dir/train", labels="ann_dir/train")], min_length=1)
+    train: list[Folder] = [Folder(images="img_dir/train", labels="ann_dir/train")]
     test: Folder = Folder(images="img_dir/val", labels="ann_dir/val")
     image_suffix: str = ".png"
+    """How the names of images end; case does not matter."""
     label_suffix: str = ".png"
 
     @field_validator("train", mode="before")
@@ -81,22 +60,16 @@ class FolderData(Layout, LabelledData):
     def _one_is_a_list(cls, value: Any) -> Any:
         return [value] if isinstance(value, dict) else value
 
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> FolderData:
-        twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
-        if twice:
-            raise ValueError(f"classes are given twice: {', '.join(twice)}")
-        if self.palette is not None and len(self.palette) != len(self.classes):
-            raise ValueError(f"palette has {len(self.palette)} colours for {len(self.classes)} classes")
-        return self
+    @field_validator("train")
+    @classmethod
+    def _some(cls, value: list[Folder]) -> list[Folder]:
+        if not value:
+            raise ValueError("give at least one folder of images and labels")
+        return value
 
     @property
-    def names(self) -> list[str]:
-        return list(self.classes)
-
-    @property
-    def colours(self) -> list[tuple[int, int, int]] | None:
-        return self.palette
+    def meaning(self) -> Labels:
+        return explained(self)
 
     @property
     def suffixes(self) -> tuple[str, str]:
@@ -108,16 +81,13 @@ class FolderData(Layout, LabelledData):
 
 def read(root: Path, data: Layout) -> Pairs:
     """The pairs of both splits; label maps without an image are warned of, since their owner may not know."""
-    listing = Pairs(classes=data.names)
+    listing = Pairs(labels=data.meaning)
     found: dict[Split, list[Pair]] = {split: [] for split in SPLITS}
     for split in SPLITS:
-        folders = data.folders(split)
         told = sum(problem.fatal for problem in listing.problems)
+        folders = data.folders(split)
         for folder in folders:
-            pairs = _pairs(root, data, folder, split, listing)
-            found[split] += pairs
-            if not folder.list:
-                _orphans(root, data, folder, {pair.label for pair in pairs}, listing)
+            found[split] += _pairs(root, data, folder, split, listing)
         if not found[split] and sum(problem.fatal for problem in listing.problems) == told:
             where = ", ".join(folder.list or folder.images for folder in folders)
             mend = f"Images are the files that end in '{data.suffixes[0]}' (image_suffix)."
@@ -128,32 +98,37 @@ def read(root: Path, data: Layout) -> Pairs:
 
 def _pairs(root: Path, data: Layout, folder: Folder, split: Split, listing: Pairs) -> list[Pair]:
     image_suffix, label_suffix = data.suffixes
-    base = root / folder.images
+    images, labels = root / folder.images, root / folder.labels
+    if not images.is_dir():
+        what = f"there is no folder {folder.images} under {root}"
+        listing.add(f"{split} split", what, "Create it, or correct the folder names in data.")
+        return []
     if folder.list:
-        try:
-            lines = (root / folder.list).read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            listing.add(f"{split} split", f"cannot read the list {folder.list}: {error}", "Write one image name per line.")
-            return []
-        stems = [line.strip().removesuffix(image_suffix) for line in lines if line.strip()]
+        listing.sources.append(root / folder.list)
+        stem_of = partial(_stem, folder=folder, suffix=image_suffix)
+        named = names_in(root, folder.list, listing, lambda line: (images / f"{stem_of(line)}{image_suffix}").is_file())
+        files = {stem: images / f"{stem}{image_suffix}" for stem in map(stem_of, named)}
     else:
-        if not base.is_dir():
-            what = f"there is no folder {folder.images} under {root}"
-            listing.add(f"{split} split", what, "Create it, or correct the folder names in data.")
-            return []
-        files = sorted(p for p in base.rglob(f"*{image_suffix}") if p.is_file() and not p.name.startswith("."))
-        stems = [p.relative_to(base).as_posix().removesuffix(image_suffix) for p in files]
-    return [
-        Pair(f"{folder.images}/{stem}", base / f"{stem}{image_suffix}", root / folder.labels / f"{stem}{label_suffix}") for stem in stems
-    ]
-
-
-def _orphans(root: Path, data: Layout, folder: Folder, wanted: set[Path], listing: Pairs) -> None:
-    labels = root / folder.labels
-    if labels.is_dir() and (root / folder.images).is_dir():
-        for file in sorted(set(labels.rglob(f"*{data.suffixes[1]}")) - wanted):
+        there = search(images, [image_suffix])
+        listing.left_out += there.passed_over
+        files = {file.relative_to(images).as_posix()[: -len(image_suffix)]: file for file in there.files}
+    maps = {file.relative_to(labels).as_posix()[: -len(label_suffix)]: file for file in search(labels, [label_suffix]).files}
+    if not folder.list:
+        for stem in sorted(maps.keys() - files.keys()):
             what = f"label map without an image in {folder.images}"
-            listing.add(relative(file, root), what, "Add the image, or delete it.", fatal=False)
+            listing.add(relative(maps[stem], root), what, "Add the image, or delete it.", fatal=False)
+    return [Pair(f"{folder.images}/{stem}", file, maps.get(stem, labels / f"{stem}{label_suffix}")) for stem, file in files.items()]
+
+
+def _stem(name: str, folder: Folder, suffix: str) -> str:
+    """A listed image as its path in the folder without suffix: lists name it with either, and some with the folder itself."""
+    name = name.replace("\\", "/").lstrip("/")
+    for prefix in (f"{folder.images}/", f"{Path(folder.images).name}/"):
+        at = name.find(prefix)
+        if at == 0 or (at > 0 and name[at - 1] == "/"):
+            name = name[at + len(prefix) :]
+            break
+    return name[: -len(suffix)] if name.lower().endswith(suffix.lower()) else name
 
 
 FORMAT = Format(FolderData, read)

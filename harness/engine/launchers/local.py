@@ -7,13 +7,13 @@ import gc
 import signal
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from harness.compose import Trial
 from harness.engine.child import Child, Job, TrialFunction, start
+from harness.engine.launchers import Launched, Settings
 from harness.engine.prepare import end_thread_pools
-from harness.engine.progress import Tally
+from harness.engine.progress import EventKind, Tally
 from harness.engine.signals import interruptible
 from harness.store import Store, StoreError
 from harness.store.process import new_lease
@@ -32,18 +32,11 @@ _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, s
 """Signals that say nothing about the trial itself; any other is a crash."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to run."""
-
-    url: str
-    data: dict[str, Path]
-    """Benchmark -> the folder of its dataset."""
-    folder: Path
-    """Trials get a folder each in here."""
-    devices: list[str]
-    workers: int
-    time_limit: float | None = None
+def launch(store: Store, trials: list[Trial], settings: Settings, function: TrialFunction, tally: Tally) -> Launched:
+    """Run trials on this machine, up to ``settings.workers`` at a time, each in a process forked from this one."""
+    pool = Pool(store, trials, settings, function, tally)
+    pool.launched.interrupted = not pool.run()
+    return pool.launched
 
 
 class Pool:
@@ -67,10 +60,7 @@ class Pool:
         self._renew_at = time.monotonic() + HEARTBEAT
         self._store_failures = 0
         self._awaited = 0
-        self.ran: set[str] = set()
-        """Trials this run finished."""
-        self.unsaved: dict[str, str] = {}
-        """Trials that could not be recorded -> why."""
+        self.launched = Launched()
 
     def run(self) -> bool:
         """Do all trials; ``False`` if interrupted, with everything given back to the queue.
@@ -98,7 +88,7 @@ class Pool:
                 gc.unfreeze()
         return True
 
-    def _tell(self, kind: str, trial: Trial | None = None, message: str = "") -> None:
+    def _tell(self, kind: EventKind, trial: Trial | None = None, message: str = "") -> None:
         now = time.monotonic()
         running = [(child.job.trial, now - child.since) for child in self._running.values()]
         self._tally.tell(kind, (self._trials[d] for d in self._waiting), running, trial, message)
@@ -130,6 +120,7 @@ class Pool:
                     data=self._settings.data[trial.benchmark],
                     folder=self._settings.folder / digest,
                     device=self._device(),
+                    notes=tuple(self._settings.notes.get(trial.benchmark, ())),
                 )
             )
             self._tell("started", trial)
@@ -191,7 +182,7 @@ class Pool:
 
     def _count_done(self, trial: Trial) -> None:
         self._tally.done += 1
-        self.ran.add(trial.digest)
+        self.launched.ran.add(trial.digest)
         self._tell("done", trial)
 
     def _fail(self, trial: Trial, kind: str, reason: str) -> None:
@@ -234,10 +225,10 @@ class Pool:
 
     def _give_up(self, trial: Trial, reason: str, kind: str | None) -> None:
         """Leave a trial to a later run."""
-        self.unsaved[trial.digest] = reason
+        self.launched.unsaved[trial.digest] = reason
         with contextlib.suppress(StoreError):  # the lease is void anyway once this process has ended
             if not self._store.release(trial.digest, self._lease.token, kind=kind, reason=reason):
-                del self.unsaved[trial.digest]
+                del self.launched.unsaved[trial.digest]
                 self._settle(trial)
                 return
         self._tell("warning", trial, reason)

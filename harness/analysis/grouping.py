@@ -1,0 +1,72 @@
+"""Results by setting, and within one by method: what is averaged, and what is left out with a note."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.analysis.settings import Setting, of_method, setting_of
+
+if TYPE_CHECKING:
+    from harness.store import Result
+
+
+def blocks_of(
+    results: Iterable[Result], contents: Mapping[str, dict[str, Any]], environments: Mapping[str, Mapping[str, Any]]
+) -> dict[Setting, list[Result]]:
+    """The results of each setting: first what is registered (the newest, where the entry was edited), then what ``--set`` made."""
+    found: dict[Setting, list[tuple[Result, Setting]]] = defaultdict(list)
+    for result in results:
+        setting = setting_of(result, contents, environments)
+        found[setting].append((result, setting))
+
+    def standing(setting: Setting) -> tuple[bool, float]:
+        return setting.registered, max(result.finished for result, _ in found[setting])
+
+    # what was asked for with --set may be what is registered
+    best = [max(some, key=lambda pair: (pair[1].registered, pair[0].finished))[1] for some in found.values()]
+    return {setting: [result for result, _ in found[setting]] for setting in sorted(best, key=standing, reverse=True)}
+
+
+def newest_numerics(blocks: dict[Setting, list[Result]], where: str, notes: list[str]) -> dict[Setting, list[Result]]:
+    """The blocks with the newest result's version of the numerics; a note counts what is left out."""
+    numerics = {setting: setting.content.get("numerics") for setting in blocks}
+    newest = numerics[max(blocks, key=lambda setting: max(result.finished for result in blocks[setting]))]
+    kept = {setting: some for setting, some in blocks.items() if numerics[setting] == newest}
+    if len(kept) < len(blocks):
+        count, left = len({*numerics.values()}), sum(len(some) for setting, some in blocks.items() if setting not in kept)
+        notes.append(
+            f"{where}: results on {count} versions of the harness's numerics exist; the newest is shown, {left} results are left out "
+            "(--all-versions shows them)."
+        )
+    return kept
+
+
+def variants_of(results: list[Result], where: str, notes: list[str]) -> dict[str, list[Result]]:
+    """Per method the trials of one variant, one per seed.
+
+    A method may have been run in several (``--set method.gamma=2``, an edited plugin): what the registry says counts
+    before any ``--set``, then the newest.
+    """
+    by_method: dict[str, dict[Any, dict[int, Result]]] = defaultdict(lambda: defaultdict(dict))
+    for result in sorted(results, key=lambda r: r.finished):
+        variant = (result.slot, result.config_digest, tuple(sorted(result.plugins.items())))
+        by_method[result.method][variant][result.seed] = result
+    chosen = {}
+    for method, variants in by_method.items():
+        best = max(variants.values(), key=_standing)
+        chosen[method] = [best[seed] for seed in sorted(best)]
+        changes = " ".join(f"--set {change}" for change in of_method(chosen[method][0].overrides))
+        if len(variants) > 1:
+            shown = f"with {changes}" if changes else "run last as registered"
+            notes.append(f"{where}: '{method}' was run with {len(variants)} settings or sources; shown is the one {shown}.")
+        elif changes:
+            notes.append(f"{where}: '{method}' was run with {changes}, not as registered.")
+    return chosen
+
+
+def _standing(seeds: Mapping[int, Result]) -> tuple[bool, float]:
+    """How much one variant's trials, by seed, count against another's."""
+    trials = seeds.values()
+    return all(not of_method(trial.overrides) for trial in trials), max(trial.finished for trial in trials)

@@ -1,0 +1,119 @@
+"""Which results may stand in one table, and how those of two tables differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.digests import digest_of
+
+if TYPE_CHECKING:
+    from harness.store import Result
+
+_METHOD = "method."
+"""Begins what ``--set`` changed of a method and not of a benchmark."""
+
+_MOST = 3
+"""Differences that are named; others are counted."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What numbers depend on besides the method and the seed. Only those of equal settings are compared."""
+
+    digest: str
+    """Of the data, its scores, model, schedule and numerics; of what is known of them for trials of earlier harnesses."""
+    device: str = ""
+    """``cpu`` or ``cuda``."""
+    overrides: tuple[str, ...] = field(default=(), compare=False)
+    """What ``--set`` changed of the benchmark."""
+    content: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """See :func:`harness.compose.setting.setting`; trials of earlier harnesses have ``dataset`` and ``numerics`` only."""
+
+    @property
+    def registered(self) -> bool:
+        """Whether it is what the registry said when it was run."""
+        return not self.overrides
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the trials say all of it, as those of earlier harnesses do not."""
+        return "data" in self.content
+
+
+def of_benchmark(overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """What ``--set`` changed of the benchmark."""
+    return tuple(text for text in overrides if not text.startswith(_METHOD))
+
+
+def of_method(overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """What ``--set`` changed of the method."""
+    return tuple(text for text in overrides if text.startswith(_METHOD))
+
+
+def setting_of(result: Result, contents: Mapping[str, dict[str, Any]], environments: Mapping[str, Mapping[str, Any]]) -> Setting:
+    """The setting of a trial.
+
+    Args:
+        contents: :attr:`Result.setting` -> what is behind it.
+        environments: digest of an environment -> where the trial ran.
+    """
+    about = environments.get(result.environment_digest or "", {})
+    device = str(about.get("device") or "").partition(":")[0]
+    overrides = of_benchmark(result.overrides)
+    if result.setting:
+        content = contents.get(result.setting, {"dataset": result.dataset, "numerics": about.get("numerics")})
+        return Setting(result.setting, device, overrides, content)
+    known = {"dataset": result.dataset, "numerics": about.get("numerics")}
+    return Setting(digest_of([known, overrides]), device, overrides, known)
+
+
+def _differences(one: Setting, other: Setting) -> Iterator[tuple[str, Any, Any]]:
+    """(what, of one, of the other) for all that two settings say differently beside what ``--set`` changed in the one.
+
+    Data and evaluators that follow from changed options go without saying.
+    """
+    changed = {text.partition(".")[0] for text in one.overrides} if one.overrides != other.overrides else set()
+    for name in ("data", "model", "schedule"):
+        if name not in changed and (found := [*_unequal(name, one.content.get(name), other.content.get(name))]):
+            changed.add(name)
+            yield from found
+    for name in ("dataset", "evaluator", "numerics"):
+        if name == "numerics" or not changed & {"data", "model"}:
+            yield from _unequal(name, one.content.get(name), other.content.get(name))
+    yield from _unequal("device", one.device or "unknown", other.device or "unknown")
+
+
+def _unequal(name: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for key in {**one, **other}:
+            yield from _unequal(f"{name}.{key}", one.get(key), other.get(key))
+    elif one != other:
+        yield name, one, other
+
+
+_WORDS = {"dataset": "other data: fingerprint", "numerics": "version of the harness's numerics"}
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def difference(setting: Setting, other: Setting, where: str) -> str:
+    """How a setting differs from another one, for a heading or a reason; empty where it does not.
+
+    Args:
+        where: what the other is that of, ``the baseline`` for example.
+    """
+    if setting == other:
+        return ""
+    sets = [" ".join(f"--set {text}" for text in setting.overrides)] if setting.overrides != other.overrides and setting.overrides else []
+    if setting.recorded != other.recorded:
+        said = "run by an earlier harness, which did not record its setting"
+        return "; ".join([*sets, said if other.recorded else f"{where} was {said}"])
+    found = [f"{_WORDS.get(what, what)} {_text(mine)}, {_text(its)} in {where}" for what, mine, its in _differences(setting, other)]
+    more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
+    return "; ".join([*sets, *found[:_MOST], *more]) or f"another setting ({setting.digest}, {other.digest} in {where})"

@@ -1,0 +1,40 @@
+"""Whether a benchmark's weights can be loaded, found out before any trial."""
+
+from __future__ import annotations
+
+from harness.benchmarks import weights
+from harness.benchmarks.base import Problem
+from harness.benchmarks.task import Task
+from harness.errors import UsageError
+
+
+def check_model(task: Task) -> list[Problem]:
+    """What is wrong with the weights of a benchmark's model: no file, or none of its backbone.
+
+    Where the file is there, the backbone is built and loaded as in a trial, which needs the OpenMMLab stack.
+
+    Raises:
+        UsageError: the model's options exclude each other, or its config names a type that no registry has.
+    """
+    if task.model.weights is None:
+        return []
+    try:
+        weights.find(task.model.weights)
+        _load(task)
+    except UsageError as error:
+        return [Problem("model.weights", str(error).removeprefix("model.weights: "))]
+    return []
+
+
+def _load(task: Task) -> None:
+    from harness import openmmlab
+    from harness.benchmarks import register
+
+    register.setup()
+    from mmengine.registry import MODELS, DefaultScope
+
+    from harness.benchmarks.parts.weights import load_backbone
+
+    config = task.config({})
+    with openmmlab.explained(), DefaultScope.overwrite_default_scope(config["default_scope"]):
+        load_backbone(MODELS.build(config["model"]["model"]["backbone"]), config["model"]["weights"])

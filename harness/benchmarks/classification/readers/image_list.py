@@ -1,0 +1,105 @@
+"""Lists of images with their classes, one file per split.
+
+A line is an image and its class, parted by blanks, or by tabs where there are any; further columns are not read:
+
+    images/Abyssinian_100.jpg 1
+    Abyssinian_101 1 1 1
+    cats/17.png cat
+
+The image is a path from ``data.images``, with or without its suffix. The class is a number, counted from 0 or from 1 (as all
+lists together show), or one of the names in ``data.classes``. Blank lines, lines that begin with ``#`` and a byte-order mark are
+skipped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.benchmarks.base import SPLITS, Format, Split
+from harness.benchmarks.classification.options import ClassificationData
+from harness.benchmarks.classification.readers.image_folder import ClassList
+from harness.benchmarks.classification.readers.labelled import Labelled, Labels
+from harness.benchmarks.listed import rows_in
+from harness.images import SUFFIXES
+
+
+class ImageListData(ClassificationData):
+    """A text file per split, with an image and its class a line."""
+
+    format: Literal["image-list"]
+    root: str
+    classes: Annotated[int, Field(ge=2)] | ClassList
+    """How many classes there are, or their names in label order."""
+    train: str = "train.txt"
+    """The list of the training images."""
+    test: str = "test.txt"
+    images: str = "."
+    """Folder that the paths in the lists start from."""
+    column: int = Field(default=2, ge=2)
+    """Which column holds the class, counted from 1."""
+
+    @property
+    def class_names(self) -> list[str] | None:
+        return None if isinstance(self.classes, int) else list(self.classes)
+
+    @property
+    def class_count(self) -> int:
+        return self.classes if isinstance(self.classes, int) else len(self.classes)
+
+
+def read(root: Path, data: ImageListData) -> Labels:
+    """The images of both lists, in their order."""
+    listing = Labels(classes=data.class_names or [str(index) for index in range(data.class_count)])
+    rows: dict[Split, list[list[str]]] = {}
+    for split, name in zip(SPLITS, (data.train, data.test), strict=True):
+        listing.sources.append(root / name)
+        rows[split] = rows_in(root, name, listing)
+    labels = _labels([row[data.column - 1] for some in rows.values() for row in some if len(row) >= data.column], data, listing)
+    for split, name in zip(SPLITS, (data.train, data.test), strict=True):
+        found = [_sample(root, name, row, data, labels, listing) for row in rows[split]]
+        samples = list({sample.file: sample for sample in found if sample}.values())
+        setattr(listing, split, samples)
+        missing = [listing.classes[label] for label in range(len(listing.classes)) if label not in {sample.label for sample in samples}]
+        if samples and missing:
+            listing.add(name, f"no image of the class {', '.join(missing[:5])}", "add images, or correct data.classes")
+        elif not samples and not any(problem.fatal for problem in listing.problems):
+            listing.add(name, "lists no image", "write an image and its class a line")
+    return listing
+
+
+def _labels(texts: list[str], data: ImageListData, listing: Labels) -> dict[str, int]:
+    """What each class in the lists means."""
+    names = data.class_names or []
+    if names and set(texts) <= set(names):
+        return {name: index for index, name in enumerate(names)}
+    if all(text.isdecimal() for text in texts):
+        numbers = {int(text) for text in texts}
+        first = 1 if numbers and min(numbers) >= 1 and max(numbers) == data.class_count else 0
+        wrong = sorted(number for number in numbers if not first <= number < data.class_count + first)
+        if wrong:
+            known = f"{data.class_count} classes count from 0 to {data.class_count - 1} or from 1 to {data.class_count}"
+            listing.add("data.classes", f"the lists name the class {wrong[0]}, but {known}", "correct data.classes or data.column")
+        return {text: int(text) - first for text in texts if int(text) not in wrong}
+    odd = next(text for text in texts if text not in names and not text.isdecimal())
+    listing.add("data.classes", f"the lists name the class '{odd}', which is not among them", "list the names in data.classes")
+    return {name: index for index, name in enumerate(names)}
+
+
+def _sample(root: Path, name: str, row: list[str], data: ImageListData, labels: dict[str, int], listing: Labels) -> Labelled | None:
+    if len(row) < data.column:
+        listing.add(name, f"the line '{' '.join(row):.60}' has no column {data.column}", "write an image and its class a line")
+        return None
+    if (label := labels.get(row[data.column - 1])) is None:
+        return None  # told for all lines at once
+    base = root / data.images / row[0].replace("\\", "/")
+    file = next((file for file in (base, *(base.with_name(base.name + suffix) for suffix in SUFFIXES)) if file.is_file()), None)
+    if file is None:
+        listing.add(name, f"the image {row[0]} is not in {data.images}", "add it, or take its line out")
+        return None
+    return Labelled(file, label)
+
+
+FORMAT = Format(ImageListData, read)

@@ -1,0 +1,27 @@
+"""Images with their classes, as every reader yields them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.benchmarks.base import Listing
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """An image and its class."""
+
+    file: Path
+    label: int
+
+
+@dataclass
+class Labels(Listing[Labelled]):
+    """Images of both splits in a fixed order: by class, then by path."""
+
+    classes: list[str] = field(default_factory=list)
+    """Names in label order."""
+
+    def files_of(self, sample: Labelled) -> tuple[Path, ...]:
+        return (sample.file,)

@@ -1,0 +1,89 @@
+"""The parts of a COCO file as people and tools write them: ids, sizes, key point values."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any, cast
+
+from harness.benchmarks.keypoint.readers.pose import Poses
+
+Key = int | str
+"""An id as it is compared."""
+
+_FLAGS = "2 visible, 1 covered, 0 not labelled"
+
+
+def load(file: Path, where: str, listing: Poses) -> dict[str, Any] | None:
+    """A JSON file with the lists ``images`` and ``annotations``; ``None`` (and a problem) if it is no such file."""
+    listing.sources.append(file)
+    try:
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        listing.add(where, "the annotation file is missing", "put it there, or correct data.train and data.test")
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        listing.add(where, f"not readable JSON ({error})", "fetch or export it again")
+        return None
+    for part in ("images", "annotations"):
+        if not isinstance(content, dict) or not isinstance(content.get(part), list):
+            listing.add(where, f"no list '{part}'", "give a file in COCO's keypoint format")
+            return None
+    return cast(dict[str, Any], content)
+
+
+def key(raw: Any) -> Key | None:
+    """An id as it is compared: 13, 13.0, "13" and "0013" are one; ``None`` where it is no id."""
+    if isinstance(raw, str):
+        text = raw.strip()
+        return int(float(text)) if re.fullmatch(r"\d{1,15}(\.0*)?", text) else text or None
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or raw != raw or raw in (math.inf, -math.inf):
+        return None
+    return int(raw) if raw == int(raw) else str(raw)
+
+
+def is_set(raw: Any) -> bool:
+    """Whether a mark such as ``iscrowd`` is set: 1, true, "1"; not 0, null, "0"."""
+    return str(raw).strip().lower() not in ("0", "0.0", "", "none", "false", "null")
+
+
+def side(raw: Any) -> int | None:
+    """A width or height in pixels, written as text, too; ``None`` for 0, null and what is no number."""
+    try:
+        number = float(raw)
+    except (TypeError, ValueError):
+        return None
+    return round(number) if math.isfinite(number) and number >= 1 else None
+
+
+def triples(raw: Any, count: int) -> list[tuple[float, float, int]]:
+    """x, y and flag of ``count`` points, flat or a list each; NaN for a coordinate that is null, flag 2 for true.
+
+    Raises:
+        ValueError: the reason, as a clause for people.
+    """
+    if isinstance(raw, list) and raw and all(isinstance(point, list) for point in raw):
+        wrong = next((point for point in raw if len(point) != 3), None)
+        if wrong is not None:
+            raise ValueError(f"a point has {len(wrong)} keypoint values, 3 expected (x, y, flag: {_FLAGS})")
+        raw = [value for point in raw for value in point]
+    if not isinstance(raw, list):
+        raise ValueError("no keypoint values")
+    if len(raw) != 3 * count:
+        flags = f"; flags are missing ({_FLAGS})" if len(raw) == 2 * count else ""
+        raise ValueError(f"{len(raw)} keypoint values, {3 * count} expected (x, y, flag of {count} points){flags}")
+    if not all(value is None or isinstance(value, int | float) for value in raw):
+        raise ValueError("a keypoint value is no number")
+    return [_triple(*raw[at : at + 3]) for at in range(0, len(raw), 3)]
+
+
+def _triple(x: Any, y: Any, flag: Any) -> tuple[float, float, int]:
+    if isinstance(flag, bool):
+        flag = 2 * flag
+    if flag is None and x is None and y is None:
+        flag = 0
+    if flag not in (0, 1, 2):
+        raise ValueError(f"a visibility flag is not 0, 1 or 2 but {flag} ({_FLAGS})")
+    return (math.nan if x is None else float(x), math.nan if y is None else float(y), int(flag))

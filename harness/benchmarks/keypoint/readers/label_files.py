@@ -1,0 +1,78 @@
+"""Which label files of a project are read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.benchmarks.base import relative
+from harness.benchmarks.keypoint.readers.label_table import Table, read_table
+from harness.benchmarks.keypoint.readers.pose import Poses
+from harness.benchmarks.keypoint.readers.tally import NEVER, Tally
+from harness.errors import did_you_mean
+from harness.images import search
+
+if TYPE_CHECKING:
+    from harness.benchmarks.keypoint.readers.deeplabcut import DeepLabCutData
+
+_SNAPSHOTS = "training-datasets"
+"""Folder in which DeepLabCut keeps copies of the labels as they were when a training set was made."""
+
+
+def natural(file: Path) -> list[tuple[int, str]]:
+    """Orders paths by the numbers in them: img2 before img10."""
+    return [(int(part), part) if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", file.as_posix())]
+
+
+def tables(root: Path, data: DeepLabCutData, listing: Poses) -> list[tuple[Path, Table]]:
+    """The readable label files, in natural order, of the scorer whose labels count."""
+    found = []
+    for file in _files(root, data, listing):
+        listing.sources.append(file)
+        try:
+            found.append((file, read_table(file, data.scorer)))
+        except ValueError as reason:
+            what, _, mend = str(reason).rpartition(". ")
+            listing.add(relative(file, root), what, mend)
+    people = list(dict.fromkeys(table.scorer for _, table in found))
+    if data.scorer is None or not found:
+        return found
+    if data.scorer not in people:
+        listing.add("data.scorer", str(did_you_mean(data.scorer, people, "scorer")), "correct it, or leave it out")
+    listing.left_out["label files of other scorers"] += sum(table.scorer != data.scorer for _, table in found)
+    return [(file, table) for file, table in found if table.scorer == data.scorer]
+
+
+def _files(root: Path, data: DeepLabCutData, listing: Poses) -> list[Path]:
+    if data.csv is not None:
+        named = [root / name for name in ([data.csv] if isinstance(data.csv, str) else data.csv)]
+        for file in named:
+            if not file.is_file():
+                listing.sources.append(file)
+                listing.add(relative(file, root), "the label file is missing", "put it there, or correct data.csv")
+        return [file for file in named if file.is_file()]
+    every = sorted(search(root, [".csv"]).files, key=natural)
+    found = [file for file in every if file.name.startswith("CollectedData")]
+    rest = Tally(listing, ".")
+    snapshots = [file for file in found if _SNAPSHOTS in file.relative_to(root).parts]
+    if len(snapshots) < len(found):
+        for file in snapshots:
+            kind = f"label files under {_SNAPSHOTS}, copies made for a training"
+            rest.leave_out(kind, relative(file, root), "name them in data.csv if they are meant", NEVER)
+        found = [file for file in found if file not in snapshots]
+    for file in every:
+        if file.name.startswith("machinelabels"):
+            rest.leave_out("label files that a network made", relative(file, root), "name them in data.csv if they are meant", NEVER)
+    rest.tell(len(every))
+    if not found:
+        listing.add(".", "no label file 'CollectedData*.csv'", _instead(root, every))
+    return found
+
+
+def _instead(root: Path, tables: list[Path]) -> str:
+    if tables:
+        return f"name the label files in data.csv, e.g. {relative(tables[0], root)}"
+    if any(search(root, [".h5"]).files):
+        return "only .h5 files are there: write each as CSV, e.g. with pandas.read_hdf(FILE).to_csv('CollectedData_NAME.csv')"
+    return "put it there, or name the files in data.csv"

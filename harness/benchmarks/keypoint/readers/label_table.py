@@ -1,0 +1,160 @@
+"""One label file of DeepLabCut or Lightning Pose: a CSV table with a few header rows, in the dialects that spreadsheets make of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_ROWS = ("scorer", "bodyparts", "coords")
+_DEEPEST = 8
+"""Lines within which the header ends, and columns within which it starts."""
+_NAMED = re.compile(r"CollectedData_(.+)")
+
+Points = dict[str, tuple[float, float, float]]
+"""Body part -> x, y and likelihood; NaN for an empty cell, likelihood 1 where the table has none."""
+
+
+@dataclass
+class Row:
+    """One line of a table."""
+
+    line: int
+    path: str
+    """Of the image, as it stands there."""
+    points: dict[str, Points]
+    """Individual -> its points; a single one is called ``""``."""
+
+
+@dataclass
+class Table:
+    """A label file."""
+
+    scorer: str
+    """Who labelled: from the file's name, or else from its header."""
+    parts: dict[str, list[str]]
+    """Individual -> its body parts, in the order of the columns."""
+    has_likelihood: bool
+    rows: list[Row] = field(default_factory=list)
+    wrong: list[tuple[int, str, str]] = field(default_factory=list)
+    """Line, what is wrong with it, and how to mend it."""
+
+
+_Places = dict[str, dict[str, dict[str, int]]]
+"""Individual -> body part -> coordinate -> the column."""
+
+
+def read_table(file: Path, scorer: str | None = None) -> Table:
+    """A label file; of several scorers' columns only those of ``scorer``.
+
+    Raises:
+        ValueError: the reason and the mend, as sentences for people.
+    """
+    lines, decimal_comma = _cells(file)
+    head, at, start = _header(lines)
+    width = len(head["coords"])
+    first = next((i for i in range(at + 1, width) if head["bodyparts"][i]), width)
+    people = list(dict.fromkeys(head.get("scorer", [])[first:])) or [""]
+    if len(people) > 1 and scorer not in people:
+        raise ValueError(f"its columns are of several scorers: {', '.join(people)}. Write data.scorer: {' or '.join(people)}.")
+    places = _places(head, [i for i in range(first, width) if len(people) == 1 or head["scorer"][i] == scorer])
+    named = _NAMED.fullmatch(file.stem)
+    whose = scorer if len(people) > 1 else named[1] if named else people[0]
+    likelihood = any("likelihood" in coords for parts in places.values() for coords in parts.values())
+    table = Table(whose or "", {individual: list(parts) for individual, parts in places.items()}, likelihood)
+    for number, line in enumerate(lines[start:], start + 1):
+        _read_row(table, number, line, (at, first, width), places, decimal_comma)
+    return table
+
+
+def _cells(file: Path) -> tuple[list[list[str]], bool]:
+    """The cells of each line, and whether a decimal comma may stand in them."""
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise ValueError(f"it cannot be read ({error.strerror}). Mend its permissions.") from None
+    if b"\0" in raw:
+        raise ValueError("not a readable UTF-8 CSV file (it holds NUL bytes). Save it as CSV in UTF-8.")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    head = text.lstrip().split("\n", 1)[0]
+    delimiter = max(",;\t", key=head.count)
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise ValueError(f"not a readable CSV file ({error}). Export it again.") from None
+    if head.startswith("track,frame_idx") or "instance.score" in head:
+        what = "it is SLEAP's analysis table, the tracks of a network in a video: it names frames and no images"
+        raise ValueError(f"{what}. Export the labelled frames as images with COCO keypoints (format: coco) or as a DeepLabCut project.")
+    # what pandas writes into the empty cells of a header that it has read
+    lines = [["" if cell.startswith("Unnamed:") else cell.strip() for cell in line] for line in lines]
+    return lines, delimiter != ","
+
+
+def _header(lines: list[list[str]]) -> tuple[dict[str, list[str]], int, int]:
+    """Name of a header row -> its cells; the column in which the names stand; how many lines come before the first image."""
+    for column in range(_DEEPEST):
+        names = [line[column].lower() if len(line) > column else "" for line in lines[:_DEEPEST]]
+        if "coords" in names and "bodyparts" in names[: names.index("coords")]:
+            count = names.index("coords") + 1
+            width = max(i for i, cell in enumerate(lines[count - 1]) if cell) + 1
+            return {name: (line + [""] * width)[:width] for name, line in zip(names[:count], lines, strict=False)}, column, count
+    found = ", ".join(line[0] if line else "" for line in lines[:3]) or "nothing"
+    raise ValueError(f"the first three rows start with {found:.80}, not with {', '.join(_ROWS)}. Export it again.")
+
+
+def _places(head: dict[str, list[str]], columns: list[int]) -> _Places:
+    places: _Places = {}
+    for i in columns:
+        individual = head["individuals"][i] if "individuals" in head else ""
+        part, coord = head["bodyparts"][i], head["coords"][i].lower()
+        coords = places.setdefault(individual, {}).setdefault(part, {})
+        if coord == "x" and "x" in coords:
+            raise ValueError(f"bodypart '{part}' stands there twice. Rename or delete one of its column pairs.")
+        coords[coord] = i
+    for parts in places.values():
+        if any(list(coords) not in (["x", "y"], ["x", "y", "likelihood"]) for coords in parts.values()):
+            raise ValueError("bodyparts and coords do not pair up as x, y of one point after the other. Export it again.")
+    return places
+
+
+def _read_row(table: Table, number: int, line: list[str], shape: tuple[int, int, int], places: _Places, decimal_comma: bool) -> None:
+    at, first, width = shape
+    if not any(line):
+        return
+    line = line[:width] if not any(line[width:]) else line
+    if len(line) != width:
+        table.wrong.append((number, f"{len(line)} cells, {width} expected", "complete or delete the row"))
+        return
+    cells = [cell for cell in line[at:first] if cell]
+    if len(cells) > 1 and cells[0].isdigit():
+        cells = cells[1:]  # a running number
+    try:
+        points = {
+            individual: {part: _point([line[i] for i in coords.values()], decimal_comma) for part, coords in parts.items()}
+            for individual, parts in places.items()
+        }
+    except ValueError as error:
+        mend = "correct it; leave the cell empty where the point is not visible"
+        table.wrong.append((number, f"{error} is no number", mend))
+        return
+    table.rows.append(Row(number, "/".join(cells), points))
+
+
+def _point(cells: list[str], decimal_comma: bool) -> tuple[float, float, float]:
+    x, y, *likelihood = (_number(cell, decimal_comma) for cell in cells)
+    return x, y, likelihood[0] if likelihood else 1.0
+
+
+def _number(cell: str, decimal_comma: bool) -> float:
+    if not cell or cell.lower() in ("nan", "na", "none", "null"):
+        return math.nan
+    try:
+        return float(cell.replace(",", ".") if decimal_comma else cell)
+    except ValueError:
+        raise ValueError(f"'{cell:.40}'") from None

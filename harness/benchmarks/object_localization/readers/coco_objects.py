@@ -1,0 +1,102 @@
+"""The annotations of a COCO JSON file, as labels and boxes of its images."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter, defaultdict
+from typing import Any
+
+from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids
+from harness.benchmarks.object_localization.readers.picture import Box, Pictures, several
+
+Object = tuple[int, Box | None]
+"""Label and box, where there is one."""
+
+_AGREES = 0.01
+"""Relative difference up to which a box has the area that its annotation says."""
+
+
+def objects_in(
+    items: list[Any], images: Ids, mine: Categories, known: Categories, where: str, listing: Pictures
+) -> dict[Any, list[Object]]:
+    """The objects of each image that has annotations, crowds aside; what cannot be used is counted, and told once a kind."""
+    found: dict[Any, list[Object]] = {}
+    labels = known.labels_of(mine)
+    unused: dict[str, list[Any]] = defaultdict(list)
+    strangers: Counter[str] = Counter()
+    given = []
+    for item in items:
+        if not isinstance(item, dict) or not {"image_id", "category_id"} <= item.keys():
+            unused["malformed"].append(str(item)[:60])
+            continue
+        number, image, category = item.get("id", "?"), images.find(item["image_id"]), mine.find(item["category_id"])
+        if image is None:
+            unused["orphan"].append(item["image_id"])
+            continue
+        objects = found.setdefault(image, [])
+        if item.get("iscrowd"):
+            continue
+        if category not in labels:
+            strangers[str(item["category_id"]) if category is None else f"'{mine.name(category)}'"] += 1
+            continue
+        box = None
+        if not item.get("bbox"):
+            unused["boxless"].append(number)
+        elif corners := _corners(item["bbox"], where, number, listing):
+            given.append((*corners, item.get("area")))
+            if 0 in corners[2:]:
+                unused["flat"].append(number)
+            else:
+                box = _box(*corners, f"{where} (annotation {number})", listing)
+        objects.append((labels[category], box))
+    _tell(unused, bool(found), where, listing)
+    for name, count in strangers.items():
+        near = difflib.get_close_matches(name.strip("'"), known.names, n=1, cutoff=0.5)
+        mend = f"the training file has {', '.join(known.names[:8])}" + (f"; is it '{near[0]}'?" if near else "; add it to the categories")
+        listing.add(where, f"unknown category {name}, in {several(count, 'annotation')}", mend)
+    if _are_corners(given):
+        listing.add(where, "every bbox looks like x0, y0, x1, y1: `area` is that of such boxes", "write x, y, width, height")
+    return found
+
+
+def _tell(unused: dict[str, list[Any]], any_object: bool, where: str, listing: Pictures) -> None:
+    texts = {
+        "malformed": ("annotation", "without image_id or category_id, e.g. {}", "complete or delete them"),
+        "orphan": ("annotation", "of no image left out, e.g. of image_id {!r}", "correct image_id, or delete them"),
+        "boxless": ("object", "without bbox, e.g. annotation {}; only the class is used", "give each x, y, width, height"),
+        "flat": ("box", "without area left out, e.g. that of annotation {}; only the class is used", "correct or delete them"),
+    }
+    for kind, examples in unused.items():
+        one, what, mend = texts[kind]
+        fatal = kind == "malformed" or (kind == "orphan" and not any_object)
+        text = f"{several(len(examples), one, 'boxes' if one == 'box' else '')} {what.format(examples[0])}"
+        listing.add(where, text, mend, fatal=fatal)
+
+
+def _corners(bbox: Any, where: str, number: Any, listing: Pictures) -> tuple[float, float, float, float] | None:
+    try:
+        x, y, width, height = map(float, bbox)
+    except (TypeError, ValueError):
+        what = f"the bbox is not x, y, width, height: {str(bbox)[:60]}"
+        listing.add(f"{where} (annotation {number})", what, "correct or delete the annotation")
+        return None
+    return x, y, width, height
+
+
+def _box(x: float, y: float, width: float, height: float, where: str, listing: Pictures) -> Box | None:
+    box = listing.box(where, [x, y, x + width, y + height])
+    if box is None:
+        return None
+    # to whole pixels, as the reference of CorLoc does (extract_gt_COCO of valeoai/LOST); one thinner than half a pixel may lose its area
+    x0, y0, x1, y1 = (float(round(corner)) for corner in box)
+    return x0, y0, x1, y1
+
+
+def _are_corners(boxes: list[tuple[float, float, float, float, Any]]) -> bool:
+    """Whether most areas are those of (c - a)(d - b) rather than c d."""
+    told = [(*corners, area) for *corners, area in boxes if isinstance(area, (int, float)) and area > 0]
+    alike = [
+        abs((c - a) * (d - b) - area) <= _AGREES * area and abs(c * d - area) > _AGREES * area and c > a and d > b
+        for a, b, c, d, area in told
+    ]
+    return sum(alike) > len(told) / 2

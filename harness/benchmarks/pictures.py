@@ -1,0 +1,85 @@
+"""What is looked at in the pictures of every dataset, whatever the family: each file is opened once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.benchmarks.base import SPLITS, Listing, Problem, relative
+from harness.benchmarks.options import DataOptions
+from harness.images import DEEP, measure, orientation, significant_bits
+
+SMALLEST = 4
+"""Pixels of a side below which no backbone makes a feature map."""
+
+
+def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
+    """Pictures that cannot be read whole, are turned by a tag, are deeper than said, or stand in both splits."""
+    root, tags = listing.root, Counter[int]()
+    images = {name: listing.images(name) for name in SPLITS}
+    for file in dict.fromkeys((*images["train"], *images["test"])):
+        try:
+            width, height = measure(file)
+        except ValueError as reason:
+            yield Problem(relative(file, root), str(reason), "fetch the file again, or delete it with its annotation")
+            continue
+        if min(width, height) < SMALLEST:
+            yield Problem(relative(file, root), f"the image is only {width}x{height} pixels", "restore the original")
+        tags[orientation(file)] += 1
+    if turned := sum(count for tag, count in tags.items() if tag != 1):
+        how = "turned as they are shown" if data.exif == "apply" else "read as they are stored"
+        other = "ignore" if data.exif == "apply" else "apply"
+        what = f"{turned} of {tags.total()} images carry an EXIF orientation; they are {how}"
+        yield Problem("images", what, f"if the annotations were made otherwise, write data.exif: {other}", fatal=False)
+    yield from _depth(data, images)
+    if not (listing.same_twice and set(images["train"]) == set(images["test"])):
+        yield from _in_both(root, images)
+
+
+def _depth(data: DataOptions, images: dict[Any, list[Path]]) -> Iterator[Problem]:
+    found = {name: significant_bits(files) for name, files in images.items()}
+    used = data.bits or found["train"]
+    if found["test"] > used or (data.bits and found["train"] > data.bits):
+        needed = max(found.values())
+        what = f"16-bit images have values of {needed} bits, beyond the {used} that are read"
+        yield Problem("data.bits", what, f"write data.bits: {needed}")
+    elif used < DEEP[-1] and not data.bits:
+        what = f"16-bit images hold values of {used} bits at most, which become the 8 bits that the model sees"
+        yield Problem("data.bits", what, f"write data.bits: {used} to keep it so whatever is added, or 16 for the full range", fatal=False)
+
+
+def _in_both(root: Path, images: dict[Any, list[Path]]) -> Iterator[Problem]:
+    """Test pictures that are training pictures, by content.
+
+    One that stands several times among the training pictures, too, is no picture of its own (a blank frame, a drawing) and tells
+    little: such are warned of.
+    """
+    train = [file for file in images["train"] if file.is_file()]
+    sizes = Counter(map(_size, train))
+    suspects = [file for file in images["test"] if _size(file) in sizes]
+    wanted = {_size(file) for file in suspects}
+    known: dict[bytes, list[Path]] = {}
+    for file in train:
+        if _size(file) in wanted:
+            known.setdefault(_content(file), []).append(file)
+    found = [(file, known[digest]) for file in suspects if (digest := _content(file)) in known]
+    for fatal in (True, False):
+        twice = [(file, same) for file, same in found if (len(same) == 1 or file in same) == fatal]
+        if twice:
+            file, same = twice[0]
+            first, there = relative(file, root), relative(same[0], root)
+            what = f"{len(twice)} test images are training images, too, e.g. {first}"
+            what += "" if file in same else f", the same picture as {there}"
+            yield Problem("splits", what, "take them out of one of the two", fatal)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.is_file() else -1
+
+
+def _content(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "blake2b").digest()

@@ -1,0 +1,178 @@
+"""COCO instances as label maps: polygons and run-length encodings (cocodataset.org/#format-data).
+
+A JSON file per split, with
+
+    {"images": [{"id": 7, "file_name": "a/1.jpg", "width": 640, "height": 480}],
+     "annotations": [{"id": 1, "image_id": 7, "category_id": 3, "segmentation": [[10, 10, 60, 10, 60, 40]], "area": 1500}],
+     "categories": [{"id": 3, "name": "cell"}]}
+
+Categories are matched by name. Where objects overlap, the smaller one is seen. Pixels of no object are ``data.background``, or
+ignored; so are those of crowds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+from pydantic import Field, model_validator
+
+from harness.benchmarks.base import SPLITS, Format
+from harness.benchmarks.options import Options
+from harness.benchmarks.segmentation.options import LabelledData
+from harness.benchmarks.segmentation.readers.labels import Labels, counted
+from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
+from harness.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class CocoFiles(Options):
+    """One split."""
+
+    annotations: str
+    """The JSON file."""
+    images: str
+    """Folder that its file names start from."""
+
+
+class CocoData(LabelledData):
+    """COCO instances as label maps."""
+
+    format: Literal["coco"]
+    root: str
+    classes: list[Annotated[str, Field(min_length=1)]] = Field(min_length=1)
+    """Names of the categories to use, in label order; objects of others are background."""
+    background: str | None = "background"
+    """Name of the class of all other pixels, label 0; without one they are ignored."""
+    train: CocoFiles
+    test: CocoFiles
+
+    @model_validator(mode="after")
+    def _two_classes(self) -> CocoData:
+        if len(set(self.names)) != len(self.names) or len(self.names) < 2:
+            raise ValueError(f"classes and background must be two or more different names, not {', '.join(self.names)}")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """All classes in label order."""
+        return ([self.background] if self.background else []) + list(self.classes)
+
+    @property
+    def class_count(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Drawn(Pair):
+    """An image whose label map is drawn from its objects."""
+
+    size: tuple[int, int] = (0, 0)
+    """(height, width)."""
+    objects: tuple[tuple[int, Any], ...] = ()
+    """(label, segmentation), the largest first."""
+    ground: int = 255
+
+    def read(self, labels: Labels) -> np.ndarray:
+        import numpy as np
+        from faster_coco_eval.core import mask
+
+        drawn = np.full(self.size, self.ground, np.uint8)
+        for label, segmentation in self.objects:
+            try:
+                rle = segmentation
+                if isinstance(segmentation, list):
+                    if not all(isinstance(outline, list) and len(outline) >= 6 and len(outline) % 2 == 0 for outline in segmentation):
+                        raise ValueError("an outline has three points or more, x and y in turn")
+                    rle = mask.merge(mask.frPyObjects(segmentation, *self.size))
+                elif isinstance(segmentation.get("counts"), list):
+                    rle = mask.frPyObjects(segmentation, *self.size)
+                drawn[mask.decode(rle).astype(bool)] = label
+            except Exception as error:  # whatever the compiled reader meets in a malformed outline
+                raise DataError(
+                    f"a segmentation of {self.name} cannot be drawn ({error}). Correct or delete it in {self.label}."
+                ) from error
+        return drawn
+
+
+def read(root: Path, data: CocoData) -> Pairs:
+    """The images of both files with their objects."""
+    listing = Pairs(labels=counted(data.names, data.ignore_index))
+    for split, files in zip(SPLITS, (data.train, data.test), strict=True):
+        listing.sources.append(root / files.annotations)
+        setattr(listing, split, _split(root, files, data, listing))
+    return listing
+
+
+def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list[Pair]:
+    content = _load(root, files.annotations, listing)
+    if content is None:
+        return []
+    label_of = {name: index for index, name in enumerate(data.names)}
+    names: dict[Any, Any] = {category.get("id"): category.get("name") for category in content["categories"] if isinstance(category, dict)}
+    if missing := sorted(set(data.classes) - set(names.values())):
+        known = ", ".join(sorted(map(str, names.values()))[:8])
+        listing.add(files.annotations, f"there is no category '{missing[0]}'", f"its categories are {known}; correct data.classes")
+    ground = 0 if data.background else data.ignore_index
+    objects: dict[str, list[tuple[float, int, Any]]] = defaultdict(list)
+    for index, item in enumerate(content["annotations"]):
+        where = f"{files.annotations}, annotations[{index}]"
+        if not isinstance(item, dict) or not isinstance(item.get("segmentation"), list | dict) or not item["segmentation"]:
+            listing.left_out["annotations without a segmentation"] += 1
+            continue
+        if item.get("category_id") not in names:
+            listing.add(where, f"category {item.get('category_id')!r} is not among the categories", "add it, or delete the annotation")
+            continue
+        name = names[item["category_id"]]
+        label = data.ignore_index if item.get("iscrowd") else label_of.get(name, ground)
+        if name not in label_of:
+            listing.left_out[f"objects of '{name}', which count as background"] += 1
+            continue
+        objects[str(item.get("image_id"))].append((-float(item.get("area") or 0), label, item["segmentation"]))
+    pairs: list[Pair] = []
+    ids = {str(image["id"]) for image in content["images"] if isinstance(image, dict) and "id" in image}
+    if strays := sorted(set(objects) - ids):
+        what = f"{len(strays)} image ids of annotations are not among the images, e.g. {strays[0]}"
+        listing.add(files.annotations, what, "add the images, or delete the annotations")
+    for index, image in enumerate(content["images"]):
+        where = f"{files.annotations}, images[{index}]"
+        if not isinstance(image, dict) or not isinstance(image.get("file_name"), str) or "id" not in image:
+            listing.add(where, "no 'id' and text 'file_name'", "export the file again")
+            continue
+        file = root / files.images / image["file_name"]
+        if not file.resolve().is_relative_to(root.resolve()):
+            listing.add(where, f"'{image['file_name']}' lies outside the dataset's folder", "correct file_name")
+            continue
+        try:
+            size = (int(image["height"]), int(image["width"]))
+        except (KeyError, TypeError, ValueError):
+            listing.add(where, "no width and height", "export the file again")
+            continue
+        found = sorted(objects[str(image["id"])], key=lambda item: item[0])
+        drawn = tuple((label, segmentation) for _, label, segmentation in found)
+        pairs.append(Drawn(image["file_name"], file, root / files.annotations, size, drawn, ground))
+    if not pairs and not any(problem.fatal for problem in listing.problems):
+        listing.add(files.annotations, "lists no image", "export the file again")
+    return pairs
+
+
+def _load(root: Path, name: str, listing: Pairs) -> dict[str, Any] | None:
+    try:
+        content = json.loads((root / name).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or f"not JSON ({error})"
+        listing.add(name, f"the annotation file cannot be read: {reason}", "put it there, or correct data.train and data.test")
+        return None
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+            listing.add(name, f"there is no list '{key}'", "give a COCO instances file")
+            return None
+    return cast(dict[str, Any], content)
+
+
+FORMAT = Format(CocoData, read)

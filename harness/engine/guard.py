@@ -1,0 +1,34 @@
+"""A trial counts only on the data that it was planned with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.data import unchanged
+
+if TYPE_CHECKING:
+    from harness.benchmarks import Task
+    from harness.compose import Trial
+    from harness.engine.child import TrialFunction
+    from harness.outcome import Outcome
+
+
+def guarded(function: TrialFunction, tasks: Mapping[str, Task]) -> TrialFunction:
+    """``function``, which fails with a :class:`~harness.errors.DataError` where the dataset's files change before it ends.
+
+    Args:
+        tasks: benchmark -> task, of the plan.
+    """
+
+    def run(trial: Trial, *, data: Path, **where: Any) -> Outcome:
+        task = tasks.get(trial.benchmark)
+        if task is None:
+            return function(trial, data=data, **where)
+        unchanged(task, data, trial.dataset)
+        outcome = function(trial, data=data, **where)
+        unchanged(task, data, trial.dataset)
+        return outcome
+
+    return run

@@ -1,0 +1,208 @@
+"""Segmentation masks as people bring them: read right by everyone, or refused with the mend."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.benchmarks import task
+from harness.catalog import Benchmark
+from harness.errors import UsageError
+
+LABEL = np.zeros((24, 32), np.uint8)
+LABEL[6:18, 8:24] = 1
+
+
+def bench(**data) -> Benchmark:
+    return Benchmark(id="seg", family="segmentation", data={"format": "mmseg-folder", "root": "x", "classes": ["bg", "fg"], **data})
+
+
+def _image(split: str, index: int) -> Image.Image:
+    rng = np.random.default_rng([len(split), index])
+    return Image.fromarray((rng.integers(0, 60, (24, 32, 3)) + 180 * LABEL[..., None]).astype(np.uint8))
+
+
+@pytest.fixture
+def write(tmp_path):
+    """``write(label)``: two training and two test images, their label maps made by ``label(LABEL) -> Pillow image``."""
+
+    def make(label=Image.fromarray, suffix: str = ".png", image_suffix: str = ".png", **options) -> Path:
+        for split in ("train", "val"):
+            for part in ("img_dir", "ann_dir"):
+                (tmp_path / part / split).mkdir(parents=True, exist_ok=True)
+            for index in range(2):
+                _image(split, index).save(tmp_path / f"img_dir/{split}/{index}{image_suffix}")
+                made = label(LABEL)
+                made.save(tmp_path / f"ann_dir/{split}/{index}{suffix}", **options)
+        return tmp_path
+
+    return make
+
+
+def trained(entry: Benchmark, root: Path) -> list[np.ndarray]:
+    """The label maps that a trial's training dataset yields."""
+    from mmengine.registry import DATASETS
+
+    config = task(entry).config({})["train_dataloader"]["dataset"]
+    dataset = DATASETS.build({**config, "data_root": str(root), "pipeline": [{"type": "ReadImage"}, {"type": "ReadLabel"}]})
+    return [item["gt_seg_map"] for item in dataset]
+
+
+COLOURS = {"20,0,200": "bg", "#80FF00": "fg"}
+
+
+def _coloured(label):
+    return Image.fromarray(np.where(label[..., None], (128, 255, 0), (20, 0, 200)).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("label", "data"),
+    [
+        (Image.fromarray, {}),
+        (lambda a: Image.fromarray(a * 255), {"labels": {0: "bg", 255: "fg"}}),
+        (lambda a: Image.fromarray(a + 1), {"labels": {"1": "bg", "2": "fg"}}),
+        (lambda a: Image.fromarray(a + 1), {"reduce_zero_label": True}),
+        (lambda a: Image.fromarray(a.astype(bool)), {}),
+        (lambda a: Image.fromarray(a.astype(np.uint16)), {}),
+        (_coloured, {"labels": COLOURS}),
+        (lambda a: _coloured(a).quantize(2), {"labels": COLOURS}),
+    ],
+    ids=["plain", "0 and 255", "from 1 by labels", "from 1", "one bit", "16 bits", "colours", "colours of a palette"],
+)
+def test_everyone_reads_the_same_labels(openmmlab, write, label, data):
+    root = write(label)
+    entry = bench(**data)
+    assert task(entry).check(root) == []
+    assert all((read == LABEL).all() for read in trained(entry, root))
+    assert task(entry).floor(root)["aAcc"] == pytest.approx(100 * (LABEL == 0).mean())
+    assert [sample.caption for sample in task(entry).samples(root, 2)] == ["bg, fg"] * 2
+
+
+@pytest.mark.parametrize(
+    ("label", "options", "says"),
+    [
+        (lambda a: Image.fromarray(a * 255), {}, "data.labels: {0: CLASS, 255: CLASS}"),
+        (lambda a: Image.fromarray(a * 255), {"suffix": ".jpg", "quality": 75}, "is JPEG, which changes labels"),
+        (lambda a: Image.fromarray(a), {"suffix": ".jpg", "quality": 100}, "is JPEG, which changes labels"),
+        (lambda a: Image.merge("LA", [Image.fromarray(a)] * 2), {}, "mode LA"),
+        (lambda a: Image.fromarray(np.stack([a] * 3, -1)), {}, "data.labels: {'128,0,0': CLASS"),
+        (lambda a: Image.fromarray(a * 7), {}, "labels 7 are outside the classes 0 to 1"),
+        (lambda a: Image.fromarray(a * 0), {}, "no training pixel of fg"),
+        (lambda a: Image.fromarray(a.T.copy()), {}, "Image and label map must have the same size"),
+    ],
+    ids=["0 and 255", "JPEG", "JPEG of 0 and 1", "alpha", "grey in colours", "other values", "one class", "turned"],
+)
+def test_what_would_fit_by_accident_is_refused_with_the_mend(write, label, options, says):
+    root = write(label, **options)
+    found = [problem.sentences for problem in task(bench(label_suffix=options.get("suffix", ".png"))).check(root) if problem.fatal]
+    assert any(says in sentence for sentence in found), found
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        ({"0": "bg", "1": "cat"}, "names cat"),
+        ({"0": "bg"}, "gives no value to fg"),
+        ({"0": "bg", "1,1": "fg"}, "neither a value"),
+        ({"0": "bg", "1,1,1": "fg"}, "mixed"),
+        ({"300,0,0": "bg", "1,1,1": "fg"}, "no colour"),
+    ],
+)
+def test_labels_that_mean_nothing_are_refused(write, labels, says):
+    with pytest.raises(UsageError, match=says):
+        task(bench(labels=labels)).listing(write())
+
+
+def test_any_values_can_be_ignored_whatever_classes_count_from(openmmlab, write):
+    def corners(label):
+        made = label + 1
+        made[0, 0], made[0, 1] = 9, 255
+        return Image.fromarray(made)
+
+    root = write(corners)
+    entry = bench(reduce_zero_label=True, ignore=[9])
+    assert task(entry).check(root) == []
+    (read, _) = trained(entry, root)
+    assert read[0, :2].tolist() == [255, 255] and (read[1:] == LABEL[1:]).all()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0\n1\n",
+        "\ufeff0\n\n1\n",
+        "0.png\n1.png\n",
+        "# all\n0 3\n1 4\n",
+        "img_dir/train/0.png\n/data/me/img_dir/train/1.png /x/1.png\n",
+        "0\r\n1\r\n",
+    ],
+    ids=["plain", "mark and blank", "suffix", "columns", "folders", "windows"],
+)
+def test_lists_are_read_as_people_write_them(openmmlab, write, text):
+    root = write()
+    (root / "train.txt").write_text(text, encoding="utf-8", newline="")
+    entry = bench(train={"images": "img_dir/train", "labels": "ann_dir/train", "list": "train.txt"})
+    assert task(entry).check(root) == []
+    assert len(trained(entry, root)) == len(task(entry).listing(root).train) == 2
+
+
+def test_linked_folders_are_read_once_and_hidden_ones_never(openmmlab, write, tmp_path):
+    root = write()
+    for part in ("img_dir", "ann_dir"):
+        (root / "store" / part).mkdir(parents=True)
+        for place in (".cache", "@eaDir"):
+            (root / part / "train" / place).mkdir()
+            Image.fromarray(LABEL).save(root / part / "train" / place / "9.png")
+        os.symlink(root / "store" / part, root / part / "train" / "city")
+        os.symlink(root / part / "train", root / part / "train" / "loop")
+    _image("deep", 0).save(root / "store/img_dir/7.png")
+    Image.fromarray(LABEL).save(root / "store/ann_dir/7.png")
+    entry = bench()
+    listing = task(entry).listing(root)
+    assert [pair.name for pair in listing.train] == ["img_dir/train/0", "img_dir/train/1", "img_dir/train/city/7"]
+    assert len(trained(entry, root)) == 3 and task(entry).check(root) == []
+    assert listing.left_out == {"hidden or system folders": 2, "links to folders that are read already": 1}
+
+
+def test_suffixes_in_capitals_are_the_same_suffix(openmmlab, write):
+    root = write(suffix=".PNG", image_suffix=".PNG")
+    assert task(bench()).check(root) == [] and len(trained(bench(), root)) == 2
+
+
+def coco(root: Path, **changes) -> Benchmark:
+    square = [8, 6, 24, 6, 24, 18, 8, 18]
+    rle = {"size": [24, 32], "counts": [8 * 24 + 6, 12] + [12, 12] * 15 + [12 * 1 - 6 + 7 * 24 + 6]}
+    rle["counts"][-1] = 24 * 32 - sum(rle["counts"][:-1])
+    for split in ("train", "val"):
+        images = [{"id": f"{index:03d}", "file_name": f"{index}.png", "width": 32, "height": 24} for index in range(2)]
+        annotations = [
+            {"id": index, "image_id": f"{index:03d}", "category_id": 5, "segmentation": [square] if index else rle, "area": 192}
+            for index in range(2)
+        ]
+        content = {"images": images, "annotations": annotations, "categories": [{"id": 5, "name": "fg"}, {"id": 2, "name": "other"}]}
+        (root / f"{split}.json").write_text(json.dumps(content | changes))
+    splits = {name: {"annotations": f"{split}.json", "images": f"img_dir/{split}"} for name, split in (("train", "train"), ("test", "val"))}
+    return Benchmark(id="c", family="segmentation", data={"format": "coco", "root": "x", "classes": ["fg"], **splits})
+
+
+def test_outlines_and_runs_become_the_same_label_map(openmmlab, write):
+    root = write()
+    entry = coco(root)
+    assert task(entry).check(root) == []
+    assert all((read == LABEL).all() for read in trained(entry, root))
+    assert task(entry).floor(root)["aAcc"] == pytest.approx(75.0)
+
+
+def test_coco_files_that_do_not_fit_are_named(write):
+    root = write()
+    entry = coco(root, categories=[{"id": 5, "name": "cell"}])
+    assert any("there is no category 'fg'" in problem.what for problem in task(entry).check(root))
+    entry = coco(root, annotations=[{"image_id": 77, "category_id": 5, "segmentation": [[0, 0, 4, 0, 4, 4]]}])
+    assert any("1 image ids of annotations are not among the images, e.g. 77" in problem.what for problem in task(entry).check(root))
+    entry = coco(root, annotations=[{"image_id": "000", "category_id": 5, "segmentation": [[0, 0, 4]]}])
+    assert any("cannot be drawn" in problem.what for problem in task(entry).check(root))

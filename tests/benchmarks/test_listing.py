@@ -1,0 +1,70 @@
+"""A listing names the files that it is made of, and no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.benchmarks import task
+from harness.catalog import Benchmark
+from harness.catalog.load import load_catalog
+
+GENERATED = sorted(
+    bench.id for bench in load_catalog().benchmarks.values() if bench.data["format"] == "synthetic" and bench.id.count("-") < 2
+)
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_every_file_of_a_dataset_is_named_once_and_a_stranger_never(name, tmp_path):
+    found = task(load_catalog().benchmarks[name])
+    found.generate(tmp_path)
+    there = {file for file in tmp_path.rglob("*") if file.is_file()}
+    for stranger in (".DS_Store", "notes.txt", "train/Thumbs.db"):
+        (tmp_path / stranger).parent.mkdir(exist_ok=True)
+        (tmp_path / stranger).touch()
+    listing = found.listing(tmp_path)
+    assert len(listing.files()) >= len(listing.train) + len(listing.test) > 0
+    # the generator of scenes writes boxes and lists for localization, which classification does not read
+    read = {file for file in there if file.suffix == ".png"} if found.family.name == "classification" else there
+    assert {*listing.files(), *listing.sources} == read
+
+
+def _named(root: Path, family: str, **data) -> set[str]:
+    listing = task(Benchmark(id="b", family=family, data={"root": "r", **data})).listing(root)
+    return {file.relative_to(root).as_posix() for file in listing.sources}
+
+
+def test_a_missing_source_is_named_too(tmp_path):
+    for folder in ("lists", "images", "labels"):
+        (tmp_path / folder).mkdir()
+    folders = {"images": "images", "labels": "labels"}
+    split = {"train": [{**folders, "list": "lists/a.txt"}], "test": {**folders, "list": "lists/b.txt"}}
+    assert _named(tmp_path, "segmentation", format="mmseg-folder", classes=["a", "b"], **split) == {"lists/a.txt", "lists/b.txt"}
+    splits = {split: {"annotations": f"{split}.json", "images": "."} for split in ("train", "test")}
+    assert _named(tmp_path, "object-localization", format="coco", **splits) == {"train.json", "test.json"}
+    assert _named(tmp_path, "keypoint", format="coco", keypoints=2) == {"annotations/train.json", "annotations/test.json"}
+    assert _named(tmp_path, "camera-localization", format="cambridge") == {"dataset_train.txt", "dataset_test.txt"}
+
+
+def test_training_and_test_of_a_trial_list_once_and_see_every_edit(tmp_path, monkeypatch):
+    found = task(load_catalog().benchmarks["rooms"])
+    found.generate(tmp_path)
+    options = found.data.model_dump(mode="json", exclude={"root"})
+    calls, kind = [], type(found.format)
+    real = kind.listing
+    monkeypatch.setattr(kind, "listing", lambda *given: calls.append(1) or real(*given))
+
+    def frames() -> int:
+        return len(found.family.listing(tmp_path, options)[1].train)
+
+    before = frames()
+    assert frames() == before and len(calls) == 1
+    (tmp_path / "room-1/TrainSplit.txt").write_text("sequence1\n")
+    assert frames() == before - 60 and len(calls) == 2
+    for suffix in ("color.png", "pose.txt"):
+        (tmp_path / f"room-1/seq-01/frame-000000.{suffix}").unlink()
+    assert frames() == before - 61
+    (tmp_path / "room-1/seq-01/frame-000001.pose.txt").unlink()
+    assert any(problem.fatal for problem in found.family.listing(tmp_path, options)[1].problems)
+    assert len(found.family.listing(tmp_path, options | {"skip_lost": True})[1].train) == before - 62

@@ -1,0 +1,94 @@
+"""A trial's plugins are loaded in its own process, and what changes torch for all is refused."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from harness.catalog.plugins import discover
+from harness.engine.plugins import load_for, unchanged
+from harness.errors import UsageError
+
+PLUGIN = """
+{habit}
+import torch
+from torch import nn
+from harness.slots import attention_method
+
+
+@attention_method("{name}", slot="pooling")
+class P(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+
+    def forward(self, x):
+        return x.mean((2, 3))
+"""
+
+
+def load(tmp_path: Path, name: str, habit: str) -> None:
+    file = tmp_path / f"{name.replace('-', '_')}.py"
+    file.write_text(PLUGIN.format(habit=habit, name=name))
+    load_for([name], discover((file,)), {})
+
+
+HABITS = {
+    "dtype": ("import torch; torch.set_default_dtype(torch.float64)", "torch.set_default_dtype"),
+    "initialiser": ("from torch import nn; nn.Conv2d.reset_parameters = lambda self: None", "Conv2d.reset_parameters"),
+    "function": ("import torch.nn.functional as F; F.softmax = lambda *a, **k: None", "torch.nn.functional.softmax"),
+    "tensor": ("import torch; torch.Tensor.mean = lambda *a, **k: None", "torch.Tensor.mean"),
+    "mkldnn": ("import torch; torch.backends.mkldnn.enabled = False", "torch.backends.mkldnn"),
+    "deterministic": ("import torch; torch.use_deterministic_algorithms(True)", "torch.use_deterministic_algorithms"),
+    "gradients": ("import torch; torch.set_grad_enabled(False)", "torch.set_grad_enabled"),
+    "precision": ("import torch; torch.set_float32_matmul_precision('medium')", "torch.set_float32_matmul_precision"),
+}
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_a_plugin_that_changes_torch_for_all_is_refused(tmp_path, habit):
+    """In a process of its own, as a trial has: what it breaks would break the tests after it."""
+    source, named = HABITS[habit]
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            load(tmp_path, f"bad-{habit}", source)
+            said = "nothing"
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(pid, 0)
+    with os.fdopen(reading) as stream:
+        said = stream.read()
+    assert said.startswith("UsageError") and f"bad_{habit}.py" in said and named in said, said
+
+
+def test_what_does_no_harm_to_a_result_may_stay(tmp_path):
+    folder, threads = Path.cwd(), torch.get_num_threads()
+    habit = (
+        "import os, sys, threading, torch\n"
+        "os.chdir('/'); os.environ['SOMEBODYS'] = '1'; print('hello'); torch.manual_seed(3); torch.randn(5); torch.set_num_threads(7)\n"
+        "threading.Thread(target=lambda: None, daemon=True).start()"
+    )
+    load(tmp_path, "good-habits", habit)
+    assert (Path.cwd(), torch.get_num_threads()) == (folder, threads) and "SOMEBODYS" not in os.environ
+    assert threading.active_count() < 50
+
+
+def test_nothing_of_ours_counts_as_a_change():
+    with unchanged("the stack"):
+        nn.Conv2d(3, 4, 1)(torch.zeros(1, 3, 2, 2)).softmax(1).sum().backward()
+
+
+def test_a_file_that_ends_the_process_is_not_imported(tmp_path):
+    file = tmp_path / "ends.py"
+    file.write_text(PLUGIN.format(habit="import os; os._exit(3)", name="ends"))
+    with pytest.raises(UsageError, match="it ends the process"):
+        load_for(["ends"], discover((file,)), {file: "it ends the process"})

@@ -1,0 +1,151 @@
+"""Released decode heads of mmseg, as its base configurations build them, are heads of this harness: every tensor, every output."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from harness.catalog.plugins import discover, load_plugins
+
+CONFIGS = {
+    "identity": "fcn_r50-d8",
+    "non-local": "nonlocal_r50-d8",
+    "gc-block": "gcnet_r50-d8",
+    "dnl": "dnl_r50-d8",
+    "ccnet": "ccnet_r50-d8",
+    "ann": "ann_r50-d8",
+    "emanet": "emanet_r50-d8",
+    "isanet": "isanet_r50-d8",
+    "ocrnet": "ocrnet_r50-d8",
+    "ocrnet on HRNet": "ocrnet_hr18",
+    "psanet": "psanet_r50-d8",
+}
+"""Plugin -> mmseg's base configuration."""
+
+OURS: dict[str, dict[str, Any]] = {
+    **{name: {"num_convs": 1, "concat_input": False} for name in ("ann", "isanet", "ocrnet", "ocrnet on HRNet", "psanet")},
+    "emanet": {"context_channels": 512},
+}
+"""How the skeleton of our head differs from mmseg's FCNHead."""
+
+SIZE = (5, 7)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plugins(openmmlab):
+    load_plugins({name.partition(" ")[0] for name in CONFIGS}, discover())
+
+
+def configured(name: str) -> dict[str, Any]:
+    """mmseg's base configuration of the heads; decode heads only."""
+    folder = Path(importlib.util.find_spec("mmseg").origin).parent / ".mim" / "configs" / "_base_" / "models"
+    return Config.fromfile(folder / f"{CONFIGS[name]}.py").model["decode_head"]
+
+
+def random(module: nn.Module) -> nn.Module:
+    """Nothing is left at a special value, running averages included; activations stay of order one."""
+    torch.manual_seed(0)
+    for tensor in module.state_dict().values():
+        if not tensor.is_floating_point():
+            continue
+        tensor.uniform_(0.5, 1.5) if tensor.ndim < 2 else tensor.normal_(std=(tensor[0].numel() / 2) ** -0.5)
+    return module.eval()
+
+
+class PSAMask(nn.Module):
+    """mmcv's compiled op, a loop over positions: (B, M_h M_w, H, W) -> (B, H W, H, W)."""
+
+    def __init__(self, kind: str, size: tuple[int, int]):
+        super().__init__()
+        self.kind, self.size = kind, size
+
+    def forward(self, mask: Tensor) -> Tensor:
+        rows, columns = self.size
+        batch, _, height, width = mask.shape
+        out = mask.new_zeros(batch, height * width, height, width)
+        for h in range(height):
+            for w in range(width):
+                for y in range(height):
+                    for x in range(width):
+                        row, column = y - h + rows // 2, x - w + columns // 2
+                        if 0 <= row < rows and 0 <= column < columns:
+                            value = mask[:, row * columns + column, h, w]
+                            if self.kind == "collect":
+                                out[:, y * width + x, h, w] = value
+                            else:
+                                out[:, h * width + w, y, x] = value
+        return out
+
+
+def theirs(name: str) -> nn.Module:
+    from mmengine.registry import MODELS
+
+    config = configured(name)
+    heads = [MODELS.build({**head, "type": f"mmseg.{head['type']}"}) for head in (config if isinstance(config, list) else [config])]
+    if name == "psanet":
+        for kind in ("collect", "distribute"):
+            setattr(heads[0], f"psamask_{kind}", PSAMask(kind, tuple(heads[0].mask_size)))
+    return random(nn.ModuleList(heads) if len(heads) > 1 else heads[0])
+
+
+def levels(config: Any) -> list[int]:
+    """Widths of the maps that the heads read, shallow to deep."""
+    last = config[-1] if isinstance(config, list) else config
+    widths = last["in_channels"]
+    if isinstance(config, list) and isinstance(widths, int):
+        return [config[0]["in_channels"], widths]
+    return list(widths) if isinstance(widths, list | tuple) else [widths]
+
+
+def ours(name: str) -> nn.Module:
+    from harness_plugins.context.released import SETTINGS
+    from mmengine.registry import MODELS
+
+    config, plugin = configured(name), name.partition(" ")[0]
+    last, widths = config[-1] if isinstance(config, list) else config, levels(config)
+    concat = last.get("input_transform") == "resize_concat"
+    return MODELS.build(
+        {
+            "type": "ContextHead",
+            "plugin": plugin,
+            "params": SETTINGS.get(plugin, {}),
+            # a head that concatenates its maps has no shallower one beside them
+            "level_channels": [sum(widths)] if concat else widths,
+            "in_channels": widths if concat else widths[-1],
+            "in_index": list(range(len(widths))) if concat else len(widths) - 1,
+            "input_transform": "resize_concat" if concat else None,
+            "channels": last["channels"],
+            "num_classes": last["num_classes"],
+            "norm_cfg": last["norm_cfg"],
+            **OURS.get(name, {}),
+        }
+    ).eval()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_released_head_loads_and_gives_the_same_logits(name):
+    from harness_plugins.context.released import from_mmseg
+
+    released, head = theirs(name), ours(name)
+    head.load_state_dict(from_mmseg(name.partition(" ")[0], released.state_dict()), strict=True)
+    inputs = [torch.randn(1, width, *SIZE, generator=torch.Generator().manual_seed(width)).relu() for width in levels(configured(name))]
+    with torch.no_grad():
+        mine = head(inputs)
+        # mmseg numbers the backbone's levels from the shallowest, of which only the last are read
+        padded = [None] * (4 - len(inputs)) + inputs
+        expected = released[1](padded, released[0](padded)) if isinstance(released, nn.ModuleList) else released(padded)
+    spread = expected.std()
+    assert spread > 0.1 and (mine - expected).abs().max() <= 1e-4 * spread
+
+
+def test_a_head_of_another_method_is_refused():
+    from harness_plugins.context.released import from_mmseg
+
+    with pytest.raises(KeyError, match="nl_block"):
+        from_mmseg("dnl", {"nl_block.g.conv.weight": torch.zeros(1)})

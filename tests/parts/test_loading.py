@@ -1,0 +1,243 @@
+"""Checkpoints as people bring them: the exact tensors in the backbone, or a sentence."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import pickle
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from safetensors.torch import save_file
+from torch import nn
+
+from harness.benchmarks.parts.weights import load_backbone
+from harness.errors import UsageError
+
+
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(width, width, 3, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, bias=False), nn.BatchNorm2d(width)
+
+
+class Net(nn.Module):
+    """Layers of like shapes, so that only names or a true order tell them apart."""
+
+    def __init__(self, depth=11, width=4):
+        super().__init__()
+        self.stem = nn.Conv2d(3, width, 3)
+        self.layers = nn.ModuleList(Block(width) for _ in range(depth))
+
+
+def network(seed: int, **options) -> OrderedDict:
+    torch.manual_seed(seed)
+    net = Net(**options)
+    for value in net.state_dict().values():
+        if value.is_floating_point():
+            value.copy_(torch.randn(value.shape))
+    return OrderedDict((name, value.clone()) for name, value in net.state_dict().items())
+
+
+A, B = network(1), network(2)
+
+
+def under(prefix, state=A):
+    return OrderedDict((prefix + name, value) for name, value in state.items())
+
+
+def renamed(state=A, prefix=""):
+    """As another library would call the same layers."""
+    names = {"stem.": "features.conv_first.", "layers.": "stages.", "conv": "convolution_", "bn": "norm_"}
+    result = OrderedDict()
+    for name, value in state.items():
+        for old, new in names.items():
+            name = name.replace(old, new)
+        result[prefix + name] = value
+    return result
+
+
+def sorted_by_name(state):
+    return OrderedDict(sorted(state.items()))
+
+
+def load(tmp_path, content, **options):
+    """The loaded backbone's state and the note."""
+    file = tmp_path / "weights.pth"
+    if not file.exists():
+        torch.save(content, file)
+    net = Net(**options.pop("net", {}))
+    note = load_backbone(net, {"file": str(file), **options})
+    return net.state_dict(), note
+
+
+def same(state, expected, dtype=torch.float32):
+    # the counter of batches is no weight
+    return all(torch.equal(state[name], expected[name].to(dtype)) for name in state if "num_batches" not in name)
+
+
+SINGLE = {
+    "plain": A,
+    "sorted": sorted_by_name(A),
+    "prefix": under("module."),
+    "prefixes": {"state_dict": under("module.backbone.")},
+    "any prefix": under("who.knows.what."),
+    "compiled": {"model": under("_orig_mod.")},
+    "lightning": {"state_dict": under("model."), "pytorch-lightning_version": "2.1", "hyper_parameters": {"lr": 0.1}, "callbacks": {}},
+    "nested": {"net": {"ema": {"module": A}}},
+    "trainer": {"state_dict": A, "epoch": 3, "optimizer": {"state": {0: {"exp_avg": torch.ones(3)}}}, "args": argparse.Namespace(lr=1)},
+    "mmengine": {"state_dict": A, "meta": {"best": np.float64(1.0)}, "message_hub": {"log_scalars": {"loss": HistoryBuffer([1.0], [1])}}},
+    "classifier": {"state_dict": {**A, "fc.weight": torch.zeros(5, 4), "fc.bias": torch.zeros(5)}},
+    "no counters": {name: value for name, value in A.items() if "num_batches" not in name},
+    "parameters": {name: nn.Parameter(v) if v.is_floating_point() else v for name, v in A.items()},
+    "other names": renamed(),
+    "other names and a classifier": {"state_dict": {**renamed(), "head.weight": torch.zeros(5, 4)}},
+    "another network before": {"text": {"a.weight": torch.zeros(2, 2)}, **{f"visual.{name}": v for name, v in renamed().items()}},
+    "a smaller student beside": {"student": network(3, depth=2), "teacher": A},
+}
+
+
+@pytest.mark.parametrize("form", SINGLE)
+def test_one_network_is_found_in_any_form(tmp_path, form):
+    state, note = load(tmp_path, SINGLE[form])
+    assert same(state, A)
+    assert "112 tensors loaded" in note
+    assert ("in their order, by other names" in note) == ("names" in form or "before" in form)
+
+
+def test_the_note_tells_what_was_left(tmp_path):
+    _, note = load(tmp_path, SINGLE["classifier"])
+    assert note == (
+        "weights weights.pth: 112 tensors loaded by name under 'state_dict'; 0 missing, "
+        "2 unexpected (state_dict.fc.weight, state_dict.fc.bias)"
+    )
+
+
+def test_a_backbone_that_stops_early_takes_the_beginning(tmp_path):
+    for content in (A, renamed()):
+        (tmp_path / "weights.pth").unlink(missing_ok=True)
+        state, note = load(tmp_path, content, net={"depth": 3})
+        assert same(state, A) and "80 unexpected" in note
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_are_cast_and_said(tmp_path, kind):
+    content = {name: value.to(kind) if value.is_floating_point() else value for name, value in A.items()}
+    state, note = load(tmp_path, content)
+    assert all(torch.equal(state[name], content[name].float()) for name in state if "num_batches" not in name)
+    assert f"cast from {str(kind)[6:]}" in note and state["stem.weight"].dtype == torch.float32
+
+
+def test_safetensors_are_read(tmp_path):
+    save_file({f"backbone.{name}": value for name, value in A.items()}, tmp_path / "weights.pth")
+    assert same(load(tmp_path, None)[0], A)
+    (tmp_path / "weights.pth").write_bytes((tmp_path / "weights.pth").read_bytes()[:-40])
+    with pytest.raises(UsageError, match="cut off or no safetensors"):
+        load(tmp_path, None)
+
+
+SEVERAL = {
+    "ema": ({"model": A, "model_ema": B}, {"model": A, "model_ema": B}),
+    "timm": ({"state_dict": A, "state_dict_ema": B}, {"state_dict": A, "state_dict_ema": B}),
+    "mmengine": ({"state_dict": under("backbone."), "ema_state_dict": under("module.backbone.", B)}, {"ema_state_dict": B}),
+    "dino": ({"teacher": under("module.backbone.", B), "student": under("module.backbone.")}, {"teacher": B, "student": A}),
+    "byol": ({"state_dict": {**under("online."), **under("target.", B)}}, {"online": A, "target": B}),
+    "moco": ({"state_dict": {**under("module.encoder_k.", B), **under("module.encoder_q.")}}, {"encoder_q": A, "module.encoder_k": B}),
+    "beside": ({**A, **under("ema.", B)}, {".": A, "ema": B}),
+    "other names": ({**renamed(A, "online."), **renamed(B, "target.")}, {"online": A, "target": B}),
+}
+
+
+@pytest.mark.parametrize("form", SEVERAL)
+def test_of_several_networks_one_is_chosen_by_name(tmp_path, form):
+    content, keys = SEVERAL[form]
+    with pytest.raises(UsageError, match=r"holds 2 networks: .*, .*\. Say which with model\.weights\.key=NAME\.") as refused:
+        load(tmp_path, content)
+    for key, expected in keys.items():
+        assert key.rpartition("module.")[2] in str(refused.value)
+        assert same(load(tmp_path, None, key=key)[0], expected), key
+    with pytest.raises(UsageError, match="unknown network 'nobody'"):
+        load(tmp_path, None, key="nobody")
+
+
+def test_a_key_that_is_in_no_name_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="holds a single network, and 'teacher' is not in its names"):
+        load(tmp_path, A, key="teacher")
+
+
+class Boom:
+    def __reduce__(self):
+        return print, ("this ran",)
+
+
+def without(name):
+    return {key: value for key, value in A.items() if key != name}
+
+
+REFUSED = {
+    "a module": (Net(), "holds a pickled object, and loading that could run code"),
+    "a module in a mapping": ({"model": Net(), "epoch": 3}, "holds a pickled object"),
+    "no tensors": ({"epoch": 3}, "holds no tensors by name"),
+    "one tensor missing": (without("layers.3.bn1.running_var"), r"of the backbone's 112 tensors it lacks layers\.3\.bn1\.running_var\."),
+    "another width": (network(1, width=5), r"'stem\.weight' has shape \(4, 3, 3, 3\), the file has \(5, 3, 3, 3\) in its place"),
+    "shallower": (network(1, depth=10), r"it lacks layers\.10\.conv1\.weight, .* and 7 more"),
+    "another network": ({"a.weight": torch.zeros(4, 3, 3, 3)}, r"none of its names \(a\.weight\) is one of the backbone's"),
+    "other names, sorted": (sorted_by_name(renamed()), "none of its names"),
+    "not finite": ({**A, "stem.bias": torch.full((4,), torch.nan)}, r"'stem\.bias' holds values that are not finite"),
+    "whole numbers": ({**A, "stem.bias": torch.ones(4, dtype=torch.int8)}, r"the file has \(4,\) of int8 in its place"),
+}
+
+
+@pytest.mark.parametrize("form", REFUSED)
+def test_what_does_not_fit_is_refused_with_its_reason(tmp_path, form):
+    content, reason = REFUSED[form]
+    with pytest.raises(UsageError, match=reason):
+        load(tmp_path, content)
+
+
+def test_sorted_layers_are_not_matched_by_order(tmp_path):
+    """1, 10, 2: every shape and every ending agrees, and nearly every layer would get another one's tensors."""
+    by_layer = sorted(renamed().items(), key=lambda item: item[0].split(".")[:2])
+    with pytest.raises(UsageError, match="none of its names"):
+        load(tmp_path, OrderedDict(by_layer))
+
+
+def test_order_does_not_contradict_names(tmp_path):
+    swapped = OrderedDict((name.replace("layers.0", "layers.x").replace("layers.1.", "layers.0."), v) for name, v in A.items())
+    with pytest.raises(UsageError, match="of another network"):
+        load(tmp_path, swapped)
+
+
+def test_nothing_in_a_file_runs(tmp_path, capsys):
+    for content in ({"state_dict": A, "extra": Boom()}, Boom()):
+        torch.save(content, tmp_path / "weights.pth")
+        with contextlib.suppress(UsageError):
+            load(tmp_path, None)
+        plain = io.BytesIO()
+        pickle.dump(content, plain)
+        (tmp_path / "weights.pth").write_bytes(plain.getvalue())
+        with pytest.raises(UsageError, match="is refused"):
+            load(tmp_path, None)
+    assert "this ran" not in capsys.readouterr().out
+
+
+def test_a_torn_file_is_refused(tmp_path):
+    torch.save(A, tmp_path / "weights.pth")
+    (tmp_path / "weights.pth").write_bytes((tmp_path / "weights.pth").read_bytes()[:3000])
+    with pytest.raises(UsageError, match="not a checkpoint, or cut off"):
+        load(tmp_path, None)
+
+
+def test_an_old_file_is_read(tmp_path):
+    torch.save({"state_dict": A}, tmp_path / "weights.pth", _use_new_zipfile_serialization=False)
+    assert same(load(tmp_path, None)[0], A)
+
+
+def test_a_file_replaced_after_planning_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"has sha256 .*…, expected 00000000"):
+        load(tmp_path, A, sha256="00000000")
