@@ -63,6 +63,38 @@ def _bars(rows: list[Row]) -> None:
     st.caption("Bars are means over seeds with 95 % intervals; the dashed line is the floor.")
 
 
+def _confusion(rows: list[Row]) -> None:
+    """What a method takes for what: a square a pair of classes, as a share of the class's test images."""
+    if not rows or rows[0].family != "classification":
+        return
+    st.header("What is taken for what")
+    row = rows[st.selectbox("Method", range(len(rows)), format_func=lambda index: " · ".join(filter(None, _which(rows[index]))))]
+    found = common.confusion(row)
+    if found is None:
+        st.text("These trials were run before guesses were stored; run them again to see them.")
+        return
+    total, classes = found
+    share = 100 * total / np.maximum(total.sum(axis=1, keepdims=True), 1)
+    label, guess = np.divmod(np.arange(total.size), len(total))
+    frame = pd.DataFrame({"label": label, "guess": guess, "images": total.ravel(), "share": share.ravel()})
+    frame["class"], frame["taken for"] = (frame[column].map(dict(enumerate(classes))) for column in ("label", "guess"))
+    chart = alt.Chart(frame, height=max(220, 26 * len(classes))).encode(
+        x=alt.X("taken for:N", sort=classes, axis=alt.Axis(orient="top", labelAngle=-45)),
+        y=alt.Y("class:N", sort=classes),
+        tooltip=["class", "taken for", "images", alt.Tooltip("share", format=".1f")],
+    )
+    squares = chart.mark_rect().encode(color=alt.Color("share:Q", title="% of class", scale=alt.Scale(domain=[0, 100], scheme="blues")))
+    if len(classes) <= 20:
+        light = alt.condition("datum.share > 50", alt.value("white"), alt.value("black"))
+        squares += chart.transform_filter("datum.images > 0").mark_text().encode(text="images:Q", color=light)
+    st.altair_chart(squares, width="stretch")
+    st.caption("Numbers are test images over all seeds; colour is their share of the class, so that a row adds up to 100 %.")
+
+
+def _which(row: Row) -> tuple[str, str]:
+    return row.method, row.differs
+
+
 def main() -> None:
     """Draw the page."""
     st.title("Benchmarks")
@@ -92,6 +124,7 @@ def main() -> None:
             st.text(common.name(mine[0]))
         _bars(mine)
         st.dataframe(common.table(mine).drop(columns="benchmark"), hide_index=True, width="stretch")
+    _confusion([row for row in rows if row.primary])
     attention.of_benchmark(name)
 
 

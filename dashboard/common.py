@@ -73,6 +73,16 @@ def result(digest: str) -> Any:
     return _or_stop(_result, paths.default_database(), digest)
 
 
+@st.cache_data(ttl=REFRESH, show_spinner=False)
+def _confusion(url: str, digests: tuple[str, ...]) -> Any:
+    return source.confusion(url, source.trials(url, digests=digests))
+
+
+def confusion(row: Row) -> Any:
+    """What a method's classifiers take for what and the classes, see :func:`harness.analysis.source.confusion`."""
+    return _or_stop(_confusion, paths.default_database(), row.digests)
+
+
 def intro() -> None:
     """Name the database in the sidebar."""
     st.sidebar.caption("Database")

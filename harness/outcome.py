@@ -17,6 +17,10 @@ Later = Annotated[_T, LATER]
 """Type of a field that came after the first databases and exports: those that lack it have its default."""
 
 
+LABEL, GUESS = "label", "guess"
+"""Names in :attr:`Outcome.per_sample` for the class of an image and the class it was taken for first, as numbers."""
+
+
 @dataclass(frozen=True)
 class Quantity:
     """How a cost is read."""
@@ -91,7 +95,8 @@ class Outcome:
     """Metric name (``name`` or ``name/scene``) -> value."""
     cost: Cost
     per_sample: dict[str, np.ndarray] = field(default_factory=dict)
-    """Score name -> one value per test sample, in the order of the test set (float32; NaN where undefined)."""
+    """Score name, :data:`LABEL` or :data:`GUESS` -> one value per test sample, in the order of the test set (float32; NaN where
+    undefined)."""
     diagnostics: dict[str, float] = field(default_factory=dict)
     """Numbers that describe the attention itself."""
     durations: dict[str, float] = field(default_factory=dict)

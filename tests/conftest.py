@@ -7,6 +7,7 @@ import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
 import pytest
 
 
@@ -81,6 +82,7 @@ def measured(tmp_path):
             else:
                 outcome = Outcome({"top1": value, "top5": 90.0}, Cost(params=700_000, flops=6e7, latency_ms=10.0, peak_memory_mb=100.0))
                 outcome.environment = {"device": device} if device else {}
+                outcome.per_sample = {"label": np.array([0, 1, 1, 5]), "guess": np.array([0, 1, 0, 1])}
                 outcome.labels = {"map": "class activation"}
                 outcome.diagnostics = {"entropy": value / 100, "entropy/neck": value / 100, "entropy/neck/head1": 0.5}
                 store.finish(trial.digest, lease.token, outcome)

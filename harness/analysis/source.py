@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis import confusion as confusion_
 from harness.analysis import diagnostics as diagnostics_
 from harness.analysis import leaderboard
 from harness.store import open_store
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from harness.store import Result, TrialRow
 
 
@@ -59,6 +62,18 @@ def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
     store = open_store(url, read_only=True)
     row = store.trial(prefix)
     return row, next(iter(store.results(digests=[row.digest])), None)
+
+
+def confusion(url: str, trials: Iterable[TrialRow]) -> tuple[np.ndarray, list[str]] | None:
+    """What the classifiers of some trials of one setting take for what, and the classes; ``None`` where none classified.
+
+    See :func:`harness.analysis.confusion.counts`.
+    """
+    store, trials = open_store(url, read_only=True), list(trials)
+    total = confusion_.counts(store.per_sample(digests=[row.digest for row in trials]).values())
+    if total is None:
+        return None
+    return total, confusion_.names(store.settings().get(trials[0].setting or "", {}).get("data", {}), len(total))
 
 
 def states(url: str, digests: Iterable[str]) -> dict[str, str]:

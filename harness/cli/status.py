@@ -29,7 +29,7 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
     harness status
     harness status 3fa2 --layers
     """
-    from harness.analysis import source
+    from harness.analysis import confusion, source
 
     if trial is None:
         rows = source.trials(db)
@@ -39,17 +39,20 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
             _overview(rows)
         return
     row, result = source.trial(db, trial)
+    confused = source.confusion(db, [row]) if result else None
     details = _plain(row) | {
         "metrics": dict(result.metrics) if result else None,
         "diagnostics": dict(result.diagnostics) if result else None,
         "durations": dict(result.durations) if result else None,
         "cost": vars(result.cost) if result else None,
+        "confusion": None if confused is None else {"classes": confused[1], "counts": confused[0].tolist()},
         "config": result.config_digest if result else None,
     }
     if as_json:
         print_json({"trial": details})
     else:
-        _one(details, layers)
+        del details["confusion"]
+        _one(details | {"mistakes": confusion.mistakes(*confused, most=5) if confused else None}, layers)
 
 
 def _standing(row: TrialRow) -> str:

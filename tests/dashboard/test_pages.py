@@ -67,6 +67,13 @@ def test_what_may_not_be_compared_stands_in_tables_of_its_own(database, measured
     assert [frame.value["method"].tolist() for frame in app.dataframe if "entropy" in frame.value] == [["gap"]]
 
 
+def test_a_classifier_shows_what_it_takes_for_what(database, measured):
+    measured("gap", 70.0, 72.0)
+    app = page("benchmark")
+    assert "What is taken for what" in [header.value for header in app.header]
+    assert any("adds up to 100 %" in caption.value for caption in app.caption)
+
+
 def test_filters_narrow_the_table(database, measured):
     measured("gap", 70.0, 72.0)
     measured("gem", 80.0, 81.0)

@@ -15,6 +15,7 @@ from harness.benchmarks.base import Split
 from harness.benchmarks.classification import FAMILY
 from harness.benchmarks.classification.readers.labelled import Labels
 from harness.benchmarks.classification.scores import summarise
+from harness.outcome import GUESS, LABEL
 
 
 @DATASETS.register_module()
@@ -43,10 +44,10 @@ class ClassDataset(BaseDataset):
 
 @METRICS.register_module()
 class TopAccuracy(Accuracy):
-    """mmpretrain's top-k accuracy (%), which also keeps every image's score (100 or 0).
+    """mmpretrain's top-k accuracy (%), which also keeps every image's score (100 or 0), class and first guess.
 
     Attributes:
-        per_sample: ``top<k>`` -> (N,) float32, in the order of the test set.
+        per_sample: ``top<k>``, ``label`` and ``guess`` -> (N,) float32, in the order of the test set.
     """
 
     default_prefix = None
@@ -59,7 +60,9 @@ class TopAccuracy(Accuracy):
     def compute_metrics(self, results: list[dict[str, torch.Tensor]]) -> dict[str, float]:
         scores = torch.stack([result["pred_score"] for result in results]).float()
         labels = torch.cat([result["gt_label"] for result in results])
-        found = scores.topk(max(self.topk), dim=1).indices == labels[:, None]
+        guesses = scores.topk(max(self.topk), dim=1).indices
+        found = guesses == labels[:, None]
         hits = np.stack([found[:, :k].any(dim=1).numpy() for k in self.topk], axis=1)
         self.per_sample = {f"top{k}": 100 * hits[:, column].astype(np.float32) for column, k in enumerate(self.topk)}
+        self.per_sample |= {LABEL: labels.numpy().astype(np.float32), GUESS: guesses[:, 0].numpy().astype(np.float32)}
         return summarise(hits, labels.numpy(), self.topk, self.dataset_meta["classes"])

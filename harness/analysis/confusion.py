@@ -1,0 +1,52 @@
+"""What a classifier takes for what: counts of test images by class and first guess, over the seeds of a method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.outcome import GUESS, LABEL
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def counts(scores: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray | None:
+    """(classes, classes) numbers of test images, rows their class and columns the first guess, summed over trials.
+
+    Args:
+        scores: of each trial, score name -> one value per test sample; those without guesses are left out.
+
+    Returns:
+        ``None`` where no trial has any.
+    """
+    import numpy as np
+
+    pairs = [np.stack([some[LABEL], some[GUESS]]).astype(np.int64) for some in scores if LABEL in some and GUESS in some]
+    if not pairs:
+        return None
+    label, guess = np.concatenate(pairs, axis=1)
+    total = np.zeros((max(label.max(), guess.max()) + 1,) * 2, np.int64)
+    np.add.at(total, (label, guess), 1)
+    return total
+
+
+def names(data: Mapping[str, Any], count: int) -> list[str]:
+    """The classes in label order, of a setting's data options; their numbers where these name none."""
+    given = data.get("classes")
+    named = list(map(str, given)) if isinstance(given, (list, dict)) else []
+    return [*named, *map(str, range(len(named), count))]
+
+
+def mistakes(total: np.ndarray, classes: list[str], most: int = 3) -> list[str]:
+    """The most frequent mistakes as text, e.g. ``cat for dog 12 of 100``: images of a dog that were taken for a cat."""
+    import numpy as np
+
+    wrong = total - np.diag(np.diag(total))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    places = [divmod(int(place), len(total)) for place in order]
+    return [
+        f"{classes[guess]} for {classes[label]} {wrong[label, guess]} of {total[label].sum()}"
+        for label, guess in places
+        if wrong[label, guess]
+    ]

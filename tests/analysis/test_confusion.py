@@ -1,0 +1,47 @@
+"""What classifiers take for what."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+from click.testing import CliRunner
+
+from harness.analysis import confusion
+from harness.cli import main
+
+
+def test_counts_are_those_of_a_loop_over_images():
+    random = np.random.default_rng(0)
+    trials = [{name: random.integers(0, 4, 50).astype(np.float32) for name in ("label", "guess", "top1")} for _ in range(3)]
+    total = confusion.counts([*trials, {"top1": np.ones(5, np.float32)}])
+    expected = np.zeros((4, 4), int)
+    for trial in trials:
+        for label, guess in zip(trial["label"], trial["guess"], strict=True):
+            expected[int(label), int(guess)] += 1
+    assert total.tolist() == expected.tolist()
+
+
+def test_without_guesses_there_is_none():
+    assert confusion.counts([{"mIoU": np.ones(3, np.float32)}]) is None and confusion.counts([]) is None
+
+
+def test_classes_without_a_name_are_numbers():
+    assert confusion.names({"classes": ["a", "b"]}, 3) == ["a", "b", "2"]
+    assert confusion.names({"classes": 2}, 2) == confusion.names({}, 2) == ["0", "1"]
+
+
+def test_mistakes_are_told_most_frequent_first_and_hits_never():
+    total = np.array([[9, 1, 0], [4, 3, 3], [0, 0, 5]])
+    assert confusion.mistakes(total, ["cat", "dog", "cow"]) == ["cat for dog 4 of 10", "cow for dog 3 of 10", "dog for cat 1 of 10"]
+    assert confusion.mistakes(np.diag([3, 4]), ["a", "b"]) == []
+
+
+def test_status_of_a_trial_shows_its_mistakes(measured, tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DB", f"sqlite:///{tmp_path}/results/harness.db")
+    digest = measured("gap", 50.0)[0]
+    told = CliRunner().invoke(main, ["status", digest])
+    assert told.exit_code == 0 and "mistakes" in told.output and "of 2" in told.output
+    found = json.loads(CliRunner().invoke(main, ["status", digest, "--json"]).output)["trial"]["confusion"]
+    assert [found["counts"][row][column] for row, column in ((0, 0), (1, 1), (1, 0), (5, 1))] == [1, 1, 1, 1]
+    assert np.sum(found["counts"]) == 4 and len(found["classes"]) == 6
