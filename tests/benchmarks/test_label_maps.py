@@ -206,3 +206,24 @@ def test_coco_files_that_do_not_fit_are_named(write):
     assert any("1 image ids of annotations are not among the images, e.g. 77" in problem.what for problem in task(entry).check(root))
     entry = coco(root, annotations=[{"image_id": "000", "category_id": 5, "segmentation": [[0, 0, 4]]}])
     assert any("cannot be drawn" in problem.what for problem in task(entry).check(root))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": [{"id": "000", "file_name": "0.png", "width": 10**6, "height": 10**6}]}, "says that 0.png has 1000000 x 1000000"),
+        ({"annotations": [{"image_id": "000", "category_id": 5, "segmentation": [[0, 0, 1e11, 0, 4, 4]]}]}, "far outside the image"),
+        (
+            {"annotations": [{"image_id": "000", "category_id": 5, "segmentation": [[0, 0, float("nan"), 0, 4, 4]]}]},
+            "far outside the image",
+        ),
+        (
+            {"annotations": [{"image_id": "000", "category_id": 5, "segmentation": {"size": [10**6, 10**6], "counts": [10**12]}}]},
+            "its size is [1000000, 1000000]",
+        ),
+    ],
+)
+def test_numbers_that_would_take_all_memory_are_refused(write, changes, words):
+    root = write()
+    entry = coco(root, **changes)
+    assert any(words in problem.what for problem in task(entry).check(root))

@@ -26,6 +26,7 @@ from harness.benchmarks.segmentation.options import LabelledData
 from harness.benchmarks.segmentation.readers.labels import Labels, counted
 from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
 from harness.errors import DataError
+from harness.images import measure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,14 +83,22 @@ class Drawn(Pair):
         import numpy as np
         from faster_coco_eval.core import mask
 
+        try:
+            width, height = measure(self.image, header_only=True)
+        except ValueError as error:
+            raise DataError(f"{self.image}: {error}.") from error
+        if sorted(self.size) != sorted((width, height)):  # before memory is taken for what a damaged file says
+            said = f"{self.size[1]} x {self.size[0]} pixels"
+            raise DataError(f"{self.label} says that {self.name} has {said}; the image has {width} x {height}. Export the file again.")
         drawn = np.full(self.size, self.ground, np.uint8)
         for label, segmentation in self.objects:
             try:
                 rle = segmentation
                 if isinstance(segmentation, list):
-                    if not all(isinstance(outline, list) and len(outline) >= 6 and len(outline) % 2 == 0 for outline in segmentation):
-                        raise ValueError("an outline has three points or more, x and y in turn")
+                    self._refuse_far(segmentation)
                     rle = mask.merge(mask.frPyObjects(segmentation, *self.size))
+                elif tuple(segmentation.get("size", ())) != self.size:
+                    raise ValueError(f"its size is {segmentation.get('size')}, the image's {list(self.size)}")
                 elif isinstance(segmentation.get("counts"), list):
                     rle = mask.frPyObjects(segmentation, *self.size)
                 drawn[mask.decode(rle).astype(bool)] = label
@@ -98,6 +107,15 @@ class Drawn(Pair):
                     f"a segmentation of {self.name} cannot be drawn ({error}). Correct or delete it in {self.label}."
                 ) from error
         return drawn
+
+    def _refuse_far(self, outlines: list[Any]) -> None:
+        """Raise a ValueError for what is no outline, or has a point so far off that drawing the way to it takes all memory."""
+        reach = max(self.size)
+        for outline in outlines:
+            if not isinstance(outline, list) or len(outline) < 6 or len(outline) % 2:
+                raise ValueError("an outline has three points or more, x and y in turn")
+            if far := [value for value in outline if not -reach <= value <= 2 * reach]:
+                raise ValueError(f"a point of its outline is {far[0]}, far outside the image")
 
 
 def read(root: Path, data: CocoData) -> Pairs:
