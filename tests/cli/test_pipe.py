@@ -107,13 +107,13 @@ def test_problems_of_a_dataset(folder, lines):
     said = lines("data", "check", PHOTOGRAPHS, "--data-root", ".")
     told = (
         "error: train/a/two lines.jpg: the file is no image; and 3 more",
-        "0 training",
-        "4 training",
+        "2 training",
         "not used: ",
         "warning: ",
         PHOTOGRAPHS,
     )
-    assert len(said) > 1 and said[0].startswith(told[0]) and all(line.startswith(told) for line in said)
+    assert len(said) > 1 and said[0].startswith(told[0])
+    assert [line for line in said if not line.startswith(told)] == []
 
 
 def test_doctor(cli, monkeypatch):
