@@ -119,7 +119,7 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
                 "slot": row.slot,
                 "metric": row.metric,
                 "unit": row.unit,
-                "mean ± 95 %": estimate(row.mean, row.ci95, row.unit),
+                "mean ± 95 %": estimate(row.mean, row.ci95, row.unit) + " †" * bool(row.collapsed and row.primary),
                 "seeds": row.n,
                 "below floor": "below floor" if row.below_floor else "",
             }

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from harness.errors import HarnessError
 from harness.outcome import GUESS, LABEL
 
 if TYPE_CHECKING:
@@ -31,10 +34,20 @@ def counts(scores: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray | None:
     return total
 
 
-def names(data: Mapping[str, Any], count: int) -> list[str]:
-    """The classes in label order, of a setting's data options; their numbers where these name none."""
-    given = data.get("classes")
-    named = list(map(str, given)) if isinstance(given, (list, dict)) else []
+def names(setting: Mapping[str, Any], count: int) -> list[str]:
+    """The classes in label order, as a setting's data options name them; their numbers where these name none.
+
+    Args:
+        setting: see :func:`harness.compose.setting.setting`.
+    """
+    from harness.benchmarks import family
+
+    try:
+        options = family(setting["family"]).format(setting["data"]["format"]).options
+        root = {"root": "."} if "root" in options.model_fields else {}  # a setting has no paths
+        named = getattr(options.model_validate(setting["data"] | root), "class_names", None) or []
+    except (KeyError, HarnessError, ValidationError):  # of an earlier harness, or of a package that is not here
+        named = []
     return [*named, *map(str, range(len(named), count))]
 
 

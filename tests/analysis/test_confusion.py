@@ -8,6 +8,7 @@ import numpy as np
 from click.testing import CliRunner
 
 from harness.analysis import confusion
+from harness.benchmarks.scenes import CLASSES
 from harness.cli import main
 
 
@@ -27,8 +28,12 @@ def test_without_guesses_there_is_none():
 
 
 def test_classes_without_a_name_are_numbers():
-    assert confusion.names({"classes": ["a", "b"]}, 3) == ["a", "b", "2"]
-    assert confusion.names({"classes": 2}, 2) == confusion.names({}, 2) == ["0", "1"]
+    def named(**data):
+        return confusion.names({"family": "classification", "data": data}, 3)
+
+    assert named(format="image-folder", classes=["a", "b"]) == ["a", "b", "2"]
+    assert named(format="synthetic", classes=2)[:2] == list(CLASSES[:2])
+    assert named(format="image-folder", classes=2) == named(format="elsewhere") == confusion.names({}, 3) == ["0", "1", "2"]
 
 
 def test_mistakes_are_told_most_frequent_first_and_hits_never():
