@@ -356,13 +356,63 @@ def test_individuals_of_other_body_parts_are_told(project):
 # --- other tables
 
 
-def test_tables_of_other_tools_are_explained(project):
+def test_a_table_of_another_name_is_pointed_to(project):
     (project / "tracks.csv").write_text("track,frame_idx,instance.score,snout.x,snout.y,snout.score\ntrack_0,0,0.9,1,2,0.8\n")
-    assert "SLEAP's analysis table" in said(listing(project, csv="tracks.csv"), fatal=True)
     assert "data.csv, e.g. tracks.csv" in said(listing(project), fatal=True)
     (project / "tracks.csv").unlink()
     (project / "CollectedData_me.h5").touch()
     assert "Only .h5 files are there" in said(listing(project), fatal=True)
+
+
+def sleap(project: Path, score: str = "", track: str = "", change=lambda lines: lines) -> list[str]:
+    """SLEAP's table of each video, beside its images; the names of the tables."""
+    names = []
+    for video in VIDEOS:
+        lines = [["track", "frame_idx", "instance.score", "tail.x", "tail.y", "tail.score", "snout.x", "snout.y", "snout.score"]]
+        for frame in reversed(FRAMES):
+            snout, tail = places(video, frame)
+            lines.append([track, str(frame), score, *map(str, tail), score, *map(str, snout), score])
+        names.append(f"labeled-data/{video}/{video}.analysis.csv")
+        (project / names[-1]).write_text(text(change(lines)))
+    return names
+
+
+@pytest.mark.parametrize("track", ["", "mouse"])
+def test_sleap_names_frames_by_number(project, track):
+    as_expected(listing(project, csv=sleap(project, track=track)))
+
+
+def test_sleap_scores_are_likelihoods(project):
+    assert "a network found these points" in said(listing(project, csv=sleap(project, "0.9")), fatal=True)
+    as_expected(listing(project, csv=sleap(project, "0.9"), likelihood=0.6))
+    assert len([*listing(project, csv=sleap(project, "0.5"), likelihood=0.6).train]) == 0
+
+
+def test_two_sleap_instances_of_a_frame_are_two_poses(project):
+    found = listing(project, csv=sleap(project, change=lambda lines: [lines[0], *(line for line in lines[1:] for _ in "ab")]), box="points")
+    assert len([*found.train, *found.test]) == 2 * len(VIDEOS) * len(FRAMES)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda lines: [*lines, ["", "77", "", "1", "2", "", "3", "4", ""]], "frame 77 in line 6"),
+        (lambda lines: [*lines, ["", "1.5", "", "1", "2", "", "3", "4", ""]], "'1.5' as frame_idx is no number"),
+        (lambda lines: [*lines, ["", "9", "", "1", "2"]], "5 cells, 9 expected"),
+        (lambda lines: [*lines, ["", "9", "", "1", "left", "", "3", "4", ""]], "'left' is no number"),
+        (lambda lines: [[*lines[0][:4], "x", *lines[0][5:]], *lines[1:]], "column 'tail.y' is missing"),
+        (lambda lines: [*lines, ["m", "9", "", *"12345", ""], ["m", "9", "", *"12345", ""]], "has two instances of track 'm'"),
+    ],
+)
+def test_sleap_tables_that_do_not_fit_are_named(project, change, words):
+    found = listing(project, csv=sleap(project, change=change))
+    assert words in said(found, fatal=False) + said(found, fatal=True)
+
+
+def test_a_frame_that_two_images_could_be_is_refused(project):
+    names = sleap(project)
+    (project / "labeled-data" / VIDEOS[0] / "other-9.png").write_bytes((project / "labeled-data" / VIDEOS[0] / "img9.png").read_bytes())
+    assert "frames that several images could be" in said(listing(project, csv=names), fatal=True)
 
 
 def test_lightning_pose_keeps_one_file_for_all_videos(project):

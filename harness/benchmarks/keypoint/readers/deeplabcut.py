@@ -1,4 +1,4 @@
-"""Label files of DeepLabCut and Lightning Pose: CSV with the header rows scorer, bodyparts and coords, one row per image.
+"""Label files of DeepLabCut and Lightning Pose: CSV with the header rows scorer, bodyparts and coords, one row per image; or SLEAP.
 
 ```csv
 scorer,me,me,me,me
@@ -10,11 +10,17 @@ labeled-data/video1/img001.png,12.5,10,44,35
 x and y are pixels from the upper left corner; an empty cell, or (0, 0), is a point that is not labelled. Body parts are matched by name,
 in any order. The path may fill one column or three and be that of another machine; between the cells may stand commas, semicolons
 (with decimal commas, too) or tabs. A row ``individuals`` between scorer and bodyparts gives each animal its own pose.
+
+SLEAP's analysis table, named in ``data.csv``, has a row per instance and frame (``track,frame_idx,instance.score,snout.x,snout.y,
+snout.score,...``). The image of a frame lies beside the table or below, and its name ends with the frame's number, from 0.
 """
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -139,9 +145,35 @@ class _Labels:
         self.cleaner.tell()
         return images
 
+    @cached_property
+    def _frames(self) -> dict[int, list[Path]]:
+        """Number of a frame -> the images in the table's folder whose name ends with it."""
+        numbered = defaultdict(list)
+        for image in search(self.file.parent).files:
+            if number := re.search(r"(\d+)$", image.stem):
+                numbered[int(number[1])].append(image)
+        return numbered
+
+    def _frame(self, row: Row) -> Path | None:
+        files = self._frames.get(int(row.path), [])
+        if len(files) == 1:
+            return files[0]
+        if files:
+            kind, example = "frames that several images could be", f"frame {row.path}: {', '.join(file.name for file in files[:3])}"
+            self.tally.leave_out(kind, example, "keep the images of each video in a folder of their own, beside its table", ALWAYS)
+        else:
+            kind, mend = "frames without an image", "save them as images whose names end with the frame's number, from 0, beside the table"
+            self.tally.leave_out(kind, f"frame {row.path} in line {row.line}", mend, NEVER)
+        return None
+
     def _image(self, row: Row) -> Path | None:
-        # a path with a video's folder never means an image of the same name in another one
-        file, _ = find(row.path, self.bases, self.listing.root, fewest=min(2, len(parts_of(row.path))))
+        if self.table.by_frame:
+            file = self._frame(row)
+            if file is None:
+                return None
+        else:
+            # a path with a video's folder never means an image of the same name in another one
+            file, _ = find(row.path, self.bases, self.listing.root, fewest=min(2, len(parts_of(row.path))))
         if file is None and outside(row.path):
             example = f"'{row.path}' in line {row.line} lies outside the dataset's folder, and so does every end of it"
             self.tally.leave_out("rows whose image is missing", example, "write paths relative to that folder")

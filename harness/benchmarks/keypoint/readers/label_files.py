@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.benchmarks.base import relative
-from harness.benchmarks.keypoint.readers.label_table import Table, read_table
+from harness.benchmarks.keypoint.readers.label_table import Table, cells, number, read_table
 from harness.benchmarks.keypoint.readers.pose import Poses
+from harness.benchmarks.keypoint.readers.sleap_table import is_sleap, read_sleap
 from harness.benchmarks.keypoint.readers.tally import NEVER, Tally
 from harness.errors import did_you_mean
 from harness.images import search
@@ -31,7 +32,7 @@ def tables(root: Path, data: DeepLabCutData, listing: Poses) -> list[tuple[Path,
     for file in _files(root, data, listing):
         listing.sources.append(file)
         try:
-            found.append((file, read_table(file, data.scorer)))
+            found.append((file, _read(file, data.scorer)))
         except ValueError as reason:
             what, _, mend = str(reason).rpartition(". ")
             listing.add(relative(file, root), what, mend)
@@ -42,6 +43,13 @@ def tables(root: Path, data: DeepLabCutData, listing: Poses) -> list[tuple[Path,
         listing.add("data.scorer", str(did_you_mean(data.scorer, people, "scorer")), "correct it, or leave it out")
     listing.left_out["label files of other scorers"] += sum(table.scorer != data.scorer for _, table in found)
     return [(file, table) for file, table in found if table.scorer == data.scorer]
+
+
+def _read(file: Path, scorer: str | None) -> Table:
+    lines, decimal_comma = cells(file)
+    if lines and is_sleap(lines[0]):
+        return read_sleap(lines, lambda cell: number(cell, decimal_comma))
+    return read_table(file, scorer)
 
 
 def _files(root: Path, data: DeepLabCutData, listing: Poses) -> list[Path]:

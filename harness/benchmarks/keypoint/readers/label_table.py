@@ -41,6 +41,8 @@ class Table:
     rows: list[Row] = field(default_factory=list)
     wrong: list[tuple[int, str, str]] = field(default_factory=list)
     """Line, what is wrong with it, and how to mend it."""
+    by_frame: bool = False
+    """Whether rows name images by their number in a video."""
 
 
 _Places = dict[str, dict[str, dict[str, int]]]
@@ -53,7 +55,7 @@ def read_table(file: Path, scorer: str | None = None) -> Table:
     Raises:
         ValueError: the reason and the mend, as sentences for people.
     """
-    lines, decimal_comma = _cells(file)
+    lines, decimal_comma = cells(file)
     head, at, start = _header(lines)
     width = len(head["coords"])
     first = next((i for i in range(at + 1, width) if head["bodyparts"][i]), width)
@@ -65,13 +67,17 @@ def read_table(file: Path, scorer: str | None = None) -> Table:
     whose = scorer if len(people) > 1 else named[1] if named else people[0]
     likelihood = any("likelihood" in coords for parts in places.values() for coords in parts.values())
     table = Table(whose or "", {individual: list(parts) for individual, parts in places.items()}, likelihood)
-    for number, line in enumerate(lines[start:], start + 1):
-        _read_row(table, number, line, (at, first, width), places, decimal_comma)
+    for at_line, line in enumerate(lines[start:], start + 1):
+        _read_row(table, at_line, line, (at, first, width), places, decimal_comma)
     return table
 
 
-def _cells(file: Path) -> tuple[list[list[str]], bool]:
-    """The cells of each line, and whether a decimal comma may stand in them."""
+def cells(file: Path) -> tuple[list[list[str]], bool]:
+    """The cells of each line, and whether a decimal comma may stand in them.
+
+    Raises:
+        ValueError: as of :func:`read_table`.
+    """
     try:
         raw = file.read_bytes()
     except OSError as error:
@@ -88,9 +94,6 @@ def _cells(file: Path) -> tuple[list[list[str]], bool]:
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
         raise ValueError(f"not a readable CSV file ({error}). Export it again.") from None
-    if head.startswith("track,frame_idx") or "instance.score" in head:
-        what = "it is SLEAP's analysis table, the tracks of a network in a video: it names frames and no images"
-        raise ValueError(f"{what}. Export the labelled frames as images with COCO keypoints (format: coco) or as a DeepLabCut project.")
     # what pandas writes into the empty cells of a header that it has read
     lines = [["" if cell.startswith("Unnamed:") else cell.strip() for cell in line] for line in lines]
     return lines, delimiter != ","
@@ -123,17 +126,17 @@ def _places(head: dict[str, list[str]], columns: list[int]) -> _Places:
     return places
 
 
-def _read_row(table: Table, number: int, line: list[str], shape: tuple[int, int, int], places: _Places, decimal_comma: bool) -> None:
+def _read_row(table: Table, at_line: int, line: list[str], shape: tuple[int, int, int], places: _Places, decimal_comma: bool) -> None:
     at, first, width = shape
     if not any(line):
         return
     line = line[:width] if not any(line[width:]) else line
     if len(line) != width:
-        table.wrong.append((number, f"{len(line)} cells, {width} expected", "complete or delete the row"))
+        table.wrong.append((at_line, f"{len(line)} cells, {width} expected", "complete or delete the row"))
         return
-    cells = [cell for cell in line[at:first] if cell]
-    if len(cells) > 1 and cells[0].isdigit():
-        cells = cells[1:]  # a running number
+    path = [cell for cell in line[at:first] if cell]
+    if len(path) > 1 and path[0].isdigit():
+        path = path[1:]  # a running number
     try:
         points = {
             individual: {part: _point([line[i] for i in coords.values()], decimal_comma) for part, coords in parts.items()}
@@ -141,17 +144,22 @@ def _read_row(table: Table, number: int, line: list[str], shape: tuple[int, int,
         }
     except ValueError as error:
         mend = "correct it; leave the cell empty where the point is not visible"
-        table.wrong.append((number, f"{error} is no number", mend))
+        table.wrong.append((at_line, f"{error} is no number", mend))
         return
-    table.rows.append(Row(number, "/".join(cells), points))
+    table.rows.append(Row(at_line, "/".join(path), points))
 
 
 def _point(cells: list[str], decimal_comma: bool) -> tuple[float, float, float]:
-    x, y, *likelihood = (_number(cell, decimal_comma) for cell in cells)
+    x, y, *likelihood = (number(cell, decimal_comma) for cell in cells)
     return x, y, likelihood[0] if likelihood else 1.0
 
 
-def _number(cell: str, decimal_comma: bool) -> float:
+def number(cell: str, decimal_comma: bool) -> float:
+    """A cell's value, NaN for an empty one.
+
+    Raises:
+        ValueError: it is no number; the message is the cell in quotes.
+    """
     if not cell or cell.lower() in ("nan", "na", "none", "null"):
         return math.nan
     try:
