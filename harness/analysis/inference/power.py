@@ -1,0 +1,104 @@
+"""What a number of seeds can show, and what to say where they show nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import nctdtrinc
+
+from harness.analysis.inference.cells import Cells
+from harness.analysis.inference.mixtures import sum_of_two, t_quantile
+from harness.analysis.statistics import LEVEL
+
+POWER = 0.8
+"""Chance with which a stated difference is found if it is there."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The seed-to-seed variance that a plan counts on."""
+
+    variance: float
+    """Of one seed's value; in a paired design, of one seed's difference."""
+    borrowed: float
+    """Degrees of freedom that come from other methods, whatever the number of seeds."""
+    paired: bool = False
+
+
+def spread_of(cells: Cells, methods: Sequence[int] = ()) -> Spread:
+    """The spread of some methods, averaged, or the median one of a benchmark.
+
+    Raises:
+        ValueError: no method has a spread.
+    """
+    known = np.isfinite(cells.variance) & (cells.n > 1)
+    chosen = np.array([index for index in methods or range(known.size) if known[index]], int)
+    if not chosen.size:
+        raise ValueError("no method here has a spread over seeds: run two seeds or more")
+    borrowed = np.maximum(cells.df - (cells.n - 1), 0.0)[chosen]
+    centre = np.mean if methods else np.median
+    return Spread(float(centre(cells.variance[chosen])), float(np.median(borrowed)))
+
+
+def detectable(seeds: int, spread: Spread, *, alpha: float = 1 - LEVEL, power: float = POWER) -> float:
+    """Smallest true difference of two methods that ``seeds`` seeds each find with a chance of ``power``.
+
+    δ = λ SE, where SE² is 2σ²/n (paired: σ²/n) and λ the noncentrality at which a noncentral t with the test's degrees of freedom
+    exceeds its critical value with that chance; unpaired, critical value and degrees of freedom are those of the sum of two t.
+
+    Args:
+        alpha: level of the test; divide it by the number of pairs for a claim about all of them.
+
+    Raises:
+        ValueError: under two seeds.
+    """
+    if seeds < 2:
+        raise ValueError(f"a difference between methods needs two seeds each, not {seeds}")
+    own, df = spread.variance / seeds, spread.borrowed + seeds - 1
+    if spread.paired:
+        error, critical = own, t_quantile(df, alpha)
+    else:
+        error = 2 * own
+        mixture = sum_of_two(own, df, own, df)
+        critical = mixture.quantile(alpha) / np.sqrt(error) if error > 0 else t_quantile(df, alpha)
+        df = float(mixture.matched()[1])
+    return float(nctdtrinc(df, 1 - power, critical) * np.sqrt(error))
+
+
+def resolution(spread: Spread, seeds: Sequence[int] = (2, 3, 5, 10), **test: float) -> dict[int, float]:
+    """:func:`detectable` for several numbers of seeds: what a benchmark can tell apart."""
+    return {count: detectable(count, spread, **test) for count in seeds}
+
+
+def seeds_needed(difference: float, spread: Spread, *, most: int = 100, **test: float) -> int | None:
+    """Fewest seeds that find a true difference; ``None`` where ``most`` do not."""
+    return next((count for count in range(2, most + 1) if detectable(count, spread, **test) <= abs(difference)), None)
+
+
+def verdict(
+    a: str,
+    b: str,
+    difference: float,
+    p: float,
+    seeds: int,
+    spread: Spread,
+    *,
+    higher_is_better: bool = True,
+    unit: str = "",
+    more: int = 5,
+    alpha: float = 1 - LEVEL,
+) -> str:
+    """One sentence: which method is better, or that they cannot be told apart and what more seeds would show.
+
+    Args:
+        difference: a - b.
+        p: adjusted for everything that was looked at.
+    """
+    space = "" if unit in ("", "%") else " "
+    if p < alpha:
+        better, worse = (a, b) if (difference > 0) == higher_is_better else (b, a)
+        return f"{better} is better than {worse} by {abs(difference):.3g}{space}{unit}."
+    now, then = (f"{detectable(count, spread, alpha=alpha):.2g}{space}{unit}" for count in (seeds, seeds + more))
+    return f"{a} and {b} cannot be told apart: {seeds} seeds show differences from {now} on; {more} more seeds would show {then}."
