@@ -12,6 +12,9 @@ from harness.analysis.inference.cells import Cells
 from harness.analysis.inference.mixtures import Array, t_quantile
 from harness.analysis.statistics import LEVEL
 
+LEAST_BENCHMARKS = 5
+"""The t interval of fewer ranks covers too little (docs/statistics.md)."""
+
 LEAST_SEEDS = 5
 """Seeds that resampling needs: the spread of fewer is mostly not in the sample."""
 
@@ -24,7 +27,7 @@ class MeanRank:
     seeds: Array
     """What other seeds would give on these benchmarks."""
     benchmarks: Array | None
-    """What other seeds on other benchmarks of their kind would give; ``None`` under 3 benchmarks."""
+    """What other seeds on other benchmarks of their kind would give; ``None`` under :data:`LEAST_BENCHMARKS`."""
 
 
 def mean_rank(cells: list[Cells], higher_is_better: list[bool], *, draws: int = 2000, seed: int = 0) -> MeanRank:
@@ -36,7 +39,7 @@ def mean_rank(cells: list[Cells], higher_is_better: list[bool], *, draws: int = 
 
     ``seeds``: means are drawn from their t distributions and ranked anew; since noise on top of noise pulls ranks to the middle, the
     draws are put back around the ranks found. ``benchmarks``: t interval of the ranks over benchmarks, whose variation holds that of
-    seeds; a bootstrap of 3 to 10 benchmarks would cover too little.
+    seeds; a bootstrap of so few benchmarks would cover too little.
 
     Raises:
         ValueError: a method without an interval on some benchmark.
@@ -52,9 +55,11 @@ def mean_rank(cells: list[Cells], higher_is_better: list[bool], *, draws: int = 
     noise = np.random.default_rng(seed).standard_t(df, (draws, *df.shape)) * errors
     drawn = stats.rankdata((means + noise) * sign, axis=2).mean(1)
     seeds = np.quantile(drawn - drawn.mean(0), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T + mean[:, None]
-    half = t_quantile(len(ranks) - 1, 1 - LEVEL) * ranks.std(0, ddof=1) / np.sqrt(len(ranks)) if len(ranks) > 2 else None
     inside = (1.0, float(mean.size))
-    benchmarks = None if half is None else np.clip(np.stack([mean - half, mean + half], axis=1), *inside)
+    benchmarks = None
+    if len(ranks) >= LEAST_BENCHMARKS:
+        half = t_quantile(len(ranks) - 1, 1 - LEVEL) * ranks.std(0, ddof=1) / np.sqrt(len(ranks))
+        benchmarks = np.clip(np.stack([mean - half, mean + half], axis=1), *inside)
     return MeanRank(mean, np.clip(seeds, *inside), benchmarks)
 
 

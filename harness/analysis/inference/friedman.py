@@ -11,7 +11,6 @@ from scipy import stats
 from harness.analysis.inference.mixtures import Array
 from harness.analysis.statistics import LEVEL, holm
 
-
 PERMUTED = 15
 DRAWS = 9999
 

@@ -48,25 +48,24 @@ class Mixture:
 
     def quantile(self, tail: float) -> Array:
         """c with P(\\|T\\| > c) = tail: Newton on log P as a function of log c, kept between the components' own quantiles."""
-        with np.errstate(divide="ignore"):
-            own = np.log(self.scale * t_quantile(self.df, tail))
+        scale = np.maximum(self.scale, np.finfo(np.float64).tiny)
+        own = np.log(scale * t_quantile(self.df, tail))
         low, high = own.min(-1), own.max(-1)
-        with np.errstate(invalid="ignore"):
-            at = np.where(np.isfinite(low), (self.weight * own).sum(-1), low)
+        at = (self.weight * own).sum(-1)
         norm = gammaln((self.df + 1) / 2) - gammaln(self.df / 2) - np.log(self.df * np.pi) / 2
-        for _ in range(8):
-            c = np.exp(at)[..., None]
-            x = np.divide(c, self.scale, out=np.zeros(np.broadcast_shapes(c.shape, self.scale.shape)), where=self.scale > 0)
+        for _ in range(20):
+            x = np.exp(at)[..., None] / scale
             p = (self.weight * 2 * stdtr(self.df, -x)).sum(-1)
             slope = (self.weight * 2 * x * np.exp(norm - (self.df + 1) / 2 * np.log1p(x**2 / self.df))).sum(-1) / p
-            at = np.clip(at + np.log(p / tail) / np.maximum(slope, 1e-300), low, high)
-        return np.exp(at)
+            before, at = at, np.clip(at + np.log(p / tail) / slope, low, high)
+            if np.abs(at - before).max(initial=0.0) < 1e-9:
+                break
+        return np.where((self.scale > 0).any(-1), np.exp(at), 0.0)
 
     def matched(self) -> tuple[Array, Array]:
         """Variance (scale squared) and degrees of freedom of the t with the mixture's two-sided quantiles at 5 % and 0.1 %."""
         near, far = (self.quantile(tail) for tail in _TAILS)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(near > 0, np.log(far / near), 0.0)
+        ratio = np.log(np.divide(far, near, out=np.ones_like(near), where=near > 0))
         df = np.exp(np.interp(ratio, _LOG_RATIO[::-1], _LOG_DF[::-1]))
         return (near / t_quantile(df, _TAILS[0])) ** 2, df
 

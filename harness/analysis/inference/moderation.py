@@ -22,8 +22,9 @@ from scipy.special import digamma, gammaln, polygamma
 
 from harness.analysis.inference.mixtures import Array, Mixture
 
-PRIOR_DF = np.array([0.5, 1, 1.5, 2, 3, 4, 8, 16, 1e4])
-"""Values of d0 that are averaged over, equally probable beforehand: from unrelated variances to equal ones."""
+PRIOR_DF = np.array([0.25, 0.5, 1, 2, 4, 8])
+"""Values of d0 that are averaged over, equally probable beforehand: from variances that have little in common to similar ones. More
+similar ones gain little, as 8 and a few of its own are degrees of freedom enough, and would be believed too readily of few methods."""
 
 APART = 0.05
 """Probability, beforehand, that a cell's variance is not of the common distribution."""
@@ -37,7 +38,7 @@ FLOOR = 1e-3
 _COARSE = np.arange(-14.0, 14.25, 0.5)
 """log s0² around the typical variance, to find where the posterior lies."""
 
-_FINE = np.linspace(-5.0, 5.0, 17)
+_FINE = np.linspace(-4.5, 4.5, 13)
 """The same in posterior standard deviations, to sum over."""
 
 

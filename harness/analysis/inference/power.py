@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import nctdtrinc
+from scipy.optimize import brentq
+from scipy.special import chdtri, ndtr
 
 from harness.analysis.inference.cells import Cells
 from harness.analysis.inference.mixtures import sum_of_two, t_quantile
@@ -22,6 +23,8 @@ class Spread:
 
     variance: float
     """Of one seed's value; in a paired design, of one seed's difference."""
+    df: float
+    """Degrees of freedom of ``variance``."""
     borrowed: float
     """Degrees of freedom that come from other methods, whatever the number of seeds."""
     paired: bool = False
@@ -39,14 +42,15 @@ def spread_of(cells: Cells, methods: Sequence[int] = ()) -> Spread:
         raise ValueError("no method here has a spread over seeds: run two seeds or more")
     borrowed = np.maximum(cells.df - (cells.n - 1), 0.0)[chosen]
     centre = np.mean if methods else np.median
-    return Spread(float(centre(cells.variance[chosen])), float(np.median(borrowed)))
+    return Spread(*(float(centre(x[chosen])) for x in (cells.variance, cells.df)), float(np.median(borrowed)))
 
 
 def detectable(seeds: int, spread: Spread, *, alpha: float = 1 - LEVEL, power: float = POWER) -> float:
     """Smallest true difference of two methods that ``seeds`` seeds each find with a chance of ``power``.
 
-    δ = λ SE, where SE² is 2σ²/n (paired: σ²/n) and λ the noncentrality at which a noncentral t with the test's degrees of freedom
-    exceeds its critical value with that chance; unpaired, critical value and degrees of freedom are those of the sum of two t.
+    Given σ², the chance is that of a noncentral t with noncentrality δ/SE, SE² = 2σ²/n (paired: σ²/n), to exceed the test's critical
+    value, which unpaired is that of the sum of two t. σ² is not known: the chance is averaged over σ² ~ s̃² df/χ²(df), so that the
+    difference stated is found with ``power`` on average, not only by those whose seeds happened to spread as much as the truth.
 
     Args:
         alpha: level of the test; divide it by the number of pairs for a claim about all of them.
@@ -56,15 +60,23 @@ def detectable(seeds: int, spread: Spread, *, alpha: float = 1 - LEVEL, power: f
     """
     if seeds < 2:
         raise ValueError(f"a difference between methods needs two seeds each, not {seeds}")
-    own, df = spread.variance / seeds, spread.borrowed + seeds - 1
-    if spread.paired:
-        error, critical = own, t_quantile(df, alpha)
-    else:
-        error = 2 * own
-        mixture = sum_of_two(own, df, own, df)
-        critical = mixture.quantile(alpha) / np.sqrt(error) if error > 0 else t_quantile(df, alpha)
-        df = float(mixture.matched()[1])
-    return float(nctdtrinc(df, 1 - power, critical) * np.sqrt(error))
+    df = spread.borrowed + seeds - 1
+    critical = float(t_quantile(df, alpha))
+    if not spread.paired:
+        total = sum_of_two(0.5, df, 0.5, df)
+        critical, df = float(total.quantile(alpha)), float(total.matched()[1])
+    error = np.sqrt(spread.variance * (1 if spread.paired else 2) / seeds)
+    true = np.sqrt(spread.df / chdtri(spread.df, _NODES))[:, None]
+    found = critical * np.sqrt(chdtri(df, _NODES) / df)
+
+    def missing(log_difference: float) -> float:
+        return power - float(ndtr(np.exp(log_difference) / true - found).mean())
+
+    return float(error * np.exp(brentq(missing, np.log(critical) - 10, np.log(critical) + 10)))
+
+
+_NODES = (np.arange(100) + 0.5) / 100
+"""Probabilities at whose quantiles variances are averaged over."""
 
 
 def resolution(spread: Spread, seeds: Sequence[int] = (2, 3, 5, 10), **test: float) -> dict[int, float]:

@@ -17,6 +17,9 @@ Statistic = Callable[..., Array]
 
 DRAWS = 2000
 
+LEAST_GROUPS = 8
+"""Fewer groups resample to intervals that cover too little (docs/statistics.md)."""
+
 BLOCKS = 200
 """The jackknife behind BCa leaves out at most this many blocks of groups in turn."""
 
@@ -27,7 +30,7 @@ class SampleInterval:
 
     value: float
     interval: tuple[float, float] | None
-    """``None`` with fewer than two groups, or where a score is not finite."""
+    """``None`` with fewer than :data:`LEAST_GROUPS` groups, or where a score is not finite."""
     samples: int
     groups: int
 
@@ -61,7 +64,7 @@ def sample_interval(
         raise ValueError(f"one score per sample needed, not an array of {array.shape}")
     clusters = Clusters.of(groups, array.size)
     value, count = float(statistic(array, axis=-1)), clusters.count
-    if count < 2 or not np.isfinite(array).all():
+    if count < LEAST_GROUPS or not np.isfinite(array).all():
         return SampleInterval(value, None, array.size, count)
     if bounds is not None and array.min() == array.max() and value in bounds:
         reach = (bounds[1] - bounds[0]) * (1 - ((1 - level) / 2) ** (1 / count))
