@@ -47,17 +47,19 @@ class Mixture:
         return (self.weight * 2 * stdtr(self.df, -np.where(np.isnan(ratio), 0.0, ratio))).sum(-1)
 
     def quantile(self, tail: float) -> Array:
-        """c with P(\\|T\\| > c) = tail: Newton on log P as a function of log c, kept between the components' own quantiles."""
+        """c with P(\\|T\\| > c) = tail: Newton on log P as a function of log c, bisection where that leaves the bracket."""
         scale = np.maximum(self.scale, np.finfo(np.float64).tiny)
         own = np.log(scale * t_quantile(self.df, tail))
         low, high = own.min(-1), own.max(-1)
         at = (self.weight * own).sum(-1)
         norm = gammaln((self.df + 1) / 2) - gammaln(self.df / 2) - np.log(self.df * np.pi) / 2
-        for _ in range(20):
+        for _ in range(60):
             x = np.exp(at)[..., None] / scale
             p = (self.weight * 2 * stdtr(self.df, -x)).sum(-1)
             slope = (self.weight * 2 * x * np.exp(norm - (self.df + 1) / 2 * np.log1p(x**2 / self.df))).sum(-1) / p
-            before, at = at, np.clip(at + np.log(p / tail) / slope, low, high)
+            low, high = np.where(p > tail, at, low), np.where(p > tail, high, at)
+            newton = at + np.log(p / tail) / slope
+            before, at = at, np.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
             if np.abs(at - before).max(initial=0.0) < 1e-9:
                 break
         return np.where((self.scale > 0).any(-1), np.exp(at), 0.0)
