@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,7 +76,7 @@ def detectable(seeds: int, spread: Spread, *, alpha: float = 1 - LEVEL, power: f
     return float(error * np.exp(brentq(missing, np.log(critical) - 10, np.log(critical) + 10)))
 
 
-_NODES = (np.arange(100) + 0.5) / 100
+_NODES = (np.arange(50) + 0.5) / 50
 """Probabilities at whose quantiles variances are averaged over."""
 
 
@@ -108,9 +109,14 @@ def verdict(
         difference: a - b.
         p: adjusted for everything that was looked at.
     """
-    space = "" if unit in ("", "%") else " "
     if p < alpha:
         better, worse = (a, b) if (difference > 0) == higher_is_better else (b, a)
-        return f"{better} is better than {worse} by {abs(difference):.3g}{space}{unit}."
-    now, then = (f"{detectable(count, spread, alpha=alpha):.2g}{space}{unit}" for count in (seeds, seeds + more))
+        return f"{better} is better than {worse} by {_number(abs(difference), 3, unit)}."
+    now, then = (_number(detectable(count, spread, alpha=alpha), 2, unit) for count in (seeds, seeds + more))
     return f"{a} and {b} cannot be told apart: {seeds} seeds show differences from {now} on; {more} more seeds would show {then}."
+
+
+def _number(value: float, digits: int, unit: str) -> str:
+    """With so many significant digits, and never with an exponent."""
+    decimals = max(digits - 1 - math.floor(math.log10(value)), 0) if value > 0 else 0
+    return f"{value:.{decimals}f} {unit}".strip()
