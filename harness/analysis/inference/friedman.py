@@ -89,20 +89,6 @@ def _cliques(mean: Array, critical: float) -> tuple[tuple[int, ...], ...]:
     return tuple(found)
 
 
-def conover(ranks: Ranks) -> Array:
-    """Holm-adjusted p values (methods, methods) of all pairs of rank sums, 1 on the diagonal; only where :func:`friedman` rejects.
-
-    t = (R_i - R_j)/√(2(N Σ r² - Σ R²)/((N - 1)(k - 1))) with (N - 1)(k - 1) degrees of freedom (Conover 1999, section 5.8).
-    """
-    count, methods = ranks.ranks.shape
-    left, right = np.triu_indices(methods, 1)
-    sums, df = ranks.ranks.sum(0), (count - 1) * (methods - 1)
-    error = np.sqrt(max(2 * (count * (ranks.ranks**2).sum() - (sums**2).sum()) / df, 0.0))
-    gap = np.abs(sums[left] - sums[right])
-    t = np.divide(gap, error, out=np.where(gap > 0, np.inf, 0.0), where=error > 0)
-    return _adjusted(2 * stats.t.sf(t, df), methods)
-
-
 def wilcoxon(values: ArrayLike) -> Array:
     """Holm-adjusted p values (methods, methods) of signed-rank tests of all pairs; values in one unit on all benchmarks.
 
@@ -110,13 +96,9 @@ def wilcoxon(values: ArrayLike) -> Array:
     8 benchmarks for 4 methods and 12 for 15.
     """
     array = np.asarray(values, np.float64)
-    left, right = np.triu_indices(array.shape[1], 1)
-    pairs = (array[:, left] - array[:, right]).T
-    return _adjusted(np.array([stats.wilcoxon(pair).pvalue if pair.any() else 1.0 for pair in pairs]), array.shape[1])
-
-
-def _adjusted(p: Array, methods: int) -> Array:
-    matrix = np.ones((methods, methods))
+    methods = array.shape[1]
     left, right = np.triu_indices(methods, 1)
-    matrix[left, right] = matrix[right, left] = holm(p.tolist())
+    pairs = (array[:, left] - array[:, right]).T
+    matrix = np.ones((methods, methods))
+    matrix[left, right] = matrix[right, left] = holm([float(stats.wilcoxon(pair).pvalue) if pair.any() else 1.0 for pair in pairs])
     return matrix

@@ -1,4 +1,4 @@
-"""Methods over several benchmarks. Reference values: scikit-posthocs 0.17.1, baycomp 1.0.3."""
+"""Methods over several benchmarks. Reference values: baycomp 1.0.3."""
 
 from __future__ import annotations
 
@@ -62,20 +62,6 @@ def test_cliques_are_the_bars_of_the_diagram():
     found = ranks.friedman(values)
     assert found.critical_difference == pytest.approx(1.114, abs=0.01) and found.cliques == ((0, 1), (1, 2), (2, 3), (3, 4))
     assert ranks.friedman(np.tile([5.0, 4.0, 3.0, 2.0, 1.0], (60, 1))).cliques == ()
-
-
-def test_conover():
-    expected = np.ones((4, 4))
-    for (i, j), p in {
-        (0, 1): 0.0430251428,
-        (0, 2): 1.0,
-        (0, 3): 0.0329613778,
-        (1, 2): 0.0908675487,
-        (1, 3): 1.0,
-        (2, 3): 0.0808997599,
-    }.items():
-        expected[i, j] = expected[j, i] = p
-    assert ranks.conover(ranks.friedman(ACCURACY)) == pytest.approx(expected)
 
 
 def test_wilcoxon():
