@@ -1,0 +1,83 @@
+"""Means over a few seeds with intervals that borrow strength from the other methods of the benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.analysis.inference.mixtures import Array, t_quantile
+from harness.analysis.inference.moderation import moderate
+from harness.analysis.inference.scales import LINEAR, Scale
+from harness.analysis.statistics import LEVEL
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The methods of one benchmark and metric, in the order they were given; arrays are (..., methods)."""
+
+    mean: Array
+    """NaN where a value is not finite."""
+    n: Array
+    """Seeds."""
+    std: Array
+    """Plain sample standard deviation; NaN under 2 seeds."""
+    dispersion: Array
+    """φ̃, moderated: the variance of one seed's value is φ̃ V(mean) (:mod:`scales`)."""
+    df: Array
+    """Degrees of freedom of φ̃; more than n - 1 where strength was borrowed."""
+    apart: Array
+    """Probability that the method's spread is not of the others' kind, as of one that sometimes fails to train."""
+    scale: Scale
+
+    @property
+    def variance(self) -> Array:
+        """Of one seed's value, in squared units."""
+        reach = t_quantile(self.df, 1 - LEVEL) * np.sqrt(self.dispersion / self.n)
+        return self.dispersion * self.scale.variance(self.scale.centre(self.mean, reach))
+
+    def interval(self, level: float = LEVEL) -> tuple[Array, Array]:
+        """Limits of each mean; NaN under 2 seeds."""
+        reach = t_quantile(self.df, 1 - level) * np.sqrt(self.dispersion / self.n)
+        return self.scale.interval(self.mean, np.where(self.n > 1, reach, np.nan))
+
+
+def fit(values: Sequence[ArrayLike], scale: Scale = LINEAR, *, moderated: bool = True) -> Cells:
+    """Describe each method by its values over seeds.
+
+    Args:
+        values: one row of values per method; rows may differ in length.
+        moderated: borrow strength; otherwise each method's own variance counts, as in Student's t.
+
+    Raises:
+        ValueError: no methods, or one without values.
+    """
+    rows = [np.asarray(row, np.float64) for row in values]
+    if not rows or any(row.ndim != 1 or not row.size for row in rows):
+        raise ValueError("every method needs at least one value")
+    with np.errstate(invalid="ignore"):
+        means = np.array([row.mean() if np.isfinite(row).all() else np.nan for row in rows])
+        variances = np.array([row.var(ddof=1) if row.size > 1 else np.nan for row in rows])
+    return from_moments(means, variances, np.array([row.size for row in rows]), scale, moderated=moderated)
+
+
+def from_moments(mean: ArrayLike, variance: ArrayLike, n: ArrayLike, scale: Scale = LINEAR, *, moderated: bool = True) -> Cells:
+    """:func:`fit` by means, sample variances and numbers of seeds, (..., methods); leading axes are separate benchmarks.
+
+    A method with one seed, or whose mean lies where V is zero, says nothing of the spread and takes what the others say.
+    """
+    mean, variance, n = (np.asarray(x, np.float64) for x in (mean, variance, n))
+    mean, variance, n = np.broadcast_arrays(mean, variance, n)
+    v = scale.variance(mean)
+    known = np.isfinite(variance) & np.isfinite(mean) & (v > 0)
+    own = np.where(known, variance, 0.0) / np.where(known, v, 1.0)
+    df = np.where(known, n - 1, 0.0)
+    if moderated:
+        shared = moderate(own, df)
+        usable = np.isfinite(mean) & (df.max(-1, keepdims=True) > 0)
+        dispersion, df, apart = shared.variance, shared.df, shared.apart
+    else:
+        dispersion, usable, apart = own, known & (df > 0), np.zeros_like(own)
+    return Cells(mean, n, np.sqrt(variance), np.where(usable, dispersion, np.nan), np.where(usable, df, np.nan), apart, scale)

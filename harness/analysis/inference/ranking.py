@@ -1,0 +1,97 @@
+"""How far the order of the methods on a benchmark can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtr
+
+from harness.analysis.inference.mixtures import Array
+from harness.analysis.inference.pairs import Pairs
+from harness.analysis.statistics import LEVEL
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Of means over some number of seeds."""
+
+    seeds: int
+    icc: float
+    """Share of the variance of the means that is between methods: intraclass correlation ICC(1, seeds) (Shrout & Fleiss 1979)."""
+    tau: float
+    """Kendall's τ to be expected between the order found and that of an independent replication with as many seeds."""
+
+
+def reliability(means: ArrayLike, variances: ArrayLike, n: ArrayLike, seeds: int) -> Reliability:
+    """Test-retest reliability of a ranking.
+
+    Args:
+        means, variances, n: mean over seeds, variance of one seed's value, and seeds of each method.
+        seeds: of the two replications in question.
+
+    Between methods lies B² = var(means) - mean(variances/n), since the means found spread more than the true ones. The means are
+    drawn together until their variance is B² (constrained empirical Bayes, Louis 1984), two replications order a pair alike with
+    chance p² + (1 - p)², p = Φ(\\|θ_i - θ_j\\|/√((σ_i² + σ_j²)/seeds)), and τ is the mean of (2p - 1)² over pairs.
+
+    Raises:
+        ValueError: under two methods with a mean and a variance.
+    """
+    m, v, n = np.broadcast_arrays(*(np.asarray(x, np.float64) for x in (means, variances, n)))
+    known = np.isfinite(m) & np.isfinite(v)
+    m, v, n = m[known], v[known], n[known]
+    if m.size < 2:
+        raise ValueError("a ranking needs two methods with several seeds")
+    observed = m.var(ddof=1)
+    between = max(observed - (v / n).mean(), 0.0)
+    noise = v.mean() / seeds
+    icc = between / (between + noise) if between > 0 else 0.0
+    theta = m.mean() + (m - m.mean()) * np.sqrt(between / observed if observed > 0 else 0.0)
+    i, j = np.triu_indices(m.size, 1)
+    gap, error = np.abs(theta[i] - theta[j]), np.sqrt((v[i] + v[j]) / seeds)
+    score = np.divide(gap, error, out=np.where(gap > 0, np.inf, 0.0), where=error > 0)
+    return Reliability(seeds, float(icc), float(((2 * ndtr(score) - 1) ** 2).mean()))
+
+
+def rank_intervals(means: ArrayLike, pairs: Pairs, *, higher_is_better: bool = True, alpha: float = 1 - LEVEL) -> Array:
+    """(methods, 2): lowest and highest rank each method may have, 1 for the best; all hold together with confidence 1 - alpha.
+
+    Counts who is told to be better and worse (Mogstad, Romano, Shaikh & Wilhelm 2024, Rev. Econ. Stud. 91:476).
+    """
+    merit = np.asarray(means, np.float64) * (1 if higher_is_better else -1)
+    differ = pairs.differ(alpha)
+    better = merit[None, :] > merit[:, None]
+    return np.stack([1 + (differ & better).sum(1), merit.size - (differ & ~better).sum(1)], axis=1)
+
+
+def letters(ranked: Sequence[int], differ: ArrayLike) -> list[str]:
+    """Compact letter display: two methods share a letter exactly if they cannot be told apart.
+
+    Args:
+        ranked: indices of methods, best first; the best gets an ``a``.
+        differ: (methods, methods), symmetric.
+
+    Returns:
+        The letters of each method, in the order of ``differ``.
+
+    Insert and absorb (Piepho 2004, J. Comput. Graph. Stat. 13:456): a column that holds a differing pair is split in two, each
+    without one of them, and columns within others are dropped.
+    """
+    matrix = np.asarray(differ, bool)
+    columns = [frozenset(ranked)]
+    for place, i in enumerate(ranked):
+        for j in ranked[place + 1 :]:
+            if matrix[i, j]:
+                split = [part for column in columns for part in ((column - {i}, column - {j}) if {i, j} <= column else (column,))]
+                unique = list(dict.fromkeys(split))
+                columns = [column for column in unique if not any(column < other for other in unique)]
+    position = {method: place for place, method in enumerate(ranked)}
+    columns.sort(key=lambda column: sorted(position[method] for method in column))
+    return ["".join(_letter(number) for number, column in enumerate(columns) if method in column) for method in range(len(matrix))]
+
+
+def _letter(number: int) -> str:
+    """a to z, then a1 to z1, ..."""
+    return chr(ord("a") + number % 26) + (str(number // 26) if number > 25 else "")

@@ -1,0 +1,71 @@
+"""How the spread of seeds depends on the mean, so that methods far apart can share what is known of it.
+
+A scale has a variance function V: the variance of one seed's value is φ V(mean), and the dispersion φ is what methods share.
+Means, and differences of means, stay those of the values themselves; nothing is averaged after a transformation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.analysis.inference.mixtures import Array
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One of :data:`LINEAR`, :data:`PERCENT` and :data:`POSITIVE`."""
+
+    name: Literal["linear", "percent", "positive"]
+
+    def variance(self, mean: ArrayLike) -> Array:
+        """V(mean): 1, mean (100 - mean) or mean²."""
+        mean = np.asarray(mean, np.float64)
+        found: Array = {"linear": np.ones_like(mean), "percent": mean * (100 - mean), "positive": mean**2}[self.name]
+        return found
+
+    def interval(self, mean: ArrayLike, reach: ArrayLike) -> tuple[Array, Array]:
+        """Limits of a mean.
+
+        Args:
+            reach: quantile times the standard error of the mean where V is 1, √φ t/√n.
+
+        linear: mean ± reach. percent: the means μ with \\|mean - μ\\| <= reach √V(μ) (Wilson 1927), which stays within 0 and 100 and
+        has a width at both. positive: mean · exp(± reach).
+        """
+        mean, reach = np.asarray(mean, np.float64), np.asarray(reach, np.float64)
+        if self.name == "linear":
+            return mean - reach, mean + reach
+        if self.name == "positive":
+            with np.errstate(over="ignore"):
+                return mean * np.exp(-reach), mean * np.exp(reach)
+        half = reach * np.sqrt(self.variance(mean) + (50 * reach) ** 2) / (1 + reach**2)
+        return np.maximum(self.centre(mean, reach) - half, 0.0), np.minimum(self.centre(mean, reach) + half, 100.0)
+
+    def centre(self, mean: ArrayLike, reach: ArrayLike) -> Array:
+        """Where V is taken for a standard error: the middle of a percentage's interval, so that none is zero at 0 or 100."""
+        mean, reach = np.asarray(mean, np.float64), np.asarray(reach, np.float64)
+        return (mean + 50 * reach**2) / (1 + reach**2) if self.name == "percent" else mean
+
+
+LINEAR = Scale("linear")
+"""The same spread everywhere."""
+
+PERCENT = Scale("percent")
+"""Percentages: V of the overdispersed binomial (McCullagh & Nelder 1989, section 4.5). Seeds of one network disagree on a share of
+the test samples, and the nearer to 0 or 100 the fewer there are to disagree on."""
+
+POSITIVE = Scale("positive")
+"""Errors: the same coefficient of variation everywhere."""
+
+
+def scale_of(unit: str, values: Iterable[float]) -> Scale:
+    """The scale of a metric: percentages by their unit, others are positive if all values are; values outside make it linear."""
+    array = np.array([value for value in values if np.isfinite(value)], np.float64)
+    if unit == "%":
+        return PERCENT if array.size == 0 or (array.min() >= 0 and array.max() <= 100) else LINEAR
+    return POSITIVE if array.size and array.min() > 0 else LINEAR
