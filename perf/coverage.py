@@ -1,7 +1,7 @@
 """Whether the statistics keep what they promise: simulated benchmarks with known truths.
 
-    python perf/coverage.py              # about a minute on one core
-    python perf/coverage.py --full       # four times the draws
+    python perf/coverage.py                  # about a minute on one core
+    python perf/coverage.py --full           # three times the draws
     python perf/coverage.py --full --write   # puts the tables into docs/statistics.md
 
 Every table says how far its own figures may be off: two Monte Carlo standard errors of a figure near its target.
@@ -323,14 +323,14 @@ TABLES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--full", action="store_true", help="four times the draws")
+    parser.add_argument("--full", action="store_true", help="three times the draws")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {DOC.name}")
     parser.add_argument("--only", choices=TABLES, action="append", help="some tables only")
     args = parser.parse_args()
     page = DOC.read_text(encoding="utf-8") if args.write else ""
     for name in args.only or TABLES:
         start = time.process_time()
-        text = "\n".join(TABLES[name](4 if args.full else 1, np.random.default_rng(0)))
+        text = "\n".join(TABLES[name](3 if args.full else 1, np.random.default_rng(0)))
         print(f"{TABLES[name].__doc__}\n\n{text}\n({time.process_time() - start:.0f} s)\n", flush=True)
         page = re.sub(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m, text=text: f"{m[1]}{text}\n{m[2]}", page, flags=re.S)
     if args.write:
