@@ -222,7 +222,7 @@ def over_samples(scale: int, rng: np.random.Generator) -> Iterable[str]:
             hits = 0
             for r in range(count):
                 groups = np.repeat(np.arange(size), size_of)
-                low, high = sample_interval(draw(size), groups, statistic, bounds=bounds, draws=500, seed=r).interval
+                low, high = sample_interval(draw(size), groups, statistic, bounds=bounds, draws=1000, seed=r).interval
                 hits += low <= truth <= high
             shares.append(hits / count)
         yield f"| {label} | {percentages(shares)} |"

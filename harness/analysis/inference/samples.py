@@ -20,6 +20,9 @@ DRAWS = 2000
 LEAST_GROUPS = 8
 """Fewer groups resample to intervals that cover too little (docs/statistics.md)."""
 
+CHUNK = 500_000
+"""Groups that are drawn at a time."""
+
 BLOCKS = 200
 """The jackknife behind BCa leaves out at most this many blocks of groups in turn."""
 
@@ -121,13 +124,15 @@ class Clusters:
     def resample(self, scores: Array, statistic: Statistic, *, draws: int = DRAWS, seed: int = 0) -> Array:
         """The statistic (draws, rows) of scores (rows, samples) when groups are drawn with replacement, the same for all rows."""
         generator = np.random.default_rng(seed)
-        if statistic is np.mean:
-            sums = np.add.reduceat(scores[:, self.order], self.start, axis=1)
-            picks = (generator.integers(self.count, size=self.count) for _ in range(draws))
-            return np.stack([sums[:, pick].sum(1) / self.size[pick].sum() for pick in picks])
-        return np.stack(
-            [statistic(scores[:, self.samples(generator.integers(self.count, size=self.count))], axis=-1) for _ in range(draws)]
-        )
+        sums = np.add.reduceat(scores[:, self.order], self.start, axis=1)
+        found = []
+        for done in range(0, draws, step := max(1, CHUNK // self.count)):
+            picks = generator.integers(self.count, size=(min(step, draws - done), self.count))
+            if statistic is np.mean:
+                found.append((sums[:, picks].sum(-1) / self.size[picks].sum(-1)).T)
+            else:
+                found.append(np.stack([statistic(scores[:, self.samples(pick)], axis=-1) for pick in picks]))
+        return np.concatenate(found)
 
     def jackknife(self, scores: Array, statistic: Statistic) -> Array:
         """The statistic (blocks, rows) without one group at a time, or without one of :data:`BLOCKS` blocks of groups."""
