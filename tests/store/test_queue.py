@@ -153,3 +153,21 @@ def test_failed_trials_are_planned_again_only_when_asked(store: Store, tmp_path:
     assert store.claim([trial.digest], HERE, tmp_path) is None
     store.plan([trial], retry_failed=True)
     assert store.claim([trial.digest], HERE, tmp_path) == trial.digest
+
+
+def test_what_is_done_is_not_planned_again_with_the_failed(store: Store, tmp_path: Path):
+    trials = [make_trial(n) for n in range(2)]
+    store.plan(trials)
+    store.claim([trials[0].digest], HERE, tmp_path)
+    store.finish(trials[0].digest, HERE.token, Outcome({"top1": 50.0}, Cost()))
+    store.claim([trials[1].digest], HERE, tmp_path)
+    store.fail(trials[1].digest, HERE.token, "nan", "the loss is nan")
+    store.plan(trials, retry_failed=True)
+    assert {trial.digest: store.trial(trial.digest).state for trial in trials} == {trials[0].digest: "done", trials[1].digest: "planned"}
+
+
+def test_each_config_is_its_own(store: Store):
+    trials = [replace(make_trial(n), config_digest=f"{n:032x}", config={"n": n}) for n in range(3)]
+    store.plan(trials)
+    assert [store.config(trial.config_digest) for trial in trials] == [{"n": n} for n in range(3)]
+    assert store.config("f" * 32) == {}
