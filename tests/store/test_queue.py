@@ -167,7 +167,7 @@ def test_what_is_done_is_not_planned_again_with_the_failed(store: Store, tmp_pat
 
 
 def test_each_config_is_its_own(store: Store):
-    trials = [replace(make_trial(n), config_digest=f"{n:032x}", config={"n": n}) for n in range(3)]
+    trials = [replace(make_trial(n), config_digest=f"{n:032x}", config={"n": n}) for n in range(1, 4)]
     store.plan(trials)
-    assert [store.config(trial.config_digest) for trial in trials] == [{"n": n} for n in range(3)]
-    assert store.config("f" * 32) == {}
+    assert [store.config(trial.config_digest) for trial in trials] == [{"n": n} for n in range(1, 4)]
+    assert store.config("0" * 32) == store.config("f" * 32) == {}
