@@ -16,6 +16,9 @@ from harness.analysis.leaderboard import Row
 from harness.catalog import Benchmark, load_catalog
 from harness.errors import HarnessError
 
+_MANY = 100
+"""Classes of a heat map from which on it grows no higher and has no squares where there is nothing: browsers draw only so much."""
+
 
 @st.cache_data(show_spinner="Reading samples…")
 def _samples(name: str, _bench: Benchmark, version: int, count: int) -> list[tuple[str, np.ndarray, str]]:
@@ -77,10 +80,12 @@ def _confusion(rows: list[Row]) -> None:
     share = 100 * total / np.maximum(total.sum(axis=1, keepdims=True), 1)
     label, guess = np.divmod(np.arange(total.size), len(total))
     frame = pd.DataFrame({"label": label, "guess": guess, "images": total.ravel(), "share": share.ravel()})
+    if len(classes) > _MANY:
+        frame = frame[frame["images"] > 0].copy()
     frame["class"], frame["taken for"] = (frame[column].map(dict(enumerate(classes))) for column in ("label", "guess"))
-    chart = alt.Chart(frame, height=max(220, 26 * len(classes))).encode(
-        x=alt.X("taken for:N", sort=classes, axis=alt.Axis(orient="top", labelAngle=-45)),
-        y=alt.Y("class:N", sort=classes),
+    chart = alt.Chart(frame, height=max(220, 26 * min(len(classes), _MANY))).encode(
+        x=alt.X("taken for:N", sort=classes, axis=alt.Axis(orient="top", labelAngle=-45, labelOverlap=True)),
+        y=alt.Y("class:N", sort=classes, axis=alt.Axis(labelOverlap=True)),
         tooltip=["class", "taken for", "images", alt.Tooltip("share", format=".1f")],
     )
     squares = chart.mark_rect().encode(color=alt.Color("share:Q", title="% of class", scale=alt.Scale(domain=[0, 100], scheme="blues")))

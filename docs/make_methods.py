@@ -48,7 +48,7 @@ building the method at the size given. Options are set in a registry entry, or w
 no option changes are left out. A test evaluates each formula and compares its growth in N and d with the counted operations.
 
 **Released weights.** A decode head of mmseg becomes one of this harness with `harness_plugins.context.released.from_mmseg`, for the
-methods and with the options that `SETTINGS` there lists: each is compared with mmseg's base configuration as a whole.
+methods of its `NAMES` and with the options of its `SETTINGS`: each is compared with mmseg's base configuration as a whole.
 
 **Pictures.** `python docs/make_method_pictures.py` trains every method alike: 15 epochs on 480 scenes of 224 pixels, label by the
 ringed object, from frozen features of an ImageNet MobileNetV2 (14×14 positions, a convolution to 64 channels before the method,

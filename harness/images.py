@@ -142,8 +142,8 @@ def orientation(file: Path) -> int:
     return found if found in range(1, 9) else 1
 
 
-def significant_bits(files: Iterable[Path]) -> int:
-    """The fewest of :data:`DEEP` that hold every pixel of the pictures with more than 8 bits; 16 where there are none.
+def significant_bits(files: Iterable[Path]) -> int | None:
+    """The fewest of :data:`DEEP` that hold every pixel of the pictures with more than 8 bits; ``None`` where there are none.
 
     Only files whose header says so are decoded, and only kinds of files that can hold more than 8 bits are opened.
     """
@@ -165,7 +165,19 @@ def significant_bits(files: Iterable[Path]) -> int:
                 largest = max(largest or 0, int(pixels.max()))
                 if largest >= 1 << DEEP[-2]:
                     break
-    return 16 if largest is None else next(bits for bits in DEEP if largest < 1 << bits)
+    return None if largest is None else next(bits for bits in DEEP if largest < 1 << bits)
+
+
+def usual_bits(files: Iterable[Path]) -> int | None:
+    """The fewest of :data:`DEEP` that hold all but a thousandth of the pixels of the pictures with 16 bits; ``None`` for no such."""
+    import numpy as np
+
+    lengths = np.zeros(DEEP[-1] + 1, np.int64)
+    for file in files:
+        pixels = _decode(file) if file.is_file() else None
+        if pixels is not None and pixels.dtype == np.uint16:
+            lengths += np.bincount(np.frexp(pixels.max(-1).ravel())[1], minlength=len(lengths))
+    return next((bits for bits in DEEP if lengths[bits + 1 :].sum() <= lengths.sum() / 1000), None) if lengths.any() else None
 
 
 def _deep_colour(file: Path) -> bool:

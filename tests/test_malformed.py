@@ -103,7 +103,8 @@ REGISTRY = [
     case("method-param-date", "methods: {a: {title: A, slots: {pooling: {plugin: gap, since: 2020-01-01}}}}", "since", "date", "quotes"),
     case("method-param-set", "methods: {a: {title: A, slots: {pooling: {plugin: gap, s: !!set {x}}}}}", "methods.a.slots.pooling.s", "set"),
     case("method-param-binary", "methods: {a: {title: A, slots: {pooling: {plugin: gap, s: !!binary aGk=}}}}", "pooling.s", "bytes"),
-    case("method-number-key", "methods: {a: {title: A, 3: x}}", "the key 3 is a int", "quotes"),
+    case("method-number-key", "methods: {a: {title: A, 3: x}}", "methods.a.3", "unknown key '3'"),
+    case("method-half-key", "methods: {a: {title: A, 1.5: x}}", "the key 1.5 is a float", "quotes"),
     # benchmarks
     case("benchmark-no-family", "benchmarks: {a: {data: {}}}", "benchmarks.a.family", "required"),
     case("benchmark-family-typo", "benchmarks: {a: {family: keypoints, data: {}}}", "benchmarks.a.family", "'keypoint'", "'keypoints'"),

@@ -18,17 +18,18 @@ def counts(scores: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray | None:
     """(classes, classes) numbers of test images, rows their class and columns the first guess, summed over trials.
 
     Args:
-        scores: of each trial, score name -> one value per test sample; those without guesses are left out.
+        scores: of each trial, score name -> one value per test sample; trials and samples without guesses (NaN) are left out.
 
     Returns:
         ``None`` where no trial has any.
     """
     import numpy as np
 
-    pairs = [np.stack([some[LABEL], some[GUESS]]).astype(np.int64) for some in scores if LABEL in some and GUESS in some]
-    if not pairs:
+    found = [np.stack([some[LABEL], some[GUESS]]) for some in scores if LABEL in some and GUESS in some]
+    pairs = np.concatenate([np.empty((2, 0)), *found], axis=1)
+    label, guess = pairs[:, np.isfinite(pairs).all(axis=0)].astype(np.int64)
+    if not label.size:
         return None
-    label, guess = np.concatenate(pairs, axis=1)
     total = np.zeros((max(label.max(), guess.max()) + 1,) * 2, np.int64)
     np.add.at(total, (label, guess), 1)
     return total

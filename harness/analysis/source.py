@@ -73,7 +73,7 @@ def confusion(url: str, trials: Iterable[TrialRow]) -> tuple[np.ndarray, list[st
     total = confusion_.counts(store.per_sample(digests=[row.digest for row in trials]).values())
     if total is None:
         return None
-    return total, confusion_.names(store.settings().get(trials[0].setting or "", {}), len(total))
+    return total, confusion_.names(store.settings().get(trials[0].setting, {}), len(total))
 
 
 def states(url: str, digests: Iterable[str]) -> dict[str, str]:

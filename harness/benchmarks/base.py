@@ -14,6 +14,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 from harness import families
 from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
 from harness.errors import DataError, UsageError, did_you_mean
-from harness.images import Decoding, significant_bits
+from harness.images import DEEP, Decoding, significant_bits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,6 +147,15 @@ class Listing(Generic[S]):
         """Note a problem."""
         self.problems.append(Problem(where, what, mend, fatal))
 
+    def text(self, name: str, mend: str) -> str | None:
+        """The content of a text file under the root, one of the sources; ``None`` (and a problem) if it cannot be read."""
+        self.sources.append(self.root / name)
+        try:
+            return (self.root / name).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            self.add(name, f"the file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", mend)
+            return None
+
     def image(self, sample: S) -> Path:
         """The file of a sample's picture."""
         return self.files_of(sample)[0]
@@ -154,9 +164,14 @@ class Listing(Generic[S]):
         """The pictures of a split, each once, problems or not."""
         return [*dict.fromkeys(self.image(sample) for sample in (self.train if name == "train" else self.test))]
 
+    @cached_property
+    def bits(self) -> int | None:
+        """Of the training pictures, see :func:`harness.images.significant_bits`; asked once all are listed."""
+        return significant_bits(self.images("train"))
+
     def decoding(self, data: DataOptions) -> Decoding:
         """How the files become pixels, for training, test and whoever looks at them."""
-        return Decoding(data.exif == "apply", data.bits or significant_bits(self.images("train")))
+        return Decoding(data.exif == "apply", data.bits or self.bits or DEEP[-1])
 
     def split(self, name: Split) -> list[S]:
         """The samples of a split.

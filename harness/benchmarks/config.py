@@ -37,7 +37,7 @@ def _schedulers(schedule: ScheduleOptions) -> list[dict[str, Any]]:
     warm = schedule.warmup * schedule.epochs
     schedulers: list[dict[str, Any]] = []
     if warm:
-        # convert_to_iter_based needs whole epochs, so a fractional warm-up is rounded up
+        # convert_to_iter_based needs whole epochs, so a warm-up is rounded to one or more
         warm = min(max(1, round(warm)), schedule.epochs)
         schedulers.append(
             {"type": "LinearLR", "start_factor": 0.05, "by_epoch": True, "begin": 0, "end": warm, "convert_to_iter_based": True}

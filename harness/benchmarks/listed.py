@@ -31,7 +31,7 @@ def rows_in(root: Path, name: str, listing: Listing[Any]) -> list[list[str]]:
     return [columns(line) for line in lines_in(root, name, listing)]
 
 
-def names_in(root: Path, name: str, listing: Listing[Any], exists: Callable[[str], bool] = lambda name: False) -> list[str]:
+def names_in(root: Path, name: str, listing: Listing[Any], exists: Callable[[str], bool]) -> list[str]:
     """The first column of a list, each name once; one that stands there twice is told.
 
     Args:
@@ -45,7 +45,7 @@ def names_in(root: Path, name: str, listing: Listing[Any], exists: Callable[[str
 
 
 def tails(name: str) -> list[str]:
-    """A path and what is left of it as folders are taken off its front; backslashes, drives and dots are no part of it."""
+    """A path and what is left of it as folders are taken off its front; slashes lean either way, and dots are no part of it."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     return ["/".join(parts[start:]) for start in range(len(parts))]
 

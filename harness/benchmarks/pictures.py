@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from harness.benchmarks.base import SPLITS, Listing, Problem, relative
 from harness.benchmarks.options import DataOptions
-from harness.images import DEEP, measure, orientation, significant_bits
+from harness.images import DEEP, measure, orientation, significant_bits, usual_bits
 
 SMALLEST = 4
 """Pixels of a side below which no backbone makes a feature map."""
@@ -34,19 +34,27 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
         other = "ignore" if data.exif == "apply" else "apply"
         what = f"{turned} of {tags.total()} images carry an EXIF orientation; they are {how}"
         yield Problem("images", what, f"if the annotations were made otherwise, write data.exif: {other}", fatal=False)
-    yield from _depth(data, images)
+    yield from _depth(data, listing.bits, significant_bits(images["test"]), lambda: usual_bits((*images["train"], *images["test"])))
     if not (listing.same_twice and set(images["train"]) == set(images["test"])):
         yield from _in_both(root, images)
 
 
-def _depth(data: DataOptions, images: dict[Any, list[Path]]) -> Iterator[Problem]:
-    found = {name: significant_bits(files) for name, files in images.items()}
-    used = data.bits or found["train"]
-    if found["test"] > used or (data.bits and found["train"] > data.bits):
-        needed = max(found.values())
+def _depth(data: DataOptions, train: int | None, test: int | None, usual: Callable[[], int | None]) -> Iterator[Problem]:
+    used, needed = data.bits or train or DEEP[-1], max(train or 0, test or 0)
+    if test and not (train or data.bits):
+        what = f"test images have 16 bits and values of {test}, training images have 8 bits"
+        yield Problem("data.bits", what, f"write data.bits: {test} to have both seen in their full range")
+    if not (train or data.bits) or not needed or (data.bits or 0) >= needed:
+        return
+    most = usual() or needed
+    if most < needed and most <= used:
+        what = f"16-bit images have values of {needed} bits, but all but a thousandth of their pixels need {most}"
+        mend = f"write data.bits: {most}, which makes the others white, if they are faults of the camera, or data.bits: {needed} if not"
+        yield Problem("data.bits", what, mend, fatal=False)
+    elif needed > used:
         what = f"16-bit images have values of {needed} bits, beyond the {used} that are read"
         yield Problem("data.bits", what, f"write data.bits: {needed}")
-    elif used < DEEP[-1] and not data.bits:
+    elif used < DEEP[-1]:
         what = f"16-bit images hold values of {used} bits at most, which become the 8 bits that the model sees"
         yield Problem("data.bits", what, f"write data.bits: {used} to keep it so whatever is added, or 16 for the full range", fatal=False)
 

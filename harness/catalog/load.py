@@ -77,13 +77,17 @@ def _parse(file: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
 
 
 def plain(value: Any, where: str) -> Any:
-    """``value`` itself, if it is made of mappings, lists, text, finite numbers, booleans and null only.
+    """``value`` itself, if it is made of mappings, lists, text, finite numbers, booleans and null only; whole numbers as keys (those of
+    ``labels``) become text.
 
     Raises:
         UsageError: it holds something else that YAML can express (dates, sets, binary data) or a key that is no text.
     """
     if isinstance(value, dict):
-        for key, item in value.items():
+        items = [(str(key) if type(key) is int else key, item) for key, item in value.items()]
+        value.clear()
+        value.update(items)
+        for key, item in items:
             if not isinstance(key, str):
                 raise UsageError(f"{where}: the key {key!r} is a {type(key).__name__}. Put it in quotes.")
             plain(item, f"{where}.{key}")

@@ -135,6 +135,8 @@ def _one(details: dict[str, Any], layers: bool) -> None:
         if isinstance(value, dict):
             texts = {key: exact(item) if isinstance(item, float) else item for key, item in value.items()}
             value = ", ".join(f"{key} {text}" for key, text in texts.items() if text is not None)
+        elif isinstance(value, list):
+            value = "; ".join(map(str, value))
         click.echo(one_line(f"{name:>12}  {value}"))
     if diagnostics:
         shown = diagnostics if layers else {name: value for name, value in diagnostics.items() if "/" not in name}

@@ -107,11 +107,12 @@ class Collector:
     def __call__(self, module: nn.Module, values: dict[str, Any]) -> None:
         layer = self.names.get(id(module), type(module).__name__)
         q, k, spatial = (measured(values.get(name)) for name in ("q", "k", "map"))
+        offered: dict[str, Tensor] = {}
         # to attend to one class or basis is what those are for
         if "keys" not in values or str(values["keys"]).startswith("pooled"):
             self._over_positions.add(layer)
         if q is not None and k is not None and q.shape[-1] == k.shape[-1]:
-            self._listed(layer, {"q": q, "k": k})
+            offered |= {"q": q, "k": k}
             if q.shape == k.shape:  # a share of the queries among all tokens, comparable where they are as many as the keys
                 for region, purity in measures.purity(q, k).items():
                     self._add(_PURITY[region], layer, purity, heads=region == "sphere-max")
@@ -119,7 +120,7 @@ class Collector:
             if self._bytes(module, q, k) > _LARGEST:
                 self._too_large.add(layer)
             elif (attention := measured(values["attention"])) is not None:
-                self._listed(layer, {"attention": attention})
+                offered["attention"] = attention
                 grid = self.grids.of(module, attention.shape[-2])
                 if attention.shape[-2] == attention.shape[-1] and "keys" not in values:
                     self._among_positions(layer, attention, spatial, grid)
@@ -127,8 +128,9 @@ class Collector:
                     self.maps[layer] = torch.unflatten(attention.mean(dim=1).mT, -1, grid)
                 self._pairwise(layer, attention, spatial)
         if spatial is not None and not _is_average(module, spatial):
-            self._listed(layer, {"map": spatial})
+            offered["map"] = spatial
             self._spatial(layer, spatial, "unary_entropy" if "attention" in values else "entropy")
+        self._listed(layer, offered)
 
     def _bytes(self, module: nn.Module, q: Tensor | None, k: Tensor | None) -> int:
         """Size of an image's attention matrix, known before it is formed: from queries and keys, else for one head over the input."""

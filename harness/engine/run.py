@@ -15,6 +15,7 @@ from harness.engine.launchers import Launched, Settings, launcher
 from harness.engine.progress import Event, Progress, Tally
 from harness.errors import UsageError
 from harness.store import TrialRow, open_store
+from harness.store.url import absolute
 
 if TYPE_CHECKING:
     from harness.catalog.plugins import PluginFile
@@ -116,7 +117,7 @@ def run_plan(
             except OSError as error:
                 raise UsageError(f"cannot create the folder {folder} for logs and checkpoints: {error.strerror}.") from error
             settings = Settings(
-                url=store_url,
+                url=absolute(store_url),  # a plugin may change the folder of its trial's process
                 data=data_dirs,
                 notes=notes or {},
                 folder=folder,

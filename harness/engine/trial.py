@@ -7,6 +7,7 @@ import copy
 import logging
 import math
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -126,6 +127,8 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     config = bare_config(trial, data, work_dir)
     if batch_divisor > 1:
         _smaller_batches(config, batch_divisor)
+    # mmengine names loggers and message hubs by the second, and would give this trial those of another one
+    config["experiment_name"] = uuid.uuid4().hex
     runner = TrialRunner.from_cfg(Config(config))
     logging.getLogger("mmengine").propagate = False
     checkpoint, artifacts = work_dir / "checkpoint.pth", work_dir / "artifacts"

@@ -48,6 +48,12 @@ def parse(url: str) -> URL:
     return parsed
 
 
+def absolute(url: str) -> str:
+    """The same database from any folder."""
+    file = _SQLITE.fullmatch(url)
+    return f"{file['driver']}:///{os.path.abspath(file['path'])}" if file else url
+
+
 def _check_file(url: str, parsed: URL) -> None:
     example = "Name a file: sqlite:///results/harness.db."
     if parsed.database in (None, "", ":memory:"):

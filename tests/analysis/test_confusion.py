@@ -50,3 +50,10 @@ def test_status_of_a_trial_shows_its_mistakes(measured, tmp_path, monkeypatch):
     found = json.loads(CliRunner().invoke(main, ["status", digest, "--json"]).output)["trial"]["confusion"]
     assert [found["counts"][row][column] for row, column in ((0, 0), (1, 1), (1, 0), (5, 1))] == [1, 1, 1, 1]
     assert np.sum(found["counts"]) == 4 and len(found["classes"]) == 6
+
+
+def test_images_without_a_guess_are_left_out():
+    gaps = {"label": np.float32([0, 1, np.nan]), "guess": np.float32([1, np.nan, 0])}
+    assert confusion.counts([gaps]).tolist() == [[0, 1], [0, 0]]
+    nothing = np.full(2, np.nan, np.float32)
+    assert confusion.counts([{"label": nothing, "guess": nothing}]) is None

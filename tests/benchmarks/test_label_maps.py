@@ -227,3 +227,75 @@ def test_numbers_that_would_take_all_memory_are_refused(write, changes, words):
     root = write()
     entry = coco(root, **changes)
     assert any(words in problem.what for problem in task(entry).check(root))
+
+
+OUTER, INNER = [[0, 0, 32, 0, 32, 24, 0, 24]], [[8, 6, 24, 6, 24, 18, 8, 18]]
+
+
+@pytest.mark.parametrize("area", [{}, {"area": 1}, {"area": "large"}], ids=str)
+@pytest.mark.parametrize("order", [(OUTER, INNER), (INNER, OUTER)], ids=["outer first", "inner first"])
+def test_the_smaller_object_is_seen_whatever_the_file_says_of_areas(openmmlab, write, order, area):
+    root = write()
+    objects = [
+        {"id": index, "image_id": image, "category_id": 5 if outline is INNER else 2, "segmentation": outline, "iscrowd": "0", **area}
+        for image in ("000", "001")
+        for index, outline in enumerate(order)
+    ]
+    entry = coco(root, annotations=objects)
+    entry = entry.model_copy(update={"data": entry.data | {"classes": ["fg", "other"]}})
+    assert not any(problem.fatal for problem in task(entry).check(root))
+    for read in trained(entry, root):
+        assert (read == np.where(LABEL == 1, 1, 2)).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": [{"id": 7, "file_name": f"{index}.png", "width": 32, "height": 24} for index in range(2)]}, "two images have the id 7"),
+        (
+            {"images": [{"id": index, "file_name": "0.png", "width": 32, "height": 24} for index in range(2)]},
+            "two images have the file_name",
+        ),
+        ({"annotations": [{"image_id": "000", "category_id": [5], "segmentation": [[0, 0, 4, 0, 4, 4]]}]}, "category [5] is not among"),
+    ],
+)
+def test_coco_ids_that_mean_two_things_are_refused(write, changes, words):
+    root = write()
+    entry = coco(root, **changes)
+    assert any(words in problem.what and problem.fatal for problem in task(entry).check(root))
+
+
+def _mask(index: int):
+    """0 and 1 in some files, 0 and 255 in the others."""
+    return Image.fromarray(LABEL * (255 if index else 1))
+
+
+@pytest.mark.parametrize(
+    ("which", "words"),
+    [
+        (lambda split, index: split == "val", "test split: every pixel is bg or ignored (label 255)"),
+        (lambda split, index: split == "train", "train split: every pixel is bg or ignored (label 255)"),
+        (lambda split, index: index == 1, "label maps: 2 label maps hold bg and ignored pixels (label 255) only"),
+        (lambda split, index: True, "label maps: every pixel is bg or ignored (label 255)"),
+    ],
+)
+def test_masks_of_0_and_255_are_found_wherever_they_are(write, which, words):
+    root = write()
+    for split in ("train", "val"):
+        for index in range(2):
+            _mask(which(split, index)).save(root / f"ann_dir/{split}/{index}.png")
+    fatal = [f"{problem.where}: {problem.what}" for problem in task(bench()).check(root) if problem.fatal]
+    assert len(fatal) == 1 and fatal[0].startswith(words)
+    assert not any(problem.fatal for problem in task(bench(labels={"0": "bg", "1": "fg", "255": "fg"})).check(root))
+
+
+@pytest.mark.parametrize("told", [{}, {"labels": {"0": "bg", "1": "fg"}}, {"labels": {"9,9,9": "bg", "200,0,0": "fg"}}], ids=str)
+def test_palettes_that_contradict_one_another_are_refused_unless_explained(write, told):
+    root = write()
+    for split in ("train", "val"):
+        for index, (values, colours) in enumerate([(LABEL, [9, 9, 9, 200, 0, 0]), (1 - LABEL, [200, 0, 0, 9, 9, 9])]):
+            picture = Image.fromarray(values).convert("P")
+            picture.putpalette(colours)
+            picture.save(root / f"ann_dir/{split}/{index}.png")
+    said = "the colour 200,0,0 is label 1 in ann_dir/train/0.png and 0 in ann_dir/train/1.png"
+    assert [problem.what for problem in task(bench(**told)).check(root) if problem.fatal] == ([] if told else [said])

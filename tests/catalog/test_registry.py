@@ -212,3 +212,13 @@ def test_two_methods_of_the_same_plugin_are_two_rows(tmp_path, monkeypatch):
 
     assert [*trials(methods=("gap", "gap-again")).values()] == ["gap", "gap-again"]
     assert not trials("method.plugin=max-pool", methods=("gap",)).keys() & trials(methods=("max-pool",)).keys()
+
+
+def test_numbers_are_keys_of_label_maps(tmp_path):
+    entry = "benchmarks:\n  a: {family: segmentation, data: {format: mmseg-folder, root: a, classes: [x, y], labels: {%s}}}\n"
+    _registry(tmp_path, entry % "0: x, 255: y")
+    catalog = read_registry(tmp_path / "registry.yaml")
+    assert catalog.benchmarks["a"].data["labels"] == {"0": "x", "255": "y"}
+    _registry(tmp_path, entry % '0: x, "0": y')
+    with pytest.raises(UsageError, match="'0' is given twice"):
+        read_registry(tmp_path / "registry.yaml")

@@ -332,9 +332,13 @@ def test_attention_to_one_position_is_called_collapsed(offered, collapsed):
 def test_a_measure_is_a_line_of_the_table(monkeypatch):
     monkeypatch.setitem(diagnostics.MEASURES, "largest", diagnostics.Measure(("attention",), "extra:largest"))
     monkeypatch.setitem(sys.modules, "harness.diagnostics.extra", SimpleNamespace(largest=lambda attention: attention.amax((-1, -2))))
+    mixed = diagnostics.Measure(("q", "attention"), "extra:both")
+    monkeypatch.setitem(diagnostics.MEASURES, "both", mixed)
+    monkeypatch.setattr(sys.modules["harness.diagnostics.extra"], "both", lambda q, attention: q.new_full((len(q),), 3.0), raising=False)
     found, _ = diagnose(Model(), loader(2), images=2)
     heads = [found["largest/layer/head0"], found["largest/layer/head1"]]
     assert found["largest"] == pytest.approx(sum(heads) / 2) and 0 < min(heads) < max(heads) < 1
+    assert found["both"] == 3
     assert in_order(["boundary_random", "largest", "entropy"]) == ["entropy", "boundary_random", "largest"]
 
 

@@ -59,6 +59,20 @@ def test_every_trial_is_done_once_and_the_second_run_does_nothing(run: Run, url:
     assert [starts(tmp_path, trial) for trial in plan.trials] == [1] * 6
 
 
+def test_a_trial_that_leaves_its_folder_is_recorded_where_the_others_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+
+    def leave(trial: Trial, **_: Any) -> Outcome:
+        os.chdir(tmp_path / "elsewhere")
+        return outcome_of(trial)
+
+    plan = make_plan(2)
+    options = {"workers": 1, "device": "cpu", "results_dir": Path("results")}
+    done = run_plan(plan, "sqlite:///h.db", data_dirs={"fake": tmp_path}, trial_function=leave, **options)
+    assert (done.done, done.exit_code, list((tmp_path / "elsewhere").iterdir())) == (2, 0, [])
+
+
 def test_only_new_trials_of_a_wider_plan_are_run(run: Run):
     run(make_plan(2), sleeping(0))
     wider = run(make_plan(5), sleeping(0))

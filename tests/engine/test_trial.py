@@ -156,6 +156,13 @@ def test_the_weights_of_a_trial_are_noted(prepared, tmp_path):
     assert outcome.notes[0] in "".join(f.read_text() for f in (tmp_path / "run").rglob("*.log"))
 
 
+def test_trials_that_begin_in_the_same_second_have_a_log_each(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda *_: "20260101_000000")
+    for name in ("one", "two"):
+        run(*prepared("schedule.epochs=1"), tmp_path / name)
+    assert all("Epoch(test)" in "".join(f.read_text() for f in (tmp_path / name).rglob("*.log")) for name in ("one", "two"))
+
+
 def test_a_method_can_hold_its_queries_and_keys(prepared, tmp_path, monkeypatch):
     """With a rate of 0 they end as they started, whatever the number of epochs, and the rest learns."""
     from harness.engine import trial as module

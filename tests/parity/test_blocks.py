@@ -166,6 +166,12 @@ def test_normalised_output_of_non_local_starts_from_the_authors_distribution():
     assert module.conv_out.conv.weight.std().item() == pytest.approx(0.01, rel=0.05) and not module.conv_out.norm.weight.any()
 
 
+def test_both_matrices_of_simplified_non_local_start_from_the_authors_distribution():
+    module = build("simplified-non-local", 256, fresh=True)
+    for conv in (module.conv_mask, module.channel_add_conv):
+        assert conv.weight.std().item() == pytest.approx(0.01, rel=0.2) and not conv.bias.any()
+
+
 @pytest.mark.parametrize("flavour", ["seg-bn", "seg-nowd", "det"])
 def test_all_convolutions_of_the_authors_dnl_start_small(flavour):
     module = build("dnl-add-disentangled-key", 256, fresh=True, flavour=flavour)

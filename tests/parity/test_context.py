@@ -145,3 +145,33 @@ def test_coarse_logits_of_ocr_are_trained_and_only_in_training():
     assert losses["loss_coarse"] > 0
     losses["loss_coarse"].backward()
     assert built.context.coarse[1].weight.grad.abs().sum() > 0
+
+
+# ---------------------------------------------------------------- the authors' start and dropout
+
+
+@pytest.mark.parametrize(("name", "options", "times"), [("ann", {"low_channels": 12}, 2), ("isanet", {}, 1), ("ocrnet", {}, 1)])
+def test_channels_are_dropped_as_the_authors_have_it(name, options, times):
+    """Whole channels, at the end of each block, at a rate of 0.05; in training alone."""
+    module = build(name, **options)
+    drops = [m for m in module.modules() if isinstance(m, torch.nn.Dropout2d)]
+    assert [m.p for m in drops] == [0.05] * times
+    inputs = (image(), torch.randn(2, 12, 9, 7, dtype=torch.double))[: len(options) + 1]
+    kept = module(*inputs)
+    for drop in drops:
+        drop.train().p = 0.5
+        torch.manual_seed(0)
+        out = module(*inputs)
+        drop.eval()
+        assert not torch.equal(out, kept)
+    # of the last, which is the end of the module: a channel is gone, or doubled since half of them are
+    gone, doubled = ((out == value).flatten(2).all(2) for value in (torch.zeros_like(kept), 2 * kept))
+    assert (gone | doubled).all() and (gone & ~doubled).any() and (doubled & ~gone).any()
+
+
+def test_ema_starts_from_the_authors_bias_and_offers_their_momentum():
+    torch.manual_seed(0)
+    module = slots.build("emanet", {"norm_momentum": 3e-4}, channels=256)
+    bias = module.ema_mid_conv.conv.bias
+    assert bias.abs().max() <= 1 / 16 and bias.std().item() == pytest.approx(1 / 16 / 3**0.5, rel=0.1)
+    assert module.ema_out_conv.bn.momentum == 3e-4

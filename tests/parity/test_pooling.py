@@ -171,6 +171,16 @@ def test_simpool_minimum_over_the_batch_makes_images_depend_on_each_other():
     assert (alone - module(x)).abs().max() > 1e-3
 
 
+def test_simpool_on_transformers_starts_as_their_linear_layers_do():
+    """And has their gamma; on the features of a CNN both stay as they are."""
+    torch.manual_seed(0)
+    ours, plain = (slots.build("simpool", {}, channels=256, transformer=which) for which in (True, False))
+    assert (ours.gamma, plain.gamma) == (1.25, 2.0)
+    for name in ("query", "key"):
+        assert getattr(ours, name).weight.std().item() == pytest.approx(0.02, rel=0.02)
+        assert getattr(plain, name).weight.std().item() == pytest.approx(1 / 16 / 3**0.5, rel=0.02)
+
+
 def test_otk_with_one_reference_is_gap_and_does_not_train():
     module, x = build("otk", k=1), sample(2, 16, 5, 3)
     out = module(x)

@@ -252,6 +252,15 @@ def test_specs_and_floors_are_kept_with_their_order(tmp_path: Path):
     assert store.floors() == floors
 
 
+def test_new_specs_replace_those_of_their_version_only(tmp_path: Path):
+    store = open_store(f"sqlite:///{tmp_path}/harness.db")
+    both, other = ([MetricSpec(*of, name, "%", True) for name in ("old", "top1")] for of in (("b", 1), ("b", 2)))
+    third = [MetricSpec("c", 1, "old", "%", True)]
+    store.put_specs([*both, *other, *third])
+    store.put_specs(both[1:])
+    assert store.specs() == [both[1], *other, *third]
+
+
 def test_ten_thousand_trials_read_in_a_few_queries(tmp_path: Path):
     store = open_store(f"sqlite:///{tmp_path}/harness.db")
     trials = [make_trial(n % 100, seed=n // 100) for n in range(10_000)]

@@ -106,6 +106,16 @@ def test_a_result_that_cannot_be_stored_whole_leaves_nothing(store: Store, tmp_p
     assert store.results() == []
 
 
+def test_only_a_trial_that_runs_is_alive(store: Store, tmp_path: Path):
+    trial = make_trial()
+    store.plan([trial])
+    store.claim([trial.digest], HERE, tmp_path)
+    with store._write() as connection:  # whoever wrote that left the lease
+        connection.execute(sa.text("UPDATE trials SET state = 'planned'"))
+    row = store.trials()[0]
+    assert (row.state, row.pid, row.alive) == ("planned", os.getpid(), False)
+
+
 def test_a_lease_is_void_once_its_process_is_gone(store: Store, tmp_path: Path):
     trial = make_trial()
     store.plan([trial])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from harness.benchmarks.options import DataOptions
+
+Classes = Annotated[int, Field(ge=2)] | Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2)]
+"""How many classes there are, or their names in label order."""
 
 
 class ClassificationData(DataOptions):
@@ -34,3 +37,18 @@ class ClassificationData(DataOptions):
     def splits(self) -> tuple[str, str]:
         """Folders of the training and of the test images."""
         return "train", "test"
+
+
+class ListedClasses(ClassificationData):
+    """Common to the formats whose entry says the classes."""
+
+    if TYPE_CHECKING:
+        classes: Classes
+
+    @property
+    def class_names(self) -> list[str] | None:
+        return None if isinstance(self.classes, int) else list(self.classes)
+
+    @property
+    def class_count(self) -> int:
+        return self.classes if isinstance(self.classes, int) else len(self.classes)

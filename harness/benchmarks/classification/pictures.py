@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import images
-from harness.benchmarks.base import Sample
+from harness.benchmarks.base import Sample, relative
 from harness.benchmarks.classification.options import ClassificationData
 from harness.benchmarks.classification.readers.labelled import Labels
 
@@ -22,5 +22,5 @@ def samples(root: Path, data: ClassificationData, listing: Labels, count: int) -
         name = listing.classes[sample.label]
         image = images.read_rgb(listing.image(sample), decoding)
         large, _ = images.enlarge(image)
-        shown.append(Sample(sample.file.relative_to(root).as_posix(), image, images.label_strip(large, name), name))
+        shown.append(Sample(relative(sample.file, root), image, images.label_strip(large, name), name))
     return shown

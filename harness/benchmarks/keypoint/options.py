@@ -67,7 +67,7 @@ class KeypointData(DataOptions):
         return {
             "type": "KeypointDataset",
             "data_root": root,
-            "options": self.model_dump(mode="json"),
+            "options": self.model_dump(mode="json", exclude={"root"}),
             "split": split,
             "pipeline": pipeline,
             "test_mode": split == "test",

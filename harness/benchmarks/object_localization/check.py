@@ -19,12 +19,13 @@ def problems(_root: Path, data: LocalizationData, listing: Pictures) -> Iterator
     """Sizes other than annotated, boxes beside their images, images without an object, and classes without training images."""
     sizes: dict[str, Size] = {}
     splits = {"training": listing.train, "test": listing.test, "calibration": listing.calibration or []}
-    for picture in (picture for pictures in splits.values() for picture in pictures):
+    for name, picture in ((name, picture) for name, pictures in splits.items() for picture in pictures):
         if picture.file not in sizes:
             try:
                 sizes[picture.file] = listing.measure(picture)
-            except ValueError:
-                continue  # told by whoever looks at all pictures
+            except ValueError as reason:
+                if name == "calibration":  # of the others whoever looks at all pictures tells it
+                    yield Problem(picture.file, str(reason), "fetch the file again, or delete it with its annotation")
     every = list({picture.file: picture for pictures in splits.values() for picture in pictures if picture.file in sizes}.values())
     yield from _sizes(every, sizes, data)
     for name, pictures in splits.items():

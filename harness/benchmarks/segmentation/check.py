@@ -16,14 +16,21 @@ _GUESSED = 0.01
 """Share of pixels below which a value of a label map looks like an accident."""
 
 
+_MASK = "Is it a mask of 0 and 255? Say what its values mean: data.labels: {0: CLASS, 255: CLASS}"
+
+
 def problems(root: Path, data: SegmentationData, listing: Pairs) -> Iterator[Problem]:
     """Each label map is read as a trial reads it."""
-    pixels: dict[str, Counter[int]] = {}
+    held: dict[str, list[Counter[int]]] = {}
     for split, pairs in zip(SPLITS, (listing.train, listing.test), strict=True):
-        pixels[split] = Counter()
-        for pair in pairs:
-            yield from _look(root, data, listing, pair, pixels[split])
-    yield from _classes(listing, pixels)
+        held[split] = [Counter[int]() for _ in pairs]
+        for pair, pixels in zip(pairs, held[split], strict=True):
+            yield from _look(root, data, listing, pair, pixels)
+    told = getattr(data, "labels", None) or getattr(data, "ignore", None)  # whoever says what values mean is believed
+    if not told and (problem := _masks(listing, held) or _palettes(root, listing)):
+        yield problem
+        return
+    yield from _classes(listing, {split: sum(some, Counter[int]()) for split, some in held.items()})
 
 
 def _look(root: Path, data: SegmentationData, listing: Pairs, pair: Pair, pixels: Counter[int]) -> Iterator[Problem]:
@@ -48,6 +55,57 @@ def _look(root: Path, data: SegmentationData, listing: Pairs, pair: Pair, pixels
         yield Problem(where, f"is {_hw(label.shape)}, its image {_hw((height, width))}", mend)
 
 
+def _masks(listing: Pairs, held: dict[str, list[Counter[int]]]) -> Problem | None:
+    """Masks of 0 and 255 where 255 is ignored: of all files, of a split, or of some files."""
+    ignore, every = listing.labels.ignore, [pixels for some in held.values() for pixels in some]
+    for where, some in (("label maps", every), *((f"{split} split", some) for split, some in held.items())):
+        seen = sum(some, Counter[int]())
+        if len(seen) == 2 and seen[ignore] > _GUESSED * seen.total():
+            only = listing.classes[min(seen.keys() - {ignore})]
+            what = f"every pixel is {only} or ignored (label {ignore}), so that any prediction is right"
+            return Problem(where, what, f"{_MASK}, or data.ignore: [{ignore}] if it is so.")
+    ignored = [pixels for pixels in every if pixels[ignore]]
+    if ignored and all(len(pixels) == 2 for pixels in ignored):
+        alone = Counter(listing.classes[min(pixels.keys() - {ignore})] for pixels in ignored)
+        only, count = alone.most_common(1)[0]
+        if count > 1 and len(alone) == 1:
+            what = f"{count} label maps hold {only} and ignored pixels (label {ignore}) only, the others no ignored pixel"
+            return Problem("label maps", what, f"{_MASK}, or data.ignore: [{ignore}] if it is so.")
+    return None
+
+
+def _palettes(root: Path, listing: Pairs) -> Problem | None:
+    """A colour that is one value in a file and another in the next."""
+    first: dict[tuple[int, ...], tuple[int, Path]] = {}
+    for file in dict.fromkeys(pair.label for pair in (*listing.train, *listing.test)):
+        for value, colour in _palette(file).items():
+            other, before = first.setdefault(colour, (value, file))
+            if other != value:
+                shown = ",".join(map(str, colour))
+                what = f"the colour {shown} is label {other} in {relative(before, root)} and {value} in {relative(file, root)}"
+                mend = (
+                    f"If colours mean classes, write data.labels: {{'{shown}': CLASS, ...}}; if values do, data.labels: {{0: CLASS, ...}}."
+                )
+                return Problem("label maps", what, mend)
+    return None
+
+
+def _palette(file: Path) -> dict[int, tuple[int, ...]]:
+    """Value -> colour, of the values that a palette picture holds; nothing where two of them look the same, or for other pictures."""
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            if image.mode != "P":
+                return {}
+            palette = image.getpalette("RGB") or []
+            found = {value: tuple(palette[3 * value : 3 * value + 3]) for value in np.unique(np.asarray(image)).tolist()}
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return {}  # told by whoever reads the label map
+    return found if len(set(found.values())) == len(found) else {}
+
+
 def _classes(listing: Pairs, pixels: dict[str, Counter[int]]) -> Iterator[Problem]:
     names, ignore = listing.classes, listing.labels.ignore
     for split, seen in pixels.items():
@@ -55,12 +113,6 @@ def _classes(listing: Pairs, pixels: dict[str, Counter[int]]) -> Iterator[Proble
             yield Problem(f"{split} split", "no pixel of any label map has a class", "Check ignore_index and reduce_zero_label.")
     train, test = ({label for label in pixels[split] if label != ignore} for split in SPLITS)
     if not train or not test:
-        return
-    if len(train | test) == 1 and any(seen[ignore] > _GUESSED * seen.total() for seen in pixels.values()):
-        (only,) = train | test
-        what = f"every pixel is {names[only]} or ignored (label {ignore}), so that any prediction is right"
-        mend = "Is it a mask of 0 and 255? Say what its values mean: data.labels: {0: CLASS, 255: CLASS}."
-        yield Problem("label maps", what, mend)
         return
     absent = [name for index, name in enumerate(names) if index not in train]
     if absent:

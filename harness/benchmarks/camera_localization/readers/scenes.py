@@ -24,15 +24,6 @@ class Scene(Listing[Frame]):
         (self.train if split == "train" else self.test).extend(x for x in found if isinstance(x, Frame))
         self.problems += (x for x in found if isinstance(x, Problem))
 
-    def text(self, name: str, mend: str) -> str | None:
-        """The content of a text file; ``None`` (and a problem) if it cannot be read."""
-        self.sources.append(self.root / name)
-        try:
-            return (self.root / name).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            self.add(name, f"the file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", mend)
-            return None
-
 
 def over_scenes(root: Path, data: D, read: Callable[[Scene, D], None]) -> Frames:
     """The frames of both splits, scene after scene, and everything that is wrong with them. Images are not opened.

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from harness.benchmarks.base import Format
-from harness.benchmarks.classification.options import ClassificationData
+from harness.benchmarks.classification.options import Classes, ClassificationData, ListedClasses
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
 from harness.images import SUFFIXES, is_hidden, search
 
-ClassList = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2)]
 
-
-class ImageFolderData(ClassificationData):
+class ImageFolderData(ListedClasses):
     """A folder per split, in it a folder per class."""
 
     format: Literal["image-folder"]
     root: str
-    classes: Annotated[int, Field(ge=2)] | ClassList
+    classes: Classes
     """How many class folders there are, or the names of those to use, in label order."""
     train: str = "train"
     """Folder of the training images."""
     test: str = "test"
     """Folder of the test images, ``val`` for many datasets."""
-
-    @property
-    def class_names(self) -> list[str] | None:
-        return None if isinstance(self.classes, int) else list(self.classes)
-
-    @property
-    def class_count(self) -> int:
-        return self.classes if isinstance(self.classes, int) else len(self.classes)
 
     @property
     def splits(self) -> tuple[str, str]:

@@ -14,24 +14,23 @@ skipped.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from harness.benchmarks.base import SPLITS, Format, Split
-from harness.benchmarks.classification.options import ClassificationData
-from harness.benchmarks.classification.readers.image_folder import ClassList
+from harness.benchmarks.base import SPLITS, Format, Split, relative
+from harness.benchmarks.classification.options import Classes, ListedClasses
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
 from harness.benchmarks.listed import rows_in
 from harness.images import SUFFIXES
 
 
-class ImageListData(ClassificationData):
+class ImageListData(ListedClasses):
     """A text file per split, with an image and its class a line."""
 
     format: Literal["image-list"]
     root: str
-    classes: Annotated[int, Field(ge=2)] | ClassList
+    classes: Classes
     """How many classes there are, or their names in label order."""
     train: str = "train.txt"
     """The list of the training images."""
@@ -40,14 +39,6 @@ class ImageListData(ClassificationData):
     """Folder that the paths in the lists start from."""
     column: int = Field(default=2, ge=2)
     """Which column holds the class, counted from 1."""
-
-    @property
-    def class_names(self) -> list[str] | None:
-        return None if isinstance(self.classes, int) else list(self.classes)
-
-    @property
-    def class_count(self) -> int:
-        return self.classes if isinstance(self.classes, int) else len(self.classes)
 
 
 def read(root: Path, data: ImageListData) -> Labels:
@@ -60,14 +51,25 @@ def read(root: Path, data: ImageListData) -> Labels:
     labels = _labels([row[data.column - 1] for some in rows.values() for row in some if len(row) >= data.column], data, listing)
     for split, name in zip(SPLITS, (data.train, data.test), strict=True):
         found = [_sample(root, name, row, data, labels, listing) for row in rows[split]]
-        samples = list({sample.file: sample for sample in found if sample}.values())
+        samples = _once([sample for sample in found if sample], root, name, listing)
         setattr(listing, split, samples)
-        missing = [listing.classes[label] for label in range(len(listing.classes)) if label not in {sample.label for sample in samples}]
+        shown = {sample.label for sample in samples}
+        missing = [known for label, known in enumerate(listing.classes) if label not in shown]
         if samples and missing:
             listing.add(name, f"no image of the class {', '.join(missing[:5])}", "add images, or correct data.classes")
         elif not samples and not any(problem.fatal for problem in listing.problems):
             listing.add(name, "lists no image", "write an image and its class a line")
     return listing
+
+
+def _once(samples: list[Labelled], root: Path, name: str, listing: Labels) -> list[Labelled]:
+    first: dict[Path, Labelled] = {}
+    for sample in samples:
+        if first.setdefault(sample.file, sample).label != sample.label:
+            listing.add(name, f"the image {relative(sample.file, root)} is listed with two classes", "delete the wrong line")
+    if more := len(samples) - len(first):
+        listing.left_out["lines that repeat an image"] += more
+    return list(first.values())
 
 
 def _labels(texts: list[str], data: ImageListData, listing: Labels) -> dict[str, int]:
@@ -78,11 +80,11 @@ def _labels(texts: list[str], data: ImageListData, listing: Labels) -> dict[str,
     if all(text.isdecimal() for text in texts):
         numbers = {int(text) for text in texts}
         first = 1 if numbers and min(numbers) >= 1 and max(numbers) == data.class_count else 0
-        wrong = sorted(number for number in numbers if not first <= number < data.class_count + first)
-        if wrong:
+        counted = range(first, data.class_count + first)
+        if wrong := sorted(numbers.difference(counted)):
             known = f"{data.class_count} classes count from 0 to {data.class_count - 1} or from 1 to {data.class_count}"
             listing.add("data.classes", f"the lists name the class {wrong[0]}, but {known}", "correct data.classes or data.column")
-        return {text: int(text) - first for text in texts if int(text) not in wrong}
+        return {text: int(text) - first for text in texts if int(text) in counted}
     odd = next(text for text in texts if text not in names and not text.isdecimal())
     listing.add("data.classes", f"the lists name the class '{odd}', which is not among them", "list the names in data.classes")
     return {name: index for index, name in enumerate(names)}

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.benchmarks.base import Format
+from harness.benchmarks.coco import is_set
 from harness.benchmarks.keypoint.options import LabelledPoints
 from harness.benchmarks.keypoint.readers.coco_boxes import Boxes
 from harness.benchmarks.keypoint.readers.coco_images import Image, Images
 from harness.benchmarks.keypoint.readers.coco_names import orders, wanted
-from harness.benchmarks.keypoint.readers.coco_parts import Key, is_set, key, load, triples
+from harness.benchmarks.keypoint.readers.coco_parts import Key, key, load, triples
 from harness.benchmarks.keypoint.readers.pose import Cleaner, Pose, Poses, box_around, whole
 from harness.benchmarks.keypoint.readers.tally import ALWAYS, NEVER, Tally
 

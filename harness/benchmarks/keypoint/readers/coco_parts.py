@@ -44,11 +44,6 @@ def key(raw: Any) -> Key | None:
     return int(raw) if raw == int(raw) else str(raw)
 
 
-def is_set(raw: Any) -> bool:
-    """Whether a mark such as ``iscrowd`` is set: 1, true, "1"; not 0, null, "0"."""
-    return str(raw).strip().lower() not in ("0", "0.0", "", "none", "false", "null")
-
-
 def side(raw: Any) -> int | None:
     """A width or height in pixels, written as text, too; ``None`` for 0, null and what is no number."""
     try:

@@ -129,11 +129,11 @@ class _Labels:
         for line, what, mend in self.table.wrong:
             self.listing.add(f"{self.where}, line {line}", what, mend)
         for row in self.table.rows if self.orders else ():
-            file = self._image(row)
-            if file is None:
+            image = self._image(row)
+            if image is None:
                 continue
+            file, size = image
             images.add(file)
-            size = measure(file, header_only=True, exif=self.data.exif == "apply")
             poses = {who: pose for who in self.orders if (pose := self._pose(row, who, file, size))}
             if not poses:
                 example = f"'{row.path}' in line {row.line}"
@@ -166,7 +166,8 @@ class _Labels:
             self.tally.leave_out(kind, f"frame {row.path} in line {row.line}", mend, NEVER)
         return None
 
-    def _image(self, row: Row) -> Path | None:
+    def _image(self, row: Row) -> tuple[Path, tuple[int, int]] | None:
+        """The image of a row and its (width, height)."""
         if self.table.by_frame:
             file = self._frame(row)
             if file is None:
@@ -179,13 +180,13 @@ class _Labels:
             self.tally.leave_out("rows whose image is missing", example, "write paths relative to that folder")
             return None
         try:
-            measure(file or self.listing.root / row.path, header_only=True)
+            size = measure(file or self.listing.root / row.path, header_only=True, exif=self.data.exif == "apply")
         except ValueError as reason:
             kind = "rows whose image is missing" if file is None else "rows whose image cannot be read"
             mend = "fetch the images again, or write their paths as labeled-data/VIDEO/IMAGE"
             self.tally.leave_out(kind, f"'{row.path}' in line {row.line}: {reason}", mend)
             return None
-        return file
+        return (file, size) if file else None
 
     def _pose(self, row: Row, who: str, file: Path, size: tuple[int, int]) -> Pose | None:
         raw = self._values(row, who)

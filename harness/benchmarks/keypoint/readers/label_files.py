@@ -49,7 +49,7 @@ def _read(file: Path, scorer: str | None) -> Table:
     lines, decimal_comma = cells(file)
     if lines and is_sleap(lines[0]):
         return read_sleap(lines, lambda cell: number(cell, decimal_comma))
-    return read_table(file, scorer)
+    return read_table(file, lines, decimal_comma, scorer)
 
 
 def _files(root: Path, data: DeepLabCutData, listing: Poses) -> list[Path]:

@@ -49,13 +49,12 @@ _Places = dict[str, dict[str, dict[str, int]]]
 """Individual -> body part -> coordinate -> the column."""
 
 
-def read_table(file: Path, scorer: str | None = None) -> Table:
-    """A label file; of several scorers' columns only those of ``scorer``.
+def read_table(file: Path, lines: list[list[str]], decimal_comma: bool, scorer: str | None) -> Table:
+    """The table of the :func:`cells` of a label file; of several scorers' columns only those of ``scorer``.
 
     Raises:
         ValueError: the reason and the mend, as sentences for people.
     """
-    lines, decimal_comma = cells(file)
     head, at, start = _header(lines)
     width = len(head["coords"])
     first = next((i for i in range(at + 1, width) if head["bodyparts"][i]), width)

@@ -21,7 +21,7 @@ from harness.benchmarks.keypoint.options import ListedPoints
 from harness.benchmarks.keypoint.readers.pose import Box, Pose, Poses
 from harness.benchmarks.options import Options
 from harness.errors import did_you_mean
-from harness.images import DEEP, measure, significant_bits
+from harness.images import DEEP, measure
 
 _MOCAP = ("Human36mDataset", "H36MWholeBodyDataset", "UBody3dDataset")
 """mmpose's classes of 3-D poses; one of them reads a pickle, which may execute code."""
@@ -109,10 +109,10 @@ def read(root: Path, data: MMPoseData) -> Poses:
     listing.train = _split(root, data, "train", listing)
     listing.test = _split(root, data, "test", listing)
     listing.names = listing.names or data.names
-    deep = significant_bits(listing.images("train"))
-    if data.bits is None and deep != DEEP[-1]:
+    if data.bits is None and listing.bits not in (None, DEEP[-1]):
         # mmpose's classes hand nothing of the dataset as a whole to the transform that reads an image
-        listing.add("data.bits", f"16-bit images hold values of {deep} bits at most", f"write data.bits: {deep}, or 16 for the full range")
+        what = f"16-bit images hold values of {listing.bits} bits at most"
+        listing.add("data.bits", what, f"write data.bits: {listing.bits}, or 16 for the full range")
     return listing.finish(data)
 
 
@@ -158,7 +158,7 @@ def _pose(root: Path, info: dict[str, Any], index: int, data: MMPoseData, listin
     box = cast(Box, tuple(float(v) for v in info["bbox"][0]))
     area = float(info.get("area", (box[2] - box[0]) * (box[3] - box[1])))
     visible = (info["keypoints_visible"][0] > 0).astype(int) * 2
-    return Pose(file, size, box, info["keypoints"][0, :, :2], visible, area, int(info.get("img_id", index)), int(info.get("id", index)))
+    return Pose(file, size, box, info["keypoints"][0, :, :2], visible, area, int(info.get("img_id", index)), index + 1)
 
 
 FORMAT = Format(MMPoseData, read)

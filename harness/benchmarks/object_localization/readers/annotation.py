@@ -86,7 +86,7 @@ class Annotations:
         found = [labelled for item in tree.iter("object") if (labelled := self._object(item, where))]
         labels = {label for label, _ in (found if data.several_labels else found[:1])}
         boxes = tuple(box for label, box in found if label in labels)
-        return Picture(file.relative_to(self._root).as_posix(), tuple(sorted(labels)), boxes, _size(tree), where)
+        return Picture(relative(file, self._root), tuple(sorted(labels)), boxes, _size(tree), where)
 
     def _object(self, item: ElementTree.Element, where: str) -> tuple[int, Box] | None:
         listing, name = self._listing, (item.findtext("name") or "").strip()

@@ -20,9 +20,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.benchmarks.base import Format
+from harness.benchmarks.coco import instances
 from harness.benchmarks.listed import Index, lines_in
 from harness.benchmarks.object_localization.options import LocalizationData
-from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, images_of, load
+from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, images_of
 from harness.benchmarks.object_localization.readers.coco_objects import Object, objects_in
 from harness.benchmarks.object_localization.readers.picture import Picture, Pictures, several
 from harness.benchmarks.options import Options
@@ -61,7 +62,7 @@ class CocoData(LocalizationData):
 def read(root: Path, data: CocoData) -> Pictures:
     """List both splits; crowds are left out, and with them images that show nothing else."""
     listing = Pictures(root=root, exif=data.exif == "apply", single=data.class_count == 1)
-    content = load(data.train.annotations, listing)
+    content = instances(data.train.annotations, listing)
     known = Categories(content["categories"] if content else [], data.train.annotations, listing)
     count = len(known.names)
     if content and count != data.classes:
@@ -74,7 +75,7 @@ def read(root: Path, data: CocoData) -> Pictures:
         return listing.finish()
     mine = known
     if data.test.annotations != data.train.annotations:
-        content = load(data.test.annotations, listing)
+        content = instances(data.test.annotations, listing)
         mine = Categories(content["categories"] if content else [], data.test.annotations, listing)
     if content:
         listing.test = _split(data.test, content, mine, known, listing)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from harness.benchmarks.object_localization.readers.picture import Pictures, several
 
@@ -47,23 +46,6 @@ class Image:
     file: str
     """Path inside the folder of the images."""
     size: tuple[int, int] | None
-
-
-def load(name: str, listing: Pictures) -> dict[str, Any] | None:
-    """The file's content; ``None`` (and a problem) if it is no file of instances."""
-    text = listing.text(name, "put the official file there, or correct the split's annotations")
-    if text is None:
-        return None
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        listing.add(name, f"the file is not JSON ({error})", "restore the official file")
-        return None
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            listing.add(name, f"there is no list '{key}'", "give a COCO instances file")
-            return None
-    return cast(dict[str, Any], content)
 
 
 def images_of(entries: list[Any], where: str, listing: Pictures) -> dict[Any, Image]:

@@ -6,6 +6,7 @@ import difflib
 from collections import Counter, defaultdict
 from typing import Any
 
+from harness.benchmarks.coco import is_set
 from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids
 from harness.benchmarks.object_localization.readers.picture import Box, Pictures, several
 
@@ -34,7 +35,7 @@ def objects_in(
             unused["orphan"].append(item["image_id"])
             continue
         objects = found.setdefault(image, [])
-        if item.get("iscrowd"):
+        if is_set(item.get("iscrowd")):
             continue
         if category not in labels:
             strangers[str(item["category_id"]) if category is None else f"'{mine.name(category)}'"] += 1

@@ -105,15 +105,6 @@ class Pictures(Listing[Picture]):
                     self.add(f"{name} split", "no image has a box", "add annotations, or correct the split")
         return self
 
-    def text(self, name: str, mend: str) -> str | None:
-        """The content of a text file; ``None`` (and a problem) if it cannot be read."""
-        self.sources.append(self.root / name)
-        try:
-            return (self.root / name).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            self.add(name, f"the file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", mend)
-            return None
-
     def box(self, where: str, corners: list[str] | list[float], shift: float = 0.0) -> Box | None:
         """A box from x0 y0 x1 y1 as text or numbers, ``shift`` taken off the first corner; ``None`` (and a problem) if it is none."""
         try:

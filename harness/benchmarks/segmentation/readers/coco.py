@@ -12,15 +12,15 @@ ignored; so are those of crowds.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from harness.benchmarks.base import SPLITS, Format
+from harness.benchmarks.coco import instances, is_set
 from harness.benchmarks.options import Options
 from harness.benchmarks.segmentation.options import LabelledData
 from harness.benchmarks.segmentation.readers.labels import Labels, counted
@@ -76,7 +76,7 @@ class Drawn(Pair):
     size: tuple[int, int] = (0, 0)
     """(height, width)."""
     objects: tuple[tuple[int, Any], ...] = ()
-    """(label, segmentation), the largest first."""
+    """(label, segmentation)."""
     ground: int = 255
 
     def read(self, labels: Labels) -> np.ndarray:
@@ -90,7 +90,7 @@ class Drawn(Pair):
         if sorted(self.size) != sorted((width, height)):  # before memory is taken for what a damaged file says
             said = f"{self.size[1]} x {self.size[0]} pixels"
             raise DataError(f"{self.label} says that {self.name} has {said}; the image has {width} x {height}. Export the file again.")
-        drawn = np.full(self.size, self.ground, np.uint8)
+        found: list[tuple[int, np.ndarray]] = []
         for label, segmentation in self.objects:
             try:
                 rle = segmentation
@@ -101,11 +101,14 @@ class Drawn(Pair):
                     raise ValueError(f"its size is {segmentation.get('size')}, the image's {list(self.size)}")
                 elif isinstance(segmentation.get("counts"), list):
                     rle = mask.frPyObjects(segmentation, *self.size)
-                drawn[mask.decode(rle).astype(bool)] = label
+                found.append((label, mask.decode(rle).astype(bool)))
             except Exception as error:  # whatever the compiled reader meets in a malformed outline
                 raise DataError(
                     f"a segmentation of {self.name} cannot be drawn ({error}). Correct or delete it in {self.label}."
                 ) from error
+        drawn = np.full(self.size, self.ground, np.uint8)
+        for label, where in sorted(found, key=lambda item: -item[1].sum()):
+            drawn[where] = label
         return drawn
 
     def _refuse_far(self, outlines: list[Any]) -> None:
@@ -120,39 +123,40 @@ class Drawn(Pair):
 
 def read(root: Path, data: CocoData) -> Pairs:
     """The images of both files with their objects."""
-    listing = Pairs(labels=counted(data.names, data.ignore_index))
+    listing = Pairs(root=root, labels=counted(data.names, data.ignore_index))
     for split, files in zip(SPLITS, (data.train, data.test), strict=True):
-        listing.sources.append(root / files.annotations)
         setattr(listing, split, _split(root, files, data, listing))
     return listing
 
 
 def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list[Pair]:
-    content = _load(root, files.annotations, listing)
+    content = instances(files.annotations, listing)
     if content is None:
         return []
     label_of = {name: index for index, name in enumerate(data.names)}
-    names: dict[Any, Any] = {category.get("id"): category.get("name") for category in content["categories"] if isinstance(category, dict)}
-    if missing := sorted(set(data.classes) - set(names.values())):
-        known = ", ".join(sorted(map(str, names.values()))[:8])
+    names = {str(category.get("id")): category.get("name") for category in content["categories"] if isinstance(category, dict)}
+    known_names = set(map(str, names.values()))
+    if missing := sorted(set(data.classes) - known_names):
+        known = ", ".join(sorted(known_names)[:8])
         listing.add(files.annotations, f"there is no category '{missing[0]}'", f"its categories are {known}; correct data.classes")
     ground = 0 if data.background else data.ignore_index
-    objects: dict[str, list[tuple[float, int, Any]]] = defaultdict(list)
+    objects: dict[str, list[tuple[int, Any]]] = defaultdict(list)
     for index, item in enumerate(content["annotations"]):
         where = f"{files.annotations}, annotations[{index}]"
         if not isinstance(item, dict) or not isinstance(item.get("segmentation"), list | dict) or not item["segmentation"]:
             listing.left_out["annotations without a segmentation"] += 1
             continue
-        if item.get("category_id") not in names:
+        if str(item.get("category_id")) not in names:
             listing.add(where, f"category {item.get('category_id')!r} is not among the categories", "add it, or delete the annotation")
             continue
-        name = names[item["category_id"]]
-        label = data.ignore_index if item.get("iscrowd") else label_of.get(name, ground)
+        name = names[str(item["category_id"])]
         if name not in label_of:
             listing.left_out[f"objects of '{name}', which count as background"] += 1
             continue
-        objects[str(item.get("image_id"))].append((-float(item.get("area") or 0), label, item["segmentation"]))
+        label = data.ignore_index if is_set(item.get("iscrowd")) else label_of[name]
+        objects[str(item.get("image_id"))].append((label, item["segmentation"]))
     pairs: list[Pair] = []
+    seen: dict[str, set[str]] = {"id": set(), "file_name": set()}
     ids = {str(image["id"]) for image in content["images"] if isinstance(image, dict) and "id" in image}
     if strays := sorted(set(objects) - ids):
         what = f"{len(strays)} image ids of annotations are not among the images, e.g. {strays[0]}"
@@ -162,6 +166,10 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
         if not isinstance(image, dict) or not isinstance(image.get("file_name"), str) or "id" not in image:
             listing.add(where, "no 'id' and text 'file_name'", "export the file again")
             continue
+        for key, values in seen.items():
+            if str(image[key]) in values:
+                listing.add(where, f"two images have the {key} {image[key]!r}", "give each its own; delete what stands there twice")
+            values.add(str(image[key]))
         file = root / files.images / image["file_name"]
         if not file.resolve().is_relative_to(root.resolve()):
             listing.add(where, f"'{image['file_name']}' lies outside the dataset's folder", "correct file_name")
@@ -171,26 +179,11 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
         except (KeyError, TypeError, ValueError):
             listing.add(where, "no width and height", "export the file again")
             continue
-        found = sorted(objects[str(image["id"])], key=lambda item: item[0])
-        drawn = tuple((label, segmentation) for _, label, segmentation in found)
+        drawn = tuple(objects[str(image["id"])])
         pairs.append(Drawn(image["file_name"], file, root / files.annotations, size, drawn, ground))
     if not pairs and not any(problem.fatal for problem in listing.problems):
         listing.add(files.annotations, "lists no image", "export the file again")
     return pairs
-
-
-def _load(root: Path, name: str, listing: Pairs) -> dict[str, Any] | None:
-    try:
-        content = json.loads((root / name).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or f"not JSON ({error})"
-        listing.add(name, f"the annotation file cannot be read: {reason}", "put it there, or correct data.train and data.test")
-        return None
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            listing.add(name, f"there is no list '{key}'", "give a COCO instances file")
-            return None
-    return cast(dict[str, Any], content)
 
 
 FORMAT = Format(CocoData, read)

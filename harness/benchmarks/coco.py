@@ -1,0 +1,32 @@
+"""What the COCO files of several families have in common."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from harness.benchmarks.base import Listing
+
+
+def instances(name: str, listing: Listing[Any]) -> dict[str, Any] | None:
+    """The content of a file below the listing's root, with lists of images, annotations and categories; ``None`` (and a problem) if it
+    is no such file.
+    """
+    text = listing.text(name, "put the official file there, or correct the split's annotations")
+    if text is None:
+        return None
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        listing.add(name, f"the file is not JSON ({error})", "restore the official file")
+        return None
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+            listing.add(name, f"there is no list '{key}'", "give a COCO instances file")
+            return None
+    return cast(dict[str, Any], content)
+
+
+def is_set(raw: Any) -> bool:
+    """Whether a mark such as ``iscrowd`` is set: 1, true, "1"; not 0, null, "0"."""
+    return str(raw).strip().lower() not in ("0", "0.0", "", "none", "false", "null")

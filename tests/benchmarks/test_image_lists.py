@@ -1,0 +1,67 @@
+"""Lists of images, and pictures of 16 bits, as people bring them to classification."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from formats import image_list
+from PIL import Image
+
+from harness.benchmarks import task
+from harness.catalog import Benchmark
+
+
+@pytest.fixture
+def entry(tmp_path: Path) -> Benchmark:
+    content = image_list(tmp_path)
+    return Benchmark(id="lists", **{**content, "data": {**content["data"], "root": "x"}})
+
+
+def _fatal(entry: Benchmark, root: Path) -> list[str]:
+    return [f"{problem.what}. {problem.mend}" for problem in task(entry).check(root) if problem.fatal]
+
+
+def test_an_image_with_two_classes_is_refused(entry, tmp_path):
+    first = (tmp_path / "train.txt").read_text().splitlines()[0].split()[0]
+    (tmp_path / "train.txt").open("a").write(f"{first} 2\n")
+    assert _fatal(entry, tmp_path) == [f"the image images/{first}.png is listed with two classes. delete the wrong line"]
+
+
+def test_a_line_that_stands_twice_counts_once_and_is_told(entry, tmp_path):
+    lines = (tmp_path / "train.txt").read_text()
+    (tmp_path / "train.txt").write_text(lines + lines.splitlines()[0] + "\n")
+    listing = task(entry).listing(tmp_path)
+    assert len(listing.train) == len(lines.splitlines()) and listing.left_out == {"lines that repeat an image": 1}
+    assert _fatal(entry, tmp_path) == []
+
+
+def _deepen(files: list[Path], largest: int) -> None:
+    for file in files:
+        grey = np.asarray(Image.open(file).convert("L"), np.uint16) * largest // 255
+        grey[0] = largest
+        Image.fromarray(grey).save(file)
+
+
+BOTH = "test images have 16 bits and values of 12, training images have 8 bits. write data.bits: 12 to have both seen in their full range"
+
+
+@pytest.mark.parametrize(("deep", "said"), [("train", []), ("test", [BOTH]), ("both", [])])
+def test_splits_of_other_depths_are_read_alike_or_refused(entry, tmp_path, deep, said):
+    for split in ("train", "test"):
+        if deep in (split, "both"):
+            _deepen(sorted(tmp_path.glob(f"images/{split}*.png")), 4095)
+    assert _fatal(entry, tmp_path) == said
+    said_bits = entry.model_copy(update={"data": entry.data | {"bits": 12}})
+    assert _fatal(said_bits, tmp_path) == []
+
+
+def test_a_hot_pixel_does_not_darken_the_rest_without_a_word(entry, tmp_path):
+    files = sorted(tmp_path.glob("images/*.png"))
+    _deepen(files, 4095)
+    hot = np.array(Image.open(files[0]))
+    hot[0, 0] = 65535
+    Image.fromarray(hot).save(files[0])
+    said = [problem.what for problem in task(entry).check(tmp_path)]
+    assert "16-bit images have values of 16 bits, but all but a thousandth of their pixels need 12" in said
