@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import benchmarks
+from harness import benchmarks, families
 from harness.benchmarks.backbones import BACKBONES
 from harness.benchmarks.hosts import standing
-from harness.catalog import Benchmark
+from harness.catalog import Benchmark, Catalog, Claim
 from harness.catalog.adopt import adopt
+from harness.catalog.claims import EXACT
 from harness.catalog.load import load_catalog
 from harness.catalog.plugins import discover
 from harness.errors import HarnessError
+from harness.families import Tier
 
 
 def list_methods(family: str | None = None) -> list[dict[str, Any]]:
@@ -92,6 +96,73 @@ def list_backbones() -> list[dict[str, Any]]:
             "block_at": backbone.block_at,
         }
         for name, backbone in BACKBONES.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a claim can be judged: a benchmark that takes its methods and has its measure."""
+
+    benchmark: str
+    tier: Tier
+    measure: str
+    """The metric by name, where the claim says ``primary``."""
+
+
+def places(catalog: Catalog) -> dict[str, list[Place]]:
+    """Claim -> the benchmarks that can judge it, whether they were run or not."""
+    tasks = {}
+    for bench in catalog.benchmarks.values():
+        with contextlib.suppress(HarnessError):  # a malformed entry judges nothing
+            tasks[bench.id] = benchmarks.task(bench)
+    return {
+        claim.id: [Place(task.id, task.entry.tier, found) for task in tasks.values() if (found := _measure(claim, catalog, task))]
+        for claim in catalog.claims.values()
+    }
+
+
+def _measure(claim: Claim, catalog: Catalog, task: benchmarks.Task) -> str | None:
+    if claim.missing or task.entry.family != claim.family or (claim.benchmarks and task.id not in claim.benchmarks):
+        return None
+    if not all(catalog.methods[name].fill(task.slots) for name in claim.methods):
+        return None
+    if claim.metric == "primary":
+        return task.primary
+    known = claim.diagnostic or claim.metric in EXACT or claim.metric in {metric.name for metric in task.metrics}
+    return claim.measure if known else None
+
+
+def unmeasurable(claim: Claim, catalog: Catalog) -> str:
+    """Why no benchmark can judge a claim that has no :func:`places`."""
+    if claim.missing:
+        return claim.missing
+    for name in claim.methods:
+        state, missing = standing(catalog.methods[name])
+        if state in ("waits", "planned"):
+            return f"{name} needs {missing}"
+    if claim.family not in families.names():
+        return f"there is no family of benchmarks for {claim.family} yet"
+    return f"no benchmark of {claim.family} takes {' and '.join(claim.methods)} and has {claim.measure}"
+
+
+def list_claims(family: str | None = None) -> list[dict[str, Any]]:
+    """What papers say of methods, and the benchmarks that can judge it."""
+    catalog = load_catalog()
+    where = places(catalog)
+    return [
+        {
+            "id": claim.id,
+            "statement": claim.statement,
+            "source": claim.source,
+            "place": claim.place,
+            "family": claim.family,
+            "methods": claim.methods,
+            "measure": claim.measure,
+            "benchmarks": [place.benchmark for place in where[claim.id]],
+            "missing": None if where[claim.id] else unmeasurable(claim, catalog),
+        }
+        for claim in catalog.claims.values()
+        if family in (None, claim.family)
     ]
 
 

@@ -17,6 +17,11 @@ def test_the_page_of_datasets_is_current():
     assert (ROOT / "docs" / "data.md").read_text(encoding="utf-8") == page, "run `python docs/make_data.py`"
 
 
+def test_the_page_of_claims_is_current():
+    page = runpy.run_path(str(ROOT / "docs" / "make_claims.py"))["page"]()
+    assert (ROOT / "docs" / "claims.md").read_text(encoding="utf-8") == page, "run `python docs/make_claims.py`"
+
+
 def test_links_of_the_documentation_lead_somewhere():
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):

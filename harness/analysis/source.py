@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis import claims as claims_
 from harness.analysis import confusion as confusion_
 from harness.analysis import diagnostics as diagnostics_
 from harness.analysis import leaderboard
+from harness.analysis.claim_columns import Blocks
+from harness.catalog import load_catalog
+from harness.listing import places, unmeasurable
 from harness.store import open_store
 
 if TYPE_CHECKING:
@@ -41,6 +45,15 @@ def diagnostics(url: str, shown: leaderboard.Board) -> list[diagnostics_.Diagnos
     """The diagnostics of the trials behind a leaderboard."""
     digests = {digest for row in shown.rows for digest in row.digests}
     return diagnostics_.build(shown, open_store(url, read_only=True).results(digests=digests))
+
+
+def claims(url: str) -> list[claims_.Judged]:
+    """Every claim of the registry on every tier, judged by what the database has."""
+    catalog = load_catalog()
+    where = places(catalog)
+    shown = board(url, benchmarks=sorted({place.benchmark for some in where.values() for place in some}))
+    why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
+    return claims_.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown)), why)
 
 
 def trials(url: str, **filters: Iterable[str] | None) -> list[TrialRow]:

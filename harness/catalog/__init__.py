@@ -1,6 +1,7 @@
-"""What exists: methods, benchmarks, suites (data) and the plugin files behind them."""
+"""What exists: methods, benchmarks, suites, claims of papers (data) and the plugin files behind them."""
 
+from harness.catalog.claims import Claim
 from harness.catalog.load import load_catalog, read_registry
 from harness.catalog.schema import Benchmark, Catalog, Filling, Method, Paper, Suite
 
-__all__ = ["Benchmark", "Catalog", "Filling", "Method", "Paper", "Suite", "load_catalog", "read_registry"]
+__all__ = ["Benchmark", "Catalog", "Claim", "Filling", "Method", "Paper", "Suite", "load_catalog", "read_registry"]

@@ -14,11 +14,19 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from harness import families, paths
+from harness.catalog.claims import Claim, Published
 from harness.catalog.plain import Loader
 from harness.catalog.schema import Benchmark, Catalog, Method, Suite
+from harness.diagnostics import MEASURES
 from harness.errors import UsageError, did_you_mean
 
-_SECTIONS: dict[str, type[BaseModel]] = {"methods": Method, "benchmarks": Benchmark, "suites": Suite}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "methods": Method,
+    "benchmarks": Benchmark,
+    "suites": Suite,
+    "published": Published,
+    "claims": Claim,
+}
 
 _MOST_NODES = 200_000
 """A registry with more values than this is an accident, or aliases that multiply each other."""
@@ -172,11 +180,14 @@ def merge(catalogs: list[tuple[Path, Catalog]]) -> Catalog:
         for section in _SECTIONS:
             for name, entry in getattr(catalog, section).items():
                 if (section, name) in origin:
-                    raise UsageError(f"{section[:-1]} '{name}' is defined in {origin[section, name]} and in {file}. Rename one of them.")
+                    raise UsageError(
+                        f"{section.removesuffix('s')} '{name}' is defined in {origin[section, name]} and in {file}. Rename one of them."
+                    )
                 origin[section, name] = file
                 merged[section][name] = entry
     catalog = Catalog.model_construct(None, **merged)
     _check_suites(catalog)
+    _check_claims(catalog)
     return catalog
 
 
@@ -194,6 +205,25 @@ def _check_suites(catalog: Catalog) -> None:
         for name in (m for methods in lists for m in methods):
             if name not in catalog.methods:
                 raise UsageError(f"suite '{suite.id}': {did_you_mean(name, catalog.methods, 'method')}")
+
+
+def _check_claims(catalog: Catalog) -> None:
+    for claim in catalog.claims.values():
+        for name in claim.methods:
+            if name not in catalog.methods:
+                known = (*catalog.methods, *(MEASURES if claim.diagnostic and name == claim.than else ()))
+                raise UsageError(f"claim '{claim.id}': {did_you_mean(name, known, 'method')}")
+        for name in claim.benchmarks:
+            if name not in catalog.benchmarks:
+                raise UsageError(f"claim '{claim.id}': {did_you_mean(name, catalog.benchmarks, 'benchmark')}")
+            if (family := catalog.benchmarks[name].family) != claim.family:
+                raise UsageError(f"claim '{claim.id}': benchmark '{name}' is of the family {family}, the claim of {claim.family}.")
+    for entry in catalog.published.values():
+        if entry.id not in catalog.benchmarks:
+            raise UsageError(f"published '{entry.id}': {did_you_mean(entry.id, catalog.benchmarks, 'benchmark')}")
+        for name in entry.methods.values():
+            if name not in catalog.methods:
+                raise UsageError(f"published '{entry.id}': {did_you_mean(name, catalog.methods, 'method')}")
 
 
 @cache

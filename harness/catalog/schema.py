@@ -1,37 +1,17 @@
-"""The types behind ``registry.yaml``: methods, benchmarks and suites."""
+"""The types behind ``registry.yaml``: methods, benchmarks and suites; those of claims are in :mod:`harness.catalog.claims`."""
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from harness import families
+from harness.catalog.claims import Claim, Published
+from harness.catalog.entry import Entry, Id
 from harness.errors import did_you_mean
 from harness.families import Tier
 from harness.slots import SLOTS
-
-_ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
-_LONGEST_ID = 64
-
-
-def check_id(name: str) -> str:
-    """An id is at most 64 lower-case letters, digits, dots and dashes."""
-    if not _ID.fullmatch(name):
-        raise ValueError(f"'{name}' is not an id: use lower-case letters, digits, dots and dashes")
-    if len(name) > _LONGEST_ID:
-        raise ValueError(f"'{name}' is not an id: it has {len(name)} characters, {_LONGEST_ID} are the most")
-    return name
-
-
-Id = Annotated[str, AfterValidator(check_id)]
-
-
-class Entry(BaseModel):
-    """Common base: unknown keys are errors, values are never coerced from another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Paper(Entry):
@@ -168,8 +148,10 @@ class Suite(Entry):
 
 
 class Catalog(Entry):
-    """Everything that can be run."""
+    """Everything that can be run, and what papers say of it."""
 
     methods: dict[str, Method] = {}
     benchmarks: dict[str, Benchmark] = {}
     suites: dict[str, Suite] = {}
+    claims: dict[str, Claim] = {}
+    published: dict[str, Published] = {}

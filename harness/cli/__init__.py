@@ -23,6 +23,7 @@ VERBS = (
     "status",
     "leaderboard",
     "compare",
+    "claims",
     "baseline",
     "check",
     "plugin",

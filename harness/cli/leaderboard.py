@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
-from harness.cli.output import print_json, table_width
+from harness.cli.output import print_json, print_rows, table_width
 
 if TYPE_CHECKING:
     from harness.analysis.diagnostics import Diagnostic
@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     help="How to print it.",
 )
 @click.option("--diagnostics", is_flag=True, help="Show what describes the attention itself instead of metrics and costs.")
+@click.option("--published", is_flag=True, help="Show what papers print of the same metrics, beside what was measured here.")
 @click.option("--all-versions", is_flag=True, help="Show older versions of a benchmark too.")
 @options.database
-def command(benchmarks: tuple[str, ...], family: str | None, form: str, diagnostics: bool, all_versions: bool, db: str) -> None:
+def command(
+    benchmarks: tuple[str, ...], family: str | None, form: str, diagnostics: bool, published: bool, all_versions: bool, db: str
+) -> None:
     """Show means with intervals, floors and costs.
 
     Methods are sorted by the benchmark's primary metric. An interval needs at least two seeds. Diagnostics (entropy,
@@ -47,7 +50,9 @@ def command(benchmarks: tuple[str, ...], family: str | None, form: str, diagnost
     else:
         empty = "no results yet. `harness run -s quick` fills the leaderboard in minutes."
     board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None, all_versions=all_versions)
-    if diagnostics:
+    if published:
+        _show_published(board, form, benchmarks, family)
+    elif diagnostics:
         _show_diagnostics(board, source.diagnostics(db, board), form, all_versions, empty)
     else:
         show(board, form, all_versions, empty)
@@ -93,3 +98,22 @@ def _show_diagnostics(board: Board, rows: list[Diagnostic], form: str, all_versi
         click.echo(diagnostic_tables.table(rows, table_width()))
     else:
         click.echo(diagnostic_tables.FORMATS[form](rows))
+
+
+def _show_published(board: Board, form: str, benchmarks: tuple[str, ...], family: str | None) -> None:
+    from harness.analysis import published
+    from harness.catalog import load_catalog
+
+    catalog = load_catalog()
+    wanted = [name for name in benchmarks or catalog.published if name in catalog.published]
+    rows = published.beside(
+        catalog, board, published.load(), [name for name in wanted if family in (None, catalog.benchmarks[name].family)]
+    )
+    if form == "json":
+        print_json({"rows": [row.plain() for row in rows]})
+    elif not rows:
+        click.echo("no published numbers of these benchmarks.", err=True)
+    elif form == "table":
+        print_rows(published.HEADER, published.cells(rows), fold=["method", "metric", "where"])
+    else:
+        click.echo(published.written(rows, form))

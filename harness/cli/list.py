@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +15,7 @@ from harness.cli.remembered import Rows, remembered
 
 @click.group("list", cls=Group)
 def command() -> None:
-    """Show methods, benchmarks, backbones, suites and plugins.
+    """Show methods, benchmarks, backbones, claims, suites and plugins.
 
     \b
     harness list methods --family segmentation
@@ -107,6 +108,32 @@ def backbones(as_json: bool) -> None:
     ]
     titles = ["backbone", "OpenMMLab class", "level: channels /stride", "one map", "two maps", "blocks after"]
     print_rows(titles, cells, fold=["level: channels /stride"])
+
+
+@command.command("claims")
+@options.family
+@options.as_json
+def claims(family: str | None, as_json: bool) -> None:
+    """What papers say of methods.
+
+    Each with the benchmarks that can judge it; `harness claims` holds it against what was measured.
+    """
+
+    def find() -> Rows:
+        from harness.listing import list_claims
+
+        return list_claims(family)
+
+    rows = remembered(find, "claims", family)
+    if as_json:
+        print_json({"rows": rows})
+        return
+    cells = [[row["id"], row["family"], row["measure"], row["source"], row["statement"], _judges(row)] for row in rows]
+    print_rows(["claim", "family", "by", "source", "statement", "benchmarks"], cells, fold=["source", "statement"])
+
+
+def _judges(row: dict[str, Any]) -> str:
+    return f"missing: {row['missing']}" if row["missing"] else ", ".join(row["benchmarks"])
 
 
 @command.command("suites")

@@ -11,9 +11,9 @@ from string import Template
 
 from harness import benchmarks, paths
 from harness.catalog import Catalog, load_catalog, read_registry
+from harness.catalog.entry import check_id
 from harness.catalog.plain import scalar
 from harness.catalog.plugins import PluginFile, discover, owners
-from harness.catalog.schema import check_id
 from harness.errors import UsageError, did_you_mean
 from harness.files import write_whole
 from harness.slots import SLOTS

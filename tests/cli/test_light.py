@@ -30,6 +30,7 @@ print("\\n" + json.dumps([name for name in {heavy!r} if name in sys.modules]))
         ["list", "methods", "--family", "keypoint"],
         ["list", "benchmarks"],
         ["list", "suites"],
+        ["list", "claims"],
     ],
     ids=" ".join,
 )
@@ -39,7 +40,7 @@ def test_imports_nothing_heavy(args, tmp_path):
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
-@pytest.mark.parametrize("what", ["methods", "benchmarks", "suites"])
+@pytest.mark.parametrize("what", ["methods", "benchmarks", "suites", "claims"])
 def test_a_remembered_list_needs_no_catalogue(what, tmp_path):
     probe = PROBE.format(args=["list", what, "--family", "keypoint"], heavy=("pydantic", "yaml", "rich", *HEAVY))
     runs = [subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=tmp_path) for _ in range(2)]

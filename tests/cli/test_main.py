@@ -54,7 +54,7 @@ def test_the_unforeseen_leaves_a_log_and_no_traceback(cli, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "answer"),
     [
-        (["lits"], "unknown command 'lits'. Did you mean 'list'? `harness --help` shows what there is."),
+        (["doctr"], "unknown command 'doctr'. Did you mean 'doctor'? `harness --help` shows what there is."),
         (["plugin", "chek"], "unknown command 'chek'. Did you mean 'check'? `harness plugin --help` shows what there is."),
     ],
 )

@@ -1,0 +1,101 @@
+"""One measure of all methods of a block, as claims ask for it, with the differences and variances that its seeds give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.analysis.inference import cells, pairs
+from harness.analysis.inference.scales import LINEAR, scale_of
+from harness.catalog.claims import EXACT
+
+if TYPE_CHECKING:
+    from harness.analysis.diagnostics import Diagnostic
+    from harness.analysis.leaderboard import Board, Row
+
+
+class Blocks:
+    """The tables of a leaderboard, as claims ask for them: the registered setting of each benchmark, its newest version."""
+
+    def __init__(self, board: Board, described: Iterable[Diagnostic]):
+        self._blocks: dict[str, list[dict[str, list[Row]]]] = {}
+        for (benchmark, _, setting), methods in board.blocks().items():
+            if setting.registered:
+                self._blocks.setdefault(benchmark, []).append(methods)
+        self._described = {
+            (row.benchmark, row.version, row.differs, row.method, row.measure): row for row in described if row.layer is None
+        }
+        self._columns: dict[tuple[int, str], Column] = {}
+
+    def find(self, benchmark: str, methods: Sequence[str]) -> dict[str, list[Row]] | None:
+        """The first block with all of these methods."""
+        return next((block for block in self._blocks.get(benchmark, []) if all(name in block for name in methods)), None)
+
+    def run(self, benchmark: str) -> set[str]:
+        """Methods that were run there."""
+        return {name for block in self._blocks.get(benchmark, []) for name in block}
+
+    def column(self, block: Mapping[str, list[Row]], measure: str) -> Column:
+        """A metric, a cost or a diagnostic of all methods of a block that have it."""
+        key = id(block), measure
+        if key not in self._columns:
+            self._columns[key] = self._column(block, measure)
+        return self._columns[key]
+
+    def _column(self, block: Mapping[str, list[Row]], measure: str) -> Column:
+        found: dict[str, dict[int, float]] = {}
+        unit, higher = "", None
+        for method, rows in block.items():
+            row = next((row for row in rows if row.metric == measure), None)
+            first = rows[0]
+            described = self._described.get((first.benchmark, first.version, first.differs, method, measure))
+            if row is not None:
+                found[method], unit, higher = dict(zip(row.seeds, row.values, strict=True)), row.unit, row.higher_is_better
+            elif measure in EXACT and getattr(first.cost, measure) is not None:
+                found[method], higher = dict.fromkeys(first.seeds, float(getattr(first.cost, measure))), False
+            elif described is not None:
+                found[method] = dict(zip(described.seeds, described.values, strict=True))
+        return Column(found, unit, higher)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One measure of a block: method -> seed -> value."""
+
+    values: Mapping[str, Mapping[int, float]]
+    unit: str
+    higher_is_better: bool | None
+
+    @cached_property
+    def pairs(self) -> pairs.Pairs:
+        """All methods against each other."""
+        rows = [[*row.values()] for row in self.values.values()]
+        scale = scale_of(self.unit, [value for row in rows for value in row])
+        return pairs.pairwise(cells.fit(rows, scale), draws=1)  # p values are adjusted over claims, not over pairs
+
+    def between(self, a: str, b: str) -> tuple[float, float, float]:
+        """a - b, the variance of that difference and its degrees of freedom."""
+        order = [*self.values]
+        left, right = sorted((order.index(a), order.index(b)))
+        index = int(np.flatnonzero((self.pairs.left == left) & (self.pairs.right == right))[0])
+        sign = 1 if order[left] == a else -1
+        return sign * float(self.pairs.difference[index]), float(self.pairs.variance[index]), float(self.pairs.df[index])
+
+    def alone(self, a: str) -> tuple[float, float, float]:
+        """The mean of one method, its variance and degrees of freedom, with strength borrowed from the others."""
+        fitted = cells.fit([[*row.values()] for row in self.values.values()], LINEAR)
+        index = [*self.values].index(a)
+        variance = float(fitted.variance[index]) if fitted.n[index] > 1 else np.nan
+        return float(fitted.mean[index]), variance / float(fitted.n[index]), float(fitted.df[index])
+
+    def minus(self, other: Column) -> Column:
+        """The differences of two measures, trial by trial."""
+        shared = {name: row.keys() & other.values[name].keys() for name, row in self.values.items() if name in other.values}
+        rows = {
+            name: {seed: self.values[name][seed] - other.values[name][seed] for seed in sorted(of)} for name, of in shared.items() if of
+        }
+        return Column(rows, self.unit, None)

@@ -1,0 +1,240 @@
+"""What papers claim, held against what was measured here: one verdict per claim and tier, never a reproduction.
+
+Each benchmark that was run is one test of a claim; docs/claims.md says what is tested and how a verdict is made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from harness import families
+from harness.analysis.claim_columns import Blocks
+from harness.analysis.inference.mixtures import t_quantile, two_sided
+from harness.analysis.settings import of_method
+from harness.analysis.statistics import LEVEL, holm
+from harness.catalog.claims import EXACT
+
+if TYPE_CHECKING:
+    from harness.analysis.leaderboard import Row
+    from harness.catalog import Claim
+    from harness.families import Tier
+    from harness.listing import Place
+
+Verdict = Literal["agrees", "disagrees", "undecided", "not measured"]
+
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+HEAD = (
+    "Measurements on synthetic and small benchmarks reproduce no paper: data, model and schedule are others, and `agrees` says that "
+    "what was measured there lies in the direction of the claim."
+)
+"""Stands above every list of verdicts."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A claim on one benchmark: rows of one version, setting and kind of device."""
+
+    benchmark: str
+    version: int
+    measure: str
+    unit: str
+    higher_is_better: bool | None
+    """``None`` for a diagnostic."""
+    a: float
+    """Mean over seeds of the method the claim is about."""
+    b: float
+    """Of what it is compared with."""
+    seeds: tuple[int, int]
+    difference: float
+    """a - b towards the claim: positive where it is as claimed; plain a - b where both are said to be alike."""
+    ci95: tuple[float, float] | None
+    """Of the difference, of this test alone."""
+    p: float | None
+    """Two-sided, of this test alone; ``None`` under two seeds."""
+    adjusted: float | None = None
+    """By Holm over all tests of the tier."""
+    towards: bool = False
+    """Whether the difference is on the claim's side of what is tested: above 0, or within the margin."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know of either side: attention that collapsed, parameters that ``--set`` changed."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What this benchmark alone says, with the correction for all that were looked at."""
+        if self.adjusted is None or self.adjusted >= 1 - LEVEL:
+            return "undecided"
+        return "agrees" if self.towards else "disagrees"
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """A benchmark that could say more of a claim."""
+
+    benchmark: str
+    why: str
+    mended: bool = True
+    """Whether running the claim's methods there mends it."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim on the benchmarks of one tier."""
+
+    claim: Claim
+    tier: Tier | None
+    """``None`` where no benchmark can judge the claim."""
+    tests: tuple[Evidence, ...]
+    lacking: tuple[Lacking, ...] = ()
+    why: str = ""
+    """Why no benchmark can."""
+
+    @property
+    def reason(self) -> str:
+        """Why it is not measured, or what more there is to measure."""
+        where: dict[str, list[str]] = {}
+        for item in self.lacking:
+            where.setdefault(item.why, []).append(item.benchmark)
+        return self.why or "; ".join(f"{why} on {', '.join(names)}" for why, names in where.items())
+
+    @property
+    def verdict(self) -> Verdict:
+        """``agrees`` or ``disagrees`` where some benchmark says so and none the opposite; ``undecided`` where none or both do."""
+        said = {test.verdict for test in self.tests} - {"undecided"}
+        return said.pop() if len(said) == 1 else "undecided" if self.tests else "not measured"
+
+
+def published(claim: Claim) -> list[float]:
+    """The differences that the source prints, towards the claim as in :attr:`Evidence.difference`; empty where it prints none."""
+    differences = [round(item.values[0] - item.values[1], 6) for item in claim.published]
+    return differences if claim.kind == "alike" else [abs(difference) for difference in differences]
+
+
+def judge(claims: Iterable[Claim], places: Mapping[str, Sequence[Place]], blocks: Blocks, why: Mapping[str, str]) -> list[Judged]:
+    """Every claim on every tier that can judge it.
+
+    Args:
+        places: claim -> the benchmarks that can judge it.
+        why: claim -> why none can.
+
+    The p values of all tests of a tier are adjusted together (Holm), so that the chance of one or more wrong verdicts among them is at
+    most 5 %.
+    """
+    found: list[Judged] = []
+    for claim in claims:
+        own = places.get(claim.id, ())
+        tiers = [tier for tier in families.TIERS if any(place.tier == tier for place in own)]
+        found += [_on_tier(claim, tier, [place for place in own if place.tier == tier], blocks) for tier in tiers]
+        if not tiers:
+            found.append(Judged(claim, None, (), why=why.get(claim.id, "")))
+    return _corrected(found)
+
+
+def _on_tier(claim: Claim, tier: Tier, own: Sequence[Place], blocks: Blocks) -> Judged:
+    tests, lacking = [], []
+    for place in own:
+        done = blocks.run(place.benchmark)
+        if absent := [name for name in claim.methods if name not in done]:
+            lacking.append(Lacking(place.benchmark, f"{' and '.join(absent)} not run"))
+        elif (block := blocks.find(place.benchmark, claim.methods)) is None:
+            lacking.append(Lacking(place.benchmark, f"{' and '.join(claim.methods)} not run in one setting"))
+        elif (test := _test(claim, place, block, blocks)) is None:
+            lacking.append(Lacking(place.benchmark, f"{place.measure} not recorded", mended=False))
+        else:
+            tests.append(test)
+            if test.p is None:
+                few = min(test.seeds) < 2
+                lacking.append(Lacking(place.benchmark, "one seed only" if few else "a result that is not a number", mended=few))
+    return Judged(claim, tier, tuple(tests), tuple(lacking))
+
+
+def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Blocks) -> Evidence | None:
+    column = blocks.column(block, place.measure)
+    a, b = claim.method, claim.other
+    if any(name not in column.values for name in claim.methods):
+        return None
+    mean_b: float
+    if b is not None:
+        mean_b, seeds_b = float(np.mean([*column.values[b].values()])), len(column.values[b])
+        if place.measure in EXACT:
+            difference, variance, df = float(np.mean([*column.values[a].values()])) - mean_b, 0.0, 1.0
+        else:
+            difference, variance, df = column.between(a, b)
+    elif isinstance(claim.than, float):
+        mean, variance, df = column.alone(a)
+        difference, mean_b, seeds_b = mean - claim.than, claim.than, len(column.values[a])
+    else:
+        differences = column.minus(blocks.column(block, claim.than))
+        if a not in differences.values:
+            return None
+        difference, variance, df = differences.alone(a)
+        mean_b = float(np.mean([*column.values[a].values()])) - difference
+        seeds_b = len(differences.values[a])
+    if claim.kind == "lower" or (claim.kind == "better" and column.higher_is_better is False):
+        difference = -difference
+    # alike: both one-sided tests of |difference| against the margin, each at half of the level, so that the two verdicts share it
+    beyond = difference if claim.margin is None else claim.margin - abs(difference)
+    known = np.isfinite(variance) and np.isfinite(difference)
+    half = float(t_quantile(df, 1 - LEVEL) * np.sqrt(variance)) if known else np.nan
+    first = next(iter(block.values()))[0]
+    return Evidence(
+        *(first.benchmark, first.version, place.measure, column.unit, column.higher_is_better),
+        a=float(np.mean([*column.values[a].values()])),
+        b=mean_b,
+        seeds=(len(column.values[a]), seeds_b),
+        difference=difference,
+        ci95=(difference - half, difference + half) if known else None,
+        p=float(two_sided(beyond, variance, df)) if known else None,
+        towards=beyond > 0,
+        notes=tuple(note for name in claim.methods for note in _notes(block[name][0])),
+    )
+
+
+def _notes(row: Row) -> Iterator[str]:
+    if row.collapsed:
+        yield f"the attention of {row.method} collapsed to next to one position in {row.collapsed} of {len(row.seeds)} seeds"
+    if changed := of_method(row.overrides):
+        yield f"{row.method} was run with {' '.join(f'--set {text}' for text in changed)}, not as registered"
+
+
+def _corrected(found: Sequence[Judged]) -> list[Judged]:
+    corrected = [*found]
+    for tier in families.TIERS:
+        places = [(i, j) for i, row in enumerate(found) if row.tier == tier for j, test in enumerate(row.tests) if test.p is not None]
+        adjusted = holm([found[i].tests[j].p or 0.0 for i, j in places])
+        for (i, j), p in zip(places, adjusted, strict=True):
+            tests = [*corrected[i].tests]
+            tests[j] = replace(tests[j], adjusted=p)
+            corrected[i] = replace(corrected[i], tests=tuple(tests))
+    return corrected
+
+
+def as_json(rows: Iterable[Judged]) -> list[dict[str, Any]]:
+    """Rows as plain data (docs/json.md)."""
+    return [
+        {
+            "id": row.claim.id,
+            "tier": row.tier,
+            "source": f"{row.claim.source}: {row.claim.place}",
+            "statement": row.claim.statement,
+            "verdict": row.verdict,
+            "family": row.claim.family,
+            "methods": row.claim.methods,
+            "measure": row.claim.measure,
+            "published": [
+                {"values": item.values, "unit": item.unit, "difference": difference, "where": dict(item.where), "place": item.place}
+                for item, difference in zip(row.claim.published, published(row.claim), strict=True)
+            ],
+            "differs": row.claim.differs,
+            "reason": row.reason,
+            "tests": [{name: getattr(test, name) for name in (*_TEST_FIELDS, "verdict")} for test in row.tests],
+        }
+        for row in rows
+    ]
+
+
+_TEST_FIELDS = ("benchmark", "version", "measure", "unit", "a", "b", "seeds", "difference", "ci95", "p", "adjusted", "notes")

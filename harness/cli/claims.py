@@ -1,0 +1,113 @@
+"""``harness claims``: what papers say, against what was measured here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options
+from harness.cli.output import print_json, print_rows
+
+if TYPE_CHECKING:
+    from harness.analysis.claims import Judged
+
+
+@click.command("claims")
+@click.argument("claim", required=False)
+@options.family
+@click.option("--missing", is_flag=True, help="Print the commands that measure what is not measured yet and can be here.")
+@options.data_root
+@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Also write the table as Markdown.")
+@options.as_json
+@options.database
+def command(
+    claim: str | None, family: str | None, missing: bool, data_root: Path | None, markdown: Path | None, as_json: bool, db: str
+) -> None:
+    """Hold published claims against what was measured here.
+
+    Each claim gets a verdict per tier: `agrees`, `disagrees`, `undecided` or `not measured`, at 5 % after Holm's correction
+    over all tests of the tier. Differences are towards the claim: positive is as published; of methods that are said to be
+    alike they are plain. Measurements on synthetic and small benchmarks reproduce no paper. With CLAIM, that one with its
+    sources and its evidence.
+
+    \b
+    harness claims --family segmentation
+    harness claims simpool-over-gap
+    harness claims --missing
+    """
+    from harness.analysis import claim_tables, claims, source
+    from harness.catalog import load_catalog
+    from harness.errors import did_you_mean
+
+    known = load_catalog().claims
+    if claim is not None and claim not in known:
+        raise did_you_mean(claim, known, "claim", "harness list claims")
+    # verdicts are corrected over all claims, whichever are shown
+    rows = [row for row in source.claims(db) if claim in (None, row.claim.id) and family in (None, row.claim.family)]
+    if markdown is not None:
+        _write(markdown, claim_tables.markdown(rows))
+    if as_json:
+        print_json({"rows": claims.as_json(rows)})
+    elif missing:
+        _show_commands(rows, options.known_data_root(data_root))
+    elif claim is not None:
+        _show_one(rows)
+    else:
+        click.echo(f"{claims.HEAD}\n")
+        for line in claim_tables.counts(rows):
+            click.echo(line)
+        click.echo()
+        print_rows(claim_tables.HEADER, claim_tables.overview(rows), fold=claim_tables.HEADER)
+        for note in claim_tables.notes(rows):
+            click.echo(f"\n{note}")
+
+
+def _show_one(rows: list[Judged]) -> None:
+    from harness.analysis import claim_tables, claims
+
+    claim = rows[0].claim
+    click.echo(f"{claim.id}\n{claim.statement}\n")
+    for name, text in claim_tables.about(claim):
+        click.echo(f"{name:<10} {text}")
+    click.echo()
+    for row in rows:
+        click.echo(f"{claim_tables.ON[row.tier]}: {row.verdict}{f' ({row.reason})' if row.reason else ''}")
+    if any(row.tests for row in rows):
+        click.echo()
+        print_rows(claim_tables.EVIDENCE, claim_tables.evidence(rows), right=["a", "b", "difference", "p", "Holm"])
+        for note in claim_tables.notes(rows):
+            click.echo(f"\n{note}")
+        click.echo(f"\n{claims.HEAD}")
+
+
+def _show_commands(rows: list[Judged], root: Path | None) -> None:
+    from harness import benchmarks, data
+    from harness.analysis import claim_tables
+    from harness.catalog import load_catalog
+    from harness.errors import HarnessError
+
+    entries, absent = load_catalog().benchmarks, []
+    for name, line in claim_tables.commands(rows, entries):
+        try:
+            data.locate(benchmarks.task(entries[name]), root)
+        except HarnessError:
+            absent.append(name)
+            continue
+        before, _, after = line.partition("  #")
+        click.echo(f"{before}{f' --data-root {root}' if root else ''}  #{after}")
+    if absent:
+        click.echo(f"no data here for {', '.join(absent)}: `harness data list` says where it is looked for.", err=True)
+    if none := [row.claim.id for row in rows if row.tier is None]:
+        click.echo(f"no benchmark yet for {len(none)} claims: `harness claims CLAIM` says why.", err=True)
+
+
+def _write(file: Path, text: str) -> None:
+    from harness.errors import UsageError
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}.") from None
