@@ -76,8 +76,9 @@ def _cell(row: Judged | None) -> str:
 
 
 def _measured(test: Evidence) -> str:
-    unit = f" {test.unit}" if test.unit else ""
-    return f"{change(test.difference)}{unit} ({interval(test.ci95)})" if test.ci95 else f"{change(test.difference)}{unit}"
+    text = f"{change(test.difference)} {test.unit}".strip()
+    exact = test.ci95 is None or test.ci95[0] == test.ci95[1]
+    return text if exact else f"{text} ({interval(test.ci95)})"
 
 
 def markdown(rows: Sequence[Judged]) -> str:

@@ -15,6 +15,7 @@ from harness.analysis.diagnostics import build as describe
 from harness.analysis.leaderboard import build
 from harness.catalog import Claim, load_catalog
 from harness.listing import Place
+from harness.outcome import Cost
 from harness.store.records import MetricSpec
 
 SPECS = [MetricSpec(name, version, metric, unit, higher, metric, metric == "top1")
@@ -140,10 +141,15 @@ def test_too_few_seeds_decide_nothing(judged):
     assert row.verdict == "undecided" and "not a number" in row.reason
 
 
-def test_costs_are_compared_as_they_are(judged):
+def test_costs_are_compared_as_they_are(judged, result):
     cheaper = claim(metric="params")
     (row,) = judged([cheaper], {"a": A[:1], "b": B[:1]})
     assert (row.verdict, row.tests[0].difference) == ("undecided", 0.0), "the same number of parameters is not fewer"
+    for fewer, verdict in (("a", "agrees"), ("b", "disagrees")):
+        trials = [result(name, 0, {"top1": 50.0}, cost=Cost(params=900 if name == fewer else 1000)) for name in "ab"]
+        (row,) = judged([cheaper], trials=trials)
+        assert (row.verdict, abs(row.tests[0].difference)) == (verdict, 100.0), "one seed tells as much as ten"
+        assert overview([row])[0][2] == f"{verdict}: {'+' if fewer == 'a' else '-'}100"
 
 
 def test_a_tier_agrees_where_one_benchmark_does_and_none_disagrees(judged, result):
