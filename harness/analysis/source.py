@@ -6,18 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import claims as claims_
 from harness.analysis import confusion as confusion_
 from harness.analysis import diagnostics as diagnostics_
 from harness.analysis import leaderboard
-from harness.analysis.claim_columns import Blocks
-from harness.catalog import load_catalog
-from harness.listing import places, unmeasurable
 from harness.store import open_store
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from harness.analysis import claims as claims_
     from harness.store import Result, TrialRow
 
 
@@ -45,15 +42,6 @@ def diagnostics(url: str, shown: leaderboard.Board) -> list[diagnostics_.Diagnos
     """The diagnostics of the trials behind a leaderboard."""
     digests = {digest for row in shown.rows for digest in row.digests}
     return diagnostics_.build(shown, open_store(url, read_only=True).results(digests=digests))
-
-
-def claims(url: str) -> list[claims_.Judged]:
-    """Every claim of the registry on every tier, judged by what the database has."""
-    catalog = load_catalog()
-    where = places(catalog)
-    shown = board(url, benchmarks=sorted({place.benchmark for some in where.values() for place in some}))
-    why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
-    return claims_.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown)), why)
 
 
 def trials(url: str, **filters: Iterable[str] | None) -> list[TrialRow]:
@@ -118,3 +106,17 @@ def pictures(row: TrialRow) -> list[Path]:
 def first_epoch(row: TrialRow) -> list[dict[str, Any]]:
     """The course of query-key distance and purity over a trial's first epoch, see :func:`harness.analysis.diagnostics.curve`."""
     return diagnostics_.curve(Path(row.work_dir) / "artifacts" / "first_epoch.csv") if row.work_dir else []
+
+
+def claims(url: str) -> list[claims_.Judged]:
+    """Every claim of the registry on every tier, judged by what the database has."""
+    from harness.analysis import claims as claims_
+    from harness.analysis.claim_columns import Blocks
+    from harness.catalog import load_catalog
+    from harness.listing import places, unmeasurable
+
+    catalog = load_catalog()
+    where = places(catalog)
+    shown = board(url, benchmarks=sorted({place.benchmark for some in where.values() for place in some}))
+    why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
+    return claims_.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown)), why)

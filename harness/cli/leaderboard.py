@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
-from harness.cli.output import print_json, print_rows, table_width
+from harness.cli.output import print_json, table_width
+from harness.cli.published import show_published
 
 if TYPE_CHECKING:
     from harness.analysis.diagnostics import Diagnostic
@@ -51,7 +52,7 @@ def command(
         empty = "no results yet. `harness run -s quick` fills the leaderboard in minutes."
     board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None, all_versions=all_versions)
     if published:
-        _show_published(board, form, benchmarks, family)
+        show_published(board, form, benchmarks, family)
     elif diagnostics:
         _show_diagnostics(board, source.diagnostics(db, board), form, all_versions, empty)
     else:
@@ -98,22 +99,3 @@ def _show_diagnostics(board: Board, rows: list[Diagnostic], form: str, all_versi
         click.echo(diagnostic_tables.table(rows, table_width()))
     else:
         click.echo(diagnostic_tables.FORMATS[form](rows))
-
-
-def _show_published(board: Board, form: str, benchmarks: tuple[str, ...], family: str | None) -> None:
-    from harness.analysis import published
-    from harness.catalog import load_catalog
-
-    catalog = load_catalog()
-    wanted = [name for name in benchmarks or catalog.published if name in catalog.published]
-    rows = published.beside(
-        catalog, board, published.load(), [name for name in wanted if family in (None, catalog.benchmarks[name].family)]
-    )
-    if form == "json":
-        print_json({"rows": [row.plain() for row in rows]})
-    elif not rows:
-        click.echo("no published numbers of these benchmarks.", err=True)
-    elif form == "table":
-        print_rows(published.HEADER, published.cells(rows), fold=["method", "metric", "where"])
-    else:
-        click.echo(published.written(rows, form))
