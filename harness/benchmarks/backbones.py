@@ -56,6 +56,8 @@ _EFFICIENTNET_B0 = {0: (32, 2), 1: (16, 2), 2: (24, 4), 3: (40, 8), 4: (112, 16)
 
 BACKBONES: dict[str, Backbone] = {
     "resnet-thin": _narrow(16),
+    "resnet-thin-s8": _narrow(16, (1, 2, 1)),
+    "resnet-thin-s4": _narrow(24, (1, 1)),
     "resnet-narrow": _narrow(32),
     "resnet-narrow-s8": _narrow(24, (1, 2, 1)),  # twice the positions, where a task asks where something is
     "resnet18": _residual(18, 64),

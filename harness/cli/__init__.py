@@ -23,6 +23,7 @@ VERBS = (
     "status",
     "leaderboard",
     "compare",
+    "publish",
     "baseline",
     "check",
     "plugin",
