@@ -41,7 +41,10 @@ class Features:
 def _residual(depth: int, width: int, strides: tuple[int, ...] = (1, 2, 2, 2), **config: Any) -> Backbone:
     totals = accumulate(strides[1:], mul, initial=4 * strides[0])
     levels = {stage: (width << stage, total) for stage, total in enumerate(totals)}
-    return Backbone({"type": "mmpretrain.ResNet", "depth": depth, **config}, levels, len(levels) - 1, (1, 2), "backbone.layer3")
+    third = min(3, len(levels))
+    return Backbone(
+        {"type": "mmpretrain.ResNet", "depth": depth, **config}, levels, len(levels) - 1, (third - 2, third - 1), f"backbone.layer{third}"
+    )
 
 
 def _narrow(width: int, strides: tuple[int, ...] = (1, 2, 2)) -> Backbone:
@@ -56,8 +59,11 @@ _EFFICIENTNET_B0 = {0: (32, 2), 1: (16, 2), 2: (24, 4), 3: (40, 8), 4: (112, 16)
 
 BACKBONES: dict[str, Backbone] = {
     "resnet-thin": _narrow(16),
+    "resnet-thin-s8": _narrow(16, (1, 2, 1)),
     "resnet-narrow": _narrow(32),
-    "resnet-narrow-s8": _narrow(24, (1, 2, 1)),  # twice the positions, where a task asks where something is
+    # more positions, where a task asks where something is
+    "resnet-narrow-s8": _narrow(24, (1, 2, 1)),
+    "resnet-narrow-s4": _narrow(24, (1, 1)),
     "resnet18": _residual(18, 64),
     "resnet50": _residual(50, 256),
     "mobilenet-v2": Backbone({"type": "mmpretrain.MobileNetV2"}, _MOBILENET_V2, 7, (4, 7), "backbone.conv2"),

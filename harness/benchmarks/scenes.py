@@ -27,7 +27,10 @@ CLASSES = (
 
 _COLOURS = ((214, 48, 49), (56, 165, 74), (58, 90, 210), (226, 200, 52), (150, 74, 186), (60, 196, 204), (234, 134, 46), (232, 232, 232))
 _RING = (20, 20, 20)
-_SIDE = (0.22, 0.34)  # side of an object's box, as a share of the image's side
+SIDE = (0.22, 0.34)
+"""Side of an object's box, as a share of the image's side."""
+DISTRACTORS = (3, 5)
+"""Fewest and most distractors of a scene."""
 _RING_INNER = 0.76  # radius of the ring's inner edge and of the object inside, for a box of half-side 1
 _OBJECT = 0.58
 
@@ -40,7 +43,8 @@ def generate_scenes(
     size: int,
     classes: int,
     seed: int = 0,
-    distractors: tuple[int, int] = (3, 5),
+    distractors: tuple[int, int] = DISTRACTORS,
+    side: tuple[float, float] = SIDE,
     cue: bool = True,
 ) -> None:
     """Write a dataset of scenes into the folder ``out``; the same arguments write the same bytes.
@@ -52,6 +56,7 @@ def generate_scenes(
         classes: number of classes, 2 to 8.
         seed: another seed gives other scenes.
         distractors: fewest and most distractors of a scene; fewer where there is no room, and never more than the other classes.
+        side: smallest and largest side of an object's box, as a share of the image's side.
         cue: whether the ring is drawn; without it nothing tells the target from the distractors.
 
     Raises:
@@ -71,7 +76,7 @@ def generate_scenes(
         for index, stem in enumerate(stems):
             rng = np.random.default_rng([seed, number, index])
             label = index % classes
-            image, box = _scene(rng, size, label, classes, distractors, cue)
+            image, box = _scene(rng, size, label, classes, distractors, side, cue)
             inside = f"{split}/{CLASSES[label]}"
             write_image(out / inside / f"{stem}.png", image)
             (annotations / f"{stem}.xml").write_text(_voc(inside, stem, size, CLASSES[label], box), encoding="utf-8")
@@ -79,7 +84,7 @@ def generate_scenes(
 
 
 def _scene(
-    rng: np.random.Generator, size: int, label: int, classes: int, distractors: tuple[int, int], cue: bool
+    rng: np.random.Generator, size: int, label: int, classes: int, distractors: tuple[int, int], share: tuple[float, float], cue: bool
 ) -> tuple[np.ndarray, tuple[int, int, int, int]]:
     """One (size, size, 3) uint8 RGB image and the target's box (xmin, ymin, xmax, ymax) in 0-based inclusive pixels."""
     import numpy as np
@@ -90,7 +95,7 @@ def _scene(
     kinds = [label, *rng.choice(others, count, replace=False)]
     taken: list[tuple[int, int, int]] = []
     for kind in kinds:
-        place = _free_place(rng, size, taken)
+        place = _free_place(rng, size, share, taken)
         if place is None:
             continue
         taken.append(place)
@@ -112,10 +117,12 @@ def _background(rng: np.random.Generator, size: int) -> np.ndarray:
     return image
 
 
-def _free_place(rng: np.random.Generator, size: int, taken: list[tuple[int, int, int]]) -> tuple[int, int, int] | None:
+def _free_place(
+    rng: np.random.Generator, size: int, share: tuple[float, float], taken: list[tuple[int, int, int]]
+) -> tuple[int, int, int] | None:
     """A square (x, y, side) that touches none of ``taken``; ``None`` where 50 tries found no room."""
     for _ in range(50):
-        side = round(size * float(rng.uniform(*_SIDE)))
+        side = round(size * float(rng.uniform(*share)))
         x, y = (int(v) for v in rng.integers(0, size - side + 1, 2))
         if all(x + side <= a or a + s <= x or y + side <= b or b + s <= y for a, b, s in taken):
             return x, y, side

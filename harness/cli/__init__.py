@@ -24,6 +24,7 @@ VERBS = (
     "leaderboard",
     "compare",
     "claims",
+    "publish",
     "baseline",
     "check",
     "plugin",

@@ -21,6 +21,7 @@ from mmengine.runner import Runner
 from harness import openmmlab
 from harness.benchmarks import register
 from harness.benchmarks.base import DATA, undeclared
+from harness.benchmarks.parts.layout import channels_last
 from harness.compose import Trial
 from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
@@ -131,6 +132,8 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     config["experiment_name"] = uuid.uuid4().hex
     runner = TrialRunner.from_cfg(Config(config))
     logging.getLogger("mmengine").propagate = False
+    if device == "cpu":
+        channels_last(runner.model.backbone)
     checkpoint, artifacts = work_dir / "checkpoint.pth", work_dir / "artifacts"
     beginning = first_epoch.FirstEpoch(artifacts / first_epoch.FILE)
     for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), beginning, Checkpoint(checkpoint)):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,19 @@ _BATCH = 500
 _TABLES = {"config": configs, "environment": environments, "spec": specs, "floor": floors}
 _TRAVELS = {name: RENAMED.get(name, name) for name in field_names(TrialRecord) if name not in LEASED}
 """Field of a trial -> its name in a line."""
+_PLACES = ("log", "work_dir")
+"""Fields that name files of one machine."""
 
 
 class Portable(Transactions):
     """Export and import."""
 
-    def export_to(self, file: Path) -> int:
-        """Write everything to ``file``, which appears whole or not at all; returns the number of trials.
+    def export_to(self, file: Path, *, digests: Collection[str] | None = None, bare: bool = False) -> int:
+        """Write to ``file``, which appears whole or not at all; returns the number of trials.
+
+        Args:
+            digests: the trials to write, with what belongs to them; all there is by default.
+            bare: leave out scores of single samples and where logs and pictures lie, which mean nothing elsewhere.
 
         Raises:
             UsageError: the file cannot be written.
@@ -45,7 +51,7 @@ class Portable(Transactions):
         count = 0
         try:
             with whole(file, durable=True) as stream, self._read() as connection:
-                for line in _lines(connection):
+                for line in _lines(connection, digests, bare):
                     count += line["kind"] == "trial"
                     stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")) + "\n")
         except OSError as error:
@@ -86,26 +92,39 @@ class Portable(Transactions):
         return Imported(trials=added, skipped=seen - added)
 
 
-def _lines(connection: sa.Connection) -> Iterator[dict[str, Any]]:
+def _lines(connection: sa.Connection, wanted: Collection[str] | None, bare: bool) -> Iterator[dict[str, Any]]:
     digests = connection.execute(sa.select(trials.c.digest).order_by(trials.c.digest)).scalars().all()
+    if wanted is not None:
+        digests = [digest for digest in digests if digest in set(wanted)]
     yield {"kind": "header", "schema": SCHEMA, "trials": len(digests)}
+    needed = None if wanted is None else _needed(connection, digests)
     for kind, table in _TABLES.items():
         for row in connection.execute(sa.select(table).order_by(*table.primary_key)):
-            yield {"kind": kind, **row._mapping}
+            if needed is None or row[0] in needed:
+                yield {"kind": kind, **row._mapping}
+    hidden = dict.fromkeys(_PLACES) if bare else {}
     for some in chunks(digests):
         numbers: dict[str, dict[str, dict[str, float | None]]] = defaultdict(lambda: defaultdict(dict))
         for trial, kind, name, value in connection.execute(sa.select(measures).where(measures.c.trial.in_(some))):
             numbers[trial][kind][name] = value
         scores: dict[str, dict[str, Any]] = defaultdict(dict)
-        for trial, name, count, data in connection.execute(sa.select(samples).where(samples.c.trial.in_(some))):
+        for trial, name, count, data in [] if bare else connection.execute(sa.select(samples).where(samples.c.trial.in_(some))):
             scores[trial][name] = {"count": count, "data": base64.b64encode(data).decode()}
         rows = connection.execute(sa.select(costs).where(costs.c.trial.in_(some)))
         cost = {row.trial: {name: row._mapping[name] for name in COSTS} for row in rows}
         for row in connection.execute(sa.select(trials).where(trials.c.digest.in_(some)).order_by(trials.c.digest)):
-            line = {"kind": "trial", **{line: row._mapping[name] for name, line in _TRAVELS.items()}}
+            line = {"kind": "trial", **{line: row._mapping[name] for name, line in _TRAVELS.items()}, **hidden}
             if row.state == "running":
                 line["state"] = "planned"
             yield line | {"cost": cost.get(row.digest), "numbers": numbers[row.digest], "samples": scores[row.digest]}
+
+
+def _needed(connection: sa.Connection, digests: Sequence[str]) -> set[str]:
+    """The first key of the configs, environments, specs and floors that some trials refer to."""
+    columns = [trials.c[name] for name in ("config_digest", "setting", "environment_digest", "benchmark")]
+    return {
+        key for some in chunks(digests) for row in connection.execute(sa.select(*columns).where(trials.c.digest.in_(some))) for key in row
+    }
 
 
 def _parse(text: str, *, first: bool) -> Any:

@@ -21,6 +21,10 @@ class SyntheticData(ClassificationData):
     test: int = Field(default=300, ge=8)
     classes: int = Field(default=6, ge=2, le=len(scenes.CLASSES))
     seed: int = Field(default=0, ge=0)
+    distractors: tuple[int, int] = scenes.DISTRACTORS
+    """Fewest and most other objects of a scene, where there is room for them; no more than there are other classes."""
+    side: tuple[float, float] = scenes.SIDE
+    """Smallest and largest side of an object, as a share of the image's."""
     cue: bool = True
     """Whether the ring that marks the target is drawn; without it the task cannot be solved."""
 
@@ -34,7 +38,17 @@ class SyntheticData(ClassificationData):
 
 
 def _generate(data: SyntheticData, out: Path) -> None:
-    scenes.generate_scenes(out, train=data.train, test=data.test, size=data.size, classes=data.classes, seed=data.seed, cue=data.cue)
+    scenes.generate_scenes(
+        out,
+        train=data.train,
+        test=data.test,
+        size=data.size,
+        classes=data.classes,
+        seed=data.seed,
+        distractors=data.distractors,
+        side=data.side,
+        cue=data.cue,
+    )
 
 
 FORMAT = Format(SyntheticData, read, _generate)

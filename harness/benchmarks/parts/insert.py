@@ -51,7 +51,7 @@ class _Layout:
     def apply(self, block: nn.Module, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         """``block`` on the map in ``x``, in the layout of ``x``."""
         if self.kind == "nchw":
-            return _same_shape(block, x)
+            return _same_shape(block, x.contiguous())
         if self.kind == "nhwc":
             return _same_shape(block, x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         # a module that returns no grid runs after one that does

@@ -1,0 +1,134 @@
+"""Leaderboards as files to commit: per benchmark the records behind its board, and the board in Markdown.
+
+The records are an export (:mod:`harness.store.portable`) without scores of single samples and paths, so that the board can be drawn
+again from them by whoever has the file: ``harness db import FILE`` into an empty database.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.analysis import formats, leaderboard, source
+from harness.analysis.tables import markdown_table
+from harness.errors import UsageError
+from harness.files import write_whole
+from harness.store import open_store
+
+INDEX = "README.md"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One benchmark's files."""
+
+    benchmark: str
+    methods: int
+    trials: int
+    new: int
+    """Trials that the folder did not have."""
+    hours: float
+    """Of computing, by the trials' durations."""
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="harness-") as folder:
+        yield f"sqlite:///{folder}/published.db"
+
+
+def publish(url: str, folder: Path, benchmarks: Sequence[str] = (), families: Sequence[str] = ()) -> list[Published]:
+    """Add a database's results to the files in ``folder``: one board per benchmark, and an index.
+
+    What the folder has and the database has not stays, so that parts can come from several machines; what the board would not
+    show (older versions, settings and sources that newer ones replaced) goes.
+
+    Raises:
+        UsageError: a file of the folder is no export, or cannot be written.
+    """
+    board = source.board(url, benchmarks=benchmarks or None, families=families or None)
+    folder.mkdir(parents=True, exist_ok=True)
+    done = [_one(url, folder, name, board) for name in dict.fromkeys(row.benchmark for row in board.rows)]
+    _write(folder / INDEX, index(folder))
+    return done
+
+
+def _digests(board: leaderboard.Board, benchmark: str) -> list[str]:
+    return sorted({digest for row in board.rows if row.benchmark == benchmark for digest in row.digests})
+
+
+def _one(url: str, folder: Path, benchmark: str, board: leaderboard.Board) -> Published:
+    file = folder / f"{benchmark}.jsonl"
+    with _scratch() as merged:
+        store = open_store(merged)
+        try:
+            if file.exists():
+                store.import_from(file)
+            before = set(store.states())
+            with tempfile.TemporaryDirectory(prefix="harness-") as aside:
+                part = Path(aside) / file.name
+                open_store(url, read_only=True).export_to(part, digests=_digests(board, benchmark), bare=True)
+                store.import_from(part)
+            shown = source.board(merged)
+            digests = _digests(shown, benchmark)
+            store.export_to(file, digests=digests, bare=True)
+            seconds = sum(sum(result.durations.values()) for result in store.results(digests=digests))
+        finally:
+            store.close()
+    _write(file.with_suffix(".md"), rendered(shown))
+    methods = len({row.method for row in shown.rows})
+    return Published(benchmark, methods, len(digests), len(set(digests) - before), seconds / 3600)
+
+
+def rendered(board: leaderboard.Board) -> str:
+    """The page of one benchmark's board."""
+    return formats.markdown(board) + "\n"
+
+
+def board_of(file: Path) -> leaderboard.Board:
+    """The board that a published file holds.
+
+    Raises:
+        UsageError: the file is no export.
+    """
+    with _scratch() as url:
+        store = open_store(url)
+        try:
+            store.import_from(file)
+            return source.board(url)
+        finally:
+            store.close()
+
+
+def index(folder: Path) -> str:
+    """The page that lists the boards of ``folder``."""
+    body = []
+    for file in sorted(folder.glob("*.jsonl")):
+        rows = [row for row in board_of(file).rows if row.primary]
+        best = rows[0]
+        seeds = sorted({row.n for row in rows})
+        body.append(
+            [
+                f"[{best.benchmark}]({file.stem}.md) v{best.version}",
+                best.family,
+                best.tier,
+                f"{best.metric} [{best.unit or '1'}]",
+                str(len({row.method for row in rows})),
+                str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
+            ]
+        )
+    table = markdown_table(["benchmark", "family", "tier", "metric", "methods", "seeds"], body)
+    return (
+        "# Leaderboards\n\nWritten by `harness publish`. A `.jsonl` holds the trials behind a page: every seed's metrics, costs, config, "
+        "sources and environment;\n`harness db import FILE` adds them to a database.\n\n" + table + "\n"
+    )
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        write_whole(file, text)
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}. Give another folder with --out.") from error

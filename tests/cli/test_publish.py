@@ -1,0 +1,70 @@
+"""Leaderboards as files: what is committed can be drawn again, and parts of several databases are put together."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from harness.analysis import publish, source
+
+COMMITTED = sorted((Path(__file__).parents[2] / "results" / "leaderboards").glob("*.jsonl"))
+
+
+def lines(file: Path) -> list[dict]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_a_board_is_drawn_again_from_its_file(cli, measured, tmp_path):
+    measured("gap", 70.0, 72.0)
+    measured("gem", 80.0, 83.0, 81.0)
+    said = cli("publish", "--out", "boards")
+    assert said.exit_code == 0 and "2 methods, 5 trials (5 new)" in said.stdout
+    (file,) = Path("boards").glob("*.jsonl")
+    here = cli("leaderboard", "--format", "md").stdout
+    assert file.with_suffix(".md").read_text() == here == publish.rendered(publish.board_of(file))
+    assert f"({file.stem}.md)" in Path("boards/README.md").read_text()
+    assert source.board(f"sqlite:///{tmp_path}/results/harness.db").rows == publish.board_of(file).rows
+
+
+def test_files_name_no_place_of_this_machine(cli, measured, tmp_path):
+    measured("gap", 70.0, 72.0)
+    cli("publish", "--out", "boards")
+    (file,) = Path("boards").glob("*.jsonl")
+    assert str(tmp_path) not in file.read_text()
+    assert all((line["log"], line["work_dir"], line["samples"]) == (None, None, {}) for line in lines(file) if line["kind"] == "trial")
+
+
+def test_what_was_published_elsewhere_stays(cli, measured, tmp_path):
+    measured("gap", 70.0, 72.0)
+    cli("publish", "--out", "boards")
+    with sqlite3.connect(tmp_path / "results/harness.db") as elsewhere:
+        elsewhere.execute("DELETE FROM trials")
+    measured("gem", 80.0, 83.0)
+    assert "2 methods, 4 trials (2 new)" in cli("publish", "--out", "boards").stdout
+    assert "2 methods, 4 trials (0 new)" in cli("publish", "--out", "boards").stdout
+    (file,) = Path("boards").glob("*.jsonl")
+    assert [row.method for row in publish.board_of(file).rows if row.primary] == ["gem", "gap"]
+
+
+def test_nothing_and_broken_files_are_sentences(cli, measured):
+    assert "nothing to publish yet" in cli("publish").stderr
+    measured("gap", 70.0, 72.0)
+    cli("publish", "--out", "boards")
+    (file,) = Path("boards").glob("*.jsonl")
+    file.write_text(file.read_text()[:500])
+    said = cli("publish", "--out", "boards")
+    assert said.exit_code == 2 and f"{file}, line" in said.stderr
+
+
+@pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.stem)
+def test_committed_boards_are_those_of_their_trials(file):
+    assert file.with_suffix(".md").read_text() == publish.rendered(publish.board_of(file))
+
+
+def test_the_index_lists_the_committed_boards():
+    folder = Path(__file__).parents[2] / "results" / "leaderboards"
+    if COMMITTED:
+        assert (folder / publish.INDEX).read_text() == publish.index(folder)
