@@ -57,6 +57,9 @@ images, label maps, annotations, lists, whatever their name and wherever they li
 or a time has changed; where they have more than 1 GiB together, it is that of the first and last 64 KiB of each file. Files
 that change while trials run fail these.
 
+A test image that is a training image, byte for byte, stops a run; one that only looks the same (encoded anew, resized) is a
+warning, since two frames of a still camera do so, too.
+
 Values are YAML 1.2: `1e-3` is a number; `yes`, `off`, `010` and `1:30` are text, which is refused where a number or `true` is wanted.
 
 The suite `real` (`harness run -s real --data-root DIR`) reads six public datasets from the folders cifar10, 7scenes, openfield,

@@ -99,14 +99,14 @@ def ready(task: Task, data_root: Path | None) -> Ready:
     folder = ensure(task, data_root)
     entry = task.entry
     model = {key: entry.model.get(key) for key in ("weights", "backbone")}
-    identity = [entry.family, entry.data, model, fingerprint(task, data_root), __version__]
+    identity = [entry.family, entry.data, model, task.schedule.batch_size, fingerprint(task, data_root), __version__]
     digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=12).hexdigest()
     seen = paths.cache_dir() / "checked" / f"{digest}.json"
     with contextlib.suppress(OSError, ValueError):
         return Ready(folder, tuple(map(str, json.loads(seen.read_text(encoding="utf-8")))))
-    listing = task.listing(folder)
+    listing = task.listing(folder) if task.is_generated else fingerprints.listing(task, folder)
     problems = list(listing.problems) if task.is_generated else task.check_listing(folder, listing)
-    refuse([*problems, *check_model(task)], f"benchmark '{task.id}': ", f"`harness data check {task.id}`")
+    refuse([*problems, *check_model(task, len(listing.train))], f"benchmark '{task.id}': ", f"`harness data check {task.id}`")
     report = describe(task, listing, problems)
     with contextlib.suppress(OSError):  # what cannot be remembered is looked at again
         seen.parent.mkdir(parents=True, exist_ok=True)

@@ -49,18 +49,31 @@ def of_folder(task: Task, folder: Path) -> str:
     if known and known["tree"] == _tree([*places, *map(Path, known["outside"])]):
         return str(known["fingerprint"])
     before = _tree(places)
-    listing = task.listing(folder)
-    files = _files(task, folder, listing)
-    fatal = [problem.sentences for problem in listing.problems if problem.fatal]
+    found = task.listing(folder)
+    files = _files(task, folder, found)
+    fatal = [problem.sentences for problem in found.problems if problem.fatal]
     fingerprint = _of_files(files, fatal)
     # what changed meanwhile, or cannot be used yet, is looked at again
     if not fatal and _tree(places) == before:
         outside = sorted(str(file) for name, file in files.items() if os.path.isabs(name) or os.path.normpath(name).startswith(".."))
-        content = {"tree": _tree([*places, *map(Path, outside)]), "outside": outside, "fingerprint": fingerprint}
+        places = [*places, *map(Path, outside)]
+        tree = _tree(places)
+        content = {"tree": tree, "outside": outside, "fingerprint": fingerprint}
+        _LISTED[_key(task, folder)] = places, tree, found
         with contextlib.suppress(OSError):
             memory.parent.mkdir(parents=True, exist_ok=True)
             write_whole(memory, json.dumps(content))
     return fingerprint
+
+
+def listing(task: Task, folder: Path) -> Listing[Any]:
+    """What the task's reader finds in ``folder``: once, what :func:`of_folder` listed, if no file has changed since."""
+    latest = _LISTED.pop(_key(task, folder.absolute()), None)
+    return latest[2] if latest and _tree(latest[0]) == latest[1] else task.listing(folder)
+
+
+_LISTED: dict[str, tuple[list[Path], str, Listing[Any]]] = {}
+"""What fingerprints were taken from, with the places that were read and their :func:`_tree`: listing may take half a minute."""
 
 
 def _key(task: Task, folder: Path) -> str:

@@ -9,15 +9,17 @@ There is one way from a file to pixels (:func:`read_bgr`), for training, test, f
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
@@ -26,6 +28,9 @@ OTHER_SUFFIXES = (".avif", ".dcm", ".exr", ".gif", ".heic", ".heif", ".jfif", ".
 
 DEEP = (8, 10, 12, 14, 16)
 """Significant bits that pictures of more than 8 bits may have."""
+
+THUMB = 16
+"""Side of the thumbnails by which pictures are compared."""
 
 _JUNK = ("@eadir", "__macosx", "$recycle.bin", "lost+found", "thumbs.db", "desktop.ini")
 """Folders and files that operating systems leave behind."""
@@ -103,6 +108,44 @@ def measure(file: Path, *, header_only: bool = False, exif: bool = False) -> tup
         ValueError: the file is missing, empty, truncated or no image, or of a kind of pixels that is not read; the message
             is a clause for people.
     """
+    with _opened(file) as image:
+        if not header_only:
+            image.load()
+        turned = exif and _turned(image.getexif().get(_ORIENTATION, 1))
+        return image.size[::-1] if turned else image.size
+
+
+def glance(file: Path, bits: int) -> tuple[tuple[int, int], np.ndarray]:
+    """(width, height) and the :func:`thumbnail` of an image, as it is stored.
+
+    Args:
+        bits: significant bits of pictures with more than 8.
+
+    Raises:
+        ValueError: as :func:`measure` does.
+    """
+    import numpy as np
+    from PIL import Image
+
+    with _opened(file) as image:
+        image.load()
+        if not image.mode.startswith("I"):
+            return image.size, thumbnail(image)
+        grey = np.minimum(np.asarray(image) >> (bits - 8), 255).astype(np.uint8)
+        return image.size, thumbnail(Image.fromarray(grey))
+
+
+def thumbnail(image: Image.Image, side: int = THUMB) -> np.ndarray:
+    """Mean grey levels of an image in (side, side) cells, uint8, whatever its proportions."""
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(image.convert("L").resize((side, side), Image.Resampling.BOX))
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
+    """An image with its header read; what is wrong with it is a ``ValueError``, a clause for people."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -111,10 +154,7 @@ def measure(file: Path, *, header_only: bool = False, exif: bool = False) -> tup
         with Image.open(file) as image:
             if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
                 raise ValueError(f"its pixels are {'floating-point' if image.mode == 'F' else '32-bit'} numbers; store 8 or 16 bits")
-            if not header_only:
-                image.load()
-            turned = exif and _turned(image.getexif().get(_ORIENTATION, 1))
-            return image.size[::-1] if turned else image.size
+            yield image
     except FileNotFoundError:
         raise ValueError("the image is missing") from None
     except IsADirectoryError:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,29 @@ def test_an_unchanged_folder_is_not_read_again(folder, monkeypatch):
     before = digest()
     monkeypatch.setattr(fingerprints, "_of_files", lambda *_: pytest.fail("read again"))
     assert digest() == before
+
+
+def test_a_folder_is_listed_once_from_the_plan_to_the_check_unless_it_changes(folder):
+    mine(folder, list="lists/test.txt")
+    task = benchmarks.task(load_catalog().benchmarks["mine"])
+    counts: list[int] = []
+
+    def read(root, options):
+        found = task.format.read(root, options)
+        counts.append(len(found.train))
+        return found
+
+    read.__module__ = task.format.read.__module__
+    counted = replace(task, format=replace(task.format, read=read))
+    data.fingerprint(counted, Path())
+    assert data.ready(counted, Path()).report[0].startswith("2 training") and counts == [2]
+    assert data.ready(counted, Path()).report[0].startswith("2 training") and counts == [2]
+    (folder / "lists/train.txt").write_text("0\n")
+    data.fingerprint(counted, Path())
+    for place in ("img", "ann"):
+        picture(folder / place / "4.png", 4, label=place == "ann")
+    (folder / "lists/train.txt").write_text("0\n1\n4\n")
+    assert data.ready(counted, Path()).report[0].startswith("3 training") and counts == [2, 1, 3]
 
 
 def test_links_in_a_circle_end(folder):

@@ -152,9 +152,11 @@ class Listing(Generic[S]):
         self.sources.append(self.root / name)
         try:
             return (self.root / name).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            self.add(name, f"the file cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'})", mend)
-            return None
+        except UnicodeDecodeError:
+            self.add(name, "the file cannot be read (not UTF-8)", f"save it as UTF-8, or {mend}")
+        except OSError as error:
+            self.add(name, f"the file cannot be read ({error.strerror})", mend)
+        return None
 
     def image(self, sample: S) -> Path:
         """The file of a sample's picture."""

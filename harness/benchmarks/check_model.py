@@ -1,4 +1,4 @@
-"""Whether a benchmark's weights can be loaded, found out before any trial."""
+"""Whether a benchmark's weights can be loaded and its batches be trained on, found out before any trial."""
 
 from __future__ import annotations
 
@@ -8,14 +8,30 @@ from harness.benchmarks.task import Task
 from harness.errors import UsageError
 
 
-def check_model(task: Task) -> list[Problem]:
-    """What is wrong with the weights of a benchmark's model: no file, or none of its backbone.
+def check_model(task: Task, training: int) -> list[Problem]:
+    """What is wrong with the weights of a benchmark's model (no file, or none of its backbone) and with the size of its batches.
 
     Where the file is there, the backbone is built and loaded as in a trial, which needs the OpenMMLab stack.
+
+    Args:
+        training: number of training samples.
 
     Raises:
         UsageError: the model's options exclude each other, or its config names a type that no registry has.
     """
+    return [*_weights(task), *_batches(task, training)]
+
+
+def _batches(task: Task, training: int) -> list[Problem]:
+    """Batches of one image (a last one beside others is left out) cannot be normalized behind a global pooling."""
+    if 1 not in (task.schedule.batch_size, training):
+        return []
+    where, mend = ("schedule.batch_size", "write 2 or more") if training != 1 else ("train split", "give at least 2 training images")
+    what = "every batch is a single image, on which methods that normalize behind a global pooling cannot be trained"
+    return [Problem(where, what, mend, fatal=False)]
+
+
+def _weights(task: Task) -> list[Problem]:
     if task.model.weights is None:
         return []
     try:

@@ -13,12 +13,22 @@ from harness.benchmarks.base import Listing
 def lines_in(root: Path, name: str, listing: Listing[Any]) -> list[str]:
     """The lines that are neither blank nor a comment; an unreadable file is a problem of ``listing``."""
     try:
-        lines = (root / name).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        listing.add(name, f"cannot read the list {name}: {reason}", "Write one image name per line.")
+        text = (root / name).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        listing.add(name, f"cannot read the list {name}: {error.strerror}", "Write one image name per line.")
         return []
-    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:  # UTF-16 without a mark of its order
+        listing.add(name, f"cannot read the list {name}: not UTF-8 text", "save it as UTF-8; some programs write UTF-16 unless told")
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def parted(line: str, mend: str) -> str:
+    """``mend``, after how columns are parted where a line of a list that means nothing has commas or semicolons."""
+    other = next((f"{name}s" for mark, name in ((",", "comma"), (";", "semicolon")) if mark in line), None)
+    return f"part the columns by blanks or tabs, not by {other}; or {mend}" if other else mend
 
 
 def columns(line: str) -> list[str]:

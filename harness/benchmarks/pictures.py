@@ -6,23 +6,32 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.benchmarks.base import SPLITS, Listing, Problem, relative
 from harness.benchmarks.options import DataOptions
-from harness.images import DEEP, measure, orientation, significant_bits, usual_bits
+from harness.benchmarks.twins import twins_in
+from harness.images import DEEP, glance, orientation, significant_bits, usual_bits
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_SHOWN = 5
+"""Pairs of pictures that are named."""
 
 SMALLEST = 4
 """Pixels of a side below which no backbone makes a feature map."""
 
 
 def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
-    """Pictures that cannot be read whole, are turned by a tag, are deeper than said, or stand in both splits."""
+    """Pictures that cannot be read whole, are turned by a tag, are deeper than said, or in both splits, as they are or encoded anew."""
     root, tags = listing.root, Counter[int]()
+    bits = listing.decoding(data).bits
+    thumbs: dict[Path, np.ndarray] = {}
     images = {name: listing.images(name) for name in SPLITS}
     for file in dict.fromkeys((*images["train"], *images["test"])):
         try:
-            width, height = measure(file)
+            (width, height), thumbs[file] = glance(file, bits)
         except ValueError as reason:
             yield Problem(relative(file, root), str(reason), "fetch the file again, or delete it with its annotation")
             continue
@@ -36,7 +45,14 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
         yield Problem("images", what, f"if the annotations were made otherwise, write data.exif: {other}", fatal=False)
     yield from _depth(data, listing.bits, significant_bits(images["test"]), lambda: usual_bits((*images["train"], *images["test"])))
     if not (listing.same_twice and set(images["train"]) == set(images["test"])):
-        yield from _in_both(root, images)
+        copies = _copies(images)
+        yield from _in_both(root, copies)
+        train, test = ({file: thumbs[file] for file in images[name] if file in thumbs and file not in copies} for name in SPLITS)
+        if twins := twins_in(train, test, listing.decoding(data)):
+            shown = ", ".join(f"{relative(file, root)} and {relative(other, root)}" for file, other in twins[:_SHOWN])
+            what = f"{len(twins)} test images look the same as training images, encoded anew or resized: {shown}"
+            what += ", ..." if len(twins) > _SHOWN else ""
+            yield Problem("splits", what, "look at them, and take copies out of one of the two", fatal=False)
 
 
 def _depth(data: DataOptions, train: int | None, test: int | None, usual: Callable[[], int | None]) -> Iterator[Problem]:
@@ -59,12 +75,8 @@ def _depth(data: DataOptions, train: int | None, test: int | None, usual: Callab
         yield Problem("data.bits", what, f"write data.bits: {used} to keep it so whatever is added, or 16 for the full range", fatal=False)
 
 
-def _in_both(root: Path, images: dict[Any, list[Path]]) -> Iterator[Problem]:
-    """Test pictures that are training pictures, by content.
-
-    One that stands several times among the training pictures, too, is no picture of its own (a blank frame, a drawing) and tells
-    little: such are warned of.
-    """
+def _copies(images: dict[Any, list[Path]]) -> dict[Path, list[Path]]:
+    """Test pictures that are training pictures, byte for byte, with these."""
     train = [file for file in images["train"] if file.is_file()]
     sizes = Counter(map(_size, train))
     suspects = [file for file in images["test"] if _size(file) in sizes]
@@ -73,9 +85,15 @@ def _in_both(root: Path, images: dict[Any, list[Path]]) -> Iterator[Problem]:
     for file in train:
         if _size(file) in wanted:
             known.setdefault(_content(file), []).append(file)
-    found = [(file, known[digest]) for file in suspects if (digest := _content(file)) in known]
+    return {file: known[digest] for file in suspects if (digest := _content(file)) in known}
+
+
+def _in_both(root: Path, copies: dict[Path, list[Path]]) -> Iterator[Problem]:
+    """One that stands several times among the training pictures, too, is no picture of its own (a blank frame, a drawing) and tells
+    little: such are warned of.
+    """
     for fatal in (True, False):
-        twice = [(file, same) for file, same in found if (len(same) == 1 or file in same) == fatal]
+        twice = [(file, same) for file, same in copies.items() if (len(same) == 1 or file in same) == fatal]
         if twice:
             file, same = twice[0]
             first, there = relative(file, root), relative(same[0], root)

@@ -88,7 +88,7 @@ def check(ctx: click.Context, benchmark: str, data_root: Path | None, as_json: b
     task = _task(benchmark)
     folder = data.ensure(task, options.known_data_root(data_root))
     listing = task.listing(folder)
-    problems = [*task.check_listing(folder, listing), *check_model(task)]
+    problems = [*task.check_listing(folder, listing), *check_model(task, len(listing.train))]
     fatal = [problem for problem in problems if problem.fatal]
     if as_json:
         print_json({"benchmark": task.id, "folder": str(folder), "ok": not fatal, "rows": [vars(problem) for problem in problems]})

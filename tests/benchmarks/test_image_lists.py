@@ -37,6 +37,32 @@ def test_a_line_that_stands_twice_counts_once_and_is_told(entry, tmp_path):
     assert _fatal(entry, tmp_path) == []
 
 
+def test_a_list_of_another_encoding_is_refused_with_the_mend(entry, tmp_path):
+    text = (tmp_path / "train.txt").read_text()
+    for encoding in ("utf-16", "utf-16-le"):
+        (tmp_path / "train.txt").write_text(text, encoding=encoding)
+        said = "cannot read the list train.txt: not UTF-8 text. save it as UTF-8; some programs write UTF-16 unless told"
+        assert _fatal(entry, tmp_path)[0] == said
+
+
+@pytest.mark.parametrize(("mark", "name"), [(",", "commas"), (";", "semicolons")])
+def test_columns_parted_by_something_else_are_refused_with_the_mend(entry, tmp_path, mark, name):
+    lines = (tmp_path / "train.txt").read_text().splitlines()
+    (tmp_path / "train.txt").write_text("\n".join(mark.join(line.split()) for line in lines))
+    said = _fatal(entry, tmp_path)[0]
+    assert "has no column 2. part the columns by blanks or tabs, not by " + name in said and "an image and its class a line" in said
+
+
+def test_batches_of_one_image_are_told(entry, tmp_path):
+    from harness.benchmarks.check_model import check_model
+
+    assert check_model(task(entry), 8) == []
+    (lone,) = check_model(task(entry), 1)
+    assert not lone.fatal and (lone.where, lone.mend) == ("train split", "give at least 2 training images")
+    (single,) = check_model(task(entry.model_copy(update={"schedule": {"batch_size": 1}})), 8)
+    assert not single.fatal and (single.where, single.mend) == ("schedule.batch_size", "write 2 or more")
+
+
 def _deepen(files: list[Path], largest: int) -> None:
     for file in files:
         grey = np.asarray(Image.open(file).convert("L"), np.uint16) * largest // 255

@@ -181,6 +181,11 @@ def test_coco_that_cannot_be_right_is_refused_with_the_mend(coco, tmp_path, case
     assert any(all(word.lower() in problem.lower() for word in words) for problem in problems), problems
 
 
+def test_an_unknown_category_is_no_crowd(coco, tmp_path):
+    found = check(changed(coco, tmp_path, REFUSED["unknown category"][0]), tmp_path)
+    assert said(found, "unknown category 7") and not said(found, "crowds"), found
+
+
 def test_corners_without_areas_are_known_by_leaving_their_images(coco, tmp_path):
     def change(content: dict) -> None:
         for n, entry in enumerate(content["annotations"]):

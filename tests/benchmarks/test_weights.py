@@ -180,16 +180,16 @@ def test_in_no_family_a_frozen_backbone_sees_augmented_images(name):
 def test_the_model_is_checked_before_a_trial(openmmlab, folder):
     from mmengine.registry import MODELS
 
-    assert check_model(task(bench())) == []
-    (missing,) = check_model(task(bench(backbone=RESNET, weights={"file": "none.pth"})))
+    assert check_model(task(bench()), 8) == []
+    (missing,) = check_model(task(bench(backbone=RESNET, weights={"file": "none.pth"})), 8)
     assert missing.fatal and missing.sentences.startswith("model.weights: ") and "no file at none.pth" in missing.what
     config = {key: value for key, value in RESNET.items() if not key.startswith("_")}
     state = MODELS.build(config).state_dict()
     torch.save(state, "a.pth")
-    assert check_model(task(bench(backbone=RESNET, weights={"file": "a.pth"}))) == []
+    assert check_model(task(bench(backbone=RESNET, weights={"file": "a.pth"})), 8) == []
     torch.save({"student": state, "teacher": state}, "a.pth")
-    (several,) = check_model(task(bench(backbone=RESNET, weights={"file": "a.pth"})))
+    (several,) = check_model(task(bench(backbone=RESNET, weights={"file": "a.pth"})), 8)
     assert "holds 2 networks: student, teacher" in several.what
-    assert check_model(task(bench(backbone=RESNET, weights={"file": "a.pth", "key": "student"}))) == []
-    (other,) = check_model(task(bench(backbone="resnet18", weights={"file": "a.pth", "key": "student"})))
+    assert check_model(task(bench(backbone=RESNET, weights={"file": "a.pth", "key": "student"})), 8) == []
+    (other,) = check_model(task(bench(backbone="resnet18", weights={"file": "a.pth", "key": "student"})), 8)
     assert "of another network" in other.what

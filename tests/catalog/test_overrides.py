@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from harness.catalog import load_catalog
+from harness.catalog.plugins import discover
 from harness.compose.overrides import Overrides
+from harness.compose.plan import Plan, Selection, plan
 from harness.errors import UsageError
 
 
@@ -16,7 +19,56 @@ def test_what_was_changed_is_told_by_whose_it_is():
     assert overrides.texts(of_benchmark=True, of_method=True) == (*benchmarks, *methods)
 
 
-@pytest.mark.parametrize("key", ["colour", "colour.red", "colour.method", "colour.data.x", "data", "method", "method.a.b.c"])
+@pytest.mark.parametrize(
+    "key", ["colour", "colour.red", "colour.method", "colour.data.x", "data", "model", "schedule", "method", "method.a.b.c"]
+)
 def test_a_key_that_belongs_to_nothing_is_refused(key: str):
     with pytest.raises(UsageError, match=r"the key starts with data\., model\., schedule\. or method\."):
         Overrides.parse([f"{key}=1"])
+
+
+def test_a_key_reaches_as_deep_as_it_says_and_nothing_beside_it():
+    entry = load_catalog().benchmarks["scenes-segmentation"]
+    changed = Overrides.parse(["model.backbone.depth=34", "model.neck.new.width=8", "data.train=7"]).of_benchmark(entry)
+    before, after = entry.model_dump(), changed.model_dump()
+    assert after["model"].pop("neck") == {"new": {"width": 8}}
+    assert (after["model"]["backbone"].pop("depth"), before["model"]["backbone"].pop("depth")) == (34, 18)
+    assert (after["data"].pop("train"), before["data"].pop("train")) == (7, 240)
+    assert after == before
+    with pytest.raises(UsageError, match="'depth' is not a mapping"):
+        Overrides.parse(["model.backbone.depth.more=1"]).of_benchmark(entry)
+
+
+def planned(**selection) -> Plan:
+    return plan(Selection(**selection), load_catalog(), discover())
+
+
+def test_methods_and_benchmarks_replace_those_of_a_suite_each_on_its_own():
+    catalog = load_catalog()
+    suite = catalog.suites["quick"]
+
+    def pairs(**selection) -> list[tuple[str, str]]:
+        return list(dict.fromkeys((trial.benchmark, trial.method) for trial in planned(suite="quick", **selection).trials))
+
+    whole = [(name, method) for name in suite.benchmarks for method in suite.methods_of(catalog.benchmarks[name])]
+    assert sorted(pairs()) == sorted(whole)
+    assert sorted(pairs(methods=("se",), benchmarks=("digits", "rooms"))) == [("digits", "se"), ("rooms", "se")]
+    assert sorted(pairs(benchmarks=("digits",))) == sorted(pair for pair in whole if pair[0] == "digits")
+    assert sorted(pairs(methods=("se",))) == sorted((name, "se") for name in suite.benchmarks)
+    assert {trial.seed for trial in planned(suite="quick", benchmarks=("digits",)).trials} == set(range(suite.seeds))
+    for half in ({"methods": ("gap",)}, {"benchmarks": ("digits",)}, {}):
+        with pytest.raises(UsageError, match="say what to run"):
+            planned(**half)
+
+
+def test_a_trial_knows_the_code_of_every_plugin_that_it_builds():
+    """Those that fill the slots which the method leaves open, too: a change of theirs is a change of the trial."""
+    (block,) = planned(methods=("se",), benchmarks=("scenes-classification",)).trials
+    (pool,) = planned(methods=("gem",), benchmarks=("scenes-classification",)).trials
+    assert block.plugins.keys() == {"se", "gap"} and pool.plugins.keys() == {"gem"}
+
+
+def test_what_is_wrong_with_weights_is_told_with_the_benchmark():
+    overrides = ("model.backbone=resnet18", "model.weights.file=gone.pth", f"model.weights.sha256={'0' * 64}")
+    with pytest.raises(UsageError, match=r"^benchmark 'scenes-classification': .*gone\.pth"):
+        planned(methods=("gap",), benchmarks=("scenes-classification",), overrides=overrides)

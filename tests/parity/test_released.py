@@ -18,6 +18,8 @@ CONFIGS = {
     "non-local": "nonlocal_r50-d8",
     "gc-block": "gcnet_r50-d8",
     "dnl": "dnl_r50-d8",
+    "aspp-deeplabv3": "deeplabv3_r50-d8",
+    "danet": "danet_r50-d8",
     "ccnet": "ccnet_r50-d8",
     "ann": "ann_r50-d8",
     "emanet": "emanet_r50-d8",
@@ -29,12 +31,16 @@ CONFIGS = {
 """Plugin -> mmseg's base configuration."""
 
 OURS: dict[str, dict[str, Any]] = {
-    **{name: {"num_convs": 1, "concat_input": False} for name in ("ann", "isanet", "ocrnet", "ocrnet on HRNet", "psanet")},
+    **{
+        name: {"num_convs": 1, "concat_input": False}
+        for name in ("ann", "aspp-deeplabv3", "danet", "isanet", "ocrnet", "ocrnet on HRNet", "psanet")
+    },
     "emanet": {"context_channels": 512},
 }
 """How the skeleton of our head differs from mmseg's FCNHead."""
 
-SIZE = (5, 7)
+SIZES = {"aspp-deeplabv3": (37, 13)}
+"""Maps on which dilated convolutions reach past their middle; (5, 7) where that does not matter."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -128,20 +134,49 @@ def ours(name: str) -> nn.Module:
     ).eval()
 
 
+def maps(name: str) -> list[Tensor]:
+    size = SIZES.get(name, (5, 7))
+    return [torch.randn(1, width, *size, generator=torch.Generator().manual_seed(width)).relu() for width in levels(configured(name))]
+
+
+def agree(mine: Tensor, expected: Tensor) -> None:
+    spread = expected.std()
+    assert spread > 0.1 and (mine - expected).abs().max() <= 1e-4 * spread
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_released_head_loads_and_gives_the_same_logits(name):
     from harness_plugins.context.released import from_mmseg
 
     released, head = theirs(name), ours(name)
     head.load_state_dict(from_mmseg(name.partition(" ")[0], released.state_dict()), strict=True)
-    inputs = [torch.randn(1, width, *SIZE, generator=torch.Generator().manual_seed(width)).relu() for width in levels(configured(name))]
+    inputs = maps(name)
     with torch.no_grad():
         mine = head(inputs)
         # mmseg numbers the backbone's levels from the shallowest, of which only the last are read
         padded = [None] * (4 - len(inputs)) + inputs
         expected = released[1](padded, released[0](padded)) if isinstance(released, nn.ModuleList) else released(padded)
-    spread = expected.std()
-    assert spread > 0.1 and (mine - expected).abs().max() <= 1e-4 * spread
+    agree(mine, expected[0] if isinstance(expected, tuple) else expected)
+
+
+def test_the_branches_of_a_released_danet_give_the_same_logits_and_the_head_the_same_loss():
+    from harness_plugins.context.released import from_mmseg
+    from mmengine.structures import PixelData
+    from mmseg.structures import SegDataSample
+
+    released, head = theirs("danet"), ours("danet")
+    head.load_state_dict(from_mmseg("danet", released.state_dict()), strict=True)
+    inputs, auxiliary = maps("danet"), {}
+    labels = torch.randint(0, 19, (1, 20, 28), generator=torch.Generator().manual_seed(0))
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=labels))]
+    with torch.no_grad():
+        _, *branches = released([None] * 3 + inputs)
+        head._forward_feature(inputs, auxiliary)
+        mine, other = head.loss(inputs, samples, {}), released.loss([None] * 3 + inputs, samples, {})
+    for name, expected in zip(("pam", "cam"), branches, strict=True):
+        agree(auxiliary[name], expected)
+    total = sum(value for name, value in other.items() if "loss" in name)
+    torch.testing.assert_close(sum(value for name, value in mine.items() if "loss" in name), total)
 
 
 def test_a_head_of_another_method_is_refused():

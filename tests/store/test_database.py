@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from dataclasses import replace
+from dataclasses import make_dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,12 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from engine_fakes import make_trial, outcome_of
+from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import UsageError
 from harness.outcome import Cost
 from harness.store import Floor, MetricSpec, StoreError, current, database, open_store, process, upgrade
+from harness.store.columns import Small, held
 from harness.store.schema import REVISION, metadata
 
 
@@ -181,6 +183,26 @@ def test_bad_urls_are_explained(url: str, says: str):
         if not (read_only and "cannot create" in says):  # what does not exist reads as empty
             with pytest.raises(UsageError, match=says):
                 open_store(url, read_only=read_only)
+
+
+def test_a_name_with_a_question_mark_is_written_as_it_is(tmp_path: Path):
+    """Whoever escapes it, as other programs want, is told, and only then."""
+    open_store(f"sqlite:///{tmp_path}/what?.db")
+    with pytest.raises(UsageError, match=r"there is no such file, but there is .*/what\?\.db\. Write sqlite:///.*/what\?\.db"):
+        open_store(f"sqlite:///{tmp_path}/what%3F.db", create=False)
+    with pytest.raises(UsageError, match="no database at"):
+        open_store(f"sqlite:///{tmp_path}/other%3F.db", create=False)
+
+
+@pytest.mark.parametrize(("kind", "bits"), [(int, 64), (Small, 32)])
+def test_a_number_that_no_column_holds_is_refused_in_an_export(kind: object, bits: int):
+    (field,) = held(make_dataclass("Record", [("count", kind)]))
+    read = TypeAdapter(field.line).validate_python
+    edge = 1 << (bits - 1)
+    assert (read(-edge), read(edge - 1)) == (-edge, edge - 1)
+    for beyond in (-edge - 1, edge):
+        with pytest.raises(ValidationError):
+            read(beyond)
 
 
 def test_create_false_refuses_a_missing_database(tmp_path: Path):

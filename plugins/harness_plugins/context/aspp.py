@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from harness_plugins.context.attention import options
+from harness_plugins.context.attention import check_place, options
 from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads.aspp_head import ASPPModule
 from torch import Tensor, nn
@@ -36,20 +37,38 @@ class AtrousPyramid(nn.Module):
         None: not attention.
 
     Source:
-        Chen, Papandreou, Schroff, Adam, arXiv 1706.05587, section 3.3. Compared with what ``mmseg.ASPPHead`` makes of its input, which
-        there is the backbone's own map.
+        Chen, Papandreou, Schroff, Adam, arXiv 1706.05587, section 3.3. The authors and ``mmseg.ASPPHead`` have the pyramid on the
+        backbone's own 2048 channels, the last 3×3 convolution being the head's first: ``at: input``. Compared with that head as
+        ``_base_/models/deeplabv3_r50-d8.py`` configures it (``at: input``), the whole head's weights copied.
 
     Args:
         channels: width C of the map.
         dilations: rates; (1, 12, 24, 36) belongs to stride-8 maps (mmseg's configs, the paper's for OS 8).
+        at: where the pyramid stands.
+        in_channels: width of the head's input; given by the head.
     """
 
-    def __init__(self, channels: int, dilations: Sequence[int] = (1, 12, 24, 36)):
+    def __init__(
+        self,
+        channels: int,
+        dilations: Sequence[int] = (1, 12, 24, 36),
+        at: Literal["slot", "input"] = "slot",
+        in_channels: int | None = None,
+    ):
         super().__init__()
-        self.image_pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), ConvModule(channels, channels, 1, **options()))
-        self.aspp_modules = ASPPModule(tuple(dilations), channels, channels, conv_cfg=None, **options())
-        self.bottleneck = ConvModule((len(dilations) + 1) * channels, channels, 3, padding=1, **options())
+        check_place(at)
+        read = (in_channels or channels) if at == "input" else channels
+        joined = (len(dilations) + 1) * channels
+        self.image_pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), ConvModule(read, channels, 1, **options()))
+        self.aspp_modules = ASPPModule(tuple(dilations), read, channels, conv_cfg=None, **options())
+        self.before_channels = joined if at == "input" else None
+        self.bottleneck = None if at == "input" else ConvModule(joined, channels, 3, padding=1, **options())
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same; nothing where :meth:`before` has done it."""
+        return x if self.bottleneck is None else self.bottleneck(self.before(x))
+
+    def before(self, x: Tensor) -> Tensor:
+        """The branches side by side, (B, in_channels, H, W) -> (B, (n + 1) C, H, W)."""
         image = F.interpolate(self.image_pool(x), size=x.shape[2:], mode="bilinear", align_corners=False)
-        return self.bottleneck(torch.cat([image, *self.aspp_modules(x)], dim=1))
+        return torch.cat([image, *self.aspp_modules(x)], dim=1)

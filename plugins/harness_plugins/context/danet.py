@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from harness_plugins.context.attention import attend
+from typing import Literal
+
+from harness_plugins.context.attention import attend, options
+from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads.da_head import CAM, PAM
 from torch import Tensor, nn
 
@@ -32,27 +35,62 @@ class DualAttention(nn.Module):
         (B, C, H, W) → (B, C, H, W).
 
     Parameters:
-        2(Cm + m) + C² + C + 2 with m = C/8.
+        2(Cm + m) + C² + C + 2 with m = C/8; ``branches: own`` for an input of width D and K classes 9DC + 18C² + 6C + 2(CK + K) more.
 
     Map:
         ``attention`` (B, 1, N, N) of the position module, rows sum to 1.
 
     Source:
-        Fu, Liu, Tian, Li, Bao, Fang, Lu, CVPR 2019, section 3; junfu1115/DANet. The modules are ``mmseg.DAHead``'s. Its 3×3
-        convolutions before and behind each branch are the head's own here (one for both), and the branches' extra losses are left
-        out. Compared with these two modules; the head is not mmseg's.
+        Fu, Liu, Tian, Li, Bao, Fang, Lu, CVPR 2019, section 3; junfu1115/DANet. There, as in the paper, each branch has a 3×3
+        convolution before and behind it, and logits of its own that are trained with the loss of the sum: ``branches: own``.
+        Compared with ``mmseg.DAHead`` as ``_base_/models/danet_r50-d8.py`` configures it (``branches: own``), the whole head's
+        weights copied: its three logits and its loss.
 
     Args:
         channels: width C of the map.
         pam_channels: m; C / 8 by default (64 of 512).
+        branches: ``slot``, both read the map x; ``own``, that of the positions reads x, the head's first convolution being its first,
+            that of the channels the head's input.
+        num_classes, in_channels: K and the width of the head's input; given by the head.
+        dropout: rate of dropping whole channels before the branches' own logits, as the authors have it.
     """
 
+    auxiliary_weight = 1.0
     query_key = ("pam.query_project", "pam.key_project")
 
-    def __init__(self, channels: int, pam_channels: int | None = None):
+    def __init__(
+        self,
+        channels: int,
+        pam_channels: int | None = None,
+        branches: Literal["slot", "own"] = "slot",
+        num_classes: int = 19,
+        in_channels: int | None = None,
+        dropout: float = 0.1,
+    ):
         super().__init__()
+        if branches not in ("slot", "own"):
+            raise ValueError(f"branches is {branches!r}; choose slot or own")
+        self.own = branches == "own"
         self.pam = PositionAttention(channels, pam_channels or max(channels // 8, 1))
         self.cam = CAM()
+        if self.own:
+            self.cam_in_conv = ConvModule(in_channels or channels, channels, 3, padding=1, **options())
+            self.pam_out_conv, self.cam_out_conv = (ConvModule(channels, channels, 3, padding=1, **options()) for _ in range(2))
+            self.dropout = nn.Dropout2d(dropout)
+            self.pam_conv_seg, self.cam_conv_seg = (nn.Conv2d(channels, num_classes, 1) for _ in range(2))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.pam(x) + self.cam(x)
+    def forward(self, x: Tensor, auxiliary: dict[str, Tensor] | None = None, source: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> the same.
+
+        Args:
+            auxiliary: receives the logits of the branches (B, K, H, W) under ``pam`` and ``cam``, to be trained with the labels.
+            source: the head's input.
+        """
+        if not self.own:
+            return self.pam(x) + self.cam(x)
+        positions = self.pam_out_conv(self.pam(x))
+        channels = self.cam_out_conv(self.cam(self.cam_in_conv(x if source is None else source)))
+        if auxiliary is not None:
+            auxiliary["pam"] = self.pam_conv_seg(self.dropout(positions))
+            auxiliary["cam"] = self.cam_conv_seg(self.dropout(channels))
+        return positions + channels

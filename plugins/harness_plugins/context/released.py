@@ -19,6 +19,13 @@ NAMES: dict[str, dict[str, str]] = {
         "dnl_block.conv_out.bn.": "context.norm.",
         "dnl_block.conv_mask.": "context.mask.",
     },
+    "aspp-deeplabv3": {
+        "image_pool.": "context.image_pool.",
+        "aspp_modules.": "context.aspp_modules.",
+        "bottleneck.": "convs.0.",
+        "conv_seg.": "conv_seg.",
+    },
+    "danet": {"pam_in_conv.": "convs.0.", "pam": "context.pam", "cam": "context.cam", "conv_seg.": "conv_seg."},
     "ccnet": {**_SKELETON, "cca.": "context.cca."},
     "ann": {"fusion.": "context.fusion.", "bottleneck.": "convs.0.", "context.": "context.context.", "conv_seg.": "conv_seg."},
     "emanet": {
@@ -59,6 +66,8 @@ SETTINGS: dict[str, dict[str, object]] = {
     "gc-block": {"ratio": 0.25},
     "dnl": {"norm": True},
     "ann": {"at": "input"},
+    "aspp-deeplabv3": {"at": "input"},
+    "danet": {"branches": "own"},
     "ocrnet": {"coarse": "backbone"},
     "psanet": {"at": "input", "pad": 1},
 }

@@ -9,7 +9,7 @@ from pydantic import Field
 from harness.benchmarks.camera_localization.options import SCENE_UNITS, CameraData, Unit
 from harness.benchmarks.camera_localization.readers.frame import Frame, natural
 from harness.benchmarks.camera_localization.readers.scenes import Scene
-from harness.benchmarks.listed import Index, lines_in
+from harness.benchmarks.listed import Index, lines_in, parted
 
 
 class HoldOutData(CameraData):
@@ -56,5 +56,6 @@ def _listed(file: str, images: list[str], scene: Scene) -> set[str]:
             unknown.append(line)
     if unknown:
         what = f"{len(unknown)} of the names it lists have no pose, e.g. '{unknown[0]}'"
-        scene.add(file, what, "correct the list, or give their poses; without them the test is another", fatal=not held)
+        mend = "correct the list, or give their poses; without them the test is another"
+        scene.add(file, what, parted(unknown[0], mend), fatal=not held)
     return held

@@ -21,7 +21,7 @@ from pydantic import Field
 from harness.benchmarks.base import SPLITS, Format, Split, relative
 from harness.benchmarks.classification.options import Classes, ListedClasses
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
-from harness.benchmarks.listed import rows_in
+from harness.benchmarks.listed import parted, rows_in
 from harness.images import SUFFIXES
 
 
@@ -92,7 +92,8 @@ def _labels(texts: list[str], data: ImageListData, listing: Labels) -> dict[str,
 
 def _sample(root: Path, name: str, row: list[str], data: ImageListData, labels: dict[str, int], listing: Labels) -> Labelled | None:
     if len(row) < data.column:
-        listing.add(name, f"the line '{' '.join(row):.60}' has no column {data.column}", "write an image and its class a line")
+        line = " ".join(row)
+        listing.add(name, f"the line '{line:.60}' has no column {data.column}", parted(line, "write an image and its class a line"))
         return None
     if (label := labels.get(row[data.column - 1])) is None:
         return None  # told for all lines at once

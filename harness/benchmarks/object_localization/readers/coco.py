@@ -21,7 +21,7 @@ from pydantic import Field
 
 from harness.benchmarks.base import Format
 from harness.benchmarks.coco import instances
-from harness.benchmarks.listed import Index, lines_in
+from harness.benchmarks.listed import Index, lines_in, parted
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, images_of
 from harness.benchmarks.object_localization.readers.coco_objects import Object, objects_in
@@ -118,7 +118,7 @@ def _chosen(split: CocoSplit, files: list[str], listing: Pictures) -> Iterable[s
         elif found:
             listing.add(split.subset, f"'{line}' may mean {' or '.join(found[:3])}", "write the path inside the image folder")
         else:
-            listing.add(split.subset, f"'{line}' is not among the images of {split.annotations}", "correct the list")
+            listing.add(split.subset, f"'{line}' is not among the images of {split.annotations}", parted(line, "correct the list"))
     if twice := [file for file, count in chosen.items() if count > 1]:
         what = f"{several(len(twice), 'image')} listed more than once, e.g. '{twice[0]}'; each counts once"
         listing.add(split.subset, what, "delete the other lines", fatal=False)

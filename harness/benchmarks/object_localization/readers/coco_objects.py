@@ -20,7 +20,7 @@ _AGREES = 0.01
 def objects_in(
     items: list[Any], images: Ids, mine: Categories, known: Categories, where: str, listing: Pictures
 ) -> dict[Any, list[Object]]:
-    """The objects of each image that has annotations, crowds aside; what cannot be used is counted, and told once a kind."""
+    """The objects of each image that has crowds or any of a known category; what cannot be used is counted, and told once a kind."""
     found: dict[Any, list[Object]] = {}
     labels = known.labels_of(mine)
     unused: dict[str, list[Any]] = defaultdict(list)
@@ -34,8 +34,8 @@ def objects_in(
         if image is None:
             unused["orphan"].append(item["image_id"])
             continue
-        objects = found.setdefault(image, [])
         if is_set(item.get("iscrowd")):
+            found.setdefault(image, [])
             continue
         if category not in labels:
             strangers[str(item["category_id"]) if category is None else f"'{mine.name(category)}'"] += 1
@@ -49,7 +49,7 @@ def objects_in(
                 unused["flat"].append(number)
             else:
                 box = _box(*corners, f"{where} (annotation {number})", listing)
-        objects.append((labels[category], box))
+        found.setdefault(image, []).append((labels[category], box))
     _tell(unused, bool(found), where, listing)
     for name, count in strangers.items():
         near = difflib.get_close_matches(name.strip("'"), known.names, n=1, cutoff=0.5)
