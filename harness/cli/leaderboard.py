@@ -27,12 +27,23 @@ if TYPE_CHECKING:
 )
 @click.option("--diagnostics", is_flag=True, help="Show what describes the attention itself instead of metrics and costs.")
 @click.option("--all-versions", is_flag=True, help="Show older versions of a benchmark too.")
+@click.option(
+    "--interval",
+    type=click.Choice(["moderated", "t"]),
+    default="moderated",
+    show_default=True,
+    help="95 % interval of a mean over seeds: with strength borrowed from the other methods, or Student's t.",
+)
 @options.database
-def command(benchmarks: tuple[str, ...], family: str | None, form: str, diagnostics: bool, all_versions: bool, db: str) -> None:
-    """Show means with intervals, floors and costs.
+def command(
+    benchmarks: tuple[str, ...], family: str | None, form: str, diagnostics: bool, all_versions: bool, interval: str, db: str
+) -> None:
+    """Show means with intervals, ranks, floors and costs.
 
-    Methods are sorted by the benchmark's primary metric. An interval needs at least two seeds. Diagnostics (entropy,
-    purity, distances, masses) are means over layers; as JSON and CSV they are given per layer and head too.
+    Methods are sorted by the benchmark's primary metric; those that share a letter cannot be told apart with the seeds
+    that were run, and the line below the heading says what could be. Of one seed the interval is over test samples,
+    marked s. Diagnostics (entropy, purity, distances, masses) are means over layers; as JSON and CSV they are given per
+    layer and head too.
 
     \b
     harness leaderboard -b scenes-classification
@@ -46,7 +57,14 @@ def command(benchmarks: tuple[str, ...], family: str | None, form: str, diagnost
         empty = f"no results for {' and '.join(benchmarks) or family} yet. `harness run -m METHOD -b BENCHMARK` measures one."
     else:
         empty = "no results yet. `harness run -s quick` fills the leaderboard in minutes."
-    board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None, all_versions=all_versions)
+    board = source.board(
+        db,
+        benchmarks=benchmarks or None,
+        families=[family] if family else None,
+        all_versions=all_versions,
+        moderated=interval == "moderated",
+        samples=not diagnostics,
+    )
     if diagnostics:
         _show_diagnostics(board, source.diagnostics(db, board), form, all_versions, empty)
     else:
@@ -60,7 +78,7 @@ def show(board: Board, form: str = "table", all_versions: bool = False, empty: s
         empty: what to say of one without rows.
     """
     from harness.analysis import formats
-    from harness.analysis.leaderboard import as_json
+    from harness.analysis.board_json import as_json
 
     if form in ("json", "csv", "latex"):
         _notes(board)

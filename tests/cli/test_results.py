@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from harness.analysis.board_json import JSON_FIELDS
 from harness.analysis.diagnostics import JSON_FIELDS as DIAGNOSTIC_FIELDS
-from harness.analysis.leaderboard import JSON_FIELDS
 
 
 def test_leaderboard(cli, terminal, measured):
@@ -24,7 +24,8 @@ def test_leaderboard(cli, terminal, measured):
     ]  # fmt: skip
     assert document["rows"][0]["floor"] == 16.7 and document["rows"][1]["floor"] is None
     table = cli("leaderboard", "-b", "scenes-classification")
-    assert table.exit_code == 0 and max(map(len, table.stdout.splitlines())) <= 100 and "82.0 ± 25.4" in table.stdout
+    assert table.exit_code == 0 and max(map(len, table.stdout.splitlines())) <= 100 and " to " in table.stdout
+    assert "56.6 to 100.0" in cli("leaderboard", "--interval", "t").stdout, "Student's, cut where a percentage ends"
     for form in ("csv", "md", "latex"):
         assert "simpool" in cli("leaderboard", "--format", form).stdout
     assert json.loads(cli("leaderboard", "--family", "keypoint", "--format", "json").stdout)["rows"] == []
@@ -160,7 +161,7 @@ def test_what_set_changed_stands_apart_with_a_heading(cli, terminal, measured):
     measured("gap", 70.0, 72.0)
     measured("gem", 90.0, 92.0, sets=EPOCHS)
     shown = cli("leaderboard").stdout
-    first, second = (block.splitlines() for block in shown.split("\n\n"))
+    first, second, _legend = (block.splitlines() for block in shown.split("\n\n"))
     assert "--set" not in first[0] and first[2].split()[1] == "gap"
     assert second[0].endswith("--set schedule.epochs=1") and second[2].split()[1] == "gem"
     document = json.loads(cli("leaderboard", "--format", "json").stdout)

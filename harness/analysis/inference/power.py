@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from scipy.special import chdtri, ndtr
 
 from harness.analysis.inference.cells import Cells
 from harness.analysis.inference.mixtures import sum_of_two, t_quantile
+from harness.analysis.numbers import significant
 from harness.analysis.statistics import LEVEL
 
 POWER = 0.8
@@ -112,12 +112,6 @@ def verdict(
     """
     if p < alpha:
         better, worse = (a, b) if (difference > 0) == higher_is_better else (b, a)
-        return f"{better} is better than {worse} by {_number(abs(difference), 3, unit)}."
-    now, then = (_number(detectable(count, spread, alpha=alpha), 2, unit) for count in (seeds, seeds + more))
+        return f"{better} is better than {worse} by {significant(abs(difference), 3, unit)}."
+    now, then = (significant(detectable(count, spread, alpha=alpha), 2, unit) for count in (seeds, seeds + more))
     return f"{a} and {b} cannot be told apart: {seeds} seeds show differences from {now} on; {more} more seeds would show {then}."
-
-
-def _number(value: float, digits: int, unit: str) -> str:
-    """With so many significant digits, and never with an exponent."""
-    decimals = max(digits - 1 - math.floor(math.log10(value)), 0) if value > 0 else 0
-    return f"{value:.{decimals}f} {unit}".strip()
