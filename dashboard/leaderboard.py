@@ -61,7 +61,8 @@ def _against_cost(rows: list[Row]) -> None:
         chart = chart + rule
     st.altair_chart(chart.properties(height=380), width="stretch")
     st.caption(
-        "Bars are 95 % intervals over seeds, or of one seed over test samples; the dashed line is the floor: a trivial predictor from the same data."
+        "Bars are 95 % intervals over seeds, or of one seed over test samples; "
+        + "the dashed line is the floor: a trivial predictor from the same data."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from harness.analysis.leaderboard import Board, Row
@@ -42,13 +43,14 @@ def plain(row: Row, standing: Standing) -> dict[str, Any]:
     return {name: place[name] if name in place else getattr(row.cost if name in COSTS else row, name) for name in JSON_FIELDS}
 
 
-def as_json(board: Board, all_versions: bool = False) -> dict[str, Any]:
+def as_json(board: Board, all_versions: bool = False, costs: Sequence[str] = ()) -> dict[str, Any]:
     """The rows, how the methods of each block stand, and the maps of methods that have one.
 
     Further settings of a benchmark are ``apart``, so that whoever reads ``rows`` never mixes them.
 
     Args:
         all_versions: a benchmark is ``name@version``.
+        costs: tell which methods are on the front of the primary metric against these.
     """
 
     def name(row: Row) -> str:
@@ -61,6 +63,7 @@ def as_json(board: Board, all_versions: bool = False) -> dict[str, Any]:
         standing = board.standing(rows[0])
         return {"benchmark": name(rows[0]), "metric": rows[0].metric} | standing.plain() if standing.judged else None
 
+    fronts = board.fronts(costs) if costs else {}
     first, others = board.parted()
     shown = [row for rows in first for row in rows]
     apart = [
@@ -76,6 +79,11 @@ def as_json(board: Board, all_versions: bool = False) -> dict[str, Any]:
     ]
     further = {
         "standings": [standing for rows in first if (standing := stands(rows))],
+        "front": [
+            {"benchmark": name(row), "method": row.method, "costs": [*costs]}
+            for row in shown
+            if row.primary and costs and row.method in fronts[row.block]
+        ],
         "maps": [{"benchmark": name(row), "method": row.method, "map": row.map} for row in shown if row.primary and row.map],
         "collapsed": [
             {"benchmark": name(row), "method": row.method, "seeds": row.collapsed} for row in shown if row.primary and row.collapsed

@@ -44,14 +44,14 @@ def _floor_cells(methods: dict[str, list[Row]], metrics: list[str]) -> dict[str,
 
 
 def _lines(
-    methods: dict[str, list[Row]], standing: Standing, metrics: list[str], longest: int | None = None
+    methods: dict[str, list[Row]], standing: Standing, front: set[str] | None, metrics: list[str], longest: int | None = None
 ) -> tuple[list[str], list[list[str]]]:
     """Header and body of one benchmark; the floor stands where it ranks."""
     maps = any(row.map for rows in methods.values() for row in rows)
     costs = [name for name, quantity in COSTS.items() if longest is None or not quantity.wide]
     certain = [INTERVAL] * any(rows[0].ci95 for rows in methods.values()) + ["tied"] * standing.judged
     header = ["rank" if standing.judged else "", "method", *metrics[:1], *certain, *metrics[1:], "n"]
-    header += [*(COSTS[name].heading for name in costs), *(["map"] if maps else [])]
+    header += [*(COSTS[name].heading for name in costs), *["front"] * (front is not None), *["map"] * maps]
     body: list[list[str]] = []
     bounds = _floor_cells(methods, metrics)
     floor = [{"method": "floor", **bounds}.get(name, "") for name in header] if bounds else None
@@ -77,8 +77,9 @@ def _lines(
             *(of_seeds[name] for name in certain),
             *cells[1:],
         ]
-        map_of = [first.map or NOTHING] if maps else []
-        body.append([*line, str(first.n), *first.cost.texts(costs), *map_of])
+        last = ["*" * (method in front)] if front is not None else []
+        last += [first.map or NOTHING] * maps
+        body.append([*line, str(first.n), *first.cost.texts(costs), *last])
     if floor:
         body.append(floor)
     return header, body
@@ -96,13 +97,16 @@ def _short(name: str, longest: int | None) -> str:
     return name if longest is None or len(name) <= longest else name[: longest - 1] + "…"
 
 
-def _legend(board: Board) -> list[str]:
+def _legend(board: Board, costs: Sequence[str] = ()) -> list[str]:
     """What the signs of the tables say, of those that are there."""
     primary = [row for row in board.rows if row.primary]
     kinds = {row.interval for row in primary}
     lines = [text for kind, text in _INTERVALS.items() if kind in kinds]
     if any(standing.judged for standing in board.standings.values()):
         lines += _TIED
+    if costs:
+        named = " and ".join(COSTS[name].title for name in costs)
+        lines.append(f"front: no other method is as good by the mean of the primary metric and as cheap in {named}.")
     if any(row.below_floor for row in board.rows):
         lines.append("! worse than the floor, the trivial predictor computed from the training data.")
     if any(row.collapsed for row in primary):
@@ -123,68 +127,71 @@ _TIED = (
 )
 
 
-def table(board: Board, width: int | None = WIDTH) -> str:
+def table(board: Board, width: int | None = WIDTH, costs: Sequence[str] = ()) -> str:
     """One block per benchmark, best method first.
 
     Args:
         width: columns that a line may take: long names are cut, further metrics make room, then names are cut shorter. ``None``: nothing is
             left out, and a row is a line.
+        costs: mark the front of the primary metric against these.
     """
+    fronts = board.fronts(costs) if costs else {}
     blocks = []
     for methods in board.blocks().values():
         metrics = _shown(methods)
         first = next(iter(methods.values()))[0]
-        standing = board.standing(first)
+        standing, front = board.standing(first), fronts.get(first.block)
         longest = None if width is None else _LONGEST_NAME
-        lines = aligned(*_lines(methods, standing, metrics, longest), fold=width is not None)
+        lines = aligned(*_lines(methods, standing, front, metrics, longest), fold=width is not None)
         while width and longest and (over := max(map(len, lines)) - width) > 0 and (len(metrics) > 1 or longest > _SHORTEST_NAME):
             if len(metrics) > 1:
                 metrics.pop()
             else:
                 longest = max(longest - over, _SHORTEST_NAME)
-            lines = aligned(*_lines(methods, standing, metrics, longest))
+            lines = aligned(*_lines(methods, standing, front, metrics, longest))
         blocks.append("\n".join([_heading(first), *filter(None, [standing.sentence()]), *lines]))
-    if legend := _legend(board):
+    if legend := _legend(board, costs):
         blocks.append("\n".join(textwrap.fill(line, width) if width else line for line in legend))
     blocks += [f"note: {note}" for note in board.notes]
     return "\n\n".join(blocks)
 
 
-def csv_text(board: Board) -> str:
+def csv_text(board: Board, costs: Sequence[str] = ()) -> str:
     """One line per row: the JSON's fields, ``map`` and ``differs``; intervals have two columns, digests are joined by spaces."""
     ends = {name: (f"{name}_low", f"{name}_high") for name in ("ci95", "rank")}
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     fields = [name for field in JSON_FIELDS for name in ends.get(field, (field,))]
-    writer.writerow([fields[0], "version", *fields[1:], "map", "differs"])
+    fronts = board.fronts(costs) if costs else {}
+    writer.writerow([fields[0], "version", *fields[1:], "map", "differs", *["front"] * bool(costs)])
     for row in board.rows:
         values = plain(row, board.standing(row)) | {"digests": " ".join(row.digests)}
         for name, columns in ends.items():
             values |= dict(zip(columns, values.pop(name) or (None, None), strict=True))
         cells = [values[name] for name in fields]
-        writer.writerow([cells[0], row.version, *cells[1:], row.map, row.differs])
+        writer.writerow([cells[0], row.version, *cells[1:], row.map, row.differs, *([row.method in fronts[row.block]] if costs else [])])
     return out.getvalue().rstrip("\n")
 
 
-def markdown(board: Board) -> str:
+def markdown(board: Board, costs: Sequence[str] = ()) -> str:
     """A table per benchmark."""
-    blocks = []
+    blocks, fronts = [], board.fronts(costs) if costs else {}
     for methods in board.blocks().values():
         first = next(iter(methods.values()))[0]
         standing = board.standing(first)
-        text = markdown_table(*_lines(methods, standing, _shown(methods)))
+        text = markdown_table(*_lines(methods, standing, fronts.get(first.block), _shown(methods)))
         blocks.append("\n\n".join([f"### {_heading(first)}", *filter(None, [standing.sentence()]), text]))
-    blocks += ["\n".join(f"> {line}" for line in legend)] if (legend := _legend(board)) else []
+    blocks += ["\n".join(f"> {line}" for line in legend)] if (legend := _legend(board, costs)) else []
     blocks += [f"> {note}" for note in board.notes]
     return "\n\n".join(blocks)
 
 
-def latex(board: Board) -> str:
+def latex(board: Board, costs: Sequence[str] = ()) -> str:
     """A ``booktabs`` table per benchmark."""
-    blocks = []
+    blocks, fronts = [], board.fronts(costs) if costs else {}
     for methods in board.blocks().values():
         first = next(iter(methods.values()))[0]
         standing = board.standing(first)
         heading = " · ".join(filter(None, [_heading(first), standing.sentence()]))
-        blocks.append(latex_table(heading, *_lines(methods, standing, _shown(methods))))
+        blocks.append(latex_table(heading, *_lines(methods, standing, fronts.get(first.block), _shown(methods))))
     return "\n\n".join(blocks)

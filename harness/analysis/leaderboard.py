@@ -17,6 +17,7 @@ import numpy as np
 
 from harness import families
 from harness.analysis.grouping import blocks_of, newest_numerics, variants_of
+from harness.analysis.inference.pareto import pareto_front
 from harness.analysis.inference.scales import scale_of
 from harness.analysis.settings import Setting, difference
 from harness.analysis.standing import Standing, fit
@@ -112,6 +113,17 @@ class Board:
             rows = [row for some in methods.values() for row in some]
             values = {row.method: row.values for row in rows if row.primary}
             found[block] = Standing(values, rows[0].unit, rows[0].higher_is_better)
+        return found
+
+    def fronts(self, costs: Sequence[str]) -> dict[Block, set[str]]:
+        """Methods of each block that no other beats in the mean of the primary metric and in all of some fields of :class:`Cost`."""
+        found = {}
+        for block, methods in self.blocks().items():
+            rows = [row for some in methods.values() for row in some if row.primary]
+            prices = [[math.nan if (value := getattr(row.cost, name)) is None else value for row in rows] for name in costs]
+            if rows:
+                best = pareto_front([row.mean for row in rows], *prices, higher_is_better=rows[0].higher_is_better)
+            found[block] = {row.method for row, is_best in zip(rows, best, strict=True) if is_best} if rows else set()
         return found
 
     def parted(self) -> tuple[list[list[Row]], list[list[Row]]]:

@@ -12,7 +12,10 @@ NOTHING = "-"
 MEASURE = "diagnostic"
 """Stands for the unit of a diagnostic of the attention: nats, shares, distances and counts of keys in one table."""
 
-_FORMS = {"%": ".1f", "m": ".3f", "°": ".2f", "deg": ".2f", "px": ".2f", MEASURE: ".3f"}
+RANK, SHARE = "rank", "share"
+"""Stand for the units of mean ranks, and of shares and chances."""
+
+_FORMS = {"%": ".1f", "m": ".3f", "°": ".2f", "deg": ".2f", "px": ".2f", MEASURE: ".3f", RANK: ".1f", SHARE: ".2f"}
 _ANY = ".4g"
 
 

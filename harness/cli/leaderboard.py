@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
     help="How to print it.",
 )
 @click.option("--diagnostics", is_flag=True, help="Show what describes the attention itself instead of metrics and costs.")
+@click.option("--overall", is_flag=True, help="Show methods over several benchmarks: mean ranks, and scores between floor and best.")
+@click.option(
+    "--pareto",
+    "costs",
+    type=click.Choice(["params", "flops", "latency", "memory", "train-memory"]),
+    multiple=True,
+    help="Mark methods that no other beats in the primary metric and in this cost; may be repeated.",
+)
 @click.option("--all-versions", is_flag=True, help="Show older versions of a benchmark too.")
 @click.option(
     "--interval",
@@ -36,7 +45,15 @@ if TYPE_CHECKING:
 )
 @options.database
 def command(
-    benchmarks: tuple[str, ...], family: str | None, form: str, diagnostics: bool, all_versions: bool, interval: str, db: str
+    benchmarks: tuple[str, ...],
+    family: str | None,
+    form: str,
+    diagnostics: bool,
+    overall: bool,
+    costs: tuple[str, ...],
+    all_versions: bool,
+    interval: str,
+    db: str,
 ) -> None:
     """Show means with intervals, ranks, floors and costs.
 
@@ -49,6 +66,8 @@ def command(
     harness leaderboard -b scenes-classification
     harness leaderboard --family segmentation --format md > segmentation.md
     harness leaderboard -b rooms --diagnostics
+    harness leaderboard --overall
+    harness leaderboard -b scenes-classification --pareto flops
     """
     from harness.analysis import source
 
@@ -63,19 +82,31 @@ def command(
         families=[family] if family else None,
         all_versions=all_versions,
         moderated=interval == "moderated",
-        samples=not diagnostics,
+        samples=not (diagnostics or overall),
     )
-    if diagnostics:
+    if overall:
+        _show_overall(board, form, empty)
+    elif diagnostics:
         _show_diagnostics(board, source.diagnostics(db, board), form, all_versions, empty)
     else:
-        show(board, form, all_versions, empty)
+        show(board, form, all_versions, empty, [_COSTS[name] for name in costs])
 
 
-def show(board: Board, form: str = "table", all_versions: bool = False, empty: str = "no results.") -> None:
+_COSTS = {
+    "params": "params",
+    "flops": "flops",
+    "latency": "latency_ms",
+    "memory": "peak_memory_mb",
+    "train-memory": "train_memory_mb",
+}
+
+
+def show(board: Board, form: str = "table", all_versions: bool = False, empty: str = "no results.", costs: Sequence[str] = ()) -> None:
     """Print a leaderboard; what is left out is said on stderr where the output is for programs.
 
     Args:
         empty: what to say of one without rows.
+        costs: mark the front of the primary metric against these.
     """
     from harness.analysis import formats
     from harness.analysis.board_json import as_json
@@ -83,20 +114,39 @@ def show(board: Board, form: str = "table", all_versions: bool = False, empty: s
     if form in ("json", "csv", "latex"):
         _notes(board)
     if form == "json":
-        print_json(as_json(board, all_versions))
+        print_json(as_json(board, all_versions, costs))
     elif form == "csv":
-        click.echo(formats.csv_text(board))
+        click.echo(formats.csv_text(board, costs))
     elif not board.rows:
         click.echo(empty, err=True)
     elif form == "table":
-        click.echo(formats.table(board, table_width()))
+        click.echo(formats.table(board, table_width(), costs))
     else:
-        click.echo({"md": formats.markdown, "latex": formats.latex}[form](board))
+        click.echo({"md": formats.markdown, "latex": formats.latex}[form](board, costs))
 
 
 def _notes(board: Board) -> None:
     for note in board.notes:
         click.echo(f"note: {note}", err=True)
+
+
+def _show_overall(board: Board, form: str, empty: str) -> None:
+    from harness.analysis import overall_formats
+    from harness.analysis.overall import overall
+
+    summary = overall(board)
+    if form == "json":
+        print_json(overall_formats.as_json(summary))
+    elif not board.rows:
+        click.echo(empty, err=True)
+    elif not summary.tables and form == "table":
+        click.echo("no table over benchmarks: it needs two methods of one slot with 2 seeds on two benchmarks.", err=True)
+        for note in summary.notes:
+            click.echo(f"note: {note}", err=True)
+    elif form == "table":
+        click.echo(overall_formats.table(summary, table_width()))
+    else:
+        click.echo(overall_formats.FORMATS[form](summary))
 
 
 def _show_diagnostics(board: Board, rows: list[Diagnostic], form: str, all_versions: bool, empty: str) -> None:

@@ -241,3 +241,23 @@ def test_a_baseline_of_the_first_schema_is_read_with_a_note(cli, measured, tmp_p
     checked = cli("check", "--baseline", "old.json")
     assert checked.exit_code == 0 and "2 entries of the baseline do not say on which data" in checked.stderr
     assert json.loads(cli("check", "--baseline", "old.json", "--json").stdout)["notes"]
+
+
+def test_leaderboard_over_benchmarks_and_against_costs(cli, terminal, measured):
+    for bench, shift in (("scenes-classification", 0.0), ("digits", 5.0), ("cifar10", 3.0)):
+        measured("gap", 70.0 + shift, 72.0 + shift, on=bench)
+        measured("simpool", 80.0 + shift, 84.0 + shift, on=bench)
+    (table,) = json.loads(cli("leaderboard", "--overall", "--format", "json").stdout)["overall"]
+    assert [(method["method"], method["rank"], method["ranks"]) for method in table["methods"]] == [
+        ("simpool", 1.0, [1.0, 1.0, 1.0]), ("gap", 2.0, [2.0, 2.0, 2.0]),
+    ]  # fmt: skip
+    text = cli("leaderboard", "--overall").stdout
+    assert "pooling: 2 methods over 3 benchmarks" in text and max(map(len, text.splitlines())) <= 100
+    for form in ("md", "latex", "csv"):
+        assert "simpool" in cli("leaderboard", "--overall", "--format", form).stdout
+    alone = cli("leaderboard", "--overall", "-b", "digits")
+    assert (alone.exit_code, alone.stdout) == (0, "") and "two benchmarks" in alone.stderr
+    front = cli("leaderboard", "-b", "digits", "--pareto", "flops", "--pareto", "latency")
+    assert ["*" in line for line in front.stdout.splitlines()[3:5]] == [True, False] and "front: " in front.stdout
+    document = json.loads(cli("leaderboard", "-b", "digits", "--pareto", "params", "--format", "json").stdout)
+    assert document["front"] == [{"benchmark": "digits", "method": "simpool", "costs": ["params"]}]
