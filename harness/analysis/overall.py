@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,12 +22,18 @@ class Overall:
     """Methods x benchmarks without a gap; methods in the order of their mean ranks."""
 
     slot: str
+    """Empty where methods of all slots are in it."""
     device: str
     benchmarks: tuple[str, ...]
     methods: tuple[str, ...]
     ranks: Ranks
     """Friedman's test of the means, and what a critical-difference diagram draws."""
     mean: MeanRank
+    means: np.ndarray
+    """(benchmarks, methods) of the primary metrics."""
+    units: tuple[str, ...]
+    """Of each benchmark's metric."""
+    higher_is_better: tuple[bool, ...]
     middle: tuple[Aggregate, ...] | None = None
     """Interquartile mean of each method's scores, 0 the floor and 1 the best mean of a benchmark; ``None`` under 5 seeds or where a
     floor is not known."""
@@ -45,12 +51,17 @@ class Summary:
     notes: list[str]
 
 
-def overall(board: Board) -> Summary:
+def overall(board: Board, named: Sequence[str] = ()) -> Summary:
     """One table for each slot whose methods meet on two benchmarks or more.
 
     Of each benchmark its first block counts, and of these the blocks on the kind of device that has most. A method needs two seeds on
     every benchmark of its table: the method or benchmark that most results are missing of is left out until none is.
+
+    Args:
+        named: one table of these methods instead, whatever their slots, on the benchmarks that have all of them; without scores, since
+            the best of a few is no yardstick.
     """
+    board = board.of(named) if named else board
     first, apart = board.parted()
     notes = [f"{_name(rows[0])}: results of another setting are left out ({rows[0].differs})." for rows in apart]
     blocks = [[row for row in rows if row.primary] for rows in first]
@@ -62,18 +73,18 @@ def overall(board: Board) -> Summary:
             notes.append(
                 f"{_name(rows[0])} was run on {other or 'an unknown device'}, most were on {device or 'an unknown one'}: left out."
             )
-    by_slot: dict[str, dict[str, dict[str, Row]]] = defaultdict(lambda: defaultdict(dict))
+    grouped: dict[str, dict[str, dict[str, Row]]] = defaultdict(lambda: defaultdict(dict))
     for rows in blocks:
         if rows[0].setting.device == device:
             for row in rows:
-                by_slot[row.slot][_name(row)][row.method] = row
+                grouped["" if named else row.slot][_name(row)][row.method] = row
     tables = []
-    for slot, found in by_slot.items():
+    for slot, found in grouped.items():
         if len(found) < 2 or len({method for rows in found.values() for method in rows}) < 2:
             continue
-        table, why = _table(slot, device, found)
+        table, why = _table(slot, device, found, named)
         tables += [table] if table else []
-        notes += [] if table else [why]
+        notes += [why] if why else []
     return Summary(tables, notes)
 
 
@@ -85,12 +96,13 @@ def _ready(row: Row) -> bool:
     return row.n > 1 and bool(np.isfinite(row.values).all())
 
 
-def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]]) -> tuple[Overall | None, str]:
+def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]], named: Sequence[str]) -> tuple[Overall | None, str]:
     grid = {(method, benchmark): row for benchmark, rows in found.items() for method, row in rows.items() if _ready(row)}
     methods = list(dict.fromkeys(method for rows in found.values() for method in rows))
-    chosen, benchmarks = _complete(methods, list(found), grid.keys())
+    full = [benchmark for benchmark in found if all((method, benchmark) in grid for method in named)]
+    chosen, benchmarks = ([*named], full) if named else _complete(methods, list(found), grid.keys())
     if len(chosen) < 2 or len(benchmarks) < 2:
-        return None, f"{slot}: no two of its methods have 2 seeds on the same two benchmarks."
+        return None, "" if named else f"{slot}: no two of its methods have 2 seeds on the same two benchmarks."
     out = [f"'{name}'" for name in methods if name not in chosen] + [name for name in found if name not in benchmarks]
     notes = [f"left out, since they lack 2 seeds of what the others have: {', '.join(out)}."] if out else []
 
@@ -99,15 +111,29 @@ def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]]) -> tu
     cells = [fit([row.values for row in some], some[0].unit) for some in rows.values()]
     mean = mean_rank(cells, higher)
     order = np.argsort(mean.mean, kind="stable")
-    ranks = friedman(np.stack([cell.mean[order] for cell in cells]), higher_is_better=higher)
+    means = np.stack([cell.mean[order] for cell in cells])
+    ranks = friedman(means, higher_is_better=higher)
     best = tuple(chosen[index] for index in order)
     mean = MeanRank(mean.mean[order], mean.seeds[order], None if mean.benchmarks is None else mean.benchmarks[order])
+    table = Overall(
+        slot,
+        device,
+        tuple(benchmarks),
+        best,
+        ranks,
+        mean,
+        means,
+        tuple(some[0].unit for some in rows.values()),
+        tuple(higher),
+        notes=tuple(notes),
+    )
+    if named:
+        return table, ""
     scores, reason = _normalised([[some[index] for index in order] for some in rows.values()])
     if scores is None:
-        return Overall(slot, device, tuple(benchmarks), best, ranks, mean, notes=(*notes, reason)), ""
+        return replace(table, notes=(*notes, reason)), ""
     middle = tuple(interquartile_mean(of_method) for of_method in scores)
-    profile = tuple(performance_profile(of_method, THRESHOLDS) for of_method in scores)
-    return Overall(slot, device, tuple(benchmarks), best, ranks, mean, middle, profile, tuple(notes)), ""
+    return replace(table, middle=middle, profile=tuple(performance_profile(of_method, THRESHOLDS) for of_method in scores)), ""
 
 
 def _complete(methods: list[str], benchmarks: list[str], there: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:

@@ -43,7 +43,7 @@ def _parts(table: Overall) -> list[_Part]:
     where = f" on {table.device}" if table.device else ""
     apart = number(table.ranks.critical_difference, RANK)
     heading = [
-        f"{table.slot}: {len(table.methods)} methods over {len(table.benchmarks)} benchmarks{where}",
+        f"{table.slot}{': ' if table.slot else ''}{len(table.methods)} methods over {len(table.benchmarks)} benchmarks{where}",
         listed,
         f"{alike} (Friedman, p = {probability(table.ranks.p)}); mean ranks {apart} apart differ (Nemenyi)",
     ]
@@ -70,7 +70,11 @@ def _parts(table: Overall) -> list[_Part]:
             for method, middle, profile in zip(table.methods, table.middle, table.profile, strict=True)
         ]
         parts.append(
-            _Part(f"{table.slot}: scores between floor and best", ["method", "score", "95 %", *(f"> {t:g}" for t in THRESHOLDS)], lines)
+            _Part(
+                f"{table.slot}{': ' if table.slot else ''}scores between floor and best",
+                ["method", "score", "95 %", *(f"> {t:g}" for t in THRESHOLDS)],
+                lines,
+            )
         )
     return parts
 
@@ -81,7 +85,7 @@ def _legend(summary: Summary) -> list[str]:
 
 
 def _notes(summary: Summary) -> list[str]:
-    return [*(f"{table.slot}: {note}" for table in summary.tables for note in table.notes), *summary.notes]
+    return [*(f"{table.slot}: {note}" if table.slot else note for table in summary.tables for note in table.notes), *summary.notes]
 
 
 def table(summary: Summary, width: int | None = WIDTH) -> str:

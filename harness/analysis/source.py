@@ -82,6 +82,11 @@ def confusion(url: str, trials: Iterable[TrialRow]) -> tuple[np.ndarray, list[st
     return total, confusion_.names(store.settings().get(trials[0].setting, {}), len(total))
 
 
+def per_sample(url: str, digests: Iterable[str]) -> dict[str, dict[str, np.ndarray]]:
+    """Digest -> score -> one value per test sample."""
+    return open_store(url, read_only=True).per_sample(digests=digests)
+
+
 def states(url: str, digests: Iterable[str]) -> dict[str, str]:
     """Digest -> state, of the trials that are known."""
     return open_store(url, read_only=True).states(digests=digests)

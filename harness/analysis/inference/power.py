@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import chdtri, ndtr
+from scipy.special import chdtri, ndtr, ndtri
 
 from harness.analysis.inference.cells import Cells
 from harness.analysis.inference.mixtures import sum_of_two, t_quantile
@@ -29,6 +30,9 @@ class Spread:
     borrowed: float
     """Degrees of freedom that come from other methods, whatever the number of seeds."""
     paired: bool = False
+    fixed: float = 0.0
+    """Variance of the difference that no number of seeds lessens: that of the choice of test samples."""
+    fixed_df: float = np.inf
 
 
 def spread_of(cells: Cells, methods: Sequence[int] = ()) -> Spread:
@@ -54,6 +58,8 @@ def detectable(seeds: int, spread: Spread, *, alpha: float = 1 - LEVEL, power: f
     value, which unpaired is that of the sum of two t. σ² is not known: the chance is averaged over σ² ~ s̃² df/χ²(df), so that the
     difference stated is found with ``power`` on average, not only by those whose seeds happened to spread as much as the truth.
 
+    What ``fixed`` hides is added in quadrature, (t + z)² fixed; exact where one of both variances is far larger.
+
     Args:
         alpha: level of the test; divide it by the number of pairs for a claim about all of them.
 
@@ -74,7 +80,9 @@ def detectable(seeds: int, spread: Spread, *, alpha: float = 1 - LEVEL, power: f
     def missing(log_difference: float) -> float:
         return power - float(ndtr(np.exp(log_difference) / true - found).mean())
 
-    return float(error * np.exp(brentq(missing, np.log(critical) - 10, np.log(critical) + 10)))
+    of_seeds = float(error * np.exp(brentq(missing, np.log(critical) - 10, np.log(critical) + 10)))
+    of_samples = float(t_quantile(spread.fixed_df, alpha) + ndtri(power)) * math.sqrt(spread.fixed)
+    return math.hypot(of_seeds, of_samples)
 
 
 _NODES = (np.arange(50) + 0.5) / 50
