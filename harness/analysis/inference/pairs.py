@@ -13,7 +13,10 @@ from harness.analysis.inference.moderation import moderate
 from harness.analysis.statistics import LEVEL, holm
 
 DRAWS = 4000
-"""Draws of the joint distribution behind adjusted p values, which are therefore at least 1/(DRAWS + 1)."""
+"""Draws of the joint distribution behind adjusted p values, which are therefore at least one over their number plus one."""
+
+MOST = 2_000_000
+"""Statistics that are drawn, at 1000 draws or more: of 40 methods, 2564 times 780."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def pairwise(cells: Cells, *, draws: int = DRAWS, seed: int = 0) -> Pairs:
     adjusted = p.copy()
     if usable.sum() > 1:
         observed = _score(difference, squared, nu)
+        draws = max(min(draws, MOST // int(usable.sum())), min(draws, 1000))
         order = np.flatnonzero(usable)[np.argsort(-observed[usable], kind="stable")]
         noise = np.random.default_rng(seed).standard_t(df, (draws, df.size)) * np.sqrt(variance)
         drawn = _score(noise[:, left[order]] - noise[:, right[order]], squared[order], nu[order])
