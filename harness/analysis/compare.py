@@ -12,7 +12,9 @@ import numpy as np
 
 from harness.analysis import sampled
 from harness.analysis.inference import pairs, power
+from harness.analysis.inference.cells import Cells
 from harness.analysis.inference.hierarchical import compare_samples
+from harness.analysis.inference.mixtures import sum_of_two
 from harness.analysis.inference.samples import LEAST_GROUPS
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.standing import Standing
@@ -24,9 +26,6 @@ Over = Literal["seeds and samples", "seeds", "samples"]
 
 DRAWS = 1000
 """Resamples of the test samples; their number adds 2 % to a standard error."""
-
-COHORT = 12
-"""Methods whose 66 differences are borrowed from; more add little and take long."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,9 @@ def compare(
     """Compare each pair of some methods by the primary metric of every block that both are in; never across blocks.
 
     Where both have the scores that the metric is made of, sample by sample, the comparison is over seeds and samples
-    (:mod:`inference.hierarchical`); otherwise over seeds (:mod:`inference.pairs`). In both the variance over seeds borrows strength from
-    other methods of the block.
+    (:mod:`inference.hierarchical`); otherwise over seeds (:mod:`inference.pairs`). In both the variance over seeds is that of the
+    leaderboard, which borrows strength from the other methods of the block. Samples are paired; seeds are not, since two or three say
+    too little of a variance of differences, and seeds that help both methods only make this cautious.
 
     Args:
         read: digests -> scores by trial, see :meth:`Store.per_sample`; without it only seeds count.
@@ -90,7 +90,10 @@ def compare(
         present = [name for name in methods if name in primary]
         trials = read([digest for name in present for digest in primary[name].digests]) if read and len(present) > 1 else {}
         for a, b in combinations(present, 2):
-            rows.append(_over_samples(primary, a, b, trials) or _over_seeds(board.standings[block], primary[a], primary[b]))
+            rows.append(
+                _over_samples(board.standings[block], primary[a], primary[b], trials)
+                or _over_seeds(board.standings[block], primary[a], primary[b])
+            )
     tested = {index: row.p for index, row in enumerate(rows) if row.p is not None}
     for index, p in zip(tested, holm(list(tested.values())), strict=True):
         rows[index] = replace(rows[index], p=p, verdict=_verdict(rows[index], p))
@@ -105,10 +108,15 @@ def _row(a: Row, b: Row, left: Sequence[float], right: Sequence[float], **found:
     return Comparison(**(about | nothing | told | found))
 
 
+def _both(standing: Standing, a: Row, b: Row) -> Cells:
+    """The two methods, as described among all of the block."""
+    return standing.cells.of([[*standing.values].index(row.method) for row in (a, b)])
+
+
 def _over_seeds(standing: Standing, a: Row, b: Row) -> Comparison:
     """By the means over all seeds of each, whether or not they share them."""
     n = min(a.n, b.n)
-    cells = standing.cells.of([[*standing.values].index(row.method) for row in (a, b)])
+    cells = _both(standing, a, b)
     found = pairs.pairwise(cells)
     if not math.isfinite(found.p[0]):
         return _row(a, b, a.values, b.values, n=n)
@@ -129,9 +137,8 @@ def _over_seeds(standing: Standing, a: Row, b: Row) -> Comparison:
     )
 
 
-def _over_samples(primary: Mapping[str, Row], name_a: str, name_b: str, trials: Mapping[str, sampled.Scores]) -> Comparison | None:
+def _over_samples(standing: Standing, a: Row, b: Row, trials: Mapping[str, sampled.Scores]) -> Comparison | None:
     """By the seeds and samples of both; ``None`` where they are not stored, do not pair, or fall into too few groups."""
-    a, b = primary[name_a], primary[name_b]
     made = sampled.made_of(a, trials)
     seeds = [seed for seed in a.seeds if seed in b.seeds]
     if made is None or made != sampled.made_of(b, trials) or not seeds:
@@ -147,8 +154,10 @@ def _over_samples(primary: Mapping[str, Row], name_a: str, name_b: str, trials: 
     if len(np.unique(labels) if labels is not None else np.flatnonzero(kept)) < LEAST_GROUPS:
         return None
     left, right = stacked[:, :, kept]
-    shared = _shared(primary, seeds, a, b)
-    found = compare_samples(left, right, labels, statistic, moderated=(shared.variance, shared.df) if shared else None, draws=DRAWS)
+    several = len(seeds) > 1
+    cells = _both(standing, a, b)
+    variance, df = (float(x) for x in sum_of_two(cells.variance[0], cells.df[0], cells.variance[1], cells.df[1]).matched())
+    found = compare_samples(left, right, labels, statistic, moderated=(variance, df) if several else None, draws=DRAWS)
     return _row(
         a,
         b,
@@ -156,26 +165,14 @@ def _over_samples(primary: Mapping[str, Row], name_a: str, name_b: str, trials: 
         statistic(right, axis=-1).tolist(),
         n=len(seeds),
         ci95=found.difference.interval,
-        over="seeds and samples" if shared else "samples",
-        p=found.difference.p if shared else None,
+        over="seeds and samples" if several else "samples",
+        p=found.difference.p if several else None,
         samples=left.shape[1],
         groups=found.groups,
         effect=found.standardized,
         superiority=found.superiority.value,
-        spread=shared and replace(shared, fixed=found.sample_variance, fixed_df=found.groups - 1),
+        spread=replace(power.spread_of(cells, (0, 1)), fixed=found.sample_variance, fixed_df=found.groups - 1) if several else None,
     )
-
-
-def _shared(primary: Mapping[str, Row], seeds: list[int], a: Row, b: Row) -> power.Spread | None:
-    """The variance of one seed's difference of two methods, moderated by those of the block's best methods that have these seeds."""
-    if len(seeds) < 2:
-        return None
-    values = {name: [row.values[row.seeds.index(seed)] for seed in seeds] for name, row in primary.items() if {*seeds} <= {*row.seeds}}
-    values = {name: some for name, some in values.items() if np.isfinite(some).all()}
-    names = [a.method, b.method, *(name for name in values if name not in (a.method, b.method))][:COHORT]
-    found = pairs.pairwise_paired([values[name] for name in names])
-    df = float(found.df[0])
-    return power.Spread(float(found.variance[0]) * len(seeds), df, max(df - (len(seeds) - 1), 0.0), paired=True)
 
 
 def _verdict(row: Comparison, p: float) -> Verdict:

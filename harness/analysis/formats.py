@@ -97,8 +97,8 @@ def _short(name: str, longest: int | None) -> str:
     return name if longest is None or len(name) <= longest else name[: longest - 1] + "…"
 
 
-def _legend(board: Board, costs: Sequence[str] = ()) -> list[str]:
-    """What the signs of the tables say, of those that are there."""
+def _legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
+    """What the signs of tables say, of those that are in their text."""
     primary = [row for row in board.rows if row.primary]
     kinds = {row.interval for row in primary}
     lines = [text for kind, text in _INTERVALS.items() if kind in kinds]
@@ -107,9 +107,9 @@ def _legend(board: Board, costs: Sequence[str] = ()) -> list[str]:
     if costs:
         named = " and ".join(COSTS[name].title for name in costs)
         lines.append(f"front: no other method is as good by the mean of the primary metric and as cheap in {named}.")
-    if any(row.below_floor for row in board.rows):
+    if " !" in text:
         lines.append("! worse than the floor, the trivial predictor computed from the training data.")
-    if any(row.collapsed for row in primary):
+    if "†" in text:
         lines.append("† attention collapsed to next to one position in at least one seed: `harness status DIGEST` says where.")
     return lines
 
@@ -150,7 +150,7 @@ def table(board: Board, width: int | None = WIDTH, costs: Sequence[str] = ()) ->
                 longest = max(longest - over, _SHORTEST_NAME)
             lines = aligned(*_lines(methods, standing, front, metrics, longest))
         blocks.append("\n".join([_heading(first), *filter(None, [standing.sentence()]), *lines]))
-    if legend := _legend(board, costs):
+    if legend := _legend(board, costs, "\n".join(blocks)):
         blocks.append("\n".join(textwrap.fill(line, width) if width else line for line in legend))
     blocks += [f"note: {note}" for note in board.notes]
     return "\n\n".join(blocks)
@@ -181,7 +181,7 @@ def markdown(board: Board, costs: Sequence[str] = ()) -> str:
         standing = board.standing(first)
         text = markdown_table(*_lines(methods, standing, fronts.get(first.block), _shown(methods)))
         blocks.append("\n\n".join([f"### {_heading(first)}", *filter(None, [standing.sentence()]), text]))
-    blocks += ["\n".join(f"> {line}" for line in legend)] if (legend := _legend(board, costs)) else []
+    blocks += ["\n".join(f"> {line}" for line in legend)] if (legend := _legend(board, costs, "\n".join(blocks))) else []
     blocks += [f"> {note}" for note in board.notes]
     return "\n\n".join(blocks)
 

@@ -58,6 +58,11 @@ def change(value: float | None) -> str:
     return _text(value, "+z.3g")
 
 
+def signed(value: float | None, unit: str = "") -> str:
+    """A value with its sign and the decimals of its unit."""
+    return _text(value, f"+z{_FORMS.get(unit, _ANY)}")
+
+
 def interval(ci95: tuple[float, float] | None) -> str:
     """An interval of a difference."""
     return NOTHING if ci95 is None else f"{change(ci95[0])} to {change(ci95[1])}"

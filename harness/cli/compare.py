@@ -95,7 +95,7 @@ def _where(row: Comparison | Difference) -> str:
 
 
 def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> None:
-    from harness.analysis.numbers import change, interval, number, probability
+    from harness.analysis.numbers import SHARE, change, interval, number, probability, signed
 
     first, second = ("first", "second") if several else ("a", "b")
     cells = [
@@ -107,13 +107,13 @@ def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> 
             number(row.b, row.unit),
             change(row.difference),
             interval(row.ci95),
-            change(row.effect),
+            signed(row.effect, SHARE),
             probability(row.p),
             f"{row.n} x {row.samples}" if row.samples else row.n,
         ]
         for row in rows
     ]
-    difference = ["difference"] if several else ["a - b"]
+    difference = ["diff"] if several else ["a - b"]
     pair = ["pair"] if several else []
     print_rows(
         ["benchmark", *pair, "metric", first, second, *difference, "95 % interval", "d", "p", "n"],

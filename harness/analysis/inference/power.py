@@ -121,5 +121,7 @@ def verdict(
     if p < alpha:
         better, worse = (a, b) if (difference > 0) == higher_is_better else (b, a)
         return f"{better} is better than {worse} by {significant(abs(difference), 3, unit)}."
-    now, then = (significant(detectable(count, spread, alpha=alpha), 2, unit) for count in (seeds, seeds + more))
-    return f"{a} and {b} cannot be told apart: {seeds} seeds show differences from {now} on; {more} more seeds would show {then}."
+    now, then = (detectable(count, spread, alpha=alpha) for count in (seeds, seeds + more))
+    here = "no difference at all" if unit == "%" and now > 100 else f"differences from {significant(now, 2, unit)} on"
+    there = "none" if unit == "%" and then > 100 else significant(then, 2, unit)
+    return f"{a} and {b} cannot be told apart: {seeds} seeds show {here}; {more} more seeds would show {there}."
