@@ -120,7 +120,8 @@ def main() -> None:
     st.header("Samples")
     _show_samples(bench)
     st.header("Results")
-    rows = [row for row in common.board().rows if row.benchmark == name]
+    board = common.board()
+    rows = [row for row in board.rows if row.benchmark == name]
     if not rows:
         st.text("No results yet.")
         return
@@ -128,7 +129,10 @@ def main() -> None:
         if mine[0].differs:
             st.text(common.name(mine[0]))
         _bars(mine)
-        st.dataframe(common.table(mine).drop(columns="benchmark"), hide_index=True, width="stretch")
+        standing = board.standing(mine[0])
+        if standing.judged:
+            st.text(standing.sentence())
+        st.dataframe(common.table(mine, standing).drop(columns="benchmark"), hide_index=True, width="stretch")
     _confusion([row for row in rows if row.primary])
     attention.of_benchmark(name)
 

@@ -12,7 +12,8 @@ from harness import paths
 from harness.analysis import source
 from harness.analysis.diagnostics import Diagnostic
 from harness.analysis.leaderboard import Board, Row
-from harness.analysis.numbers import estimate, number
+from harness.analysis.numbers import NOTHING, limits, number, rank
+from harness.analysis.standing import Standing
 from harness.errors import HarnessError
 from harness.outcome import COSTS
 
@@ -22,9 +23,9 @@ REFRESH = 10
 """Seconds until a page reads the database again."""
 
 
-@st.cache_data(ttl=REFRESH, show_spinner=False)
+@st.cache_resource(ttl=REFRESH, show_spinner=False)  # one object, which keeps what was once worked out of it
 def _board(url: str, all_versions: bool) -> Board:
-    return source.board(url, all_versions=all_versions)
+    return source.board(url, all_versions=all_versions, samples=True)
 
 
 @st.cache_data(ttl=REFRESH, show_spinner=False)
@@ -106,8 +107,17 @@ def name(row: Row) -> str:
     return f"{row.benchmark} (version {row.version}){f' · {row.differs}' if row.differs else ''}"
 
 
-def table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Leaderboard rows as a table for people; the floor of a benchmark is a row of its own."""
+_OVER = {"moderated": "seeds", "t": "seeds (t)", "samples": "samples"}
+"""What an interval is over; Student's is marked."""
+
+
+def table(rows: Sequence[Row], standing: Standing | None = None) -> pd.DataFrame:
+    """Leaderboard rows as a table for people; the floor of a benchmark is a row of its own.
+
+    Args:
+        standing: how the methods of the rows' block stand to each other; tells ranks and letters.
+    """
+    judged = standing is not None and standing.judged
     records = []
     floors: dict[tuple[str, str], Row] = {}
     for row in rows:
@@ -115,11 +125,15 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
         records.append(
             {
                 "benchmark": row.benchmark,
+                **({"rank": rank(standing.ranks.get(row.method)) if row.primary else ""} if standing and judged else {}),
                 "method": row.method,
                 "slot": row.slot,
                 "metric": row.metric,
                 "unit": row.unit,
-                "mean ± 95 %": estimate(row.mean, row.ci95, row.unit) + " †" * bool(row.collapsed and row.primary),
+                "mean": number(row.mean, row.unit) + " †" * bool(row.collapsed and row.primary),
+                "95 %": limits(row.ci95, row.unit),
+                "over": _OVER[row.interval] if row.interval else "",
+                **({"tied": standing.tied.get(row.method, NOTHING) if row.primary else ""} if standing and judged else {}),
                 "seeds": row.n,
                 "below floor": "below floor" if row.below_floor else "",
             }
@@ -131,6 +145,6 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
         if row.floor is not None:
             records.append(
                 {"benchmark": benchmark, "method": "floor", "slot": "", "metric": metric, "unit": row.unit,
-                 "mean ± 95 %": number(row.floor, row.unit), "below floor": ""}
+                 "mean": number(row.floor, row.unit), "below floor": ""}
             )  # fmt: skip
     return pd.DataFrame(records)

@@ -20,6 +20,10 @@ Later = Annotated[_T, LATER]
 LABEL, GUESS = "label", "guess"
 """Names in :attr:`Outcome.per_sample` for the class of an image and the class it was taken for first, as numbers."""
 
+GROUP = "group"
+"""Name in :attr:`Outcome.per_sample` for the number of what a sample belongs to (scene, sequence, image), where samples of one are
+alike; intervals over test samples draw groups."""
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -95,8 +99,8 @@ class Outcome:
     """Metric name (``name`` or ``name/scene``) -> value."""
     cost: Cost
     per_sample: dict[str, np.ndarray] = field(default_factory=dict)
-    """Score name, :data:`LABEL` or :data:`GUESS` -> one value per test sample, in the order of the test set (float32; NaN where
-    undefined)."""
+    """Score name, :data:`LABEL`, :data:`GUESS` or :data:`GROUP` -> one value per test sample, in the order of the test set
+    (float32; NaN where undefined)."""
     diagnostics: dict[str, float] = field(default_factory=dict)
     """Numbers that describe the attention itself."""
     durations: dict[str, float] = field(default_factory=dict)

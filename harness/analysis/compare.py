@@ -1,75 +1,177 @@
-"""Two methods on the same benchmarks and seeds: the difference, its interval and a verdict."""
+"""Methods against each other on the same benchmarks: the difference, how far it may be off, how large it is, and a verdict."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any, Literal
 
+import numpy as np
+
+from harness.analysis import sampled
+from harness.analysis.inference import pairs, power
+from harness.analysis.inference.cells import Cells
+from harness.analysis.inference.hierarchical import compare_samples
+from harness.analysis.inference.mixtures import sum_of_two
+from harness.analysis.inference.samples import LEAST_GROUPS
 from harness.analysis.leaderboard import Board, Row
-from harness.analysis.statistics import LEVEL, holm, paired
+from harness.analysis.standing import Standing
+from harness.analysis.statistics import LEVEL, holm
+from harness.outcome import GROUP
 
 Verdict = Literal["a", "b", "no difference shown", "too few seeds"]
+Over = Literal["seeds and samples", "seeds", "samples"]
+
+DRAWS = 1000
+"""Resamples of the test samples; their number adds 2 % to a standard error."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric of one benchmark, measured for both methods on the same seeds."""
+    """Two methods on the primary metric of one benchmark and setting."""
 
     benchmark: str
     version: int
     metric: str
     unit: str
     higher_is_better: bool
+    method_a: str
+    method_b: str
     a: float
-    """Mean over the seeds that both have."""
+    """Mean over the seeds that count."""
     b: float
     difference: float
     """a - b."""
     ci95: tuple[float, float] | None
     """Of the difference, not corrected."""
+    over: Over | None
+    """What the interval is over: with ``samples`` alone it speaks of the two trained models; ``None`` where there is none."""
     p: float | None
-    """Of the paired t-test, corrected by Holm over all rows of the comparison."""
+    """Corrected by Holm over all rows of the comparison; ``None`` under two seeds."""
     n: int
-    """Pairs of seeds."""
+    """Seeds; the fewer of both where they are not paired."""
+    samples: int | None
+    groups: int | None
+    """Of the samples; as many as these where each stands alone."""
+    effect: float | None
+    """The difference in standard deviations: over samples (Cohen's d_z) where they count, of one seed's value otherwise."""
+    superiority: float | None
+    """Chance that a scores higher than b on a sample, ties counted half."""
     differs: str
     """How both were run, where that is not as registered; see :attr:`harness.analysis.leaderboard.Row.differs`."""
     verdict: Verdict = "too few seeds"
+    sentence: str = ""
+    """The verdict in words, with what more seeds would show."""
+    spread: power.Spread | None = field(default=None, compare=False)
+
+    def plain(self) -> dict[str, object]:
+        """Without what only sentences are made of."""
+        return {name: value for name, value in vars(self).items() if name != "spread"}
 
 
-def compare(board: Board, a: str, b: str) -> list[Comparison]:
-    """Compare two methods by the primary metric of every benchmark and setting that both were run on, seed by seed."""
+def compare(
+    board: Board, methods: Sequence[str], read: Callable[[list[str]], Mapping[str, sampled.Scores]] | None = None
+) -> list[Comparison]:
+    """Compare each pair of some methods by the primary metric of every block that both are in; never across blocks.
+
+    Where both have the scores that the metric is made of, sample by sample, the comparison is over seeds and samples
+    (:mod:`inference.hierarchical`); otherwise over seeds (:mod:`inference.pairs`). In both the variance over seeds is that of the
+    leaderboard, which borrows strength from the other methods of the block. Samples are paired; seeds are not, since two or three say
+    too little of a variance of differences, and seeds that help both methods only make this cautious.
+
+    Args:
+        read: digests -> scores by trial, see :meth:`Store.per_sample`; without it only seeds count.
+    """
     rows = []
-    for methods in board.blocks().values():
-        left, right = (next((row for row in methods.get(name, []) if row.primary), None) for name in (a, b))
-        if left is not None and right is not None and (row := _pair(left, right)) is not None:
-            rows.append(row)
+    for block, some in board.blocks().items():
+        primary = {name: row for name, found in some.items() for row in found if row.primary}
+        present = [name for name in methods if name in primary]
+        trials = read([digest for name in present for digest in primary[name].digests]) if read and len(present) > 1 else {}
+        for a, b in combinations(present, 2):
+            rows.append(
+                _over_samples(board.standings[block], primary[a], primary[b], trials)
+                or _over_seeds(board.standings[block], primary[a], primary[b])
+            )
     tested = {index: row.p for index, row in enumerate(rows) if row.p is not None}
     for index, p in zip(tested, holm(list(tested.values())), strict=True):
         rows[index] = replace(rows[index], p=p, verdict=_verdict(rows[index], p))
-    return rows
+    return [replace(row, sentence=_sentence(row, len(tested))) for row in rows]
 
 
-def _pair(a: Row, b: Row) -> Comparison | None:
-    of_b = dict(zip(b.seeds, b.values, strict=True))
-    pairs = [(value, of_b[seed]) for seed, value in zip(a.seeds, a.values, strict=True) if seed in of_b]
-    if not pairs:
+def _row(a: Row, b: Row, left: Sequence[float], right: Sequence[float], **found: Any) -> Comparison:
+    means = math.fsum(left) / len(left), math.fsum(right) / len(right)
+    about = {name: getattr(a, name) for name in ("benchmark", "version", "metric", "unit", "higher_is_better", "differs")}
+    nothing = {"ci95": None, "over": None, "p": None, "samples": None, "groups": None, "effect": None, "superiority": None}
+    told = {"method_a": a.method, "method_b": b.method, "a": means[0], "b": means[1], "difference": means[0] - means[1]}
+    return Comparison(**(about | nothing | told | found))
+
+
+def _both(standing: Standing, a: Row, b: Row) -> Cells:
+    """The two methods, as described among all of the block."""
+    return standing.cells.of([[*standing.values].index(row.method) for row in (a, b)])
+
+
+def _over_seeds(standing: Standing, a: Row, b: Row) -> Comparison:
+    """By the means over all seeds of each, whether or not they share them."""
+    n = min(a.n, b.n)
+    cells = _both(standing, a, b)
+    found = pairs.pairwise(cells)
+    if not math.isfinite(found.p[0]):
+        return _row(a, b, a.values, b.values, n=n)
+    low, high = (float(end[0]) for end in found.interval())
+    spread = power.spread_of(cells, (0, 1))
+    scale = math.sqrt(spread.variance)
+    return _row(
+        a,
+        b,
+        a.values,
+        b.values,
+        n=n,
+        ci95=(low, high),
+        over="seeds",
+        p=float(found.p[0]),
+        effect=float(found.difference[0]) / scale if scale else None,
+        spread=spread,
+    )
+
+
+def _over_samples(standing: Standing, a: Row, b: Row, trials: Mapping[str, sampled.Scores]) -> Comparison | None:
+    """By the seeds and samples of both; ``None`` where they are not stored, do not pair, or fall into too few groups."""
+    made = sampled.made_of(a, trials)
+    seeds = [seed for seed in a.seeds if seed in b.seeds]
+    if made is None or made != sampled.made_of(b, trials) or not seeds:
         return None
-    left, right = zip(*pairs, strict=True)
-    result = paired(left, right)
-    return Comparison(
-        a.benchmark,
-        a.version,
-        a.metric,
-        a.unit,
-        a.higher_is_better,
-        math.fsum(left) / len(left),
-        math.fsum(right) / len(right),
-        result.difference,
-        result.ci95,
-        result.p,
-        result.n,
-        a.differs,
+    statistic, score = made
+    scores = [trials[row.digests[row.seeds.index(seed)]][score] for row in (a, b) for seed in seeds]
+    if len({some.size for some in scores}) > 1:
+        return None
+    stacked = np.stack(scores).astype(np.float64).reshape(2, len(seeds), -1)
+    kept = np.isfinite(stacked).all((0, 1))
+    first = trials[a.digests[0]]
+    labels = first[GROUP][kept] if GROUP in first else None
+    if len(np.unique(labels) if labels is not None else np.flatnonzero(kept)) < LEAST_GROUPS:
+        return None
+    left, right = stacked[:, :, kept]
+    several = len(seeds) > 1
+    cells = _both(standing, a, b)
+    variance, df = (float(x) for x in sum_of_two(cells.variance[0], cells.df[0], cells.variance[1], cells.df[1]).matched())
+    found = compare_samples(left, right, labels, statistic, moderated=(variance, df) if several else None, draws=DRAWS)
+    return _row(
+        a,
+        b,
+        statistic(left, axis=-1).tolist(),
+        statistic(right, axis=-1).tolist(),
+        n=len(seeds),
+        ci95=found.difference.interval,
+        over="seeds and samples" if several else "samples",
+        p=found.difference.p if several else None,
+        samples=left.shape[1],
+        groups=found.groups,
+        effect=found.standardized,
+        superiority=found.superiority.value,
+        spread=replace(power.spread_of(cells, (0, 1)), fixed=found.sample_variance, fixed_df=found.groups - 1) if several else None,
     )
 
 
@@ -77,3 +179,22 @@ def _verdict(row: Comparison, p: float) -> Verdict:
     if p >= 1 - LEVEL:
         return "no difference shown"
     return "a" if (row.difference > 0) == row.higher_is_better else "b"
+
+
+def _sentence(row: Comparison, tests: int) -> str:
+    if row.p is None or row.spread is None:
+        if row.over != "samples" or row.ci95 is None:
+            return f"{row.method_a} and {row.method_b} cannot be judged: 2 seeds of each are needed."
+        known = "differs" if row.ci95[0] > 0 or row.ci95[1] < 0 else "cannot be told apart"
+        return f"on these samples one model of each {known}; 2 seeds are needed to say so of {row.method_a} and {row.method_b}."
+    return power.verdict(
+        row.method_a,
+        row.method_b,
+        row.difference,
+        row.p,
+        row.n,
+        row.spread,
+        higher_is_better=row.higher_is_better,
+        unit=row.unit,
+        alpha=(1 - LEVEL) / tests,
+    )

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import textwrap
 from collections.abc import Sequence
 
-from harness.analysis.leaderboard import JSON_FIELDS, Board, Row
-from harness.analysis.numbers import NOTHING, estimate, number
+from harness.analysis.board_json import JSON_FIELDS, plain
+from harness.analysis.leaderboard import Board, Row
+from harness.analysis.numbers import NOTHING, limits, number, rank
+from harness.analysis.standing import Standing
 from harness.analysis.tables import WIDTH, aligned, latex_table, markdown_table
 from harness.outcome import COSTS
 
-_LONGEST_NAME = 36
+INTERVAL = "95 %"
+"""Heading of the column with the intervals of a board's primary metric."""
+
+_LONGEST_NAME, _SHORTEST_NAME = 32, 12
 
 
 def _heading(row: Row) -> str:
@@ -30,101 +36,162 @@ def _cell(rows: Sequence[Row], metric: str) -> Row | None:
     return next((row for row in rows if row.metric == metric), None)
 
 
-def _floor_line(methods: dict[str, list[Row]], metrics: list[str], columns: int) -> list[str] | None:
+def _floor_cells(methods: dict[str, list[Row]], metrics: list[str]) -> dict[str, str] | None:
     rows = [row for shown in methods.values() for row in shown if row.floor is not None]
     if not rows:
         return None
-    values = [number(row.floor, row.unit) if (row := _cell(rows, metric)) else NOTHING for metric in metrics]
-    return ["", "floor", *values, *[""] * (columns - len(values) - 2)]
+    return {metric: number(row.floor, row.unit) if (row := _cell(rows, metric)) else NOTHING for metric in metrics}
 
 
-def _lines(methods: dict[str, list[Row]], metrics: list[str], longest: int | None = None) -> tuple[list[str], list[list[str]]]:
+def _lines(
+    methods: dict[str, list[Row]], standing: Standing, front: set[str] | None, metrics: list[str], longest: int | None = None
+) -> tuple[list[str], list[list[str]]]:
     """Header and body of one benchmark; the floor stands where it ranks."""
     maps = any(row.map for rows in methods.values() for row in rows)
     costs = [name for name, quantity in COSTS.items() if longest is None or not quantity.wide]
-    header = ["", "method", *metrics, "n", *(COSTS[name].heading for name in costs), *(["map"] if maps else [])]
+    certain = [INTERVAL] * any(rows[0].ci95 for rows in methods.values()) + ["tied"] * standing.judged
+    header = ["rank" if standing.judged else "", "method", *metrics[:1], *certain, *metrics[1:], "n"]
+    header += [*(COSTS[name].heading for name in costs), *["front"] * (front is not None), *["map"] * maps]
     body: list[list[str]] = []
-    floor = _floor_line(methods, metrics, len(header))
-    for rank, (method, rows) in enumerate(methods.items(), 1):
+    bounds = _floor_cells(methods, metrics)
+    floor = [{"method": "floor", **bounds}.get(name, "") for name in header] if bounds else None
+    letters = sorted({letter for some in standing.tied.values() for letter in some}) if longest is not None else []
+    for place, (method, rows) in enumerate(methods.items(), 1):
         first = rows[0]
         if floor and first.below_floor:
             body.append(floor)
             floor = None
         cells = []
-        for index, metric in enumerate(metrics):
+        for metric in metrics:
             row = _cell(rows, metric)
-            text = NOTHING if row is None else estimate(row.mean, row.ci95 if index == 0 else None, row.unit)
-            marks = "" if row is None else " !" * row.below_floor + " †" * bool(row.collapsed and index == 0)
-            cells.append(text + marks)
-        map_of = [first.map or NOTHING] if maps else []
-        body.append([str(rank), _short(method, longest), *cells, str(first.n), *first.cost.texts(costs), *map_of])
+            cells.append(NOTHING if row is None else number(row.mean, row.unit) + " !" * row.below_floor)
+        of_seeds = {
+            INTERVAL: limits(first.ci95, first.unit) + " s" * (first.interval == "samples"),
+            "tied": _tied(method, standing, letters),
+        }
+        ranked = rank(standing.ranks.get(method)) if standing.judged else str(place)
+        line = [
+            ranked,
+            _short(method, longest) + " †" * bool(first.collapsed),
+            *cells[:1],
+            *(of_seeds[name] for name in certain),
+            *cells[1:],
+        ]
+        last = ["*" * (method in front)] if front is not None else []
+        last += [first.map or NOTHING] * maps
+        body.append([*line, str(first.n), *first.cost.texts(costs), *last])
     if floor:
         body.append(floor)
     return header, body
+
+
+def _tied(method: str, standing: Standing, letters: list[str]) -> str:
+    """A method's letters, each in its own place where there are places."""
+    mine = standing.tied.get(method)
+    if mine is None:
+        return NOTHING
+    return "".join(letter if letter in mine else " " for letter in letters) if letters else mine
 
 
 def _short(name: str, longest: int | None) -> str:
     return name if longest is None or len(name) <= longest else name[: longest - 1] + "…"
 
 
-def table(board: Board, width: int | None = WIDTH) -> str:
+def _legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
+    """What the signs of tables say, of those that are in their text."""
+    primary = [row for row in board.rows if row.primary]
+    kinds = {row.interval for row in primary}
+    lines = [text for kind, text in _INTERVALS.items() if kind in kinds]
+    if any(standing.judged for standing in board.standings.values()):
+        lines += _TIED
+    if costs:
+        named = " and ".join(COSTS[name].title for name in costs)
+        lines.append(f"front: no other method is as good by the mean of the primary metric and as cheap in {named}.")
+    if " !" in text:
+        lines.append("! worse than the floor, the trivial predictor computed from the training data.")
+    if "†" in text:
+        lines.append("† attention collapsed to next to one position in at least one seed: `harness status DIGEST` says where.")
+    return lines
+
+
+_INTERVALS = {
+    "moderated": f"{INTERVAL}: interval of the mean over seeds; its width borrows strength from the other methods.",
+    "t": f"{INTERVAL}: Student's interval of the mean over seeds.",
+    "samples": f"{INTERVAL} s: over the test samples of one seed; it says nothing of another training.",
+}
+_TIED = (
+    "tied: methods that share a letter cannot be told apart; rank: where a method may stand. Both hold for all methods of a table "
+    "together with 95 %.",
+    "resolution: the difference of two given methods that is found with a chance of 80 %. τ: agreement of the order with that of as "
+    "many new seeds (Kendall; 1 the same, 0 none).",
+)
+
+
+def table(board: Board, width: int | None = WIDTH, costs: Sequence[str] = ()) -> str:
     """One block per benchmark, best method first.
 
     Args:
-        width: columns that a line may take: further metrics make room, then long names are cut. ``None``: nothing is
+        width: columns that a line may take: long names are cut, further metrics make room, then names are cut shorter. ``None``: nothing is
             left out, and a row is a line.
+        costs: mark the front of the primary metric against these.
     """
+    fronts = board.fronts(costs) if costs else {}
     blocks = []
-    flagged, collapsed = False, False
     for methods in board.blocks().values():
         metrics = _shown(methods)
-        longest = None if width is None else _LONGEST_NAME
-        lines = aligned(*_lines(methods, metrics, longest), fold=width is not None)
-        while width and len(metrics) > 1 and max(map(len, lines)) > width:
-            metrics.pop()
-            lines = aligned(*_lines(methods, metrics, longest))
         first = next(iter(methods.values()))[0]
-        flagged |= any(row.below_floor for rows in methods.values() for row in rows if row.metric in metrics)
-        collapsed |= any(row.collapsed for rows in methods.values() for row in rows)
-        blocks.append("\n".join([_heading(first), *lines]))
-    if flagged:
-        blocks.append("! worse than the floor, the trivial predictor computed from the training data.")
-    if collapsed:
-        blocks.append("† attention collapsed to next to one position in at least one seed: `harness status DIGEST` says where.")
+        standing, front = board.standing(first), fronts.get(first.block)
+        longest = None if width is None else _LONGEST_NAME
+        lines = aligned(*_lines(methods, standing, front, metrics, longest), fold=width is not None)
+        while width and longest and (over := max(map(len, lines)) - width) > 0 and (len(metrics) > 1 or longest > _SHORTEST_NAME):
+            if len(metrics) > 1:
+                metrics.pop()
+            else:
+                longest = max(longest - over, _SHORTEST_NAME)
+            lines = aligned(*_lines(methods, standing, front, metrics, longest))
+        blocks.append("\n".join([_heading(first), *filter(None, [standing.sentence()]), *lines]))
+    if legend := _legend(board, costs, "\n".join(blocks)):
+        blocks.append("\n".join(textwrap.fill(line, width) if width else line for line in legend))
     blocks += [f"note: {note}" for note in board.notes]
     return "\n\n".join(blocks)
 
 
-def csv_text(board: Board) -> str:
-    """One line per row: the JSON's fields, ``map`` and ``differs``; the interval has two columns, digests are joined by spaces."""
-    fields = [name for field in JSON_FIELDS for name in (("ci95_low", "ci95_high") if field == "ci95" else (field,))]
+def csv_text(board: Board, costs: Sequence[str] = ()) -> str:
+    """One line per row: the JSON's fields, ``map`` and ``differs``; intervals have two columns, digests are joined by spaces."""
+    ends = {name: (f"{name}_low", f"{name}_high") for name in ("ci95", "rank")}
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([fields[0], "version", *fields[1:], "map", "differs"])
+    fields = [name for field in JSON_FIELDS for name in ends.get(field, (field,))]
+    fronts = board.fronts(costs) if costs else {}
+    writer.writerow([fields[0], "version", *fields[1:], "map", "differs", *["front"] * bool(costs)])
     for row in board.rows:
-        low, high = row.ci95 or (None, None)
-        special = {"ci95_low": low, "ci95_high": high, "digests": " ".join(row.digests)}
-        values = [(row.plain() | special)[name] for name in fields]
-        writer.writerow([values[0], row.version, *values[1:], row.map, row.differs])
+        values = plain(row, board.standing(row)) | {"digests": " ".join(row.digests)}
+        for name, columns in ends.items():
+            values |= dict(zip(columns, values.pop(name) or (None, None), strict=True))
+        cells = [values[name] for name in fields]
+        writer.writerow([cells[0], row.version, *cells[1:], row.map, row.differs, *([row.method in fronts[row.block]] if costs else [])])
     return out.getvalue().rstrip("\n")
 
 
-def markdown(board: Board) -> str:
+def markdown(board: Board, costs: Sequence[str] = ()) -> str:
     """A table per benchmark."""
-    blocks = []
+    blocks, fronts = [], board.fronts(costs) if costs else {}
     for methods in board.blocks().values():
         first = next(iter(methods.values()))[0]
-        header, body = _lines(methods, _shown(methods))
-        blocks.append(f"### {_heading(first)}\n\n{markdown_table(header, body)}")
+        standing = board.standing(first)
+        text = markdown_table(*_lines(methods, standing, fronts.get(first.block), _shown(methods)))
+        blocks.append("\n\n".join([f"### {_heading(first)}", *filter(None, [standing.sentence()]), text]))
+    blocks += ["\n".join(f"> {line}" for line in legend)] if (legend := _legend(board, costs, "\n".join(blocks))) else []
     blocks += [f"> {note}" for note in board.notes]
     return "\n\n".join(blocks)
 
 
-def latex(board: Board) -> str:
+def latex(board: Board, costs: Sequence[str] = ()) -> str:
     """A ``booktabs`` table per benchmark."""
-    blocks = []
+    blocks, fronts = [], board.fronts(costs) if costs else {}
     for methods in board.blocks().values():
         first = next(iter(methods.values()))[0]
-        header, body = _lines(methods, _shown(methods))
-        blocks.append(latex_table(_heading(first), header[1:], [line[1:] for line in body]))
+        standing = board.standing(first)
+        heading = " · ".join(filter(None, [_heading(first), standing.sentence()]))
+        blocks.append(latex_table(heading, *_lines(methods, standing, fronts.get(first.block), _shown(methods))))
     return "\n\n".join(blocks)

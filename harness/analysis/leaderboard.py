@@ -10,16 +10,27 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from harness import families
 from harness.analysis.grouping import blocks_of, newest_numerics, variants_of
+from harness.analysis.inference.pareto import pareto_front
+from harness.analysis.inference.scales import scale_of
 from harness.analysis.settings import Setting, difference
+from harness.analysis.standing import Standing, fit
 from harness.analysis.statistics import summarize
-from harness.outcome import COSTS, Cost, over_seeds
+from harness.outcome import Cost, over_seeds
 
 if TYPE_CHECKING:
     from harness.store import Floor, MetricSpec, Result
+
+
+Interval = Literal["moderated", "t", "samples"]
+"""Of what an interval is. Over seeds: ``moderated`` borrows strength from the block's other methods, ``t`` is Student's, from the
+method's own seeds alone. ``samples``: over the test samples of one seed."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,8 @@ class Row:
     mean: float
     std: float | None
     ci95: tuple[float, float] | None
+    interval: Interval | None
+    """What ``ci95`` is; ``None`` where there is none."""
     n: int
     """Seeds."""
     floor: float | None
@@ -65,30 +78,9 @@ class Row:
     collapsed: int = 0
     """Seeds in which the attention of a layer has collapsed."""
 
-    def plain(self) -> dict[str, Any]:
-        """What :data:`JSON_FIELDS` names."""
-        return {name: getattr(self.cost if name in COSTS else self, name) for name in JSON_FIELDS}
-
-
-JSON_FIELDS = [
-    "benchmark",
-    "family",
-    "tier",
-    "slot",
-    "method",
-    "metric",
-    "unit",
-    "higher_is_better",
-    "mean",
-    "std",
-    "ci95",
-    "n",
-    "floor",
-    "below_floor",
-    *COSTS,
-    "digests",
-]
-"""What ``harness leaderboard --format json`` prints of a row (docs/json.md), no more and no less."""
+    @property
+    def block(self) -> Block:
+        return self.benchmark, self.version, self.setting
 
 
 Block = tuple[str, int, Setting]
@@ -106,8 +98,33 @@ class Board:
         """Rows by block and method, both in the order they are shown; a benchmark's registered setting comes first."""
         blocks: dict[Block, dict[str, list[Row]]] = {}
         for row in self.rows:
-            blocks.setdefault((row.benchmark, row.version, row.setting), {}).setdefault(row.method, []).append(row)
+            blocks.setdefault(row.block, {}).setdefault(row.method, []).append(row)
         return blocks
+
+    def standing(self, row: Row) -> Standing:
+        """Of the block a row is of."""
+        return self.standings[row.block]
+
+    @cached_property
+    def standings(self) -> dict[Block, Standing]:
+        """How the methods of each block stand to each other by its primary metric."""
+        found = {}
+        for block, methods in self.blocks().items():
+            rows = [row for some in methods.values() for row in some]
+            values = {row.method: row.values for row in rows if row.primary}
+            found[block] = Standing(values, rows[0].unit, rows[0].higher_is_better)
+        return found
+
+    def fronts(self, costs: Sequence[str]) -> dict[Block, set[str]]:
+        """Methods of each block that no other beats in the mean of the primary metric and in all of some fields of :class:`Cost`."""
+        found = {}
+        for block, methods in self.blocks().items():
+            rows = [row for some in methods.values() for row in some if row.primary]
+            prices = [[math.nan if (value := getattr(row.cost, name)) is None else value for row in rows] for name in costs]
+            if rows:
+                best = pareto_front([row.mean for row in rows], *prices, higher_is_better=rows[0].higher_is_better)
+            found[block] = {row.method for row, is_best in zip(rows, best, strict=True) if is_best} if rows else set()
+        return found
 
     def parted(self) -> tuple[list[list[Row]], list[list[Row]]]:
         """The first block of each version of a benchmark, and those of its other settings."""
@@ -125,36 +142,6 @@ class Board:
         return Board([row for row in self.rows if row.method in methods], self.notes)
 
 
-def as_json(board: Board, all_versions: bool = False) -> dict[str, Any]:
-    """The rows, and the maps of methods that have one, as plain data; with ``all_versions`` a benchmark is ``name@version``.
-
-    Further settings of a benchmark are ``apart``, so that whoever reads ``rows`` never mixes them.
-    """
-
-    def name(row: Row) -> str:
-        return f"{row.benchmark}@{row.version}" if all_versions else row.benchmark
-
-    def plain(rows: list[Row]) -> list[dict[str, Any]]:
-        return [row.plain() | {"benchmark": name(row)} for row in rows]
-
-    first, others = board.parted()
-    shown = [row for rows in first for row in rows]
-    maps = [{"benchmark": name(row), "method": row.method, "map": row.map} for row in shown if row.primary and row.map]
-    fallen = [{"benchmark": name(row), "method": row.method, "seeds": row.collapsed} for row in shown if row.primary and row.collapsed]
-    apart = [
-        {
-            "benchmark": name(rows[0]),
-            "setting": rows[0].setting.digest,
-            "device": rows[0].setting.device,
-            "differs": rows[0].differs,
-            "rows": plain(rows),
-        }
-        for rows in others
-    ]
-    further = {"maps": maps, "collapsed": fallen, "apart": apart}
-    return {"rows": plain(shown)} | {key: value for key, value in further.items() if value}
-
-
 def worse(value: float, than: float, higher_is_better: bool) -> bool:
     """Whether ``value`` is worse; never where one of them is NaN."""
     return value < than if higher_is_better else value > than
@@ -168,6 +155,7 @@ def build(
     environments: Mapping[str, Mapping[str, Any]] | None = None,
     settings: Mapping[str, dict[str, Any]] | None = None,
     all_versions: bool = False,
+    moderated: bool = True,
 ) -> Board:
     """The leaderboard of some results.
 
@@ -175,6 +163,7 @@ def build(
         environments: digest of an environment -> where a trial ran, and with which version of the harness's numerics.
         settings: :attr:`Result.setting` -> what is behind it.
         all_versions: show older versions of a benchmark and of the harness's numerics too, each as a block of its own.
+        moderated: intervals of primary metrics borrow strength from the block's other methods; otherwise all are Student's.
     """
     notes: list[str] = []
     by_benchmark: dict[str, list[Result]] = defaultdict(list)
@@ -206,7 +195,8 @@ def build(
                 if setting == first and differs:
                     notes.append(f"{where}: run with {differs}, not as registered.")
                 told = f"{where} · {differs}" if differs else where
-                rows += _benchmark_rows(variants_of(chosen, told, notes), known, floor_of, setting, differs)
+                block = _benchmark_rows(variants_of(chosen, told, notes), known, floor_of, setting, differs)
+                rows += _moderated(block) if moderated else block
     return Board(rows, notes)
 
 
@@ -243,6 +233,18 @@ def _benchmark_rows(
     return [row for method in sorted(rows, key=merit) for row in rows[method]]
 
 
+def _moderated(rows: list[Row]) -> list[Row]:
+    """The rows of a block, with those of its primary metric described by all of its methods."""
+    primary = {index: row for index, row in enumerate(rows) if row.primary}
+    if not primary:
+        return rows
+    cells = fit([row.values for row in primary.values()], next(iter(primary.values())).unit)
+    for (index, row), low, high in zip(primary.items(), *cells.interval(), strict=True):
+        if np.isfinite(low) and np.isfinite(high):
+            rows[index] = replace(row, ci95=(float(low), float(high)), interval="moderated")
+    return rows
+
+
 def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floors, **about: Any) -> Row:
     first = trials[0]
     values = tuple(float(trial.metrics.get(metric, math.nan)) for trial in trials)
@@ -265,7 +267,8 @@ def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floor
         primary=spec.primary and "/" not in metric,
         mean=summary.mean,
         std=summary.std,
-        ci95=summary.ci95,
+        ci95=summary.ci95 and scale_of(spec.unit, values).within(summary.ci95),
+        interval="t" if summary.ci95 else None,
         n=summary.n,
         floor=floor,
         # a method that guesses like the floor differs from it by the rounding of float32

@@ -12,7 +12,10 @@ NOTHING = "-"
 MEASURE = "diagnostic"
 """Stands for the unit of a diagnostic of the attention: nats, shares, distances and counts of keys in one table."""
 
-_FORMS = {"%": ".1f", "m": ".3f", "°": ".2f", "deg": ".2f", "px": ".2f", MEASURE: ".3f"}
+RANK, SHARE = "rank", "share"
+"""Stand for the units of mean ranks, and of shares and chances."""
+
+_FORMS = {"%": ".1f", "m": ".3f", "°": ".2f", "deg": ".2f", "px": ".2f", MEASURE: ".3f", RANK: ".1f", SHARE: ".2f"}
 _ANY = ".4g"
 
 
@@ -34,9 +37,30 @@ def estimate(mean: float | None, ci95: tuple[float, float] | None, unit: str = "
     return number(mean, unit) + ("" if ci95 is None else f" ± {number((ci95[1] - ci95[0]) / 2, unit)}")
 
 
+def limits(ci95: tuple[float, float] | None, unit: str = "") -> str:
+    """An interval of a value, with the decimals of its unit."""
+    return NOTHING if ci95 is None else f"{number(ci95[0], unit)} to {number(ci95[1], unit)}"
+
+
+def rank(ends: tuple[int, int] | None) -> str:
+    """Where a method may stand."""
+    return NOTHING if ends is None else "–".join(map(str, dict.fromkeys(ends)))
+
+
+def significant(value: float, digits: int, unit: str = "") -> str:
+    """With so many significant digits and never an exponent, and its unit behind: in sentences."""
+    decimals = max(digits - 1 - math.floor(math.log10(value)), 0) if math.isfinite(value) and value > 0 else 0
+    return f"{value:.{decimals}f} {unit}".strip()
+
+
 def change(value: float | None) -> str:
     """A difference, with its sign."""
     return _text(value, "+z.3g")
+
+
+def signed(value: float | None, unit: str = "") -> str:
+    """A value with its sign and the decimals of its unit."""
+    return _text(value, f"+z{_FORMS.get(unit, _ANY)}")
 
 
 def interval(ci95: tuple[float, float] | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis import confusion as confusion_
 from harness.analysis import diagnostics as diagnostics_
-from harness.analysis import leaderboard
+from harness.analysis import leaderboard, sampled
 from harness.store import open_store
 
 if TYPE_CHECKING:
@@ -18,24 +18,30 @@ if TYPE_CHECKING:
     from harness.store import Result, TrialRow
 
 
-def board(url: str, *, all_versions: bool = False, **filters: Iterable[str] | None) -> leaderboard.Board:
+def board(
+    url: str, *, all_versions: bool = False, moderated: bool = True, samples: bool = False, **filters: Iterable[str] | None
+) -> leaderboard.Board:
     """The leaderboard of a database.
 
     Args:
+        all_versions, moderated: see :func:`leaderboard.build`.
+        samples: where there is one seed, give the interval over test samples; it reads their scores.
         filters: ``benchmarks``, ``families``, ``methods``, ``digests``; each a collection of names, none means all.
 
     Raises:
         UsageError: the database cannot be read. One that does not exist yet has no rows.
     """
     store = open_store(url, read_only=True)
-    return leaderboard.build(
+    found = leaderboard.build(
         store.results(**filters),
         store.specs(),
         store.floors(),
         environments=store.environments(),
         settings=store.settings(),
         all_versions=all_versions,
+        moderated=moderated,
     )
+    return sampled.with_samples(found, lambda digests: store.per_sample(digests=digests)) if samples else found
 
 
 def diagnostics(url: str, shown: leaderboard.Board) -> list[diagnostics_.Diagnostic]:
@@ -75,6 +81,11 @@ def confusion(url: str, trials: Iterable[TrialRow]) -> tuple[np.ndarray, list[st
     if total is None:
         return None
     return total, confusion_.names(store.settings().get(trials[0].setting, {}), len(total))
+
+
+def per_sample(url: str, digests: Iterable[str]) -> dict[str, dict[str, np.ndarray]]:
+    """Digest -> score -> one value per test sample."""
+    return open_store(url, read_only=True).per_sample(digests=digests)
 
 
 def states(url: str, digests: Iterable[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ A value that is not finite makes what is computed from it not finite: nothing is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +26,6 @@ class Summary:
     ci95: tuple[float, float] | None
     """Student's t interval of the mean; ``None`` under two values or where a value is not finite."""
     n: int
-
-    @property
-    def half_width(self) -> float | None:
-        """Half the interval's length, as in ``mean ± half_width``."""
-        return None if self.ci95 is None else (self.ci95[1] - self.ci95[0]) / 2
 
 
 def summarize(values: Sequence[float]) -> Summary:
@@ -95,22 +90,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = largest
     return adjusted
-
-
-def tie_groups(ranked: Sequence[str], p_adjusted: Mapping[frozenset[str], float], alpha: float = 1 - LEVEL) -> dict[str, int]:
-    """Number of the tie group of each method, 1 for the best.
-
-    Args:
-        ranked: methods, best first.
-        p_adjusted: adjusted p-value of each pair; a pair that is missing cannot be told apart.
-        alpha: a pair differs below this.
-
-    Each group is led by its best method and holds those after it that do not differ from that leader.
-    """
-    groups: dict[str, int] = {}
-    number, leader = 0, ""
-    for name in ranked:
-        if not leader or p_adjusted.get(frozenset((leader, name)), 1.0) < alpha:
-            number, leader = number + 1, name
-        groups[name] = number
-    return groups

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 WIDTH = 100
 """Columns of a table in a terminal; elsewhere a row is a line, however long."""
-LEFT = ("method", "map", "layer")
+LEFT = ("method", "map", "layer", "tied", "bars")
 """Columns of text; all others hold numbers and are aligned to the right."""
 
 
@@ -44,7 +44,8 @@ def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "°": r"$^\circ$", "·": r"$\cdot$",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "°": r"$^\circ$", "·": r"$\cdot$", "–": "--",
+    "τ": r"$\tau$", "†": r"$\dagger$", "│": r"\textbar{}", ">": r"$>$",
 }  # fmt: skip
 
 

@@ -1,79 +1,90 @@
-"""``harness compare``: two methods, seed by seed."""
+"""``harness compare``: methods against each other."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import string
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli import options
-from harness.cli.output import print_json, print_rows
+from harness.cli.output import print_json, print_rows, table_width
 
 if TYPE_CHECKING:
+    from harness.analysis.across import Across
     from harness.analysis.compare import Comparison
     from harness.analysis.diagnostics import Difference
 
 
 @click.command("compare")
-@click.argument("a")
-@click.argument("b")
+@click.argument("methods", nargs=-1, required=True, metavar="A B [C]...")
 @options.benchmarks
 @options.family
+@click.option("--bayes", is_flag=True, help="Over several benchmarks: the chance that a method is better by more than --rope.")
+@click.option("--rope", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Difference of practical interest, in the unit.")
 @options.as_json
 @options.database
 @click.pass_context
-def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], family: str | None, as_json: bool, db: str) -> None:
-    """Compare methods A and B on the same seeds.
+def command(
+    ctx: click.Context,
+    methods: tuple[str, ...],
+    benchmarks: tuple[str, ...],
+    family: str | None,
+    bayes: bool,
+    rope: float,
+    as_json: bool,
+    db: str,
+) -> None:
+    """Compare two methods or more.
 
-    Per benchmark and setting: the difference A - B of the primary metric, its 95 % interval by a paired t-test, and a
-    verdict at 5 % after Holm's correction over all benchmarks shown. Below, the diagnostics that both have: they have no
-    direction, so there is no verdict. The exit code is 4 if they share no result.
+    Per benchmark and setting, and for each pair: the difference of the primary metric with its 95 % interval, over seeds
+    and test samples where scores of samples are stored, else over seeds; its size d in standard deviations; and a verdict
+    at 5 % after Holm's correction over all rows, with what more seeds would show. Over several benchmarks: mean ranks
+    with Nemenyi's bars, signed ranks, and with --bayes the chance that one is better in practice. Of two methods also the
+    diagnostics that both have: they have no direction, so there is no verdict. The exit code is 4 if no two share a
+    result.
 
     \b
     harness compare simpool gap
+    harness compare simpool gap gem --bayes --rope 0.5
     """
-    from harness.analysis import diagnostics, source
+    from harness.analysis import diagnostics, overall_formats, source
+    from harness.analysis.across import across
     from harness.analysis.compare import compare
-    from harness.analysis.numbers import change, interval, number, probability
+    from harness.analysis.overall import overall
     from harness.catalog import load_catalog
-    from harness.errors import did_you_mean
+    from harness.errors import UsageError, did_you_mean
 
     options.know(benchmarks, source.recorded_benchmarks(db))
     board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None)
     known = {row.method for row in board.rows} | set(load_catalog().methods)
-    for name in (a, b):
+    for name in methods:
         if name not in known:
             raise did_you_mean(name, known, "method", "harness list methods")
-    rows = compare(board, a, b)
-    described = diagnostics.compare(source.diagnostics(db, board.of((a, b))), a, b)
+    if len(set(methods)) < max(len(methods), 2):
+        raise UsageError("compare needs two or more different methods: `harness compare simpool gap`.")
+    rows = compare(board, methods, lambda digests: source.per_sample(db, digests))
+    summary = overall(board, methods)
+    pairs = [pair for table in summary.tables for pair in across(table, rope if bayes else None)]
+    described = diagnostics.compare(source.diagnostics(db, board.of(methods)), *methods) if len(methods) == 2 else []
     if as_json:
-        print_json({"a": a, "b": b, "rows": [vars(row) for row in rows], "diagnostics": [vars(row) for row in described]})
+        told: dict[str, Any] = {"a": methods[0], "b": methods[1], "methods": methods, "rows": [row.plain() for row in rows]}
+        told |= overall_formats.as_json(summary) if summary.tables else {}
+        told |= {"across": [_plain(pair) for pair in pairs]} if pairs else {}
+        print_json(told | {"diagnostics": [vars(row) for row in described]})
     elif rows:
-        click.echo(f"a  {a}\nb  {b}\n")
-        cells = [
-            [
-                _where(row),
-                f"{row.metric} {row.unit}".strip(),
-                number(row.a, row.unit),
-                number(row.b, row.unit),
-                change(row.difference),
-                interval(row.ci95),
-                probability(row.p),
-                row.n,
-                {"a": "a is better", "b": "b is better"}.get(row.verdict, row.verdict),
-            ]
-            for row in rows
-        ]
-        print_rows(
-            ["benchmark", "metric", "a", "b", "a - b", "95 % interval", "p", "n", "verdict"],
-            cells,
-            right=["a", "b", "a - b", "p", "n"],
-            fold=["benchmark", "metric"],
-        )
+        letter = dict(zip(methods, string.ascii_lowercase + string.ascii_uppercase, strict=False))
+        click.echo("\n".join(f"{letter.get(name, '')}  {name}" for name in methods) + "\n")
+        _show(rows, letter, len(methods) > 2)
+        if summary.tables:
+            click.echo("\n" + overall_formats.table(summary, table_width()))
+            _show_across(pairs, rope)
         _show_diagnostics(described)
     else:
+        some, named = " -m ".join(methods), " and ".join(f"'{name}'" for name in methods)
         click.echo(
-            f"'{a}' and '{b}' share no benchmark, setting and seed here; `harness run -m {a} -m {b} -b BENCHMARK --seeds 3` makes some.",
+            f"{named} share no benchmark and setting here; `harness run -m {some} -b BENCHMARK --seeds 3` makes some.",
             err=True,
         )
     ctx.exit(0 if rows else 4)
@@ -81,6 +92,67 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
 
 def _where(row: Comparison | Difference) -> str:
     return f"{row.benchmark} v{row.version}{f' · {row.differs}' if row.differs else ''}"
+
+
+def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> None:
+    from harness.analysis.numbers import SHARE, change, interval, number, probability, signed
+
+    first, second = ("first", "second") if several else ("a", "b")
+    cells = [
+        [
+            _where(row),
+            *([f"{letter[row.method_a]} - {letter[row.method_b]}"] if several else []),
+            f"{row.metric} {row.unit}".strip(),
+            number(row.a, row.unit),
+            number(row.b, row.unit),
+            change(row.difference),
+            interval(row.ci95),
+            signed(row.effect, SHARE),
+            probability(row.p),
+            f"{row.n} x {row.samples}" if row.samples else row.n,
+        ]
+        for row in rows
+    ]
+    difference = ["diff"] if several else ["a - b"]
+    pair = ["pair"] if several else []
+    print_rows(
+        ["benchmark", *pair, "metric", first, second, *difference, "95 % interval", "d", "p", "n"],
+        cells,
+        right=[first, second, *difference, "d", "p", "n"],
+        fold=["benchmark", "metric"],
+    )
+    click.echo()
+    for row in rows:
+        click.echo(f"{_where(row)}: {row.sentence}")
+    if any(row.samples for row in rows):
+        click.echo("n: seeds x test samples, where the interval is over both; otherwise seeds.")
+
+
+def _show_across(pairs: Sequence[Across], rope: float) -> None:
+    from harness.analysis.numbers import SHARE, number, probability
+
+    if not pairs:
+        return
+    chances = any(pair.practical for pair in pairs)
+    cells = [
+        [
+            pair.method_a,
+            pair.method_b,
+            pair.benchmarks,
+            probability(pair.p),
+            *(number(chance, SHARE) for chance in ((pair.practical.a, pair.practical.neither, pair.practical.b) if pair.practical else ())),
+        ]
+        for pair in pairs
+    ]
+    near = [f"a better by > {rope:g} {pairs[0].unit}".strip(), "neither", "b better"] if chances else []
+    click.echo(
+        "\nOver benchmarks of one unit: p of signed ranks after Holm" + ("; chances on a benchmark of this kind." if chances else ".")
+    )
+    print_rows(["a", "b", "benchmarks", "p", *near], cells, right=["benchmarks", "p", *near])
+
+
+def _plain(pair: Across) -> dict[str, Any]:
+    return vars(pair) | {"practical": None if pair.practical is None else vars(pair.practical)}
 
 
 def _show_diagnostics(rows: list[Difference]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -28,20 +29,48 @@ if TYPE_CHECKING:
 )
 @click.option("--diagnostics", is_flag=True, help="Show what describes the attention itself instead of metrics and costs.")
 @click.option("--published", is_flag=True, help="Show what papers print of the same metrics, beside what was measured here.")
+@click.option("--overall", is_flag=True, help="Show methods over several benchmarks: mean ranks, and scores between floor and best.")
+@click.option(
+    "--pareto",
+    "costs",
+    type=click.Choice(["params", "flops", "latency", "memory", "train-memory"]),
+    multiple=True,
+    help="Mark methods that no other beats in the primary metric and in this cost; may be repeated.",
+)
 @click.option("--all-versions", is_flag=True, help="Show older versions of a benchmark too.")
+@click.option(
+    "--interval",
+    type=click.Choice(["moderated", "t"]),
+    default="moderated",
+    show_default=True,
+    help="95 % interval of a mean over seeds: with strength borrowed from the other methods, or Student's t.",
+)
 @options.database
 def command(
-    benchmarks: tuple[str, ...], family: str | None, form: str, diagnostics: bool, published: bool, all_versions: bool, db: str
+    benchmarks: tuple[str, ...],
+    family: str | None,
+    form: str,
+    diagnostics: bool,
+    published: bool,
+    overall: bool,
+    costs: tuple[str, ...],
+    all_versions: bool,
+    interval: str,
+    db: str,
 ) -> None:
-    """Show means with intervals, floors and costs.
+    """Show means with intervals, ranks, floors and costs.
 
-    Methods are sorted by the benchmark's primary metric. An interval needs at least two seeds. Diagnostics (entropy,
-    purity, distances, masses) are means over layers; as JSON and CSV they are given per layer and head too.
+    Methods are sorted by the benchmark's primary metric; those that share a letter cannot be told apart with the seeds
+    that were run, and the line below the heading says what could be. Of one seed the interval is over test samples,
+    marked s. Diagnostics (entropy, purity, distances, masses) are means over layers; as JSON and CSV they are given per
+    layer and head too.
 
     \b
     harness leaderboard -b scenes-classification
     harness leaderboard --family segmentation --format md > segmentation.md
     harness leaderboard -b rooms --diagnostics
+    harness leaderboard --overall
+    harness leaderboard -b scenes-classification --pareto flops
     """
     from harness.analysis import source
 
@@ -50,41 +79,79 @@ def command(
         empty = f"no results for {' and '.join(benchmarks) or family} yet. `harness run -m METHOD -b BENCHMARK` measures one."
     else:
         empty = "no results yet. `harness run -s quick` fills the leaderboard in minutes."
-    board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None, all_versions=all_versions)
+    board = source.board(
+        db,
+        benchmarks=benchmarks or None,
+        families=[family] if family else None,
+        all_versions=all_versions,
+        moderated=interval == "moderated",
+        samples=not (diagnostics or overall or published),
+    )
     if published:
         show_published(board, form, benchmarks, family)
+    elif overall:
+        _show_overall(board, form, empty)
     elif diagnostics:
         _show_diagnostics(board, source.diagnostics(db, board), form, all_versions, empty)
     else:
-        show(board, form, all_versions, empty)
+        show(board, form, all_versions, empty, [_COSTS[name] for name in costs])
 
 
-def show(board: Board, form: str = "table", all_versions: bool = False, empty: str = "no results.") -> None:
+_COSTS = {
+    "params": "params",
+    "flops": "flops",
+    "latency": "latency_ms",
+    "memory": "peak_memory_mb",
+    "train-memory": "train_memory_mb",
+}
+
+
+def show(board: Board, form: str = "table", all_versions: bool = False, empty: str = "no results.", costs: Sequence[str] = ()) -> None:
     """Print a leaderboard; what is left out is said on stderr where the output is for programs.
 
     Args:
         empty: what to say of one without rows.
+        costs: mark the front of the primary metric against these.
     """
     from harness.analysis import formats
-    from harness.analysis.leaderboard import as_json
+    from harness.analysis.board_json import as_json
 
     if form in ("json", "csv", "latex"):
         _notes(board)
     if form == "json":
-        print_json(as_json(board, all_versions))
+        print_json(as_json(board, all_versions, costs))
     elif form == "csv":
-        click.echo(formats.csv_text(board))
+        click.echo(formats.csv_text(board, costs))
     elif not board.rows:
         click.echo(empty, err=True)
     elif form == "table":
-        click.echo(formats.table(board, table_width()))
+        click.echo(formats.table(board, table_width(), costs))
     else:
-        click.echo({"md": formats.markdown, "latex": formats.latex}[form](board))
+        click.echo({"md": formats.markdown, "latex": formats.latex}[form](board, costs))
 
 
 def _notes(board: Board) -> None:
     for note in board.notes:
         click.echo(f"note: {note}", err=True)
+
+
+def _show_overall(board: Board, form: str, empty: str) -> None:
+    from harness.analysis import overall_formats
+    from harness.analysis.overall import overall
+
+    summary = overall(board)
+    if form == "json":
+        print_json(overall_formats.as_json(summary))
+    elif not board.rows:
+        click.echo(empty, err=True)
+    elif not summary.tables and form == "table":
+        click.echo("no table over benchmarks: it needs two methods of one slot with 2 seeds on two benchmarks.", err=True)
+        for note in summary.notes:
+            click.echo(f"note: {note}", err=True)
+    elif form == "table":
+        click.echo(overall_formats.table(summary, table_width()))
+    else:
+        click.echo(overall_formats.FORMATS[form](summary))
 
 
 def _show_diagnostics(board: Board, rows: list[Diagnostic], form: str, all_versions: bool, empty: str) -> None:

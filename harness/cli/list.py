@@ -57,12 +57,21 @@ def methods(family: str | None, as_json: bool) -> None:
 
 @command.command("benchmarks")
 @options.family
+@click.option(
+    "--resolution",
+    is_flag=True,
+    help="Show the smallest difference of two methods that 2, 3, 5 and 10 seeds show, from the results in --db.",
+)
 @options.as_json
-def benchmarks(family: str | None, as_json: bool) -> None:
+@options.database
+def benchmarks(family: str | None, resolution: bool, as_json: bool, db: str) -> None:
     """Datasets, each with a model, schedule and metrics.
 
     Synthetic ones are generated; the others are read from --data-root.
     """
+    if resolution:
+        _resolution(family, as_json, db)
+        return
 
     def find() -> Rows:
         from harness.listing import list_benchmarks
@@ -75,6 +84,47 @@ def benchmarks(family: str | None, as_json: bool) -> None:
         return
     cells = [[row["id"], row["family"], row["tier"], row["version"], row["primary"], row["title"]] for row in rows]
     print_rows(["benchmark", "family", "tier", "v", "metric", "title"], cells, right=["v"])
+
+
+def _resolution(family: str | None, as_json: bool, db: str) -> None:
+    from harness.analysis import source
+    from harness.analysis.numbers import NOTHING, SHARE, number, significant
+    from harness.analysis.resolution import resolution
+    from harness.analysis.standing import SEEDS
+    from harness.catalog import load_catalog
+
+    names = [name for name, bench in load_catalog().benchmarks.items() if family in (None, bench.family)]
+    rows = resolution(source.board(db, families=[family] if family else None), names)
+    if as_json:
+        print_json({"rows": rows})
+        return
+
+    def of(row: dict[str, Any], seeds: int) -> str:
+        least = row["resolution"][str(seeds)]
+        return NOTHING if row["unit"] == "%" and least > 100 else significant(least, 2)
+
+    titles = ["benchmark", "v", "metric", "methods", "seeds", "range", *(f"{seeds} seeds" for seeds in SEEDS), "τ"]
+    cells = [
+        [
+            row["benchmark"],
+            row["version"],
+            f"{row['metric']} {row['unit']}".strip(),
+            row["methods"],
+            row["seeds"],
+            significant(row["range"], 2),
+            *(of(row, seeds) for seeds in SEEDS),
+            number(row["tau"], SHARE),
+        ]
+        for row in rows
+        if row["methods"]
+    ]
+    if cells:
+        print_rows(titles, cells, right=[title for title in titles if title not in ("benchmark", "metric")], fold=["benchmark", "metric"])
+        click.echo()
+        click.echo("The difference of two given methods that so many seeds show with a chance of 80 %; range: best mean less worst.")
+        click.echo("τ: agreement to be expected between the order found and that of as many new seeds (Kendall; 1 the same, 0 none).")
+    if without := [row["benchmark"] for row in rows if not row["methods"]]:
+        click.echo(f"No two methods with 2 seeds on: {', '.join(without)}. `harness run -m A -m B -b BENCHMARK --seeds 3` makes some.")
 
 
 @command.command("backbones")

@@ -1,46 +1,56 @@
-"""Two methods side by side: only what both have, in the metric's direction, corrected over all that was compared."""
+"""Methods side by side: only within a block, in the metric's direction, over seeds and samples, corrected over all that was compared."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from harness.analysis.compare import compare
+from harness.analysis.inference import cells, pairs
+from harness.analysis.inference.scales import PERCENT
 from harness.analysis.leaderboard import build
-from harness.analysis.statistics import paired
 from harness.store.records import MetricSpec
 
 
 @pytest.fixture
 def sides(result, specs):
-    """``sides(a, b)`` -> a board of two methods, by seed -> top1."""
+    """``sides(a=..., b=...)`` -> a board of methods, by seed -> top1."""
 
-    def make(a: dict[int, float], b: dict[int, float]):
-        trials = [result(method, seed, {"top1": value}) for method, values in (("a", a), ("b", b)) for seed, value in values.items()]
-        return build(trials, specs, [])
+    def make(**methods: dict[int, float]):
+        return build([result(name, seed, {"top1": value}) for name, some in methods.items() for seed, value in some.items()], specs, [])
 
     return make
 
 
-def test_only_seeds_of_both_count(sides):
-    (row,) = compare(sides({0: 1.0, 1: 2.0, 7: 99.0}, {1: 2.5, 0: 1.0, 8: -99.0}), "a", "b")
-    assert (row.a, row.b, row.difference, row.n) == (1.5, 1.75, -0.25, 2)
-    assert compare(sides({0: 1.0}, {1: 1.0}), "a", "b") == []
-    assert compare(sides({0: 1.0}, {0: 1.0}), "a", "c") == []
+def test_over_seeds_a_pair_is_judged_among_all_methods_of_the_block(sides):
+    values = {"a": [60.0, 62.0, 61.0], "b": [50.0, 53.0, 51.0], "c": [90.0, 91.0, 90.5]}
+    board = sides(**{name: dict(enumerate(some)) for name, some in values.items()})
+    (row,) = compare(board, ["a", "b"])
+    found = pairs.pairwise(cells.fit([values[name] for name in ("c", "a", "b")], PERCENT))
+    assert (row.a, row.b, row.difference, row.n, row.over) == (
+        61.0,
+        pytest.approx(51.333, abs=1e-3),
+        pytest.approx(9.667, abs=1e-3),
+        3,
+        "seeds",
+    )
+    assert row.p == pytest.approx(found.p[2]) and row.ci95 == pytest.approx(tuple(float(end[2]) for end in found.interval()))
+    assert row.verdict == "a" and row.sentence == "a is better than b by 9.67 %." and row.effect > 3
+    assert compare(board, ["a", "nobody"]) == []
+    assert [(other.method_a, other.method_b) for other in compare(board, ["b", "c", "a"])] == [("b", "c"), ("b", "a"), ("c", "a")]
 
 
 @pytest.mark.parametrize(("higher", "verdict"), [(True, "a"), (False, "b")])
 def test_the_direction_decides_who_is_better(result, higher, verdict):
     specs = [MetricSpec("scenes", 1, "error", "m", higher, "Error", True)]
     trials = [result(method, seed, {"error": value + seed / 100}) for method, value in (("a", 9.0), ("b", 1.0)) for seed in range(4)]
-    (row,) = compare(build(trials, specs, []), "a", "b")
+    (row,) = compare(build(trials, specs, []), ["a", "b"])
     assert (row.metric, row.verdict) == ("error", verdict)
 
 
-def test_a_verdict_holds_for_all_benchmarks_together(result, specs):
-    """p = 0.03 alone would be a claim; beside a second benchmark it is 0.06 and is none."""
-    a, b = (0.0, 0.0, 0.0, 0.0), (1.0, 2.1, 0.3, 1.6)
-    alone = paired(a, b).p
-    assert 0.025 < alone < 0.05
+def test_a_verdict_holds_for_all_rows_together(result, specs):
+    """p = 0.03 alone is a claim; beside a second benchmark it is 0.06 and is none, and says what more seeds would show."""
+    a, b = (50.0, 50.2, 50.1, 49.9), (51.0, 53.3, 50.9, 52.7)
 
     def trials(benchmark: str):
         return [
@@ -51,12 +61,68 @@ def test_a_verdict_holds_for_all_benchmarks_together(result, specs):
 
     both = [spec for spec in specs if spec.metric == "top1"]
     both += [MetricSpec("digits", 1, "top1", "%", True, "", True)]
-    (row,) = compare(build(trials("scenes"), both, []), "a", "b")
-    assert row.p == pytest.approx(alone) and row.verdict == "b"
-    rows = compare(build(trials("scenes") + trials("digits"), both, []), "a", "b")
+    (row,) = compare(build(trials("scenes"), both, []), ["a", "b"])
+    alone = row.p
+    assert 0.025 < alone < 0.05 and row.verdict == "b"
+    rows = compare(build(trials("scenes") + trials("digits"), both, []), ["a", "b"])
     assert [row.p for row in rows] == pytest.approx([2 * alone] * 2) and {row.verdict for row in rows} == {"no difference shown"}
+    assert "cannot be told apart: 4 seeds show differences from" in rows[0].sentence and "5 more seeds would show" in rows[0].sentence
 
 
 def test_one_seed_is_no_test(sides):
-    (row,) = compare(sides({0: 1.0}, {0: 2.0}), "a", "b")
-    assert (row.p, row.ci95, row.verdict) == (None, None, "too few seeds")
+    (row,) = compare(sides(a={0: 1.0}, b={0: 2.0}), ["a", "b"])
+    assert (row.p, row.ci95, row.verdict) == (None, None, "too few seeds") and "2 seeds of each are needed" in row.sentence
+
+
+def hits(generator, seeds: int, easy: np.ndarray, gain: float) -> np.ndarray:
+    """Scores (seeds, samples) in percent: samples are more or less easy for all methods."""
+    return 100.0 * (generator.random((seeds, easy.size)) < np.clip(easy + gain, 0, 1))
+
+
+def test_over_samples_that_methods_share_a_small_difference_shows(result, specs):
+    """Paired over samples, whose difficulty is common to both; the truth is known: accuracy differs by the gain."""
+    generator = np.random.default_rng(0)
+    easy = generator.choice([0.02, 0.95], 2000)
+    scores = {"a": hits(generator, 3, easy, 0.02), "b": hits(generator, 3, easy, 0.0)}
+    trials = [result(name, seed, {"top1": float(some[seed].mean())}) for name, some in scores.items() for seed in range(3)]
+    stored = {trial.digest: {"top1": scores[trial.method][trial.seed].astype(np.float32)} for trial in trials}
+    (row,) = compare(build(trials, specs, []), ["a", "b"], lambda digests: {digest: stored[digest] for digest in digests})
+    assert (row.over, row.n, row.samples, row.groups) == ("seeds and samples", 3, 2000, 2000)
+    assert row.difference == pytest.approx(scores["a"].mean() - scores["b"].mean()) and row.ci95[0] < row.difference < row.ci95[1]
+    superiority = ((np.sign(scores["a"] - scores["b"]) + 1) / 2).mean()
+    assert row.superiority == pytest.approx(superiority) and row.effect == pytest.approx(
+        (scores["a"] - scores["b"]).mean(0).mean() / (scores["a"] - scores["b"]).mean(0).std(ddof=1)
+    )
+    grouped = {digest: some | {"group": np.arange(2000) // 250} for digest, some in stored.items()}
+    (clustered,) = compare(build(trials, specs, []), ["a", "b"], lambda digests: grouped)
+    assert clustered.groups == 8 and clustered.over == "seeds and samples"
+    few = {digest: some | {"group": np.arange(2000) // 500} for digest, some in stored.items()}
+    (row,) = compare(build(trials, specs, []), ["a", "b"], lambda digests: few)
+    assert row.over == "seeds", "four groups of samples say too little"
+
+
+def test_one_seed_of_each_compares_two_models_and_no_methods(result, specs):
+    generator = np.random.default_rng(1)
+    easy = np.full(200, 0.5)
+    scores = {"a": hits(generator, 1, easy, 0.4), "b": hits(generator, 1, easy, 0.0)}
+    trials = [result(name, 0, {"top1": float(some.mean())}) for name, some in scores.items()]
+    stored = {trial.digest: {"top1": scores[trial.method][0]} for trial in trials}
+    (row,) = compare(build(trials, specs, []), ["a", "b"], lambda digests: stored)
+    assert (row.over, row.p, row.verdict) == ("samples", None, "too few seeds") and row.ci95[0] > 0
+    assert row.sentence == "on these samples one model of each differs; 2 seeds are needed to say so of a and b."
+
+
+@pytest.mark.slow
+def test_false_claims_are_rare_and_intervals_cover(result, specs):
+    """Methods that are alike: seeds shift accuracy, samples differ in difficulty. Three standard errors of 5 % are 3.8 %."""
+    generator = np.random.default_rng(2)
+    claims, covered, runs = 0, 0, 300
+    for _ in range(runs):
+        easy = generator.beta(2, 2, 150)
+        scores = {name: hits(generator, 3, easy, generator.normal(0, 0.03, (3, 1))) for name in "abcd"}
+        trials = [result(name, seed, {"top1": float(some[seed].mean())}) for name, some in scores.items() for seed in range(3)]
+        stored = {trial.digest: {"top1": scores[trial.method][trial.seed]} for trial in trials}
+        (row,) = compare(build(trials, specs, []), ["a", "b"], lambda digests, stored=stored: stored)
+        claims += row.p < 0.05
+        covered += row.ci95[0] <= 0 <= row.ci95[1]
+    assert claims / runs < 0.088 and covered / runs > 0.91

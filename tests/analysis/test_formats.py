@@ -8,7 +8,8 @@ import io
 import pytest
 
 from harness.analysis import formats
-from harness.analysis.leaderboard import Board, as_json, build
+from harness.analysis.board_json import as_json
+from harness.analysis.leaderboard import Board, build
 
 
 @pytest.fixture
@@ -23,10 +24,40 @@ def test_table(board):
     lines = text.splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[0] == "scenes v1 · classification · synthetic · top1 [%], higher is better"
-    assert lines[1].split() == ["method", "top1", "error", "n", "Mparams", "GFLOPs", "ms", "MB"]
-    assert lines[2].split() == ["1", "simpool", "91.5", "±", "6.4", "0.123", "2", "1.23", "2.5", "4.5", "101"]
-    assert [line.split()[0] for line in lines[3:6]] == ["2", "floor", "3"], "the floor stands where it ranks"
-    assert "!" in lines[5] and "…" in lines[5] and "worse than the floor" in text
+    assert lines[1].startswith("2 seeds tell all 3 pairs apart · resolution ")
+    assert lines[2].split() == ["rank", "method", "top1", "95", "%", "tied", "n", "Mparams", "GFLOPs", "ms", "MB"]
+    low, high = (f"{end:.1f}" for end in board.rows[0].ci95)
+    assert lines[3].split() == ["1", "simpool", "91.5", low, "to", high, "a", "2", "1.23", "2.5", "4.5", "101"]
+    assert [line.split()[0] for line in lines[4:7]] == ["2", "floor", "3"], "the floor stands where it ranks"
+    assert "!" in lines[6] and "…" in lines[6] and "worse than the floor" in text
+
+
+def test_what_cannot_be_told_apart_shares_a_letter_and_the_head_says_so(result, specs, floors):
+    values = {"a": (70.0, 80.0), "b": (71.0, 78.0), "c": (72.0, 77.0)}
+    board = build([result(name, seed, {"top1": value}) for name, some in values.items() for seed, value in enumerate(some)], specs, floors)
+    lines = formats.table(board).splitlines()
+    assert lines[1].startswith("no two methods can be told apart with 2 seeds · resolution ") and ", of 5 seeds " in lines[1]
+    assert [line.split()[0] for line in lines[3:6]] == ["1–3"] * 3 and len(board.standing(board.rows[0]).tied) == 3
+    document = as_json(board)
+    assert [(row["rank"], row["tied"]) for row in document["rows"] if row["metric"] == "top1"] == [((1, 3), "a")] * 3
+    (standing,) = document["standings"]
+    assert (standing["pairs"], standing["told_apart"], standing["seeds"]) == (3, 0, 2)
+    # what the head says of 5 seeds is what a simulation of the spread found would show
+    assert standing["resolution"]["2"] > standing["resolution"]["5"] > standing["resolution"]["10"] > 0
+    assert next(csv.DictReader(io.StringIO(formats.csv_text(board))))["rank_high"] == "3"
+    assert "| 1–3 | " in formats.markdown(board) and "1--3 & " in formats.latex(board)
+
+
+def test_a_method_with_one_seed_has_no_place(result, specs, floors):
+    trials = [result(name, seed, {"top1": value + seed}) for name, value in (("a", 90.0), ("b", 60.0)) for seed in range(3)]
+    board = build([*trials, result("c", 0, {"top1": 75.0})], specs, floors)
+    standing = board.standing(board.rows[0])
+    assert (standing.tied, standing.ranks) == ({"a": "a", "b": "b"}, {"a": (1, 2), "b": (2, 3)}), "c may stand anywhere"
+    assert standing.sentence().startswith("3 seeds tell the two methods apart") and "c" in standing.values
+    (line,) = [line.split() for line in formats.table(board).splitlines() if line.split()[1:2] == ["c"]]
+    assert line[:5] == ["-", "c", "75.0", "-", "-"]
+    alone = build([result("c", 0, {"top1": 75.0})], specs, floors)
+    assert formats.table(alone).splitlines()[1].split()[:2] == ["method", "top1"] and "standings" not in as_json(alone)
 
 
 def test_collapsed_attention_is_marked_and_explained(result, specs, floors):
@@ -50,8 +81,8 @@ def test_further_metrics_make_room(result):
 
 
 def test_without_a_width_a_row_is_a_line_and_nothing_is_left_out(board):
-    header, *body = [line.split() for line in formats.table(board, width=None).split("\n\n")[0].splitlines()[1:]]
-    assert header == ["method", "top1", "error", "n", "Mparams", "GFLOPs", "ms", "MB", "train", "MB"]
+    header, *body = [line.split() for line in formats.table(board, width=None).split("\n\n")[0].splitlines()[2:]]
+    assert header == ["rank", "method", "top1", "95", "%", "tied", "error", "n", "Mparams", "GFLOPs", "ms", "MB", "train", "MB"]
     assert [line[-1] for line in body] == ["201", "201", "2.000", "201"], "the floor has no costs"
     assert body[-1][1] == "a-method-with-a-name-that-nobody-would-ever-want-to-read"
 

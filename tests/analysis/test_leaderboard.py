@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 
-from harness.analysis.leaderboard import JSON_FIELDS, as_json, build
+import pytest
+
+from harness.analysis.board_json import JSON_FIELDS, as_json
+from harness.analysis.inference import cells
+from harness.analysis.inference.scales import PERCENT
+from harness.analysis.leaderboard import build
 from harness.analysis.statistics import summarize
 
 
@@ -20,12 +25,22 @@ def test_rows_are_benchmark_x_method_x_metric(result, specs, floors):
     ]
     first = board.rows[0]
     assert (first.mean, first.n, first.floor, first.below_floor) == (60.5, 2, 12.5, False)
-    assert first.ci95 == summarize([60.0, 61.0]).ci95
+    low, high = cells.fit([[60.0, 61.0], [50.0, 51.0]], PERCENT).interval()
+    assert first.ci95 == (low[0], high[0]) and first.interval == "moderated" and board.rows[3].ci95 == (low[1], high[1])
+    assert board.rows[1].interval == "t", "strength is borrowed for the metric that ranks"
     assert (first.cost.params, first.cost.latency_ms, first.cost.peak_memory_mb) == (1_234_567, 4.5, 101.0)
     assert first.primary and not board.rows[1].primary and board.rows[2].floor is None
     assert board.notes == []
     plain = as_json(board)["rows"]
     assert all(list(row) == JSON_FIELDS for row in plain)
+
+
+def test_students_interval_stays_where_values_can_be(result, specs, floors):
+    results = [result(method, seed, {"top1": value + seed}) for method, value in (("gap", 50.0), ("gem", 98.5)) for seed in (0, 1)]
+    gem, gap = build(results, specs, floors, moderated=False).rows
+    low, high = summarize([98.5, 99.5]).ci95
+    assert (gem.ci95, gem.interval) == ((low, 100.0), "t") and high > 100
+    assert gap.ci95 == pytest.approx(summarize([50.0, 51.0]).ci95)
 
 
 def test_best_method_first_in_the_metrics_own_direction(result, specs, floors):

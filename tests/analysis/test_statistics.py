@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.analysis.statistics import holm, paired, summarize, tie_groups
+from harness.analysis.statistics import holm, paired, summarize
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 200])
@@ -18,7 +18,6 @@ def test_interval_is_students(n):
     low, high = stats.t.interval(0.95, n - 1, values.mean(), stats.sem(values))
     assert summary.ci95 == pytest.approx((low, high), rel=1e-12)
     assert summary.std == pytest.approx(values.std(ddof=1)) and summary.n == n
-    assert summary.half_width == pytest.approx((high - low) / 2)
 
 
 def test_interval_covers_the_truth_95_percent_of_the_time():
@@ -29,7 +28,7 @@ def test_interval_covers_the_truth_95_percent_of_the_time():
 
 def test_one_value_has_no_interval():
     summary = summarize([5.0])
-    assert (summary.mean, summary.std, summary.ci95, summary.n, summary.half_width) == (5.0, None, None, 1, None)
+    assert (summary.mean, summary.std, summary.ci95, summary.n) == (5.0, None, None, 1)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -69,10 +68,3 @@ def test_holm_by_hand():
     assert holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
     assert holm([0.8, 0.6]) == [1.0, 1.0], "no probability is larger"
     assert holm([]) == []
-
-
-def test_tie_groups_follow_the_leader():
-    pairs = {frozenset("ab"): 0.5, frozenset("ac"): 0.01, frozenset("cd"): 0.2}
-    assert tie_groups("abcd", pairs | {frozenset("ad"): 0.001}) == {"a": 1, "b": 1, "c": 2, "d": 2}
-    assert tie_groups("ab", {}) == {"a": 1, "b": 1}, "what was not compared cannot be told apart"
-    assert tie_groups("ab", {frozenset("ab"): 0.1}, alpha=0.1) == {"a": 1, "b": 1}

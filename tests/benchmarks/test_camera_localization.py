@@ -291,7 +291,7 @@ def test_a_trial_reports_what_the_family_promises(openmmlab, root, tmp_path, met
     assert not list(undeclared(outcome.metrics, promised))
     assert {f"{m.name}/room-2" for m in promised if m.per_scene} <= set(outcome.metrics)
     assert {name: len(values) for name, values in outcome.per_sample.items()} == dict.fromkeys(
-        ("position_error_m", "orientation_error_deg", "scene_correct"), 12
+        ("position_error_m", "orientation_error_deg", "scene_correct", "group"), 12
     )
     first_room = np.median(outcome.per_sample["position_error_m"][:6])
     assert outcome.metrics["position_median_m/room-1"] == pytest.approx(float(first_room), rel=1e-6)

@@ -364,7 +364,9 @@ def test_predictions_are_scored_and_drawn_in_the_unit_of_the_scene(openmmlab, tm
     rng = np.random.default_rng(0)
     poses = [{"position": p, "quaternion": np.eye(4)[0], "scene": np.array(0)} for p in PATH]
     results = [pose | {f"pred_{name}": value + 0.1 * rng.normal() * (name != "scene") for name, value in pose.items()} for pose in poses]
+    results = [pose | {"folder": np.array(f"seq{index // 5}")} for index, pose in enumerate(results)]
     metrics = metric.compute_metrics(results)
     assert {name for name in metrics if "/" not in name} == {metric.name for metric in bench("colmap").metrics}
     assert metrics["position_median"] == pytest.approx(float(np.median(metric.per_sample["position_error"])))
+    assert metric.per_sample["group"].tolist() == [index // 5 for index in range(len(PATH))] and "folder" not in metric.predictions
     assert all(file.is_file() for file in plots.draw(metric.predictions, ["a"], [], tmp_path, "scene units"))

@@ -331,10 +331,13 @@ def test_metric_agrees_with_mmpose_and_the_floors_scores(openmmlab):
             "bboxes": np.array([[0, 0, lengths[n], 9]]),
         }
         sample = {"pred_instances": {"keypoints": predicted[n][None]}, "gt_instances": labels, "raw_ann_info": {"keypoints": raw}}
+        sample["img_id"] = 7 - n // 2
         metric.process(None, [sample])
     expected, per_sample = scores.summary(scores.distances(predicted, truth, flags, lengths), flags, lengths)
     assert metric.evaluate(len(truth)) == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(metric.per_sample["mean_px"], per_sample["mean_px"], rtol=1e-5)
+    image = metric.per_sample["group"]
+    assert all((image[a] == image[b]) == (a // 2 == b // 2) for a in range(len(truth)) for b in range(len(truth)))
 
 
 def test_average_precision_of_perfect_and_of_wrong_predictions(tmp_path):

@@ -145,3 +145,20 @@ def test_a_list_of_plugins_follows_entry_points_and_what_they_import(cli, tmp_pa
     for what in ("methods", "plugins"):
         result = cli("list", what)
         assert result.exit_code == 2 and "plugin 'gap' is defined in" in result.stderr and "listed_package" in result.stderr
+
+
+def test_resolution_comes_from_results(cli, terminal, measured):
+    measured("gap", 70.0, 72.0)
+    measured("gem", 75.0, 78.0)
+    measured("gap", 70.0, on="digits")
+    rows = {row["benchmark"]: row for row in json.loads(cli("list", "benchmarks", "--resolution", "--json").stdout)["rows"]}
+    assert len(rows) > 20 and rows["digits"]["resolution"] is None
+    found = rows["scenes-classification"]
+    assert (found["methods"], found["seeds"], found["range"], found["unit"]) == (2, 2, 5.5, "%")
+    assert list(found["resolution"]) == ["2", "3", "5", "10"] and sorted(found["resolution"].values(), reverse=True) == [
+        *found["resolution"].values()
+    ]
+    board = json.loads(cli("leaderboard", "--format", "json").stdout)["standings"]
+    assert [standing["resolution"] for standing in board] == [found["resolution"]], "the same number everywhere"
+    text = cli("list", "benchmarks", "--resolution", "--family", "classification").stdout
+    assert "scenes-classification" in text and "No two methods with 2 seeds on: digits, cifar10." in text and "rooms" not in text

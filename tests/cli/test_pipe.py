@@ -88,13 +88,14 @@ def test_plugins_and_their_multi_line_errors(folder, lines, monkeypatch):
 
 
 def test_results(results, lines):
-    only(lines("leaderboard"), METHOD, "71.0 ± 12.7", "90.0", " 2 ", "0.700")
+    only(lines("leaderboard"), METHOD, "71.0  57.3 to 81.7", "90.0", " 2 ", "0.700")
     only(lines("leaderboard", "--diagnostics"), METHOD, "0.710 ± 0.127")
-    only(lines("leaderboard", "--format", "md"), METHOD, "71.0 ± 12.7")
+    only(lines("leaderboard", "--format", "md"), METHOD, "| 71.0 | 57.3 to 81.7 |")
     only(lines("status"), f"{BENCHMARK}     3       2")
     only(lines("status"), results, "gem", BENCHMARK, "epoch 2", "log.txt")
     only(lines("status", results), "reason", "epoch 2")
-    only(lines("compare", METHOD, "gem"), f"{BENCHMARK} v1", "top1 %", "70.0", "80.0", "-10", "too few seeds")
+    only(lines("compare", METHOD, "gem"), f"{BENCHMARK} v1", "top1 %", "71.0", "80.0", "-9")
+    only(lines("compare", METHOD, "gem"), f"{BENCHMARK} v1: ", "2 seeds of each are needed")
     only(lines("check", "--baseline", "baseline.json"), "worse", f"{BENCHMARK} v1", METHOD, "top1 %", "99.0", "71.0", "-28", "-1")
     only(lines("check", "--baseline", "baseline.json"), "failed: ", METHOD, BENCHMARK, "seed 2", "log.txt")
 
@@ -139,7 +140,7 @@ def test_a_terminal_gets_folded_tables(folder, measured):
 
     lists = shown("list", "suites")
     assert lists[-1].split() == ["here"] and any(line.startswith(SUITE) for line in lists)
-    (board,) = (line for line in shown("leaderboard") if "71.0 ± 12.7" in line)
+    (board,) = (line for line in shown("leaderboard") if "71.0  57.3 to 81.7" in line)
     assert "…" in board and len(board) <= 100
 
 

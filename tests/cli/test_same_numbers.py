@@ -11,7 +11,7 @@ import pytest
 
 from harness.analysis import source
 from harness.analysis.leaderboard import Board
-from harness.analysis.numbers import estimate
+from harness.analysis.numbers import limits, number
 
 UNITS = {"percent": "%", "metre": "m", "sign": "°", "degree": "deg", "pixel": "px", "none": ""}
 MEANS = {
@@ -46,17 +46,17 @@ def bounds(row: dict[str, str]) -> tuple[float, float] | None:
 def test_the_same_row_is_the_same_everywhere(cli, rows):
     from dashboard import common
 
-    printed = [line[1:3] for line in cells(cli("leaderboard").stdout, "  ") if line and line[0].isdecimal()]
-    markdown = [line[1:3] for line in cells(cli("leaderboard", "--format", "md").stdout, "|") if line and line[0].isdecimal()]
-    latex = [line[:2] for line in cells(cli("leaderboard", "--format", "latex").stdout.replace(r"$\pm$", "±"), " & ")]
-    latex = [line for line in latex if len(line) == 2 and line[0] in {row.method for row in rows}]
+    names = {row.method for row in rows}
+    printed = [line[1:4] for line in cells(cli("leaderboard").stdout, "  ") if line[1:2] and line[1] in names]
+    markdown = [line[1:4] for line in cells(cli("leaderboard", "--format", "md").stdout, "|") if line[1:2] and line[1] in names]
+    latex = [line[1:4] for line in cells(cli("leaderboard", "--format", "latex").stdout, " & ") if line[1:2] and line[1] in names]
     plain = [
-        [row["method"], estimate(float(row["mean"]), bounds(row), row["unit"])]
+        [row["method"], number(float(row["mean"]), row["unit"]), limits(bounds(row), row["unit"])]
         for row in csv.DictReader(io.StringIO(cli("leaderboard", "--format", "csv").stdout))
     ]
     frame = common.table(rows)
-    shown = frame[frame["method"] != "floor"][["method", "mean ± 95 %"]].to_numpy().tolist()
-    assert len(printed) == len(rows) and printed[9 * 6 + 3] == ["plain-wide", "71.0 ± 12.7"]
+    shown = frame[frame["method"] != "floor"][["method", "mean", "95 %"]].to_numpy().tolist()
+    assert len(printed) == len(rows) and printed[9 * 6 + 3] == ["plain-wide", "71.0", "58.3 to 83.7"]
     assert printed == markdown == latex == plain == shown
 
 
@@ -68,4 +68,4 @@ def test_the_same_floor_is_the_same_everywhere(cli, rows, monkeypatch):
         monkeypatch.setattr(source, "board", lambda *_, board=board, **__: board)
         printed = next(line[1] for line in cells(cli("leaderboard").stdout, "  ") if line[:1] == ["floor"])
         markdown = next(line[1] for line in cells(cli("leaderboard", "--format", "md").stdout, "|") if line[:1] == ["floor"])
-        assert printed == markdown == common.table([row]).iloc[-1]["mean ± 95 %"]
+        assert printed == markdown == common.table([row]).iloc[-1]["mean"]

@@ -51,9 +51,12 @@ def test_leaderboard_shows_methods_intervals_and_the_floor(database, measured):
     app = page("leaderboard")
     table = app.dataframe[0].value.set_index("method")
     assert list(table.index) == ["gap", "gem", "floor"]
-    assert table.loc["gap", "mean ± 95 %"] == "71.0 ± 12.7"
+    assert table.loc["gap", ["mean", "over", "rank", "tied"]].tolist() == ["71.0", "seeds", "1", "a"]
+    low, high = map(float, table.loc["gap", "95 %"].split(" to "))
+    assert 58.3 < low < 71 < high < 83.7, "narrower than Student's"
+    assert any("2 seeds tell the two methods apart" in block.value for block in app.text)
     assert table.loc["gem", "below floor"] == "below floor"
-    assert table.loc["floor", "mean ± 95 %"] == "16.7"
+    assert table.loc["floor", "mean"] == "16.7"
 
 
 def test_what_may_not_be_compared_stands_in_tables_of_its_own(database, measured):
@@ -61,7 +64,7 @@ def test_what_may_not_be_compared_stands_in_tables_of_its_own(database, measured
     measured("gem", 90.0, 92.0, sets=("schedule.epochs=1",))
     for name in ("leaderboard", "benchmark"):
         app = page(name)
-        tables = [frame.value for frame in app.dataframe if "mean ± 95 %" in frame.value]
+        tables = [frame.value for frame in app.dataframe if "95 %" in frame.value]
         assert [list(dict.fromkeys(table["method"])) for table in tables] == [["gap", "floor"], ["gem", "floor"]]
         assert any("--set schedule.epochs=1" in block.value for block in app.text)
     assert [frame.value["method"].tolist() for frame in app.dataframe if "entropy" in frame.value] == [["gap"]]

@@ -38,6 +38,19 @@ class Cells:
         reach = t_quantile(self.df, 1 - LEVEL) * np.sqrt(self.dispersion / self.n)
         return self.dispersion * self.scale.variance(self.scale.centre(self.mean, reach))
 
+    def of(self, methods: Sequence[int]) -> Cells:
+        """Some of the methods, as described among all."""
+        some = [*methods]
+        return Cells(
+            self.mean[..., some],
+            self.n[..., some],
+            self.std[..., some],
+            self.dispersion[..., some],
+            self.df[..., some],
+            self.apart[..., some],
+            self.scale,
+        )
+
     def interval(self, level: float = LEVEL) -> tuple[Array, Array]:
         """Limits of each mean; NaN under 2 seeds."""
         reach = t_quantile(self.df, 1 - level) * np.sqrt(self.dispersion / self.n)

@@ -55,8 +55,8 @@ def compare_samples(
         a, b: scores (seeds, samples).
         groups: what each sample belongs to; see :func:`samples.sample_interval`.
         statistic: of the scores of a seed; the difference is statistic(a) - statistic(b), averaged over seeds.
-        moderated: variance of one seed's difference and its degrees of freedom, from :func:`pairs.pairwise_paired` (times seeds),
-            in place of what these seeds alone say.
+        moderated: variance of one seed's difference and its degrees of freedom, from :mod:`cells` or
+            :func:`pairs.pairwise_paired` (times seeds), in place of what these seeds alone say.
 
     Seeds and samples are crossed: each seed meets each sample, so resampling both at once counts their interaction twice (Owen 2007,
     Ann. Appl. Stat. 1:386), and two seeds resampled show half their variance. Instead, samples are resampled with the same draws for

@@ -40,6 +40,7 @@ class Mixture:
 
     scale: Array
     df: Array
+    """Broadcast against ``scale``: one where all parts have the same."""
     weight: Array
 
     def tail(self, x: ArrayLike) -> Array:
@@ -63,7 +64,7 @@ class Mixture:
             low, high = np.where(p > tail, at, low), np.where(p > tail, high, at)
             newton = at + np.log(p / tail) / slope
             before, at = at, np.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
-            if np.abs(at - before).max(initial=0.0) < 1e-9:
+            if np.abs(at - before).max(initial=0.0) < 1e-5:  # Newton's next step would be the square of it
                 break
         return np.where((self.scale > 0).any(-1), np.exp(at), 0.0)
 
@@ -94,4 +95,4 @@ def sum_of_two(variance_a: ArrayLike, df_a: ArrayLike, variance_b: ArrayLike, df
     # where B or 1 - B is zero in double precision, so is the weight
     small = np.finfo(np.float64).tiny
     variance = (da * va / np.maximum(expit(logit), small) + db * vb / np.maximum(expit(-logit), small)) / (da + db)
-    return Mixture(np.sqrt(variance), np.broadcast_to(da + db, variance.shape), weight / weight.sum(-1, keepdims=True))
+    return Mixture(np.sqrt(variance), da + db, weight / weight.sum(-1, keepdims=True))

@@ -35,6 +35,9 @@ APART_DF = 0.5
 FLOOR = 1e-3
 """A variance counts as at least this share of the typical one: exact ties of rounded values say little about a spread."""
 
+_NEGLIGIBLE = 1e-9
+"""Parts of a mixture that weigh less in every cell are left out; tails down to 0.1 % are looked at."""
+
 _COARSE = np.arange(-14.0, 14.25, 0.5)
 """log s0² around the typical variance, to find where the posterior lies."""
 
@@ -128,6 +131,8 @@ def moderate(variances: ArrayLike, df: ArrayLike, weight: float = 1.0) -> Modera
         for nu0, share in ((d0, 1 - apart), (APART_DF, apart))
     ]
     squared, nu, weights = (np.stack(part, -1).reshape(*apart.shape[:-2], -1) for part in zip(*parts, strict=True))
+    counts = weights.reshape(-1, weights.shape[-1]).max(0) > _NEGLIGIBLE
+    squared, nu, weights = (part[..., counts] for part in (squared, nu, weights))
     matched, nu = Mixture(np.sqrt(squared), nu, weights).matched()
     return Moderated(matched * unit, nu, (grid * apart).sum((-2, -1)))
 

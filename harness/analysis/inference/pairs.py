@@ -13,7 +13,13 @@ from harness.analysis.inference.moderation import moderate
 from harness.analysis.statistics import LEVEL, holm
 
 DRAWS = 4000
-"""Draws of the joint distribution behind adjusted p values, which are therefore at least 1/(DRAWS + 1)."""
+"""Draws of the joint distribution behind adjusted p values, which are therefore at least one over their number plus one."""
+
+CHUNK = 100_000
+"""Statistics that are worked on at a time: as many as a processor's cache holds."""
+
+MOST = 2_000_000
+"""Statistics that are drawn, at 1000 draws or more: of 40 methods, 2564 times 780."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +70,15 @@ def pairwise(cells: Cells, *, draws: int = DRAWS, seed: int = 0) -> Pairs:
     adjusted = p.copy()
     if usable.sum() > 1:
         observed = _score(difference, squared, nu)
+        draws = max(min(draws, MOST // int(usable.sum())), min(draws, 1000))
         order = np.flatnonzero(usable)[np.argsort(-observed[usable], kind="stable")]
         noise = np.random.default_rng(seed).standard_t(df, (draws, df.size)) * np.sqrt(variance)
-        drawn = _score(noise[:, left[order]] - noise[:, right[order]], squared[order], nu[order])
-        largest = np.maximum.accumulate(drawn[:, ::-1], axis=1)[:, ::-1]
-        chance = (1 + (largest >= observed[order]).sum(0)) / (1 + draws)
+        reached = np.zeros(order.size, int)
+        for some in np.array_split(noise, max(1, noise.shape[0] * order.size // CHUNK)):
+            drawn = _score(some[:, left[order]] - some[:, right[order]], squared[order], nu[order])
+            largest = np.maximum.accumulate(drawn[:, ::-1], axis=1)[:, ::-1]
+            reached += (largest >= observed[order]).sum(0)
+        chance = (1 + reached) / (1 + draws)
         adjusted[order] = np.maximum(np.maximum.accumulate(chance), p[order])
     return Pairs(left, right, difference, squared, nu, p, adjusted)
 
@@ -105,6 +115,11 @@ def pairwise_paired(values: ArrayLike) -> Pairs:
 
 def _score(difference: Array, variance: Array, df: Array) -> Array:
     """The square of t as a normal score (Wallace 1959), which puts pairs with few and with many degrees of freedom on one footing."""
+    squared = difference * difference
     with np.errstate(divide="ignore", invalid="ignore"):
-        squared = np.where(difference == 0, 0.0, difference**2 / (variance * df))
-    return np.log1p(squared) * (df * ((8 * df + 1) / (8 * df + 3)) ** 2)
+        squared /= variance * df
+    if not (variance > 0).all():
+        squared = np.where(difference == 0, 0.0, squared)
+    np.log1p(squared, out=squared)
+    squared *= df * ((8 * df + 1) / (8 * df + 3)) ** 2
+    return squared

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import chdtri, ndtr
+from scipy.special import chdtri, ndtr, ndtri
 
 from harness.analysis.inference.cells import Cells
 from harness.analysis.inference.mixtures import sum_of_two, t_quantile
+from harness.analysis.numbers import significant
 from harness.analysis.statistics import LEVEL
 
 POWER = 0.8
@@ -29,6 +30,9 @@ class Spread:
     borrowed: float
     """Degrees of freedom that come from other methods, whatever the number of seeds."""
     paired: bool = False
+    fixed: float = 0.0
+    """Variance of the difference that no number of seeds lessens: that of the choice of test samples."""
+    fixed_df: float = np.inf
 
 
 def spread_of(cells: Cells, methods: Sequence[int] = ()) -> Spread:
@@ -54,6 +58,8 @@ def detectable(seeds: int, spread: Spread, *, alpha: float = 1 - LEVEL, power: f
     value, which unpaired is that of the sum of two t. σ² is not known: the chance is averaged over σ² ~ s̃² df/χ²(df), so that the
     difference stated is found with ``power`` on average, not only by those whose seeds happened to spread as much as the truth.
 
+    What ``fixed`` hides is added in quadrature, (t + z)² fixed; exact where one of both variances is far larger.
+
     Args:
         alpha: level of the test; divide it by the number of pairs for a claim about all of them.
 
@@ -74,7 +80,9 @@ def detectable(seeds: int, spread: Spread, *, alpha: float = 1 - LEVEL, power: f
     def missing(log_difference: float) -> float:
         return power - float(ndtr(np.exp(log_difference) / true - found).mean())
 
-    return float(error * np.exp(brentq(missing, np.log(critical) - 10, np.log(critical) + 10)))
+    of_seeds = float(error * np.exp(brentq(missing, np.log(critical) - 10, np.log(critical) + 10)))
+    of_samples = float(t_quantile(spread.fixed_df, alpha) + ndtri(power)) * math.sqrt(spread.fixed)
+    return math.hypot(of_seeds, of_samples)
 
 
 _NODES = (np.arange(50) + 0.5) / 50
@@ -112,12 +120,8 @@ def verdict(
     """
     if p < alpha:
         better, worse = (a, b) if (difference > 0) == higher_is_better else (b, a)
-        return f"{better} is better than {worse} by {_number(abs(difference), 3, unit)}."
-    now, then = (_number(detectable(count, spread, alpha=alpha), 2, unit) for count in (seeds, seeds + more))
-    return f"{a} and {b} cannot be told apart: {seeds} seeds show differences from {now} on; {more} more seeds would show {then}."
-
-
-def _number(value: float, digits: int, unit: str) -> str:
-    """With so many significant digits, and never with an exponent."""
-    decimals = max(digits - 1 - math.floor(math.log10(value)), 0) if value > 0 else 0
-    return f"{value:.{decimals}f} {unit}".strip()
+        return f"{better} is better than {worse} by {significant(abs(difference), 3, unit)}."
+    now, then = (detectable(count, spread, alpha=alpha) for count in (seeds, seeds + more))
+    here = "no difference at all" if unit == "%" and now > 100 else f"differences from {significant(now, 2, unit)} on"
+    there = "none" if unit == "%" and then > 100 else significant(then, 2, unit)
+    return f"{a} and {b} cannot be told apart: {seeds} seeds show {here}; {more} more seeds would show {there}."

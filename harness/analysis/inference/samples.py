@@ -129,7 +129,11 @@ class Clusters:
         for done in range(0, draws, step := max(1, CHUNK // self.count)):
             picks = generator.integers(self.count, size=(min(step, draws - done), self.count))
             if statistic is np.mean:
-                found.append((sums[:, picks].sum(-1) / self.size[picks].sum(-1)).T)
+                places = picks + self.count * np.arange(len(picks))[:, None]
+                times = (
+                    np.bincount(places.ravel(), minlength=picks.shape[0] * self.count).reshape(len(picks), self.count).astype(np.float64)
+                )
+                found.append((times @ sums.T) / (times @ self.size)[:, None])
             else:
                 found.append(np.stack([statistic(scores[:, self.samples(pick)], axis=-1) for pick in picks]))
         return np.concatenate(found)

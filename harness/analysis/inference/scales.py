@@ -28,6 +28,11 @@ class Scale:
         found: Array = {"linear": np.ones_like(mean), "percent": mean * (100 - mean), "positive": mean**2}[self.name]
         return found
 
+    def within(self, interval: tuple[float, float]) -> tuple[float, float]:
+        """The part of an interval that values can reach."""
+        least, most = {"linear": (-np.inf, np.inf), "percent": (0.0, 100.0), "positive": (0.0, np.inf)}[self.name]
+        return max(interval[0], least), min(interval[1], most)
+
     def interval(self, mean: ArrayLike, reach: ArrayLike) -> tuple[Array, Array]:
         """Limits of a mean.
 

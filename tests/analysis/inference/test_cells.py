@@ -40,7 +40,7 @@ def test_wilsons_interval_is_that_of_counts():
 def test_percentages_stay_between_0_and_100():
     cells = fit([[100.0, 100.0], [99.5, 99.9], [0.4, 0.0], [50.0, 58.0]], PERCENT)
     low, high = cells.interval()
-    assert (low >= 0).all() and (high <= 100).all() and high[0] == 100 and low[0] < 100
+    assert (low >= 0).all() and (high <= 100).all() and high[0] == pytest.approx(100) and low[0] < 100
     assert (low < cells.mean).all() or low[2] == 0
     assert cells.variance[0] > 0
 

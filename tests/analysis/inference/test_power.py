@@ -42,6 +42,14 @@ def test_the_difference_said_is_found_as_often_as_said():
     assert np.mean(sum_of_two(a, df, b, df).tail(difference) < 0.05) == pytest.approx(0.8, abs=0.03)
 
 
+def test_what_samples_hide_no_seeds_show():
+    samples = Spread(1e-12, 30.0, 0.0, paired=True, fixed=0.25, fixed_df=1e9)
+    assert detectable(2, samples) == pytest.approx(0.5 * (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)), rel=1e-3)
+    assert detectable(100, samples) == pytest.approx(detectable(2, samples), rel=1e-3)
+    both, seeds = (Spread(1.0, 30.0, 0.0, paired=True, fixed=fixed, fixed_df=40) for fixed in (0.25, 0.0))
+    assert detectable(5, both) ** 2 == pytest.approx(detectable(5, seeds) ** 2 + detectable(5, samples) ** 2, rel=0.06)
+
+
 def test_spread_of_cells():
     cells = fit(np.random.default_rng(1).normal(size=(6, 3)) * 2)
     typical, pair = spread_of(cells), spread_of(cells, (0, 3))
@@ -65,6 +73,9 @@ def test_verdicts():
         f"gem and gap cannot be told apart: 2 seeds show differences from {two} on; 5 more seeds would show {seven}."
     )
     assert "from 134 m on; 5 more seeds would show 53 m" in verdict("gem", "gap", 1.0, 0.2, 2, Spread(530.0, 3.0, 2.0), unit="m")
+    assert "2 seeds show no difference at all; 5 more seeds would show 53 %" in verdict(
+        "gem", "gap", 1.0, 0.2, 2, Spread(530.0, 3.0, 2.0), unit="%"
+    )
 
 
 def test_noncentral_t_is_what_scipy_says():

@@ -10,6 +10,7 @@ from mmengine.registry import METRICS
 from mmpose.evaluation import CocoMetric, PCKAccuracy
 
 from harness.benchmarks.keypoint import scores
+from harness.outcome import GROUP
 
 
 @METRICS.register_module()
@@ -20,7 +21,8 @@ class KeypointAccuracy(PCKAccuracy):
         norm, thresholds, segment: of further metrics, see :class:`~harness.benchmarks.keypoint.options.KeypointData`.
 
     Attributes:
-        per_sample: ``PCK@0.05`` (share of the sample's points, %) and ``mean_px`` -> (N,) float32.
+        per_sample: ``PCK@0.05`` (share of the sample's points, %) and ``mean_px`` -> (N,) float32, and the
+            number of each sample's image where some hold several.
     """
 
     def __init__(self, norm: str = "box", thresholds: Sequence[float] = (), segment: Sequence[str] = ()) -> None:
@@ -37,6 +39,7 @@ class KeypointAccuracy(PCKAccuracy):
             if raw is not None and len(raw) == 3 * flags.shape[1]:
                 flags = np.where(flags > 0, np.array(raw).reshape(1, -1, 3)[..., 2].astype(int), 0)
             result["flags"] = flags
+            result["image"] = np.array([str(sample.get("img_id", ""))])
 
     def compute_metrics(self, results: list[dict[str, np.ndarray]]) -> dict[str, float]:
         joined = {name: np.concatenate([result[name] for result in results]) for name in results[0]}
@@ -46,6 +49,9 @@ class KeypointAccuracy(PCKAccuracy):
         names = [named[index] for index in sorted(named)]
         against = scores.further(*self.further, names, joined["gt_coords"], joined["flags"], lengths)
         metrics, self.per_sample = scores.summary(far, joined["flags"], lengths, names, against)
+        images, of_image = np.unique(joined.pop("image"), return_inverse=True)
+        if 1 < len(images) < len(of_image):
+            self.per_sample[GROUP] = of_image.astype(np.float32)
         return metrics | {scores.PCK: 100 * float(super().compute_metrics(results)["PCK"])}
 
 

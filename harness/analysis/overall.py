@@ -1,0 +1,169 @@
+"""Methods of one slot over several benchmarks: mean ranks, and scores between floor and best (docs/statistics.md)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from harness.analysis.inference.aggregates import LEAST_SEEDS, Aggregate, MeanRank, interquartile_mean, mean_rank, performance_profile
+from harness.analysis.inference.friedman import Ranks, friedman
+from harness.analysis.leaderboard import Board, Row
+from harness.analysis.standing import fit
+
+THRESHOLDS = (0.5, 0.75, 0.9)
+"""Shares of the way from floor to best that a profile counts."""
+
+
+@dataclass(frozen=True)
+class Overall:
+    """Methods x benchmarks without a gap; methods in the order of their mean ranks."""
+
+    slot: str
+    """Empty where methods of all slots are in it."""
+    device: str
+    benchmarks: tuple[str, ...]
+    methods: tuple[str, ...]
+    ranks: Ranks
+    """Friedman's test of the means, and what a critical-difference diagram draws."""
+    mean: MeanRank
+    means: np.ndarray
+    """(benchmarks, methods) of the primary metrics."""
+    units: tuple[str, ...]
+    """Of each benchmark's metric."""
+    higher_is_better: tuple[bool, ...]
+    middle: tuple[Aggregate, ...] | None = None
+    """Interquartile mean of each method's scores, 0 the floor and 1 the best mean of a benchmark; ``None`` under 5 seeds or where a
+    floor is not known."""
+    profile: tuple[Aggregate, ...] | None = None
+    """Share of each method's scores above :data:`THRESHOLDS`."""
+    notes: tuple[str, ...] = field(default=())
+    """What is left out, and why."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The tables over several benchmarks that a leaderboard allows, and why there are not more."""
+
+    tables: list[Overall]
+    notes: list[str]
+
+
+def overall(board: Board, named: Sequence[str] = ()) -> Summary:
+    """One table for each slot whose methods meet on two benchmarks or more.
+
+    Of each benchmark its first block counts, and of these the blocks on the kind of device that has most. A method needs two seeds on
+    every benchmark of its table: the method or benchmark that most results are missing of is left out until none is.
+
+    Args:
+        named: one table of these methods instead, whatever their slots, on the benchmarks that have all of them; without scores, since
+            the best of a few is no yardstick.
+    """
+    board = board.of(named) if named else board
+    first, apart = board.parted()
+    notes = [f"{_name(rows[0])}: results of another setting are left out ({rows[0].differs})." for rows in apart]
+    blocks = [[row for row in rows if row.primary] for rows in first]
+    blocks = [rows for rows in blocks if rows]
+    devices = Counter(rows[0].setting.device for rows in blocks)
+    device = devices.most_common(1)[0][0] if devices else ""
+    for rows in blocks:
+        if (other := rows[0].setting.device) != device:
+            notes.append(
+                f"{_name(rows[0])} was run on {other or 'an unknown device'}, most were on {device or 'an unknown one'}: left out."
+            )
+    grouped: dict[str, dict[str, dict[str, Row]]] = defaultdict(lambda: defaultdict(dict))
+    for rows in blocks:
+        if rows[0].setting.device == device:
+            for row in rows:
+                grouped["" if named else row.slot][_name(row)][row.method] = row
+    tables = []
+    for slot, found in grouped.items():
+        if len(found) < 2 or len({method for rows in found.values() for method in rows}) < 2:
+            continue
+        table, why = _table(slot, device, found, named)
+        tables += [table] if table else []
+        notes += [why] if why else []
+    return Summary(tables, notes)
+
+
+def _name(row: Row) -> str:
+    return f"{row.benchmark} v{row.version}"
+
+
+def _ready(row: Row) -> bool:
+    return row.n > 1 and bool(np.isfinite(row.values).all())
+
+
+def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]], named: Sequence[str]) -> tuple[Overall | None, str]:
+    grid = {(method, benchmark): row for benchmark, rows in found.items() for method, row in rows.items() if _ready(row)}
+    methods = list(dict.fromkeys(method for rows in found.values() for method in rows))
+    full = [benchmark for benchmark in found if all((method, benchmark) in grid for method in named)]
+    chosen, benchmarks = ([*named], full) if named else _complete(methods, list(found), grid.keys())
+    if len(chosen) < 2 or len(benchmarks) < 2:
+        return None, "" if named else f"{slot}: no two of its methods have 2 seeds on the same two benchmarks."
+    out = [f"'{name}'" for name in methods if name not in chosen] + [name for name in found if name not in benchmarks]
+    notes = [f"left out, since they lack 2 seeds of what the others have: {', '.join(out)}."] if out else []
+
+    rows = {benchmark: [grid[method, benchmark] for method in chosen] for benchmark in benchmarks}
+    higher = [rows[benchmark][0].higher_is_better for benchmark in benchmarks]
+    cells = [fit([row.values for row in some], some[0].unit) for some in rows.values()]
+    mean = mean_rank(cells, higher)
+    order = np.argsort(mean.mean, kind="stable")
+    means = np.stack([cell.mean[order] for cell in cells])
+    ranks = friedman(means, higher_is_better=higher)
+    best = tuple(chosen[index] for index in order)
+    mean = MeanRank(mean.mean[order], mean.seeds[order], None if mean.benchmarks is None else mean.benchmarks[order])
+    table = Overall(
+        slot,
+        device,
+        tuple(benchmarks),
+        best,
+        ranks,
+        mean,
+        means,
+        tuple(some[0].unit for some in rows.values()),
+        tuple(higher),
+        notes=tuple(notes),
+    )
+    if named:
+        return table, ""
+    scores, reason = _normalised([[some[index] for index in order] for some in rows.values()])
+    if scores is None:
+        return replace(table, notes=(*notes, reason)), ""
+    middle = tuple(interquartile_mean(of_method) for of_method in scores)
+    return replace(table, middle=middle, profile=tuple(performance_profile(of_method, THRESHOLDS) for of_method in scores)), ""
+
+
+def _complete(methods: list[str], benchmarks: list[str], there: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    """Methods and benchmarks that have all results of each other: what most is missing of, as a share, goes first."""
+    methods, benchmarks, known = [*methods], [*benchmarks], set(there)
+    while True:
+        gaps = [(m, b) for m in methods for b in benchmarks if (m, b) not in known]
+        if not gaps:
+            return methods, benchmarks
+        of_method, of_benchmark = Counter(m for m, _ in gaps), Counter(b for _, b in gaps)
+        (method, lacks), (benchmark, wants) = of_method.most_common(1)[0], of_benchmark.most_common(1)[0]
+        if wants / len(methods) > lacks / len(benchmarks):
+            benchmarks.remove(benchmark)
+        else:
+            methods.remove(method)
+
+
+def _normalised(blocks: list[list[Row]]) -> tuple[np.ndarray | None, str]:
+    """(methods, seeds, benchmarks): (value - floor)/(best mean - floor), of as many seeds as all have; or why there are none."""
+    seeds = min(row.n for rows in blocks for row in rows)
+    if seeds < LEAST_SEEDS:
+        return (
+            None,
+            f"interquartile means and profiles need {LEAST_SEEDS} seeds of every method on every benchmark; the fewest are {seeds}.",
+        )
+    scores = []
+    for rows in blocks:
+        first = rows[0]
+        best = (max if first.higher_is_better else min)(row.mean for row in rows)
+        if first.floor is None or (best - first.floor) * (1 if first.higher_is_better else -1) <= 0:
+            return None, f"no interquartile means and profiles: on {_name(first)} no method is above a known floor."
+        scores.append([[(value - first.floor) / (best - first.floor) for value in row.values[:seeds]] for row in rows])
+    return np.transpose(np.array(scores), (1, 2, 0)), ""

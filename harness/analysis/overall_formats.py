@@ -1,0 +1,163 @@
+"""Tables over several benchmarks as text and as plain data."""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.analysis.numbers import RANK, SHARE, limits, number, probability
+from harness.analysis.overall import THRESHOLDS, Overall, Summary
+from harness.analysis.tables import WIDTH, aligned, latex_table, markdown_table
+
+_LEGEND = (
+    "rank: mean over the benchmarks, 1 is best; seeds: its 95 % interval for other seeds on these benchmarks; benchmarks: for other "
+    "benchmarks of their kind (5 or more are needed). Methods beside one bar cannot be told apart over benchmarks (Nemenyi, 95 %).",
+)
+_SCORES = (
+    "score: interquartile mean of (value - floor)/(best mean - floor) over seeds and benchmarks, with its 95 % interval for other seeds; "
+    "> 0.5: share of such scores above 0.5.",
+)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A table with what stands above it."""
+
+    heading: str
+    header: list[str]
+    body: list[list[str]]
+
+
+def _bars(index: int, cliques: Sequence[Sequence[int]]) -> str:
+    return "".join("│" if index in clique else " " for clique in cliques)
+
+
+def _parts(table: Overall) -> list[_Part]:
+    numbers = [str(number) for number in range(1, len(table.benchmarks) + 1)]
+    listed = " · ".join(f"{number} {name}" for number, name in zip(numbers, table.benchmarks, strict=True))
+    alike = "they differ" if table.ranks.p < 0.05 else "no difference between them is shown"
+    where = f" on {table.device}" if table.device else ""
+    apart = number(table.ranks.critical_difference, RANK)
+    heading = [
+        f"{table.slot}{': ' if table.slot else ''}{len(table.methods)} methods over {len(table.benchmarks)} benchmarks{where}",
+        listed,
+        f"{alike} (Friedman, p = {probability(table.ranks.p)}); mean ranks {apart} apart differ (Nemenyi)",
+    ]
+    wide = [] if table.mean.benchmarks is None else [table.mean.benchmarks]
+    body = [
+        [
+            number(table.mean.mean[index], RANK),
+            method,
+            _bars(index, table.ranks.cliques),
+            *(limits(tuple(ends[index]), RANK) for ends in (table.mean.seeds, *wide)),
+            *(f"{rank:g}" for rank in table.ranks.ranks[:, index]),
+        ]
+        for index, method in enumerate(table.methods)
+    ]
+    parts = [_Part("\n".join(heading), ["rank", "method", "bars", "seeds", *(["benchmarks"] if wide else []), *numbers], body)]
+    if table.middle is not None and table.profile is not None:
+        lines = [
+            [
+                method,
+                number(float(middle.value), SHARE),
+                limits((float(middle.low), float(middle.high)), SHARE),
+                *(number(float(share), SHARE) for share in profile.value),
+            ]
+            for method, middle, profile in zip(table.methods, table.middle, table.profile, strict=True)
+        ]
+        parts.append(
+            _Part(
+                f"{table.slot}{': ' if table.slot else ''}scores between floor and best",
+                ["method", "score", "95 %", *(f"> {t:g}" for t in THRESHOLDS)],
+                lines,
+            )
+        )
+    return parts
+
+
+def _legend(summary: Summary) -> list[str]:
+    scored = any(table.middle is not None for table in summary.tables)
+    return [*(_LEGEND if summary.tables else ()), *(_SCORES if scored else ())]
+
+
+def _notes(summary: Summary) -> list[str]:
+    return [*(f"{table.slot}: {note}" if table.slot else note for table in summary.tables for note in table.notes), *summary.notes]
+
+
+def table(summary: Summary, width: int | None = WIDTH) -> str:
+    """For a terminal; lines of text above and below tables fit the width."""
+
+    def fill(text: str) -> str:
+        return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) if width else line for line in text.splitlines())
+
+    blocks = ["\n".join([fill(part.heading), *aligned(part.header, part.body)]) for some in summary.tables for part in _parts(some)]
+    blocks += ["\n".join(map(fill, legend))] if (legend := _legend(summary)) else []
+    return "\n\n".join([*blocks, *(fill(f"note: {note}") for note in _notes(summary))])
+
+
+def markdown(summary: Summary) -> str:
+    """A table per slot, and one of scores."""
+    blocks = []
+    for part in (part for some in summary.tables for part in _parts(some)):
+        title, *lines = part.heading.splitlines()
+        blocks += [f"### {title}", *lines, markdown_table(part.header, part.body)]
+    blocks += ["\n".join(f"> {line}" for line in legend)] if (legend := _legend(summary)) else []
+    return "\n\n".join([*blocks, *(f"> {note}" for note in _notes(summary))])
+
+
+def latex(summary: Summary) -> str:
+    """``booktabs`` tables."""
+    parts = [part for some in summary.tables for part in _parts(some)]
+    return "\n\n".join(latex_table(part.heading.replace("\n", " · "), part.header, part.body) for part in parts)
+
+
+def csv_text(summary: Summary) -> str:
+    """A line per slot and method: the fields of the JSON's methods."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["slot", "method", "rank", "seeds_low", "seeds_high", "benchmarks_low", "benchmarks_high", "score", "score_low", "score_high"]
+    )
+    for some in as_json(summary)["overall"]:
+        for line in some["methods"]:
+            ends = [end for name in ("seeds", "benchmarks") for end in line[name] or (None, None)]
+            writer.writerow([some["slot"], line["method"], line["rank"], *ends, line["score"], *(line["score_ci95"] or (None, None))])
+    return out.getvalue().rstrip("\n")
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    """As plain data (docs/json.md)."""
+    return {"overall": [_plain(table) for table in summary.tables], "notes": _notes(summary)}
+
+
+def _plain(table: Overall) -> dict[str, Any]:
+    def of(index: int, method: str) -> dict[str, Any]:
+        middle = table.middle[index] if table.middle else None
+        profile = table.profile[index] if table.profile else None
+        return {
+            "method": method,
+            "rank": float(table.mean.mean[index]),
+            "seeds": table.mean.seeds[index].tolist(),
+            "benchmarks": None if table.mean.benchmarks is None else table.mean.benchmarks[index].tolist(),
+            "ranks": table.ranks.ranks[:, index].tolist(),
+            "score": None if middle is None else float(middle.value),
+            "score_ci95": None if middle is None else [float(middle.low), float(middle.high)],
+            "profile": None if profile is None else {f"{t:g}": float(share) for t, share in zip(THRESHOLDS, profile.value, strict=True)},
+        }
+
+    return {
+        "slot": table.slot,
+        "device": table.device,
+        "benchmarks": list(table.benchmarks),
+        "p": table.ranks.p,
+        "critical_difference": table.ranks.critical_difference,
+        "tied": [[table.methods[index] for index in clique] for clique in table.ranks.cliques],
+        "methods": [of(index, method) for index, method in enumerate(table.methods)],
+    }
+
+
+FORMATS = {"md": markdown, "latex": latex, "csv": csv_text}

@@ -1,0 +1,102 @@
+"""Methods over several benchmarks: only what is complete and comparable, and what is left out is said."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from harness.analysis import overall_formats
+from harness.analysis.leaderboard import build
+from harness.analysis.overall import overall
+from harness.store.records import Floor, MetricSpec
+
+BENCHMARKS = {"scenes": True, "digits": True, "rooms": False}
+"""Name -> whether higher is better."""
+
+
+@pytest.fixture
+def specs() -> list[MetricSpec]:
+    return [
+        MetricSpec(name, 1, "top1" if higher else "error", "%" if higher else "m", higher, "", True) for name, higher in BENCHMARKS.items()
+    ]
+
+
+@pytest.fixture
+def trials(result):
+    """``trials({method: means of the benchmarks}, seeds)``; an error is a hundredth of 100 - mean."""
+
+    def make(means: dict[str, tuple[float, ...]], seeds: int = 3, **changes):
+        return [
+            result(method, seed, {"top1": mean + seed} if higher else {"error": (100 - mean - seed) / 100}, benchmark=name, **changes)
+            for method, some in means.items()
+            for (name, higher), mean in zip(BENCHMARKS.items(), some, strict=False)
+            for seed in range(seeds)
+        ]
+
+    return make
+
+
+MEANS = {"good": (80.0, 85.0, 90.0), "fair": (60.0, 90.0, 70.0), "poor": (40.0, 30.0, 20.0)}
+
+
+def test_mean_ranks_by_hand(trials, specs):
+    (table,) = overall(build(trials(MEANS), specs, [])).tables
+    assert table.methods == ("good", "fair", "poor") and set(table.benchmarks) == {"scenes v1", "digits v1", "rooms v1"}
+    assert table.mean.mean.tolist() == pytest.approx([4 / 3, 5 / 3, 3.0])
+    assert (table.mean.seeds[:, 0] <= table.mean.mean).all() and (table.mean.mean <= table.mean.seeds[:, 1]).all()
+    assert table.middle is None and "5 seeds" in table.notes[-1]
+    assert table.ranks.cliques == ((0, 1, 2),), "three benchmarks cannot tell them apart"
+    text = overall_formats.table(overall(build(trials(MEANS), specs, [])))
+    assert max(map(len, text.splitlines())) <= 100
+    (line,) = [line.split() for line in text.splitlines() if " good " in line]
+    assert line[:3] == ["1.3", "good", "│"] and sorted(line[-3:]) == ["1", "1", "2"]
+
+
+def test_scores_lie_between_floor_and_best(trials, specs):
+    floors = [Floor(name, 1, "d1", "top1" if higher else "error", 10.0 if higher else 0.9) for name, higher in BENCHMARKS.items()]
+    summary = overall(build(trials(MEANS, 5), specs, floors))
+    (table,) = summary.tables
+    values = [[(mean + seed - 10) / (best + 2 - 10) for mean, best in zip(MEANS["fair"], (80, 90, 90), strict=True)] for seed in range(5)]
+    pooled = np.sort(np.ravel(values))
+    assert table.middle[1].value == pytest.approx(pooled[3:-3].mean()), "a quarter of 15, rounded down, goes on each side"
+    assert table.profile[1].value.tolist() == pytest.approx([(pooled > level).mean() for level in (0.5, 0.75, 0.9)])
+    document = overall_formats.as_json(summary)["overall"][0]
+    assert [method["method"] for method in document["methods"]] == ["good", "fair", "poor"]
+    assert document["methods"][1]["score"] == pytest.approx(table.middle[1].value)
+    assert [row["score"] for row in csv.DictReader(io.StringIO(overall_formats.csv_text(summary)))][1] == str(
+        document["methods"][1]["score"]
+    )
+    assert "| good |" in overall_formats.markdown(summary) and r"\toprule" in overall_formats.latex(summary)
+    below = [Floor(name, 1, "d1", "top1" if higher else "error", 99.0 if higher else 0.9) for name, higher in BENCHMARKS.items()]
+    (table,) = overall(build(trials(MEANS, 5), specs, below)).tables
+    assert table.middle is None and "no method is above a known floor" in table.notes[-1]
+
+
+def test_what_is_missing_is_left_out_and_named(trials, result, specs):
+    some = [*trials(MEANS), *trials({"new": (99.0,)}), result("good", 0, {"top1": 50.0}, benchmark="late")]
+    (table,) = overall(build(some, [*specs, MetricSpec("late", 1, "top1", "%", True, "", True)], [])).tables
+    assert table.methods == ("good", "fair", "poor") and len(table.benchmarks) == 3
+    assert "'new'" in table.notes[0] and "late v1" in table.notes[0]
+
+
+def test_settings_and_devices_are_not_averaged(trials, specs):
+    environments = {"e1": {"device": "cpu"}, "e2": {"device": "cuda:0"}}
+    here, there = trials(MEANS), trials(MEANS, environment_digest="e2")
+    moved = [trial for trial in here if trial.benchmark != "rooms"] + [trial for trial in there if trial.benchmark == "rooms"]
+    summary = overall(build(moved, specs, [], environments=environments))
+    assert summary.tables[0].benchmarks == ("scenes v1", "digits v1") or summary.tables[0].benchmarks == ("digits v1", "scenes v1")
+    assert any("rooms v1 was run on cuda, most were on cpu" in note for note in summary.notes)
+    shorter = trials({"good": (99.0, 99.0)}, config_digest="short", overrides=("schedule.epochs=1",))
+    summary = overall(build([*here, *shorter], specs, []))
+    assert summary.tables[0].mean.mean.tolist() == pytest.approx([4 / 3, 5 / 3, 3.0])
+    assert sum("another setting are left out (--set schedule.epochs=1)" in note for note in summary.notes) == 2
+
+
+def test_slots_do_not_mix_and_one_benchmark_is_no_table(trials, specs):
+    half = [*trials({"good": MEANS["good"]}), *trials({"fair": MEANS["fair"]}, slot="block")]
+    assert overall(build(half, specs, [])).tables == []
+    assert overall(build(trials({name: some[:1] for name, some in MEANS.items()}), specs, [])).tables == []
+    assert overall(build([], [], [])).tables == []
