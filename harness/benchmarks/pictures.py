@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.benchmarks.base import SPLITS, Listing, Problem, relative
+from harness.benchmarks.base import NAMES, SPLITS, Listing, Problem, Split, relative
 from harness.benchmarks.options import DataOptions
+from harness.benchmarks.validation import content, size_of
 from harness.images import DEEP, measure, orientation, significant_bits, usual_bits
 
 SMALLEST = 4
@@ -17,10 +17,11 @@ SMALLEST = 4
 
 
 def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
-    """Pictures that cannot be read whole, are turned by a tag, are deeper than said, or stand in both splits."""
+    """Pictures that cannot be read whole, are turned by a tag, are deeper than said, or stand in two splits."""
     root, tags = listing.root, Counter[int]()
     images = {name: listing.images(name) for name in SPLITS}
-    for file in dict.fromkeys((*images["train"], *images["test"])):
+    every = [*dict.fromkeys(file for some in images.values() for file in some)]
+    for file in every:
         try:
             width, height = measure(file)
         except ValueError as reason:
@@ -34,9 +35,11 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
         other = "ignore" if data.exif == "apply" else "apply"
         what = f"{turned} of {tags.total()} images carry an EXIF orientation; they are {how}"
         yield Problem("images", what, f"if the annotations were made otherwise, write data.exif: {other}", fatal=False)
-    yield from _depth(data, listing.bits, significant_bits(images["test"]), lambda: usual_bits((*images["train"], *images["test"])))
+    yield from _depth(data, listing.bits, significant_bits([*images["val"], *images["test"]]), lambda: usual_bits(every))
     if not (listing.same_twice and set(images["train"]) == set(images["test"])):
-        yield from _in_both(root, images)
+        yield from _in_both(root, images, "train", "test")
+    yield from _in_both(root, images, "train", "val")
+    yield from _in_both(root, images, "val", "test")
 
 
 def _depth(data: DataOptions, train: int | None, test: int | None, usual: Callable[[], int | None]) -> Iterator[Problem]:
@@ -59,35 +62,26 @@ def _depth(data: DataOptions, train: int | None, test: int | None, usual: Callab
         yield Problem("data.bits", what, f"write data.bits: {used} to keep it so whatever is added, or 16 for the full range", fatal=False)
 
 
-def _in_both(root: Path, images: dict[Any, list[Path]]) -> Iterator[Problem]:
-    """Test pictures that are training pictures, by content.
+def _in_both(root: Path, images: dict[Split, list[Path]], one: Split, other: Split) -> Iterator[Problem]:
+    """Pictures of a split that are those of another one, by content.
 
-    One that stands several times among the training pictures, too, is no picture of its own (a blank frame, a drawing) and tells
+    One that stands several times in the one split, too, is no picture of its own (a blank frame, a drawing) and tells
     little: such are warned of.
     """
-    train = [file for file in images["train"] if file.is_file()]
-    sizes = Counter(map(_size, train))
-    suspects = [file for file in images["test"] if _size(file) in sizes]
-    wanted = {_size(file) for file in suspects}
+    sizes = {file: size for file in images[one] if (size := size_of(file)) is not None}
+    lengths = {*sizes.values()}
+    suspects = {file: size for file in images[other] if (size := size_of(file)) in lengths}
+    wanted = {*suspects.values()}
     known: dict[bytes, list[Path]] = {}
-    for file in train:
-        if _size(file) in wanted:
-            known.setdefault(_content(file), []).append(file)
-    found = [(file, known[digest]) for file in suspects if (digest := _content(file)) in known]
+    for file, size in sizes.items():
+        if size in wanted:
+            known.setdefault(content(file), []).append(file)
+    found = [(file, known[digest]) for file in suspects if (digest := content(file)) in known]
     for fatal in (True, False):
         twice = [(file, same) for file, same in found if (len(same) == 1 or file in same) == fatal]
         if twice:
             file, same = twice[0]
             first, there = relative(file, root), relative(same[0], root)
-            what = f"{len(twice)} test images are training images, too, e.g. {first}"
+            what = f"{len(twice)} {NAMES[other]} images are {NAMES[one]} images, too, e.g. {first}"
             what += "" if file in same else f", the same picture as {there}"
             yield Problem("splits", what, "take them out of one of the two", fatal)
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.is_file() else -1
-
-
-def _content(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "blake2b").digest()

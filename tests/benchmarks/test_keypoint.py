@@ -37,12 +37,12 @@ def test_generation_is_deterministic_and_passes_its_own_check(tmp_path):
         files = sorted(file for file in (tmp_path / name).rglob("*") if file.is_file())
         written.append([(file.relative_to(tmp_path / name), hashlib.sha256(file.read_bytes()).hexdigest()) for file in files])
     assert written[0] == written[1]
-    assert len(written[0]) == 12
+    assert len(written[0]) == 15
     assert task(entry).check(tmp_path / "a") == []
 
 
 def test_limbs_mirror_each_other_and_covered_joints_are_flagged(tmp_path):
-    figures.generate_figures(tmp_path, train=1, test=30, size=(64, 48))
+    figures.generate_figures(tmp_path, {"train": 1, "test": 30, "val": 1}, size=(64, 48))
     poses = task(bench(format="synthetic")).listing(tmp_path).split("test")
     at = {name: np.stack([pose.points[i] for pose in poses]) for i, name in enumerate(figures.NAMES)}
     axis = at["neck"] - at["hip"]
@@ -58,7 +58,7 @@ def test_limbs_mirror_each_other_and_covered_joints_are_flagged(tmp_path):
 
 
 def test_unmirrored_limbs_do_not_tell_of_their_partners(tmp_path):
-    figures.generate_figures(tmp_path, train=1, test=30, size=(64, 64), mirrored=False)
+    figures.generate_figures(tmp_path, {"train": 1, "test": 30, "val": 1}, size=(64, 64), mirrored=False)
     poses = task(bench(format="synthetic")).listing(tmp_path).split("test")
     points = {name: np.stack([pose.points[i] for pose in poses]) for i, name in enumerate(figures.NAMES)}
     spans = [np.linalg.norm(points[f"{side}_hand"] - points["hip"], axis=1) for side in ("left", "right")]
