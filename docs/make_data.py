@@ -60,6 +60,15 @@ that change while trials run fail these.
 A test image that is a training image, byte for byte, stops a run; one that only looks the same (encoded anew, resized) is a
 warning, since two frames of a still camera do so, too.
 
+Every dataset has a training, a validation and a test split. The validation split is the dataset's own where the entry names one
+(`val`) or the format has one; otherwise `val_share` of the training samples are held out: whole pictures with all that is annotated
+in them, of each class or scene alike, copies of a picture together; of videos whole sequences, or the last block where the
+sequences are too few. A hash of their names chooses them, not the order of files or lists, so that they are the same everywhere.
+`val_share: 0` trains on everything, as published protocols do; then, where all training samples are tested, too, and where there are
+fewer than 20, there is none, and each trial's notes say so. A trial is scored on it about ten times while it trains, which changes
+nothing of the training, and its curves are stored beside the results: what is chosen (a rate, a number of epochs, a method's
+parameters) is chosen by them and not by the test.
+
 Values are YAML 1.2: `1e-3` is a number; `yes`, `off`, `010` and `1:30` are text, which is refused where a number or `true` is wanted.
 
 The suite `real` (`harness run -s real --data-root DIR`) reads six public datasets from the folders cifar10, 7scenes, openfield,

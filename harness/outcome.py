@@ -101,6 +101,9 @@ class Outcome:
     per_sample: dict[str, np.ndarray] = field(default_factory=dict)
     """Score name, :data:`LABEL`, :data:`GUESS` or :data:`GROUP` -> one value per test sample, in the order of the test set
     (float32; NaN where undefined)."""
+    curves: dict[str, np.ndarray] = field(default_factory=dict)
+    """Learning curves: ``loss``, the mean of each epoch, and ``val/<metric>``, on the validation split -> (points, 2) float64 of
+    epoch, from 1, and value. A dataset without a validation split has the loss only."""
     diagnostics: dict[str, float] = field(default_factory=dict)
     """Numbers that describe the attention itself."""
     durations: dict[str, float] = field(default_factory=dict)

@@ -54,6 +54,7 @@ def outcome_of(trial: Trial) -> Outcome:
         metrics=expected(trial),
         cost=Cost(params=1234, flops=1e6, latency_ms=0.5),
         per_sample={"correct": (generator.random(100) > 0.5).astype(np.float32)},
+        curves={"loss": generator.random((5, 2)), "val/metric-0": np.array([[2.0, 40.0], [5.0, float("nan")]])},
         diagnostics={"entropy": float("nan")},
         durations={"train": 0.1},
         environment={"device": "cpu"},

@@ -88,6 +88,13 @@ def per_sample(url: str, digests: Iterable[str]) -> dict[str, dict[str, np.ndarr
     return open_store(url, read_only=True).per_sample(digests=digests)
 
 
+def curves(url: str, row: TrialRow) -> tuple[dict[str, np.ndarray], str]:
+    """The learning curves of a trial, see :attr:`harness.outcome.Outcome.curves`, and the primary metric of its benchmark."""
+    store = open_store(url, read_only=True)
+    primary = [s.metric for s in store.specs() if (s.benchmark, s.version) == (row.benchmark, row.version) and s.primary]
+    return store.curves([row.digest]).get(row.digest, {}), next(iter(primary), "")
+
+
 def states(url: str, digests: Iterable[str]) -> dict[str, str]:
     """Digest -> state, of the trials that are known."""
     return open_store(url, read_only=True).states(digests=digests)

@@ -12,7 +12,7 @@ import contextlib
 import importlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from harness import families
 from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
+from harness.benchmarks.validation import hold_out
 from harness.errors import DataError, UsageError, did_you_mean
 from harness.images import DEEP, Decoding, significant_bits
 
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
 DATA = "$DATA"
 """Stands for the dataset's folder in a composed config, so that a digest does not depend on paths."""
 
-Split = Literal["train", "test"]
-SPLITS: tuple[Split, Split] = ("train", "test")
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+NEEDED: tuple[Literal["train"], Literal["test"]] = ("train", "test")
+"""Those that no dataset lacks."""
+NAMES: dict[Split, str] = {"train": "training", "val": "validation", "test": "test"}
+"""Of the splits, for people."""
 
 S = TypeVar("S")
 D = TypeVar("D", bound=DataOptions)
@@ -117,13 +122,16 @@ class Sample:
 
 @dataclass
 class Listing(Generic[S]):
-    """What a reader found: the samples of both splits in their order, and everything missing or malformed.
+    """What a reader found: the samples of the splits in their order, and everything missing or malformed.
 
     A fatal problem leaves the splits incomplete.
     """
 
     train: list[S] = field(default_factory=list)
     test: list[S] = field(default_factory=list)
+    val: list[S] = field(default_factory=list)
+    """For choosing (options, epochs, methods' parameters) without a look at the test: the dataset's own, or held out of training
+    (:mod:`harness.benchmarks.validation`). Empty where there is none."""
     problems: list[Problem] = field(default_factory=list)
     root: Path = Path()
     """The dataset's folder."""
@@ -135,9 +143,25 @@ class Listing(Generic[S]):
     """Files that decide what the samples are, besides the samples' own: annotations, lists, poses. A reader names each before
     it opens it, so that one which is missing stands here, too."""
 
+    videos: bool = False
+    """Whether pictures are frames whose neighbours look alike, a folder for each sequence."""
+
     def files(self) -> list[Path]:
         """The samples' own files, in their order, training first; one that several samples share stands here as often."""
-        return [file for sample in (*self.train, *self.test) for file in self.files_of(sample)]
+        return [file for name in SPLITS for sample in self.of(name) for file in self.files_of(sample)]
+
+    def of(self, name: Split) -> list[S]:
+        """The samples that were read for a split, problems or not."""
+        found: list[S] = getattr(self, name)
+        return found
+
+    def stratum(self, sample: S) -> Hashable:
+        """What must not lose all of its training samples to the validation: a class, a scene."""
+        return None
+
+    def is_scored(self, sample: S) -> bool:
+        """Whether a sample says enough to be scored."""
+        return True
 
     def files_of(self, sample: S) -> tuple[Path, ...]:
         """The files that one sample is read from: its image, then its label map."""
@@ -164,7 +188,7 @@ class Listing(Generic[S]):
 
     def images(self, name: Split) -> list[Path]:
         """The pictures of a split, each once, problems or not."""
-        return [*dict.fromkeys(self.image(sample) for sample in (self.train if name == "train" else self.test))]
+        return [*dict.fromkeys(self.image(sample) for sample in self.of(name))]
 
     @cached_property
     def bits(self) -> int | None:
@@ -182,7 +206,7 @@ class Listing(Generic[S]):
             DataError: a problem is fatal.
         """
         refuse(self.problems)
-        return self.train if name == "train" else self.test
+        return self.of(name)
 
 
 @dataclass(frozen=True)
@@ -197,9 +221,10 @@ class Format(Generic[D]):
     """Writes the dataset into an empty folder, deterministically; for formats that need no files of the user's."""
 
     def listing(self, root: Path, data: D) -> Listing[Any]:
-        """What the reader finds under ``root``."""
+        """What the reader finds under ``root``, a validation split held out of training where the dataset has none of its own."""
         found = self.read(root, data)
         found.root = root
+        hold_out(found, data.val_share)
         return found
 
 
@@ -258,8 +283,8 @@ class Family:
 
 
 _LATEST: dict[tuple[str, ...], tuple[Listing[Any], Any]] = {}
-"""What :meth:`Family.listing` found last, and when its files had been written: training and test of one trial ask alike, and a
-listing may take half a minute."""
+"""What :meth:`Family.listing` found last, and when its files had been written: the splits of one trial ask alike, and a listing may
+take half a minute."""
 
 
 def _stamp(listing: Listing[Any]) -> dict[str, tuple[int, int] | None]:

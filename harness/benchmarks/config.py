@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
+from math import ceil
 from typing import Any
 
 from harness.benchmarks.backbones import block_places
+from harness.benchmarks.base import SPLITS, Split
 from harness.benchmarks.options import BlockPlace, ModelOptions, ScheduleOptions
 from harness.catalog import Filling
 from harness.errors import UsageError
+
+VALIDATIONS = 10
+"""How many times a trial looks at its validation split, at most."""
 
 
 def preprocessing(model: ModelOptions) -> dict[str, Any]:
@@ -17,8 +23,8 @@ def preprocessing(model: ModelOptions) -> dict[str, Any]:
     return {"mean": list(model.mean), "std": list(model.std)}
 
 
-def training(schedule: ScheduleOptions) -> dict[str, Any]:
-    """Optimiser, learning-rate schedule and loops; one test pass after the training, none in between."""
+def training(schedule: ScheduleOptions, validations: int = VALIDATIONS) -> dict[str, Any]:
+    """Optimiser, learning-rate schedule and loops: at most so many evenly spaced validations, the last at the end, then one test."""
     optimizer: dict[str, Any] = {"type": schedule.optimizer, "lr": schedule.lr, "weight_decay": schedule.weight_decay}
     if schedule.optimizer == "SGD":
         optimizer["momentum"] = 0.9
@@ -28,9 +34,15 @@ def training(schedule: ScheduleOptions) -> dict[str, Any]:
     return {
         "optim_wrapper": wrapper,
         "param_scheduler": _schedulers(schedule),
-        "train_cfg": {"by_epoch": True, "max_epochs": schedule.epochs},
+        "train_cfg": epochs(schedule.epochs, validations),
+        "val_cfg": {},
         "test_cfg": {},
     }
+
+
+def epochs(count: int, validations: int = VALIDATIONS) -> dict[str, Any]:
+    """The training loop over so many epochs."""
+    return {"by_epoch": True, "max_epochs": count, "val_interval": ceil(count / validations)}
 
 
 def _schedulers(schedule: ScheduleOptions) -> list[dict[str, Any]]:
@@ -72,6 +84,28 @@ def loader(dataset: dict[str, Any], batch_size: int, *, train: bool, collate: st
     if collate:
         config["collate_fn"] = {"type": collate}
     return config
+
+
+def loaders(
+    dataset: Callable[[Split], dict[str, Any]], batch_size: int, *, test_batch: int | None = None, collate: str | None = None
+) -> dict[str, Any]:
+    """The dataloaders of all splits.
+
+    Args:
+        dataset: the config of a split's dataset.
+        test_batch: batch size of validation and test, that of the training by default.
+    """
+    return {
+        f"{split}_dataloader": loader(
+            dataset(split), batch_size if split == "train" else test_batch or batch_size, train=split == "train", collate=collate
+        )
+        for split in SPLITS
+    }
+
+
+def evaluators(evaluator: dict[str, Any] | list[dict[str, Any]]) -> dict[str, Any]:
+    """The validation is scored as the test is."""
+    return {"val_evaluator": deepcopy(evaluator), "test_evaluator": evaluator}
 
 
 _DRAWN = re.compile(r"Rand|Augment|Distort|Jitter|Mosaic|Mix|Erasing|Dropout|Lighting|Albu|Noise")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -27,10 +27,32 @@ class DataOptions(Options):
     """Significant bits of 16-bit pictures (12 for many cameras and microscopes), shifted to 8 for the model; by default the fewest
     that hold all training pictures."""
 
+    val_share: float = Field(default=0.15, ge=0, lt=0.5)
+    """Share of the training samples that is held out for validation where the dataset names no such split: whole pictures, or
+    sequences of a video, by a hash of their names, and of each class or scene alike. 0: none. Of fewer than 20 samples none is."""
+
     @property
     def primary(self) -> str | None:
         """The metric that the leaderboard sorts by with such data, where it is not that of the family."""
         return None
+
+
+class GeneratedData(DataOptions):
+    """What every generated dataset has: a validation split of its own, apart from the training data."""
+
+    val_share: ClassVar[float] = 0.0  # type: ignore[misc]  # no option here: nothing is held out
+    val: int | None = Field(default=None, ge=0)
+    """Number of samples for validation; half as many as for the test by default."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def test(self) -> int: ...
+
+    @property
+    def validating(self) -> int:
+        """How many samples are for validation."""
+        return self.test // 2 if self.val is None else self.val
 
 
 class BlockPlace(Options):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmarks.base import SPLITS, Listing, Problem, relative
+from harness.benchmarks.base import NAMES, SPLITS, Listing, Problem, Split, relative
 from harness.benchmarks.options import DataOptions
 from harness.benchmarks.twins import twins_in
+from harness.benchmarks.validation import content, size_of
 from harness.images import DEEP, glance, orientation, significant_bits, usual_bits
 
 if TYPE_CHECKING:
@@ -24,12 +24,13 @@ SMALLEST = 4
 
 
 def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
-    """Pictures that cannot be read whole, are turned by a tag, are deeper than said, or in both splits, as they are or encoded anew."""
+    """Pictures that cannot be read whole, are turned by a tag, are deeper than said, or in two splits, as they are or encoded anew."""
     root, tags = listing.root, Counter[int]()
     bits = listing.decoding(data).bits
     thumbs: dict[Path, np.ndarray] = {}
     images = {name: listing.images(name) for name in SPLITS}
-    for file in dict.fromkeys((*images["train"], *images["test"])):
+    every = [*dict.fromkeys(file for some in images.values() for file in some)]
+    for file in every:
         try:
             (width, height), thumbs[file] = glance(file, bits)
         except ValueError as reason:
@@ -43,16 +44,18 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
         other = "ignore" if data.exif == "apply" else "apply"
         what = f"{turned} of {tags.total()} images carry an EXIF orientation; they are {how}"
         yield Problem("images", what, f"if the annotations were made otherwise, write data.exif: {other}", fatal=False)
-    yield from _depth(data, listing.bits, significant_bits(images["test"]), lambda: usual_bits((*images["train"], *images["test"])))
+    yield from _depth(data, listing.bits, significant_bits([*images["val"], *images["test"]]), lambda: usual_bits(every))
     if not (listing.same_twice and set(images["train"]) == set(images["test"])):
-        copies = _copies(images)
-        yield from _in_both(root, copies)
-        train, test = ({file: thumbs[file] for file in images[name] if file in thumbs and file not in copies} for name in SPLITS)
+        copies = _copies(images["train"], images["test"])
+        yield from _in_both(root, copies, "train", "test")
+        train, test = ({file: thumbs[file] for file in images[name] if file in thumbs and file not in copies} for name in ("train", "test"))
         if twins := twins_in(train, test, listing.decoding(data)):
             shown = ", ".join(f"{relative(file, root)} and {relative(other, root)}" for file, other in twins[:_SHOWN])
             what = f"{len(twins)} test images look the same as training images, encoded anew or resized: {shown}"
             what += ", ..." if len(twins) > _SHOWN else ""
             yield Problem("splits", what, "look at them, and take copies out of one of the two", fatal=False)
+    yield from _in_both(root, _copies(images["train"], images["val"]), "train", "val")
+    yield from _in_both(root, _copies(images["val"], images["test"]), "val", "test")
 
 
 def _depth(data: DataOptions, train: int | None, test: int | None, usual: Callable[[], int | None]) -> Iterator[Problem]:
@@ -75,21 +78,21 @@ def _depth(data: DataOptions, train: int | None, test: int | None, usual: Callab
         yield Problem("data.bits", what, f"write data.bits: {used} to keep it so whatever is added, or 16 for the full range", fatal=False)
 
 
-def _copies(images: dict[Any, list[Path]]) -> dict[Path, list[Path]]:
-    """Test pictures that are training pictures, byte for byte, with these."""
-    train = [file for file in images["train"] if file.is_file()]
-    sizes = Counter(map(_size, train))
-    suspects = [file for file in images["test"] if _size(file) in sizes]
-    wanted = {_size(file) for file in suspects}
+def _copies(some: list[Path], others: list[Path]) -> dict[Path, list[Path]]:
+    """Pictures of ``others`` that are in ``some``, byte for byte, with these."""
+    sizes = {file: size for file in some if (size := size_of(file)) is not None}
+    lengths = {*sizes.values()}
+    suspects = {file: size for file in others if (size := size_of(file)) in lengths}
+    wanted = {*suspects.values()}
     known: dict[bytes, list[Path]] = {}
-    for file in train:
-        if _size(file) in wanted:
-            known.setdefault(_content(file), []).append(file)
-    return {file: known[digest] for file in suspects if (digest := _content(file)) in known}
+    for file, size in sizes.items():
+        if size in wanted:
+            known.setdefault(content(file), []).append(file)
+    return {file: known[digest] for file in suspects if (digest := content(file)) in known}
 
 
-def _in_both(root: Path, copies: dict[Path, list[Path]]) -> Iterator[Problem]:
-    """One that stands several times among the training pictures, too, is no picture of its own (a blank frame, a drawing) and tells
+def _in_both(root: Path, copies: dict[Path, list[Path]], one: Split, other: Split) -> Iterator[Problem]:
+    """One that stands several times in the one split, too, is no picture of its own (a blank frame, a drawing) and tells
     little: such are warned of.
     """
     for fatal in (True, False):
@@ -97,15 +100,6 @@ def _in_both(root: Path, copies: dict[Path, list[Path]]) -> Iterator[Problem]:
         if twice:
             file, same = twice[0]
             first, there = relative(file, root), relative(same[0], root)
-            what = f"{len(twice)} test images are training images, too, e.g. {first}"
+            what = f"{len(twice)} {NAMES[other]} images are {NAMES[one]} images, too, e.g. {first}"
             what += "" if file in same else f", the same picture as {there}"
             yield Problem("splits", what, "take them out of one of the two", fatal)
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.is_file() else -1
-
-
-def _content(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "blake2b").digest()

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from harness.benchmarks.base import Listing, Problem
+from harness.benchmarks.options import DataOptions
 from harness.benchmarks.task import Task
+from harness.benchmarks.validation import FEWEST
 
 _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\([^()]*\d[^()]*\)|[-+]?\d[\d.,:]*")
 """What differs between problems of one kind: names in quotes and numbers."""
@@ -31,15 +33,25 @@ def grouped(problems: Iterable[Problem]) -> Iterator[Problem]:
         yield Problem(first.where, more, first.mend, first.fatal)
 
 
+def _why_none(data: DataOptions, listing: Listing[Any]) -> str:
+    if not data.val_share:
+        return "the benchmark has none"
+    if len(listing.train) < FEWEST:
+        return f"of fewer than {FEWEST} training samples none is held out"
+    return "no training sample can be held out, since all are tested, too, or say too little to be scored"
+
+
 def describe(task: Task, listing: Listing[Any], problems: Iterable[Problem]) -> list[str]:
     """Samples per split, what is not used and why, and every warning, a line each."""
     data = task.data
     counted = {("class", "classes"): "class_count", ("keypoint", "keypoints"): "count", ("scene", "scenes"): "scene_names"}
-    parts = [f"{len(listing.train)} training and {len(listing.test)} test samples"]
+    parts = [f"{len(listing.train)} training, {len(listing.val)} validation and {len(listing.test)} test samples"]
     for (one, many), attribute in counted.items():
         if (found := getattr(data, attribute, None)) is not None:
             count = found if isinstance(found, int) else len(found)
             parts.append(f"{count} {one if count == 1 else many}")
     lines = [", ".join(parts)]
+    if not listing.val:
+        lines.append(f"no validation split: {_why_none(data, listing)}")
     lines += [f"not used: {count} {what}" for what, count in sorted(listing.left_out.items())]
     return lines + [f"warning: {problem.sentences}" for problem in grouped(problems) if not problem.fatal]

@@ -6,12 +6,13 @@ label. So what is in a picture says nothing about which object is meant (guessin
 one can do without the ring): evidence must be taken at the ring and nowhere else, and an average over positions
 dilutes it.
 
-The images are written as an image folder (``train/<class>/*.png``, ``test/<class>/*.png``) and, for the same
+The images are written as an image folder (``train/<class>/*.png``, ``test/<class>/*.png``, ...) and, for the same
 files, as PASCAL VOC (``Annotations/*.xml``, ``ImageSets/Main/*.txt``), so that both families read one dataset.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,9 +38,8 @@ _OBJECT = 0.58
 
 def generate_scenes(
     out: Path,
+    counts: Mapping[str, int],
     *,
-    train: int,
-    test: int,
     size: int,
     classes: int,
     seed: int = 0,
@@ -50,8 +50,8 @@ def generate_scenes(
     """Write a dataset of scenes into the folder ``out``; the same arguments write the same bytes.
 
     Args:
-        train: number of training images, spread evenly over the classes.
-        test: number of test images.
+        counts: split -> number of images, spread evenly over the classes; the first split has the same ones whatever follows, and
+            so on.
         size: side of the square images in pixels.
         classes: number of classes, 2 to 8.
         seed: another seed gives other scenes.
@@ -69,7 +69,7 @@ def generate_scenes(
     annotations, sets = out / "Annotations", out / "ImageSets" / "Main"
     for folder in (annotations, sets):
         folder.mkdir(parents=True, exist_ok=True)
-    for number, (split, count) in enumerate((("train", train), ("test", test))):
+    for number, (split, count) in enumerate(counts.items()):
         stems = [f"{split}-{index:05d}" for index in range(count)]
         for name in CLASSES[:classes]:
             (out / split / name).mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
     harness status
     harness status 3fa2 --layers
     """
-    from harness.analysis import confusion, source
+    from harness.analysis import confusion, curves, source
 
     if trial is None:
         rows = source.trials(db)
@@ -40,19 +40,25 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
         return
     row, result = source.trial(db, trial)
     confused = source.confusion(db, [row]) if result else None
+    learnt, primary = source.curves(db, row)
     details = _plain(row) | {
         "metrics": dict(result.metrics) if result else None,
         "diagnostics": dict(result.diagnostics) if result else None,
         "durations": dict(result.durations) if result else None,
         "cost": vars(result.cost) if result else None,
+        "curves": {name: points.tolist() for name, points in learnt.items()} if result else None,
         "confusion": None if confused is None else {"classes": confused[1], "counts": confused[0].tolist()},
         "config": result.config_digest if result else None,
     }
     if as_json:
         print_json({"trial": details})
     else:
-        del details["confusion"]
+        del details["confusion"], details["curves"]
         _one(details | {"mistakes": confusion.mistakes(*confused, most=5) if confused else None}, layers)
+        epochs, lines = curves.table(learnt, primary)
+        if lines:
+            click.echo("\nlearning curve")
+            print_rows(epochs, lines, right=epochs[1:])
 
 
 def _standing(row: TrialRow) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.benchmarks import Task, weights
 
-NUMERICS = 4
+NUMERICS = 5
 """Version of the harness's own numerics: raise it whenever a change may alter any trial's result."""
 
 _OF_TRAINING = ("model", "schedule")

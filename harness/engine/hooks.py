@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import set_random_seed
@@ -26,8 +29,11 @@ class SeedEachEpoch(Hook):
     def before_train_epoch(self, runner: Any) -> None:
         set_random_seed((self.seed * 1_000_003 + runner.epoch + 1) % 2**31)
 
-    def before_test(self, runner: Any) -> None:
+    def before_val(self, runner: Any) -> None:
         set_random_seed((self.seed * 1_000_003) % 2**31)
+
+    def before_test(self, runner: Any) -> None:
+        self.before_val(runner)
 
 
 class StopOnNonFiniteLoss(Hook):
@@ -39,18 +45,59 @@ class StopOnNonFiniteLoss(Hook):
             raise TrialError(f"the loss is {float(loss)} in epoch {runner.epoch + 1}, iteration {runner.iter + 1}")
 
 
+class Curves(Hook):
+    """Keeps the learning curves: the mean loss of each epoch, and what the validation says.
+
+    Args:
+        metrics: names of those that are kept, as ``val/<name>``.
+
+    Attributes:
+        points: name -> [epoch, value] from epoch 1 on, plain values that a checkpoint can hold.
+    """
+
+    def __init__(self, metrics: Iterable[str]):
+        self.metrics = frozenset(metrics)
+        self.points: dict[str, list[list[float]]] = {}
+        self._losses: list[float] = []
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None) -> None:
+        if (loss := (outputs or {}).get("loss")) is not None:
+            self._losses.append(float(loss))
+
+    def after_train_epoch(self, runner: Any) -> None:
+        if self._losses:
+            self._add("loss", runner.epoch + 1, math.fsum(self._losses) / len(self._losses))
+        self._losses = []
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        for name, value in (metrics or {}).items():
+            if name in self.metrics:
+                self._add(f"val/{name}", runner.epoch, float(value))
+
+    def _add(self, name: str, epoch: int, value: float) -> None:
+        self.points.setdefault(name, []).append([epoch, value])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Name -> (points, 2) float64 of epoch and value."""
+        return {name: np.array(points, np.float64) for name, points in self.points.items()}
+
+
 class Checkpoint(Hook):
-    """Keeps the state at the end of an epoch, at most every ``every`` seconds, and resumes from it.
+    """Keeps the state between two epochs, after the validation, at most every ``every`` seconds, and resumes from it.
 
     The file holds tensors and plain values only (mmengine's own checkpoints pickle its message hub, which
     ``weights_only=True`` refuses). It appears whole or not at all; one that cannot be read, or was written with batches
     of another size (before or during a second try after running out of memory), is dropped.
+
+    Args:
+        curves: what has been learnt so far belongs to the state.
     """
 
-    priority = "VERY_LOW"
+    priority = "HIGHEST"  # before an epoch begins to change anything
 
-    def __init__(self, file: Path, every: float = 30.0):
+    def __init__(self, file: Path, curves: Curves, every: float = 30.0):
         self.file = file
+        self.curves = curves
         self.every = every
         self.saved_at = time.monotonic()
 
@@ -65,6 +112,7 @@ class Checkpoint(Hook):
             runner.optim_wrapper.load_state_dict(state["optimizer"])
             for scheduler, saved in zip(runner.param_schedulers, state["schedulers"], strict=True):
                 scheduler.load_state_dict(saved)
+            self.curves.points = state["curves"]
         except Exception as error:
             # torn, of other code or of other batches: the trial must not be worse off than without a checkpoint, and a
             # half-loaded state cannot be trusted
@@ -76,16 +124,17 @@ class Checkpoint(Hook):
         runner.optim_wrapper.initialize_count_status(runner.model, runner.iter, runner.max_iters)
         runner.logger.info(f"resumed after epoch {state['epoch']}")
 
-    def after_train_epoch(self, runner: Any) -> None:
-        if time.monotonic() - self.saved_at < self.every or runner.epoch + 1 >= runner.max_epochs:
+    def before_train_epoch(self, runner: Any) -> None:
+        if time.monotonic() - self.saved_at < self.every or runner.epoch == 0:
             return
         state = {
             "model": runner.model.state_dict(),
             "optimizer": runner.optim_wrapper.state_dict(),
             "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
             "epoch_length": len(runner.train_dataloader),
-            "epoch": runner.epoch + 1,
+            "epoch": runner.epoch,
             "iter": runner.iter,
+            "curves": self.curves.points,
         }
         # by way of the memory: on a full disk torch.save itself raises a RuntimeError, which would end the trial
         content = io.BytesIO()

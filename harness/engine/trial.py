@@ -27,7 +27,7 @@ from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.diagnostics.collect import labels as labels_of
 from harness.engine import cost, environment
-from harness.engine.hooks import Checkpoint, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss
+from harness.engine.hooks import Checkpoint, Curves, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss
 from harness.errors import TrialError
 from harness.outcome import Cost, Outcome
 from harness.slots import observing
@@ -79,7 +79,9 @@ def _smaller_batches(config: dict[str, Any], divisor: int) -> None:
     loader = config["train_dataloader"]
     loader["batch_size"] = max(1, math.ceil(loader["batch_size"] / divisor))
     config["optim_wrapper"]["accumulative_counts"] = divisor
-    config["test_dataloader"]["batch_size"] = max(1, math.ceil(config["test_dataloader"]["batch_size"] / divisor))
+    for other in ("val_dataloader", "test_dataloader"):
+        if other in config:
+            config[other]["batch_size"] = max(1, math.ceil(config[other]["batch_size"] / divisor))
 
 
 def run_trial(trial: Trial, *, data: Path, work_dir: Path, device: str = "cpu", batch_divisor: int = 1) -> Outcome:
@@ -135,8 +137,10 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     if device == "cpu":
         channels_last(runner.model.backbone)
     checkpoint, artifacts = work_dir / "checkpoint.pth", work_dir / "artifacts"
+    _drop_empty_validation(runner)
     beginning = first_epoch.FirstEpoch(artifacts / first_epoch.FILE)
-    for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), beginning, Checkpoint(checkpoint)):
+    curves = Curves([metric.name for metric in trial.metrics])
+    for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), beginning, curves, Checkpoint(checkpoint, curves)):
         runner.register_hook(hook)
     built = time.perf_counter()
     with observing(beginning):
@@ -153,6 +157,7 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
         metrics=_declared(metrics, trial),
         cost=measured,
         per_sample=_per_sample(runner),
+        curves=curves.arrays(),
         diagnostics=diagnostics,
         environment=environment.describe(device),
         notes=[
@@ -174,6 +179,12 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
         outcome.notes.insert(0, f"ran out of memory; batches {batch_divisor} times smaller, gradients accumulated")
     checkpoint.unlink(missing_ok=True)
     return outcome
+
+
+def _drop_empty_validation(runner: Runner) -> None:
+    """Where a dataset has no validation split, train without looking at one; its report, a note of the trial, says so."""
+    if runner.val_loop is not None and not len(runner.val_loop.dataloader.dataset):
+        runner._val_loop = None
 
 
 def _declared(metrics: dict[str, Any], trial: Trial) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, create_model, model_validator
 
 from harness.outcome import Cost
-from harness.store.arrays import unpack
+from harness.store.arrays import unpack, unpack_curve
 from harness.store.columns import held
 from harness.store.legacy import labels_in
 from harness.store.records import LEASED, Content, Floor, PlacedSpec, TrialRecord
@@ -58,6 +58,16 @@ class SamplesPart(Line):
         return self
 
 
+class CurvePart(Line):
+    count: int = Field(ge=0, le=1 << 24)
+    data: Annotated[bytes, BeforeValidator(_bytes)]
+
+    @model_validator(mode="after")
+    def _unpacks(self) -> CurvePart:
+        unpack_curve(self.data, self.count)
+        return self
+
+
 _COST: Any = _line(Cost)
 _TRIAL: Any = _line(TrialRecord, without=LEASED, renamed=RENAMED)
 
@@ -72,6 +82,8 @@ class TrialLine(_TRIAL):
     numbers: dict[Literal["metric", "diagnostic", "duration"], dict[str, FiniteFloat | None]]
     cost: CostLine | None
     samples: dict[str, SamplesPart]
+    curves: dict[str, CurvePart] = {}
+    """Absent from the first exports."""
     if TYPE_CHECKING:  # of the record
         labels: dict[str, str]
         notes: list[str]
@@ -88,7 +100,7 @@ class TrialLine(_TRIAL):
             raise ValueError("a trial that is done has at least one metric")
         if self.state == "done" and self.finished is None:
             raise ValueError("finished: a trial that is done has ended at some time")
-        if self.state != "done" and (self.numbers or self.samples or self.cost):
+        if self.state != "done" and (self.numbers or self.samples or self.curves or self.cost):
             raise ValueError(f"a {self.state} trial has no results")
         return self
 

@@ -1,7 +1,7 @@
 """A whole database as JSON lines, readable by any program and by any other database.
 
 The first line says ``{"kind": "header", "schema": 1, "trials": N}``; each further one is a config, an environment, a spec, a
-floor or a trial with all of its numbers. Per-sample scores are base64 of :mod:`harness.store.arrays`. A running
+floor or a trial with all of its numbers. Per-sample scores and curves are base64 of :mod:`harness.store.arrays`. A running
 trial is exported as planned, since leases do not travel.
 """
 
@@ -25,10 +25,11 @@ from harness.store.base import Transactions, chunks, insert, insert_new
 from harness.store.columns import field_names
 from harness.store.lines import LINES, RENAMED, SCHEMA, HeaderLine, TrialLine
 from harness.store.records import LEASED, Imported, TrialRecord
-from harness.store.schema import configs, costs, environments, floors, measures, samples, specs, trials
+from harness.store.schema import configs, costs, curves, environments, floors, measures, samples, specs, trials
 
 _BATCH = 500
 _TABLES = {"config": configs, "environment": environments, "spec": specs, "floor": floors}
+_ARRAYS = {"samples": samples, "curves": curves}
 _TRAVELS = {name: RENAMED.get(name, name) for name in field_names(TrialRecord) if name not in LEASED}
 """Field of a trial -> its name in a line."""
 _PLACES = ("log", "work_dir")
@@ -107,16 +108,19 @@ def _lines(connection: sa.Connection, wanted: Collection[str] | None, bare: bool
         numbers: dict[str, dict[str, dict[str, float | None]]] = defaultdict(lambda: defaultdict(dict))
         for trial, kind, name, value in connection.execute(sa.select(measures).where(measures.c.trial.in_(some))):
             numbers[trial][kind][name] = value
-        scores: dict[str, dict[str, Any]] = defaultdict(dict)
-        for trial, name, count, data in [] if bare else connection.execute(sa.select(samples).where(samples.c.trial.in_(some))):
-            scores[trial][name] = {"count": count, "data": base64.b64encode(data).decode()}
+        arrays: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: {kind: {} for kind in _ARRAYS})
+        for kind, table in _ARRAYS.items():
+            if bare and table is samples:
+                continue
+            for trial, name, count, data in connection.execute(sa.select(table).where(table.c.trial.in_(some))):
+                arrays[trial][kind][name] = {"count": count, "data": base64.b64encode(data).decode()}
         rows = connection.execute(sa.select(costs).where(costs.c.trial.in_(some)))
         cost = {row.trial: {name: row._mapping[name] for name in COSTS} for row in rows}
         for row in connection.execute(sa.select(trials).where(trials.c.digest.in_(some)).order_by(trials.c.digest)):
             line = {"kind": "trial", **{line: row._mapping[name] for name, line in _TRAVELS.items()}, **hidden}
             if row.state == "running":
                 line["state"] = "planned"
-            yield line | {"cost": cost.get(row.digest), "numbers": numbers[row.digest], "samples": scores[row.digest]}
+            yield line | {"cost": cost.get(row.digest), "numbers": numbers[row.digest], **arrays[row.digest]}
 
 
 def _needed(connection: sa.Connection, digests: Sequence[str]) -> set[str]:
@@ -195,7 +199,14 @@ def _add_trials(connection: sa.Connection, lines: list[TrialLine]) -> int:
         for kind, some in line.numbers.items()
         for name, value in some.items()
     ]
-    scores = [{"trial": line.digest, "name": name, **some.model_dump()} for line in changed.values() for name, some in line.samples.items()]
+    arrays = {
+        table: [
+            {"trial": line.digest, "name": name, **some.model_dump()}
+            for line in changed.values()
+            for name, some in getattr(line, kind).items()
+        ]
+        for kind, table in _ARRAYS.items()
+    }
     priced = [{"trial": line.digest, **line.cost.model_dump()} for line in changed.values() if line.cost is not None]
-    insert(connection, {trials: new, measures: numbers, samples: scores, costs: priced})
+    insert(connection, {trials: new, measures: numbers, **arrays, costs: priced})
     return len(changed)

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from harness.digests import digest_of
-from harness.store.arrays import pack
+from harness.store.arrays import pack, pack_curve
 from harness.store.base import Transactions, chunks, insert, insert_new, number
 from harness.store.columns import field_names
 from harness.store.process import is_void
 from harness.store.records import LEASED, Floor, Identity, Lease, MetricSpec, TrialRecord
-from harness.store.schema import configs, costs, environments, floors, measures, samples, specs, trials
+from harness.store.schema import configs, costs, curves, environments, floors, measures, samples, specs, trials
 
 if TYPE_CHECKING:
     from harness.compose import Trial
@@ -129,7 +129,10 @@ class Queue(Transactions):
                 for name, value in some.items()
             ]
             scores = [{"trial": digest, "name": name, "count": len(some), "data": pack(some)} for name, some in outcome.per_sample.items()]
-            insert(connection, {measures: values, samples: scores, costs: [{"trial": digest, **vars(outcome.cost)}]})
+            learnt = [
+                {"trial": digest, "name": name, "count": len(some), "data": pack_curve(some)} for name, some in outcome.curves.items()
+            ]
+            insert(connection, {measures: values, samples: scores, curves: learnt, costs: [{"trial": digest, **vars(outcome.cost)}]})
         return True
 
     def fail(self, digest: str, token: str, kind: str, reason: str) -> bool:

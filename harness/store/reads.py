@@ -13,12 +13,12 @@ import sqlalchemy as sa
 
 from harness.errors import UsageError
 from harness.outcome import COSTS, Cost
-from harness.store.arrays import unpack
+from harness.store.arrays import unpack, unpack_curve
 from harness.store.base import Transactions, chunks
 from harness.store.columns import field_names
 from harness.store.process import is_void
 from harness.store.records import Floor, MetricSpec, Result, TrialRow
-from harness.store.schema import configs, costs, environments, floors, measures, samples, specs, trials
+from harness.store.schema import configs, costs, curves, environments, floors, measures, samples, specs, trials
 
 
 class Reads(Transactions):
@@ -88,6 +88,16 @@ class Reads(Transactions):
             for where in _clauses(**filters):
                 for trial, name, count, data in connection.execute(sa.select(samples).join(trials).where(where)):
                     found[trial][name] = unpack(data, count)
+        return dict(found)
+
+    def curves(self, digests: Iterable[str]) -> dict[str, dict[str, np.ndarray]]:
+        """Digest -> ``loss`` or ``val/<metric>`` -> (points, 2) float64 of epoch and value, see
+        :attr:`harness.outcome.Outcome.curves`; trials without any are left out."""
+        found: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+        with self._read() as connection:
+            for some in chunks(list(dict.fromkeys(digests))):
+                for trial, name, count, data in connection.execute(sa.select(curves).where(curves.c.trial.in_(some))):
+                    found[trial][name] = unpack_curve(data, count)
         return dict(found)
 
     def specs(self) -> list[MetricSpec]:

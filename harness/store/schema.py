@@ -82,12 +82,21 @@ measures = Table(
 )
 """Numbers of a trial: metrics, diagnostics and durations."""
 
-samples = Table(
-    "samples",
-    metadata,
-    _of_trial(),
-    Column("name", String(255), primary_key=True),
-    Column("count", Integer(), nullable=False),
-    Column("data", LargeBinary(), nullable=False),
-)
-"""One score per test sample, compressed (:mod:`harness.store.arrays`)."""
+
+def _arrays(name: str) -> Table:
+    """Named arrays of trials, compressed (:mod:`harness.store.arrays`)."""
+    return Table(
+        name,
+        metadata,
+        _of_trial(),
+        Column("name", String(255), primary_key=True),
+        Column("count", Integer(), nullable=False),
+        Column("data", LargeBinary(), nullable=False),
+    )
+
+
+samples = _arrays("samples")
+"""One score per test sample."""
+
+curves = _arrays("curves")
+"""Learning curves, ``count`` points each."""

@@ -1,6 +1,6 @@
 """A small sound dataset of every format: ``build(root)`` writes it and returns what an entry says about it.
 
-Five training and four test pictures; no two are alike.
+Five training and four test pictures, no two alike, and as many for validation as ``SPLITS`` is made to say.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def picture(split: str, index: int) -> np.ndarray:
 
 def box(split: str, index: int) -> tuple[int, int, int, int]:
     """x0, y0, x1, y1 of the picture's object."""
-    x, y = 3 + 3 * index, 4 + 2 * index
+    x, y = 3 + 3 * (index % 7), 4 + 2 * (index % 7)
     return x, y, x + 14, y + 12
 
 
@@ -49,10 +49,15 @@ def _all() -> list[tuple[str, int]]:
     return [(split, index) for split, count in SPLITS.items() for index in range(count)]
 
 
+def _val(**said: str) -> Entry:
+    """What an entry says about its validation split, where there is one."""
+    return said if "val" in SPLITS else {}
+
+
 def image_folder(root: Path) -> Entry:
     for split, index in _all():
         _save(root / split / "ab"[index % 2] / f"{index}.png", picture(split, index))
-    return {"family": "classification", "data": {"format": "image-folder", "classes": 2, "size": 16}}
+    return {"family": "classification", "data": {"format": "image-folder", "classes": 2, "size": 16, **_val(val="val")}}
 
 
 def image_list(root: Path) -> Entry:
@@ -62,7 +67,8 @@ def image_list(root: Path) -> Entry:
             _save(root / f"images/{split}{index}.png", picture(split, index))
             lines.append(f"{split}{index} {index % 2 + 1} 7\n")
         _text(root / f"{split}.txt", "".join(lines))
-    return {"family": "classification", "data": {"format": "image-list", "classes": ["a", "b"], "images": "images", "size": 16}}
+    data = {"format": "image-list", "classes": ["a", "b"], "images": "images", "size": 16, **_val(val="val.txt")}
+    return {"family": "classification", "data": data}
 
 
 def _label(split: str, index: int) -> np.ndarray:
@@ -117,7 +123,10 @@ def keypoint_coco(root: Path) -> Entry:
             annotations.append({"id": index + 1, "image_id": index + 1, "bbox": _xywh(split, index), "keypoints": points, **common})
         content = {"images": _coco_images(root, split), "annotations": annotations, "categories": [category]}
         _text(root / f"annotations/{split}.json", json.dumps(content))
-    return {"family": "keypoint", "data": {"format": "coco", "keypoints": ["tl", "br"], "size": [32, 32]}}
+    return {
+        "family": "keypoint",
+        "data": {"format": "coco", "keypoints": ["tl", "br"], "size": [32, 32], **_val(val="annotations/val.json")},
+    }
 
 
 def deeplabcut(root: Path) -> Entry:
@@ -156,7 +165,7 @@ def wsol(root: Path) -> Entry:
                 table.append(",".join(map(str, [name, *row])) + "\n")
         for table, rows in tables.items():
             _text(root / f"metadata/{split}/{table}.txt", "".join(rows))
-    return {"family": "object-localization", "data": {"format": "wsol", "classes": 2, "size": 32}}
+    return {"family": "object-localization", "data": {"format": "wsol", "classes": 2, "size": 32, **_val(val="val")}}
 
 
 def localization_coco(root: Path) -> Entry:
@@ -182,12 +191,12 @@ CAMERA = {"model": {"backbone": "resnet-thin", "dim": 16, "heads": 2, "depth": [
 def seven_scenes(root: Path) -> Entry:
     for number, (split, index) in enumerate(_all()):
         place, turn = _pose(number)
-        stem = root / f"seq-{1 + (split == 'test'):02d}/frame-{index:06d}"
+        stem = root / f"seq-{1 + list(SPLITS).index(split):02d}/frame-{index:06d}"
         _save(Path(f"{stem}.color.png"), picture(split, index))
         rows = np.vstack([np.hstack([turn.as_matrix(), place[:, None]]), [0, 0, 0, 1]])
         _text(Path(f"{stem}.pose.txt"), "".join("\t".join(f"{value:.7e}" for value in row) + "\n" for row in rows))
     for split in SPLITS:
-        _text(root / f"{split.capitalize()}Split.txt", f"sequence{1 + (split == 'test')}\n")
+        _text(root / f"{split.capitalize()}Split.txt", f"sequence{1 + list(SPLITS).index(split)}\n")
     return {"family": "camera-localization", "data": {"format": "7scenes", "resize": [32, 32], "crop": None}, **CAMERA}
 
 
@@ -227,6 +236,9 @@ def colmap(root: Path) -> Entry:
     data = {"format": "colmap", "resize": [32, 32], "crop": None, "test_share": 0.4}
     return {"family": "camera-localization", "data": data, **CAMERA}
 
+
+NO_VAL = ("deeplabcut", "transforms", "colmap")
+"""Formats written here without a validation split of their own."""
 
 FORMATS: dict[str, Callable[[Path], Entry]] = {
     function.__name__: function

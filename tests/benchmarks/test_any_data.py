@@ -14,17 +14,21 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import formats
 import numpy as np
 import pytest
-from formats import FORMATS
+from formats import FORMATS, NO_VAL
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from harness.benchmarks import task
 from harness.benchmarks.base import DATA, SPLITS
+from harness.benchmarks.validation import hold_out
 from harness.catalog import Benchmark
+from harness.compose.setting import setting
 from harness.errors import HarnessError
+from harness.fingerprints import of_folder
 from harness.images import read_bgr
 
 NAMES = ("a b", "ä", "x.y", "%20", "[1]", "#1", "IMG_001 (copy)", ".hidden", "-", "ж", "0")
@@ -182,15 +186,18 @@ def _examine(entry: Benchmark, root: Path) -> bool:
     decoding = listing.decoding(found.data)
     for split in SPLITS:
         expected = listing.split(split)
-        assert expected, f"nothing fatal, and no {split} sample"
+        assert expected or split == "val", f"nothing fatal, and no {split} sample"
         built = _built(entry, root, split)
-        if entry.family == "object-localization" and split == "test":
+        if entry.family == "object-localization" and split != "train":
             built = [item for item in built if not item[0]["calibration"]]
         assert [info["img_path"] for info, _ in built] == [str(listing.image(sample)) for sample in expected]
         assert all(info["decoding"] == decoding for info, _ in built)
         for sample in expected:
             assert read_bgr(listing.image(sample), decoding).ndim == 3
         assert all("inputs" in item for _, item in built)
+    if not listing.same_twice or listing.val:
+        for one, other in (("train", "val"), ("val", "test")):
+            assert not {*listing.images(one)} & {*listing.images(other)}
     floor = found.floor(root)
     assert floor and all(isinstance(value, float) for value in floor.values())
     assert len(found.samples(root, 3)) == min(3, len(listing.split("test")))
@@ -205,6 +212,36 @@ def entry_of(content: dict[str, Any]) -> Benchmark:
 def test_a_sound_dataset_is_what_a_trial_sees(openmmlab, tmp_path, name):
     entry = entry_of(FORMATS[name](tmp_path))
     assert task(entry).check(tmp_path) == [] and _examine(entry, tmp_path)
+    assert task(entry).listing(tmp_path).val == [], "too few to hold any out"
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in NO_VAL])
+def test_a_validation_split_of_its_own_is_used_whole(openmmlab, tmp_path, monkeypatch, name):
+    monkeypatch.setitem(formats.SPLITS, "val", 3)
+    entry = entry_of(FORMATS[name](tmp_path))
+    assert task(entry).check(tmp_path) == [] and _examine(entry, tmp_path)
+    assert {split: len(task(entry).listing(tmp_path).of(split)) for split in SPLITS} == formats.SPLITS
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_without_one_a_share_of_training_is_held_out(openmmlab, tmp_path, monkeypatch, name):
+    monkeypatch.setitem(formats.SPLITS, "train", 40)
+    content = FORMATS[name](tmp_path)
+    entry, whole = (entry_of({**content, "data": {**content["data"], **more}}) for more in ({"val_share": 0.25}, {"val_share": 0}))
+    assert task(entry).check(tmp_path) == [] and _examine(entry, tmp_path)
+    listing, everything = task(entry).listing(tmp_path), task(whole).listing(tmp_path)
+    assert everything.val == [] and len(everything.train) >= 16
+    assert [*map(everything.image, everything.test)] == [*map(listing.image, listing.test)]
+    held = [listing.image(sample) for sample in listing.val]
+    assert abs(len(held) - 0.25 * len(everything.train)) <= 1
+    assert [file for file in map(everything.image, everything.train) if file not in held] == [*map(listing.image, listing.train)]
+    assert of_folder(task(entry), tmp_path) == of_folder(task(whole), tmp_path), "of the files"
+    assert setting(task(entry), "") != setting(task(whole), "")
+    for order in range(3):
+        everything = task(whole).listing(tmp_path)
+        np.random.default_rng(order).shuffle(everything.train)
+        hold_out(everything, 0.25)
+        assert {*map(everything.image, everything.val)} == {*held}
 
 
 def _property(name: str, examples: int) -> None:
@@ -216,7 +253,10 @@ def _property(name: str, examples: int) -> None:
     def hold(data):
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
-            entry = entry_of(FORMATS[name](root))
+            with pytest.MonkeyPatch.context() as patch:
+                if data.draw(st.booleans()) and name not in NO_VAL:
+                    patch.setitem(formats.SPLITS, "val", 3)
+                entry = entry_of(FORMATS[name](root))
             for damage in data.draw(st.lists(st.sampled_from(DAMAGES), min_size=1, max_size=3)):
                 if not _files(root, True):
                     break

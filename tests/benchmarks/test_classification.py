@@ -52,8 +52,8 @@ def test_generation_is_deterministic_and_passes_its_own_check(tmp_path, data):
 
 
 def test_another_seed_gives_other_scenes_and_more_images_keep_the_first(tmp_path):
-    for name, change in (("a", {}), ("seed", {"seed": 1}), ("more", {"train": 24})):
-        scenes.generate_scenes(tmp_path / name, **{"train": 12, "test": 8, "size": 48, "classes": 4, **change})
+    for name, train, seed in (("a", 12, 0), ("seed", 12, 1), ("more", 24, 0)):
+        scenes.generate_scenes(tmp_path / name, {"train": train, "test": 8, "val": 4}, size=48, classes=4, seed=seed)
     first, other, more = (content(tmp_path / name) for name in ("a", "seed", "more"))
     images = [name for name in first if name.endswith(".png")]
     assert all(first[name] != other[name] for name in images)
@@ -63,7 +63,7 @@ def test_another_seed_gives_other_scenes_and_more_images_keep_the_first(tmp_path
 def test_the_ring_alone_tells_the_target(tmp_path):
     """Without the cue an image differs inside the annotated box only, and the box's class is the folder's."""
     for name, cue in (("with", True), ("without", False)):
-        scenes.generate_scenes(tmp_path / name, train=8, test=8, size=64, classes=8, cue=cue)
+        scenes.generate_scenes(tmp_path / name, {"train": 8, "test": 8}, size=64, classes=8, cue=cue)
     for file in (tmp_path / "with").rglob("*.png"):
         tree = ElementTree.parse(tmp_path / "with" / "Annotations" / f"{file.stem}.xml")
         assert tree.findtext("object/name") == file.parent.name

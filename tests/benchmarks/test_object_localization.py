@@ -312,6 +312,8 @@ def _runner(root: Path, work: Path, entry: Benchmark, fillings: dict[str, Fillin
     load_plugins({filling.plugin for filling in fillings.values()} | {"gap"}, discover())
     text = json.dumps(task(entry).config(fillings)).replace("$DATA", str(root))
     config = json.loads(text) | {"work_dir": str(work), "randomness": {"seed": 0}, "log_level": "ERROR"}
+    for name in ("val_dataloader", "val_evaluator", "val_cfg"):  # a bare Runner fails on a validation split without a picture
+        del config[name]
     return Runner.from_cfg(Config(config | {"default_hooks": {"checkpoint": None}, "experiment_name": work.name}))
 
 

@@ -234,7 +234,7 @@ def test_scenes_are_the_same_bytes_each_time_and_sound(tmp_path):
         (tmp_path / name).mkdir()
         task(entry).generate(tmp_path / name)
     files = sorted(p.relative_to(tmp_path / "first") for p in (tmp_path / "first").rglob("*.png"))
-    assert len(files) == 20
+    assert len(files) == 24
     assert all((tmp_path / "first" / f).read_bytes() == (tmp_path / "second" / f).read_bytes() for f in files)
     assert task(entry).check(tmp_path / "first") == []
 
@@ -280,7 +280,7 @@ def test_the_benchmarks_local_head_cannot_see_the_banner_from_a_field(openmmlab,
 
 
 def _generated(out: Path) -> Path:
-    task(bench({"format": "synthetic", "train": 1, "test": 1})).generate(out)
+    task(bench({"format": "synthetic", "train": 1, "test": 2})).generate(out)
     return out
 
 

@@ -109,6 +109,7 @@ def test_problems_of_a_dataset(folder, lines):
     told = (
         "error: train/a/two lines.jpg: the file is no image; and 3 more",
         "2 training",
+        "no validation split: ",
         "not used: ",
         "warning: ",
         PHOTOGRAPHS,

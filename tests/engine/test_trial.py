@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -39,7 +40,8 @@ def run(trial, folder, work_dir, **options):
 
 
 def scores(outcome):
-    return outcome.metrics, {name: values.tolist() for name, values in outcome.per_sample.items()}
+    arrays = {**outcome.per_sample, **{f"curve {name}": points for name, points in outcome.curves.items()}}
+    return outcome.metrics, {name: values.tolist() for name, values in arrays.items()}
 
 
 def cut(trial, folder, work_dir, monkeypatch, **options):
@@ -74,12 +76,42 @@ def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch):
         patch.setattr(module, "observing", contextlib.nullcontext)  # the first epoch is not watched
         assert scores(run(trial, folder, tmp_path / "again")) == scores(whole)
 
+    assert whole.curves.keys() == {"loss", "val/top1", "val/top5"}
+    assert [points[:, 0].tolist() for points in whole.curves.values()] == [[1, 2, 3, 4]] * 3
+
     cut(trial, folder, tmp_path / "cut", monkeypatch)
     resumed = run(trial, folder, tmp_path / "cut")
     assert "resumed after epoch 2" in "".join(f.read_text() for f in (tmp_path / "cut").rglob("*.log"))
     assert scores(resumed) == scores(whole)
     assert (tmp_path / "cut" / "artifacts" / "first_epoch.csv").read_text() == curve
     assert not (tmp_path / "cut" / "checkpoint.pth").exists()
+
+
+@pytest.mark.parametrize("method", ["gather-excite", "slot-attention"])
+def test_looking_at_the_validation_changes_nothing(prepared, tmp_path, method):
+    """Also of methods that draw in every pass, or change buffers in training."""
+    trial, folder = prepared(method=method)
+    seen = run(trial, folder, tmp_path / "seen")
+    for name in ("val_dataloader", "val_evaluator", "val_cfg"):
+        del trial.config[name]
+    blind = run(trial, folder, tmp_path / "blind")
+    assert seen.curves.keys() > blind.curves.keys() == {"loss"}
+    assert scores(replace(seen, curves={"loss": seen.curves["loss"]})) == scores(blind)
+
+
+def test_a_curve_says_what_a_trial_that_ends_there_would(prepared, tmp_path):
+    """The validation of the last epoch is what the test would say of the same pictures."""
+    trial, folder = prepared("schedule.epochs=12")
+    outcome = run(trial, folder, tmp_path / "val")
+    assert outcome.curves["loss"][:, 0].tolist() == [*range(1, 13)]
+    assert outcome.curves["val/top1"][:, 0].tolist() == [2, 4, 6, 8, 10, 12]
+    trial.config["test_dataloader"] = trial.config["val_dataloader"]
+    assert run(trial, folder, tmp_path / "test").metrics["top1"] == outcome.curves["val/top1"][-1, 1]
+
+
+def test_without_a_validation_split_a_trial_has_the_loss_alone(prepared, tmp_path):
+    outcome = run(*prepared("data.val=0", "schedule.epochs=1"), tmp_path / "none")
+    assert outcome.curves.keys() == {"loss"} and outcome.curves["loss"].shape == (1, 2)
 
 
 @pytest.mark.parametrize(("first", "second"), [(1, 2), (2, 1)], ids=["memory ran out after an epoch", "killed while batches were halved"])

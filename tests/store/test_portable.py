@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from engine_fakes import make_trial, outcome_of
 
@@ -33,6 +34,11 @@ def test_round_trip(filled: Store, tmp_path: Path):
     other = open_store(f"sqlite:///{tmp_path}/second.db")
     assert other.import_from(tmp_path / "a.jsonl").trials == 5
     assert repr(other.results()) == repr(filled.results())
+    for digest, curves in filled.curves(other.states()).items():
+        for name, points in outcome_of(make_trial(int(filled.trial(digest).method[-1]))).curves.items():
+            np.testing.assert_array_equal(curves[name], points)
+            np.testing.assert_array_equal(other.curves([digest])[digest][name], points)
+    assert len(other.curves(other.states())) == 2
     assert other.specs() == filled.specs() and other.floors() == filled.floors()
     assert other.environments() == filled.environments()
     assert sorted(other.states().values()) == ["done", "done", "failed", "planned", "planned"]
@@ -86,6 +92,9 @@ def _spoil(text: str, how: str) -> str:
     if how == "bad scores":
         trial = done
         trial["samples"]["correct"]["data"] = "AAAA"
+    if how == "bad curve":
+        trial = done
+        trial["curves"]["loss"]["count"] += 1
     if how == "no metrics":
         trial = done
         trial["numbers"] = {}
@@ -105,6 +114,7 @@ def _spoil(text: str, how: str) -> str:
         "too large",
         "unknown config",
         "bad scores",
+        "bad curve",
         "no metrics",
         "no end",
         "half a pair",
@@ -124,7 +134,15 @@ def test_a_trial_that_is_planned_in_one_line_and_done_in_another(filled: Store, 
     filled.export_to(tmp_path / "a.jsonl")
     lines = (tmp_path / "a.jsonl").read_text().splitlines()
     done = json.loads(next(line for line in lines if '"state":"done"' in line))
-    planned = done | {"state": "planned", "numbers": {}, "samples": {}, "cost": None, "finished": None, "environment_digest": None}
+    planned = done | {
+        "state": "planned",
+        "numbers": {},
+        "samples": {},
+        "curves": {},
+        "cost": None,
+        "finished": None,
+        "environment_digest": None,
+    }
     parts = [line for line in lines[1:] if '"kind":"trial"' not in line]
     for number, order in enumerate(((planned, done), (done, planned), (planned, planned, done, done))):
         text = "\n".join(['{"kind":"header","schema":1}', *parts, *map(json.dumps, order)])
@@ -139,13 +157,13 @@ def test_an_export_of_an_earlier_harness_is_read(filled: Store, tmp_path: Path):
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
     for line in lines:
         if line["kind"] == "trial":
-            del line["labels"], line["overrides"]
+            del line["labels"], line["overrides"], line["curves"]
             line["notes"] = ["score map: key map", *line["notes"]] if line["state"] == "done" else line["notes"]
     (tmp_path / "old.jsonl").write_text("\n".join(map(json.dumps, lines)))
     other = open_store(f"sqlite:///{tmp_path}/second.db")
     other.import_from(tmp_path / "old.jsonl")
     assert [(r.labels, r.notes) for r in other.results()] == [({"map": "key map"}, ("a note",))] * 2
-    assert {r.overrides for r in other.trials()} == {()}
+    assert {r.overrides for r in other.trials()} == {()} and other.curves(other.states()) == {}
 
 
 def test_a_line_without_a_field_of_the_first_exports_is_refused(filled: Store, tmp_path: Path):
@@ -153,7 +171,7 @@ def test_a_line_without_a_field_of_the_first_exports_is_refused(filled: Store, t
     lines = (tmp_path / "a.jsonl").read_text().splitlines()
     number, done = next((number, json.loads(line)) for number, line in enumerate(lines) if '"state":"done"' in line)
     other = open_store(f"sqlite:///{tmp_path}/second.db")
-    of_trial = done.keys() - {"labels", "overrides", "task", "setting", "kind"}
+    of_trial = done.keys() - {"labels", "overrides", "task", "setting", "curves", "kind"}
     of_cost = done["cost"].keys() - {"train_memory_mb"}
     for spoilt, name in [
         *(({k: v for k, v in done.items() if k != name}, name) for name in of_trial),

@@ -7,7 +7,7 @@ from typing import Any
 from harness.benchmarks import backbones
 from harness.benchmarks.base import DATA, Split
 from harness.benchmarks.camera_localization.options import CameraData, CameraModel, CameraSchedule, FineTune
-from harness.benchmarks.config import attend, loader, preprocessing, training
+from harness.benchmarks.config import attend, epochs, evaluators, loaders, preprocessing, training
 from harness.benchmarks.options import BlockPlace
 from harness.catalog import Filling
 from harness.errors import UsageError
@@ -30,15 +30,18 @@ def compose(data: CameraData, model: CameraModel, schedule: CameraSchedule, fill
         _add_stage(config, schedule.epochs, schedule.finetune)
     return {
         "model": attend(_model(data, model, fillings), placed, fillings, data.input_size),
-        "train_dataloader": loader(_dataset(data, "train", varied), schedule.batch_size, train=True),
-        "test_dataloader": loader(_dataset(data, "test"), 2 * schedule.batch_size, train=False),
-        "test_evaluator": {
-            "type": "PoseMetric",
-            "scenes": data.scene_names,
-            "thresholds": [list(pair) for pair in data.pairs],
-            "lower": data.median == "lower",
-            "length": data.length,
-        },
+        **loaders(
+            lambda split: _dataset(data, split, varied and split == "train"), schedule.batch_size, test_batch=2 * schedule.batch_size
+        ),
+        **evaluators(
+            {
+                "type": "PoseMetric",
+                "scenes": data.scene_names,
+                "thresholds": [list(pair) for pair in data.pairs],
+                "lower": data.median == "lower",
+                "length": data.length,
+            }
+        ),
         "default_scope": "mmengine",
         **config,
     }
@@ -72,7 +75,7 @@ def _model(data: CameraData, model: CameraModel, fillings: dict[str, Filling]) -
     }
 
 
-def _dataset(data: CameraData, split: Split, varied: bool = False) -> dict[str, Any]:
+def _dataset(data: CameraData, split: Split, varied: bool) -> dict[str, Any]:
     train = split == "train"
     # the root's place and the metrics are no property of the images
     options = data.model_dump(mode="json", exclude={"root", "thresholds", "median"})
@@ -107,5 +110,5 @@ def _add_stage(config: dict[str, Any], begin: int, stage: FineTune) -> None:
     end = begin + stage.epochs
     steps = {"type": "StepLR", "step_size": stage.step, "gamma": 0.1, "by_epoch": True, "begin": begin, "end": end}
     config["param_scheduler"].append(steps)
-    config["train_cfg"]["max_epochs"] = end
+    config["train_cfg"] = epochs(end)
     config["custom_hooks"].append({"type": "FineTunePosition", "begin": begin, "lr": stage.lr})

@@ -8,7 +8,7 @@ only from several posters and their arrangement.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,8 @@ _SAMPLES = 2
 """Rays per pixel and axis."""
 _FACE_AXES = np.array([(1, 2), (2, 0), (1, 0)])
 """World axes along the rows and the columns of the texture of a face across x, y, z."""
-_TRAIN_SEQUENCES, _TEST_SEQUENCES = 2, 1
+_SEQUENCES = {"train": (2, 1.0), "test": (1, 0.85), "val": (1, 0.85)}
+"""Split -> how many sequences it has, and what share of the room's extent they cover."""
 
 
 @dataclass(frozen=True)
@@ -158,26 +159,29 @@ def _trajectory(room: Room, frames: int, rng: np.random.Generator, *, spread: fl
     return position, Rotation.from_euler("YXZ", np.stack([yaw, pitch, roll], -1), degrees=True).as_matrix()
 
 
-def write(out: Path, names: Sequence[str], *, train: int, test: int, size: int, posters: int) -> None:
+def write(out: Path, names: Sequence[str], counts: Mapping[str, int], *, size: int, posters: int) -> None:
     """Write the dataset in the 7-Scenes layout: one folder per room, sequences, poses and split files.
 
     Args:
         names: folders of the rooms.
-        train, test: frames per room.
+        counts: split -> frames per room; the first split has the same ones whatever follows, and so on. None: no such split.
         size: side of the images in pixels.
         posters: per wall.
     """
     for index, name in enumerate(names):
         room = Room.build(index, posters)
         sequence = 0
-        for split, frames, sequences, spread in (("Train", train, _TRAIN_SEQUENCES, 1.0), ("Test", test, _TEST_SEQUENCES, 0.85)):
+        for split, frames in counts.items():
+            if not frames:
+                continue
+            sequences, spread = _SEQUENCES[split]
             listed = []
             for part in np.array_split(np.arange(frames), sequences):
                 sequence += 1
                 listed.append(f"sequence{sequence}")
                 rng = np.random.default_rng([31, index, sequence])
                 _write_sequence(room, len(part), rng, spread, size, out / name / f"seq-{sequence:02d}")
-            (out / name / f"{split}Split.txt").write_text("\n".join(listed) + "\n")
+            (out / name / f"{split.capitalize()}Split.txt").write_text("\n".join(listed) + "\n")
 
 
 def _write_sequence(room: Room, frames: int, rng: np.random.Generator, spread: float, size: int, folder: Path) -> None:

@@ -10,9 +10,10 @@ from pydantic import Field, model_validator
 from harness.benchmarks.base import Format
 from harness.benchmarks.camera_localization.options import CameraData
 from harness.benchmarks.camera_localization.readers.seven_scenes import read
+from harness.benchmarks.options import GeneratedData
 
 
-class SyntheticData(CameraData):
+class SyntheticData(GeneratedData, CameraData):
     """Generated rooms, written in the 7-Scenes layout."""
 
     format: Literal["synthetic"]
@@ -21,6 +22,8 @@ class SyntheticData(CameraData):
     """Training frames per room."""
     test: int = Field(default=50, ge=2)
     """Test frames per room."""
+    val: int | None = Field(default=None, ge=0)
+    """Validation frames per room; half as many as for the test by default."""
     size: int = Field(default=64, ge=32, le=512)
     """Side of the square images in pixels."""
     posters: int = Field(default=5, ge=0, le=8)
@@ -43,7 +46,8 @@ class SyntheticData(CameraData):
 def _generate(data: SyntheticData, out: Path) -> None:
     from harness.benchmarks.camera_localization import rooms
 
-    rooms.write(out, data.scenes, train=data.train, test=data.test, size=data.size, posters=data.posters)
+    counts = {"train": data.train, "test": data.test, "val": data.validating}
+    rooms.write(out, data.scenes, counts, size=data.size, posters=data.posters)
 
 
 FORMAT = Format(SyntheticData, read, _generate)

@@ -15,7 +15,7 @@ from harness.benchmarks.classification.readers.labelled import Labels
 def problems(root: Path, _data: ClassificationData, listing: Labels) -> Iterator[Problem]:
     """Pictures that stand in two classes."""
     by_size: dict[int, list[tuple[Path, int]]] = defaultdict(list)
-    for sample in (*listing.train, *listing.test):
+    for sample in (*listing.train, *listing.val, *listing.test):
         file = listing.image(sample)
         if file.is_file():
             by_size[file.stat().st_size].append((file, sample.label))

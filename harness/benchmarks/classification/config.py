@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.benchmarks import backbones, config
-from harness.benchmarks.base import DATA
+from harness.benchmarks.base import DATA, Split
 from harness.benchmarks.classification.options import ClassificationData
 from harness.benchmarks.classification.scores import topk
 from harness.benchmarks.options import ModelOptions, ScheduleOptions
@@ -17,9 +17,8 @@ def compose(data: ClassificationData, model: ModelOptions, schedule: ScheduleOpt
     return {
         "default_scope": "mmpretrain",
         "model": config.attend(_model(data, model, fillings), model, fillings, (data.size, data.size)),
-        "train_dataloader": config.loader(_dataset(data, train=True), schedule.batch_size, train=True, collate="default_collate"),
-        "test_dataloader": config.loader(_dataset(data, train=False), schedule.batch_size, train=False, collate="default_collate"),
-        "test_evaluator": {"type": "TopAccuracy", "topk": topk(data)},
+        **config.loaders(lambda split: _dataset(data, split), schedule.batch_size, collate="default_collate"),
+        **config.evaluators({"type": "TopAccuracy", "topk": topk(data)}),
         **config.training(schedule),
     }
 
@@ -45,13 +44,13 @@ def _model(data: ClassificationData, model: ModelOptions, fillings: dict[str, Fi
     }
 
 
-def _dataset(data: ClassificationData, *, train: bool) -> dict[str, Any]:
+def _dataset(data: ClassificationData, split: Split) -> dict[str, Any]:
     fixed: list[dict[str, Any]] = [
         {"type": "ReadImage"},
         {"type": "mmpretrain.ResizeEdge", "scale": data.resize or data.size, "edge": "short", "interpolation": data.interpolation},
     ]
     varied: list[dict[str, Any]] = []
-    if train and data.augment != "none":
+    if split == "train" and data.augment != "none":
         varied.append({"type": "mmpretrain.RandomCrop", "crop_size": data.size, "padding": data.size // 8, "padding_mode": "reflect"})
         if data.augment == "crop-flip":
             varied.append({"type": "mmpretrain.RandomFlip", "prob": 0.5, "direction": "horizontal"})
@@ -62,7 +61,7 @@ def _dataset(data: ClassificationData, *, train: bool) -> dict[str, Any]:
         "type": "ClassDataset",
         "data_root": DATA,
         "options": data.model_dump(mode="json", exclude={"root"}),
-        "split": "train" if train else "test",
+        "split": split,
         "pipeline": pipeline,
-        "test_mode": not train,
+        "test_mode": split != "train",
     }

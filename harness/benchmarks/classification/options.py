@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from harness.benchmarks.base import Split
 from harness.benchmarks.options import DataOptions
 
 Classes = Annotated[int, Field(ge=2)] | Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2)]
@@ -34,9 +35,9 @@ class ClassificationData(DataOptions):
         raise NotImplementedError
 
     @property
-    def splits(self) -> tuple[str, str]:
-        """Folders of the training and of the test images."""
-        return "train", "test"
+    def splits(self) -> dict[Split, str]:
+        """Folder of the images of each split that is read."""
+        return {"train": "train", "test": "test"}
 
 
 class ListedClasses(ClassificationData):

@@ -8,12 +8,13 @@ from typing import Literal
 from pydantic import Field
 
 from harness.benchmarks import scenes
-from harness.benchmarks.base import Format
+from harness.benchmarks.base import SPLITS, Format, Split
 from harness.benchmarks.classification.options import ClassificationData
 from harness.benchmarks.classification.readers.image_folder import read
+from harness.benchmarks.options import GeneratedData
 
 
-class SyntheticData(ClassificationData):
+class SyntheticData(GeneratedData, ClassificationData):
     """Cluttered scenes, see :mod:`harness.benchmarks.scenes`."""
 
     format: Literal["synthetic"]
@@ -36,12 +37,15 @@ class SyntheticData(ClassificationData):
     def class_count(self) -> int:
         return self.classes
 
+    @property
+    def splits(self) -> dict[Split, str]:
+        return {split: split for split in SPLITS if split != "val" or self.validating}
+
 
 def _generate(data: SyntheticData, out: Path) -> None:
     scenes.generate_scenes(
         out,
-        train=data.train,
-        test=data.test,
+        {"train": data.train, "test": data.test, "val": data.validating},
         size=data.size,
         classes=data.classes,
         seed=data.seed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.benchmarks.base import Problem
+from harness.benchmarks.base import NEEDED, Problem
 from harness.benchmarks.keypoint.oks import COCO_NAMES, coco_sigmas
 from harness.benchmarks.keypoint.options import KeypointData
 from harness.benchmarks.keypoint.readers.pose import Pose, Poses
@@ -17,7 +17,7 @@ def problems(_root: Path, data: KeypointData, listing: Poses) -> Iterator[Proble
     if data.count == len(COCO_NAMES) and not data.has_ap and (data.format == "coco" or coco_sigmas(listing.names)):
         what = "17 keypoints without fall-offs, so average precision (AP) is not reported"
         yield Problem("data.sigmas", what, "if they are COCO's 17 points, write data.sigmas: coco", fatal=False)
-    train, test = {*listing.images("train")}, {*listing.images("test")}
+    train, test = ({*listing.images(split)} for split in NEEDED)
     if train and train == test:
         yield Problem("splits", "all images are in the training and in the test split", "take them out of one of the two")
     if data.segment and listing.test:

@@ -20,13 +20,11 @@ def compose(data: KeypointData, model: KeypointModel, schedule: ScheduleOptions,
     """Model, loaders, evaluators and schedule of one trial."""
     host = backbones.features(model)
     codec = _codec(data, model, host)
-    train, test = (data.dataset(split, _pipeline(data, codec, split)) for split in ("train", "test"))
     return {
         "default_scope": "mmpose",
         "model": config.attend(_model(data, model, host, codec), model, fillings, data.size[::-1]),
-        "train_dataloader": config.loader(train, schedule.batch_size, train=True, collate="pseudo_collate"),
-        "test_dataloader": config.loader(test, schedule.batch_size, train=False, collate="pseudo_collate"),
-        "test_evaluator": [_accuracy(data), *([{"type": "KeypointAP"}] if data.has_ap else [])],
+        **config.loaders(lambda split: data.dataset(split, _pipeline(data, codec, split)), schedule.batch_size, collate="pseudo_collate"),
+        **config.evaluators([_accuracy(data), *([{"type": "KeypointAP"}] if data.has_ap else [])]),
         **config.training(schedule),
     }
 
@@ -86,7 +84,7 @@ def _pipeline(data: KeypointData, codec: dict[str, Any], split: Split) -> list[d
     affine = {"type": "mmpose.TopdownAffine", "input_size": list(data.size)}
     target = {"type": "mmpose.GenerateTarget", "encoder": codec}
     pack = {"type": "mmpose.PackPoseInputs"}
-    if split == "test":
+    if split != "train":
         return [{"type": "Remember", "transforms": [*fixed, affine]}, pack]
     if data.augment == "affine":
         turn = {"type": "mmpose.RandomBBoxTransform", "shift_factor": 0.1, "scale_factor": [0.8, 1.2], "rotate_factor": 30}

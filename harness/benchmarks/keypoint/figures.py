@@ -6,12 +6,13 @@ and of one leg, chosen at random, so that the joints below it can be found only 
 side of the body, by reflecting them in the trunk's axis. Covered joints are labelled like all others and flagged
 1 in COCO's way, visible ones 2.
 
-Written in COCO's layout: ``train/*.png``, ``test/*.png``, ``annotations/train.json``, ``annotations/test.json``.
+Written in COCO's layout: ``train/*.png``, ``annotations/train.json``, and so on for the other splits.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,12 +38,11 @@ _DRAWN = 4  # figures are drawn this many times larger and averaged down
 _LENGTH = {"head": 0.11, "trunk": 0.22, "upper arm": 0.14, "lower arm": 0.14, "upper leg": 0.15, "lower leg": 0.15}  # shares of the size
 
 
-def generate_figures(out: Path, *, train: int, test: int, size: tuple[int, int], seed: int = 0, mirrored: bool = True) -> None:
+def generate_figures(out: Path, counts: Mapping[str, int], *, size: tuple[int, int], seed: int = 0, mirrored: bool = True) -> None:
     """Write a dataset of figures into the folder ``out``; the same arguments write the same bytes.
 
     Args:
-        train: number of training images.
-        test: number of test images.
+        counts: split -> number of images; the first split has the same ones whatever follows, and so on.
         size: (width, height) of the images in pixels; figures are as large as the shorter side allows.
         seed: another seed gives other figures.
         mirrored: whether the limbs of a pair mirror each other; otherwise each has angles of its own, and nothing
@@ -51,7 +51,7 @@ def generate_figures(out: Path, *, train: int, test: int, size: tuple[int, int],
     import numpy as np
 
     (out / "annotations").mkdir(parents=True, exist_ok=True)
-    for number, (split, count) in enumerate((("train", train), ("test", test))):
+    for number, (split, count) in enumerate(counts.items()):
         (out / split).mkdir(exist_ok=True)
         images, annotations = [], []
         for index in range(count):

@@ -70,7 +70,7 @@ class KeypointData(DataOptions):
             "options": self.model_dump(mode="json", exclude={"root"}),
             "split": split,
             "pipeline": pipeline,
-            "test_mode": split == "test",
+            "test_mode": split != "train",
         }
 
 

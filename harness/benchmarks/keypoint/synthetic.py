@@ -12,9 +12,10 @@ from harness.benchmarks.keypoint import figures
 from harness.benchmarks.keypoint.options import KeypointData
 from harness.benchmarks.keypoint.readers import coco
 from harness.benchmarks.keypoint.readers.pose import Poses
+from harness.benchmarks.options import GeneratedData
 
 
-class SyntheticData(KeypointData):
+class SyntheticData(GeneratedData, KeypointData):
     """Articulated figures, see :mod:`harness.benchmarks.keypoint.figures`."""
 
     format: Literal["synthetic"]
@@ -34,11 +35,13 @@ class SyntheticData(KeypointData):
 
 
 def _read(root: Path, data: SyntheticData) -> Poses:
-    return coco.read(root, coco.CocoData(format="coco", root=str(root), keypoints=data.names, box="image"))
+    val = "annotations/val.json" if data.validating else None
+    return coco.read(root, coco.CocoData(format="coco", root=str(root), keypoints=data.names, box="image", val=val))
 
 
 def _generate(data: SyntheticData, out: Path) -> None:
-    figures.generate_figures(out, train=data.train, test=data.test, size=data.size, seed=data.seed, mirrored=data.mirrored)
+    counts = {"train": data.train, "test": data.test, "val": data.validating}
+    figures.generate_figures(out, counts, size=data.size, seed=data.seed, mirrored=data.mirrored)
 
 
 FORMAT = Format(SyntheticData, _read, _generate)

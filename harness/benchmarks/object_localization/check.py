@@ -18,7 +18,7 @@ Size = tuple[int, int]
 def problems(_root: Path, data: LocalizationData, listing: Pictures) -> Iterator[Problem]:
     """Sizes other than annotated, boxes beside their images, images without an object, and classes without training images."""
     sizes: dict[str, Size] = {}
-    splits = {"training": listing.train, "test": listing.test, "calibration": listing.calibration or []}
+    splits = {"training": listing.train, "validation": listing.val, "test": listing.test, "calibration": listing.calibration or []}
     for name, picture in ((name, picture) for name, pictures in splits.items() for picture in pictures):
         if picture.file not in sizes:
             try:
@@ -29,11 +29,12 @@ def problems(_root: Path, data: LocalizationData, listing: Pictures) -> Iterator
     every = list({picture.file: picture for pictures in splits.values() for picture in pictures if picture.file in sizes}.values())
     yield from _sizes(every, sizes, data)
     for name, pictures in splits.items():
-        if name != "test" or listing.test is not listing.train:
+        if pictures is not listing.train or name == "training":
             yield from _boxes([picture for picture in pictures if picture.file in sizes], sizes)
     if any(problem.fatal for problem in listing.problems):
         return  # what could not be read is missing below
-    yield from _empty("test", [picture for picture in listing.test if not picture.labels], "scored")
+    for name in ("validation", "test"):
+        yield from _empty(name, [picture for picture in splits[name] if not picture.labels], "scored")
     if not listing.single:  # otherwise they show the background
         yield from _empty("training", [picture for picture in listing.train if not picture.labels], "trained on")
     shown = {label for picture in listing.train for label in picture.labels}

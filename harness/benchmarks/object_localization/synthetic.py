@@ -12,9 +12,10 @@ from harness.benchmarks.base import Format
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers import voc_xml
 from harness.benchmarks.object_localization.readers.picture import Pictures
+from harness.benchmarks.options import GeneratedData
 
 
-class SyntheticData(LocalizationData):
+class SyntheticData(GeneratedData, LocalizationData):
     """Cluttered scenes, see :mod:`harness.benchmarks.scenes`."""
 
     format: Literal["synthetic"]
@@ -48,6 +49,7 @@ def _read(root: Path, data: SyntheticData) -> Pictures:
         images=".",
         train="ImageSets/Main/train.txt",
         test="ImageSets/Main/test.txt",
+        val="ImageSets/Main/val.txt" if data.validating else None,
         annotations="Annotations",
     )
     return voc_xml.read(root, written)
@@ -56,8 +58,7 @@ def _read(root: Path, data: SyntheticData) -> Pictures:
 def _generate(data: SyntheticData, out: Path) -> None:
     scenes.generate_scenes(
         out,
-        train=data.train,
-        test=data.test,
+        {"train": data.train, "test": data.test, "val": data.validating},
         size=data.size,
         classes=data.classes,
         seed=data.seed,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from harness.benchmarks.base import SPLITS, Problem, relative
+from harness.benchmarks.base import NEEDED, SPLITS, Problem, relative
 from harness.benchmarks.segmentation.options import SegmentationData
 from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
 from harness.errors import DataError
@@ -22,7 +22,8 @@ _MASK = "Is it a mask of 0 and 255? Say what its values mean: data.labels: {0: C
 def problems(root: Path, data: SegmentationData, listing: Pairs) -> Iterator[Problem]:
     """Each label map is read as a trial reads it."""
     held: dict[str, list[Counter[int]]] = {}
-    for split, pairs in zip(SPLITS, (listing.train, listing.test), strict=True):
+    for split in SPLITS:
+        pairs = listing.of(split)
         held[split] = [Counter[int]() for _ in pairs]
         for pair, pixels in zip(pairs, held[split], strict=True):
             yield from _look(root, data, listing, pair, pixels)
@@ -58,7 +59,7 @@ def _look(root: Path, data: SegmentationData, listing: Pairs, pair: Pair, pixels
 def _masks(listing: Pairs, held: dict[str, list[Counter[int]]]) -> Problem | None:
     """Masks of 0 and 255 where 255 is ignored: of all files, of a split, or of some files."""
     ignore, every = listing.labels.ignore, [pixels for some in held.values() for pixels in some]
-    for where, some in (("label maps", every), *((f"{split} split", some) for split, some in held.items())):
+    for where, some in (("label maps", every), *((f"{split} split", held[split]) for split in NEEDED)):
         seen = sum(some, Counter[int]())
         if len(seen) == 2 and seen[ignore] > _GUESSED * seen.total():
             only = listing.classes[min(seen.keys() - {ignore})]
@@ -77,7 +78,7 @@ def _masks(listing: Pairs, held: dict[str, list[Counter[int]]]) -> Problem | Non
 def _palettes(root: Path, listing: Pairs) -> Problem | None:
     """A colour that is one value in a file and another in the next."""
     first: dict[tuple[int, ...], tuple[int, Path]] = {}
-    for file in dict.fromkeys(pair.label for pair in (*listing.train, *listing.test)):
+    for file in dict.fromkeys(pair.label for split in SPLITS for pair in listing.of(split)):
         for value, colour in _palette(file).items():
             other, before = first.setdefault(colour, (value, file))
             if other != value:
@@ -111,7 +112,7 @@ def _classes(listing: Pairs, pixels: dict[str, Counter[int]]) -> Iterator[Proble
     for split, seen in pixels.items():
         if seen and not seen.keys() - {ignore}:
             yield Problem(f"{split} split", "no pixel of any label map has a class", "Check ignore_index and reduce_zero_label.")
-    train, test = ({label for label in pixels[split] if label != ignore} for split in SPLITS)
+    train, val, test = ({label for label in pixels[split] if label != ignore} for split in SPLITS)
     if not train or not test:
         return
     absent = [name for index, name in enumerate(names) if index not in train]
@@ -119,7 +120,9 @@ def _classes(listing: Pairs, pixels: dict[str, Counter[int]]) -> Iterator[Proble
         what = f"no training pixel of {_few(absent)}"
         fatal = any(names.index(name) in test for name in absent) or len(train) == 1
         mend = "A class that cannot be learnt is scored." if fatal else "These classes can neither be learnt nor scored here."
-        yield Problem("train split", what, f"{mend} Correct data.classes, the labels or the split.", fatal=fatal)
+        mend += " Correct data.classes, the labels or the split"
+        mend += "; the validation split has some: try another data.val_share." if any(names.index(name) in val for name in absent) else "."
+        yield Problem("train split", what, mend, fatal=fatal)
     unscored = [name for index, name in enumerate(names) if index not in test and name not in absent]
     if unscored:
         yield Problem("test split", f"no pixel of {_few(unscored)}", "These classes cannot be scored here.", fatal=False)

@@ -15,8 +15,6 @@ def compose(
     data: SegmentationData, model: SegmentationModel, schedule: SegmentationSchedule, fillings: dict[str, Filling]
 ) -> dict[str, Any]:
     """Model, loaders, evaluator and schedule of one trial."""
-    train = _dataset(data, "train", _train_pipeline(model.input, data.ignore_index))
-    test = _dataset(data, "test", _test_pipeline(model.input))
     size = model.input.crop or model.input.size or data.image_size or (512, 512)
     # images of different sizes cannot stand in one batch
     together = (model.input.size is not None and not model.input.keep_ratio) or data.image_size is not None
@@ -24,9 +22,10 @@ def compose(
     config = {
         "default_scope": "mmseg",
         "model": shared.attend(segmentor, model, fillings, size),
-        "train_dataloader": shared.loader(train, schedule.batch_size, train=True),
-        "test_dataloader": shared.loader(test, schedule.batch_size if together else 1, train=False),
-        "test_evaluator": {"type": "SegmentationScores", "ignore_index": data.ignore_index},
+        **shared.loaders(
+            lambda split: _dataset(data, split, model.input), schedule.batch_size, test_batch=schedule.batch_size if together else 1
+        ),
+        **shared.evaluators({"type": "SegmentationScores", "ignore_index": data.ignore_index}),
         **shared.training(schedule),
     }
     if schedule.decay == "poly":
@@ -85,14 +84,14 @@ def _segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_cla
     return model
 
 
-def _dataset(data: SegmentationData, split: Split, pipeline: list[dict[str, Any]]) -> dict[str, Any]:
+def _dataset(data: SegmentationData, split: Split, images: InputOptions) -> dict[str, Any]:
     return {
         "type": "SegmentationDataset",
         "data_root": DATA,
         "options": data.model_dump(mode="json", exclude={"root", "palette"}),
         "split": split,
-        "pipeline": pipeline,
-        "test_mode": split == "test",
+        "pipeline": _train_pipeline(images, data.ignore_index) if split == "train" else _test_pipeline(images),
+        "test_mode": split != "train",
     }
 
 

@@ -8,7 +8,7 @@ The nearest field pixel is at least :data:`GAP` pixels from the banner. A networ
 far cannot do better than guess between wheat and rye.
 
 The images are written in the layout that the ``mmseg-folder`` format reads: ``train/``, ``trainannot/``,
-``test/``, ``testannot/``.
+and so on for the other splits.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from harness.benchmarks.base import Format, Split
+from harness.benchmarks.options import GeneratedData
 from harness.benchmarks.segmentation.readers.labels import Labels, counted
 from harness.benchmarks.segmentation.readers.mmseg_folder import Folder, Layout, read
 from harness.images import write_image
@@ -43,7 +44,7 @@ _COLOURS = ((205, 70, 60), (65, 95, 205))
 """Of banners and stones; the first means wheat."""
 
 
-class SyntheticData(Layout):
+class SyntheticData(GeneratedData, Layout):
     """Fields whose crop the colour of a distant banner tells."""
 
     format: Literal["synthetic"]
@@ -74,14 +75,14 @@ class SyntheticData(Layout):
         return self.size, self.size
 
     def folders(self, split: Split) -> list[Folder]:
-        return [Folder(images=split, labels=f"{split}annot")]
+        return [Folder(images=split, labels=f"{split}annot")] if split != "val" or self.validating else []
 
 
 def generate(options: SyntheticData, out: Path) -> None:
     """Write the dataset into the folder ``out``; the same options write the same bytes."""
     import numpy as np
 
-    for number, (split, count) in enumerate((("train", options.train), ("test", options.test))):
+    for number, (split, count) in enumerate((("train", options.train), ("test", options.test), ("val", options.validating))):
         images, labels = out / split, out / f"{split}annot"
         images.mkdir(parents=True)
         labels.mkdir()

@@ -25,7 +25,7 @@ class PoseDataset(BaseDataset):
     Args:
         root: the dataset's folder.
         options: the fields of a format's options, with ``format``.
-        split: ``train`` or ``test``.
+        split: ``train``, ``val`` or ``test``.
         equalise: repeat frames of smaller scenes, drawn at random, up to the size of the largest.
     """
 

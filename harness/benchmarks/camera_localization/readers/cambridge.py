@@ -1,7 +1,7 @@
 """Cambridge Landmarks (Kendall et al., ICCV 2015) in its official layout.
 
-``dataset_train.txt`` and ``dataset_test.txt``: three header lines, then ``image x y z w p q r`` with the camera
-centre in metres and the scalar-first quaternion of the world-to-camera rotation (VisualSFM).
+``dataset_train.txt``, ``dataset_test.txt`` and, where it is there, ``dataset_val.txt``: three header lines, then
+``image x y z w p q r`` with the camera centre in metres and the scalar-first quaternion of the world-to-camera rotation (VisualSFM).
 
 ```
 Visual Landmark Dataset V1
@@ -18,7 +18,7 @@ from math import isfinite
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from harness.benchmarks.base import SPLITS, Format, Problem
+from harness.benchmarks.base import NEEDED, SPLITS, Format, Problem
 from harness.benchmarks.camera_localization.options import CameraData
 from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, from_quaternion, number
 from harness.benchmarks.camera_localization.readers.scenes import Scene, over_scenes
@@ -42,7 +42,9 @@ def read(root: Path, data: CambridgeData) -> Frames:
 
 def _scene(scene: Scene, data: CambridgeData) -> None:
     for split in SPLITS:
-        scene.place(split, _frames(scene, f"dataset_{split}.txt", data))
+        file = f"dataset_{split}.txt"
+        if split in NEEDED or (scene.root / file).is_file():
+            scene.place(split, _frames(scene, file, data))
 
 
 def _frames(scene: Scene, file: str, data: CambridgeData) -> Iterator[Frame | Problem]:

@@ -51,10 +51,15 @@ class Lost(Problem):
 
 @dataclass
 class Frames(Listing[Frame]):
-    """The frames of both splits, scene after scene."""
+    """The frames of the splits, scene after scene."""
+
+    videos: bool = True
 
     def files_of(self, sample: Frame) -> tuple[Path, ...]:
         return (self.root / sample.image,)
+
+    def stratum(self, sample: Frame) -> int:
+        return sample.scene
 
 
 def natural(name: str) -> tuple[list[str | int], str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from harness.benchmarks.base import SPLITS, Listing, Problem, Split
+from harness.benchmarks.base import NEEDED, SPLITS, Listing, Problem, Split
 from harness.benchmarks.camera_localization.options import CameraData
 from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, Lost
 
 D = TypeVar("D", bound=CameraData)
+
+_PURPOSES: dict[Split, str] = {"train": "training", "val": "validation", "test": "testing"}
 
 
 @dataclass
@@ -21,12 +24,12 @@ class Scene(Listing[Frame]):
     def place(self, split: Split, found: Iterable[Frame | Problem]) -> None:
         """Add the frames of a split, and what is wrong with others."""
         found = [*found]
-        (self.train if split == "train" else self.test).extend(x for x in found if isinstance(x, Frame))
+        self.of(split).extend(x for x in found if isinstance(x, Frame))
         self.problems += (x for x in found if isinstance(x, Problem))
 
 
 def over_scenes(root: Path, data: D, read: Callable[[Scene, D], None]) -> Frames:
-    """The frames of both splits, scene after scene, and everything that is wrong with them. Images are not opened.
+    """The frames of the splits, scene after scene, and everything that is wrong with them. Images are not opened.
 
     Args:
         read: adds to a scene what lies in its folder.
@@ -39,18 +42,19 @@ def over_scenes(root: Path, data: D, read: Callable[[Scene, D], None]) -> Frames
         scene = Scene(root=root / folder)
         read(scene, data)
         _leave_lost(scene, data)
-        for split, frames in zip(SPLITS, (scene.train, scene.test), strict=True):
-            _count_once(split, frames, scene)
-            _expect(split, len(frames), folder, data, scene)
-        listing.train += [replace(frame, image=_inside(folder, frame.image), scene=index) for frame in scene.train]
-        listing.test += [replace(frame, image=_inside(folder, frame.image), scene=index) for frame in scene.test]
+        for split in SPLITS:
+            _count_once(split, scene.of(split), scene)
+            listing.of(split).extend(replace(frame, image=_inside(folder, frame.image), scene=index) for frame in scene.of(split))
+        for split in NEEDED:
+            _expect(split, len(scene.of(split)), folder, data, scene)
         listing.problems += [replace(problem, where=_inside(folder, problem.where)) for problem in scene.problems]
         listing.sources += scene.sources
         listing.left_out += scene.left_out
-    both = [*({frame.image for frame in listing.train} & {frame.image for frame in listing.test})]
-    if both:
-        what = f"{len(both)} frames are for training and for testing, e.g. {min(both)}"
-        listing.add("splits", what, "take them out of one of the two")
+    for one, other in combinations(SPLITS, 2):
+        both = {frame.image for frame in listing.of(one)} & {frame.image for frame in listing.of(other)}
+        if both:
+            what = f"{len(both)} frames are for {_PURPOSES[one]} and for {_PURPOSES[other]}, e.g. {min(both)}"
+            listing.add("splits", what, "take them out of one of the two")
     listing.problems = list(dict.fromkeys(listing.problems))  # what both splits read is told once
     return listing
 
@@ -78,10 +82,10 @@ def _count_once(split: Split, frames: list[Frame], scene: Scene) -> None:
     frames[:] = first.values()
 
 
-def _expect(split: Split, count: int, folder: str, data: CameraData, scene: Scene) -> None:
+def _expect(split: Literal["train", "test"], count: int, folder: str, data: CameraData, scene: Scene) -> None:
     """Note a split that is empty, or not as large as the protocol says."""
     counts = data.counts.get(folder)
-    expected = counts[SPLITS.index(split)] if counts else count
+    expected = counts[NEEDED.index(split)] if counts else count
     if count != expected:
         scene.add(".", f"{count} usable {split} frames, the protocol has {expected}", "fetch the scene again")
     elif not count and not any(problem.fatal for problem in scene.problems):

@@ -1,7 +1,8 @@
 """7-Scenes (Shotton et al., CVPR 2013) in its official layout.
 
 ``seq-XX/frame-NNNNNN.color.png`` with ``.pose.txt``, a 4x4 camera-to-world matrix in metres whose rotation is
-orthonormal up to rounding only. ``TrainSplit.txt`` and ``TestSplit.txt`` hold lines like ``sequence1``. A pose file:
+orthonormal up to rounding only. ``TrainSplit.txt``, ``TestSplit.txt`` and, where it is there, ``ValSplit.txt`` hold lines like
+``sequence1``. A pose file:
 
 ```
  9.9935e-01  -1.5577e-02   3.2508e-02  -1.4645e-03
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from harness.benchmarks.base import SPLITS, Format, Problem
+from harness.benchmarks.base import NEEDED, SPLITS, Format, Problem
 from harness.benchmarks.camera_localization.options import CameraData
 from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, Lost, from_matrix, natural, number
 from harness.benchmarks.camera_localization.readers.scenes import Scene, over_scenes
@@ -41,7 +42,9 @@ def read(root: Path, data: CameraData) -> Frames:
 
 def _scene(scene: Scene, data: CameraData) -> None:
     for split in SPLITS:
-        scene.place(split, _frames(scene, f"{split.capitalize()}Split.txt", data))
+        file = f"{split.capitalize()}Split.txt"
+        if split in NEEDED or (scene.root / file).is_file():
+            scene.place(split, _frames(scene, file, data))
 
 
 def _frames(scene: Scene, file: str, data: CameraData) -> Iterator[Frame | Problem]:

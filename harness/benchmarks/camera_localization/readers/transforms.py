@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.benchmarks.base import SPLITS, Format, Problem
+from harness.benchmarks.base import NEEDED, SPLITS, Format, Problem, Split
 from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, from_matrix
 from harness.benchmarks.camera_localization.readers.hold_out import HoldOutData, hold_out
 from harness.benchmarks.camera_localization.readers.scenes import Scene, over_scenes
@@ -30,11 +30,12 @@ from harness.images import SUFFIXES
 _SUFFIXES = ("", *SUFFIXES, *(suffix.upper() for suffix in SUFFIXES))
 _OPENGL_TO_OPENCV = (1.0, -1.0, -1.0, 1.0)
 """Signs of the columns."""
-_LISTS = ("train_filenames", "test_filenames")
+_LISTS: dict[Split, str] = {split: f"{split}_filenames" for split in SPLITS}
 
 
 class TransformsData(HoldOutData):
-    """``transforms.json`` of instant-ngp and nerfstudio, or ``transforms_train.json`` and ``transforms_test.json``."""
+    """``transforms.json`` of instant-ngp and nerfstudio, or ``transforms_train.json``, ``transforms_test.json`` and, where it is there,
+    ``transforms_val.json``."""
 
     format: Literal["transforms"]
 
@@ -45,26 +46,28 @@ def read(root: Path, data: TransformsData) -> Frames:
 
 
 def _scene(scene: Scene, data: TransformsData) -> None:
-    """The splits are those of ``transforms_<split>.json``, else of the lists ``train_filenames`` and ``test_filenames``, else of
-    ``data.test``, else the last ``test_share`` of the frames by name are for testing."""
+    """The splits are those of ``transforms_<split>.json``, else of the lists ``train_filenames``, ``val_filenames`` (if it is there)
+    and ``test_filenames``, else of ``data.test``, else the last ``test_share`` of the frames by name are for testing."""
     own = {split: f"transforms_{split}.json" for split in SPLITS}
-    if any((scene.root / file).is_file() for file in own.values()):
+    if any((scene.root / own[split]).is_file() for split in NEEDED):
         for split, file in own.items():
-            scene.place(split, _frames(scene, _parse(scene, file), file, data))
+            if split in NEEDED or (scene.root / file).is_file():
+                scene.place(split, _frames(scene, _parse(scene, file), file, data))
         return
     content = _parse(scene, "transforms.json")
     found = [*_frames(scene, content, "transforms.json", data)]
     scene.problems += (one for one in found if isinstance(one, Problem))
     frames = [one for one in found if isinstance(one, Frame)]
-    if not all(isinstance(content.get(key), list) for key in _LISTS):
+    if not all(isinstance(content.get(_LISTS[split]), list) for split in NEEDED):
         if content:
             hold_out(frames, scene, data)
         return
-    chosen = [{_image(scene.root, str(name)) for name in content[key]} for key in _LISTS]
-    for split, names in zip(SPLITS, chosen, strict=True):
-        scene.place(split, (frame for frame in frames if frame.image in names))
-    if neither := [frame.image for frame in frames if not any(frame.image in names for names in chosen)]:
-        what = f"{len(neither)} frames are in neither {' nor '.join(_LISTS)}, e.g. {neither[0]}; they are not used"
+    lists = {split: key for split, key in _LISTS.items() if isinstance(content.get(key), list)}
+    chosen = {split: {_image(scene.root, str(name)) for name in content[key]} for split, key in lists.items()}
+    for split, names in chosen.items():
+        scene.place(split, [frame for frame in frames if frame.image in names])
+    if neither := [frame.image for frame in frames if not any(frame.image in names for names in chosen.values())]:
+        what = f"{len(neither)} frames are in neither {' nor '.join(lists.values())}, e.g. {neither[0]}; they are not used"
         scene.add("transforms.json", what, "add them to one of the lists", fatal=False)
 
 

@@ -24,12 +24,12 @@ class ClassDataset(BaseDataset):
 
     Args:
         options: the benchmark's data options, without ``root``.
-        split: ``train`` or ``test``.
+        split: ``train``, ``val`` or ``test``.
     """
 
     def __init__(self, options: dict[str, Any], split: Split, **kwargs: Any):
         self._options, self._split = options, split
-        super().__init__(**kwargs)
+        super().__init__(serialize_data=False, **kwargs)  # nobody shares it, and a serialized one cannot be empty
 
     def load_data_list(self) -> list[dict[str, Any]]:
         data, found = FAMILY.listing(Path(self.data_root), self._options)

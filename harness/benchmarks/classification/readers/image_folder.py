@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from harness.benchmarks.base import Format
+from harness.benchmarks.base import NAMES, SPLITS, Format, Split
 from harness.benchmarks.classification.options import Classes, ClassificationData, ListedClasses
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
 from harness.images import SUFFIXES, is_hidden, search
@@ -22,10 +22,12 @@ class ImageFolderData(ListedClasses):
     """Folder of the training images."""
     test: str = "test"
     """Folder of the test images, ``val`` for many datasets."""
+    val: str | None = None
+    """Folder of the validation images; without one, ``val_share`` of the training images."""
 
     @property
-    def splits(self) -> tuple[str, str]:
-        return self.train, self.test
+    def splits(self) -> dict[Split, str]:
+        return {"train": self.train, "test": self.test, **({"val": self.val} if self.val else {})}
 
 
 def folders_of(folder: Path) -> list[str]:
@@ -34,15 +36,18 @@ def folders_of(folder: Path) -> list[str]:
 
 
 def read(root: Path, data: ClassificationData) -> Labels:
-    """List both splits; does not stop at the first problem."""
+    """List all splits; does not stop at the first problem."""
     listing = Labels()
-    train, test = data.splits
-    there = [split for split in dict.fromkeys((train, test)) if (root / split).is_dir()]
-    for split in dict.fromkeys((train, test)):
-        if split not in there:
-            listing.add(split, "the folder is missing", f"create it with one folder per class{_instead(root, split)}")
-    if train == test:
-        listing.add(train, "training and test are the same folder", "give two folders as data.train and data.test")
+    train = data.splits["train"]
+    used = {folder: [split for split in SPLITS if data.splits.get(split) == folder] for folder in data.splits.values()}
+    there = [folder for folder in used if (root / folder).is_dir()]
+    for folder, splits in used.items():
+        if folder not in there:
+            listing.add(folder, "the folder is missing", f"create it with one folder per class{_instead(root, folder)}")
+        if len(splits) > 1:
+            what = " and ".join(NAMES[split] for split in splits)
+            mend = " and ".join(f"data.{split}" for split in splits)
+            listing.add(folder, f"{what} are the same folder", f"give different folders as {mend}")
     names = data.class_names
     if names is None and train in there:
         names = folders_of(root / train)
@@ -52,32 +57,35 @@ def read(root: Path, data: ClassificationData) -> Labels:
     if names is not None and len(set(names)) != len(names):
         listing.add("data.classes", "a class is listed twice", "list every class once")
     listing.classes = names or []
-    found = {split: _split(root, split, listing, listed=data.class_names is not None) for split in there}
-    listing.train, listing.test = found.get(train, []), found.get(test, [])
+    for split, folder in data.splits.items():
+        if folder in there:
+            setattr(listing, split, _split(root, folder, listing, listed=data.class_names is not None, whole=split != "val"))
     return listing
 
 
 def _instead(root: Path, split: str) -> str:
     others = folders_of(root)
-    return f", or name another one as data.train or data.test (there are {', '.join(others[:6])})" if others else ""
+    return f", or name another one in data (there are {', '.join(others[:6])})" if others else ""
 
 
-def _split(root: Path, split: str, listing: Labels, *, listed: bool) -> list[Labelled]:
+def _split(root: Path, split: str, listing: Labels, *, listed: bool, whole: bool) -> list[Labelled]:
     """The images of one split's folder, by class; what is wrong with it is noted in ``listing``.
 
     Args:
         listed: whether the entry names the classes, so that other folders are left alone.
+        whole: whether every class must be there.
     """
     samples: list[Labelled] = []
     for label, name in enumerate(listing.classes):
         where = f"{split}/{name}"
         if not (root / split / name).is_dir():
-            listing.add(where, "the class folder is missing", "add it with images, or correct data.classes")
+            if whole:
+                listing.add(where, "the class folder is missing", "add it with images, or correct data.classes")
             continue
         found = search(root / split / name)
         files = found.files
         listing.left_out += found.passed_over
-        if not files:
+        if not files and whole:
             listing.add(where, "the class has no image", f"add images ({', '.join(SUFFIXES)})")
         samples += [Labelled(file, label) for file in files]
     if not listed:

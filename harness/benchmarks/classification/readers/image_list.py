@@ -18,7 +18,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.benchmarks.base import SPLITS, Format, Split, relative
+from harness.benchmarks.base import Format, Split, relative
 from harness.benchmarks.classification.options import Classes, ListedClasses
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
 from harness.benchmarks.listed import parted, rows_in
@@ -35,6 +35,8 @@ class ImageListData(ListedClasses):
     train: str = "train.txt"
     """The list of the training images."""
     test: str = "test.txt"
+    val: str | None = None
+    """The list of the validation images; without one, ``val_share`` of the training images."""
     images: str = "."
     """Folder that the paths in the lists start from."""
     column: int = Field(default=2, ge=2)
@@ -42,20 +44,21 @@ class ImageListData(ListedClasses):
 
 
 def read(root: Path, data: ImageListData) -> Labels:
-    """The images of both lists, in their order."""
+    """The images of all lists, in their order."""
     listing = Labels(classes=data.class_names or [str(index) for index in range(data.class_count)])
     rows: dict[Split, list[list[str]]] = {}
-    for split, name in zip(SPLITS, (data.train, data.test), strict=True):
+    files: dict[Split, str] = {"train": data.train, "test": data.test, **({"val": data.val} if data.val else {})}
+    for split, name in files.items():
         listing.sources.append(root / name)
         rows[split] = rows_in(root, name, listing)
     labels = _labels([row[data.column - 1] for some in rows.values() for row in some if len(row) >= data.column], data, listing)
-    for split, name in zip(SPLITS, (data.train, data.test), strict=True):
+    for split, name in files.items():
         found = [_sample(root, name, row, data, labels, listing) for row in rows[split]]
         samples = _once([sample for sample in found if sample], root, name, listing)
         setattr(listing, split, samples)
         shown = {sample.label for sample in samples}
         missing = [known for label, known in enumerate(listing.classes) if label not in shown]
-        if samples and missing:
+        if samples and missing and split != "val":
             listing.add(name, f"no image of the class {', '.join(missing[:5])}", "add images, or correct data.classes")
         elif not samples and not any(problem.fatal for problem in listing.problems):
             listing.add(name, "lists no image", "write an image and its class a line")

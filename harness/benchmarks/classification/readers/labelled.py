@@ -18,10 +18,13 @@ class Labelled:
 
 @dataclass
 class Labels(Listing[Labelled]):
-    """Images of both splits in a fixed order: by class, then by path."""
+    """Images of the splits in a fixed order: by class, then by path."""
 
     classes: list[str] = field(default_factory=list)
     """Names in label order."""
 
     def files_of(self, sample: Labelled) -> tuple[Path, ...]:
         return (sample.file,)
+
+    def stratum(self, sample: Labelled) -> int:
+        return sample.label

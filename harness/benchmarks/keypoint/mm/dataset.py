@@ -24,18 +24,37 @@ class KeypointDataset(BaseCocoStyleDataset):
 
     Args:
         options: the benchmark's data options, as plain data.
-        split: ``train`` or ``test``.
+        split: ``train``, ``val`` or ``test``.
     """
 
     def __init__(self, options: dict[str, Any], split: Split, data_root: str, **kwargs: Any):
         data, listing = FAMILY.listing(Path(data_root), options)
         self._poses, self._decoding = listing.split(split), listing.decoding(data)
-        super().__init__(ann_file=None, data_root=data_root, metainfo=_metainfo(cast(Poses, listing)), **kwargs)
+        # nobody shares the list, and a serialized one cannot be empty
+        metainfo = _metainfo(cast(Poses, listing))
+        super().__init__(ann_file=None, data_root=data_root, metainfo=metainfo, serialize_data=False, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         # what CocoMetric writes into the file it evaluates against
         self._metainfo["CLASSES"] = [{"id": 1, "name": "instance"}]
         return [_info(pose) | {"decoding": self._decoding} for pose in self._poses]
+
+
+@DATASETS.register_module(name="PartOf")  # type: ignore[untyped-decorator]  # mmengine has no types
+def part_of(of: str, options: dict[str, Any], split: Split, data_root: str, **kwargs: Any) -> Any:
+    """A dataset of mmpose with the samples that belong to one split, of a file from which a validation split is held out.
+
+    A build function, not a class: what it returns is the dataset itself.
+
+    Args:
+        of: mmpose's class; ``kwargs`` are its arguments.
+        options: the benchmark's data options, as plain data.
+        split: ``train`` or ``val``.
+    """
+    _, listing = FAMILY.listing(Path(data_root), options)
+    whole = DATASETS.build({"type": of, "data_root": data_root, "serialize_data": False, **kwargs})
+    whole.get_subset_([pose.annotation_id - 1 for pose in cast(Poses, listing).split(split)])
+    return whole
 
 
 def _metainfo(listing: Poses) -> dict[str, Any]:

@@ -32,9 +32,12 @@ class CocoData(LabelledPoints):
     train: str = "annotations/train.json"
     """Annotation file of the training images."""
     test: str = "annotations/test.json"
+    val: str | None = None
+    """Annotation file of the validation images; without one, ``val_share`` of the training images."""
     train_images: str = "train"
     """Folder of the training images."""
     test_images: str = "test"
+    val_images: str = "val"
     category: int | str | None = None
     """Only annotations of this category, by id or name; all by default."""
     box: Literal["annotation", "points", "image"] = "annotation"
@@ -47,15 +50,20 @@ class CocoData(LabelledPoints):
 
 
 def read(root: Path, data: CocoData) -> Poses:
-    """List the annotation files of both splits."""
+    """List the annotation files of all splits."""
     listing = Poses(root=root, names=data.names if data.is_named else [])
-    for split, name, folder in ((listing.train, data.train, data.train_images), (listing.test, data.test, data.test_images)):
-        content = load(root / name, name, listing)
-        if content is not None:
+    for split, name, folder in (
+        (listing.train, data.train, data.train_images),
+        (listing.test, data.test, data.test_images),
+        (listing.val, data.val, data.val_images),
+    ):
+        content = load(root / name, name, listing) if name else None
+        if name and content is not None:
             split += _Split(content, name, root / folder, data, listing).poses()
     listing.names = listing.names or data.names
     listing.sigmas = data.oks_sigmas(listing.names) if data.has_ap else None
-    return listing.finish(data, "write data.box: annotation, choose one data.category, or keep one instance per image")
+    mend = "write data.box: annotation, choose one data.category, or keep one instance per image"
+    return listing.finish(data, mend, val=data.val is not None)
 
 
 class _Split:

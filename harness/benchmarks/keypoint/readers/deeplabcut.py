@@ -67,7 +67,7 @@ class DeepLabCutData(LabelledPoints):
 
 def read(root: Path, data: DeepLabCutData) -> Poses:
     """List all label files under ``root`` and split the images by their order."""
-    listing = Poses(root=root, names=data.names if data.is_named else [])
+    listing = Poses(root=root, names=data.names if data.is_named else [], videos=True)
     found: _Found = {}
     images: set[Path] = set()
     for file, table in tables(root, data, listing):

@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 
 from pydantic import model_validator
 
-from harness.benchmarks.base import DATA, Format, Split, files_named, relative
+from harness.benchmarks.base import DATA, NEEDED, SPLITS, Format, Split, files_named, relative
 from harness.benchmarks.keypoint.options import ListedPoints
 from harness.benchmarks.keypoint.readers.pose import Box, Pose, Poses
 from harness.benchmarks.options import Options
@@ -45,6 +45,8 @@ class MMPoseData(ListedPoints):
     """Its name, e.g. ``CocoDataset`` or ``AP10KDataset``."""
     train: MMPoseFiles
     test: MMPoseFiles
+    val: MMPoseFiles | None = None
+    """For validation; without it, ``val_share`` of the training images."""
     ap: bool = True
     """Whether AP is reported; it needs annotations in COCO's form."""
     arguments: dict[str, Any] = {}
@@ -68,10 +70,17 @@ class MMPoseData(ListedPoints):
         return self.ap
 
     def files(self, split: Split) -> MMPoseFiles:
-        """What a split is made of."""
-        return self.train if split == "train" else self.test
+        """What a split is made of; where validation is held out, what training is."""
+        return {"train": self.train, "val": self.val or self.train, "test": self.test}[split]
 
     def dataset(self, split: Split, pipeline: list[dict[str, Any]], root: str = DATA) -> dict[str, Any]:
+        whole = self.whole(split, pipeline, root)
+        if split == "test" or self.val is not None:
+            return whole
+        return whole | {"type": "PartOf", "of": whole["type"], "options": self.model_dump(mode="json", exclude={"root"}), "split": split}
+
+    def whole(self, split: Split, pipeline: list[dict[str, Any]], root: str) -> dict[str, Any]:
+        """Config of mmpose's class for the files of a split."""
         files = self.files(split)
         config: dict[str, Any] = {
             **self.arguments,
@@ -81,15 +90,15 @@ class MMPoseData(ListedPoints):
             "data_prefix": {"img": files.images},
             "data_mode": "topdown",
             "pipeline": pipeline,
-            "test_mode": split == "test",
+            "test_mode": split != "train",
         }
-        if files.bbox_file and split == "test":
+        if files.bbox_file and split != "train":
             config["bbox_file"] = f"{root}/{files.bbox_file}"
         return config
 
 
 def read(root: Path, data: MMPoseData) -> Poses:
-    """Build both splits and list what they hold.
+    """Build all splits and list what they hold.
 
     Raises:
         UsageError: mmpose has no dataset class of this name.
@@ -102,18 +111,20 @@ def read(root: Path, data: MMPoseData) -> Poses:
     if data.type not in DATASETS.module_dict:
         raise did_you_mean(data.type, DATASETS.module_dict, "mmpose dataset class")
     listing = Poses(root=root, names=data.names if data.is_named else [])
-    if data.test.bbox_file:
-        listing.sources.append(root / data.test.bbox_file)
-        # annotated boxes: detected ones carry no truth to look at
-        data = data.model_copy(update={"test": data.test.model_copy(update={"bbox_file": None})})
-    listing.train = _split(root, data, "train", listing)
-    listing.test = _split(root, data, "test", listing)
+    for name in ("val", "test"):
+        files = getattr(data, name)
+        if files and files.bbox_file:
+            listing.sources.append(root / files.bbox_file)
+            # annotated boxes: detected ones carry no truth to look at
+            data = data.model_copy(update={name: files.model_copy(update={"bbox_file": None})})
+    for split in SPLITS if data.val else NEEDED:
+        listing.of(split).extend(_split(root, data, split, listing))
     listing.names = listing.names or data.names
     if data.bits is None and listing.bits not in (None, DEEP[-1]):
         # mmpose's classes hand nothing of the dataset as a whole to the transform that reads an image
         what = f"16-bit images hold values of {listing.bits} bits at most"
         listing.add("data.bits", what, f"write data.bits: {listing.bits}, or 16 for the full range")
-    return listing.finish(data)
+    return listing.finish(data, val=data.val is not None)
 
 
 def _split(root: Path, data: MMPoseData, split: Split, listing: Poses) -> list[Pose]:
@@ -127,7 +138,7 @@ def _split(root: Path, data: MMPoseData, split: Split, listing: Poses) -> list[P
     if missing:
         return []
     try:
-        built = DATASETS.build(data.dataset(split, [], str(root)))
+        built = DATASETS.build(data.whole(split, [], str(root)))
     except Exception as error:  # whatever a third-party reader meets in a malformed file
         what = f"mmpose's {data.type} cannot read it ({error!r:.200})"
         listing.add(files.ann_file, what, "mend the file, or name another class")

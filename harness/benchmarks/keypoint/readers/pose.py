@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.benchmarks.base import Listing, relative
+from harness.benchmarks.base import NAMES, NEEDED, SPLITS, Listing, relative
 from harness.benchmarks.keypoint.options import KeypointData
 from harness.benchmarks.keypoint.readers.tally import MOST, Tally
 from harness.images import orientation
@@ -44,14 +44,14 @@ class Pose:
     area: float
     """Square pixels, the scale of the object keypoint similarity."""
     image_id: int
-    """Counts the images of a split from 1."""
+    """Counts the images of a split from 1; a validation split that is held out keeps the numbers of training."""
     annotation_id: int
-    """Counts the poses of a split from 1: COCO's evaluation takes an annotation with id 0 for one that is not there."""
+    """Counts the poses as ``image_id`` does the images: COCO's evaluation takes an annotation with id 0 for one that is not there."""
 
 
 @dataclass
 class Poses(Listing[Pose]):
-    """The poses of both splits in their order."""
+    """The poses of the splits in their order."""
 
     names: list[str] = field(default_factory=list)
     """Names of the points, in the order of the poses'."""
@@ -61,14 +61,15 @@ class Poses(Listing[Pose]):
     def files_of(self, sample: Pose) -> tuple[Path, ...]:
         return (sample.file,)
 
-    def finish(self, data: KeypointData, one_each: str = "") -> Poses:
+    def finish(self, data: KeypointData, one_each: str = "", *, val: bool = False) -> Poses:
         """Note a split without a usable pose, and images with several where the model sees whole images.
 
         Args:
             one_each: how to mend the latter.
+            val: whether the dataset names a validation split.
         """
         if data.whole_image:
-            counts = Counter(pose.file for pose in (*self.train, *self.test))
+            counts = Counter(pose.file for split in SPLITS for pose in self.of(split))
             several = [file for file, count in counts.items() if count > 1]
             if several:
                 example = f"{relative(several[0], self.root)} ({counts[several[0]]})"
@@ -76,9 +77,9 @@ class Poses(Listing[Pose]):
                 self.add("data.box", f"{what} with several targets", one_each)
         self.left_out = +self.left_out
         if not any(problem.fatal for problem in self.problems):
-            for split, poses in (("training", self.train), ("test", self.test)):
-                if not poses:
-                    self.add(f"{split} split", "no usable annotated image", "label images, or mend the problems above")
+            for split in SPLITS if val else NEEDED:
+                if not self.of(split):
+                    self.add(f"{NAMES[split]} split", "no usable annotated image", "label images, or mend the problems above")
         return self
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, TRANSFORMS
 
+from harness.benchmarks.base import Split
 from harness.benchmarks.object_localization import FAMILY
 from harness.benchmarks.object_localization.readers.picture import Pictures
 
@@ -30,25 +31,24 @@ class CropPart:
 class LocalizationDataset(BaseDataset):
     """Pictures of any of the family's formats.
 
-    The test split is followed by the images that choose the threshold of CorLoc's box, some of them for the second time
-    where it is the training split: they pass through the same model, and the metric keeps them apart by ``calibration``.
+    Validation and test are followed by the images that choose the threshold of CorLoc's box, some of them for the second time
+    where the test is the training split: they pass through the same model, and the metric keeps them apart by ``calibration``.
 
     Args:
         options: the benchmark's data options, without ``root``.
-        train: which split.
+        split: ``train``, ``val`` or ``test``.
     """
 
-    def __init__(self, options: dict[str, Any], train: bool, **kwargs: Any):
-        self._options = options
-        self._train = train
-        super().__init__(**kwargs)
+    def __init__(self, options: dict[str, Any], split: Split, **kwargs: Any):
+        self._options, self._split = options, split
+        super().__init__(serialize_data=False, **kwargs)  # nobody shares it, and a serialized one cannot be empty
 
     def load_data_list(self) -> list[dict[str, Any]]:
         root = Path(self.data_root)
         data, found = FAMILY.listing(root, self._options)
         listing = cast(Pictures, found)
         decoding = listing.decoding(data)
-        if self._train:
+        if self._split == "train":
             return [
                 {
                     "img_path": str(root / picture.file),
@@ -58,6 +58,7 @@ class LocalizationDataset(BaseDataset):
                 }
                 for picture in listing.split("train")
             ]
+        scored = listing.split(self._split)
         return [
             {
                 "img_path": str(root / picture.file),
@@ -66,6 +67,6 @@ class LocalizationDataset(BaseDataset):
                 "boxes": np.array(picture.boxes, np.float64),
                 "calibration": calibration,
             }
-            for calibration, pictures in ((False, listing.split("test")), (True, listing.calibrating(data.calibrate)))
+            for calibration, pictures in ((False, scored), (True, listing.calibrating(data.calibrate) if scored else []))
             for picture in pictures
         ]

@@ -49,6 +49,8 @@ class CocoData(LocalizationData):
     """Number of categories in the JSON file for training."""
     train: CocoSplit
     test: CocoSplit
+    val: CocoSplit | None = None
+    """For validation; without it, ``val_share`` of the training images."""
 
     @property
     def class_count(self) -> int:
@@ -60,7 +62,7 @@ class CocoData(LocalizationData):
 
 
 def read(root: Path, data: CocoData) -> Pictures:
-    """List both splits; crowds are left out, and with them images that show nothing else."""
+    """List all splits; crowds are left out, and with them images that show nothing else."""
     listing = Pictures(root=root, exif=data.exif == "apply", single=data.class_count == 1)
     content = instances(data.train.annotations, listing)
     known = Categories(content["categories"] if content else [], data.train.annotations, listing)
@@ -70,15 +72,19 @@ def read(root: Path, data: CocoData) -> Pictures:
         listing.add(data.train.annotations, f"there are {count} categories, data.classes says {data.classes}", mend)
     if content:
         listing.train = _split(data.train, content, known, known, listing)
-    if data.test == data.train:
-        listing.test = listing.train
-        return listing.finish()
-    mine = known
-    if data.test.annotations != data.train.annotations:
-        content = instances(data.test.annotations, listing)
-        mine = Categories(content["categories"] if content else [], data.test.annotations, listing)
-    if content:
-        listing.test = _split(data.test, content, mine, known, listing)
+    files = {data.train.annotations: (content, known)}
+    for name, split in (("test", data.test), ("val", data.val)):
+        if split is None:
+            continue
+        if split == data.train:
+            setattr(listing, name, listing.train)
+            continue
+        if split.annotations not in files:
+            content = instances(split.annotations, listing)
+            files[split.annotations] = content, Categories(content["categories"] if content else [], split.annotations, listing)
+        content, mine = files[split.annotations]
+        if content:
+            setattr(listing, name, _split(split, content, mine, known, listing))
     return listing.finish()
 
 

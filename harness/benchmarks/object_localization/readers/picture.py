@@ -45,7 +45,7 @@ class Picture:
 
 @dataclass
 class Pictures(Listing[Picture]):
-    """All annotated pictures of both splits; :meth:`split` and :meth:`calibrating` choose those that a trial can use."""
+    """All annotated pictures of the splits; :meth:`split` and :meth:`calibrating` choose those that a trial can use."""
 
     same_twice: ClassVar[bool] = True  # CorLoc is measured on what was trained on
     single: bool = False
@@ -62,14 +62,20 @@ class Pictures(Listing[Picture]):
     def files_of(self, sample: Picture) -> tuple[Path, ...]:
         return (self.root / sample.file,)
 
+    def stratum(self, sample: Picture) -> tuple[int, ...]:
+        return sample.labels
+
+    def is_scored(self, sample: Picture) -> bool:
+        return bool(sample.boxes)
+
     def split(self, name: Split) -> list[Picture]:
-        """The pictures of a split: with a box for ``test``; with a label for ``train``, where a single class adds background crops.
+        """The pictures of a split: with a label for ``train``, where a single class adds background crops; else with a box.
 
         Raises:
             DataError: a problem is fatal, or an image that is to be cropped cannot be read.
         """
         pictures = super().split(name)
-        if name == "test":
+        if name != "train":
             return [picture for picture in pictures if picture.boxes]
         if self.single:
             return [crop for picture in pictures for crop in self._with_background(picture)]
@@ -100,6 +106,7 @@ class Pictures(Listing[Picture]):
         if not any(problem.fatal for problem in self.problems):
             own = self.calibration
             boxed = {"test": self.test, **({"training": self.train} if own is None else {"calibration": own})}
+            boxed |= {"validation": self.val} if self.val else {}
             for name, pictures in boxed.items():
                 if not any(picture.boxes for picture in pictures):
                     self.add(f"{name} split", "no image has a box", "add annotations, or correct the split")

@@ -41,6 +41,8 @@ class VocXmlData(LocalizationData):
     train: str | None = None
     """File with the names of the training images, one a line; a split by ``test_fraction`` without it."""
     test: str | None = None
+    val: str | None = None
+    """File with the names of the validation images; without one, ``val_share`` of the training images."""
     test_fraction: float = Field(default=0.5, gt=0, lt=1)
     """Share of the images for the test where no files say; exact copies of an image stay on one side."""
     seed: int = Field(default=0, ge=0)
@@ -52,6 +54,8 @@ class VocXmlData(LocalizationData):
     def _consistent(self) -> VocXmlData:
         if (self.train is None) != (self.test is None):
             raise ValueError("give both train and test, or neither (then test_fraction splits)")
+        if self.val is not None and self.train is None:
+            raise ValueError("val names a list, so give train and test, too")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("a class is listed twice")
         return self
@@ -70,7 +74,7 @@ class VocXmlData(LocalizationData):
 
 
 def read(root: Path, data: VocXmlData) -> Pictures:
-    """List both splits: an image has the classes of all its objects, or of the first one only, and the boxes of its classes."""
+    """List all splits: an image has the classes of all its objects, or of the first one only, and the boxes of its classes."""
     listing = Pictures(root=root, exif=data.exif == "apply", single=data.class_count == 1)
     for name in (data.images, data.annotations):
         if not (root / name).is_dir():
@@ -86,10 +90,10 @@ def read(root: Path, data: VocXmlData) -> Pictures:
         splits = _split({stem: picture for stem, picture in pictures.items() if picture}, data, listing)
         _unlabelled(pictures, annotations, data, listing)
     else:
-        splits = [_listed(name, annotations, listing) for name in (data.train, data.test)]
-        pictures = {stem: annotations.picture(stem) for stem in dict.fromkeys([*splits[0], *splits[1]])}
+        splits = [_listed(name, annotations, listing) if name else [] for name in (data.train, data.test, data.val)]
+        pictures = {stem: annotations.picture(stem) for stem in dict.fromkeys(stem for stems in splits for stem in stems)}
     annotations.tell()
-    listing.train, listing.test = ([picture for stem in stems if (picture := pictures[stem])] for stems in splits)
+    listing.train, listing.test, listing.val = ([picture for stem in stems if (picture := pictures[stem])] for stems in splits)
     return listing.finish()
 
 
@@ -113,7 +117,7 @@ def _listed(name: str, annotations: Annotations, listing: Pictures) -> list[str]
 
 
 def _split(pictures: dict[str, Picture], data: VocXmlData, listing: Pictures) -> list[list[str]]:
-    """Names of the training and of the test images; images of the same bytes stay together.
+    """Names of the training, the test and (none) the validation images; images of the same bytes stay together.
 
     The order that decides is that of a hash of the bytes, so neither names nor other images move an image.
     """
@@ -126,7 +130,7 @@ def _split(pictures: dict[str, Picture], data: VocXmlData, listing: Pictures) ->
     for _, stems in sorted(groups.items()):
         if len(test) + len(stems) / 2 <= data.test_fraction * len(pictures):
             test.update(stems)
-    return [[stem for stem in pictures if stem not in test], [stem for stem in pictures if stem in test]]
+    return [[stem for stem in pictures if stem not in test], [stem for stem in pictures if stem in test], []]
 
 
 def _unlabelled(pictures: dict[str, Picture | None], annotations: Annotations, data: VocXmlData, listing: Pictures) -> None:

@@ -35,6 +35,8 @@ class WsolData(LocalizationData):
     metadata: str = "metadata"
     train: str = "train"
     test: str = "test"
+    val: str | None = None
+    """Split for validation; without it, ``val_share`` of the training images that have boxes."""
     calibration: str | None = None
     """Split that chooses CorLoc's threshold (``val`` in the published protocol); the training split by default."""
 
@@ -48,8 +50,10 @@ def read(root: Path, data: WsolData) -> Pictures:
     listing = Pictures(root=root, exif=data.exif == "apply")
     listing.train = _split(data, data.train, listing, need_boxes=False)
     listing.test = _split(data, data.test, listing, need_boxes=True)
+    if data.val:
+        listing.val = _split(data, data.val, listing, need_boxes=True)
     if data.calibration:
-        listing.calibration = _split(data, data.calibration, listing, need_boxes=True)
+        listing.calibration = listing.val if data.calibration == data.val else _split(data, data.calibration, listing, need_boxes=True)
     return listing.finish()
 
 

@@ -30,7 +30,7 @@ class SegmentationDataset(BaseDataset):
 
     Args:
         options: the benchmark's data options, without ``root``.
-        split: ``train`` or ``test``.
+        split: ``train``, ``val`` or ``test``.
     """
 
     def __init__(self, options: dict[str, Any], split: Split, **kwargs: Any):

@@ -52,6 +52,8 @@ class CocoData(LabelledData):
     """Name of the class of all other pixels, label 0; without one they are ignored."""
     train: CocoFiles
     test: CocoFiles
+    val: CocoFiles | None = None
+    """For validation; without it, ``val_share`` of the training images."""
 
     @model_validator(mode="after")
     def _two_classes(self) -> CocoData:
@@ -122,10 +124,11 @@ class Drawn(Pair):
 
 
 def read(root: Path, data: CocoData) -> Pairs:
-    """The images of both files with their objects."""
+    """The images of all files with their objects."""
     listing = Pairs(root=root, labels=counted(data.names, data.ignore_index))
-    for split, files in zip(SPLITS, (data.train, data.test), strict=True):
-        setattr(listing, split, _split(root, files, data, listing))
+    for split in SPLITS:
+        if (files := getattr(data, split)) is not None:
+            listing.of(split).extend(_split(root, files, data, listing))
     return listing
 
 

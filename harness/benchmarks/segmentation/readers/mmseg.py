@@ -27,6 +27,8 @@ class ToolboxData(LabelledData):
     train: dict[str, Any]
     """The class's arguments for training data, e.g. ``data_prefix``; paths are relative to the root."""
     test: dict[str, Any]
+    val: dict[str, Any] | None = None
+    """For validation; without it, ``val_share`` of the training images."""
 
     @property
     def class_count(self) -> int:
@@ -45,17 +47,19 @@ def read(root: Path, data: ToolboxData) -> Pairs:
         UsageError: there is no such class.
     """
     listing = Pairs(labels=counted([f"class {index}" for index in range(data.num_classes)], data.ignore_index))
-    found: dict[Split, list[Pair]] = {split: [] for split in SPLITS}
     for split in SPLITS:
-        listing.sources += files_named(root, data.train if split == "train" else data.test)
+        arguments: dict[str, Any] | None = getattr(data, split)
+        if arguments is None:
+            continue
+        listing.sources += files_named(root, arguments)
         try:
-            dataset = _build(data, root, split)
+            dataset = _build(data, root, split, arguments)
         except DataError as error:
             listing.add(f"{split} split", str(error))
             continue
         entries = [dataset.get_data_info(index) for index in range(len(dataset))]
         pairs = [(Path(entry["img_path"]), Path(entry["seg_map_path"])) for entry in entries]
-        found[split] = [Pair(image.name, image, label) for image, label in pairs]
+        listing.of(split).extend(Pair(image.name, image, label) for image, label in pairs)
         if not pairs:
             listing.add(f"{split} split", "has no image", f"Check data.{split} and the folder.")
             continue
@@ -65,7 +69,6 @@ def read(root: Path, data: ToolboxData) -> Pairs:
         elif split == "test":
             what = f"is {data.num_classes}, but {data.type} has {len(classes)} classes"
             listing.add("data.num_classes", what, f"Write {len(classes)}.")
-    listing.train, listing.test = found["train"], found["test"]
     return listing
 
 
@@ -82,20 +85,20 @@ def _labels(classes: list[str], data: ToolboxData, entry: dict[str, Any]) -> Lab
     return Labels(tuple(classes), data.ignore_index, tuple(table))
 
 
-def _build(data: ToolboxData, root: Path, split: Split) -> Any:
+def _build(data: ToolboxData, root: Path, split: Split, arguments: dict[str, Any]) -> Any:
     from harness import openmmlab
 
     openmmlab.setup()
     from mmengine.registry import DATASETS
 
-    config: dict[str, Any] = {"type": data.class_name, "data_root": str(root), "pipeline": [], "test_mode": split == "test"}
+    config: dict[str, Any] = {"type": data.class_name, "data_root": str(root), "pipeline": [], "test_mode": split != "train"}
     if data.ignore_index != 255:
         config["ignore_index"] = data.ignore_index
     if data.reduce_zero_label:
         config["reduce_zero_label"] = True
     try:
         with openmmlab.explained():
-            return DATASETS.build(config | (data.train if split == "train" else data.test))
+            return DATASETS.build(config | arguments)
     except UsageError:
         raise
     except Exception as error:  # whatever a dataset class of mmseg or of the user's raises

@@ -41,7 +41,7 @@ class Layout(SegmentationData):
         return ".png", ".png"
 
     def folders(self, split: Split) -> list[Folder]:
-        """The folders of one split."""
+        """The folders of one split; none for a validation split that is held out."""
         raise NotImplementedError
 
 
@@ -51,6 +51,8 @@ class FolderData(MappedData, Layout):
     format: Literal["mmseg-folder"]
     train: list[Folder] = [Folder(images="img_dir/train", labels="ann_dir/train")]
     test: Folder = Folder(images="img_dir/val", labels="ann_dir/val")
+    val: Folder | None = None
+    """For validation; without it, ``val_share`` of the training images."""
     image_suffix: str = ".png"
     """How the names of images end; case does not matter."""
     label_suffix: str = ".png"
@@ -76,23 +78,21 @@ class FolderData(MappedData, Layout):
         return self.image_suffix, self.label_suffix
 
     def folders(self, split: Split) -> list[Folder]:
-        return self.train if split == "train" else [self.test]
+        return {"train": self.train, "test": [self.test], "val": [self.val] if self.val else []}[split]
 
 
 def read(root: Path, data: Layout) -> Pairs:
-    """The pairs of both splits; label maps without an image are warned of, since their owner may not know."""
+    """The pairs of all splits; label maps without an image are warned of, since their owner may not know."""
     listing = Pairs(labels=data.meaning)
-    found: dict[Split, list[Pair]] = {split: [] for split in SPLITS}
     for split in SPLITS:
         told = sum(problem.fatal for problem in listing.problems)
         folders = data.folders(split)
         for folder in folders:
-            found[split] += _pairs(root, data, folder, split, listing)
-        if not found[split] and sum(problem.fatal for problem in listing.problems) == told:
+            listing.of(split).extend(_pairs(root, data, folder, split, listing))
+        if folders and not listing.of(split) and sum(problem.fatal for problem in listing.problems) == told:
             where = ", ".join(folder.list or folder.images for folder in folders)
             mend = f"Images are the files that end in '{data.suffixes[0]}' (image_suffix)."
             listing.add(where, f"the {split} split has no image", mend)
-    listing.train, listing.test = found["train"], found["test"]
     return listing
 
 

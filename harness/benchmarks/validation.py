@@ -1,0 +1,119 @@
+"""A validation split for datasets that bring none: some of the training samples, chosen by a hash of their names.
+
+Samples that hang together stay together: all of one picture, all frames of a sequence, copies of a picture. Which are chosen depends
+on names alone and not on the order in which they were listed, so that it is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import defaultdict
+from collections.abc import Hashable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.benchmarks.base import Listing
+
+FEWEST = 20
+"""Training samples below which none is held out: so few tell nothing, and training needs them."""
+
+
+def hold_out(listing: Listing[Any], share: float) -> None:
+    """Move about ``share`` of the training samples into ``listing.val``, where that is empty.
+
+    Of each stratum (a class, a scene) alike, of which none loses all of its samples. Frames of videos are held out by whole
+    sequences, or where each of these is too large a part, as the last block. What is tested, too, or cannot be scored stays.
+
+    Args:
+        share: below one half; 0 leaves the listing as it is.
+    """
+    if not share or listing.val or len(listing.train) < FEWEST or any(problem.fatal for problem in listing.problems):
+        return
+    names = {file: _name(file, listing.root) for file in listing.images("train")}
+    chosen = _chosen(listing, names, share)
+    chosen -= _copied(chosen, names.keys() - chosen)
+    if not chosen:
+        return
+    listing.val = [sample for sample in listing.train if listing.image(sample) in chosen]
+    listing.train = [sample for sample in listing.train if listing.image(sample) not in chosen]
+
+
+def _chosen(listing: Listing[Any], names: dict[Path, str], share: float) -> set[Path]:
+    tested = {*listing.images("test")}
+    counts: dict[Path, int] = defaultdict(int)
+    strata: dict[Path, set[Hashable]] = defaultdict(set)
+    kept: set[Path] = set()
+    for sample in listing.train:
+        file = listing.image(sample)
+        counts[file] += 1
+        strata[file].add(listing.stratum(sample))
+        if file in tested or not listing.is_scored(sample):
+            kept.add(file)
+    pictures: dict[Hashable, list[Path]] = defaultdict(list)
+    for file in sorted(names, key=lambda file: _natural(names[file])):
+        pictures[frozenset(strata[file])].append(file)
+    chosen: set[Path] = set()
+    for files in pictures.values():
+        wanted = share * sum(counts[file] for file in files)
+        free = [file for file in files if file not in kept]
+        if listing.videos:
+            folders: dict[str, list[Path]] = defaultdict(list)
+            for file in files:
+                folders[names[file].rpartition("/")[0]].append(file)
+            whole = {name: some for name, some in folders.items() if kept.isdisjoint(some)}
+            found = _first({_hash(name): some for name, some in whole.items()}, counts, wanted)
+            chosen |= found or _first({str(place).zfill(9): [file] for place, file in enumerate(reversed(free))}, counts, wanted)
+        else:
+            chosen |= _first({_hash(names[file]): [file] for file in free}, counts, wanted)
+    return chosen
+
+
+def _first(groups: dict[str, list[Path]], counts: dict[Path, int], wanted: float) -> set[Path]:
+    """The groups that come first by their keys, as long as that brings the number of samples nearer to ``wanted``."""
+    chosen: set[Path] = set()
+    held = 0
+    for _, files in sorted(groups.items()):
+        size = sum(counts[file] for file in files)
+        if held + size / 2 <= wanted:
+            chosen.update(files)
+            held += size
+    return chosen
+
+
+def _copied(chosen: set[Path], others: set[Path]) -> set[Path]:
+    """Of the chosen pictures those that one of the others is a copy of."""
+    sizes = {file: size_of(file) for file in (*chosen, *others)}
+    alike = {sizes[file] for file in others}
+    suspects = [file for file in chosen if sizes[file] in alike - {None}]
+    lengths = {sizes[file] for file in suspects}
+    known = {content(file) for file in others if sizes[file] in lengths}
+    return {file for file in suspects if content(file) in known}
+
+
+def size_of(file: Path) -> int | None:
+    """Bytes of a file, ``None`` where there is none."""
+    try:
+        return os.stat(file).st_size
+    except OSError:
+        return None
+
+
+def content(file: Path) -> bytes:
+    """Digest of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "blake2b").digest()
+
+
+def _name(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
+
+
+def _hash(name: str) -> str:
+    return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), part) if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -1,0 +1,23 @@
+"""Learning curves of trials."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "curves",
+        sa.Column("trial", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["trial"], ["trials.digest"], name="fk_curves_trial_trials", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("trial", "name", name="pk_curves"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("curves")

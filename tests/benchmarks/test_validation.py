@@ -1,0 +1,134 @@
+"""What is held out of training where a dataset brings no validation split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from formats import image_folder
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.benchmarks import task
+from harness.benchmarks.base import Listing
+from harness.benchmarks.classification.readers.labelled import Labelled, Labels
+from harness.benchmarks.report import describe
+from harness.benchmarks.validation import FEWEST, hold_out
+from harness.catalog import Benchmark
+
+ROOT = Path("/nowhere")
+
+
+@dataclass
+class Videos(Listing[Path]):
+    videos: bool = True
+
+    def files_of(self, sample: Path) -> tuple[Path, ...]:
+        return (ROOT / sample,)
+
+
+def held(listing: Listing) -> Listing:
+    listing.root = ROOT
+    return listing
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(
+    counts=st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    share=st.floats(0.01, 0.49),
+    tested=st.integers(0, 3),
+    seed=st.integers(0, 99),
+)
+def test_of_each_class_a_share_by_names_alone(counts, share, tested, seed):
+    rng = np.random.default_rng(seed)
+    train = [Labelled(ROOT / f"{label}/{name:08x}.png", label) for label, n in enumerate(counts) for name in rng.choice(1 << 30, n, False)]
+    test = [sample for sample in train[:tested]]
+    listing = held(Labels(train=[*train], test=test))
+    hold_out(listing, share)
+    assert not {*listing.val} & {*test}
+    assert [sample for sample in train if sample not in listing.val] == listing.train
+    assert len(train) == len(listing.train) + len(listing.val)
+    if len(train) < FEWEST:
+        assert listing.val == []
+        return
+    for label, count in enumerate(counts):
+        free = sum(sample.label == label and sample not in test for sample in train)
+        found = Counter(sample.label for sample in listing.val)[label]
+        assert found == min(free, int(share * count + 0.5)) or abs(found - share * count) <= 0.5 + 1e-9
+        assert count - found >= 1
+    other = held(Labels(train=[train[place] for place in rng.permutation(len(train))], test=test))
+    hold_out(other, share)
+    assert {*other.val} == {*listing.val}
+    # a class more moves nothing of the others
+    third = held(Labels(train=[*train, *(Labelled(ROOT / f"9/{n}.png", 9) for n in range(30))], test=test))
+    hold_out(third, share)
+    assert {sample for sample in third.val if sample.label < 9} == {*listing.val}
+
+
+def test_of_videos_whole_sequences_or_else_the_last_block():
+    frames = [Path(f"seq{video}/{frame}.png") for video in range(10) for frame in range(12)]
+    listing = held(Videos(train=[*frames]))
+    hold_out(listing, 0.2)
+    sequences = {frame.parent for frame in listing.val}
+    assert len(sequences) == 2 and listing.val == [frame for frame in frames if frame.parent in sequences]
+
+    frames = [Path(f"one/{frame}.png") for frame in (*range(0, 120, 2), *range(1, 120, 2))]
+    listing = held(Videos(train=[*frames]))
+    hold_out(listing, 0.2)
+    assert sorted(int(frame.stem) for frame in listing.val) == [*range(96, 120)]
+
+
+def test_copies_of_a_picture_are_not_parted(tmp_path):
+    train = []
+    for number in range(60):
+        file = tmp_path / f"{number}.png"
+        file.write_bytes(bytes([number // 2]) * 100)  # two of each
+        train.append(Labelled(file, 0))
+    listing = Labels(train=[*train], root=tmp_path)
+    hold_out(listing, 0.4)
+    contents = [{sample.file.read_bytes() for sample in some} for some in (listing.train, listing.val)]
+    assert listing.val and not contents[0] & contents[1]
+
+
+def test_one_of_its_own_is_left_alone():
+    train = [Labelled(ROOT / f"{number}.png", 0) for number in range(50)]
+    own = [replace(train[0], file=ROOT / "own.png")]
+    listing = held(Labels(train=[*train], val=own))
+    hold_out(listing, 0.3)
+    assert (listing.train, listing.val) == (train, own)
+    listing = held(Labels(train=[*train]))
+    hold_out(listing, 0)
+    assert listing.val == []
+
+
+@pytest.mark.parametrize(
+    ("said", "copied", "told"),
+    [
+        ("val", "test/a/0.png", r"1 test images are validation images, too"),
+        ("val", "train/a/0.png", r"1 validation images are training images, too"),
+        ("test", "", r"validation and test are the same folder"),
+        ("val", "", ""),
+    ],
+)
+def test_what_stands_in_two_splits_is_refused(tmp_path, said, copied, told):
+    content = image_folder(tmp_path)
+    for number, name in enumerate("ab"):
+        (tmp_path / "val" / name).mkdir(parents=True)
+        (tmp_path / "val" / name / "x.png").write_bytes((tmp_path / f"train/{name}/{number}.png").read_bytes() + b" ")
+    if copied:
+        (tmp_path / "val/a/copy.png").write_bytes((tmp_path / copied).read_bytes())
+    found = task(Benchmark(id="b", family="classification", data={**content["data"], "root": "r", "val": said}))
+    fatal = [problem.sentences for problem in found.check(tmp_path) if problem.fatal]
+    assert any(told in sentence for sentence in fatal) if told else not fatal
+
+
+def test_what_has_no_validation_split_says_so(tmp_path):
+    content = image_folder(tmp_path)
+    for share, reason in ((0.15, "fewer than 20"), (0, "has none")):
+        found = task(Benchmark(id="b", family="classification", data={**content["data"], "root": "r", "val_share": share}))
+        told = describe(found, found.listing(tmp_path), [])
+        assert told[0] == "5 training, 0 validation and 4 test samples, 2 classes"
+        assert told[1].startswith("no validation split: ") and reason in told[1]
