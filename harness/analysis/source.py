@@ -6,29 +6,33 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import confusion as confusion_
-from harness.analysis import diagnostics as diagnostics_
-from harness.analysis import leaderboard
 from harness.store import open_store
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.store import Result, TrialRow
+    from harness.analysis.diagnostics import Diagnostic
+    from harness.analysis.leaderboard import Board
+    from harness.store import Metrics, Result, TrialRow
+
+# statistics take scipy a quarter of a second to import, and most questions need none: whoever does imports them
 
 
-def board(url: str, *, all_versions: bool = False, **filters: Iterable[str] | None) -> leaderboard.Board:
+def board(url: str, *, all_versions: bool = False, metrics: Metrics = None, **filters: Iterable[str] | None) -> Board:
     """The leaderboard of a database.
 
     Args:
+        metrics: which metrics get a row: names, ``primary``, ``whole`` (without single scenes and classes), or all.
         filters: ``benchmarks``, ``families``, ``methods``, ``digests``; each a collection of names, none means all.
 
     Raises:
         UsageError: the database cannot be read. One that does not exist yet has no rows.
     """
+    from harness.analysis import leaderboard
+
     store = open_store(url, read_only=True)
     return leaderboard.build(
-        store.results(**filters),
+        store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
         store.specs(),
         store.floors(),
         environments=store.environments(),
@@ -37,15 +41,27 @@ def board(url: str, *, all_versions: bool = False, **filters: Iterable[str] | No
     )
 
 
-def diagnostics(url: str, shown: leaderboard.Board) -> list[diagnostics_.Diagnostic]:
+def diagnostics(url: str, shown: Board) -> list[Diagnostic]:
     """The diagnostics of the trials behind a leaderboard."""
+    from harness.analysis import diagnostics
+
     digests = {digest for row in shown.rows for digest in row.digests}
-    return diagnostics_.build(shown, open_store(url, read_only=True).results(digests=digests))
+    return diagnostics.build(shown, open_store(url, read_only=True).results(kinds=("diagnostic",), digests=digests))
 
 
-def trials(url: str, **filters: Iterable[str] | None) -> list[TrialRow]:
-    """Where every trial stands."""
-    return open_store(url, read_only=True).trials(**filters)
+def trials(url: str, *, page: tuple[int, int] | None = None, **filters: Iterable[str] | None) -> list[TrialRow]:
+    """Where every trial stands, or those of one page: how many to leave out, and how many follow."""
+    return open_store(url, read_only=True).trials(page=page, **filters)
+
+
+def counts(url: str, **filters: Iterable[str] | None) -> dict[str, dict[str, int]]:
+    """Benchmark -> state -> number of trials."""
+    return open_store(url, read_only=True).counts(**filters)
+
+
+def stamp(url: str) -> str:
+    """A word that changes whenever what is read of the database does, for caches."""
+    return open_store(url, read_only=True).stamp()
 
 
 def results(url: str, **filters: Iterable[str] | None) -> list[Result]:
@@ -69,11 +85,13 @@ def confusion(url: str, trials: Iterable[TrialRow]) -> tuple[np.ndarray, list[st
 
     See :func:`harness.analysis.confusion.counts`.
     """
+    from harness.analysis import confusion
+
     store, trials = open_store(url, read_only=True), list(trials)
-    total = confusion_.counts(store.per_sample(digests=[row.digest for row in trials]).values())
+    total = confusion.counts(store.per_sample(digests=[row.digest for row in trials]).values())
     if total is None:
         return None
-    return total, confusion_.names(store.settings().get(trials[0].setting, {}), len(total))
+    return total, confusion.names(store.settings().get(trials[0].setting, {}), len(total))
 
 
 def states(url: str, digests: Iterable[str]) -> dict[str, str]:
@@ -104,4 +122,6 @@ def pictures(row: TrialRow) -> list[Path]:
 
 def first_epoch(row: TrialRow) -> list[dict[str, Any]]:
     """The course of query-key distance and purity over a trial's first epoch, see :func:`harness.analysis.diagnostics.curve`."""
-    return diagnostics_.curve(Path(row.work_dir) / "artifacts" / "first_epoch.csv") if row.work_dir else []
+    from harness.analysis import diagnostics
+
+    return diagnostics.curve(Path(row.work_dir) / "artifacts" / "first_epoch.csv") if row.work_dir else []

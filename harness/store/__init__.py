@@ -8,6 +8,7 @@ Importing this package imports SQLAlchemy (not torch): the command line does so 
 """
 
 from harness.store.database import StoreError, current, upgrade
+from harness.store.numbers import Metrics
 from harness.store.records import Floor, Imported, Lease, MetricSpec, Result, State, TrialRow
 from harness.store.store import Store, open_store
 
@@ -16,6 +17,7 @@ __all__ = [
     "Imported",
     "Lease",
     "MetricSpec",
+    "Metrics",
     "Result",
     "State",
     "Store",

@@ -45,11 +45,11 @@ def insert(connection: sa.Connection, rows: Mapping[sa.Table, Sequence[dict[str,
             connection.execute(sa.insert(table), some)
 
 
-def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert the rows whose primary key is not there yet; safe beside others that insert the same."""
+def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]], key: Sequence[str] = ()) -> None:
+    """Insert the rows whose key (by default the primary one) is not there yet; safe beside others that insert the same."""
     if not rows:
         return
-    keys = [column.name for column in table.primary_key]
+    keys = [*key] or [column.name for column in table.primary_key]
     rows = sorted(rows, key=lambda row: [row[k] for k in keys])  # the same order everywhere, lest two writers deadlock
     dialect = connection.dialect.name
     if dialect in ("sqlite", "postgresql"):
@@ -58,7 +58,7 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[s
         tolerant = import_module(f"sqlalchemy.dialects.{dialect}").insert(table).on_conflict_do_nothing()
         connection.execute(tolerant, rows)
         return
-    present = {tuple(row) for row in connection.execute(sa.select(*table.primary_key))}
+    present = {tuple(row) for row in connection.execute(sa.select(*(table.c[name] for name in keys)))}
     missing = [row for row in rows if tuple(row[k] for k in keys) not in present]
     if missing:
         connection.execute(sa.insert(table), missing)

@@ -24,8 +24,9 @@ from harness.outcome import COSTS
 from harness.store.base import Transactions, chunks, insert, insert_new
 from harness.store.columns import field_names
 from harness.store.lines import LINES, RENAMED, SCHEMA, HeaderLine, TrialLine
+from harness.store.numbers import write
 from harness.store.records import LEASED, Imported, TrialRecord
-from harness.store.schema import configs, costs, environments, floors, measures, samples, specs, trials
+from harness.store.schema import configs, costs, environments, floors, names, numbers, samples, specs, trials
 
 _BATCH = 500
 _TABLES = {"config": configs, "environment": environments, "spec": specs, "floor": floors}
@@ -93,9 +94,10 @@ def _lines(connection: sa.Connection) -> Iterator[dict[str, Any]]:
         for row in connection.execute(sa.select(table).order_by(*table.primary_key)):
             yield {"kind": kind, **row._mapping}
     for some in chunks(digests):
-        numbers: dict[str, dict[str, dict[str, float | None]]] = defaultdict(lambda: defaultdict(dict))
-        for trial, kind, name, value in connection.execute(sa.select(measures).where(measures.c.trial.in_(some))):
-            numbers[trial][kind][name] = value
+        found: dict[str, dict[str, dict[str, float | None]]] = defaultdict(lambda: defaultdict(dict))
+        measured = sa.select(numbers.c.trial, names.c.kind, names.c.name, numbers.c.value).join(names).where(numbers.c.trial.in_(some))
+        for trial, kind, name, value in connection.execute(measured):
+            found[trial][kind][name] = value
         scores: dict[str, dict[str, Any]] = defaultdict(dict)
         for trial, name, count, data in connection.execute(sa.select(samples).where(samples.c.trial.in_(some))):
             scores[trial][name] = {"count": count, "data": base64.b64encode(data).decode()}
@@ -105,7 +107,7 @@ def _lines(connection: sa.Connection) -> Iterator[dict[str, Any]]:
             line = {"kind": "trial", **{line: row._mapping[name] for name, line in _TRAVELS.items()}}
             if row.state == "running":
                 line["state"] = "planned"
-            yield line | {"cost": cost.get(row.digest), "numbers": numbers[row.digest], "samples": scores[row.digest]}
+            yield line | {"cost": cost.get(row.digest), "numbers": found[row.digest], "samples": scores[row.digest]}
 
 
 def _parse(text: str, *, first: bool) -> Any:
@@ -170,13 +172,9 @@ def _add_trials(connection: sa.Connection, lines: list[TrialLine]) -> int:
             connection.execute(sa.update(trials).where(trials.c.digest == line.digest).values(**values))
         else:
             new.append(values)
-    numbers = [
-        {"trial": line.digest, "kind": kind, "name": name, "value": value}
-        for line in changed.values()
-        for kind, some in line.numbers.items()
-        for name, value in some.items()
-    ]
     scores = [{"trial": line.digest, "name": name, **some.model_dump()} for line in changed.values() for name, some in line.samples.items()]
     priced = [{"trial": line.digest, **line.cost.model_dump()} for line in changed.values() if line.cost is not None]
-    insert(connection, {trials: new, measures: numbers, samples: scores, costs: priced})
+    insert(connection, {trials: new})
+    write(connection, {line.digest: line.numbers for line in changed.values()})
+    insert(connection, {samples: scores, costs: priced})
     return len(changed)

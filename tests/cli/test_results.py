@@ -202,7 +202,7 @@ def test_a_baseline_is_held_against_its_own_data_and_setting_only(cli, measured,
     measured("gem", 70.0, 72.0)
     assert cli("baseline", "save", "b.json").exit_code == 0
     with sqlite3.connect(tmp_path / "results/harness.db") as connection:
-        for table in ("metrics", "samples", "costs", "trials"):
+        for table in ("numbers", "samples", "costs", "trials"):
             connection.execute(f"DELETE FROM {table}")
     empty = cli("check", "--baseline", "b.json")
     assert empty.exit_code == 4 and "missing" in empty.stdout
