@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.store import open_store
+from harness.store import COST, KINDS, open_store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,9 +64,10 @@ def stamp(url: str) -> str:
     return open_store(url, read_only=True).stamp()
 
 
-def results(url: str, **filters: Iterable[str] | None) -> list[Result]:
-    """Trials that are done, with all of their numbers."""
-    return open_store(url, read_only=True).results(**filters)
+def results(url: str, *, metrics: Metrics = None, **filters: Iterable[str] | None) -> list[Result]:
+    """Trials that are done, with all of their numbers, or some of their metrics as in :func:`board`."""
+    store = open_store(url, read_only=True)
+    return store.results(kinds=(*KINDS, COST), metrics=metrics, **filters)
 
 
 def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:

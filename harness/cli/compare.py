@@ -39,7 +39,7 @@ def command(ctx: click.Context, a: str, b: str, benchmarks: tuple[str, ...], fam
     from harness.errors import did_you_mean
 
     options.know(benchmarks, source.recorded_benchmarks(db))
-    board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None)
+    board = source.board(db, metrics="primary", benchmarks=benchmarks or None, families=[family] if family else None)
     known = {row.method for row in board.rows} | set(load_catalog().methods)
     for name in (a, b):
         if name not in known:

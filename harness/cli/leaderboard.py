@@ -46,7 +46,9 @@ def command(benchmarks: tuple[str, ...], family: str | None, form: str, diagnost
         empty = f"no results for {' and '.join(benchmarks) or family} yet. `harness run -m METHOD -b BENCHMARK` measures one."
     else:
         empty = "no results yet. `harness run -s quick` fills the leaderboard in minutes."
-    board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None, all_versions=all_versions)
+    filters = {"benchmarks": benchmarks or None, "families": [family] if family else None}
+    whole = diagnostics or form not in ("json", "csv")  # other tables show no single scenes and classes
+    board = source.board(db, metrics="whole" if whole else None, all_versions=all_versions, **filters)
     if diagnostics:
         _show_diagnostics(board, source.diagnostics(db, board), form, all_versions, empty)
     else:

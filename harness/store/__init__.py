@@ -8,11 +8,13 @@ Importing this package imports SQLAlchemy (not torch): the command line does so 
 """
 
 from harness.store.database import StoreError, current, upgrade
-from harness.store.numbers import Metrics
+from harness.store.numbers import COST, KINDS, Metrics
 from harness.store.records import Floor, Imported, Lease, MetricSpec, Result, State, TrialRow
 from harness.store.store import Store, open_store
 
 __all__ = [
+    "COST",
+    "KINDS",
     "Floor",
     "Imported",
     "Lease",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def pack(values: np.ndarray) -> bytes:
@@ -13,6 +15,8 @@ def pack(values: np.ndarray) -> bytes:
     Scores share their high bytes (sign and exponent), so all first bytes are stored together, then all second
     ones, and so on: runs of equal bytes deflate better.
     """
+    import numpy as np
+
     planes = np.ascontiguousarray(values, dtype="<f4").view(np.uint8).reshape(-1, 4).T
     return zlib.compress(planes.tobytes(), 6)
 
@@ -23,6 +27,8 @@ def unpack(data: bytes, count: int) -> np.ndarray:
     Raises:
         ValueError: the bytes are not ``count`` packed values.
     """
+    import numpy as np
+
     decompressor = zlib.decompressobj()
     try:
         # one byte more than expected, so that a longer stream is noticed without being inflated whole

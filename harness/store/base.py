@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,18 @@ class Transactions:
     def close(self) -> None:
         """Release the database; the store is of no use afterwards."""
         self._engine.dispose()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """While many records are made, which hold no circles: the collector would go through all of them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def insert(connection: sa.Connection, rows: Mapping[sa.Table, Sequence[dict[str, Any]]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
 
@@ -14,6 +14,8 @@ from harness.store.schema import names, numbers, specs, trials
 
 METRIC, DIAGNOSTIC, DURATION = "metric", "diagnostic", "duration"
 KINDS = (METRIC, DIAGNOSTIC, DURATION)
+COST = "cost"
+"""Named beside the kinds where it is said what to read of a trial."""
 
 Metrics = Collection[str] | Literal["primary", "whole"] | None
 """Which metrics: some by name; ``primary``, by which a benchmark is ranked; ``whole``, without single scenes and classes; or all."""
@@ -22,7 +24,7 @@ _FEW = 64
 """Names up to here are looked up in every trial one by one; of more, all numbers of a trial are gone through."""
 
 Numbers = dict[str, dict[str, dict[str, float]]]
-"""Trial -> kind -> name -> value."""
+"""Kind -> trial -> name -> value."""
 
 
 class _Wanted(NamedTuple):
@@ -33,7 +35,7 @@ class _Wanted(NamedTuple):
     where: sa.ColumnElement[bool]
 
 
-def write(connection: sa.Connection, found: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> None:
+def write(connection: sa.Connection, found: Mapping[str, Mapping[Any, Mapping[str, float | None]]]) -> None:
     """Insert numbers of trials that have none: trial -> kind -> name -> value."""
     told = {(kind, name) for kinds in found.values() for kind, some in kinds.items() for name in some}
     ids = _ids(connection, told)
@@ -65,7 +67,7 @@ def read(connection: sa.Connection, where: sa.ColumnElement[bool], kinds: Collec
         metrics: which metrics, where these are among the kinds.
     """
     known = {row.id: (row.kind, row.name) for row in connection.execute(sa.select(names))}
-    found: Numbers = defaultdict(lambda: defaultdict(dict))
+    found: Numbers = {kind: defaultdict(dict) for kind in KINDS}
     for wanted, also in _wanted(connection, known, kinds, metrics):
         if not wanted:
             continue
@@ -74,10 +76,9 @@ def read(connection: sa.Connection, where: sa.ColumnElement[bool], kinds: Collec
             query = query.where(numbers.c.name.in_([*wanted]))
         elif len(wanted) < len(known):
             query = query.join(names, names.c.id == numbers.c.name).where(names.c.kind.in_(kinds))
-        for trial, name, value in connection.execute(query):
-            if name in wanted:
-                kind, text = wanted[name]
-                found[trial][kind][text] = math.nan if value is None else value
+        for trial, name, value in connection.execute(query).all():
+            if told := wanted.get(name):
+                found[told[0]][trial][told[1]] = math.nan if value is None else value
     return found
 
 

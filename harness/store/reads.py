@@ -6,24 +6,24 @@ import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import sqlalchemy as sa
 
 from harness.digests import digest_of
 from harness.errors import UsageError
 from harness.outcome import COSTS, Cost
 from harness.store.arrays import unpack
-from harness.store.base import Transactions, chunks
+from harness.store.base import Transactions, chunks, uncollected
 from harness.store.columns import field_names
-from harness.store.numbers import DIAGNOSTIC, DURATION, KINDS, METRIC, Metrics, read
+from harness.store.numbers import COST, DIAGNOSTIC, DURATION, KINDS, METRIC, Metrics, read
 from harness.store.process import is_void
 from harness.store.records import Floor, MetricSpec, Result, TrialRow
 from harness.store.schema import configs, costs, environments, floors, samples, specs, trials
 
-COST = "cost"
-"""Named beside the kinds of numbers where it is said what to read of a trial."""
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Reads(Transactions):
@@ -41,23 +41,22 @@ class Reads(Transactions):
             metrics: which metrics: names, ``primary``, ``whole`` (without single scenes and classes), or all.
         """
         found = []
-        with self._read() as connection:
+        with uncollected(), self._read() as connection:
             for where in _clauses(**filters):
                 done = sa.and_(where, trials.c.state == "done")
                 measured = read(connection, done, kinds, metrics)
                 cost = {}
                 if COST in kinds:
                     priced = connection.execute(sa.select(costs.c.trial, *(costs.c[name] for name in COSTS)).join(trials).where(done))
-                    cost = {trial: Cost(*values) for trial, *values in priced}
-                nothing: dict[str, dict[str, float]] = {}
-                for row in connection.execute(sa.select(trials).where(done)):
-                    of_trial = measured.get(row.digest, nothing)
+                    cost = {trial: Cost(*values) for trial, *values in priced.all()}
+                for told in _rows(connection, sa.select(trials).where(done)):
+                    digest = told["digest"]
                     result = Result(
-                        **row._mapping,
-                        metrics=of_trial.get(METRIC, {}),
-                        diagnostics=of_trial.get(DIAGNOSTIC, {}),
-                        durations=of_trial.get(DURATION, {}),
-                        cost=cost.get(row.digest) or Cost(),
+                        **told,
+                        metrics=measured[METRIC].get(digest, {}),
+                        diagnostics=measured[DIAGNOSTIC].get(digest, {}),
+                        durations=measured[DURATION].get(digest, {}),
+                        cost=cost.get(digest) or Cost(),
                     )
                     found.append(result)
         return sorted(found, key=lambda r: (r.benchmark, r.method, r.seed, r.digest))
@@ -71,10 +70,11 @@ class Reads(Transactions):
         now, found = time.time(), []
         order = (trials.c.benchmark, trials.c.method, trials.c.seed, trials.c.digest)
         first, last = (0, None) if page is None else (page[0], sum(page))
-        with self._read() as connection:
+        with uncollected(), self._read() as connection:
             for where in _clauses(**filters):
-                for row in connection.execute(sa.select(trials).where(where).order_by(*order).limit(last)):
-                    found.append(TrialRow(**row._mapping, alive=row.state == "running" and not is_void(row, now)))
+                for told in _rows(connection, sa.select(trials).where(where).order_by(*order).limit(last)):
+                    row = TrialRow(**told, alive=False)
+                    found.append(replace(row, alive=True) if row.state == "running" and not is_void(row, now) else row)
         return sorted(found, key=lambda t: (t.benchmark, t.method, t.seed, t.digest))[first:last]
 
     def counts(self, **filters: Iterable[str] | None) -> dict[str, dict[str, int]]:
@@ -159,6 +159,13 @@ class Reads(Transactions):
         """Digest -> package versions, git sha, device and driver."""
         with self._read() as connection:
             return {digest: content for digest, content in connection.execute(sa.select(environments))}
+
+
+def _rows(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[dict[str, Any]]:
+    """Column -> value of each row: all at once, several times as fast as one by one."""
+    result = connection.execute(query)
+    columns = [*result.keys()]
+    return (dict(zip(columns, row, strict=True)) for row in result.all())
 
 
 def _clauses(
