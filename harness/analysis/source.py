@@ -6,34 +6,44 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import confusion as confusion_
-from harness.analysis import diagnostics as diagnostics_
-from harness.analysis import leaderboard, sampled
-from harness.store import open_store
+from harness.store import COST, KINDS, open_store
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.analysis import claims as claims_
-    from harness.store import Result, TrialRow
+    from harness.analysis.claims import Judged
+    from harness.analysis.diagnostics import Diagnostic
+    from harness.analysis.leaderboard import Board
+    from harness.store import Metrics, Result, TrialRow
+
+# statistics take scipy a quarter of a second to import, and most questions need none: whoever does imports them
 
 
 def board(
-    url: str, *, all_versions: bool = False, moderated: bool = True, samples: bool = False, **filters: Iterable[str] | None
-) -> leaderboard.Board:
+    url: str,
+    *,
+    all_versions: bool = False,
+    metrics: Metrics = None,
+    moderated: bool = True,
+    samples: bool = False,
+    **filters: Iterable[str] | None,
+) -> Board:
     """The leaderboard of a database.
 
     Args:
-        all_versions, moderated: see :func:`leaderboard.build`.
+        all_versions, moderated: see :func:`harness.analysis.leaderboard.build`.
+        metrics: which metrics get a row: names, ``primary``, ``whole`` (without single scenes and classes), or all.
         samples: where there is one seed, give the interval over test samples; it reads their scores.
         filters: ``benchmarks``, ``families``, ``methods``, ``digests``; each a collection of names, none means all.
 
     Raises:
         UsageError: the database cannot be read. One that does not exist yet has no rows.
     """
+    from harness.analysis import leaderboard, sampled
+
     store = open_store(url, read_only=True)
     found = leaderboard.build(
-        store.results(**filters),
+        store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
         store.specs(),
         store.floors(),
         environments=store.environments(),
@@ -44,20 +54,33 @@ def board(
     return sampled.with_samples(found, lambda digests: store.per_sample(digests=digests)) if samples else found
 
 
-def diagnostics(url: str, shown: leaderboard.Board) -> list[diagnostics_.Diagnostic]:
+def diagnostics(url: str, shown: Board) -> list[Diagnostic]:
     """The diagnostics of the trials behind a leaderboard."""
+    from harness.analysis import diagnostics
+
     digests = {digest for row in shown.rows for digest in row.digests}
-    return diagnostics_.build(shown, open_store(url, read_only=True).results(digests=digests))
+    return diagnostics.build(shown, open_store(url, read_only=True).results(kinds=("diagnostic",), digests=digests))
 
 
-def trials(url: str, **filters: Iterable[str] | None) -> list[TrialRow]:
-    """Where every trial stands."""
-    return open_store(url, read_only=True).trials(**filters)
+def trials(url: str, *, page: tuple[int, int] | None = None, **filters: Iterable[str] | None) -> list[TrialRow]:
+    """Where every trial stands, or those of one page: how many to leave out, and how many follow."""
+    return open_store(url, read_only=True).trials(page=page, **filters)
 
 
-def results(url: str, **filters: Iterable[str] | None) -> list[Result]:
-    """Trials that are done, with all of their numbers."""
-    return open_store(url, read_only=True).results(**filters)
+def counts(url: str, **filters: Iterable[str] | None) -> dict[str, dict[str, int]]:
+    """Benchmark -> state -> number of trials."""
+    return open_store(url, read_only=True).counts(**filters)
+
+
+def stamp(url: str) -> str:
+    """A word that changes whenever what is read of the database does, for caches."""
+    return open_store(url, read_only=True).stamp()
+
+
+def results(url: str, *, metrics: Metrics = None, **filters: Iterable[str] | None) -> list[Result]:
+    """Trials that are done, with all of their numbers, or some of their metrics as in :func:`board`."""
+    store = open_store(url, read_only=True)
+    return store.results(kinds=(*KINDS, COST), metrics=metrics, **filters)
 
 
 def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
@@ -76,11 +99,13 @@ def confusion(url: str, trials: Iterable[TrialRow]) -> tuple[np.ndarray, list[st
 
     See :func:`harness.analysis.confusion.counts`.
     """
+    from harness.analysis import confusion
+
     store, trials = open_store(url, read_only=True), list(trials)
-    total = confusion_.counts(store.per_sample(digests=[row.digest for row in trials]).values())
+    total = confusion.counts(store.per_sample(digests=[row.digest for row in trials]).values())
     if total is None:
         return None
-    return total, confusion_.names(store.settings().get(trials[0].setting, {}), len(total))
+    return total, confusion.names(store.settings().get(trials[0].setting, {}), len(total))
 
 
 def per_sample(url: str, digests: Iterable[str]) -> dict[str, dict[str, np.ndarray]]:
@@ -123,12 +148,14 @@ def pictures(row: TrialRow) -> list[Path]:
 
 def first_epoch(row: TrialRow) -> list[dict[str, Any]]:
     """The course of query-key distance and purity over a trial's first epoch, see :func:`harness.analysis.diagnostics.curve`."""
-    return diagnostics_.curve(Path(row.work_dir) / "artifacts" / "first_epoch.csv") if row.work_dir else []
+    from harness.analysis import diagnostics
+
+    return diagnostics.curve(Path(row.work_dir) / "artifacts" / "first_epoch.csv") if row.work_dir else []
 
 
-def claims(url: str) -> list[claims_.Judged]:
+def claims(url: str) -> list[Judged]:
     """Every claim of the registry on every tier, judged by what the database has."""
-    from harness.analysis import claims as claims_
+    from harness.analysis import claims
     from harness.analysis.claim_columns import Blocks
     from harness.catalog import load_catalog
     from harness.listing import places, unmeasurable
@@ -137,4 +164,4 @@ def claims(url: str) -> list[claims_.Judged]:
     where = places(catalog)
     shown = board(url, benchmarks=sorted({place.benchmark for some in where.values() for place in some}))
     why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
-    return claims_.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown)), why)
+    return claims.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown)), why)

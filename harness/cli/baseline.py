@@ -38,7 +38,7 @@ def save(file: Path, benchmarks: tuple[str, ...], family: str | None, relative: 
 
     chosen = dict(_tolerance(text) for text in tolerances)
     options.know(benchmarks, source.recorded_benchmarks(db))
-    board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None)
+    board = source.board(db, metrics="whole", benchmarks=benchmarks or None, families=[family] if family else None)
     entries = baseline.expect(board, relative=relative, tolerances=chosen)
     if not entries:
         nothing = HarnessError("no results to save in this database. Run something first, e.g. `harness run -s quick`.")

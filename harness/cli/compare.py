@@ -57,7 +57,7 @@ def command(
     from harness.errors import UsageError, did_you_mean
 
     options.know(benchmarks, source.recorded_benchmarks(db))
-    board = source.board(db, benchmarks=benchmarks or None, families=[family] if family else None)
+    board = source.board(db, metrics="primary", benchmarks=benchmarks or None, families=[family] if family else None)
     known = {row.method for row in board.rows} | set(load_catalog().methods)
     for name in methods:
         if name not in known:

@@ -79,13 +79,15 @@ def command(
         empty = f"no results for {' and '.join(benchmarks) or family} yet. `harness run -m METHOD -b BENCHMARK` measures one."
     else:
         empty = "no results yet. `harness run -s quick` fills the leaderboard in minutes."
+    filters = {"benchmarks": benchmarks or None, "families": [family] if family else None}
+    whole = diagnostics or overall or form not in ("json", "csv")  # other tables show no single scenes and classes
     board = source.board(
         db,
-        benchmarks=benchmarks or None,
-        families=[family] if family else None,
+        metrics="whole" if whole else None,
         all_versions=all_versions,
         moderated=interval == "moderated",
         samples=not (diagnostics or overall or published),
+        **filters,
     )
     if published:
         show_published(board, form, benchmarks, family)

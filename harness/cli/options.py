@@ -47,6 +47,8 @@ def know(names: tuple[str, ...], recorded: set[str]) -> None:
     Raises:
         UsageError: a name that is neither in the registry nor recorded.
     """
+    if recorded.issuperset(names):
+        return
     from harness.catalog import load_catalog
     from harness.errors import did_you_mean
 

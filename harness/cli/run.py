@@ -117,7 +117,7 @@ def command(
             on_event=on_event,
         )
     if summary.done:
-        show(source.board(db, digests=[trial.digest for trial in planned.trials], all_versions=True))
+        show(source.board(db, metrics="whole", digests=[trial.digest for trial in planned.trials], all_versions=True))
     _say_ending(summary)
     ctx.exit(summary.exit_code)
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from harness.store import TrialRow
 
 
+STATES = ("planned", "running", "interrupted", "done", "failed")
+
+
 @click.command("status")
 @click.argument("trial", required=False)
 @click.option("--layers", is_flag=True, help="With TRIAL: its diagnostics for each layer and head.")
@@ -29,14 +32,14 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
     harness status
     harness status 3fa2 --layers
     """
-    from harness.analysis import confusion, curves, source
+    from harness.analysis import source
 
     if trial is None:
-        rows = source.trials(db)
         if as_json:
+            rows = source.trials(db)
             print_json({"counts": _counts(rows), "rows": [_plain(row) for row in rows]})
         else:
-            _overview(rows)
+            _overview(source.counts(db), source.trials(db, states=["running", "failed"]))
         return
     row, result = source.trial(db, trial)
     confused = source.confusion(db, [row]) if result else None
@@ -53,6 +56,8 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
     if as_json:
         print_json({"trial": details})
     else:
+        from harness.analysis import confusion, curves
+
         del details["confusion"], details["curves"]
         _one(details | {"mistakes": confusion.mistakes(*confused, most=5) if confused else None}, layers)
         epochs, lines = curves.table(learnt, primary)
@@ -68,7 +73,7 @@ def _standing(row: TrialRow) -> str:
 
 def _counts(rows: list[TrialRow]) -> dict[str, int]:
     counts = Counter(_standing(row) for row in rows)
-    return {state: counts.get(state, 0) for state in ("planned", "running", "interrupted", "done", "failed")}
+    return {state: counts.get(state, 0) for state in STATES}
 
 
 def _plain(row: TrialRow) -> dict[str, Any]:
@@ -104,16 +109,19 @@ def _plain(row: TrialRow) -> dict[str, Any]:
     }
 
 
-def _overview(rows: list[TrialRow]) -> None:
-    if not rows:
+def _overview(counted: dict[str, dict[str, int]], rows: list[TrialRow]) -> None:
+    """Numbers of trials by benchmark and state, and the ``rows`` that run or failed."""
+    if not counted:
         click.echo("no trials yet. `harness run -s quick` plans and runs some.")
         return
-    by_benchmark: dict[str, list[TrialRow]] = {}
-    for row in rows:
-        by_benchmark.setdefault(row.benchmark, []).append(row)
-    states = [state for state, count in _counts(rows).items() if count]
-    cells = [[name, *(_counts(some)[state] or "" for state in states)] for name, some in by_benchmark.items()]
-    print_rows(["benchmark", *states], [*cells, ["total", *(_counts(rows)[state] for state in states)]], right=states)
+    dead = Counter(row.benchmark for row in rows if _standing(row) == "interrupted")
+    told = {
+        name: {**counts, "running": counts.get("running", 0) - dead[name], "interrupted": dead[name]} for name, counts in counted.items()
+    }
+    total = {state: sum(counts.get(state, 0) for counts in told.values()) for state in STATES}
+    states = [state for state in STATES if total[state]]
+    cells = [[name, *(counts.get(state) or "" for state in states)] for name, counts in told.items()]
+    print_rows(["benchmark", *states], [*cells, ["total", *(total[state] for state in states)]], right=states)
     for row in rows:
         if row.state == "running":
             since = f"since {time.time() - row.started:.0f} s" if row.started else ""

@@ -20,8 +20,12 @@ _PACKAGES = (
 )
 
 
+@cache
 def package_versions() -> dict[str, str]:
-    """Installed versions of the packages that can change a number; absent ones are left out."""
+    """Installed versions of the packages that can change a number; absent ones are left out.
+
+    Asked once a process, as the source's revision is: what was imported is what runs, whatever is installed meanwhile.
+    """
     versions = {"attention-harness": harness.__version__, "python": platform.python_version()}
     for name in _PACKAGES:
         try:

@@ -117,8 +117,11 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
         register.setup()
     except ImportError as error:
         raise UsageError(f"the OpenMMLab stack cannot be imported: {error}. `harness doctor` says how to mend it.") from error
+    from harness.engine import environment
     from harness.engine.plugins import load_for
     from harness.engine.trial import run_trial
+
+    environment.describe("cpu")  # remembered here for all trials, which are forked from this process
 
     def function(trial: Trial, **where: Any) -> Outcome:
         load_for(trial.plugins, files, dead)

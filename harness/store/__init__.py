@@ -8,14 +8,18 @@ Importing this package imports SQLAlchemy (not torch): the command line does so 
 """
 
 from harness.store.database import StoreError, current, upgrade
+from harness.store.numbers import COST, KINDS, Metrics
 from harness.store.records import Floor, Imported, Lease, MetricSpec, Result, State, TrialRow
 from harness.store.store import Store, open_store
 
 __all__ = [
+    "COST",
+    "KINDS",
     "Floor",
     "Imported",
     "Lease",
     "MetricSpec",
+    "Metrics",
     "Result",
     "State",
     "Store",

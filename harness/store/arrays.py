@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def pack(values: np.ndarray, size: int = 4) -> bytes:
@@ -13,6 +15,8 @@ def pack(values: np.ndarray, size: int = 4) -> bytes:
     Scores share their high bytes (sign and exponent), so all first bytes are stored together, then all second
     ones, and so on: runs of equal bytes deflate better.
     """
+    import numpy as np
+
     planes = np.ascontiguousarray(values, dtype=f"<f{size}").view(np.uint8).reshape(-1, size).T
     return zlib.compress(planes.tobytes(), 6)
 
@@ -23,6 +27,8 @@ def unpack(data: bytes, count: int, size: int = 4) -> np.ndarray:
     Raises:
         ValueError: the bytes are not ``count`` packed values.
     """
+    import numpy as np
+
     decompressor = zlib.decompressobj()
     try:
         # one byte more than expected, so that a longer stream is noticed without being inflated whole
@@ -36,6 +42,8 @@ def unpack(data: bytes, count: int, size: int = 4) -> np.ndarray:
 
 def pack_curve(points: np.ndarray) -> bytes:
     """Compress a curve, (points, 2) of epoch and value."""
+    import numpy as np
+
     return pack(np.asarray(points, np.float64).reshape(-1, 2).T.reshape(-1), 8)
 
 
@@ -45,4 +53,6 @@ def unpack_curve(data: bytes, count: int) -> np.ndarray:
     Raises:
         ValueError: the bytes are not so many packed points.
     """
+    import numpy as np
+
     return np.ascontiguousarray(unpack(data, 2 * count, 8).reshape(2, count).T)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,6 +39,18 @@ class Transactions:
         self._engine.dispose()
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """While many records are made, which hold no circles: the collector would go through all of them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def insert(connection: sa.Connection, rows: Mapping[sa.Table, Sequence[dict[str, Any]]]) -> None:
     """Insert rows into several tables, in the order given."""
     for table, some in rows.items():
@@ -45,11 +58,11 @@ def insert(connection: sa.Connection, rows: Mapping[sa.Table, Sequence[dict[str,
             connection.execute(sa.insert(table), some)
 
 
-def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert the rows whose primary key is not there yet; safe beside others that insert the same."""
+def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]], key: Sequence[str] = ()) -> None:
+    """Insert the rows whose key (by default the primary one) is not there yet; safe beside others that insert the same."""
     if not rows:
         return
-    keys = [column.name for column in table.primary_key]
+    keys = [*key] or [column.name for column in table.primary_key]
     rows = sorted(rows, key=lambda row: [row[k] for k in keys])  # the same order everywhere, lest two writers deadlock
     dialect = connection.dialect.name
     if dialect in ("sqlite", "postgresql"):
@@ -58,7 +71,7 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[s
         tolerant = import_module(f"sqlalchemy.dialects.{dialect}").insert(table).on_conflict_do_nothing()
         connection.execute(tolerant, rows)
         return
-    present = {tuple(row) for row in connection.execute(sa.select(*table.primary_key))}
+    present = {tuple(row) for row in connection.execute(sa.select(*(table.c[name] for name in keys)))}
     missing = [row for row in rows if tuple(row[k] for k in keys) not in present]
     if missing:
         connection.execute(sa.insert(table), missing)

@@ -18,7 +18,6 @@ from functools import cache
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from pydantic import Field, FiniteFloat
 from sqlalchemy import JSON, BigInteger, Boolean, Integer, String, Text, TextClause, text
 from sqlalchemy.types import Double, TypeDecorator, TypeEngine
 
@@ -40,27 +39,27 @@ class Kind:
     """How a type is kept."""
 
     column: TypeEngine[Any]
-    line: Any
-    """The type in a line of an export, checked strictly."""
+    line: str
+    """The type in a line of an export, one of :data:`harness.store.lines.TYPES`: to name it here needs no import of pydantic."""
     nullable: bool = False
     """Whether it is NULL somewhere though the record does not say so: NaN is."""
 
 
-Digest = Annotated[str, Kind(String(32), Annotated[str, Field(pattern=r"^[0-9a-f]{1,32}$")])]
-Name = Annotated[str, Kind(String(128), str)]
-Long = Annotated[str, Kind(String(255), str)]
-Word = Annotated[str, Kind(String(64), str)]
-Short = Annotated[str, Kind(String(32), str)]
-Small = Annotated[int, Kind(Integer(), Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)])]
-Score = Annotated[float, Kind(Double(), FiniteFloat, nullable=True)]
+Digest = Annotated[str, Kind(String(32), "digest")]
+Name = Annotated[str, Kind(String(128), "text")]
+Long = Annotated[str, Kind(String(255), "text")]
+Word = Annotated[str, Kind(String(64), "text")]
+Short = Annotated[str, Kind(String(32), "text")]
+Small = Annotated[int, Kind(Integer(), "int32")]
+Score = Annotated[float, Kind(Double(), "finite", nullable=True)]
 """A number that may be NaN."""
-Texts = Annotated[tuple[str, ...], Kind(_Tuple(), list[str])]
+Texts = Annotated[tuple[str, ...], Kind(_Tuple(), "texts")]
 
 _PLAIN = {
-    str: Kind(Text(), str),
-    int: Kind(BigInteger(), Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]),
-    float: Kind(Double(), FiniteFloat),
-    bool: Kind(Boolean(), bool),
+    str: Kind(Text(), "text"),
+    int: Kind(BigInteger(), "int64"),
+    float: Kind(Double(), "finite"),
+    bool: Kind(Boolean(), "truth"),
 }
 
 
@@ -70,7 +69,9 @@ class Held:
 
     name: str
     column: TypeEngine[Any]
-    line: Any
+    line: str
+    plain: Any
+    """The bare type, which a line has where :attr:`line` is empty."""
     nullable: bool
     later: bool
     """Absent from the first databases and exports, which have ``default``."""
@@ -92,10 +93,10 @@ def held(record: type) -> Iterator[Held]:
     for field in dataclasses.fields(record):
         plain, marks, nullable = _parts(hints[field.name])
         kind = next((mark for mark in marks if isinstance(mark, Kind)), None)
-        kind = kind or _PLAIN.get(plain) or Kind(JSON(), plain)
+        kind = kind or _PLAIN.get(plain) or Kind(JSON(), "")
         nullable |= kind.nullable
         default = field.default if field.default_factory is MISSING else field.default_factory()
-        yield Held(field.name, kind.column, kind.line | None if nullable else kind.line, nullable, LATER in marks, default)
+        yield Held(field.name, kind.column, kind.line, plain, nullable, LATER in marks, default)
 
 
 def _parts(hint: Any) -> tuple[Any, list[Any], bool]:

@@ -10,15 +10,20 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat,
 
 from harness.outcome import Cost
 from harness.store.arrays import unpack, unpack_curve
-from harness.store.columns import held
+from harness.store.columns import Held, held
 from harness.store.legacy import labels_in
-from harness.store.records import LEASED, Content, Floor, PlacedSpec, TrialRecord
+from harness.store.records import LEASED, TRAVELS, Content, Floor, PlacedSpec, TrialRecord
 
-SCHEMA = 1
-"""Version of the format."""
-
-RENAMED = {"kind": "failure"}
-"""Field of a trial -> its name in a line, where ``kind`` is that of the line."""
+TYPES: dict[str, Any] = {
+    "digest": Annotated[str, Field(pattern=r"^[0-9a-f]{1,32}$")],
+    "text": str,
+    "texts": list[str],
+    "int32": Annotated[int, Field(ge=-(1 << 31), lt=1 << 31)],
+    "int64": Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)],
+    "finite": FiniteFloat,
+    "truth": bool,
+}
+"""What a line may say, by :attr:`harness.store.columns.Kind.line`; checked strictly."""
 
 
 def _bytes(value: Any) -> Any:
@@ -34,11 +39,16 @@ class Line(BaseModel):
 def _line(record: type, *, without: Collection[str] = (), renamed: Mapping[str, str] | None = None, **more: Any) -> type[Line]:
     """A line with the fields of a record; all are needed, except what the first exports did not have."""
     fields: dict[str, Any] = {
-        (renamed or {}).get(field.name, field.name): (field.line, field.default if field.later else ...)
+        (renamed or {}).get(field.name, field.name): (_type(field), field.default if field.later else ...)
         for field in held(record)
         if field.name not in without
     }
     return create_model(f"{record.__name__}Line", __base__=Line, **fields, **more)
+
+
+def _type(field: Held) -> Any:
+    plain = TYPES[field.line] if field.line else field.plain
+    return plain | None if field.nullable else plain
 
 
 class HeaderLine(Line):
@@ -69,7 +79,7 @@ class CurvePart(Line):
 
 
 _COST: Any = _line(Cost)
-_TRIAL: Any = _line(TrialRecord, without=LEASED, renamed=RENAMED)
+_TRIAL: Any = _line(TrialRecord, without=LEASED, renamed=TRAVELS)
 
 
 class CostLine(_COST):

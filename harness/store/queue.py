@@ -20,9 +20,10 @@ from harness.digests import digest_of
 from harness.store.arrays import pack, pack_curve
 from harness.store.base import Transactions, chunks, insert, insert_new, number
 from harness.store.columns import field_names
+from harness.store.numbers import DIAGNOSTIC, DURATION, METRIC, write
 from harness.store.process import is_void
 from harness.store.records import LEASED, Floor, Identity, Lease, MetricSpec, TrialRecord
-from harness.store.schema import configs, costs, curves, environments, floors, measures, samples, specs, trials
+from harness.store.schema import configs, costs, curves, environments, floors, samples, specs, trials
 
 if TYPE_CHECKING:
     from harness.compose import Trial
@@ -116,23 +117,19 @@ class Queue(Transactions):
         """Store a result, all of it or nothing; ``False`` if the lease was lost meanwhile."""
         environment = digest_of(outcome.environment) if outcome.environment else None
         told = {name: value for name, value in vars(outcome).items() if name in trials.c}
-        numbers = {"metric": outcome.metrics, "diagnostic": outcome.diagnostics, "duration": outcome.durations}
+        found = {METRIC: outcome.metrics, DIAGNOSTIC: outcome.diagnostics, DURATION: outcome.durations}
         with self._write() as connection:
             if environment:
                 insert_new(connection, environments, [{"digest": environment, "content": outcome.environment}])
             ended = {"state": "done", "finished": time.time(), "environment_digest": environment, "kind": None, "reason": None}
             if not self._end(connection, digest, token, **ended, **told):
                 return False
-            values = [
-                {"trial": digest, "kind": kind, "name": name, "value": number(value)}
-                for kind, some in numbers.items()
-                for name, value in some.items()
-            ]
+            write(connection, {digest: found})
             scores = [{"trial": digest, "name": name, "count": len(some), "data": pack(some)} for name, some in outcome.per_sample.items()]
             learnt = [
                 {"trial": digest, "name": name, "count": len(some), "data": pack_curve(some)} for name, some in outcome.curves.items()
             ]
-            insert(connection, {measures: values, samples: scores, curves: learnt, costs: [{"trial": digest, **vars(outcome.cost)}]})
+            insert(connection, {samples: scores, curves: learnt, costs: [{"trial": digest, **vars(outcome.cost)}]})
         return True
 
     def fail(self, digest: str, token: str, kind: str, reason: str) -> bool:

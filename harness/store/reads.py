@@ -4,61 +4,102 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import sqlalchemy as sa
 
+from harness.digests import digest_of
 from harness.errors import UsageError
 from harness.outcome import COSTS, Cost
 from harness.store.arrays import unpack, unpack_curve
-from harness.store.base import Transactions, chunks
+from harness.store.base import Transactions, chunks, uncollected
 from harness.store.columns import field_names
+from harness.store.numbers import COST, DIAGNOSTIC, DURATION, KINDS, METRIC, Metrics, read
 from harness.store.process import is_void
 from harness.store.records import Floor, MetricSpec, Result, TrialRow
-from harness.store.schema import configs, costs, curves, environments, floors, measures, samples, specs, trials
+from harness.store.schema import configs, costs, curves, environments, floors, samples, specs, trials
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Reads(Transactions):
     """The reading half of the store.
 
-    ``results``, ``trials``, ``states`` and ``per_sample`` take any of these filters: ``benchmarks``, ``families``,
-    ``methods``, ``digests``, each a collection of names; none means all.
+    ``results``, ``trials``, ``counts``, ``states`` and ``per_sample`` take any of these filters: ``benchmarks``, ``families``,
+    ``methods``, ``digests``, ``states``, each a collection of names; none means all.
     """
 
-    def results(self, **filters: Iterable[str] | None) -> list[Result]:
-        """The trials that are done, ordered by benchmark, method and seed."""
+    def results(self, *, kinds: Collection[str] = (*KINDS, COST), metrics: Metrics = None, **filters: Iterable[str] | None) -> list[Result]:
+        """The trials that are done, ordered by benchmark, method and seed.
+
+        Args:
+            kinds: what is read of ``metric``, ``diagnostic``, ``duration`` and ``cost``; the others are empty.
+            metrics: which metrics: names, ``primary``, ``whole`` (without single scenes and classes), or all.
+        """
         found = []
-        with self._read() as connection:
+        with uncollected(), self._read() as connection:
             for where in _clauses(**filters):
                 done = sa.and_(where, trials.c.state == "done")
-                numbers: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-                for trial, kind, name, value in connection.execute(sa.select(measures).join(trials).where(done)):
-                    numbers[trial][kind][name] = math.nan if value is None else value
-                priced = connection.execute(sa.select(costs).join(trials).where(done))
-                cost = {row.trial: Cost(**{name: row._mapping[name] for name in COSTS}) for row in priced}
-                for row in connection.execute(sa.select(trials).where(done)):
-                    of_trial = numbers[row.digest]
+                measured = read(connection, done, kinds, metrics)
+                cost = {}
+                if COST in kinds:
+                    priced = connection.execute(sa.select(costs.c.trial, *(costs.c[name] for name in COSTS)).join(trials).where(done))
+                    cost = {trial: Cost(*values) for trial, *values in priced.all()}
+                for told in _rows(connection, sa.select(trials).where(done)):
+                    digest = told["digest"]
                     result = Result(
-                        **row._mapping,
-                        metrics=of_trial["metric"],
-                        diagnostics=of_trial["diagnostic"],
-                        durations=of_trial["duration"],
-                        cost=cost.get(row.digest) or Cost(),
+                        **told,
+                        metrics=measured[METRIC].get(digest, {}),
+                        diagnostics=measured[DIAGNOSTIC].get(digest, {}),
+                        durations=measured[DURATION].get(digest, {}),
+                        cost=cost.get(digest) or Cost(),
                     )
                     found.append(result)
         return sorted(found, key=lambda r: (r.benchmark, r.method, r.seed, r.digest))
 
-    def trials(self, **filters: Iterable[str] | None) -> list[TrialRow]:
-        """Where every trial stands, ordered by benchmark, method and seed."""
+    def trials(self, *, page: tuple[int, int] | None = None, **filters: Iterable[str] | None) -> list[TrialRow]:
+        """Where every trial stands, ordered by benchmark, method and seed.
+
+        Args:
+            page: how many trials to leave out, and how many to return after these; by default all are returned.
+        """
         now, found = time.time(), []
+        order = (trials.c.benchmark, trials.c.method, trials.c.seed, trials.c.digest)
+        first, last = (0, None) if page is None else (page[0], sum(page))
+        with uncollected(), self._read() as connection:
+            for where in _clauses(**filters):
+                for told in _rows(connection, sa.select(trials).where(where).order_by(*order).limit(last)):
+                    row = TrialRow(**told, alive=False)
+                    found.append(replace(row, alive=True) if row.state == "running" and not is_void(row, now) else row)
+        return sorted(found, key=lambda t: (t.benchmark, t.method, t.seed, t.digest))[first:last]
+
+    def counts(self, **filters: Iterable[str] | None) -> dict[str, dict[str, int]]:
+        """Benchmark -> state -> number of trials, in the order of the benchmarks' names."""
+        found: dict[str, Counter[str]] = defaultdict(Counter)
         with self._read() as connection:
             for where in _clauses(**filters):
-                for row in connection.execute(sa.select(trials).where(where)):
-                    found.append(TrialRow(**row._mapping, alive=row.state == "running" and not is_void(row, now)))
-        return sorted(found, key=lambda t: (t.benchmark, t.method, t.seed, t.digest))
+                query = sa.select(trials.c.benchmark, trials.c.state, sa.func.count()).where(where)
+                for benchmark, state, count in connection.execute(query.group_by(trials.c.benchmark, trials.c.state)):
+                    found[benchmark][state] += count
+        return {benchmark: dict(found[benchmark]) for benchmark in sorted(found)}
+
+    def stamp(self) -> str:
+        """A word that changes whenever anything that is read here does: what was made of the store with the same stamp still holds.
+
+        Heartbeats change nothing, and neither does the death of a process: :attr:`TrialRow.alive` is not part of it.
+        """
+        told = [trials.c.benchmark, trials.c.state, trials.c.task, trials.c.setting, sa.cast(trials.c.overrides, sa.Text)]
+        times = [sa.func.max(column) for column in (trials.c.created, trials.c.started, trials.c.finished)]
+        query = sa.select(*told, *times, sa.func.count(), sa.func.sum(trials.c.attempts)).group_by(*told).order_by(*told)
+        with self._read() as connection:
+            parts = [[str(row) for row in connection.execute(query)]]
+            parts.append([str(row) for row in connection.execute(sa.select(specs).order_by(*specs.primary_key))])
+            parts.append([str(connection.execute(sa.select(sa.func.count()).select_from(floors)).scalar())])
+        return digest_of(parts)
 
     def states(self, **filters: Iterable[str] | None) -> dict[str, str]:
         """Digest -> state."""
@@ -130,18 +171,27 @@ class Reads(Transactions):
             return {digest: content for digest, content in connection.execute(sa.select(environments))}
 
 
+def _rows(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[dict[str, Any]]:
+    """Column -> value of each row: all at once, several times as fast as one by one."""
+    result = connection.execute(query)
+    columns = [*result.keys()]
+    return (dict(zip(columns, row, strict=True)) for row in result.all())
+
+
 def _clauses(
     *,
     benchmarks: Iterable[str] | None = None,
     families: Iterable[str] | None = None,
     methods: Iterable[str] | None = None,
     digests: Iterable[str] | None = None,
+    states: Iterable[str] | None = None,
 ) -> Iterator[sa.ColumnElement[bool]]:
     """Conditions that together select what the filters say, each short enough for one query."""
     base: sa.ColumnElement[bool] = sa.true()
-    for column, names in ((trials.c.benchmark, benchmarks), (trials.c.family, families), (trials.c.method, methods)):
-        if names is not None:
-            base = sa.and_(base, column.in_(list(names)))
+    filters = ((trials.c.benchmark, benchmarks), (trials.c.family, families), (trials.c.method, methods), (trials.c.state, states))
+    for column, wanted in filters:
+        if wanted is not None:
+            base = sa.and_(base, column.in_(list(wanted)))
     if digests is None:
         yield base
     else:

@@ -53,7 +53,7 @@ class TrialRecord(Identity):
     created: float
     environment_digest: Digest | None = None
     """Of the environment, see :meth:`Store.environments`."""
-    state: Annotated[State, Kind(String(8), State)] = "planned"
+    state: Annotated[State, Kind(String(8), "")] = "planned"
     kind: Short | None = None
     """Kind of failure: ``no-result`` (a loss that is no number, say), ``error``, ``out-of-memory``, ``timeout``, ``crash``, ``killed``."""
     reason: str | None = None
@@ -161,6 +161,12 @@ class Lease:
 
 LEASED = (*field_names(Lease), "expires")
 """Fields of a trial that its lease fills; they do not travel to other databases."""
+
+TRAVELS = {name: {"kind": "failure"}.get(name, name) for name in field_names(TrialRecord) if name not in LEASED}
+"""Field of a trial -> its name in a line of an export, where ``kind`` is that of the line."""
+
+SCHEMA = 1
+"""Version of the format of exports."""
 
 
 @dataclass(frozen=True, slots=True)

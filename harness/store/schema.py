@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, LargeBinary, MetaData, String, Table
+from sqlalchemy import Column, ForeignKey, LargeBinary, MetaData, String, Table, UniqueConstraint
 from sqlalchemy.types import Double, Integer
 
 from harness.outcome import Cost
@@ -71,16 +71,25 @@ trials = Table(
 
 costs = Table("costs", metadata, _of_trial(), *_columns(Cost, key=[]))
 
-measures = Table(
-    "metrics",
+names = Table(
+    "names",
+    metadata,
+    Column("id", Integer(), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("name", String(255), nullable=False),
+    UniqueConstraint("kind", "name"),
+)
+"""What is measured: metrics, diagnostics and durations. A trial has a hundred numbers, and every trial the same ones."""
+
+numbers = Table(
+    "numbers",
     metadata,
     _of_trial(),
-    Column("kind", String(16), primary_key=True),
-    Column("name", String(255), primary_key=True),
+    Column("name", Integer(), ForeignKey("names.id"), primary_key=True, autoincrement=False),
     Column("value", Double()),
     **_CLUSTERED,
 )
-"""Numbers of a trial: metrics, diagnostics and durations."""
+"""What a trial measured, by :data:`names`."""
 
 
 def _arrays(name: str) -> Table:
@@ -100,3 +109,6 @@ samples = _arrays("samples")
 
 curves = _arrays("curves")
 """Learning curves, ``count`` points each."""
+
+ARRAYS = {"samples": samples, "curves": curves}
+"""By their name in a line of an export."""

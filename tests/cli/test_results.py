@@ -64,7 +64,7 @@ def test_compare(cli, measured):
     row = json.loads(cli("compare", "simpool", "gap", "--json").stdout)["rows"][0]
     assert row["difference"] == pytest.approx(10.03, abs=0.01) and row["verdict"] == "a" and row["n"] == 3
     shown = cli("compare", "simpool", "gap").stdout
-    assert "a  simpool\nb  gap\n" in shown and "v1: simpool is better than gap by 10.0 %." in shown
+    assert "a  simpool\nb  gap\n" in shown and "v2: simpool is better than gap by 10.0 %." in shown
     assert cli("compare", "simpol", "gap").exit_code == 2
     for wrong in (("gap",), ("gap", "gap"), ("gap", "simpool", "gap")):
         said = cli("compare", *wrong)
@@ -213,7 +213,7 @@ def test_methods_of_different_settings_are_not_compared(cli, measured):
     measured("gap", 80.0, 82.2, 81.0, sets=("data.size=32",))
     (row,) = json.loads(cli("compare", "gem", "gap", "--json").stdout)["rows"]
     assert (row["differs"], row["difference"]) == ("--set data.size=32", pytest.approx(9.93, abs=0.01))
-    assert "v1 · --set data.size=32" in cli("compare", "gem", "gap").stdout
+    assert "v2 · --set data.size=32" in cli("compare", "gem", "gap").stdout
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_baseline_is_held_against_its_own_data_and_setting_only(cli, measured,
     measured("gem", 70.0, 72.0)
     assert cli("baseline", "save", "b.json").exit_code == 0
     with sqlite3.connect(tmp_path / "results/harness.db") as connection:
-        for table in ("metrics", "samples", "curves", "costs", "trials"):
+        for table in ("numbers", "samples", "curves", "costs", "trials"):
             connection.execute(f"DELETE FROM {table}")
     empty = cli("check", "--baseline", "b.json")
     assert empty.exit_code == 4 and "missing" in empty.stdout

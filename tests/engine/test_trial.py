@@ -209,3 +209,15 @@ def test_a_method_can_hold_its_queries_and_keys(prepared, tmp_path, monkeypatch)
     one, two = (trained(f"schedule.epochs={epochs}", "method.lr_mult=0") for epochs in (1, 2))
     for name, value in one.items():
         assert torch.equal(value, two[name]) == (".query." in name or ".key." in name), name
+
+
+def test_the_config_beside_a_trial_is_python_that_says_the_same(prepared, tmp_path):
+    from mmengine.config import Config
+
+    from harness.engine.trial import PlainConfig, bare_config
+
+    trial, folder = prepared()
+    config = PlainConfig(bare_config(trial, folder, tmp_path))
+    file = tmp_path / "config.py"
+    config.dump(file)
+    assert Config.fromfile(file).to_dict() == config.to_dict() == Config(bare_config(trial, folder, tmp_path)).to_dict()

@@ -19,6 +19,7 @@ from harness.errors import UsageError
 from harness.outcome import Cost
 from harness.store import Floor, MetricSpec, StoreError, current, database, open_store, process, upgrade
 from harness.store.columns import Small, held
+from harness.store.lines import TYPES
 from harness.store.schema import REVISION, metadata
 
 
@@ -197,7 +198,7 @@ def test_a_name_with_a_question_mark_is_written_as_it_is(tmp_path: Path):
 @pytest.mark.parametrize(("kind", "bits"), [(int, 64), (Small, 32)])
 def test_a_number_that_no_column_holds_is_refused_in_an_export(kind: object, bits: int):
     (field,) = held(make_dataclass("Record", [("count", kind)]))
-    read = TypeAdapter(field.line).validate_python
+    read = TypeAdapter(TYPES[field.line], config={"strict": True}).validate_python
     edge = 1 << (bits - 1)
     assert (read(-edge), read(edge - 1)) == (-edge, edge - 1)
     for beyond in (-edge - 1, edge):
@@ -220,7 +221,7 @@ def test_reading_goes_on_while_a_writer_holds_the_database(tmp_path: Path, monke
     store.finish(trial.digest, lease.token, outcome_of(trial))
     with sqlite3.connect(tmp_path / "harness.db") as writer:
         writer.execute("BEGIN IMMEDIATE")
-        writer.execute("DELETE FROM metrics")
+        writer.execute("DELETE FROM numbers")
         reader = open_store(url, read_only=True)
         assert len(reader.results()[0].metrics) == 5
         with pytest.raises(StoreError, match="held by another program"):
@@ -290,10 +291,11 @@ def test_ten_thousand_trials_read_in_a_few_queries(tmp_path: Path):
     with store._write() as connection:
         connection.execute(sa.text("UPDATE trials SET state = 'done', finished = 1"))
         names = sa.text(
-            "INSERT INTO metrics (trial, kind, name, value) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 15) "
-            "SELECT digest, 'metric', 'metric-' || i, i FROM trials, n"
+            "INSERT INTO names (id, kind, name) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 15) "
+            "SELECT i, 'metric', 'metric-' || i FROM n"
         )
         connection.execute(names)
+        connection.execute(sa.text("INSERT INTO numbers (trial, name, value) SELECT digest, id, id FROM trials, names"))
     queries = []
     sa.event.listen(store._engine, "before_cursor_execute", lambda *args: queries.append(args[2]))
     began = time.process_time()

@@ -1,0 +1,134 @@
+"""Read what :mod:`harness.store.portable` wrote, checking each line before anything of it is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import ValidationError
+from sqlalchemy.exc import IntegrityError
+
+from harness.errors import UsageError
+from harness.store import numbers
+from harness.store.base import insert, insert_new
+from harness.store.lines import LINES, HeaderLine, TrialLine
+from harness.store.records import SCHEMA, TRAVELS, Imported
+from harness.store.schema import ARRAYS, costs, trials
+
+_BATCH = 500
+
+
+def read(file: Path, write: Callable[[], AbstractContextManager[sa.Connection]], tables: Mapping[str, sa.Table]) -> Imported:
+    """See :meth:`harness.store.portable.Portable.import_from`.
+
+    Args:
+        write: begins the transaction.
+        tables: kind of a line that is not a trial -> where it goes.
+    """
+    added = seen = 0
+    announced = None
+    try:
+        with file.open(encoding="utf-8") as stream, write() as connection:
+            for last, batch in _batches(stream, file):
+                try:
+                    if isinstance(batch[0], HeaderLine):
+                        announced = batch[0].trials
+                    elif isinstance(batch[0], TrialLine):
+                        added, seen = added + _add_trials(connection, batch), seen + len(batch)
+                    else:
+                        insert_new(connection, tables[batch[0].kind], [line.model_dump(exclude={"kind"}) for line in batch])
+                except IntegrityError:
+                    raise UsageError(
+                        f"{file}, up to line {last}: a trial refers to a config or environment that is not in the file before it. "
+                        "Export the database again."
+                    ) from None
+            if announced is not None and seen != announced:
+                raise UsageError(
+                    f"{file} has {seen} trials, its first line says {announced}: it was cut off or changed. Export the database again."
+                )
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"{file} is not an export: not UTF-8 text.") from None
+    return Imported(trials=added, skipped=seen - added)
+
+
+def _parse(text: str, *, first: bool) -> Any:
+    """One validated line.
+
+    Raises:
+        ValueError: it is malformed.
+    """
+    content = json.loads(text)
+    kind = content.get("kind") if isinstance(content, dict) else None
+    if "\\ud" in text.lower():
+        json.dumps(content, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+    if first:
+        if kind != "header" or content.get("schema") != SCHEMA:
+            raise ValueError(f"not an export of the harness with schema {SCHEMA}")
+        return HeaderLine.model_validate(content)
+    if kind not in LINES:
+        raise ValueError(f"unknown kind {kind!r}; known: {', '.join(LINES)}")
+    return LINES[kind].model_validate(content)
+
+
+def _batches(stream: Iterable[str], file: Path) -> Iterator[tuple[int, list[Any]]]:
+    """Validated lines of one kind at a time, a few hundred at most, with the number of the last one.
+
+    Raises:
+        UsageError: a line is malformed; it is named.
+    """
+    batch: list[Any] = []
+    number = 0
+    for number, text in enumerate(stream, start=1):
+        try:
+            line = _parse(text, first=number == 1)
+        except (ValueError, RecursionError) as error:
+            reason = str(error)
+            if isinstance(error, ValidationError):
+                problem = error.errors()[0]
+                reason = f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+            raise UsageError(f"{file}, line {number}: {reason}. Export the database again.") from None
+        if batch and (line.kind != batch[0].kind or len(batch) == _BATCH):
+            yield number - 1, batch
+            batch = []
+        batch.append(line)
+    if number == 0:
+        raise UsageError(f"{file} is empty, not an export of a database.")
+    if batch:
+        yield number, batch
+
+
+def _add_trials(connection: sa.Connection, lines: list[TrialLine]) -> int:
+    """Insert the trials that are not here, complete those that are not done here; returns how many."""
+    known = sa.select(trials.c.digest, trials.c.state).where(trials.c.digest.in_([line.digest for line in lines]))
+    states = {digest: state for digest, state in connection.execute(known)}
+    here, changed = {*states}, {}
+    for line in lines:
+        state = states.get(line.digest)
+        if state is None or (line.state == "done" and state in ("planned", "failed")):
+            states[line.digest], changed[line.digest] = line.state, line
+    new = []
+    for line in changed.values():
+        values = {name: getattr(line, travelled) for name, travelled in TRAVELS.items()}
+        if line.digest in here:
+            connection.execute(sa.update(trials).where(trials.c.digest == line.digest).values(**values))
+        else:
+            new.append(values)
+    arrays = {
+        table: [
+            {"trial": line.digest, "name": name, **some.model_dump()}
+            for line in changed.values()
+            for name, some in getattr(line, kind).items()
+        ]
+        for kind, table in ARRAYS.items()
+    }
+    priced = [{"trial": line.digest, **line.cost.model_dump()} for line in changed.values() if line.cost is not None]
+    insert(connection, {trials: new})
+    numbers.write(connection, {line.digest: line.numbers for line in changed.values()})
+    insert(connection, {**arrays, costs: priced})
+    return len(changed)
