@@ -53,6 +53,11 @@ def results(url: str, **filters: Iterable[str] | None) -> list[Result]:
     return open_store(url, read_only=True).results(**filters)
 
 
+def environments(url: str) -> dict[str, dict[str, Any]]:
+    """:attr:`Result.environment_digest` -> packages, processor, device and source revision."""
+    return open_store(url, read_only=True).environments()
+
+
 def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
     """The one trial whose digest begins with ``prefix``, with its result if it is done.
 
