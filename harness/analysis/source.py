@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis import confusion as confusion_
 from harness.analysis import diagnostics as diagnostics_
 from harness.analysis import leaderboard
+from harness.errors import UsageError
 from harness.store import open_store
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from harness.analysis.history.versions import History
     from harness.store import Result, TrialRow
 
 
@@ -56,6 +58,30 @@ def results(url: str, **filters: Iterable[str] | None) -> list[Result]:
 def environments(url: str) -> dict[str, dict[str, Any]]:
     """:attr:`Result.environment_digest` -> packages, processor, device and source revision."""
     return open_store(url, read_only=True).environments()
+
+
+def history(url: str, benchmark: str, method: str, metric: str | None = None) -> History | None:
+    """A method's metric over versions of the code; ``None`` where it was never measured there.
+
+    Args:
+        metric: the benchmark's primary one otherwise.
+
+    Raises:
+        UsageError: the benchmark has no such metric.
+    """
+    from harness.analysis.history import versions  # scipy, which no other reader waits for
+
+    store = open_store(url, read_only=True)
+    specs = [spec for spec in store.specs() if spec.benchmark == benchmark]
+    newest = [spec for spec in specs if spec.version == max(spec.version for spec in specs)]
+    wanted = [spec for spec in newest if (spec.primary if metric is None else spec.metric == metric)]
+    if not wanted and newest:
+        known = ", ".join(spec.metric for spec in newest)
+        raise UsageError(
+            f"{benchmark} has no metric '{metric}'. Known: {known}." if metric else f"{benchmark}: name one by --metric: {known}."
+        )
+    found = store.results(benchmarks=[benchmark], methods=[method])
+    return versions.build(found, wanted[0], store.environments(), store.settings()) if found and wanted else None
 
 
 def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:

@@ -25,6 +25,7 @@ VERBS = (
     "compare",
     "baseline",
     "check",
+    "history",
     "plugin",
     "data",
     "dashboard",

@@ -281,3 +281,24 @@ def test_costs_are_judged_when_asked(cli, measured, tmp_path):
     assert cli("check", "--baseline", "b.json").exit_code == 0
     dearer = cli("check", "--baseline", "b.json", "--costs")
     assert dearer.exit_code == 1 and "1 cost more" in dearer.stdout and "1.17" in dearer.stdout
+
+
+def test_every_version_of_the_code_stays_and_is_shown(cli, measured, tmp_path, monkeypatch):
+    """Seeds that were measured with an older source remain when the newer one is measured."""
+    for source, level in (("a", 70.0), ("b", 70.5), ("c", 60.0)):
+        monkeypatch.setattr("harness.compose.trial.source_digest", lambda name, files, source=source: source)
+        measured("gap", level, level + 1, level + 2)
+    document = json.loads(cli("history", "-b", "scenes-classification", "-m", "gap", "--json", "--plot", "out/h.png").stdout)
+    assert [(row["values"], row["changed"]) for row in document["rows"]] == [
+        ([70.0, 71.0, 72.0], ""), ([70.5, 71.5, 72.5], "source of gap"), ([60.0, 61.0, 62.0], "source of gap"),
+    ]  # fmt: skip
+    assert [(found["at"], found["better"]) for found in document["changes"]] == [(2, False)]
+    assert (tmp_path / "out/h.png").read_bytes().startswith(b"\x89PNG")
+    shown = cli("history", "-b", "scenes-classification", "-m", "gap")
+    assert shown.exit_code == 0 and "-10.2 worse" in shown.stdout and "██▁" in shown.stdout
+    assert "top5 %" in cli("history", "-b", "scenes-classification", "-m", "gap", "--metric", "top5").stdout
+    unknown = cli("history", "-b", "scenes-classification", "-m", "gap", "--metric", "top7")
+    assert unknown.exit_code == 2 and "Known: top1, top5" in unknown.stderr
+    assert cli("history", "-b", "scenes-classification", "-m", "gem").exit_code == 4
+    assert cli("history", "-b", "scenes-classification", "-m", "gapp").exit_code == 2
+    assert cli("history", "-b", "scenes-classification", "-m", "gap", "--plot", "h.xyz").exit_code == 2
