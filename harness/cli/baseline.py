@@ -51,7 +51,7 @@ def save(
     from harness import __version__
     from harness.analysis import source
     from harness.analysis.gate import file as baseline_file
-    from harness.analysis.gate.saving import expect
+    from harness.analysis.gate.saving import expect, told
     from harness.errors import HarnessError, UsageError
     from harness.files import write_whole
 
@@ -74,8 +74,8 @@ def save(
         raise UsageError(
             f"{len(refused)} primary metrics could not fail, so nothing is saved. Run more seeds, or leave them out with --leave-out."
         )
-    for some in unfailing:
-        click.echo(f"left out, as it could not fail: {some}", err=True)
+    for sentence in told(unfailing):
+        click.echo(f"left out, as it could not fail: {sentence}", err=True)
     for rows in board.parted()[1]:
         where = f"{rows[0].benchmark} v{rows[0].version}"
         click.echo(

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     "--calibrate",
     type=click.IntRange(min=100),
     is_flag=False,
-    flag_value=1000,
+    flag_value=400,
     metavar="[N]",
-    help="Say instead what the baseline is good for: false alarms in N repeats (1000), and the smallest drop each entry catches.",
+    help="Say instead what the baseline is good for: false alarms in N repeats (400), and the smallest drop each entry catches.",
 )
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write JUnit XML, for CI servers.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Also write Markdown, for a pull request.")

@@ -268,7 +268,7 @@ def test_calibration(cli, measured):
     top1 = [entry for entry in document["entries"] if entry["metric"] == "top1"]
     assert len(top1) == 3 and all(entry["allowed"] < entry["detectable"] < entry["to_lose"] for entry in top1)
     shown = cli("check", "--baseline", "b.json", "--calibrate")
-    assert shown.exit_code == 0 and "false alarms of the whole check" in shown.stdout and "1000 repeats" in shown.stdout
+    assert shown.exit_code == 0 and "false alarms of the whole check" in shown.stdout and "400 repeats" in shown.stdout
     assert cli("baseline", "save", "b.json", "--leave-out").exit_code == 0
 
 

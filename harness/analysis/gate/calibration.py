@@ -19,7 +19,7 @@ from harness.analysis.inference.mixtures import Array
 from harness.analysis.inference.scales import Scale, scale_of
 from harness.analysis.leaderboard import Board, Row
 
-REPEATS = 1000
+REPEATS = 400
 
 
 @dataclass(frozen=True)

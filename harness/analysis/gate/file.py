@@ -90,7 +90,6 @@ class _Cell(_Record):
     digests: list[str]
     machines: list[str]
     costs: dict[str, list[float]] = {}
-    left_out: list[str] = []
     metrics: list[_Metric]
 
     @model_validator(mode="after")
@@ -105,11 +104,19 @@ class _Cell(_Record):
         return self
 
 
+class _LeftOut(_Record):
+    benchmark: str
+    version: int
+    method: str
+    metric: str
+
+
 class _Cells(_Record):
     schema_version: int = Field(alias="schema")
     harness: str = ""
     settings: dict[str, dict[str, Any]]
     machines: dict[str, dict[str, Any]]
+    left_out: list[_LeftOut] = []
     cells: list[_Cell]
 
 
@@ -128,7 +135,10 @@ def dump(baseline: Baseline, harness: str) -> str:
         f'"{name}": {{\n' + ",\n".join(f"  {_json(digest)}: {_json(content)}" for digest, content in table.items()) + "\n}"
         for name, table in (("settings", settings), ("machines", baseline.machines))
     ]
-    return f'{{"schema": {SCHEMA}, "harness": {_json(harness)}, {tables[0]}, {tables[1]}, "cells": [\n' + ",\n".join(cells) + "\n]}\n"
+    names = ("benchmark", "version", "method", "metric")
+    left_out = ",\n".join(f"  {_json(dict(zip(names, key, strict=True)))}" for key in sorted(baseline.left_out))
+    lists = f'"left_out": [\n{left_out}\n], "cells": [\n' + ",\n".join(cells) + "\n]"
+    return f'{{"schema": {SCHEMA}, "harness": {_json(harness)}, {tables[0]}, {tables[1]}, {lists}}}\n'
 
 
 def _cell_text(entries: list[Expected], baseline: Baseline) -> str:
@@ -146,7 +156,6 @@ def _cell_text(entries: list[Expected], baseline: Baseline) -> str:
         "digests": list(first.digests),
         "machines": list(first.machines),
         "costs": {name: list(values) for name, values in baseline.costs.get(cell, {}).items()},
-        "left_out": sorted(key[3] for key in baseline.left_out if key[:3] == cell),
     }
     metrics = [
         {
@@ -200,7 +209,7 @@ def load(file: Path) -> Baseline:
         seen.add(entry.key)
     if isinstance(found, _Means):
         return Baseline(entries)
-    left_out = frozenset((cell.benchmark, cell.version, cell.method, metric) for cell in found.cells for metric in cell.left_out)
+    left_out = frozenset((some.benchmark, some.version, some.method, some.metric) for some in found.left_out)
     costs = {
         (cell.benchmark, cell.version, cell.method): {name: tuple(values) for name, values in cell.costs.items()} for cell in found.cells
     }

@@ -187,8 +187,9 @@ def _source(expected: Expected, row: Row, now: Mapping[str, dict[str, Any]]) -> 
 
 def _limits(pairs: Sequence[tuple[Expected, Row | None]], sources: Mapping[Key, Source]) -> dict[Key, Limit]:
     """How far each entry may fall. Only those whose difference may be noise share the chance of a false alarm."""
-    known = noises(expected for expected, _ in pairs)
     noisy = [expected for expected, _ in pairs if sources.get(expected.key) in ("machine", "code")]
+    places = {(expected.benchmark, expected.version) for expected in noisy}
+    known = noises(expected for expected, _ in pairs if expected.key[:2] in places)
     shares = alphas(noisy)
     found = {}
     for expected, row in pairs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,22 @@ def _seeds(count: int) -> str:
     return f"{count} seed" + "s" * (count != 1)
 
 
+def told(unfailing: Sequence[Unfailing]) -> list[str]:
+    """A sentence for each method of a benchmark."""
+    cells: dict[Any, list[Unfailing]] = defaultdict(list)
+    for some in unfailing:
+        cells[some.entry.key[:3]].append(some)
+    return [str(some[0]) if len(some) == 1 else _together(some) for some in cells.values()]
+
+
+def _together(some: Sequence[Unfailing]) -> str:
+    first = some[0].entry
+    counts = [each.seeds for each in some]
+    mend = f"{max(count for count in counts if count)} seeds would do for all" if all(counts) else "more seeds would do for some at most"
+    metrics = ", ".join(each.entry.metric for each in some)
+    return f"{metrics} of '{first.method}' on {first.benchmark} v{first.version}, with {_seeds(len(first.values))}; {mend}"
+
+
 def expect(
     board: Board,
     trials: Mapping[str, Result] | None = None,
@@ -75,11 +92,10 @@ def expect(
     entries = [_expected(row, machines, relative, tolerances or {}, seeds) for row in rows]
     entries, unfailing = _part(entries)
     costs = {row.digests: costs_of([trials[digest] for digest in row.digests if digest in trials]) for row in rows}
-    kept = {entry.key[:3] for entry in entries}
     used = {known_as(machine): machine for machine in machines.values() if machine}
     baseline = Baseline(
         entries,
-        frozenset(some.entry.key for some in unfailing if some.entry.key[:3] in kept),
+        frozenset(some.entry.key for some in unfailing),
         {name: used[name] for name in sorted({name for entry in entries for name in entry.machines} & {*used})},
         {entry.key[:3]: costs.get(entry.digests, {}) for entry in entries},
     )
