@@ -101,13 +101,15 @@ def _copy(folder: Path, edits: tuple[tuple[str, str, str], ...]) -> None:
         (folder / file).write_text(text.replace(old, new), encoding="utf-8")
 
 
-def _harness(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": f"{folder}:{folder / 'plugins'}", "HARNESS_DB": f"sqlite:///{folder / 'gate.db'}"}
-    return subprocess.run([sys.executable, "-m", "harness", *args], cwd=folder, env=environment, capture_output=True, text=True)
+def _harness(folder: Path, *args: str, sources: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """A verb on the database of ``folder``; trials run with its sources, all else with those of this checkout."""
+    environment = os.environ | {"PYTHONPATH": f"{sources}:{sources / 'plugins'}", "HARNESS_DB": f"sqlite:///{folder / 'gate.db'}"}
+    return subprocess.run([sys.executable, "-m", "harness", *args], cwd=sources, env=environment, capture_output=True, text=True)
 
 
 def _run(folder: Path, seeds: int, *methods: str) -> None:
-    done = _harness(folder, "run", "-b", "digits", "--workers", "1", "--seeds", str(seeds), *(w for m in methods for w in ("-m", m)))
+    chosen = [word for method in methods for word in ("-m", method)]
+    done = _harness(folder, "run", "-b", "digits", "--workers", "1", "--seeds", str(seeds), *chosen, sources=folder)
     if done.returncode:
         raise SystemExit(done.stderr)
 
@@ -140,7 +142,7 @@ def main() -> None:
                     f"{entry['difference']:+7.2f}",
                     f"{-entry['allowed']:+8.2f}",
                 ]
-                print(f"{fault.name:26} {entry['method']:8}", *numbers, f" {entry['source']:9} {entry['status']}")
+                print(f"{fault.name:26} {entry['method']:8}", *numbers, f" {entry['source']:9} {entry['status']}", flush=True)
         if fault.caught is not None and any(entry["status"] == "worse" for entry in checked["entries"]) != fault.caught:
             wrong.append(fault.name)
     print(_harness(folder / "healthy", "check", "--baseline", baseline, "--calibrate", "200").stdout)

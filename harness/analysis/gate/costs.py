@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import stdtrit
 
-from harness.analysis.gate.file import Baseline, Cell
+from harness.analysis.gate.file import TRAINING, Baseline, Cell
 from harness.analysis.gate.limits import FALSE_ALARMS
 from harness.analysis.gate.machines import UNKNOWN, device_class, machine_of
 from harness.analysis.inference.cells import fit
@@ -28,9 +28,6 @@ from harness.outcome import COSTS
 
 if TYPE_CHECKING:
     from harness.store import Result
-
-TRAINING = "training_s"
-"""Seconds of training; beside the fields of :class:`harness.outcome.Cost`."""
 
 COUNTED = 1.02
 """Ratio from which a count or a memory is more."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -16,9 +16,13 @@ from harness.analysis.gate.expected import Expected, Key, mean_of
 from harness.analysis.settings import Setting, of_benchmark
 from harness.catalog.load import explain
 from harness.errors import UsageError
+from harness.outcome import COSTS
 
 SCHEMA = 3
 """Of the files written. Those of schema 1 and 2 keep means and tolerances only, those of 1 not even the setting."""
+
+TRAINING = "training_s"
+"""Seconds of training; a cost beside the fields of :class:`harness.outcome.Cost`."""
 
 Cell = tuple[str, int, str]
 """Benchmark, version, method."""
@@ -89,7 +93,7 @@ class _Cell(_Record):
     seeds: list[int] = Field(min_length=1)
     digests: list[str]
     machines: list[str]
-    costs: dict[str, list[float]] = {}
+    costs: dict[str, list[Annotated[float, Field(gt=0)]]] = {}
     metrics: list[_Metric]
 
     @model_validator(mode="after")
@@ -99,9 +103,24 @@ class _Cell(_Record):
         for name, length in lengths.items():
             if length != count:
                 raise ValueError(f"{name} of '{self.method}' on {self.benchmark} has {length} values for {count} seeds")
+        for name, values in self.costs.items():
+            if name not in (*COSTS, TRAINING) or len(values) != count:
+                raise ValueError(
+                    f"the cost {name} of '{self.method}' on {self.benchmark} is not known, or not one for each of {count} seeds"
+                )
         if len({*self.seeds}) != count or self.n > count:
             raise ValueError(f"'{self.method}' on {self.benchmark} has a seed twice, or fewer than the n = {self.n} that a check must have")
         return self
+
+
+class _Machine(_Record):
+    device: str = ""
+    machine: str | None = None
+    cpu: str | None = None
+    cpu_isa: str | None = None
+    device_name: str | None = None
+    cuda: str | None = None
+    packages: dict[str, str] = {}
 
 
 class _LeftOut(_Record):
@@ -115,7 +134,7 @@ class _Cells(_Record):
     schema_version: int = Field(alias="schema")
     harness: str = ""
     settings: dict[str, dict[str, Any]]
-    machines: dict[str, dict[str, Any]]
+    machines: dict[str, _Machine]
     left_out: list[_LeftOut] = []
     cells: list[_Cell]
 
@@ -213,7 +232,7 @@ def load(file: Path) -> Baseline:
     costs = {
         (cell.benchmark, cell.version, cell.method): {name: tuple(values) for name, values in cell.costs.items()} for cell in found.cells
     }
-    return Baseline(entries, left_out, found.machines, costs)
+    return Baseline(entries, left_out, {name: machine.model_dump() for name, machine in found.machines.items()}, costs)
 
 
 def _of_means(found: _Means, file: Path) -> Iterator[Expected]:

@@ -28,7 +28,8 @@ PRIMARY_SHARE = 0.8
 
 MACHINE = 0.6
 """What another processor makes of a seed's value, as a share of what another seed does: both in standard deviations of a value. Between
-AVX-512 and AVX2 kernels of one machine it was 0.31 on scenes-classification and 0.47 on digits (3 methods x 3 seeds each)."""
+AVX-512 and AVX2 kernels of one machine it was 0.47 on digits, 0.31 on scenes-classification and 0.14 on scenes-localization (primary
+metrics of 3 methods with 3 seeds each)."""
 
 MOST_SEEDS = 30
 """As far as :func:`seeds_needed` looks."""

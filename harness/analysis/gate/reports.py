@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from xml.etree import ElementTree
 
-from harness.analysis.gate.costs import TRAINING, CostEntry, more
+from harness.analysis.gate.costs import CostEntry, more
+from harness.analysis.gate.file import TRAINING
 from harness.analysis.gate.regression import Check, Entry, Status
 from harness.analysis.numbers import change, number
 from harness.analysis.tables import markdown_table

@@ -55,6 +55,10 @@ def test_each_number_has_a_line_of_its_own(file):
         (lambda d: d["cells"][0].update(n=9), "fewer than the n = 9"),
         (lambda d: d["cells"][0]["metrics"][0].update(tolerance=-1), "tolerance"),
         (lambda d: d["cells"][0].pop("seeds"), "seeds"),
+        (lambda d: d["cells"][0]["costs"].update(params=[0.0, 1.0, 1.0]), "greater than 0"),
+        (lambda d: d["cells"][0]["costs"].update(params=[1.0]), "the cost params"),
+        (lambda d: d["cells"][0]["costs"].update(colour=[1.0, 1.0, 1.0]), "the cost colour"),
+        (lambda d: next(iter(d["machines"].values())).update(packages=["torch"]), "packages"),
     ],
 )
 def test_what_is_malformed_is_named(file, change, said):
