@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import shlex
 
 import yaml
 
@@ -45,3 +46,22 @@ def test_the_readme_shows_a_plugin_that_works(openmmlab, tmp_path):
     report = check(str(file))
     assert report.ok, [row for row in report.rows if not row.ok]
     assert slots.build("my-pool", {}, channels=8)(torch.zeros(2, 8, 3, 3)).shape == (2, 8)
+
+
+def test_the_pipelines_of_the_gate_are_yaml_and_call_verbs_as_they_are():
+    """Every command of the snippets parses as the command line parses it."""
+    import click
+
+    from harness.cli import main
+
+    text = (ROOT / "docs/ci.md").read_text(encoding="utf-8")
+    github, gitlab = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    steps = github["jobs"]["gate"]["steps"]
+    said = [step["run"] for step in steps if "run" in step] + gitlab["gate"]["script"] + re.findall(r"^harness .*$", text, re.MULTILINE)
+    called = [shlex.split(line, comments=True) for line in "\n".join(said).splitlines() if "harness " in line]
+    assert len(called) >= 9 and all(step.keys() & {"uses", "run"} for step in steps)
+    for words in called:
+        command, args = main, words[1:]
+        while isinstance(command, click.Group):
+            command, args = command.get_command(click.Context(command), args[0]), args[1:]
+        command.make_context(words[1], args)

@@ -296,7 +296,7 @@ BASELINES = [
     case("deep", "[" * 100_000, "not JSON"),
     case("list", "[]", "mapping", "list"),
     case("no-schema", '{"entries": []}', "schema None"),
-    case("newer-schema", '{"schema": 3, "entries": []}', "schema 3", "reads 1 and 2"),
+    case("newer-schema", '{"schema": 4, "cells": []}', "schema 4", "reads 1, 2, 3"),
     case("unknown-setting", entries(setting="5e7"), "the setting 5e7", "`settings`"),
     case("setting-told-twice", entries(measured_in={"digest": "5e7"}), "entries.0.measured_in"),
     case("schema-text", '{"schema": "1", "entries": []}', "schema '1'"),

@@ -35,6 +35,13 @@ def counts(scores: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray | None:
     return total
 
 
+def over(total: np.ndarray, classes: int) -> np.ndarray:
+    """The numbers of :func:`counts` over so many classes: none of a class that neither occurs nor was guessed."""
+    import numpy as np
+
+    return np.pad(total, (0, classes - len(total)))
+
+
 def names(setting: Mapping[str, Any], count: int) -> list[str]:
     """The classes in label order, as a setting's data options name them; their numbers where these name none.
 

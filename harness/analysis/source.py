@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import UsageError
 from harness.store import COST, KINDS, open_store
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from harness.analysis.claims import Judged
     from harness.analysis.diagnostics import Diagnostic
+    from harness.analysis.history.versions import History
     from harness.analysis.leaderboard import Board
     from harness.store import Metrics, Result, TrialRow
 
@@ -83,6 +85,35 @@ def results(url: str, *, metrics: Metrics = None, **filters: Iterable[str] | Non
     return store.results(kinds=(*KINDS, COST), metrics=metrics, **filters)
 
 
+def environments(url: str) -> dict[str, dict[str, Any]]:
+    """:attr:`Result.environment_digest` -> packages, processor, device and source revision."""
+    return open_store(url, read_only=True).environments()
+
+
+def history(url: str, benchmark: str, method: str, metric: str | None = None) -> History | None:
+    """A method's metric over versions of the code; ``None`` where it was never measured there.
+
+    Args:
+        metric: the benchmark's primary one otherwise.
+
+    Raises:
+        UsageError: the benchmark has no such metric.
+    """
+    from harness.analysis.history import versions  # scipy, which no other reader waits for
+
+    store = open_store(url, read_only=True)
+    specs = [spec for spec in store.specs() if spec.benchmark == benchmark]
+    newest = [spec for spec in specs if spec.version == max(spec.version for spec in specs)]
+    wanted = [spec for spec in newest if (spec.primary if metric is None else spec.metric == metric)]
+    if not wanted and newest:
+        known = ", ".join(spec.metric for spec in newest)
+        raise UsageError(
+            f"{benchmark} has no metric '{metric}'. Known: {known}." if metric else f"{benchmark}: name one by --metric: {known}."
+        )
+    found = store.results(benchmarks=[benchmark], methods=[method])
+    return versions.build(found, wanted[0], store.environments(), store.settings()) if found and wanted else None
+
+
 def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
     """The one trial whose digest begins with ``prefix``, with its result if it is done.
 
@@ -105,7 +136,8 @@ def confusion(url: str, trials: Iterable[TrialRow]) -> tuple[np.ndarray, list[st
     total = confusion.counts(store.per_sample(digests=[row.digest for row in trials]).values())
     if total is None:
         return None
-    return total, confusion.names(store.settings().get(trials[0].setting, {}), len(total))
+    classes = confusion.names(store.settings().get(trials[0].setting, {}), len(total))
+    return confusion.over(total, len(classes)), classes
 
 
 def per_sample(url: str, digests: Iterable[str]) -> dict[str, dict[str, np.ndarray]]:

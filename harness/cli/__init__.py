@@ -27,6 +27,7 @@ VERBS = (
     "publish",
     "baseline",
     "check",
+    "history",
     "plugin",
     "data",
     "dashboard",

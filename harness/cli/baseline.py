@@ -19,34 +19,63 @@ def command() -> None:
 @options.benchmarks
 @options.family
 @click.option(
-    "--relative", type=click.FloatRange(min=0), default=0.05, show_default=True, help="Smallest tolerance, as a share of the mean."
+    "--relative",
+    type=click.FloatRange(min=0),
+    default=0.03,
+    show_default=True,
+    help="Smallest drop that means something, as a share of what a method is above the floor.",
 )
-@click.option("--tolerance", "tolerances", multiple=True, metavar="METRIC=VALUE", help="Tolerance of one metric, in its own unit.")
+@click.option("--tolerance", "tolerances", multiple=True, metavar="METRIC=VALUE", help="That drop for one metric, in its own unit.")
+@click.option("--seeds", type=click.IntRange(min=1), metavar="N", help="How many seeds a check must have.  [default: all that are saved]")
+@click.option("--leave-out", is_flag=True, help="Leave out primary metrics that could not fail, instead of refusing.")
 @options.database
-def save(file: Path, benchmarks: tuple[str, ...], family: str | None, relative: float, tolerances: tuple[str, ...], db: str) -> None:
-    """Write the leaderboard's means and tolerances to FILE.
+def save(
+    file: Path,
+    benchmarks: tuple[str, ...],
+    family: str | None,
+    relative: float,
+    tolerances: tuple[str, ...],
+    seeds: int | None,
+    leave_out: bool,
+    db: str,
+) -> None:
+    """Write what the leaderboard's methods reach to FILE, seed by seed.
 
-    Each has a direction. The default tolerance is the larger of 2 s √(2/n), how far another n seeds may fall, and --relative.
+    A metric is worse in a later check if it falls by more than a size that means something and by more than its seeds' noise. One
+    whose fall to the floor would not be seen is no test: a primary metric is refused (exit code 2), any other left out.
+    More seeds than a check runs make a sharper baseline: run 10, save with --seeds 3, check with 3.
 
     \b
     harness baseline save results/baselines/quick.json --tolerance top1=3
     """
     from harness import __version__
-    from harness.analysis import baseline, source
+    from harness.analysis import source
+    from harness.analysis.gate import file as baseline_file
+    from harness.analysis.gate.saving import expect, told
     from harness.errors import HarnessError, UsageError
     from harness.files import write_whole
 
     chosen = dict(_tolerance(text) for text in tolerances)
     options.know(benchmarks, source.recorded_benchmarks(db))
     board = source.board(db, metrics="whole", benchmarks=benchmarks or None, families=[family] if family else None)
-    entries = baseline.expect(board, relative=relative, tolerances=chosen)
-    if not entries:
+    trials = {result.digest: result for result in source.results(db, digests={digest for row in board.rows for digest in row.digests})}
+    baseline, unfailing = expect(board, trials, source.environments(db), relative=relative, tolerances=chosen, seeds=seeds)
+    refused = [some for some in unfailing if some.entry.primary]
+    if not baseline.entries and not refused:
         nothing = HarnessError("no results to save in this database. Run something first, e.g. `harness run -s quick`.")
         nothing.exit_code = 4
         raise nothing
-    unknown = set(chosen) - {entry.metric for entry in entries}
-    if unknown:
-        raise UsageError(f"--tolerance {min(unknown)}: no such metric here. Known: {', '.join(sorted({e.metric for e in entries}))}.")
+    metrics = {row.metric for row in board.rows if "/" not in row.metric}
+    if unknown := set(chosen) - metrics:
+        raise UsageError(f"--tolerance {min(unknown)}: no such metric here. Known: {', '.join(sorted(metrics))}.")
+    if refused and not (leave_out and baseline.entries):
+        for some in refused:
+            click.echo(f"cannot fail: {some}", err=True)
+        raise UsageError(
+            f"{len(refused)} primary metrics could not fail, so nothing is saved. Run more seeds, or leave them out with --leave-out."
+        )
+    for sentence in told(unfailing):
+        click.echo(f"left out, as it could not fail: {sentence}", err=True)
     for rows in board.parted()[1]:
         where = f"{rows[0].benchmark} v{rows[0].version}"
         click.echo(
@@ -54,10 +83,10 @@ def save(file: Path, benchmarks: tuple[str, ...], family: str | None, relative: 
         )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, baseline.dump(entries, __version__), durable=True)
+        write_whole(file, baseline_file.dump(baseline, __version__), durable=True)
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}.") from None
-    click.echo(f"{len(entries)} entries saved. `harness check --baseline {file}` compares with them.")
+    click.echo(f"{len(baseline.entries)} entries saved. `harness check --baseline {file}` compares with them.")
 
 
 def _tolerance(text: str) -> tuple[str, float]:

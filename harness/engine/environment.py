@@ -53,6 +53,27 @@ def source_revision() -> dict[str, Any]:
     return {} if sha is None else {"git_sha": sha, "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no", folder=folder))}
 
 
+_ISA = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
+"""Instruction sets by which numerical libraries choose their kernels, and with them how sums are rounded."""
+
+
+@cache
+def processor() -> dict[str, str]:
+    """The processor's model and what of :data:`_ISA` it has; what is not known is left out.
+
+    Virtual machines hide models behind names like "AMD EPYC", which is why both are needed.
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    flags = {*(told.get("flags") or told.get("Features") or "").split()}
+    model = told.get("model name") or platform.processor() or platform.machine()
+    found = {"cpu": model, "cpu_isa": " ".join(name for name in _ISA if name in flags)}
+    return {name: value for name, value in found.items() if value}
+
+
 def describe(device: str) -> dict[str, Any]:
     """Everything about where a trial ran. Imports torch only for a CUDA device."""
     about: dict[str, Any] = {
@@ -61,6 +82,7 @@ def describe(device: str) -> dict[str, Any]:
         **source_revision(),
         "platform": platform.platform(),
         "machine": platform.machine(),
+        **processor(),
         "device": device,
         "python": sys.version.split()[0],
     }

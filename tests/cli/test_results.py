@@ -119,24 +119,24 @@ def test_compare_needs_two_seeds_for_a_verdict(cli, measured):
 
 
 def test_check_has_five_exit_codes(cli, measured, tmp_path):
-    measured("gap", 70.0, 72.0)
+    measured("gap", 70.0, 72.0, 71.0, 71.0)
     assert cli("baseline", "save", "sub/b.json", "--tolerance", "top1=1").exit_code == 0
     check = ("check", "--baseline", "sub/b.json")
     assert cli(*check).exit_code == 0
 
-    entries = json.loads((tmp_path / "sub/b.json").read_text())
-    top1 = next(entry for entry in entries["entries"] if entry["metric"] == "top1")
-    top1["mean"] = 72.5
-    (tmp_path / "high.json").write_text(json.dumps(entries))
+    baseline = json.loads((tmp_path / "sub/b.json").read_text())
+    top1 = next(metric for metric in baseline["cells"][0]["metrics"] if metric["metric"] == "top1")
+    top1["values"] = [value + 20 for value in top1["values"]]
+    (tmp_path / "high.json").write_text(json.dumps(baseline))
     worse = cli("check", "--baseline", "high.json", "--junit", "out/j.xml", "--markdown", "out/m.md", "--json")
     document = json.loads(worse.stdout)
     assert worse.exit_code == document["exit_code"] == 1 and document["verdict"] == "regression"
     assert ElementTree.parse(tmp_path / "out/j.xml").getroot().get("failures") == "1"
     assert "| worse |" in (tmp_path / "out/m.md").read_text()
-    assert "regression: 1 ok, 1 worse" in cli("check", "--baseline", "high.json").stdout
+    assert "regression: 1 same, 1 worse" in cli("check", "--baseline", "high.json").stdout
 
     assert cli("check", "--baseline", "none.json").exit_code == 2
-    measured("gap", 70.0, 72.0, None)
+    measured("gap", 70.0, 72.0, 71.0, 71.0, None)
     failed = cli(*check)
     assert failed.exit_code == 3 and "epoch 2" in failed.stdout
     (tmp_path / "empty.json").write_text('{"schema": 1, "entries": []}')
@@ -227,7 +227,7 @@ def test_methods_of_different_settings_are_not_compared(cli, measured):
     ids=["setting", "data", "device", "method"],
 )
 def test_a_baseline_is_held_against_its_own_data_and_setting_only(cli, measured, tmp_path, today, reason):
-    measured("gem", 70.0, 72.0)
+    measured("gem", 70.0, 72.0, 71.0, 71.0)
     assert cli("baseline", "save", "b.json").exit_code == 0
     with sqlite3.connect(tmp_path / "results/harness.db") as connection:
         for table in ("numbers", "samples", "curves", "costs", "trials"):
@@ -235,35 +235,32 @@ def test_a_baseline_is_held_against_its_own_data_and_setting_only(cli, measured,
     empty = cli("check", "--baseline", "b.json")
     assert empty.exit_code == 4 and "missing" in empty.stdout
 
-    measured("gem", 70.0, 72.0, **today)
+    measured("gem", 70.0, 72.0, 71.0, 71.0, **today)
     checked = cli("check", "--baseline", "b.json", "--json", "--junit", "j.xml", "--markdown", "m.md")
     document = json.loads(checked.stdout)
     assert (checked.exit_code, document["verdict"]) == (4, "nothing to compare")
     assert {(entry["status"], entry["reason"]) for entry in document["entries"]} == {("incomparable", reason)}
     assert ElementTree.parse(tmp_path / "j.xml").getroot().get("errors") == "2" and "incomparable" in (tmp_path / "m.md").read_text()
 
-    measured("gem", 50.0, 52.0)
+    measured("gem", 20.0, 22.0, 21.0, 21.0)
     # on another device it would be the same trial, which is done
     assert cli("check", "--baseline", "b.json").exit_code == (4 if "device" in today else 1)
 
 
 def test_what_is_registered_counts_today_and_some_incomparable_entries_leave_a_check_incomplete(cli, measured):
-    measured("gem", 70.0, 72.0)
-    measured("gap", 70.0, 72.0)
+    measured("gem", 70.0, 72.0, 71.0, 71.0)
+    measured("gap", 70.0, 72.0, 71.0, 71.0)
     assert cli("baseline", "save", "b.json").exit_code == 0
-    measured("gem", 70.0, 72.0, data="edited")
+    measured("gem", 70.0, 72.0, 71.0, 71.0, data="edited")
     checked = cli("check", "--baseline", "b.json")
-    assert checked.exit_code == 3 and "incomplete: 2 ok, 2 incomparable" in checked.stdout
+    assert checked.exit_code == 3 and "incomplete: 2 same, 2 incomparable" in checked.stdout
     assert "results with other data: fingerprint data, edited in the first block are not saved" in cli("baseline", "save", "c.json").stderr
 
 
 def test_a_baseline_of_the_first_schema_is_read_with_a_note(cli, measured, tmp_path):
-    measured("gap", 70.0, 72.0)
-    assert cli("baseline", "save", "b.json").exit_code == 0
-    document = json.loads((tmp_path / "b.json").read_text())
-    old = [
-        {name: value for name, value in entry.items() if name not in ("setting", "device", "overrides")} for entry in document["entries"]
-    ]
+    measured("gap", 70.0, 72.0, 71.0, 71.0)
+    row = {"benchmark": "scenes-classification", "version": 2, "method": "gap", "unit": "%", "higher_is_better": True, "n": 4}
+    old = [row | {"metric": metric, "mean": mean, "tolerance": 3.5} for metric, mean in (("top1", 71.0), ("top5", 90.0))]
     (tmp_path / "old.json").write_text(json.dumps({"schema": 1, "entries": old}))
     checked = cli("check", "--baseline", "old.json")
     assert checked.exit_code == 0 and "2 entries of the baseline do not say on which data" in checked.stderr
@@ -288,3 +285,68 @@ def test_leaderboard_over_benchmarks_and_against_costs(cli, terminal, measured):
     assert ["*" in line for line in front.stdout.splitlines()[3:5]] == [True, False] and "front: " in front.stdout
     document = json.loads(cli("leaderboard", "-b", "digits", "--pareto", "params", "--format", "json").stdout)
     assert document["front"] == [{"benchmark": "digits", "method": "simpool", "costs": ["params"]}]
+
+
+def test_a_baseline_that_could_not_fail_is_refused_with_the_mend(cli, measured, tmp_path):
+    measured("gap", 70.0, 80.0)
+    measured("gem", 71.0, 72.0, 71.5)
+    refused = cli("baseline", "save", "b.json")
+    assert refused.exit_code == 2 and not (tmp_path / "b.json").exists()
+    assert "top1 of 'gap'" in refused.stderr and "seeds would do" in refused.stderr and "--leave-out" in refused.stderr
+    saved = cli("baseline", "save", "b.json", "--leave-out")
+    assert saved.exit_code == 0 and "left out, as it could not fail: top1 of 'gap'" in saved.stderr
+    assert "passed" in cli("check", "--baseline", "b.json").stdout
+    assert cli("baseline", "save", "c.json", "--tolerance", "top1=60").exit_code == 2, "a tolerance that reaches the floor"
+
+
+def test_one_seed_needs_a_tolerance(cli, measured):
+    measured("gap", 70.0)
+    assert "run 3 or more" in cli("baseline", "save", "b.json").stderr
+    assert cli("baseline", "save", "b.json", "--tolerance", "top1=2").exit_code == 0
+    assert cli("check", "--baseline", "b.json").exit_code == 0
+
+
+def test_calibration(cli, measured):
+    for method, level in (("gap", 70.0), ("gem", 80.0), ("simpool", 60.0)):
+        measured(method, *(level + (seed % 3) for seed in range(8)))
+    assert cli("baseline", "save", "b.json", "--seeds", "4").exit_code == 0
+    document = json.loads(cli("check", "--baseline", "b.json", "--calibrate", "200", "--json").stdout)
+    rates = document["false_alarms"]
+    assert rates["simulated"]["repeats"] == rates["resampled"]["repeats"] == 200 and rates["simulated"]["rate"] < 0.05
+    top1 = [entry for entry in document["entries"] if entry["metric"] == "top1"]
+    assert len(top1) == 3 and all(entry["allowed"] < entry["detectable"] < entry["to_lose"] for entry in top1)
+    shown = cli("check", "--baseline", "b.json", "--calibrate")
+    assert shown.exit_code == 0 and "false alarms of the whole check" in shown.stdout and "400 repeats" in shown.stdout
+    assert cli("baseline", "save", "b.json", "--leave-out").exit_code == 0
+
+
+def test_costs_are_judged_when_asked(cli, measured, tmp_path):
+    measured("gap", 70.0, 72.0, 71.0, 71.0)
+    assert cli("baseline", "save", "b.json").exit_code == 0
+    document = json.loads((tmp_path / "b.json").read_text())
+    document["cells"][0]["costs"]["params"] = [600_000.0] * 4
+    (tmp_path / "b.json").write_text(json.dumps(document))
+    assert cli("check", "--baseline", "b.json").exit_code == 0
+    dearer = cli("check", "--baseline", "b.json", "--costs")
+    assert dearer.exit_code == 1 and "1 cost more" in dearer.stdout and "1.17" in dearer.stdout
+
+
+def test_every_version_of_the_code_stays_and_is_shown(cli, measured, tmp_path, monkeypatch):
+    """Seeds that were measured with an older source remain when the newer one is measured."""
+    for source, level in (("a", 70.0), ("b", 70.5), ("c", 60.0)):
+        monkeypatch.setattr("harness.compose.trial.source_digest", lambda name, files, source=source: source)
+        measured("gap", level, level + 1, level + 2)
+    document = json.loads(cli("history", "-b", "scenes-classification", "-m", "gap", "--json", "--plot", "out/h.png").stdout)
+    assert [(row["values"], row["changed"]) for row in document["rows"]] == [
+        ([70.0, 71.0, 72.0], ""), ([70.5, 71.5, 72.5], "source of gap"), ([60.0, 61.0, 62.0], "source of gap"),
+    ]  # fmt: skip
+    assert [(found["at"], found["better"]) for found in document["changes"]] == [(2, False)]
+    assert (tmp_path / "out/h.png").read_bytes().startswith(b"\x89PNG")
+    shown = cli("history", "-b", "scenes-classification", "-m", "gap")
+    assert shown.exit_code == 0 and "-10.2 worse" in shown.stdout and "██▁" in shown.stdout
+    assert "top5 %" in cli("history", "-b", "scenes-classification", "-m", "gap", "--metric", "top5").stdout
+    unknown = cli("history", "-b", "scenes-classification", "-m", "gap", "--metric", "top7")
+    assert unknown.exit_code == 2 and "Known: top1, top5" in unknown.stderr
+    assert cli("history", "-b", "scenes-classification", "-m", "gem").exit_code == 4
+    assert cli("history", "-b", "scenes-classification", "-m", "gapp").exit_code == 2
+    assert cli("history", "-b", "scenes-classification", "-m", "gap", "--plot", "h.xyz").exit_code == 2

@@ -1,0 +1,374 @@
+"""Compare what was measured with a baseline, and say so in one exit code.
+
+An entry is worse if it fell by more than its tolerance, a size that means something, and by more than noise. What noise may be
+follows from where the numbers come from, see :data:`Source`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from harness.analysis.gate import costs as costs_
+from harness.analysis.gate import machines as machines_
+from harness.analysis.gate.expected import Expected, Key, distance
+from harness.analysis.gate.file import Baseline
+from harness.analysis.gate.limits import Limit, alphas, between_machines, exact, limit, noises
+from harness.analysis.leaderboard import Board, Row
+from harness.analysis.settings import difference, of_benchmark, of_method
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.store import Result, TrialRow
+
+Status = Literal["same", "better", "worse", "missing", "incomparable", "new"]
+Verdict = Literal["passed", "regression", "incomplete", "nothing to compare"]
+
+Source = Literal["repeated", "machine", "code", "tolerance"]
+"""What may have changed an entry.
+
+repeated: the same trials (digests of code, config, data and seed) on the same machine. They compute the same numbers, so any
+difference is evidence, and the tolerance alone decides; seeds are compared in pairs.
+machine: the same trials on another machine, or with other packages. Rounding differs, and training makes more of it: a share of the
+seeds' noise is the limit (:data:`harness.analysis.gate.limits.MACHINE`), and seeds are compared in pairs.
+code: other trials. The noise of seeds is the limit.
+tolerance: the baseline keeps no values, or no noise is known of them and someone chose the tolerance; it decides alone.
+"""
+
+EXIT_CODES: dict[Verdict, int] = {"passed": 0, "regression": 1, "incomplete": 3, "nothing to compare": 4}
+
+ROUNDING = 1e-6
+"""Values that differ by no more than this share are equal: a metric is stored in double precision and computed in single."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One metric of one method on one benchmark, on both sides."""
+
+    benchmark: str
+    version: int
+    method: str
+    metric: str
+    unit: str
+    higher_is_better: bool
+    baseline: float | None
+    current: float | None
+    difference: float | None
+    """``current - baseline``; over the seeds that both have where trials were repeated."""
+    tolerance: float | None
+    """The smallest drop that means something."""
+    n: int
+    """Seeds measured now."""
+    status: Status
+    reason: str = ""
+    """Why an entry is missing, incomparable or worse, where the numbers do not say it."""
+    allowed: float | None = None
+    """The drop that is no regression yet: the tolerance, or what noise may do where that is more."""
+    source: Source | None = None
+    primary: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """The outcome of a regression check."""
+
+    entries: list[Entry]
+    failed: list[TrialRow]
+    """Trials of the baseline's methods that failed and have no result."""
+    notes: list[str] = field(default_factory=list)
+    costs: list[costs_.CostEntry] = field(default_factory=list)
+
+    def of(self, status: Status) -> list[Entry]:
+        """The entries with one status."""
+        return [entry for entry in self.entries if entry.status == status]
+
+    @property
+    def verdict(self) -> Verdict:
+        """A regression weighs most; then what is missing, incomparable or failed. An empty comparison never passes."""
+        if self.of("worse") or costs_.more(self.costs):
+            return "regression"
+        compared = any(entry.n and entry.status not in ("new", "incomparable") for entry in self.entries)
+        if not compared and not self.failed:
+            return "nothing to compare"
+        return "incomplete" if self.of("missing") or self.of("incomparable") or self.failed else "passed"
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.verdict]
+
+    def summary(self) -> str:
+        """One sentence."""
+        counts = ", ".join(f"{len(some)} {status}" for status in get_args(Status) if (some := self.of(status)))
+        dearer = f"; {len(more)} cost more" if (more := costs_.more(self.costs)) else ""
+        failed = f"; {len(self.failed)} trials failed" if self.failed else ""
+        return f"{self.verdict}: {counts or 'no entries'}{dearer}{failed}"
+
+
+def check(
+    baseline: Baseline,
+    board: Board,
+    trials: Iterable[TrialRow] = (),
+    environments: Mapping[str, Mapping[str, Any]] | None = None,
+    results: Mapping[str, Result] | None = None,
+) -> Check:
+    """Hold a leaderboard (of all benchmark versions) against a baseline.
+
+    Args:
+        trials: all of the database, for those that failed and where the others ran.
+        environments: digest of an environment -> what is behind it.
+        results: digest -> the trial, where costs are judged too.
+
+    Raises:
+        UsageError: the two disagree about a metric's unit or direction.
+    """
+    trials = [*trials]
+    now = _machines(trials, environments or {})
+    rows: dict[Key, list[Row]] = defaultdict(list)
+    for row in board.rows:
+        if "/" not in row.metric:
+            rows[row.benchmark, row.version, row.method, row.metric].append(row)
+    pairs = [(expected, _today(expected, rows.get(expected.key, []))) for expected in baseline.entries]
+    notes: list[str] = []
+    sources = {expected.key: _source(expected, row, now) for expected, row in pairs if row is not None and not _incomparable(expected, row)}
+    limits = _limits(pairs, sources)
+    entries = [_entry(expected, row, sources.get(expected.key), limits.get(expected.key)) for expected, row in pairs]
+    known = {expected.key for expected in baseline.entries} | baseline.left_out
+    entries += [_new(some[0]) for key, some in sorted(rows.items()) if key not in known]
+    untold = sum(expected.setting is None for expected in baseline.entries)
+    if untold:
+        notes.append(_UNTOLD.format(untold))
+    notes += _unfailing(pairs, sources, limits)
+    notes += _other_machines(baseline, pairs, sources, now)
+    judged: list[costs_.CostEntry] = []
+    if results is not None:
+        judged, notes = _costs(costs_.pairs_of(baseline, board, results, environments or {}), notes)
+    return Check(entries, _failed(baseline.entries, board, trials), notes, judged)
+
+
+_UNTOLD = (
+    "{} entries of the baseline do not say on which data and in which setting they were measured, so that is not checked. "
+    "`harness baseline save` writes them anew."
+)
+
+
+def _costs(pairs: costs_.Pairs, notes: list[str]) -> tuple[list[costs_.CostEntry], list[str]]:
+    """The entries about costs, and the notes with what is to say about them."""
+    costs, common = costs_.judge(pairs)
+    elsewhere = sum(not same for _, _, same in pairs.values())
+    if elsewhere:
+        notes = [*notes, f"times and memory of {elsewhere} methods were measured on another kind of device and are not judged."]
+    if not pairs:
+        notes = [*notes, "no costs are judged: the baseline has none, `harness baseline save` adds them."]
+    if not 1 / costs_.BUSY < common < costs_.BUSY:
+        notes = [*notes, f"times are {common:.2f} times those of the baseline in the median, which counts as the machine's doing."]
+    return costs, notes
+
+
+def _machines(trials: Sequence[TrialRow], environments: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Digest of a trial -> where it ran."""
+    known = {digest: machines_.machine_of(content) for digest, content in environments.items()}
+    return {trial.digest: known.get(trial.environment_digest or "", {}) for trial in trials}
+
+
+def _source(expected: Expected, row: Row, now: Mapping[str, dict[str, Any]]) -> Source:
+    if not expected.values:
+        return "tolerance"
+    before = dict(zip(expected.seeds, zip(expected.digests, expected.machines, strict=True), strict=True))
+    both = [(*before[seed], digest) for seed, digest in zip(row.seeds, row.digests, strict=True) if seed in before]
+    if len(both) < min(expected.n, row.n) or any(digest != then for then, _, digest in both):
+        return "code"
+    here = [machines_.known_as(now.get(digest, {})) for *_, digest in both]
+    repeated = all(there and there == machine for (_, there, _), machine in zip(both, here, strict=True))
+    return "repeated" if repeated else "machine"
+
+
+def _limits(pairs: Sequence[tuple[Expected, Row | None]], sources: Mapping[Key, Source]) -> dict[Key, Limit]:
+    """How far each entry may fall. Only those whose difference may be noise share the chance of a false alarm."""
+    noisy = [expected for expected, _ in pairs if sources.get(expected.key) in ("machine", "code")]
+    places = {(expected.benchmark, expected.version) for expected in noisy}
+    known = noises(expected for expected, _ in pairs if expected.key[:2] in places)
+    shares = alphas(noisy)
+    found = {}
+    for expected, row in pairs:
+        if row is None:
+            continue
+        if sources.get(expected.key) == "machine":
+            both = len({*row.seeds} & {*expected.seeds})
+            found[expected.key] = between_machines(expected, known[expected.key], shares[expected.key], both)
+        elif sources.get(expected.key) == "code":
+            found[expected.key] = limit(expected, known[expected.key], shares[expected.key], row.n)
+        else:
+            found[expected.key] = exact(expected)
+    return found
+
+
+def _unfailing(pairs: Sequence[tuple[Expected, Row | None]], sources: Mapping[Key, Source], limits: Mapping[Key, Limit]) -> list[str]:
+    """A note where entries of the baseline could not fail: of an earlier harness, edited by hand, or with fewer seeds now."""
+    stuck = []
+    for expected, row in pairs:
+        if row is None or expected.mean is None or expected.key not in sources:
+            continue
+        room = expected.distance() if expected.values else distance(expected.mean, row.floor, expected.unit, expected.higher_is_better)
+        if not limits[expected.key].allowed < room:
+            stuck.append(f"{expected.metric} of '{expected.method}' on {expected.benchmark}")
+    if not stuck:
+        return []
+    some = ", ".join(stuck[:3]) + (f" and {len(stuck) - 3} more" if len(stuck) > 3 else "")
+    return [
+        f"{len(stuck)} entries of the baseline cannot fail, as what they may lose reaches the floor: {some}. Save it anew with more seeds."
+    ]
+
+
+def _other_machines(
+    baseline: Baseline,
+    pairs: Sequence[tuple[Expected, Row | None]],
+    sources: Mapping[Key, Source],
+    now: Mapping[str, dict[str, Any]],
+) -> list[str]:
+    """A note where trials ran on another machine than the baseline's."""
+    there: dict[str, int] = defaultdict(int)
+    for expected, row in pairs:
+        if row is not None and sources.get(expected.key) == "machine":
+            before = baseline.machines.get(expected.machines[0], {})
+            there[machines_.difference(now.get(row.digests[0], {}), before)] += 1
+    if not there:
+        return []
+    where = "; ".join(sorted(there))
+    return [f"{sum(there.values())} entries are of the same code on another machine ({where}), which may differ in the digits."]
+
+
+def _today(expected: Expected, rows: list[Row]) -> Row | None:
+    """The row that counts now: of the same ``--set`` and device where there is one, the registered and newest first."""
+    overrides = of_benchmark(expected.overrides)
+    return min(rows, key=lambda row: (row.setting.overrides != overrides, row.setting.device != expected.device), default=None)
+
+
+def _failed(baseline: Sequence[Expected], board: Board, trials: Iterable[TrialRow]) -> list[TrialRow]:
+    """The failed trials of the baseline's methods in its settings, unless there is a result of the same seed."""
+    cells = {(*expected.key[:3], None if expected.setting is None else expected.overrides) for expected in baseline}
+    measured = {(row.benchmark, row.version, row.method, seed) for row in board.rows for seed in row.seeds}
+    return [
+        trial
+        for trial in trials
+        if trial.state == "failed"
+        and cells & {(*(cell := (trial.benchmark, trial.version, trial.method)), overrides) for overrides in (None, trial.overrides)}
+        and (*cell, trial.seed) not in measured
+    ]
+
+
+def _entry(expected: Expected, row: Row | None, source: Source | None, limit: Limit | None) -> Entry:
+    common: dict[str, Any] = {
+        name: getattr(expected, name)
+        for name in ("benchmark", "version", "method", "metric", "unit", "higher_is_better", "tolerance", "primary")
+    }
+    if row is None or limit is None:
+        return Entry(**common, baseline=expected.mean, current=None, difference=None, n=0, status="missing", reason="no result")
+    current = None if math.isnan(row.mean) else row.mean
+    if reason := _incomparable(expected, row):
+        told: dict[str, Any] = {"baseline": expected.mean, "current": current, "difference": None, "n": row.n}
+        return Entry(**common, **told, status="incomparable", reason=reason)
+    for name in ("unit", "higher_is_better"):
+        if getattr(row, name) != getattr(expected, name):
+            raise UsageError(
+                f"the baseline says {name} of {row.benchmark} {row.metric} is {getattr(expected, name)!r}, not {getattr(row, name)!r}. "
+                "Save it anew with `harness baseline save`."
+            )
+    difference = None if current is None or expected.mean is None else _difference(expected, row, source)
+    status, reason = _judge(expected, current, difference, limit, source)
+    if status in ("same", "better") and row.n < expected.n:
+        status, reason = "missing", f"{row.n} of {expected.n} seeds"
+    allowed = None if math.isnan(limit.allowed) else limit.allowed
+    return Entry(
+        **common,
+        baseline=expected.mean,
+        current=current,
+        difference=difference,
+        n=row.n,
+        status=status,
+        reason=reason,
+        allowed=allowed,
+        source=source,
+    )
+
+
+def _difference(expected: Expected, row: Row, source: Source | None) -> float:
+    """Now minus then: seed by seed where the trials are the same, and where all seeds that both have agree."""
+    assert expected.mean is not None
+    before = dict(zip(expected.seeds, expected.values, strict=True))
+    both = [(before[seed], value) for seed, value in zip(row.seeds, row.values, strict=True) if seed in before]
+    changes = [0.0 if math.isclose(value, then, rel_tol=ROUNDING) else value - then for then, value in both]
+    if both and (source in ("repeated", "machine") or not any(changes)):
+        return math.fsum(changes) / len(changes)
+    return row.mean - expected.mean
+
+
+def _incomparable(expected: Expected, row: Row) -> str:
+    """Why the two numbers say nothing about each other; empty where they do."""
+    if expected.measured_in is None:
+        return ""
+    if reason := difference(row.setting, expected.measured_in, "the baseline"):
+        return reason
+    now, before = (" ".join(f"--set {text}" for text in of_method(tuple(some))) for some in (row.overrides, expected.overrides))
+    return "" if now == before else f"{now or 'the method as registered'}, {before or 'as registered'} in the baseline"
+
+
+def _judge(expected: Expected, current: float | None, difference: float | None, limit: Limit, source: Source | None) -> tuple[Status, str]:
+    if current is None:
+        return ("same", "not a number, as before") if expected.mean is None else ("worse", "not a number any more")
+    if difference is None:
+        return "better", "was not a number"
+    gain = difference if expected.higher_is_better else -difference
+    repeated = "the same code on the same machine computes something else: look for what its digest does not see"
+    if gain < -limit.allowed:
+        return "worse", repeated if source == "repeated" else ""
+    if gain > limit.allowed:
+        return "better", repeated if source == "repeated" else ""
+    if math.isnan(limit.allowed) and difference:
+        return "incomparable", "the baseline's seeds say nothing of their noise: save it anew with 3 or more"
+    return "same", repeated if source == "repeated" and difference else ""
+
+
+def _new(row: Row) -> Entry:
+    return Entry(
+        benchmark=row.benchmark,
+        version=row.version,
+        method=row.method,
+        metric=row.metric,
+        unit=row.unit,
+        higher_is_better=row.higher_is_better,
+        baseline=None,
+        current=None if math.isnan(row.mean) else row.mean,
+        difference=None,
+        tolerance=None,
+        n=row.n,
+        status="new",
+        reason="not in the baseline",
+        primary=row.primary,
+    )
+
+
+def as_json(check: Check) -> dict[str, Any]:
+    """The check as plain data (docs/json.md), where ``same`` is ``ok`` as in the first harness that wrote it."""
+    document: dict[str, Any] = {
+        "verdict": check.verdict,
+        "exit_code": check.exit_code,
+        "entries": [vars(entry) | ({"status": "ok"} if entry.status == "same" else {}) for entry in check.entries],
+        "failed": [
+            {
+                "digest": t.digest,
+                "benchmark": t.benchmark,
+                "method": t.method,
+                "seed": t.seed,
+                "kind": t.kind,
+                "reason": t.reason,
+                "log": t.log,
+            }
+            for t in check.failed
+        ],
+    }
+    if check.costs:
+        document["costs"] = [vars(entry) for entry in check.costs]
+    return document | ({"notes": check.notes} if check.notes else {})

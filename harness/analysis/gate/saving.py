@@ -1,0 +1,147 @@
+"""A baseline of a leaderboard. What could not fail is no test: it is refused, or left out."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.analysis.gate.costs import costs_of
+from harness.analysis.gate.expected import RELATIVE, Expected, Key, default_tolerance, mean_of
+from harness.analysis.gate.file import Baseline
+from harness.analysis.gate.limits import Limit, Noise, can_fail, limits, noises, seeds_needed
+from harness.analysis.gate.machines import known_as, machine_of
+from harness.analysis.leaderboard import Board, Row
+from harness.analysis.numbers import number
+
+if TYPE_CHECKING:
+    from harness.store import Result
+
+
+@dataclass(frozen=True)
+class Unfailing:
+    """An entry whose loss of all that it has would not be caught."""
+
+    entry: Expected
+    limit: Limit
+    seeds: int | None
+    """With which it could fail; ``None`` where more seeds do not help."""
+
+    def __str__(self) -> str:
+        entry, unit = self.entry, self.entry.unit
+        what = f"{entry.metric} of '{entry.method}' on {entry.benchmark} v{entry.version}"
+        if entry.mean is None:
+            return f"{what} is not a number"
+        if entry.distance() <= 0:
+            return f"{what} is no better than the floor"
+        if math.isnan(self.limit.error):
+            return f"{what} has {_seeds(len(entry.values))}, which say nothing of their noise: run 3 or more"
+        lost = f"{number(entry.distance(), unit)} {unit}".strip()
+        mend = f"{self.seeds} seeds would do" if self.seeds else "a smaller tolerance or less noise is needed"
+        return f"{what}: {_seeds(len(entry.values))} would not show the loss of all that it has above the floor ({lost}); {mend}"
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed" + "s" * (count != 1)
+
+
+def told(unfailing: Sequence[Unfailing]) -> list[str]:
+    """A sentence for each method of a benchmark."""
+    cells: dict[Any, list[Unfailing]] = defaultdict(list)
+    for some in unfailing:
+        cells[some.entry.key[:3]].append(some)
+    return [str(some[0]) if len(some) == 1 else _together(some) for some in cells.values()]
+
+
+def _together(some: Sequence[Unfailing]) -> str:
+    first = some[0].entry
+    counts = [each.seeds for each in some]
+    mend = f"{max(count for count in counts if count)} seeds would do for all" if all(counts) else "more seeds would do for some at most"
+    metrics = ", ".join(each.entry.metric for each in some)
+    return f"{metrics} of '{first.method}' on {first.benchmark} v{first.version}, with {_seeds(len(first.values))}; {mend}"
+
+
+def expect(
+    board: Board,
+    trials: Mapping[str, Result] | None = None,
+    environments: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    relative: float = RELATIVE,
+    tolerances: Mapping[str, float] | None = None,
+    seeds: int | None = None,
+) -> tuple[Baseline, list[Unfailing]]:
+    """What a later run is held to: every metric of every method that could fail, without single scenes and classes.
+
+    Of a benchmark in several settings, the registered one counts.
+
+    Args:
+        trials: digest -> the trial, for its costs and where it ran.
+        environments: digest of an environment -> what is behind it.
+        relative: the smallest drop that means something, as a share of the distance between mean and floor.
+        tolerances: metric name -> that drop in the metric's unit, instead of the default.
+        seeds: how many a check must have; all that were measured otherwise.
+
+    Returns:
+        The baseline, and what is left out of it.
+    """
+    trials, environments = trials or {}, environments or {}
+    machines = {digest: machine_of(environments.get(trial.environment_digest or "", {})) for digest, trial in trials.items()}
+    rows = [row for some in board.parted()[0] for row in some if "/" not in row.metric]
+    entries = [_expected(row, machines, relative, tolerances or {}, seeds) for row in rows]
+    entries, unfailing = _part(entries)
+    costs = {row.digests: costs_of([trials[digest] for digest in row.digests if digest in trials]) for row in rows}
+    used = {known_as(machine): machine for machine in machines.values() if machine}
+    baseline = Baseline(
+        entries,
+        frozenset(some.entry.key for some in unfailing),
+        {name: used[name] for name in sorted({name for entry in entries for name in entry.machines} & {*used})},
+        {entry.key[:3]: costs.get(entry.digests, {}) for entry in entries},
+    )
+    return baseline, unfailing
+
+
+def _expected(
+    row: Row, machines: Mapping[str, dict[str, Any]], relative: float, tolerances: Mapping[str, float], seeds: int | None
+) -> Expected:
+    default = default_tolerance(row.mean, row.floor, row.unit, row.higher_is_better, relative)
+    return Expected(
+        benchmark=row.benchmark,
+        version=row.version,
+        method=row.method,
+        metric=row.metric,
+        unit=row.unit,
+        higher_is_better=row.higher_is_better,
+        mean=mean_of(row.values),
+        n=min(seeds or row.n, row.n),
+        tolerance=tolerances.get(row.metric, default),
+        given=row.metric in tolerances,
+        primary=row.primary,
+        seeds=row.seeds,
+        values=row.values,
+        digests=row.digests,
+        machines=tuple(known_as(machines.get(digest, {})) for digest in row.digests),
+        floor=row.floor,
+        setting=row.setting.digest,
+        device=row.setting.device,
+        overrides=row.overrides,
+        measured_in=row.setting,
+    )
+
+
+def _part(entries: Sequence[Expected]) -> tuple[list[Expected], list[Unfailing]]:
+    """Entries that could fail and those that could not.
+
+    Limits depend on how many entries share the chance of a false alarm: with fewer of them each has more. What fell out of the first
+    round stays out.
+    """
+    known = noises(entries)
+    first = limits(entries, known)
+    kept = [entry for entry in entries if can_fail(entry, first[entry.key])]
+    out = [_unfailing(entry, known, first) for entry in entries if not can_fail(entry, first[entry.key])]
+    return kept, out
+
+
+def _unfailing(entry: Expected, known: Mapping[Key, Noise], first: Mapping[Key, Limit]) -> Unfailing:
+    return Unfailing(entry, first[entry.key], seeds_needed(entry, known[entry.key], first[entry.key].alpha))

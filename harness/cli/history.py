@@ -1,0 +1,92 @@
+"""``harness history``: a metric over the versions of the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import options
+from harness.cli.output import print_json, print_rows
+
+if TYPE_CHECKING:
+    from harness.analysis.history.versions import History
+
+
+@click.command("history")
+@click.option("-b", "--benchmark", required=True, metavar="BENCHMARK", help="Where it was measured.")
+@click.option("-m", "--method", required=True, metavar="METHOD", help="What was measured.")
+@click.option("--metric", metavar="METRIC", help="Which number.  [default: the benchmark's primary metric]")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Also write a picture; .png, .svg or .pdf.")
+@options.as_json
+@options.database
+@click.pass_context
+def command(ctx: click.Context, benchmark: str, method: str, metric: str | None, plot: Path | None, as_json: bool, db: str) -> None:
+    """Show a metric over versions of the code, and where its mean changed.
+
+    A version is what a trial's digest covers besides the seed: sources, options, data and the harness's numerics. Trials with --set
+    are left out. Change points are those of the best partition into stretches of equal mean, with a chance of 1 % that a series
+    without one shows any. The exit code is 4 if there is nothing to show.
+
+    \b
+    harness history -b scenes-classification -m simpool --plot simpool.png
+    """
+    from harness.analysis import source
+    from harness.catalog import load_catalog
+    from harness.errors import UsageError, did_you_mean
+
+    options.know((benchmark,), source.recorded_benchmarks(db))
+    history = source.history(db, benchmark, method, metric)
+    if history is None or not history.versions:
+        known = set(load_catalog().methods)
+        if method not in known and history is None:
+            raise did_you_mean(method, known, "method", "harness list methods")
+        click.echo(
+            f"no results of {method} on {benchmark} without --set. `harness run -m {method} -b {benchmark}` measures some.", err=True
+        )
+        ctx.exit(4)
+    if plot is not None:
+        from harness.analysis.history.picture import draw
+
+        try:
+            plot.parent.mkdir(parents=True, exist_ok=True)
+            draw(history, plot)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"cannot write {plot}: {error}.") from None
+    if as_json:
+        from harness.analysis.history.versions import as_json as plain
+
+        print_json(plain(history))
+    else:
+        _show(history)
+
+
+def _show(history: History) -> None:
+    from harness.analysis.numbers import change, number
+
+    unit, changes = history.spec.unit, {found.at: found for found in history.changes}
+    rows = []
+    for index, version in enumerate(history.versions):
+        found = changes.get(index)
+        mark = "" if found is None else f"{change(found.after - found.before)} {'better' if history.better(found) else 'worse'}"
+        spread = f"{number(min(version.values), unit)} to {number(max(version.values), unit)}" if len(version.values) > 1 else ""
+        apart = "" if index == 0 or version.comparable else "not comparable: "
+        rows.append(
+            [
+                version.day,
+                version.name,
+                version.revisions[-1] if version.revisions else "-",
+                len(version.values),
+                number(version.mean, unit),
+                spread,
+                mark,
+                apart + version.changed,
+            ]
+        )
+    click.echo(f"{history.method} on {history.benchmark}, {history.spec.metric} {unit}".rstrip() + f"  {history.sparkline()}")
+    print_rows(
+        ["first run (UTC)", "version", "revision", "n", "mean", "seeds", "change", "what is other than before"], rows, right=["n", "mean"]
+    )
+    if history.left_out:
+        click.echo(f"note: {history.left_out} trials are left out: run with --set, or without a number.", err=True)

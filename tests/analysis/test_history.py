@@ -1,0 +1,74 @@
+"""Versions of the code: what is one, what changed between two, and what may be held against each other."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from harness.analysis.history.versions import as_json, build, sparkline
+from harness.store.records import MetricSpec
+
+TOP1 = MetricSpec("scenes", 1, "top1", "%", True, "Top-1 accuracy", True)
+SETTINGS = {
+    "s": {"data": {"size": 48}, "dataset": "d1", "evaluator": {"topk": 1}, "numerics": 4, "model": {}, "schedule": {"lr": 0.1}},
+    "lr": {"data": {"size": 48}, "dataset": "d1", "evaluator": {"topk": 1}, "numerics": 4, "model": {}, "schedule": {"lr": 0.2}},
+    "data": {"data": {"size": 64}, "dataset": "d2", "evaluator": {"topk": 1}, "numerics": 4, "model": {}, "schedule": {"lr": 0.2}},
+}
+ENVIRONMENTS = {
+    "e1": {"device": "cpu", "git_sha": "1234567890abcdef", "git_dirty": False},
+    "e2": {"device": "cpu", "git_sha": "fedcba0987654321", "git_dirty": True},
+}
+
+
+@pytest.fixture
+def versions(result):
+    """Trials of several versions: ``versions(({"plugins": {"gap": "a"}}, (80, 81, 82)), ...)``."""
+
+    def make(*states):
+        found = []
+        for changes, values in states:
+            found += [replace(result("gap", seed, {"top1": value}), **({"setting": "s"} | changes)) for seed, value in enumerate(values)]
+        return found
+
+    return make
+
+
+def test_versions_are_in_the_order_of_time_and_say_what_changed(versions):
+    found = build(
+        versions(
+            ({"plugins": {"gap": "a"}}, (80.0, 81.0, 82.0)),
+            ({"plugins": {"gap": "b"}, "environment_digest": "e2"}, (80.5, 81.0, 81.5)),
+            ({"plugins": {"gap": "b"}, "setting": "lr"}, (70.0, 71.0, 72.0)),
+            ({"plugins": {"gap": "b"}, "setting": "lr", "config_digest": "edited"}, (70.0, 71.5, 72.0)),
+            ({"plugins": {"gap": "b"}, "setting": "data", "dataset": "d2"}, (20.0, 21.0, 22.0)),
+        ),
+        TOP1,
+        ENVIRONMENTS,
+        SETTINGS,
+    )
+    assert [version.changed.split(" ")[0] for version in found.versions] == ["", "source", "schedule.lr", "the", "data.size"]
+    assert found.versions[1].changed == "source of gap" and found.versions[1].revisions == ("fedcba09+",)
+    assert [version.comparable for version in found.versions] == [False, True, True, True, False]
+    assert [(change.at, found.better(change)) for change in found.changes] == [(2, False)], "not at 4, which is another task"
+    assert len({version.name for version in found.versions}) == 5 and found.sparkline() == "██▇▇▁"
+    json.dumps(as_json(found), allow_nan=False)
+
+
+def test_an_error_that_grows_is_worse(versions):
+    trials = versions(({"plugins": {"gap": "a"}}, (1.0, 1.1, 1.2)), ({"plugins": {"gap": "b"}}, (5.0, 5.1, 5.2)))
+    found = build(trials, replace(TOP1, higher_is_better=False), {}, SETTINGS)
+    assert [found.better(change) for change in found.changes] == [False]
+
+
+def test_experiments_are_no_versions(versions):
+    trials = versions(
+        ({}, (80.0, 81.0)), ({"overrides": ("method.gamma=2",), "config_digest": "x"}, (10.0, 11.0)), ({"setting": "lr"}, (float("nan"),))
+    )
+    found = build(trials, TOP1, {}, SETTINGS)
+    assert (len(found.versions), found.left_out) == (1, 3)
+
+
+def test_sparkline():
+    assert sparkline([0, 1, 2, 7]) == "▁▂▃█" and sparkline([3, 3]) == "▄▄" and sparkline([]) == ""
