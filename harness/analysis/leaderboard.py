@@ -147,11 +147,13 @@ def as_json(board: Board, all_versions: bool = False) -> dict[str, Any]:
             "setting": rows[0].setting.digest,
             "device": rows[0].setting.device,
             "differs": rows[0].differs,
+            **({"tuning": tuning} if (tuning := rows[0].setting.content.get("tuning")) else {}),
             "rows": plain(rows),
         }
         for rows in others
     ]
-    further = {"maps": maps, "collapsed": fallen, "apart": apart}
+    tuned = [{"benchmark": name(rows[0]), **rows[0].setting.content["tuning"]} for rows in first if "tuning" in rows[0].setting.content]
+    further = {"maps": maps, "collapsed": fallen, "tuned": tuned, "apart": apart}
     return {"rows": plain(shown)} | {key: value for key, value in further.items() if value}
 
 

@@ -34,7 +34,7 @@ def command(ctx: click.Context, file: Path, junit: Path | None, markdown: Path |
     """
     from harness.analysis import baseline, check_reports, regression, source
 
-    outcome = regression.check(baseline.load(file), source.board(db, all_versions=True), source.trials(db))
+    outcome = regression.check(baseline.load(file), source.board(db, all_versions=True), source.trials(db, purposes=[""]))
     for target, text in ((junit, check_reports.junit), (markdown, check_reports.markdown)):
         if target is not None:
             _write(target, text(outcome))

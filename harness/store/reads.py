@@ -25,12 +25,13 @@ class Reads(Transactions):
     """The reading half of the store.
 
     ``results``, ``trials``, ``states`` and ``per_sample`` take any of these filters: ``benchmarks``, ``families``,
-    ``methods``, ``digests``, each a collection of names; none means all.
+    ``methods``, ``digests``, ``purposes``, each a collection of names; none means all.
     """
 
     def results(self, **filters: Iterable[str] | None) -> list[Result]:
-        """The trials that are done, ordered by benchmark, method and seed."""
+        """The trials that are done, ordered by benchmark, method and seed; without ``purposes`` those that may be shown and compared."""
         found = []
+        filters = {"purposes": ("",)} | filters
         with self._read() as connection:
             for where in _clauses(**filters):
                 done = sa.and_(where, trials.c.state == "done")
@@ -135,11 +136,13 @@ def _clauses(
     benchmarks: Iterable[str] | None = None,
     families: Iterable[str] | None = None,
     methods: Iterable[str] | None = None,
+    purposes: Iterable[str] | None = None,
     digests: Iterable[str] | None = None,
 ) -> Iterator[sa.ColumnElement[bool]]:
     """Conditions that together select what the filters say, each short enough for one query."""
     base: sa.ColumnElement[bool] = sa.true()
-    for column, names in ((trials.c.benchmark, benchmarks), (trials.c.family, families), (trials.c.method, methods)):
+    named = {trials.c.benchmark: benchmarks, trials.c.family: families, trials.c.method: methods, trials.c.purpose: purposes}
+    for column, names in named.items():
         if names is not None:
             base = sa.and_(base, column.in_(list(names)))
     if digests is None:
