@@ -21,6 +21,9 @@ from harness.files import write_whole
 GENERATORS = 1
 """Version of the synthetic generators: raise it whenever a generated file may differ."""
 
+_REPORTS = 2
+"""Version of what :func:`ready` remembers: raise it whenever a report may say something else of the same files."""
+
 
 def _generated_key(task: Task) -> str:
     options = task.data.model_dump(mode="json")
@@ -99,7 +102,7 @@ def ready(task: Task, data_root: Path | None) -> Ready:
     folder = ensure(task, data_root)
     entry = task.entry
     model = {key: entry.model.get(key) for key in ("weights", "backbone")}
-    identity = [entry.family, entry.data, model, fingerprint(task, data_root), __version__]
+    identity = [_REPORTS, entry.family, entry.data, model, fingerprint(task, data_root), __version__]
     digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=12).hexdigest()
     seen = paths.cache_dir() / "checked" / f"{digest}.json"
     with contextlib.suppress(OSError, ValueError):

@@ -84,6 +84,7 @@ def measured(tmp_path):
                 outcome.environment = {"device": device} if device else {}
                 outcome.per_sample = {"label": np.array([0, 1, 1, 5]), "guess": np.array([0, 1, 0, 1])}
                 outcome.labels = {"map": "class activation"}
+                outcome.curves = {"loss": np.array([[1, 1.5], [2, 0.25]]), "val/top1": np.array([[2, value - 1], [4, np.nan]])}
                 outcome.diagnostics = {"entropy": value / 100, "entropy/neck": value / 100, "entropy/neck/head1": 0.5}
                 store.finish(trial.digest, lease.token, outcome)
         return [trial.digest for trial in trials]

@@ -23,8 +23,8 @@ def preprocessing(model: ModelOptions) -> dict[str, Any]:
     return {"mean": list(model.mean), "std": list(model.std)}
 
 
-def training(schedule: ScheduleOptions) -> dict[str, Any]:
-    """Optimiser, learning-rate schedule and loops: about ten evenly spaced validations, the last at the end, then one test pass."""
+def training(schedule: ScheduleOptions, validations: int = VALIDATIONS) -> dict[str, Any]:
+    """Optimiser, learning-rate schedule and loops: at most so many evenly spaced validations, the last at the end, then one test."""
     optimizer: dict[str, Any] = {"type": schedule.optimizer, "lr": schedule.lr, "weight_decay": schedule.weight_decay}
     if schedule.optimizer == "SGD":
         optimizer["momentum"] = 0.9
@@ -34,15 +34,15 @@ def training(schedule: ScheduleOptions) -> dict[str, Any]:
     return {
         "optim_wrapper": wrapper,
         "param_scheduler": _schedulers(schedule),
-        "train_cfg": epochs(schedule.epochs),
+        "train_cfg": epochs(schedule.epochs, validations),
         "val_cfg": {},
         "test_cfg": {},
     }
 
 
-def epochs(count: int) -> dict[str, Any]:
+def epochs(count: int, validations: int = VALIDATIONS) -> dict[str, Any]:
     """The training loop over so many epochs."""
-    return {"by_epoch": True, "max_epochs": count, "val_interval": ceil(count / VALIDATIONS)}
+    return {"by_epoch": True, "max_epochs": count, "val_interval": ceil(count / validations)}
 
 
 def _schedulers(schedule: ScheduleOptions) -> list[dict[str, Any]]:

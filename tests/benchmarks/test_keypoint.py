@@ -159,20 +159,20 @@ def test_a_truncated_image_is_found(tmp_path):
 # --- COCO
 
 
-def coco_files(root: Path, points: int = 2, first_id: int = 0) -> tuple[Benchmark, dict[str, dict]]:
-    """Two training images and one test image of 40x30 pixels, one instance each."""
+def coco_files(root: Path, points: int = 2, first_id: int = 0, train: int = 2) -> tuple[Benchmark, dict[str, dict]]:
+    """Two training images (or more) and one test image of 40x30 pixels, one instance each."""
     written = {}
     names = [f"p{i}" for i in range(points)]
-    for split, count in (("train", 2), ("test", 1)):
+    for split, count in (("train", train), ("test", 1)):
         (root / split).mkdir(parents=True, exist_ok=True)
         for i in range(count):
-            Image.fromarray(np.full((30, 40, 3), 60 * i + 7 * len(split), np.uint8)).save(root / split / f"{i}.png")
+            Image.fromarray(np.full((30, 40, 3), (60 * i + 7 * len(split)) % 256, np.uint8)).save(root / split / f"{i}.png")
         written[split] = {
             "images": [{"id": i, "file_name": f"{i}.png", "width": 40, "height": 30} for i in range(count)],
             "annotations": [
                 {
                     "id": first_id + i, "image_id": i, "category_id": 1, "bbox": [4, 4, 30, 20], "area": 300.0, "iscrowd": 0,
-                    "num_keypoints": points, "keypoints": [v for k in range(points) for v in (5 + i + k, 6 + k, 2)],
+                    "num_keypoints": points, "keypoints": [v for k in range(points) for v in (5 + i % 10 + k, 6 + k, 2)],
                 }
                 for i in range(count)
             ],
@@ -453,15 +453,16 @@ def test_a_trial_from_end_to_end(openmmlab, tmp_path):
 
 
 def test_coco_and_an_mmpose_class_read_the_same(openmmlab, tmp_path):
-    """The same files through our reader and through mmpose's CocoDataset: the same poses, floor and scores."""
+    """The same files through our reader and through mmpose's CocoDataset: the same poses, floor, scores and validation."""
     # COCO's evaluation, and so mmpose's, overlooks an annotation with id 0; our reader numbers anew
-    entry, _ = coco_files(tmp_path, points=17, first_id=1)
+    entry, _ = coco_files(tmp_path, points=17, first_id=1, train=24)
     splits = {split: {"ann_file": f"annotations/{split}.json", "images": split} for split in ("train", "test")}
     other = bench(format="mmpose", root="r", type="CocoDataset", keypoints=17, size=[32, 32], **splits)
     unnamed = bench(**{**entry.data, "keypoints": 17, "sigmas": "coco"})
     ours, theirs = (task(e).listing(tmp_path) for e in (unnamed, other))
     assert theirs.problems == task(other).check(tmp_path) == []
-    for mine, its in zip(ours.train + ours.test, theirs.train + theirs.test, strict=True):
+    assert (len(ours.train), len(ours.val)) == (20, 4)
+    for mine, its in zip(ours.train + ours.val + ours.test, theirs.train + theirs.val + theirs.test, strict=True):
         assert mine.box == its.box
         np.testing.assert_array_equal(mine.points, its.points)
         np.testing.assert_array_equal(mine.visible, its.visible)
@@ -470,6 +471,9 @@ def test_coco_and_an_mmpose_class_read_the_same(openmmlab, tmp_path):
     outcomes = [trial(e, tmp_path, tmp_path / f"work{i}") for i, e in enumerate((unnamed, other))]
     found = [{name: value for name, value in outcome.metrics.items() if "/" not in name} for outcome in outcomes]
     assert found[0] == pytest.approx(found[1])
+    for name, points in outcomes[0].curves.items():
+        np.testing.assert_allclose(points, outcomes[1].curves[name], rtol=1e-5)
+    assert "val/AP" in outcomes[0].curves
     assert set(found[0]) == {scores.PCK, "median_px", "AP", "AP50"}
     # the two name the joints differently
     joints = [sorted(value for name, value in outcome.metrics.items() if "/" in name) for outcome in outcomes]

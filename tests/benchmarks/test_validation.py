@@ -7,12 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pytest
+from formats import image_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.benchmarks import task
 from harness.benchmarks.base import Listing
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
+from harness.benchmarks.report import describe
 from harness.benchmarks.validation import FEWEST, hold_out
+from harness.catalog import Benchmark
 
 ROOT = Path("/nowhere")
 
@@ -97,3 +102,33 @@ def test_one_of_its_own_is_left_alone():
     listing = held(Labels(train=[*train]))
     hold_out(listing, 0)
     assert listing.val == []
+
+
+@pytest.mark.parametrize(
+    ("said", "copied", "told"),
+    [
+        ("val", "test/a/0.png", r"1 test images are validation images, too"),
+        ("val", "train/a/0.png", r"1 validation images are training images, too"),
+        ("test", "", r"validation and test are the same folder"),
+        ("val", "", ""),
+    ],
+)
+def test_what_stands_in_two_splits_is_refused(tmp_path, said, copied, told):
+    content = image_folder(tmp_path)
+    for number, name in enumerate("ab"):
+        (tmp_path / "val" / name).mkdir(parents=True)
+        (tmp_path / "val" / name / "x.png").write_bytes((tmp_path / f"train/{name}/{number}.png").read_bytes() + b" ")
+    if copied:
+        (tmp_path / "val/a/copy.png").write_bytes((tmp_path / copied).read_bytes())
+    found = task(Benchmark(id="b", family="classification", data={**content["data"], "root": "r", "val": said}))
+    fatal = [problem.sentences for problem in found.check(tmp_path) if problem.fatal]
+    assert any(told in sentence for sentence in fatal) if told else not fatal
+
+
+def test_what_has_no_validation_split_says_so(tmp_path):
+    content = image_folder(tmp_path)
+    for share, reason in ((0.15, "fewer than 20"), (0, "has none")):
+        found = task(Benchmark(id="b", family="classification", data={**content["data"], "root": "r", "val_share": share}))
+        told = describe(found, found.listing(tmp_path), [])
+        assert told[0] == "5 training, 0 validation and 4 test samples, 2 classes"
+        assert told[1].startswith("no validation split: ") and reason in told[1]

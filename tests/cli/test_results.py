@@ -49,7 +49,12 @@ def test_status_gives_reasons_and_logs(cli, measured):
     assert (trial["digest"], trial["metrics"]["top1"], trial["cost"]["params"]) == (done, 70.0, 700_000)
     assert (trial["labels"], "labels  map class activation" in cli("status", done).stdout) == ({"map": "class activation"}, True)
     one = cli("status", failed)
-    assert one.exit_code == 0 and "epoch 2" in one.stdout
+    assert one.exit_code == 0 and "epoch 2" in one.stdout and "learning curve" not in one.stdout
+    assert trial["curves"] == {"loss": [[1, 1.5], [2, 0.25]], "val/top1": [[2, 69.0], [4, None]]}
+    curve = cli("status", done).stdout.partition("learning curve\n")[2].splitlines()
+    assert [line.split() for line in curve[:3]] == [["epoch", "2", "4"], ["loss", "0.25", "-"], ["val/top1", "69", "nan"]]
+    names = {row["metric"] for row in json.loads(cli("leaderboard", "--format", "json").stdout)["rows"]}
+    assert names == {"top1", "top5"}, "no validation among the results"
 
 
 def test_compare(cli, measured):
@@ -202,7 +207,7 @@ def test_a_baseline_is_held_against_its_own_data_and_setting_only(cli, measured,
     measured("gem", 70.0, 72.0)
     assert cli("baseline", "save", "b.json").exit_code == 0
     with sqlite3.connect(tmp_path / "results/harness.db") as connection:
-        for table in ("metrics", "samples", "costs", "trials"):
+        for table in ("metrics", "samples", "curves", "costs", "trials"):
             connection.execute(f"DELETE FROM {table}")
     empty = cli("check", "--baseline", "b.json")
     assert empty.exit_code == 4 and "missing" in empty.stdout

@@ -10,6 +10,9 @@ from harness.benchmarks.object_localization.options import LocalizationData, Loc
 from harness.benchmarks.options import ScheduleOptions
 from harness.catalog import Filling
 
+_VALIDATIONS = 4
+"""Fewer than elsewhere: boxes at a thousand thresholds take longer than the network's pass."""
+
 
 def compose(data: LocalizationData, model: LocalizationModel, schedule: ScheduleOptions, fillings: dict[str, Filling]) -> dict[str, Any]:
     """Model, loaders, evaluator and schedule of one trial."""
@@ -19,7 +22,7 @@ def compose(data: LocalizationData, model: LocalizationModel, schedule: Schedule
         "model": config.attend(_model(data, model, fillings), model, fillings, (data.size, data.size)),
         **config.loaders(lambda split: _dataset(data, split), schedule.batch_size, test_batch=test_batch, collate="pseudo_collate"),
         **config.evaluators({"type": "BoxMetric", "taus": model.taus}),
-        **config.training(schedule),
+        **config.training(schedule, _VALIDATIONS),
     }
 
 

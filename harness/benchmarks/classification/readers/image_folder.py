@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from harness.benchmarks.base import NAMES, Format, Split
+from harness.benchmarks.base import NAMES, SPLITS, Format, Split
 from harness.benchmarks.classification.options import Classes, ClassificationData, ListedClasses
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
 from harness.images import SUFFIXES, is_hidden, search
@@ -39,7 +39,7 @@ def read(root: Path, data: ClassificationData) -> Labels:
     """List all splits; does not stop at the first problem."""
     listing = Labels()
     train = data.splits["train"]
-    used = {folder: [split for split in data.splits if data.splits[split] == folder] for folder in data.splits.values()}
+    used = {folder: [split for split in SPLITS if data.splits.get(split) == folder] for folder in data.splits.values()}
     there = [folder for folder in used if (root / folder).is_dir()]
     for folder, splits in used.items():
         if folder not in there:
