@@ -36,6 +36,7 @@ def main() -> None:
             "benchmark": [row.benchmark for row in shown],
             "method": [row.method for row in shown],
             "seed": [row.seed for row in shown],
+            "purpose": [row.purpose or "result" for row in shown],
             "state": [row.state if row.state != "running" or row.alive else "interrupted" for row in shown],
             "reason": [row.reason or "; ".join(row.notes) for row in shown],
             "seconds": [row.seconds for row in shown],

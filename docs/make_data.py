@@ -48,6 +48,7 @@ Besides `family`, `data`, `model` and `schedule`, an entry may say:
 | `primary` | the metric that the leaderboard sorts by | the family's |
 | `cost` | expected seconds of a trial on one core: long trials start first | 30 |
 | `time_limit` | seconds after which a trial is stopped | none |
+| `tune` | what a tuned run tries for every method, by key of the schedule: [tuning.md](tuning.md) | `{schedule.lr: {times: [0.25, 4]}}` |
 | `title`, `notes` | shown in lists | |
 
 Numbers stand in one table only if they were measured on the same data, with the same options, scores and kind of device; what

@@ -38,6 +38,7 @@ def list_methods(family: str | None = None) -> list[dict[str, Any]]:
             "notes": method.notes,
             "params": method.params,
             "complexity": method.complexity,
+            "tune": {name: some.plain() for name, some in method.tune.items()},
         }
         for method in catalog.methods.values()
         if offered is None or method.fill(offered)
@@ -76,6 +77,7 @@ def list_benchmarks(family: str | None = None, *, validated: bool = True) -> lis
             "root": bench.data.get("root"),
             "cost": bench.cost,
             "notes": bench.notes,
+            "tune": {name: some.plain() for name, some in bench.tune.items()},
             "primary": bench.primary or _primary(bench),
             **(_offer(bench) if validated else {}),
         }
@@ -175,7 +177,8 @@ def list_suites(family: str | None = None) -> list[dict[str, Any]]:
         if family and family not in {bench.family for bench in members}:
             continue
         methods = list(dict.fromkeys(name for bench in members for name in suite.methods_of(bench)))
-        rows.append({"id": suite.id, "title": suite.title, "benchmarks": suite.benchmarks, "methods": methods, "seeds": suite.seeds})
+        about = {"seeds": suite.seeds, "tune": suite.tune.model_dump() if suite.tune else None}
+        rows.append({"id": suite.id, "title": suite.title, "benchmarks": suite.benchmarks, "methods": methods, **about})
     return rows
 
 

@@ -72,6 +72,7 @@ def as_json(board: Board, all_versions: bool = False, costs: Sequence[str] = ())
             "setting": rows[0].setting.digest,
             "device": rows[0].setting.device,
             "differs": rows[0].differs,
+            **({"tuning": tuning} if (tuning := rows[0].setting.content.get("tuning")) else {}),
             "standing": stands(rows),
             "rows": lines(rows),
         }
@@ -88,6 +89,7 @@ def as_json(board: Board, all_versions: bool = False, costs: Sequence[str] = ())
         "collapsed": [
             {"benchmark": name(row), "method": row.method, "seeds": row.collapsed} for row in shown if row.primary and row.collapsed
         ],
+        "tuned": [{"benchmark": name(rows[0]), **tuning} for rows in first if (tuning := rows[0].setting.content.get("tuning"))],
         "apart": apart,
     }
     return {"rows": lines(shown)} | {key: value for key, value in further.items() if value}

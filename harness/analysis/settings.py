@@ -42,6 +42,15 @@ class Setting:
         """Whether the trials say all of it, as those of earlier harnesses do not."""
         return "data" in self.content
 
+    @property
+    def budget(self) -> str:
+        """How much each method was tuned, in words; empty for methods that were run as they are registered."""
+        tuning = self.content.get("tuning")
+        if not tuning:
+            return ""
+        seeds = f" of {tuning['seeds']} seeds" if tuning["seeds"] > 1 else ""
+        return f"tuned with {tuning['trials']} trials{seeds}"
+
 
 def of_benchmark(overrides: tuple[str, ...]) -> tuple[str, ...]:
     """What ``--set`` changed of the benchmark."""
@@ -83,6 +92,10 @@ def _differences(one: Setting, other: Setting) -> Iterator[tuple[str, Any, Any]]
     for name in ("dataset", "evaluator", "numerics"):
         if name == "numerics" or not changed & {"data", "model"}:
             yield from _unequal(name, one.content.get(name), other.content.get(name))
+    if one.budget != other.budget:
+        yield "", one.budget or "as registered", other.budget or "as registered"
+    else:
+        yield from _unequal("tuning", one.content.get("tuning"), other.content.get("tuning"))
     yield from _unequal("device", one.device or "unknown", other.device or "unknown")
 
 
@@ -114,6 +127,6 @@ def difference(setting: Setting, other: Setting, where: str) -> str:
     if setting.recorded != other.recorded:
         said = "run by an earlier harness, which did not record its setting"
         return "; ".join([*sets, said if other.recorded else f"{where} was {said}"])
-    found = [f"{_WORDS.get(what, what)} {_text(mine)}, {_text(its)} in {where}" for what, mine, its in _differences(setting, other)]
+    found = [f"{_WORDS.get(what, what)} {_text(mine)}, {_text(its)} in {where}".strip() for what, mine, its in _differences(setting, other)]
     more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
     return "; ".join([*sets, *found[:_MOST], *more]) or f"another setting ({setting.digest}, {other.digest} in {where})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +122,22 @@ def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
     """
     store = open_store(url, read_only=True)
     row = store.trial(prefix)
-    return row, next(iter(store.results(digests=[row.digest])), None)
+    return row, next(iter(store.results(purposes=[row.purpose], digests=[row.digest])), None)
+
+
+def tuning(url: str, row: TrialRow) -> dict[str, Any] | None:
+    """What was tried to find a trial's options, see :meth:`harness.compose.tuning.Search.report`; ``None`` where nothing was."""
+    return open_store(url, read_only=True).config(row.tuning) or None if row.tuning else None
+
+
+def validations(url: str, metrics: Mapping[str, str]) -> dict[str, float]:
+    """Digest of a trial -> the last value of one of its learning curves; none where it has no such curve.
+
+    Args:
+        metrics: digest -> name of the curve.
+    """
+    curves = open_store(url, read_only=True).curves(metrics)
+    return {digest: float(some[metrics[digest]][-1, 1]) for digest, some in curves.items() if len(some.get(metrics[digest], ()))}
 
 
 def confusion(url: str, trials: Iterable[TrialRow]) -> tuple[np.ndarray, list[str]] | None:

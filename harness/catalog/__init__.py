@@ -2,6 +2,6 @@
 
 from harness.catalog.claims import Claim
 from harness.catalog.load import load_catalog, read_registry
-from harness.catalog.schema import Benchmark, Catalog, Filling, Method, Paper, Suite
+from harness.catalog.schema import Benchmark, Catalog, Filling, Method, Paper, Suite, Tune
 
-__all__ = ["Benchmark", "Catalog", "Claim", "Filling", "Method", "Paper", "Suite", "load_catalog", "read_registry"]
+__all__ = ["Benchmark", "Catalog", "Claim", "Filling", "Method", "Paper", "Suite", "Tune", "load_catalog", "read_registry"]

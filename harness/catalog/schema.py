@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from harness import families
 from harness.catalog.claims import Claim, Published
 from harness.catalog.entry import Entry, Id
+from harness.catalog.ranges import LEARNING_RATE, Range
 from harness.errors import did_you_mean
 from harness.families import Tier
 from harness.slots import SLOTS
@@ -57,6 +59,8 @@ class Method(Entry):
     params: str = ""
     """Parameter count as a formula of the width d, for the documentation."""
     complexity: str = ""
+    tune: dict[str, Range] = {}
+    """Own parameters that a tuned run tries (docs/tuning.md), as ``PARAMETER`` or ``SLOT.PARAMETER``."""
 
     @field_validator("slots")
     @classmethod
@@ -120,6 +124,8 @@ class Benchmark(Entry):
     """Expected seconds of a trial on one core: long trials start first."""
     time_limit: float | None = Field(default=None, gt=0)
     """Seconds after which a trial is stopped; none by default."""
+    tune: dict[str, Range] = {"schedule.lr": LEARNING_RATE}
+    """What a tuned run tries for every method (docs/tuning.md): keys of ``schedule``."""
     notes: str = ""
 
     @field_validator("family")
@@ -128,6 +134,23 @@ class Benchmark(Entry):
         if name not in families.names():
             raise ValueError(str(did_you_mean(name, families.names(), "family")).rstrip("."))
         return name
+
+    @field_validator("tune")
+    @classmethod
+    def _tunes_the_schedule(cls, ranges: dict[str, Range]) -> dict[str, Range]:
+        for key in ranges:
+            if not re.fullmatch(r"schedule\.\w+", key):
+                raise ValueError(f"'{key}' cannot be tuned: data, model and scores are the benchmark's. Write schedule.OPTION")
+        return ranges
+
+
+class Tune(Entry):
+    """How much is tried of each method before it is run with the final seeds (docs/tuning.md)."""
+
+    trials: int = Field(ge=2, le=1024)
+    """Points of the search space, the registered values among them; the same number for every method."""
+    seeds: int = Field(default=1, ge=1, le=100)
+    """Tuning seeds per point."""
 
 
 class Suite(Entry):
@@ -139,6 +162,13 @@ class Suite(Entry):
     methods: list[str] | dict[str, list[str]] = Field(min_length=1)
     """One list for all benchmarks, or a list per family (or per benchmark, which wins)."""
     seeds: int = Field(default=2, ge=1, le=1000)
+    tune: Tune | None = None
+    """Tune every method first; a number is that of the trials."""
+
+    @field_validator("tune", mode="before")
+    @classmethod
+    def _number_of_trials(cls, given: Any) -> Any:
+        return {"trials": given} if type(given) is int else given
 
     def methods_of(self, benchmark: Benchmark) -> list[str]:
         """The suite's methods on one benchmark."""

@@ -69,7 +69,7 @@ def command(
     cells = {entry.key[:3] for entry in baseline.entries}
     digests = {digest for row in board.rows if (row.benchmark, row.version, row.method) in cells for digest in row.digests}
     results = {result.digest: result for result in source.results(db, digests=digests)} if costs else None
-    trials = [*source.trials(db, states=["failed"]), *source.trials(db, digests=digests)]
+    trials = [*source.trials(db, states=["failed"], purposes=[""]), *source.trials(db, digests=digests)]
     outcome = regression.check(baseline, board, trials, source.environments(db), results)
     for target, text in ((junit, reports.junit), (markdown, reports.markdown)):
         if target is not None:

@@ -26,10 +26,14 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def watching() -> Iterator[Callable[[Event], None]]:
-    """A function for ``run_plan(on_event=...)``; it draws without a thread, since trials are forked from here."""
+def watching(phase: str = "") -> Iterator[Callable[[Event], None]]:
+    """A function for ``run_plan(on_event=...)``; it draws without a thread, since trials are forked from here.
+
+    Args:
+        phase: which part of a longer run this is.
+    """
     if not sys.stderr.isatty():
-        yield _line
+        yield lambda event: _line(event, phase)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -37,29 +41,33 @@ def watching() -> Iterator[Callable[[Event], None]]:
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)  # names are shown as they are
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as bar:
-        task = bar.add_task("trials", total=None, left="")
-        yield lambda event: _draw(bar, task, event)
+        task = bar.add_task(phase or "trials", total=None, left="")
+        yield lambda event: _draw(bar, task, event, phase or "trials")
 
 
 def _sentence(event: Event) -> str:
-    what = f"{event.trial.method} on {event.trial.benchmark}, seed {event.trial.seed}: " if event.trial else ""
+    what = ""
+    if trial := event.trial:
+        tried = f"{' '.join(trial.overrides) or 'as registered'}, " if trial.purpose else ""
+        what = f"{trial.method} on {trial.benchmark}, {tried}seed {trial.seed}: "
     return f"{what}{_SAID.get(event.kind, event.kind)}{f': {event.message}' if event.message else ''}"
 
 
-def _line(event: Event) -> None:
+def _line(event: Event, phase: str) -> None:
     progress = event.progress
     if event.kind == "prepare":
         click.echo(event.message, err=True)
     elif event.kind in ("done", "failed", "again", "waiting", "warning"):
         left = f", about {duration(progress.seconds_left)} left" if progress.seconds_left else ""
-        click.echo(f"[{progress.done + progress.failed}/{progress.total}{left}] {_sentence(event)}", err=True)
+        before = f"{phase} " if phase else ""
+        click.echo(f"[{before}{progress.done + progress.failed}/{progress.total}{left}] {_sentence(event)}", err=True)
 
 
-def _draw(bar: Bar, task: TaskID, event: Event) -> None:
+def _draw(bar: Bar, task: TaskID, event: Event, phase: str) -> None:
     progress = event.progress
     left = f"{progress.running} running" + (f", about {duration(progress.seconds_left)} left" if progress.seconds_left else "")
     if event.kind in ("failed", "again", "waiting", "warning"):
         bar.console.print(_sentence(event))
-    description = event.message if event.kind == "prepare" else "trials"
+    description = event.message if event.kind == "prepare" else phase
     bar.update(task, total=progress.total, completed=progress.done + progress.failed, description=description, left=left)
     bar.refresh()

@@ -12,7 +12,6 @@ from harness.cli import options
 from harness.cli.output import failure, print_rows
 
 if TYPE_CHECKING:
-    from harness.compose import Trial
     from harness.compose.plan import Plan
     from harness.engine.run import Summary
 
@@ -31,6 +30,13 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Override data.*, model.*, schedule.*, or a method's parameter (method.P, method.SLOT.P); may be repeated.",
 )
+@click.option(
+    "--tune",
+    type=click.IntRange(0, 1024),
+    metavar="N",
+    help="First try N settings of each method on validation data (docs/tuning.md).  [default: the suite's, or 0: none]",
+)
+@click.option("--tune-seeds", type=click.IntRange(1, 100), metavar="K", help="Seeds for each of them.  [default: the suite's, or 1]")
 @click.option("--device", type=options.Device(), default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Trials at the same time.  [default: what the machine can bear]")
 @click.option(
@@ -53,6 +59,8 @@ def command(
     benchmarks: tuple[str, ...],
     seeds: int | None,
     overrides: tuple[str, ...],
+    tune: int | None,
+    tune_seeds: int | None,
     device: str,
     workers: int | None,
     time_limit: float | None,
@@ -73,6 +81,7 @@ def command(
     harness run -m gap -m simpool -b scenes-classification --seeds 3
     harness run -m simpool -b scenes-classification --set method.gamma=2 --set schedule.epochs=3
     harness run -b scenes-classification --plugin my_pool.py
+    harness run -m gap -m simpool -b scenes-classification --seeds 5 --tune 8
     harness run -s real --data-root ~/datasets --dry-run
     """
     from harness import data
@@ -80,9 +89,11 @@ def command(
     from harness.catalog import load_catalog
     from harness.catalog.adopt import adopt
     from harness.catalog.plugins import discover
+    from harness.cli import tuned
     from harness.cli.leaderboard import show
     from harness.cli.progress import watching
-    from harness.compose import Selection, plan
+    from harness.compose import Selection, plan, tuning
+    from harness.compose.overrides import Overrides
     from harness.engine.run import run_plan
 
     root = options.known_data_root(data_root)
@@ -91,35 +102,53 @@ def command(
     if not methods and suite is None:
         given = {path.resolve() for path in plugins}
         methods = tuple(name for file in files if file.path.resolve() in given for name in file.names)
-    planned = plan(Selection(suite, methods, benchmarks, seeds, overrides, root), catalog, files)
+    planned = plan(Selection(suite, methods, benchmarks, seeds, overrides, root, tune, tune_seeds), catalog, files)
+    searches = tuning.searches(planned, Overrides.parse(overrides), files)
     _say_unfit(planned)
     if dry_run:
-        _table(planned.trials, source.states(db, [trial.digest for trial in planned.trials]))
+        if searches:
+            tuned.dry_run(planned, searches, db, files)
+        else:
+            _table(planned, db)
         return
     prepared = {name: data.ready(task, root) for name, task in planned.tasks.items()}
     for name, dataset in prepared.items():
         for line in dataset.report:
             click.echo(f"{name}: {line}", err=True)
     wanted = {name for trial in planned.trials for name in trial.plugins}
-    with watching() as on_event:
-        summary = run_plan(
-            planned,
-            db,
-            data_dirs={name: dataset.folder for name, dataset in prepared.items()},
-            notes={name: dataset.report for name, dataset in prepared.items()},
-            workers=workers,
-            device=device,
-            results_dir=_results_folder(db),
-            plugin_files=[file for file in files if wanted & set(file.names)],
-            retry_failed=retry_failed,
-            launch_by=launcher,
-            time_limit=time_limit,
-            on_event=on_event,
-        )
+
+    def go(some: Plan, phase: str) -> Summary:
+        with watching(phase) as on_event:
+            return run_plan(
+                some,
+                db,
+                data_dirs={name: dataset.folder for name, dataset in prepared.items()},
+                notes={name: dataset.report for name, dataset in prepared.items()},
+                workers=workers,
+                device=device,
+                results_dir=_results_folder(db),
+                plugin_files=[file for file in files if wanted & set(file.names)],
+                retry_failed=retry_failed,
+                launch_by=launcher,
+                time_limit=time_limit,
+                on_event=on_event,
+            )
+
+    undecided = 0
+    if searches:
+        tried = go(tuning.tuning_plan(planned, searches), "tuning")
+        if tried.missing:
+            _say_ending(tried, "tuning ")
+            ctx.exit(tried.exit_code)
+        verdicts = tuned.verdicts(searches, db)
+        undecided = tuned.say(searches, verdicts, tried)
+        _say_count(tried, "tuning ")
+        planned = tuning.final_plan(planned, searches, verdicts, files)
+    summary = go(planned, "final" if searches else "")
     if summary.done:
         show(source.board(db, metrics="whole", digests=[trial.digest for trial in planned.trials], all_versions=True))
     _say_ending(summary)
-    ctx.exit(summary.exit_code)
+    ctx.exit(summary.exit_code or (3 if undecided else 0))
 
 
 def _results_folder(db: str) -> Path:
@@ -137,7 +166,11 @@ def _say_unfit(planned: Plan) -> None:
         click.echo(f"note: '{method}' fits no slot of '{bench}' and is left out there.", err=True)
 
 
-def _table(trials: list[Trial], states: dict[str, str]) -> None:
+def _table(planned: Plan, db: str) -> None:
+    from harness.analysis import source
+
+    trials = planned.trials
+    states = source.states(db, [trial.digest for trial in trials])
     cells = [[t.digest, t.benchmark, t.method, t.slot, t.seed, f"{t.cost:.0f}", states.get(t.digest, "planned")] for t in trials]
     print_rows(
         ["trial", "benchmark", "method", "slot", "seed", "~ s", "state"], cells, right=["seed", "~ s"], fold=["benchmark", "method", "slot"]
@@ -148,15 +181,19 @@ def _table(trials: list[Trial], states: dict[str, str]) -> None:
     )
 
 
-def _say_ending(summary: Summary) -> None:
+def _say_ending(summary: Summary, phase: str = "") -> None:
     for row in summary.failed:
         click.echo(f"failed: {failure(row, terminal=sys.stderr.isatty())}", err=True)
     for row in summary.missing:
         if row.digest in summary.reasons:
             click.echo(f"not recorded: {row.method} on {row.benchmark}, seed {row.seed}: {summary.reasons[row.digest]}", err=True)
     if summary.missing:
-        click.echo(f"{len(summary.missing)} trials are not done; the same command goes on with them.", err=True)
+        click.echo(f"{len(summary.missing)} {phase}trials are not done; the same command goes on with them.", err=True)
     if summary.failed:
-        click.echo(f"{len(summary.failed)} trials failed; --retry-failed runs them again.", err=True)
+        click.echo(f"{len(summary.failed)} {phase}trials failed; --retry-failed runs them again.", err=True)
+    _say_count(summary, phase)
+
+
+def _say_count(summary: Summary, phase: str) -> None:
     already = summary.done - summary.ran
-    click.echo(f"{summary.done} of {summary.total} trials are done ({already} were before), {summary.seconds:.0f} s.", err=True)
+    click.echo(f"{summary.done} of {summary.total} {phase}trials are done ({already} were before), {summary.seconds:.0f} s.", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,9 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
             rows = source.trials(db)
             print_json({"counts": _counts(rows), "rows": [_plain(row) for row in rows]})
         else:
-            _overview(source.counts(db), source.trials(db, states=["running", "failed"]))
+            counted, shown = source.counts(db), source.counts(db, purposes=[""])
+            helpers = sum(sum(some.values()) for some in counted.values()) - sum(sum(some.values()) for some in shown.values())
+            _overview(counted, source.trials(db, states=["running", "failed"]), helpers)
         return
     row, result = source.trial(db, trial)
     confused = source.confusion(db, [row]) if result else None
@@ -52,6 +55,7 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
         "curves": {name: points.tolist() for name, points in learnt.items()} if result else None,
         "confusion": None if confused is None else {"classes": confused[1], "counts": confused[0].tolist()},
         "config": result.config_digest if result else None,
+        "tuning": source.tuning(db, row),
     }
     if as_json:
         print_json({"trial": details})
@@ -89,6 +93,7 @@ def _plain(row: TrialRow) -> dict[str, Any]:
         "dataset",
         "task",
         "setting",
+        "purpose",
         "kind",
         "reason",
         "attempts",
@@ -109,8 +114,8 @@ def _plain(row: TrialRow) -> dict[str, Any]:
     }
 
 
-def _overview(counted: dict[str, dict[str, int]], rows: list[TrialRow]) -> None:
-    """Numbers of trials by benchmark and state, and the ``rows`` that run or failed."""
+def _overview(counted: dict[str, dict[str, int]], rows: list[TrialRow], helpers: int) -> None:
+    """Numbers of trials by benchmark and state, the ``rows`` that run or failed, and how many only help to choose options."""
     if not counted:
         click.echo("no trials yet. `harness run -s quick` plans and runs some.")
         return
@@ -122,6 +127,8 @@ def _overview(counted: dict[str, dict[str, int]], rows: list[TrialRow]) -> None:
     states = [state for state in STATES if total[state]]
     cells = [[name, *(counts.get(state) or "" for state in states)] for name, counts in told.items()]
     print_rows(["benchmark", *states], [*cells, ["total", *(total[state] for state in states)]], right=states)
+    if helpers:
+        click.echo(f"{helpers} of them only help to choose options (--tune); no table of results shows these.")
     for row in rows:
         if row.state == "running":
             since = f"since {time.time() - row.started:.0f} s" if row.started else ""
@@ -140,9 +147,9 @@ def _one(details: dict[str, Any], layers: bool) -> None:
     from harness.analysis import diagnostic_tables
     from harness.analysis.numbers import exact
 
-    diagnostics = details.pop("diagnostics") or {}
+    diagnostics, tuning = details.pop("diagnostics") or {}, details.pop("tuning")
     for name, value in details.items():
-        if value in (None, [], {}):
+        if value in (None, "", [], {}):
             continue
         if name in ("created", "started", "finished"):
             value = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
@@ -152,7 +159,28 @@ def _one(details: dict[str, Any], layers: bool) -> None:
         elif isinstance(value, list):
             value = "; ".join(map(str, value))
         click.echo(one_line(f"{name:>12}  {value}"))
+    if tuning:
+        _tried(tuning)
     if diagnostics:
         shown = diagnostics if layers else {name: value for name, value in diagnostics.items() if "/" not in name}
         click.echo(f"\ndiagnostics of the attention{'' if layers else ' (--layers: of each layer and head)'}")
         click.echo(diagnostic_tables.of_one_trial(shown, table_width()))
+
+
+def _tried(tuning: dict[str, Any]) -> None:
+    """The points of a search, the chosen one marked."""
+    from statistics import fmean
+
+    from harness.analysis.numbers import number
+
+    metric, keys = tuning["metric"], [*tuning["space"]]
+    better = "higher" if tuning["higher_is_better"] else "lower"
+    seeds = f"seed{'s' * (len(tuning['seeds']) > 1)} {', '.join(map(str, tuning['seeds']))}"
+    click.echo(f"\ntuned with {tuning['trials']} trials on the validation split ({seeds}; {better} is better)")
+    cells = []
+    for index, point in enumerate(tuning["points"]):
+        values = point["validation"]
+        chosen = "chosen" if index == tuning["winner"] else ""
+        options = [json.dumps(point["values"][key]) if key in point["values"] else "registered" for key in keys]
+        cells.append([number(fmean(values)) if None not in values else "no value", *options, ", ".join(point["trials"]), chosen])
+    print_rows([metric, *keys, "trials", ""], cells, right=[metric, *keys], fold=["trials"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from harness import data
 from harness.benchmarks import Task, task
 from harness.benchmarks.hosts import standing
-from harness.catalog import Catalog, Method
+from harness.catalog import Catalog, Method, Tune
 from harness.catalog.parameters import Taken
 from harness.catalog.plugins import PluginFile, broken, owners
 from harness.compose.overrides import Overrides
@@ -31,6 +32,22 @@ class Selection:
     """``key=value`` with a dotted key: ``schedule.epochs=3``, ``model.backbone=resnet18``, ``method.gamma=2`` (of every plugin
     of the method) or ``method.attention_loss.weight=1`` (of the one in that slot)."""
     data_root: Path | None = None
+    tune: int | None = None
+    """Tuning trials per method and benchmark; 0 for none, whatever the suite says."""
+    tune_seeds: int | None = None
+    """Tuning seeds for each of them."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method on a benchmark that has a slot for it, both as ``--set`` has them."""
+
+    method: Method
+    task: Task
+    fingerprint: str
+    """Of the dataset."""
+    told: tuple[str, ...] = ()
+    """What ``--set`` changed."""
 
 
 @dataclass
@@ -41,6 +58,22 @@ class Plan:
     tasks: dict[str, Task]
     unfit: list[tuple[str, str]] = field(default_factory=list)
     """(method, benchmark) pairs left out since the benchmark has no slot for the method."""
+    cells: list[Cell] = field(default_factory=list)
+    seeds: int = 1
+    tune: Tune | None = None
+    """How much is to be tried before ``trials`` are what :mod:`harness.compose.tuning` makes of ``cells``; nothing by default."""
+
+
+def _budget(selection: Selection, catalog: Catalog) -> Tune | None:
+    of_suite = catalog.suites[selection.suite].tune if selection.suite is not None else None
+    trials = selection.tune if selection.tune is not None else of_suite.trials if of_suite else 0
+    if trials == 1:
+        raise UsageError("--tune 1: one trial is what is registered. Give 2 or more, or 0 to tune nothing.")
+    if trials == 0:
+        if selection.tune_seeds is not None:
+            raise UsageError("--tune-seeds needs --tune N.")
+        return None
+    return Tune(trials=trials, seeds=selection.tune_seeds or (of_suite.seeds if of_suite else 1))
 
 
 def _pairs(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> tuple[list[tuple[str, str]], int]:
@@ -103,13 +136,17 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
             check_filling(methods[method], slot, known, files)
     used = {name: tasks[name] for name in dict.fromkeys(name for name, _ in fitting)}
     prints = {name: data.fingerprint(found, selection.data_root) for name, found in used.items()}
-    trials: dict[str, Trial] = {}
+    cells = []
     for bench, method in fitting:
         told = overrides.texts(of_benchmark=bench in changed, of_method=methods[method] != catalog.methods[method])
-        for seed in range(seeds):
-            trial = compose(methods[method], used[bench], seed, prints[bench], files, told)
-            trials[trial.digest] = trial
-    return Plan(list(trials.values()), used, unfit)
+        cells.append(Cell(methods[method], used[bench], prints[bench], told))
+    trials = [compose(cell.method, cell.task, seed, cell.fingerprint, files, cell.told) for cell in cells for seed in range(seeds)]
+    return Plan(unique(trials), used, unfit, cells, seeds, _budget(selection, catalog))
+
+
+def unique(trials: Iterable[Trial]) -> list[Trial]:
+    """Each trial once, in their order."""
+    return list({trial.digest: trial for trial in trials}.values())
 
 
 def _method(registered: Method, overrides: Overrides) -> Method:

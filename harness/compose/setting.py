@@ -9,11 +9,14 @@ from harness.benchmarks import Task, weights
 NUMERICS = 5
 """Version of the harness's own numerics: raise it whenever a change may alter any trial's result."""
 
-_OF_TRAINING = ("model", "schedule")
+_OF_TRAINING = ("model", "schedule", "tuning")
 
 
 def setting(task: Task, fingerprint: str) -> dict[str, Any]:
     """All of it as plain data, without paths: the typed options of the entry, the data, the evaluator and the numerics.
+
+    That of a tuned trial has ``tuning`` besides (:attr:`harness.compose.tuning.Search.budget`): numbers of another budget, or of none,
+    cannot be compared.
 
     Args:
         fingerprint: of the task's dataset, see :func:`harness.data.fingerprint`.

@@ -13,6 +13,8 @@ from harness.compose.setting import NUMERICS, of_task, setting
 from harness.digests import digest_of
 from harness.errors import UsageError
 
+TUNING = "tuning"
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -49,6 +51,12 @@ class Trial:
     """Digest of :attr:`conditions`: with another one, numbers cannot be compared."""
     conditions: dict[str, Any] = field(default_factory=dict)
     """See :func:`harness.compose.setting.setting`."""
+    purpose: str = ""
+    """:data:`TUNING` for a trial that only helps to choose options: it is not tested, and no table shows it."""
+    tuning: str = ""
+    """Digest of :attr:`search`; empty where nothing was tuned."""
+    search: dict[str, Any] = field(default_factory=dict)
+    """What was tried to find the options of this trial, see :meth:`harness.compose.tuning.Search.report`."""
 
 
 def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list[PluginFile], overrides: tuple[str, ...] = ()) -> Trial:

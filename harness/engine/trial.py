@@ -94,7 +94,7 @@ def _smaller_batches(config: dict[str, Any], divisor: int) -> None:
 
 
 def run_trial(trial: Trial, *, data: Path, work_dir: Path, device: str = "cpu", batch_divisor: int = 1) -> Outcome:
-    """Train and test one trial.
+    """Train and test one trial; one that only helps to choose options is not tested, its result is its learning curves.
 
     The plugins the trial needs must be loaded (see :mod:`harness.catalog.plugins`). A checkpoint left in
     ``work_dir`` by an interrupted run of the same trial is resumed.
@@ -139,6 +139,8 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     config = bare_config(trial, data, work_dir)
     if batch_divisor > 1:
         _smaller_batches(config, batch_divisor)
+    if trial.purpose:
+        config["train_cfg"]["val_interval"] = config["train_cfg"]["max_epochs"]  # what decides is the last look
     # mmengine names loggers and message hubs by the second, and would give this trial those of another one
     config["experiment_name"] = uuid.uuid4().hex
     runner = TrialRunner.from_cfg(PlainConfig(config))
@@ -155,6 +157,24 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     with observing(beginning):
         runner.train()
     trained = time.perf_counter()
+    learnt = Outcome(
+        metrics={},
+        cost=Cost(),
+        curves=curves.arrays(),
+        environment=environment.describe(device),
+        notes=[*getattr(runner.model, "notes", ())],
+        durations={"build": built - started, "train": trained - built},
+    )
+    if batch_divisor > 1:
+        learnt.notes.insert(0, f"ran out of memory; batches {batch_divisor} times smaller, gradients accumulated")
+    outcome = learnt if trial.purpose else _tested(runner, trial, learnt, artifacts, device)
+    checkpoint.unlink(missing_ok=True)
+    return outcome
+
+
+def _tested(runner: Runner, trial: Trial, learnt: Outcome, artifacts: Path, device: str) -> Outcome:
+    """What training yielded, with test, diagnostics and costs."""
+    trained = time.perf_counter()
     metrics = runner.test()
     tested = time.perf_counter()
     diagnostics, notes = _diagnostics(runner, artifacts)
@@ -162,32 +182,26 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     measured, doubts = _cost(runner, device)
     costed = time.perf_counter()
     scorers = runner.test_evaluator.metrics
-    outcome = Outcome(
+    return replace(
+        learnt,
         metrics=_declared(metrics, trial),
         cost=measured,
         per_sample=_per_sample(runner),
-        curves=curves.arrays(),
         diagnostics=diagnostics,
-        environment=environment.describe(device),
         notes=[
-            *getattr(runner.model, "notes", ()),
+            *learnt.notes,
             *(note for metric in scorers for note in getattr(metric, "notes", ())),
             *notes,
             *doubts,
         ],
         labels={name: text for metric in scorers for name, text in getattr(metric, "labels", {}).items()} | labels_of(diagnostics),
         durations={
-            "build": built - started,
-            "train": trained - built,
+            **learnt.durations,
             "test": tested - trained,
             "diagnostics": described - tested,
             "cost": costed - described,
         },
     )
-    if batch_divisor > 1:
-        outcome.notes.insert(0, f"ran out of memory; batches {batch_divisor} times smaller, gradients accumulated")
-    checkpoint.unlink(missing_ok=True)
-    return outcome
 
 
 def _drop_empty_validation(runner: Runner) -> None:

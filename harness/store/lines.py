@@ -95,6 +95,7 @@ class TrialLine(_TRIAL):
     curves: dict[str, CurvePart] = {}
     """Absent from the first exports."""
     if TYPE_CHECKING:  # of the record
+        purpose: str
         labels: dict[str, str]
         notes: list[str]
 
@@ -106,7 +107,7 @@ class TrialLine(_TRIAL):
 
     @model_validator(mode="after")
     def _whole(self) -> TrialLine:
-        if self.state == "done" and not self.numbers.get("metric"):
+        if self.state == "done" and not self.purpose and not self.numbers.get("metric"):
             raise ValueError("a trial that is done has at least one metric")
         if self.state == "done" and self.finished is None:
             raise ValueError("finished: a trial that is done has ended at some time")

@@ -95,7 +95,7 @@ def _lines(connection: sa.Connection, wanted: Collection[str] | None, bare: bool
 
 def _needed(connection: sa.Connection, digests: Sequence[str]) -> set[str]:
     """The first key of the configs, environments, specs and floors that some trials refer to."""
-    columns = [trials.c[name] for name in ("config_digest", "setting", "environment_digest", "benchmark")]
+    columns = [trials.c[name] for name in ("config_digest", "setting", "tuning", "environment_digest", "benchmark")]
     return {
         key for some in chunks(digests) for row in connection.execute(sa.select(*columns).where(trials.c.digest.in_(some))) for key in row
     }

@@ -51,6 +51,7 @@ class Queue(Transactions):
         now, planned = time.time(), list(planned)
         contents = {trial.config_digest: {"digest": trial.config_digest, "content": trial.config} for trial in planned}
         contents |= {trial.setting: {"digest": trial.setting, "content": trial.conditions} for trial in planned if trial.setting}
+        contents |= {trial.tuning: {"digest": trial.tuning, "content": trial.search} for trial in planned if trial.tuning}
         rows = [_row(trial, now) for trial in planned]
         with self._write() as connection:
             insert_new(connection, configs, list(contents.values()))
@@ -165,11 +166,13 @@ def _say_anew(connection: sa.Connection, planned: dict[str, Trial]) -> None:
     What a ``--set`` asked for once may be what is registered now; and an option that changes no result, like the colours of
     pictures, must not part results that are the same.
     """
-    columns = [trials.c[name] for name in ("digest", "overrides", "task", "setting")]
+    said = ("task", "setting", "tuning")
+    columns = [trials.c[name] for name in ("digest", "overrides", *said)]
     for some in chunks([*planned]):
-        for digest, overrides, *setting in connection.execute(sa.select(*columns).where(trials.c.digest.in_(some))).all():
+        for digest, overrides, *before in connection.execute(sa.select(*columns).where(trials.c.digest.in_(some))).all():
             trial = planned[digest]
-            now: dict[str, Any] = {"task": trial.task, "setting": trial.setting} if setting != [trial.task, trial.setting] else {}
+            now: dict[str, Any] = {name: getattr(trial, name) for name in said}
+            now = {} if before == [*now.values()] else now
             if overrides and not trial.overrides:
                 now["overrides"] = ()
             if now:

@@ -30,17 +30,18 @@ class Reads(Transactions):
     """The reading half of the store.
 
     ``results``, ``trials``, ``counts``, ``states`` and ``per_sample`` take any of these filters: ``benchmarks``, ``families``,
-    ``methods``, ``digests``, ``states``, each a collection of names; none means all.
+    ``methods``, ``digests``, ``states``, ``purposes``, each a collection of names; none means all.
     """
 
     def results(self, *, kinds: Collection[str] = (*KINDS, COST), metrics: Metrics = None, **filters: Iterable[str] | None) -> list[Result]:
-        """The trials that are done, ordered by benchmark, method and seed.
+        """The trials that are done, ordered by benchmark, method and seed; without ``purposes`` those that may be shown and compared.
 
         Args:
             kinds: what is read of ``metric``, ``diagnostic``, ``duration`` and ``cost``; the others are empty.
             metrics: which metrics: names, ``primary``, ``whole`` (without single scenes and classes), or all.
         """
         found = []
+        filters = {"purposes": ("",)} | filters
         with uncollected(), self._read() as connection:
             for where in _clauses(**filters):
                 done = sa.and_(where, trials.c.state == "done")
@@ -92,7 +93,15 @@ class Reads(Transactions):
 
         Heartbeats change nothing, and neither does the death of a process: :attr:`TrialRow.alive` is not part of it.
         """
-        told = [trials.c.benchmark, trials.c.state, trials.c.task, trials.c.setting, sa.cast(trials.c.overrides, sa.Text)]
+        told = [
+            trials.c.benchmark,
+            trials.c.state,
+            trials.c.task,
+            trials.c.setting,
+            trials.c.purpose,
+            trials.c.tuning,
+            sa.cast(trials.c.overrides, sa.Text),
+        ]
         times = [sa.func.max(column) for column in (trials.c.created, trials.c.started, trials.c.finished)]
         query = sa.select(*told, *times, sa.func.count(), sa.func.sum(trials.c.attempts)).group_by(*told).order_by(*told)
         with self._read() as connection:
@@ -183,13 +192,20 @@ def _clauses(
     benchmarks: Iterable[str] | None = None,
     families: Iterable[str] | None = None,
     methods: Iterable[str] | None = None,
+    purposes: Iterable[str] | None = None,
     digests: Iterable[str] | None = None,
     states: Iterable[str] | None = None,
 ) -> Iterator[sa.ColumnElement[bool]]:
     """Conditions that together select what the filters say, each short enough for one query."""
     base: sa.ColumnElement[bool] = sa.true()
-    filters = ((trials.c.benchmark, benchmarks), (trials.c.family, families), (trials.c.method, methods), (trials.c.state, states))
-    for column, wanted in filters:
+    named = {
+        trials.c.benchmark: benchmarks,
+        trials.c.family: families,
+        trials.c.method: methods,
+        trials.c.purpose: purposes,
+        trials.c.state: states,
+    }
+    for column, wanted in named.items():
         if wanted is not None:
             base = sa.and_(base, column.in_(list(wanted)))
     if digests is None:

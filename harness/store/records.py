@@ -36,6 +36,10 @@ class Identity:
     """Digest of the data and its scores, see :mod:`harness.compose.setting`; empty for trials of harnesses that did not say."""
     setting: Later[Word] = ""
     """Digest of these with model and schedule; :meth:`Store.settings` has what is behind it. Empty as ``task``."""
+    purpose: Later[Short] = ""
+    """:data:`harness.compose.trial.TUNING` where it only helped to choose options; ``results`` leaves these out unless asked."""
+    tuning: Later[Word] = ""
+    """Digest of all that was tried to find its options, which :meth:`Store.config` has; empty where nothing was."""
     plugins: dict[str, str] = field(default_factory=dict)
     """Plugin name -> digest of its source."""
     overrides: Later[Texts] = ()

@@ -11,7 +11,7 @@ import pytest
 from harness.cli.progress import duration, watching
 from harness.engine.progress import Event, Progress
 
-TRIAL = SimpleNamespace(method="gap[bold]", benchmark="tiny", seed=3)
+TRIAL = SimpleNamespace(method="gap[bold]", benchmark="tiny", seed=3, purpose="")
 
 
 def events() -> list[Event]:

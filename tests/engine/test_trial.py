@@ -109,6 +109,26 @@ def test_a_curve_says_what_a_trial_that_ends_there_would(prepared, tmp_path):
     assert run(trial, folder, tmp_path / "test").metrics["top1"] == outcome.curves["val/top1"][-1, 1]
 
 
+def test_a_trial_that_helps_to_choose_never_sees_the_test(prepared, tmp_path, monkeypatch):
+    """It learns what a final trial learns, and is judged by what that would be judged by."""
+    from harness.engine import trial as module
+
+    trial, folder = prepared("schedule.epochs=3")
+    final = run(trial, folder, tmp_path / "final")
+
+    def refuse(*_, **__):
+        raise AssertionError("tested")
+
+    for name in ("diagnose", "cost"):
+        monkeypatch.setattr(module, name, refuse)
+    monkeypatch.setattr(module.TrialRunner, "test", refuse)
+    monkeypatch.setattr(module.TrialRunner, "build_test_loop", refuse)
+    helper = run(replace(trial, purpose="tuning"), folder, tmp_path / "helper")
+    assert (helper.metrics, helper.per_sample, helper.diagnostics, helper.cost) == ({}, {}, {}, module.Cost())
+    assert helper.curves["val/top1"].tolist() == final.curves["val/top1"][-1:].tolist()
+    assert helper.curves["loss"].tolist() == final.curves["loss"].tolist()
+
+
 def test_without_a_validation_split_a_trial_has_the_loss_alone(prepared, tmp_path):
     outcome = run(*prepared("data.val=0", "schedule.epochs=1"), tmp_path / "none")
     assert outcome.curves.keys() == {"loss"} and outcome.curves["loss"].shape == (1, 2)

@@ -241,9 +241,14 @@ def _other_machines(
 
 
 def _today(expected: Expected, rows: list[Row]) -> Row | None:
-    """The row that counts now: of the same ``--set`` and device where there is one, the registered and newest first."""
+    """The row that counts now: of the same ``--set``, tuning and device where there is one, the registered and newest first."""
     overrides = of_benchmark(expected.overrides)
-    return min(rows, key=lambda row: (row.setting.overrides != overrides, row.setting.device != expected.device), default=None)
+    budget = expected.measured_in.budget if expected.measured_in else ""
+
+    def differs(row: Row) -> tuple[bool, ...]:
+        return row.setting.overrides != overrides, row.setting.budget != budget, row.setting.device != expected.device
+
+    return min(rows, key=differs, default=None)
 
 
 def _failed(baseline: Sequence[Expected], board: Board, trials: Iterable[TrialRow]) -> list[TrialRow]:
