@@ -93,7 +93,7 @@ def test_a_checkpoint_on_a_full_disk_is_done_without(openmmlab, tmp_path: Path, 
 
     import torch
 
-    from harness.engine.hooks import Checkpoint
+    from harness.engine.hooks import Checkpoint, Curves
 
     said = []
     runner = SimpleNamespace(
@@ -101,11 +101,11 @@ def test_a_checkpoint_on_a_full_disk_is_done_without(openmmlab, tmp_path: Path, 
         optim_wrapper=SimpleNamespace(state_dict=dict),
         param_schedulers=[],
         train_dataloader=range(3),
-        epoch=0,
+        epoch=1,
         iter=3,
         max_epochs=9,
         logger=SimpleNamespace(warning=said.append),
     )
     full_disk(10_000)
-    Checkpoint(tmp_path / "checkpoint.pth", every=0.0).after_train_epoch(runner)
+    Checkpoint(tmp_path / "checkpoint.pth", Curves([]), every=0.0).before_train_epoch(runner)
     assert len(said) == 1 and "checkpoint not written" in said[0] and [*tmp_path.iterdir()] == []

@@ -152,7 +152,7 @@ def test_in_a_browser(database, measured, tmp_path):
         tab.on("pageerror", lambda error: errors.append(error))
         tab.goto(address)
         tab.get_by_role("heading", name="Leaderboard", level=1).wait_for(timeout=60_000)
-        tab.get_by_text("scenes-classification (version 1)").wait_for(timeout=30_000)
+        tab.get_by_text("scenes-classification (version 2)").wait_for(timeout=30_000)
         tab.get_by_role("link", name="Runs").click()
         tab.get_by_role("heading", name="Runs", level=1).wait_for(timeout=30_000)
         assert not errors

@@ -186,7 +186,7 @@ def test_a_last_batch_of_one_is_left_out(prepared, tmp_path):
 
 
 def test_batches_of_one_image_are_explained_where_they_cannot_be_normalized(prepared, tmp_path):
-    trial, folder = prepared("schedule.epochs=1", "schedule.batch_size=1", method="gather-excite")
+    trial, folder = prepared("schedule.epochs=1", "schedule.batch_size=1", "data.size=16", method="gather-excite")
     with pytest.raises(TrialError, match=r"a batch of one image has a single value per channel.*schedule\.batch_size to 2 or more"):
         run(trial, folder, tmp_path / "one")
 
@@ -198,7 +198,8 @@ def test_the_weights_of_a_trial_are_noted(prepared, tmp_path):
     from harness.benchmarks.backbones import features
     from harness.benchmarks.options import ModelOptions
 
-    state = MODELS.build(features(ModelOptions()).config).state_dict()
+    registered = ModelOptions(**load_catalog().benchmarks["scenes-classification"].model)
+    state = MODELS.build(features(registered).config).state_dict()
     torch.save({"state_dict": {f"backbone.{name}": value for name, value in state.items()}}, tmp_path / "mine.pth")
     trial, folder = prepared("schedule.epochs=1", f"model.weights.file={tmp_path}/mine.pth")
     (tmp_path / "run").mkdir()
