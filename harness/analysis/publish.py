@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.analysis import formats, leaderboard, source
+from harness.analysis.numbers import NOTHING
 from harness.analysis.tables import markdown_table
 from harness.errors import UsageError
 from harness.files import write_whole
@@ -104,26 +105,33 @@ def board_of(file: Path) -> leaderboard.Board:
 
 
 def index(folder: Path) -> str:
-    """The page that lists the boards of ``folder``."""
+    """The page that lists the boards of ``folder``: a line per table."""
     body = []
     for file in sorted(folder.glob("*.jsonl")):
-        rows = [row for row in board_of(file).rows if row.primary]
-        best = rows[0]
-        seeds = sorted({row.n for row in rows})
-        body.append(
-            [
-                f"[{best.benchmark}]({file.stem}.md) v{best.version}",
-                best.family,
-                best.tier,
-                f"{best.metric} [{best.unit or '1'}]",
-                str(len({row.method for row in rows})),
-                str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
-            ]
-        )
-    table = markdown_table(["benchmark", "family", "tier", "metric", "methods", "seeds"], body)
+        board = board_of(file)
+        for methods in board.blocks().values():
+            primary = [row for rows in methods.values() for row in rows if row.primary]
+            if not primary:
+                continue
+            best, seeds, standing = primary[0], sorted({row.n for row in primary}), board.standing(primary[0])
+            body.append(
+                [
+                    f"[{best.benchmark}]({file.stem}.md) v{best.version}",
+                    best.family,
+                    best.tier,
+                    best.differs or best.setting.budget or "as registered",
+                    f"{best.metric} [{best.unit or '1'}]",
+                    str(len(primary)),
+                    str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
+                    f"{standing.told_apart} of {standing.compared}" if standing.judged else NOTHING,
+                    ", ".join(row.method for row in primary if standing.ranks.get(row.method, (0,))[0] == 1) or NOTHING,
+                ]
+            )
+    table = markdown_table(["benchmark", "family", "tier", "run", "metric", "methods", "seeds", "pairs told apart", "may be first"], body)
     return (
         "# Leaderboards\n\nWritten by `harness publish`. A `.jsonl` holds the trials behind a page: every seed's metrics, costs, config, "
-        "sources and environment;\n`harness db import FILE` adds them to a database.\n\n" + table + "\n"
+        "sources and environment;\n`harness db import FILE` adds them to a database. *May be first*: methods whose interval of ranks, 95 % "
+        "for all of a table together, begins at 1.\n\n" + table + "\n"
     )
 
 
