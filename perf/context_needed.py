@@ -91,7 +91,7 @@ def main() -> None:
         method, settings = CONTROLS[benchmark]
         for name, overrides in settings.items():
             metrics, floor = measure(benchmark, method, overrides, arguments.seeds)
-            cells = [f"{key} {value:.1f} (floor {floor[key]:.1f})" for key, value in metrics.items()]
+            cells = [f"{key} {value:.1f} (floor {floor[key]:.1f})" for key, value in metrics.items() if key in floor]
             rows.append(f"| {benchmark} | {name} | {', '.join(cells)} |")
     print("| benchmark | setting | scores |", "|---|---|---|", *rows, sep="\n")
 
