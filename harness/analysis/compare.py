@@ -138,10 +138,11 @@ def _over_seeds(standing: Standing, a: Row, b: Row) -> Comparison:
 
 
 def _over_samples(standing: Standing, a: Row, b: Row, trials: Mapping[str, sampled.Scores]) -> Comparison | None:
-    """By the seeds and samples of both; ``None`` where they are not stored, do not pair, or fall into too few groups."""
+    """By the seeds and samples of both; ``None`` where they are not stored, do not pair, or fall into too few groups, and where both have
+    two seeds or more but share fewer."""
     made = sampled.made_of(a, trials)
     seeds = [seed for seed in a.seeds if seed in b.seeds]
-    if made is None or made != sampled.made_of(b, trials) or not seeds:
+    if made is None or made != sampled.made_of(b, trials) or len(seeds) < min(2, a.n, b.n):
         return None
     statistic, score = made
     scores = [trials[row.digests[row.seeds.index(seed)]][score] for row in (a, b) for seed in seeds]
@@ -184,7 +185,13 @@ def _verdict(row: Comparison, p: float) -> Verdict:
 def _sentence(row: Comparison, tests: int) -> str:
     if row.p is None or row.spread is None:
         if row.over != "samples" or row.ci95 is None:
-            return f"{row.method_a} and {row.method_b} cannot be judged: 2 seeds of each are needed."
+            if row.n < 2:
+                why = "2 seeds of each are needed"
+            elif math.isfinite(row.difference):
+                why = "their seeds do not differ, and no other method here says how much seeds do"
+            else:
+                why = "a result is not a number"
+            return f"{row.method_a} and {row.method_b} cannot be judged: {why}."
         known = "differs" if row.ci95[0] > 0 or row.ci95[1] < 0 else "cannot be told apart"
         return f"on these samples one model of each {known}; 2 seeds are needed to say so of {row.method_a} and {row.method_b}."
     return power.verdict(

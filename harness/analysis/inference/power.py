@@ -117,8 +117,9 @@ def verdict(
     Args:
         difference: a - b.
         p: adjusted for everything that was looked at.
+        alpha: level of what more seeds would show, see :func:`detectable`.
     """
-    if p < alpha:
+    if p < 1 - LEVEL:
         better, worse = (a, b) if (difference > 0) == higher_is_better else (b, a)
         return f"{better} is better than {worse} by {significant(abs(difference), 3, unit)}."
     now, then = (detectable(count, spread, alpha=alpha) for count in (seeds, seeds + more))
