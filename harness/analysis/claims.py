@@ -61,7 +61,7 @@ class Evidence:
     towards: bool = False
     """Whether the difference is on the claim's side of what is tested: above 0, or within the margin."""
     notes: tuple[str, ...] = ()
-    """What a reader should know of either side: attention that collapsed, parameters that ``--set`` changed."""
+    """What a reader should know of either side: attention that collapsed, tuning, parameters that ``--set`` changed."""
 
     @property
     def verdict(self) -> Verdict:
@@ -197,6 +197,8 @@ def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Bl
 def _notes(row: Row) -> Iterator[str]:
     if row.collapsed:
         yield f"the attention of {row.method} collapsed to next to one position in {row.collapsed} of {len(row.seeds)} seeds"
+    if row.setting.budget:
+        yield f"{row.method} was {row.setting.budget}"
     if changed := of_method(row.overrides):
         yield f"{row.method} was run with {' '.join(f'--set {text}' for text in changed)}, not as registered"
 

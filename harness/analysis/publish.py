@@ -108,6 +108,8 @@ def index(folder: Path) -> str:
     body = []
     for file in sorted(folder.glob("*.jsonl")):
         rows = [row for row in board_of(file).rows if row.primary]
+        if not rows:
+            continue
         best = rows[0]
         seeds = sorted({row.n for row in rows})
         body.append(

@@ -85,7 +85,7 @@ def test_compare_more_methods_over_benchmarks(cli, terminal, measured):
     first, _, last = document["across"]
     assert (first["method_a"], first["method_b"]) == ("simpool", "gem") and first["practical"]["a"] > 0.9 < last["practical"]["neither"]
     text = cli("compare", "gap", "gem", "simpool", "--bayes").stdout
-    assert "a  gap\nb  gem\nc  simpool\n" in text and "3 methods over 3 benchmarks" in text and "a better by > 1 %" in text
+    assert "a  gap\nb  gem\nc  simpool\n" in text and "3 methods over 3 benchmarks" in text and "first better by > 1 %" in text
     assert max(map(len, (line for line in text.splitlines() if "cannot be told apart:" not in line))) <= 100
     assert cli("compare", "lse", "gap", "gem").exit_code == 0
 
