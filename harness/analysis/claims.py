@@ -187,7 +187,7 @@ def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Bl
         b=mean_b,
         seeds=(len(column.values[a]), seeds_b),
         difference=difference,
-        ci95=(difference - half, difference + half) if known else None,
+        ci95=column.scale.of_difference((difference - half, difference + half)) if known else None,
         p=float(two_sided(beyond, variance, df)) if known else None,
         towards=beyond > 0,
         notes=tuple(note for name in claim.methods for note in _notes(block[name][0])),

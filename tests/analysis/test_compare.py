@@ -80,6 +80,11 @@ def test_sentences_say_what_verdicts_say(sides):
     assert "between" in seen
 
 
+def test_percentages_differ_by_no_more_than_100(sides):
+    (row,) = compare(sides(a={0: 90.0, 1: 5.0}, b={0: 60.0, 1: 1.0}), ["a", "b"])
+    assert row.ci95 == (-100.0, 100.0) and row.p > 0.05
+
+
 def test_where_seeds_say_nothing_the_sentence_says_why(sides):
     (same,) = compare(sides(a={0: 100.0, 1: 100.0}, b={0: 100.0, 1: 100.0}), ["a", "b"])
     (nan,) = compare(sides(a={0: np.nan, 1: 50.0}, b={0: 60.0, 1: 61.0}), ["a", "b"])
