@@ -306,6 +306,16 @@ def test_one_seed_needs_a_tolerance(cli, measured):
     assert cli("check", "--baseline", "b.json").exit_code == 0
 
 
+def test_seeds_that_all_reach_the_end_need_a_tolerance(cli, measured):
+    measured("gap", 100.0, 100.0, 100.0)
+    measured("gem", 100.0, 100.0, 100.0)
+    assert (
+        "3 seeds, which say nothing of their noise: all are 100.0; give --tolerance top1=VALUE" in cli("baseline", "save", "b.json").stderr
+    )
+    assert cli("baseline", "save", "b.json", "--tolerance", "top1=2").exit_code == 0
+    assert cli("check", "--baseline", "b.json").exit_code == 0
+
+
 def test_calibration(cli, measured):
     for method, level in (("gap", 70.0), ("gem", 80.0), ("simpool", 60.0)):
         measured(method, *(level + (seed % 3) for seed in range(8)))
