@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis.inference import cells, pairs
-from harness.analysis.inference.scales import LINEAR, scale_of
+from harness.analysis.inference.scales import LINEAR, Scale, scale_of
 from harness.catalog.claims import EXACT
 
 if TYPE_CHECKING:
@@ -71,11 +71,14 @@ class Column:
     higher_is_better: bool | None
 
     @cached_property
+    def scale(self) -> Scale:
+        return scale_of(self.unit, [value for row in self.values.values() for value in row.values()])
+
+    @cached_property
     def pairs(self) -> pairs.Pairs:
         """All methods against each other."""
         rows = [[*row.values()] for row in self.values.values()]
-        scale = scale_of(self.unit, [value for row in rows for value in row])
-        return pairs.pairwise(cells.fit(rows, scale), draws=1)  # p values are adjusted over claims, not over pairs
+        return pairs.pairwise(cells.fit(rows, self.scale), draws=1)  # p values are adjusted over claims, not over pairs
 
     def between(self, a: str, b: str) -> tuple[float, float, float]:
         """a - b, the variance of that difference and its degrees of freedom."""

@@ -61,7 +61,7 @@ class Evidence:
     towards: bool = False
     """Whether the difference is on the claim's side of what is tested: above 0, or within the margin."""
     notes: tuple[str, ...] = ()
-    """What a reader should know of either side: attention that collapsed, parameters that ``--set`` changed."""
+    """What a reader should know of either side: attention that collapsed, tuning, parameters that ``--set`` changed."""
 
     @property
     def verdict(self) -> Verdict:
@@ -187,7 +187,7 @@ def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Bl
         b=mean_b,
         seeds=(len(column.values[a]), seeds_b),
         difference=difference,
-        ci95=(difference - half, difference + half) if known else None,
+        ci95=column.scale.of_difference((difference - half, difference + half)) if known else None,
         p=float(two_sided(beyond, variance, df)) if known else None,
         towards=beyond > 0,
         notes=tuple(note for name in claim.methods for note in _notes(block[name][0])),
@@ -197,6 +197,8 @@ def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Bl
 def _notes(row: Row) -> Iterator[str]:
     if row.collapsed:
         yield f"the attention of {row.method} collapsed to next to one position in {row.collapsed} of {len(row.seeds)} seeds"
+    if row.setting.budget:
+        yield f"{row.method} was {row.setting.budget}"
     if changed := of_method(row.overrides):
         yield f"{row.method} was run with {' '.join(f'--set {text}' for text in changed)}, not as registered"
 

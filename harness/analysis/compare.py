@@ -129,7 +129,7 @@ def _over_seeds(standing: Standing, a: Row, b: Row) -> Comparison:
         a.values,
         b.values,
         n=n,
-        ci95=(low, high),
+        ci95=cells.scale.of_difference((low, high)),
         over="seeds",
         p=float(found.p[0]),
         effect=float(found.difference[0]) / scale if scale else None,
@@ -138,10 +138,11 @@ def _over_seeds(standing: Standing, a: Row, b: Row) -> Comparison:
 
 
 def _over_samples(standing: Standing, a: Row, b: Row, trials: Mapping[str, sampled.Scores]) -> Comparison | None:
-    """By the seeds and samples of both; ``None`` where they are not stored, do not pair, or fall into too few groups."""
+    """By the seeds and samples of both; ``None`` where they are not stored, do not pair, or fall into too few groups, and where both have
+    two seeds or more but share fewer."""
     made = sampled.made_of(a, trials)
     seeds = [seed for seed in a.seeds if seed in b.seeds]
-    if made is None or made != sampled.made_of(b, trials) or not seeds:
+    if made is None or made != sampled.made_of(b, trials) or len(seeds) < min(2, a.n, b.n):
         return None
     statistic, score = made
     scores = [trials[row.digests[row.seeds.index(seed)]][score] for row in (a, b) for seed in seeds]
@@ -164,7 +165,7 @@ def _over_samples(standing: Standing, a: Row, b: Row, trials: Mapping[str, sampl
         statistic(left, axis=-1).tolist(),
         statistic(right, axis=-1).tolist(),
         n=len(seeds),
-        ci95=found.difference.interval,
+        ci95=cells.scale.of_difference(found.difference.interval),
         over="seeds and samples" if several else "samples",
         p=found.difference.p if several else None,
         samples=left.shape[1],
@@ -184,7 +185,13 @@ def _verdict(row: Comparison, p: float) -> Verdict:
 def _sentence(row: Comparison, tests: int) -> str:
     if row.p is None or row.spread is None:
         if row.over != "samples" or row.ci95 is None:
-            return f"{row.method_a} and {row.method_b} cannot be judged: 2 seeds of each are needed."
+            if row.n < 2:
+                why = "2 seeds of each are needed"
+            elif math.isfinite(row.difference):
+                why = "their seeds do not differ, and no other method here says how much seeds do"
+            else:
+                why = "a result is not a number"
+            return f"{row.method_a} and {row.method_b} cannot be judged: {why}."
         known = "differs" if row.ci95[0] > 0 or row.ci95[1] < 0 else "cannot be told apart"
         return f"on these samples one model of each {known}; 2 seeds are needed to say so of {row.method_a} and {row.method_b}."
     return power.verdict(

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 def blocks_of(
     results: Iterable[Result], contents: Mapping[str, dict[str, Any]], environments: Mapping[str, Mapping[str, Any]]
 ) -> dict[Setting, list[Result]]:
-    """The results of each setting: first what is registered (the newest, where the entry was edited), then what ``--set`` made."""
+    """The results of each setting: first what is registered (the newest, where the entry was edited), then what was tuned, then what
+    ``--set`` made."""
     found: dict[Setting, list[tuple[Result, Setting]]] = defaultdict(list)
     for result in results:
         setting = setting_of(result, contents, environments)
         found[setting].append((result, setting))
 
-    def standing(setting: Setting) -> tuple[bool, float]:
-        return setting.registered, max(result.finished for result, _ in found[setting])
+    def standing(setting: Setting) -> tuple[bool, bool, float]:
+        return setting.registered, not setting.budget, max(result.finished for result, _ in found[setting])
 
     # what was asked for with --set may be what is registered
     best = [max(some, key=lambda pair: (pair[1].registered, pair[0].finished))[1] for some in found.values()]

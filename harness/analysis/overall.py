@@ -54,8 +54,8 @@ class Summary:
 def overall(board: Board, named: Sequence[str] = ()) -> Summary:
     """One table for each slot whose methods meet on two benchmarks or more.
 
-    Of each benchmark its first block counts, and of these the blocks on the kind of device that has most. A method needs two seeds on
-    every benchmark of its table: the method or benchmark that most results are missing of is left out until none is.
+    Of each benchmark the first block of its newest version counts, and of these the blocks on the kind of device that has most. A method
+    needs two seeds on every benchmark of its table: the method or benchmark that most results are missing of is left out until none is.
 
     Args:
         named: one table of these methods instead, whatever their slots, on the benchmarks that have all of them; without scores, since
@@ -64,8 +64,10 @@ def overall(board: Board, named: Sequence[str] = ()) -> Summary:
     board = board.of(named) if named else board
     first, apart = board.parted()
     notes = [f"{_name(rows[0])}: results of another setting are left out ({rows[0].differs})." for rows in apart]
-    blocks = [[row for row in rows if row.primary] for rows in first]
-    blocks = [rows for rows in blocks if rows]
+    primary = [some for rows in first if (some := [row for row in rows if row.primary])]
+    newest = {rows[0].benchmark: rows[0].version for rows in sorted(primary, key=lambda rows: rows[0].version)}
+    blocks = [rows for rows in primary if rows[0].version == newest[rows[0].benchmark]]
+    notes += [f"{_name(rows[0])}: older versions are left out." for rows in primary if rows[0].version < newest[rows[0].benchmark]]
     devices = Counter(rows[0].setting.device for rows in blocks)
     device = devices.most_common(1)[0][0] if devices else ""
     for rows in blocks:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import paths
-from harness.analysis.numbers import NOTHING, estimate
+from harness.analysis.numbers import NOTHING, limits
+from harness.analysis.numbers import number as in_unit
 from harness.analysis.tables import latex_table, markdown_table
 
 if TYPE_CHECKING:
@@ -151,6 +152,11 @@ def _of(entry: Published, numbers: Sequence[Number], methods: Mapping[str, objec
                 yield method, match.metric, number
 
 
+def _measured(row: Row) -> str:
+    """The interval by its ends: that of a percentage is not as far to both sides of the mean."""
+    return in_unit(row.mean, row.unit) + (f" ({limits(row.ci95, row.unit)})" if row.ci95 else "")
+
+
 HEADER = ["benchmark", "method", "metric", "measured here", "n", "published", "where", "differs"]
 
 
@@ -161,7 +167,7 @@ def cells(rows: Iterable[Beside]) -> list[list[str]]:
             row.benchmark,
             row.method,
             row.metric,
-            estimate(row.measured.mean, row.measured.ci95, row.measured.unit) if row.measured else NOTHING,
+            _measured(row.measured) if row.measured else NOTHING,
             str(row.measured.n) if row.measured else "0",
             f"{row.published.value:g} {row.published.unit}".strip(),
             f"{row.published.table_title}: {row.published.place}",

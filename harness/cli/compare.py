@@ -144,11 +144,11 @@ def _show_across(pairs: Sequence[Across], rope: float) -> None:
         ]
         for pair in pairs
     ]
-    near = [f"a better by > {rope:g} {pairs[0].unit}".strip(), "neither", "b better"] if chances else []
+    near = [f"first better by > {rope:g} {pairs[0].unit}".strip(), "neither", "second better"] if chances else []
     click.echo(
         "\nOver benchmarks of one unit: p of signed ranks after Holm" + ("; chances on a benchmark of this kind." if chances else ".")
     )
-    print_rows(["a", "b", "benchmarks", "p", *near], cells, right=["benchmarks", "p", *near])
+    print_rows(["first", "second", "benchmarks", "p", *near], cells, right=["benchmarks", "p", *near])
 
 
 def _plain(pair: Across) -> dict[str, Any]:

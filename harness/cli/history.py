@@ -26,7 +26,7 @@ def command(ctx: click.Context, benchmark: str, method: str, metric: str | None,
     """Show a metric over versions of the code, and where its mean changed.
 
     A version is what a trial's digest covers besides the seed: sources, options, data and the harness's numerics. Trials with --set
-    are left out. Change points are those of the best partition into stretches of equal mean, with a chance of 1 % that a series
+    or --tune are left out. Change points are those of the best partition into stretches of equal mean, with a chance of 1 % that a series
     without one shows any. The exit code is 4 if there is nothing to show.
 
     \b
@@ -43,7 +43,9 @@ def command(ctx: click.Context, benchmark: str, method: str, metric: str | None,
         if method not in known and history is None:
             raise did_you_mean(method, known, "method", "harness list methods")
         click.echo(
-            f"no results of {method} on {benchmark} without --set. `harness run -m {method} -b {benchmark}` measures some.", err=True
+            f"no results of {method} on {benchmark} that are numbers and without --set or --tune. "
+            f"`harness run -m {method} -b {benchmark}` measures some.",
+            err=True,
         )
         ctx.exit(4)
     if plot is not None:
@@ -89,4 +91,4 @@ def _show(history: History) -> None:
         ["first run (UTC)", "version", "revision", "n", "mean", "seeds", "change", "what is other than before"], rows, right=["n", "mean"]
     )
     if history.left_out:
-        click.echo(f"note: {history.left_out} trials are left out: run with --set, or without a number.", err=True)
+        click.echo(f"note: {history.left_out} trials are left out: run with --set or --tune, or without a number.", err=True)

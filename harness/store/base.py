@@ -84,5 +84,5 @@ def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def number(value: float | None) -> float | None:
-    """A value as it is stored: SQLite knows no NaN, so that NaN is NULL everywhere."""
-    return None if value is None or math.isnan(value) else float(value)
+    """A value as it is stored: SQLite knows no NaN and JSON no infinity, so that what is not finite is NULL everywhere."""
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from harness.errors import UsageError
 from harness.files import whole
 from harness.outcome import COSTS
-from harness.store.base import Transactions, chunks
+from harness.store.base import Transactions, chunks, number
 from harness.store.records import SCHEMA, TRAVELS, Imported
 from harness.store.schema import ARRAYS, configs, costs, environments, floors, names, numbers, samples, specs, trials
 
@@ -65,7 +65,8 @@ class Portable(Transactions):
 def _lines(connection: sa.Connection, wanted: Collection[str] | None, bare: bool) -> Iterator[dict[str, Any]]:
     digests = connection.execute(sa.select(trials.c.digest).order_by(trials.c.digest)).scalars().all()
     if wanted is not None:
-        digests = [digest for digest in digests if digest in set(wanted)]
+        chosen = {*wanted}
+        digests = [digest for digest in digests if digest in chosen]
     yield {"kind": "header", "schema": SCHEMA, "trials": len(digests)}
     needed = None if wanted is None else _needed(connection, digests)
     for kind, table in TABLES.items():
@@ -77,7 +78,7 @@ def _lines(connection: sa.Connection, wanted: Collection[str] | None, bare: bool
         found: dict[str, dict[str, dict[str, float | None]]] = defaultdict(lambda: defaultdict(dict))
         measured = sa.select(numbers.c.trial, names.c.kind, names.c.name, numbers.c.value).join(names).where(numbers.c.trial.in_(some))
         for trial, kind, name, value in connection.execute(measured):
-            found[trial][kind][name] = value
+            found[trial][kind][name] = number(value)  # stores of earlier harnesses may hold infinities
         arrays: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: {kind: {} for kind in ARRAYS})
         for kind, table in ARRAYS.items():
             if bare and table is samples:

@@ -69,6 +69,29 @@ def test_a_verdict_holds_for_all_rows_together(result, specs):
     assert "cannot be told apart: 4 seeds show differences from" in rows[0].sentence and "5 more seeds would show" in rows[0].sentence
 
 
+def test_sentences_say_what_verdicts_say(sides):
+    """p values are corrected once: of three rows one with p = 0.03 after it is a claim in words, too."""
+    seen = set()
+    for gain in np.linspace(0, 8, 33):
+        board = sides(a={0: 60.0, 1: 62.0, 2: 61.0}, b={0: 63.0 + gain, 1: 65.0 + gain, 2: 61.0 + gain}, c={0: 58.0, 1: 59.0, 2: 61.0})
+        for row in compare(board, ["a", "b", "c"]):
+            assert ("is better" in row.sentence) == (row.verdict in ("a", "b"))
+            seen.add("between" if 0.05 / 3 < row.p < 0.05 else "")
+    assert "between" in seen
+
+
+def test_percentages_differ_by_no_more_than_100(sides):
+    (row,) = compare(sides(a={0: 90.0, 1: 5.0}, b={0: 60.0, 1: 1.0}), ["a", "b"])
+    assert row.ci95 == (-100.0, 100.0) and row.p > 0.05
+
+
+def test_where_seeds_say_nothing_the_sentence_says_why(sides):
+    (same,) = compare(sides(a={0: 100.0, 1: 100.0}, b={0: 100.0, 1: 100.0}), ["a", "b"])
+    (nan,) = compare(sides(a={0: np.nan, 1: 50.0}, b={0: 60.0, 1: 61.0}), ["a", "b"])
+    assert same.p is None and "their seeds do not differ" in same.sentence
+    assert nan.p is None and "a result is not a number" in nan.sentence
+
+
 def test_one_seed_is_no_test(sides):
     (row,) = compare(sides(a={0: 1.0}, b={0: 2.0}), ["a", "b"])
     assert (row.p, row.ci95, row.verdict) == (None, None, "too few seeds") and "2 seeds of each are needed" in row.sentence
@@ -113,6 +136,18 @@ def test_one_seed_of_each_compares_two_models_and_no_methods(result, specs):
 
 
 @pytest.mark.slow
+def test_methods_that_share_one_seed_only_are_compared_over_all_of_theirs(result, specs):
+    generator = np.random.default_rng(0)
+    trials, scores = [], {}
+    for method, seeds in (("a", (0, 1)), ("b", (1, 2))):
+        for seed in seeds:
+            some = hits(generator, 1, np.full(400, 0.6), 0.3 * (method == "a"))[0]
+            trials.append(result(method, seed, {"top1": float(some.mean())}))
+            scores[trials[-1].digest] = {"top1": some}
+    (row,) = compare(build(trials, specs, []), ["a", "b"], lambda digests: {digest: scores[digest] for digest in digests})
+    assert (row.over, row.n) == ("seeds", 2) and row.p is not None
+
+
 def test_false_claims_are_rare_and_intervals_cover(result, specs):
     """Methods that are alike: seeds shift accuracy, samples differ in difficulty. Three standard errors of 5 % are 3.8 %."""
     generator = np.random.default_rng(2)

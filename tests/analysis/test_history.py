@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -54,6 +55,11 @@ def test_versions_are_in_the_order_of_time_and_say_what_changed(versions):
     assert [(change.at, found.better(change)) for change in found.changes] == [(2, False)], "not at 4, which is another task"
     assert len({version.name for version in found.versions}) == 5 and found.sparkline() == "██▇▇▁"
     json.dumps(as_json(found), allow_nan=False)
+
+
+def test_without_a_number_or_tuned_there_is_no_version(versions):
+    found = build(versions(({}, (math.nan, math.nan)), ({"tuning": "t", "setting": "lr"}, (80.0, 81.0))), TOP1, ENVIRONMENTS, SETTINGS)
+    assert (found.versions, found.changes, found.left_out) == ([], [], 4)
 
 
 def test_an_error_that_grows_is_worse(versions):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,6 +94,14 @@ def test_settings_and_devices_are_not_averaged(trials, specs):
     summary = overall(build([*here, *shorter], specs, []))
     assert summary.tables[0].mean.mean.tolist() == pytest.approx([4 / 3, 5 / 3, 3.0])
     assert sum("another setting are left out (--set schedule.epochs=1)" in note for note in summary.notes) == 2
+
+
+def test_a_benchmark_counts_once_however_many_versions_are_shown(trials, specs):
+    before = MetricSpec("scenes", 2, "top1", "%", True, "", True)
+    newer = [replace(trial, version=2, digest=f"{trial.digest}-2") for trial in trials(MEANS) if trial.benchmark == "scenes"]
+    summary = overall(build([*trials(MEANS), *newer], [*specs, before], [], all_versions=True))
+    assert sorted(summary.tables[0].benchmarks) == ["digits v1", "rooms v1", "scenes v2"]
+    assert summary.notes == ["scenes v1: older versions are left out."]
 
 
 def test_slots_do_not_mix_and_one_benchmark_is_no_table(trials, specs):

@@ -34,6 +34,8 @@ def test_a_measured_method_stands_beside_its_number(result):
     assert (unary["published"], unary["mean"], unary["n"], unary["unit"]) == (79.3, 79.0, 2, "%")
     baseline = {row.published.value: row.measured for row in rows if row.method == "identity"}
     assert baseline == {75.8: None}, "the file's own name of a baseline is a method here, and three tables print it once"
+    low, high = unary["ci95"]
+    assert f"| 79.0 ({low:.1f} to {high:.1f}) |" in written(rows, "md")
     assert "| 79.3 % |" in written(rows, "md") and written(rows, "csv").count("\n") == len(rows)
 
 

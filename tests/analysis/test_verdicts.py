@@ -32,7 +32,7 @@ def claim(name: str = "c", **changes) -> Claim:
 def judged(result):
     """``judged(claims, {method: values}, ...)`` -> verdicts; ``trials`` are added as they are."""
 
-    def make(claims, values=None, metric="top1", on=("scenes",), trials=(), tiers=None, **about) -> list[Judged]:
+    def make(claims, values=None, metric="top1", on=("scenes",), trials=(), tiers=None, settings=None, **about) -> list[Judged]:
         made = [
             result(method, seed, {metric: value}, benchmark=bench, **about)
             for bench in on
@@ -40,7 +40,7 @@ def judged(result):
             for seed, value in enumerate(row)
         ]
         results = [*made, *trials]
-        board = build(results, SPECS, [])
+        board = build(results, SPECS, [], settings=settings)
         where = {item.id: [Place(bench, (tiers or {}).get(bench, "synthetic"), item.measure) for bench in on] for item in claims}
         return judge(claims, where, Blocks(board, describe(board, results)), {})
 
@@ -129,6 +129,10 @@ def test_only_what_stands_in_one_table_is_compared(judged, result):
     assert row.verdict == "not measured", "what --set changed of the benchmark is not what the registry says"
     (row,) = judged([claim()], trials=[*trials("a", A, overrides=("method.gamma=2",)), *trials("b", B)])
     assert row.tests[0].notes == ("a was run with --set method.gamma=2, not as registered",)
+    settings = {"t": {"dataset": "d1", "tuning": {"trials": 8, "seeds": 1, "space": {}}}}
+    tuned = [*trials("a", A, setting="t", tuning="s"), *trials("b", B, setting="t", tuning="s")]
+    (row,) = judged([claim()], trials=tuned, settings=settings)
+    assert row.tests[0].notes == ("a was tuned with 8 trials", "b was tuned with 8 trials")
     (row,) = judged([claim()], trials=[*trials("a", A, labels={"attention": "collapsed"}), *trials("b", B)])
     assert "collapsed to next to one position in 4 of 4 seeds" in row.tests[0].notes[0]
 

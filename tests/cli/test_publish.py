@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -54,6 +55,10 @@ def test_nothing_and_broken_files_are_sentences(cli, measured):
     measured("gap", 70.0, 72.0)
     cli("publish", "--out", "boards")
     (file,) = Path("boards").glob("*.jsonl")
+    header = file.read_text().splitlines()[0]
+    (file.parent / "none.jsonl").write_text(re.sub(r'"trials":\d+', '"trials":0', header) + "\n")
+    said = cli("publish", "--out", "boards")
+    assert said.exit_code == 0 and "none" not in Path("boards/README.md").read_text(), "an export without results has no board"
     file.write_text(file.read_text()[:500])
     said = cli("publish", "--out", "boards")
     assert said.exit_code == 2 and f"{file}, line" in said.stderr

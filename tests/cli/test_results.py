@@ -85,7 +85,7 @@ def test_compare_more_methods_over_benchmarks(cli, terminal, measured):
     first, _, last = document["across"]
     assert (first["method_a"], first["method_b"]) == ("simpool", "gem") and first["practical"]["a"] > 0.9 < last["practical"]["neither"]
     text = cli("compare", "gap", "gem", "simpool", "--bayes").stdout
-    assert "a  gap\nb  gem\nc  simpool\n" in text and "3 methods over 3 benchmarks" in text and "a better by > 1 %" in text
+    assert "a  gap\nb  gem\nc  simpool\n" in text and "3 methods over 3 benchmarks" in text and "first better by > 1 %" in text
     assert max(map(len, (line for line in text.splitlines() if "cannot be told apart:" not in line))) <= 100
     assert cli("compare", "lse", "gap", "gem").exit_code == 0
 
@@ -302,6 +302,16 @@ def test_a_baseline_that_could_not_fail_is_refused_with_the_mend(cli, measured, 
 def test_one_seed_needs_a_tolerance(cli, measured):
     measured("gap", 70.0)
     assert "run 3 or more" in cli("baseline", "save", "b.json").stderr
+    assert cli("baseline", "save", "b.json", "--tolerance", "top1=2").exit_code == 0
+    assert cli("check", "--baseline", "b.json").exit_code == 0
+
+
+def test_seeds_that_all_reach_the_end_need_a_tolerance(cli, measured):
+    measured("gap", 100.0, 100.0, 100.0)
+    measured("gem", 100.0, 100.0, 100.0)
+    assert (
+        "3 seeds, which say nothing of their noise: all are 100.0; give --tolerance top1=VALUE" in cli("baseline", "save", "b.json").stderr
+    )
     assert cli("baseline", "save", "b.json", "--tolerance", "top1=2").exit_code == 0
     assert cli("check", "--baseline", "b.json").exit_code == 0
 

@@ -48,6 +48,27 @@ def test_round_trip(filled: Store, tmp_path: Path):
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
 
 
+def test_what_is_not_finite_travels_as_not_a_number(filled: Store, tmp_path: Path):
+    """Those of earlier harnesses held infinities."""
+    import sqlalchemy as sa
+
+    from harness.store.schema import numbers
+
+    trial, lease = make_trial(9), process.new_lease()
+    filled.plan([trial])
+    filled.claim([trial.digest], lease, tmp_path)
+    outcome = outcome_of(trial)
+    outcome.metrics = {"metric-0": float("inf")}
+    filled.finish(trial.digest, lease.token, outcome)
+    assert np.isnan(filled.results(digests=[trial.digest])[0].metrics["metric-0"])
+    with filled._write() as connection:
+        connection.execute(sa.update(numbers).where(numbers.c.trial == trial.digest).values(value=float("inf")))
+    filled.export_to(tmp_path / "a.jsonl")
+    other = open_store(f"sqlite:///{tmp_path}/second.db")
+    other.import_from(tmp_path / "a.jsonl")
+    assert np.isnan(other.results(digests=[trial.digest])[0].metrics["metric-0"])
+
+
 def test_what_is_done_here_stays_and_what_is_not_is_completed(filled: Store, tmp_path: Path):
     filled.export_to(tmp_path / "a.jsonl")
     other, lease = open_store(f"sqlite:///{tmp_path}/second.db"), process.new_lease()

@@ -37,7 +37,9 @@ class Unfailing:
         if entry.distance() <= 0:
             return f"{what} is no better than the floor"
         if math.isnan(self.limit.error):
-            return f"{what} has {_seeds(len(entry.values))}, which say nothing of their noise: run 3 or more"
+            few = len(entry.values) < 2
+            mend = "run 3 or more" if few else f"all are {number(entry.mean, unit)}; give --tolerance {entry.metric}=VALUE"
+            return f"{what} has {_seeds(len(entry.values))}, which say nothing of their noise: {mend}"
         lost = f"{number(entry.distance(), unit)} {unit}".strip()
         mend = f"{self.seeds} seeds would do" if self.seeds else "a smaller tolerance or less noise is needed"
         return f"{what}: {_seeds(len(entry.values))} would not show the loss of all that it has above the floor ({lost}); {mend}"

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.inference.change_points import ChangePoint, change_points
@@ -68,7 +69,7 @@ class History:
     changes: list[ChangePoint]
     """:attr:`ChangePoint.at` is an index of ``versions``. Searched for among versions that are comparable only."""
     left_out: int = 0
-    """Trials with ``--set``, which are no version of the code, or whose metric is missing or not a number."""
+    """Trials with ``--set`` or ``--tune``, which are no version of the code, or whose metric is missing or not a number."""
 
     def better(self, change: ChangePoint) -> bool:
         return (change.after > change.before) == self.spec.higher_is_better
@@ -102,7 +103,7 @@ def build(
     """
     groups: dict[Any, list[Result]] = defaultdict(list)
     results = [*results]
-    usable = [r for r in results if not r.overrides and math.isfinite(r.metrics.get(spec.metric, math.nan))]
+    usable = [r for r in results if not r.overrides and not r.tuning and math.isfinite(r.metrics.get(spec.metric, math.nan))]
     for result in usable:
         setting = setting_of(result, settings, environments)
         key = (result.version, setting.digest, setting.device, result.slot, result.config_digest, tuple(sorted(result.plugins.items())))
@@ -170,8 +171,8 @@ def _changed(result: Result, setting: Setting, before: Result, setting_before: S
 
 def _runs(versions: Sequence[Version]) -> list[tuple[int, int]]:
     """Stretches (start, end) of versions that may be held against each other."""
-    starts = [index for index, version in enumerate(versions) if not version.comparable]
-    return list(zip(starts, [*starts[1:], len(versions)], strict=True))
+    ends = [index for index, version in enumerate(versions) if not version.comparable] + [len(versions)]
+    return list(pairwise(ends))
 
 
 def as_json(history: History) -> dict[str, Any]:

@@ -89,16 +89,6 @@ _NODES = (np.arange(50) + 0.5) / 50
 """Probabilities at whose quantiles variances are averaged over."""
 
 
-def resolution(spread: Spread, seeds: Sequence[int] = (2, 3, 5, 10), **test: float) -> dict[int, float]:
-    """:func:`detectable` for several numbers of seeds: what a benchmark can tell apart."""
-    return {count: detectable(count, spread, **test) for count in seeds}
-
-
-def seeds_needed(difference: float, spread: Spread, *, most: int = 100, **test: float) -> int | None:
-    """Fewest seeds that find a true difference; ``None`` where ``most`` do not."""
-    return next((count for count in range(2, most + 1) if detectable(count, spread, **test) <= abs(difference)), None)
-
-
 def verdict(
     a: str,
     b: str,
@@ -117,8 +107,9 @@ def verdict(
     Args:
         difference: a - b.
         p: adjusted for everything that was looked at.
+        alpha: level of what more seeds would show, see :func:`detectable`.
     """
-    if p < alpha:
+    if p < 1 - LEVEL:
         better, worse = (a, b) if (difference > 0) == higher_is_better else (b, a)
         return f"{better} is better than {worse} by {significant(abs(difference), 3, unit)}."
     now, then = (detectable(count, spread, alpha=alpha) for count in (seeds, seeds + more))

@@ -33,6 +33,10 @@ class Scale:
         least, most = {"linear": (-np.inf, np.inf), "percent": (0.0, 100.0), "positive": (0.0, np.inf)}[self.name]
         return max(interval[0], least), min(interval[1], most)
 
+    def of_difference(self, interval: tuple[float, float]) -> tuple[float, float]:
+        """The part of an interval that the difference of two means can reach; percentages differ by no more than 100."""
+        return (max(interval[0], -100.0), min(interval[1], 100.0)) if self.name == "percent" else interval
+
     def interval(self, mean: ArrayLike, reach: ArrayLike) -> tuple[Array, Array]:
         """Limits of a mean.
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from harness.analysis.inference.cells import fit
 from harness.analysis.inference.mixtures import sum_of_two
-from harness.analysis.inference.power import Spread, detectable, resolution, seeds_needed, spread_of, verdict
+from harness.analysis.inference.power import Spread, detectable, spread_of, verdict
 
 
 def test_a_known_variance_gives_the_usual_power_of_a_paired_t_test():
@@ -24,10 +24,8 @@ def test_units_and_levels():
 
 
 def test_more_seeds_show_more():
-    found = resolution(Spread(1.0, 3.0, 2.0))
-    assert list(found) == [2, 3, 5, 10] and sorted(found.values(), reverse=True) == list(found.values())
-    assert seeds_needed(found[5], Spread(1.0, 3.0, 2.0)) == 5
-    assert seeds_needed(1e-3, Spread(1.0, 3.0, 2.0), most=20) is None
+    found = [detectable(seeds, Spread(1.0, 3.0, 2.0)) for seeds in (2, 3, 5, 10)]
+    assert sorted(found, reverse=True) == found and len({*found}) == 4
 
 
 def test_the_difference_said_is_found_as_often_as_said():
