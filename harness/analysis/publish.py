@@ -21,6 +21,9 @@ from harness.store import open_store
 
 INDEX = "README.md"
 
+_NAMED = 5
+"""Methods that the index names of those that may be first."""
+
 
 @dataclass(frozen=True)
 class Published:
@@ -124,7 +127,7 @@ def index(folder: Path) -> str:
                     str(len(primary)),
                     str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
                     f"{standing.told_apart} of {standing.compared}" if standing.judged else NOTHING,
-                    ", ".join(row.method for row in primary if standing.ranks.get(row.method, (0,))[0] == 1) or NOTHING,
+                    _few([row.method for row in primary if standing.ranks.get(row.method, (0,))[0] == 1]),
                 ]
             )
     table = markdown_table(["benchmark", "family", "tier", "run", "metric", "methods", "seeds", "pairs told apart", "may be first"], body)
@@ -133,6 +136,11 @@ def index(folder: Path) -> str:
         "sources and environment;\n`harness db import FILE` adds them to a database. *May be first*: methods whose interval of ranks, 95 % "
         "for all of a table together, begins at 1.\n\n" + table + "\n"
     )
+
+
+def _few(names: list[str]) -> str:
+    further = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {further} more" if further > 0 else "") or NOTHING
 
 
 def _write(file: Path, text: str) -> None:
