@@ -97,7 +97,7 @@ class Standing:
         return power.spread_of(self.cells)
 
     def shows(self, seeds: int) -> float:
-        """Resolution: the smallest difference of two given methods that so many seeds show with a chance of 80 %."""
+        """Resolution: the smallest difference of two given methods, with the median spread of all, that so many seeds show with 80 %."""
         return power.detectable(seeds, self.spread)
 
     @cached_property
