@@ -121,7 +121,7 @@ def _resolution(family: str | None, as_json: bool, db: str) -> None:
     if cells:
         print_rows(titles, cells, right=[title for title in titles if title not in ("benchmark", "metric")], fold=["benchmark", "metric"])
         click.echo()
-        click.echo("The difference of two methods of median spread that so many seeds show with a chance of 80 %; range: best mean less worst.")
+        click.echo("Difference of two methods of median spread that so many seeds show with a chance of 80 %; range: best mean less worst.")
         click.echo("τ: agreement to be expected between the order found and that of as many new seeds (Kendall; 1 the same, 0 none).")
     if without := [row["benchmark"] for row in rows if not row["methods"]]:
         click.echo(f"No two methods with 2 seeds on: {', '.join(without)}. `harness run -m A -m B -b BENCHMARK --seeds 3` makes some.")
