@@ -123,8 +123,8 @@ _INTERVALS = {
 _TIED = (
     "tied: methods that share a letter cannot be told apart; rank: where a method may stand. Both hold for all methods of a table "
     "together with 95 %.",
-    "resolution: the difference of two methods of median spread that is found with a chance of 80 %. τ: agreement of the order with that of "
-    "as many new seeds (Kendall; 1 the same, 0 none).",
+    "resolution: the difference of two methods of median spread that is found with a chance of 80 %. τ: agreement of the order with that "
+    "of as many new seeds (Kendall; 1 the same, 0 none).",
 )
 
 
