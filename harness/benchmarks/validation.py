@@ -25,7 +25,8 @@ def hold_out(listing: Listing[Any], share: float) -> None:
     """Move about ``share`` of the training samples into ``listing.val``, where that is empty.
 
     Of each stratum (a class, a scene) alike, of which none loses all of its samples. Frames of videos are held out by whole
-    sequences, or where each of these is too large a part, as the last block. What is tested, too, or cannot be scored stays.
+    sequences, or where each of these is too large a part, as the last block. What is tested, too, or cannot be scored stays. The
+    share is one of what can be scored: CorLoc's threshold is chosen on the rest of that, as little as it may be.
 
     Args:
         share: below one half; 0 leaves the listing as it is.
@@ -45,19 +46,20 @@ def _chosen(listing: Listing[Any], names: dict[Path, str], share: float) -> set[
     tested = {*listing.images("test")}
     counts: dict[Path, int] = defaultdict(int)
     strata: dict[Path, set[Hashable]] = defaultdict(set)
-    kept: set[Path] = set()
+    unscored: set[Path] = set()
     for sample in listing.train:
         file = listing.image(sample)
         counts[file] += 1
         strata[file].add(listing.stratum(sample))
-        if file in tested or not listing.is_scored(sample):
-            kept.add(file)
+        if not listing.is_scored(sample):
+            unscored.add(file)
+    kept = unscored | tested
     pictures: dict[Hashable, list[Path]] = defaultdict(list)
     for file in sorted(names, key=lambda file: _natural(names[file])):
         pictures[frozenset(strata[file])].append(file)
     chosen: set[Path] = set()
     for files in pictures.values():
-        wanted = share * sum(counts[file] for file in files)
+        wanted = share * sum(counts[file] for file in files if file not in unscored)
         free = [file for file in files if file not in kept]
         if listing.videos:
             folders: dict[str, list[Path]] = defaultdict(list)
