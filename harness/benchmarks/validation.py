@@ -7,12 +7,13 @@ on names alone and not on the order in which they were listed, so that it is the
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections import defaultdict
 from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from harness.digests import contents
 
 if TYPE_CHECKING:
     from harness.benchmarks.base import Listing
@@ -87,26 +88,9 @@ def _first(groups: dict[str, list[Path]], counts: dict[Path, int], wanted: float
 
 def _copied(chosen: set[Path], others: set[Path]) -> set[Path]:
     """Of the chosen pictures those that one of the others is a copy of."""
-    sizes = {file: size_of(file) for file in (*chosen, *others)}
-    alike = {sizes[file] for file in others}
-    suspects = [file for file in chosen if sizes[file] in alike - {None}]
-    lengths = {sizes[file] for file in suspects}
-    known = {content(file) for file in others if sizes[file] in lengths}
-    return {file for file in suspects if content(file) in known}
-
-
-def size_of(file: Path) -> int | None:
-    """Bytes of a file, ``None`` where there is none."""
-    try:
-        return os.stat(file).st_size
-    except OSError:
-        return None
-
-
-def content(file: Path) -> bytes:
-    """Digest of a file's bytes."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "blake2b").digest()
+    digests = contents((chosen, others))
+    known = {digests[file] for file in others if file in digests}
+    return {file for file in chosen if digests.get(file) in known}
 
 
 def _name(file: Path, root: Path) -> str:
