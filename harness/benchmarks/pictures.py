@@ -1,4 +1,4 @@
-"""What is looked at in the pictures of every dataset, whatever the family: each file is opened once."""
+"""What is looked at in the pictures of every dataset, whatever the family: each is decoded once, of 16 bits once more for their range."""
 
 from __future__ import annotations
 
