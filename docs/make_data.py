@@ -66,7 +66,7 @@ Every dataset has a training, a validation and a test split. The validation spli
 in them, of each class or scene alike, copies of a picture together; of videos whole sequences, or the last block where the
 sequences are too few. A hash of their names chooses them, not the order of files or lists, so that they are the same everywhere.
 `val_share: 0` trains on everything, as published protocols do; then, where all training samples are tested, too, and where there are
-fewer than 20, there is none, and each trial's notes say so. A trial is scored on it about ten times while it trains, which changes
+fewer than 20, there is none, and each trial's notes say so. A trial is scored on it at most ten times while it trains, which changes
 nothing of the training, and its curves are stored beside the results: what is chosen (a rate, a number of epochs, a method's
 parameters) is chosen by them and not by the test.
 

@@ -16,10 +16,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from harness import images, paths
+from harness import digests, images, paths
 from harness.benchmarks import Task
 from harness.benchmarks.base import Listing
-from harness.digests import digest_of
 from harness.errors import DataError
 from harness.files import write_whole
 
@@ -82,7 +81,7 @@ def _key(task: Task, folder: Path) -> str:
     code = [*sorted(reader.parent.glob("*.py")), Path(images.__file__)]
     told = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in code]
     options = task.data.model_dump(mode="json", exclude={"root"})
-    return digest_of([_VERSION, os.path.realpath(folder), task.family.name, options, told])
+    return digests.digest_of([_VERSION, os.path.realpath(folder), task.family.name, options, told])
 
 
 def _remembered(memory: Path) -> dict[str, Any]:
@@ -154,9 +153,9 @@ def _of_files(files: dict[str, Path], problems: list[str]) -> str:
 
 def _content(file: Path, size: int, whole: bool) -> bytes:
     try:
+        if whole or size <= 2 * _END:
+            return digests.content(file)
         with file.open("rb") as stream:
-            if whole or size <= 2 * _END:
-                return hashlib.file_digest(stream, "blake2b").digest()
             ends = stream.read(_END)
             stream.seek(-_END, os.SEEK_END)
             return hashlib.blake2b(ends + stream.read()).digest()

@@ -8,21 +8,19 @@ from typing import Any, cast
 from harness.benchmarks.base import Listing
 
 
-def instances(name: str, listing: Listing[Any]) -> dict[str, Any] | None:
-    """The content of a file below the listing's root, with lists of images, annotations and categories; ``None`` (and a problem) if it
-    is no such file.
-    """
-    text = listing.text(name, "put the official file there, or correct the split's annotations")
+def load(name: str, listing: Listing[Any], lists: tuple[str, ...] = ("images", "annotations", "categories")) -> dict[str, Any] | None:
+    """The content of a file below the listing's root, with these lists; ``None`` (and a problem) if it is no such file."""
+    text = listing.text(name, "put it there, or correct the split's annotation file in data")
     if text is None:
         return None
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        listing.add(name, f"the file is not JSON ({error})", "restore the official file")
+        listing.add(name, f"the file is not JSON ({error})", "fetch or export it again")
         return None
-    for key in ("images", "annotations", "categories"):
+    for key in lists:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            listing.add(name, f"there is no list '{key}'", "give a COCO instances file")
+            listing.add(name, f"there is no list '{key}'", "give a file in COCO's format")
             return None
     return cast(dict[str, Any], content)
 

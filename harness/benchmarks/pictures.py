@@ -1,4 +1,4 @@
-"""What is looked at in the pictures of every dataset, whatever the family: each file is opened once."""
+"""What is looked at in the pictures of every dataset, whatever the family: each is decoded once, of 16 bits once more for their range."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.benchmarks.base import NAMES, SPLITS, Listing, Problem, Split, relative
 from harness.benchmarks.options import DataOptions
 from harness.benchmarks.twins import twins_in
-from harness.benchmarks.validation import content, size_of
+from harness.digests import contents
 from harness.images import DEEP, glance, orientation, significant_bits, usual_bits
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
         what = f"{turned} of {tags.total()} images carry an EXIF orientation; they are {how}"
         yield Problem("images", what, f"if the annotations were made otherwise, write data.exif: {other}", fatal=False)
     yield from _depth(data, listing.bits, significant_bits([*images["val"], *images["test"]]), lambda: usual_bits(every))
+    digests = contents(images.values())
     if not (listing.same_twice and set(images["train"]) == set(images["test"])):
-        copies = _copies(images["train"], images["test"])
+        copies = _copies(digests, images["train"], images["test"])
         yield from _in_both(root, copies, "train", "test")
         train, test = ({file: thumbs[file] for file in images[name] if file in thumbs and file not in copies} for name in ("train", "test"))
         if twins := twins_in(train, test, listing.decoding(data)):
@@ -54,8 +55,8 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
             what = f"{len(twins)} test images look the same as training images, encoded anew or resized: {shown}"
             what += ", ..." if len(twins) > _SHOWN else ""
             yield Problem("splits", what, "look at them, and take copies out of one of the two", fatal=False)
-    yield from _in_both(root, _copies(images["train"], images["val"]), "train", "val")
-    yield from _in_both(root, _copies(images["val"], images["test"]), "val", "test")
+    yield from _in_both(root, _copies(digests, images["train"], images["val"]), "train", "val")
+    yield from _in_both(root, _copies(digests, images["val"], images["test"]), "val", "test")
 
 
 def _depth(data: DataOptions, train: int | None, test: int | None, usual: Callable[[], int | None]) -> Iterator[Problem]:
@@ -78,17 +79,13 @@ def _depth(data: DataOptions, train: int | None, test: int | None, usual: Callab
         yield Problem("data.bits", what, f"write data.bits: {used} to keep it so whatever is added, or 16 for the full range", fatal=False)
 
 
-def _copies(some: list[Path], others: list[Path]) -> dict[Path, list[Path]]:
+def _copies(digests: dict[Path, bytes], some: list[Path], others: list[Path]) -> dict[Path, list[Path]]:
     """Pictures of ``others`` that are in ``some``, byte for byte, with these."""
-    sizes = {file: size for file in some if (size := size_of(file)) is not None}
-    lengths = {*sizes.values()}
-    suspects = {file: size for file in others if (size := size_of(file)) in lengths}
-    wanted = {*suspects.values()}
     known: dict[bytes, list[Path]] = {}
-    for file, size in sizes.items():
-        if size in wanted:
-            known.setdefault(content(file), []).append(file)
-    return {file: known[digest] for file in suspects if (digest := content(file)) in known}
+    for file in some:
+        if file in digests:
+            known.setdefault(digests[file], []).append(file)
+    return {file: known[digests[file]] for file in others if file in digests and digests[file] in known}
 
 
 def _in_both(root: Path, copies: dict[Path, list[Path]], one: Split, other: Split) -> Iterator[Problem]:

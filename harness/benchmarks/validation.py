@@ -7,12 +7,13 @@ on names alone and not on the order in which they were listed, so that it is the
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections import defaultdict
 from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from harness.digests import contents
 
 if TYPE_CHECKING:
     from harness.benchmarks.base import Listing
@@ -25,7 +26,8 @@ def hold_out(listing: Listing[Any], share: float) -> None:
     """Move about ``share`` of the training samples into ``listing.val``, where that is empty.
 
     Of each stratum (a class, a scene) alike, of which none loses all of its samples. Frames of videos are held out by whole
-    sequences, or where each of these is too large a part, as the last block. What is tested, too, or cannot be scored stays.
+    sequences, or where each of these is too large a part, as the last block. What is tested, too, or cannot be scored stays. The
+    share is one of what can be scored: CorLoc's threshold is chosen on the rest of that, as little as it may be.
 
     Args:
         share: below one half; 0 leaves the listing as it is.
@@ -45,19 +47,20 @@ def _chosen(listing: Listing[Any], names: dict[Path, str], share: float) -> set[
     tested = {*listing.images("test")}
     counts: dict[Path, int] = defaultdict(int)
     strata: dict[Path, set[Hashable]] = defaultdict(set)
-    kept: set[Path] = set()
+    unscored: set[Path] = set()
     for sample in listing.train:
         file = listing.image(sample)
         counts[file] += 1
         strata[file].add(listing.stratum(sample))
-        if file in tested or not listing.is_scored(sample):
-            kept.add(file)
+        if not listing.is_scored(sample):
+            unscored.add(file)
+    kept = unscored | tested
     pictures: dict[Hashable, list[Path]] = defaultdict(list)
     for file in sorted(names, key=lambda file: _natural(names[file])):
         pictures[frozenset(strata[file])].append(file)
     chosen: set[Path] = set()
     for files in pictures.values():
-        wanted = share * sum(counts[file] for file in files)
+        wanted = share * sum(counts[file] for file in files if file not in unscored)
         free = [file for file in files if file not in kept]
         if listing.videos:
             folders: dict[str, list[Path]] = defaultdict(list)
@@ -85,26 +88,9 @@ def _first(groups: dict[str, list[Path]], counts: dict[Path, int], wanted: float
 
 def _copied(chosen: set[Path], others: set[Path]) -> set[Path]:
     """Of the chosen pictures those that one of the others is a copy of."""
-    sizes = {file: size_of(file) for file in (*chosen, *others)}
-    alike = {sizes[file] for file in others}
-    suspects = [file for file in chosen if sizes[file] in alike - {None}]
-    lengths = {sizes[file] for file in suspects}
-    known = {content(file) for file in others if sizes[file] in lengths}
-    return {file for file in suspects if content(file) in known}
-
-
-def size_of(file: Path) -> int | None:
-    """Bytes of a file, ``None`` where there is none."""
-    try:
-        return os.stat(file).st_size
-    except OSError:
-        return None
-
-
-def content(file: Path) -> bytes:
-    """Digest of a file's bytes."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "blake2b").digest()
+    digests = contents((chosen, others))
+    known = {digests[file] for file in others if file in digests}
+    return {file for file in chosen if digests.get(file) in known}
 
 
 def _name(file: Path, root: Path) -> str:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from harness.benchmarks import task
 from harness.benchmarks.base import Listing
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
+from harness.benchmarks.object_localization.readers.picture import Picture, Pictures
 from harness.benchmarks.report import describe
 from harness.benchmarks.validation import FEWEST, hold_out
 from harness.catalog import Benchmark
@@ -91,6 +92,15 @@ def test_copies_of_a_picture_are_not_parted(tmp_path):
     hold_out(listing, 0.4)
     contents = [{sample.file.read_bytes() for sample in some} for some in (listing.train, listing.val)]
     assert listing.val and not contents[0] & contents[1]
+
+
+def test_where_few_can_be_scored_most_of_them_stay():
+    boxed = [Picture(f"{number}.png", (number % 2,), ((0, 0, 9, 9),)) for number in range(20)]
+    others = [Picture(f"{number}.png", (number % 2,)) for number in range(20, 400)]
+    listing = held(Pictures(train=[*boxed, *others]))
+    hold_out(listing, 0.2)
+    assert len(listing.val) == 4 and {*listing.val} < {*boxed}
+    assert len(listing.calibrating(100)) == 16
 
 
 def test_one_of_its_own_is_left_alone():

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.benchmarks.base import Format
-from harness.benchmarks.coco import is_set
+from harness.benchmarks.coco import is_set, load
 from harness.benchmarks.keypoint.options import LabelledPoints
 from harness.benchmarks.keypoint.readers.coco_boxes import Boxes
 from harness.benchmarks.keypoint.readers.coco_images import Image, Images
 from harness.benchmarks.keypoint.readers.coco_names import orders, wanted
-from harness.benchmarks.keypoint.readers.coco_parts import Key, key, load, triples
+from harness.benchmarks.keypoint.readers.coco_parts import Key, key, triples
 from harness.benchmarks.keypoint.readers.pose import Cleaner, Pose, Poses, box_around, whole
 from harness.benchmarks.keypoint.readers.tally import ALWAYS, NEVER, Tally
 
@@ -57,7 +57,7 @@ def read(root: Path, data: CocoData) -> Poses:
         (listing.test, data.test, data.test_images),
         (listing.val, data.val, data.val_images),
     ):
-        content = load(root / name, name, listing) if name else None
+        content = load(name, listing, ("images", "annotations")) if name else None
         if name and content is not None:
             split += _Split(content, name, root / folder, data, listing).poses()
     listing.names = listing.names or data.names

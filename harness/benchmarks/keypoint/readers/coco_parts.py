@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from pathlib import Path
-from typing import Any, cast
-
-from harness.benchmarks.keypoint.readers.pose import Poses
+from typing import Any
 
 Key = int | str
 """An id as it is compared."""
 
 _FLAGS = "2 visible, 1 covered, 0 not labelled"
-
-
-def load(file: Path, where: str, listing: Poses) -> dict[str, Any] | None:
-    """A JSON file with the lists ``images`` and ``annotations``; ``None`` (and a problem) if it is no such file."""
-    listing.sources.append(file)
-    try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        listing.add(where, "the annotation file is missing", "put it there, or correct data.train and data.test")
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        listing.add(where, f"not readable JSON ({error})", "fetch or export it again")
-        return None
-    for part in ("images", "annotations"):
-        if not isinstance(content, dict) or not isinstance(content.get(part), list):
-            listing.add(where, f"no list '{part}'", "give a file in COCO's keypoint format")
-            return None
-    return cast(dict[str, Any], content)
 
 
 def key(raw: Any) -> Key | None:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.benchmarks.base import Format
-from harness.benchmarks.coco import instances
+from harness.benchmarks.coco import load
 from harness.benchmarks.listed import Index, lines_in, parted
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, images_of
@@ -64,7 +64,7 @@ class CocoData(LocalizationData):
 def read(root: Path, data: CocoData) -> Pictures:
     """List all splits; crowds are left out, and with them images that show nothing else."""
     listing = Pictures(root=root, exif=data.exif == "apply", single=data.class_count == 1)
-    content = instances(data.train.annotations, listing)
+    content = load(data.train.annotations, listing)
     known = Categories(content["categories"] if content else [], data.train.annotations, listing)
     count = len(known.names)
     if content and count != data.classes:
@@ -80,7 +80,7 @@ def read(root: Path, data: CocoData) -> Pictures:
             setattr(listing, name, listing.train)
             continue
         if split.annotations not in files:
-            content = instances(split.annotations, listing)
+            content = load(split.annotations, listing)
             files[split.annotations] = content, Categories(content["categories"] if content else [], split.annotations, listing)
         content, mine = files[split.annotations]
         if content:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from harness.benchmarks.base import SPLITS, Format
-from harness.benchmarks.coco import instances, is_set
+from harness.benchmarks.coco import is_set, load
 from harness.benchmarks.options import Options
 from harness.benchmarks.segmentation.options import LabelledData
 from harness.benchmarks.segmentation.readers.labels import Labels, counted
@@ -133,7 +133,7 @@ def read(root: Path, data: CocoData) -> Pairs:
 
 
 def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list[Pair]:
-    content = instances(files.annotations, listing)
+    content = load(files.annotations, listing)
     if content is None:
         return []
     label_of = {name: index for index, name in enumerate(data.names)}
