@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class HarnessError(Exception):
@@ -45,3 +50,16 @@ def did_you_mean(name: str, known: Iterable[str], what: str, listing: str | None
     elif not near and 0 < len(known) <= _MOST:
         hint = f"Known: {', '.join(known)}."
     return UsageError(f"unknown {what} '{name}'. {hint}".strip())
+
+
+@contextlib.contextmanager
+def writing(file: Path, mend: str = "Give another file.") -> Iterator[None]:
+    """While what a user gave the name of is written.
+
+    Raises:
+        UsageError: it cannot be; ends with ``mend``.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror or error}. {mend}") from error

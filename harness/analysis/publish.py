@@ -15,11 +15,13 @@ from pathlib import Path
 from harness.analysis import formats, leaderboard, source
 from harness.analysis.numbers import NOTHING
 from harness.analysis.tables import markdown_table
-from harness.errors import UsageError
+from harness.errors import writing
 from harness.files import write_whole
 from harness.store import open_store
 
 INDEX = "README.md"
+
+_MEND = "Give another folder with --out."
 
 _NAMED = 5
 """Methods that the index names of those that may be first."""
@@ -54,9 +56,12 @@ def publish(url: str, folder: Path, benchmarks: Sequence[str] = (), families: Se
         UsageError: a file of the folder is no export, or cannot be written.
     """
     board = source.board(url, benchmarks=benchmarks or None, families=families or None)
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder, _MEND):
+        folder.mkdir(parents=True, exist_ok=True)
     done = [_one(url, folder, name, board) for name in dict.fromkeys(row.benchmark for row in board.rows)]
-    _write(folder / INDEX, index(folder))
+    page = index(folder)
+    with writing(folder / INDEX, _MEND):
+        write_whole(folder / INDEX, page)
     return done
 
 
@@ -82,7 +87,9 @@ def _one(url: str, folder: Path, benchmark: str, board: leaderboard.Board) -> Pu
             seconds = sum(sum(result.durations.values()) for result in store.results(digests=digests))
         finally:
             store.close()
-    _write(file.with_suffix(".md"), rendered(shown))
+    page = file.with_suffix(".md")
+    with writing(page, _MEND):
+        write_whole(page, rendered(shown))
     methods = len({row.method for row in shown.rows})
     return Published(benchmark, methods, len(digests), len(set(digests) - before), seconds / 3600)
 
@@ -141,10 +148,3 @@ def index(folder: Path) -> str:
 def _few(names: list[str]) -> str:
     further = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {further} more" if further > 0 else "") or NOTHING
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        write_whole(file, text)
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}. Give another folder with --out.") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli import Group, options
+from harness.cli.output import write_file
 
 
 @click.group("baseline", cls=Group)
@@ -53,7 +54,6 @@ def save(
     from harness.analysis.gate import file as baseline_file
     from harness.analysis.gate.saving import expect, told
     from harness.errors import HarnessError, UsageError
-    from harness.files import write_whole
 
     chosen = dict(_tolerance(text) for text in tolerances)
     options.know(benchmarks, source.recorded_benchmarks(db))
@@ -81,11 +81,7 @@ def save(
         click.echo(
             f"note: {where}: results with {rows[0].differs} are not saved; those of the first block of the leaderboard are.", err=True
         )
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, baseline_file.dump(baseline, __version__), durable=True)
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}.") from None
+    write_file(file, baseline_file.dump(baseline, __version__))
     click.echo(f"{len(baseline.entries)} entries saved. `harness check --baseline {file}` compares with them.")
 
 

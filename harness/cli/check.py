@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
-from harness.cli.output import failure, print_json, print_rows
+from harness.cli.output import failure, print_json, print_rows, write_file
 
 if TYPE_CHECKING:
     from harness.analysis.gate.calibration import Calibration
@@ -73,7 +73,7 @@ def command(
     outcome = regression.check(baseline, board, trials, source.environments(db), results)
     for target, text in ((junit, reports.junit), (markdown, reports.markdown)):
         if target is not None:
-            _write(target, text(outcome))
+            write_file(target, text(outcome))
     for note in outcome.notes:
         click.echo(f"note: {note}", err=True)
     if as_json:
@@ -128,13 +128,3 @@ def _show_calibration(found: Calibration) -> None:
                 f"false alarms of the whole check, {how} ({rate.entries} entries): "
                 f"{100 * rate.rate:.1f} % of {rate.repeats} repeats ({low:.1f} to {high:.1f} %)"
             )
-
-
-def _write(file: Path, text: str) -> None:
-    from harness.errors import UsageError
-
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}.") from None

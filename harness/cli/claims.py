@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
-from harness.cli.output import print_json, print_rows
+from harness.cli.output import print_json, print_rows, write_file
 
 if TYPE_CHECKING:
     from harness.analysis.claims import Judged
@@ -47,7 +47,7 @@ def command(
     # verdicts are corrected over all claims, whichever are shown
     rows = [row for row in source.claims(db) if claim in (None, row.claim.id) and family in (None, row.claim.family)]
     if markdown is not None:
-        _write(markdown, claim_tables.markdown(rows))
+        write_file(markdown, claim_tables.markdown(rows))
     if as_json:
         print_json({"rows": claims.as_json(rows)})
     elif missing:
@@ -101,13 +101,3 @@ def _show_commands(rows: list[Judged], root: Path | None) -> None:
         click.echo(f"no data here for {', '.join(absent)}: `harness data list` says where it is looked for.", err=True)
     if none := [row.claim.id for row in rows if row.tier is None]:
         click.echo(f"no benchmark yet for {len(none)} claims: `harness claims CLAIM` says why.", err=True)
-
-
-def _write(file: Path, text: str) -> None:
-    from harness.errors import UsageError
-
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}.") from None

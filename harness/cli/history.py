@@ -34,7 +34,7 @@ def command(ctx: click.Context, benchmark: str, method: str, metric: str | None,
     """
     from harness.analysis import source
     from harness.catalog import load_catalog
-    from harness.errors import UsageError, did_you_mean
+    from harness.errors import UsageError, did_you_mean, writing
 
     options.know((benchmark,), source.recorded_benchmarks(db))
     history = source.history(db, benchmark, method, metric)
@@ -52,9 +52,10 @@ def command(ctx: click.Context, benchmark: str, method: str, metric: str | None,
         from harness.analysis.history.picture import draw
 
         try:
-            plot.parent.mkdir(parents=True, exist_ok=True)
-            draw(history, plot)
-        except (OSError, ValueError) as error:
+            with writing(plot):
+                plot.parent.mkdir(parents=True, exist_ok=True)
+                draw(history, plot)
+        except ValueError as error:
             raise UsageError(f"cannot write {plot}: {error}.") from None
     if as_json:
         from harness.analysis.history.versions import as_json as plain

@@ -1,4 +1,4 @@
-"""Print tables and JSON: in a terminal tables fit its width, elsewhere a row is a line."""
+"""Print tables and JSON, and write them to files: in a terminal tables fit its width, elsewhere a row is a line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.store import TrialRow
 
 SCHEMA = 1
@@ -60,6 +62,20 @@ def finite(value: Any) -> Any:
 def print_json(document: dict[str, Any]) -> None:
     """Print one JSON document; its first key is the schema's version."""
     click.echo(json.dumps({"schema": SCHEMA, **finite(document)}, indent=2, ensure_ascii=False))
+
+
+def write_file(file: Path, text: str) -> None:
+    """Write a text to where a user wants it, whole; the folders above it are made.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    from harness.errors import writing
+    from harness.files import write_whole
+
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, text, durable=True)
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = (), fold: Sequence[str] = ()) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from harness.errors import UsageError
+from harness.errors import writing
 from harness.files import whole
 from harness.outcome import COSTS
 from harness.store.base import Transactions, chunks, number
@@ -42,13 +42,10 @@ class Portable(Transactions):
             UsageError: the file cannot be written.
         """
         count = 0
-        try:
-            with whole(file, durable=True) as stream, self._read() as connection:
-                for line in _lines(connection, digests, bare):
-                    count += line["kind"] == "trial"
-                    stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")) + "\n")
-        except OSError as error:
-            raise UsageError(f"cannot write {file}: {error.strerror}. Give another file.") from error
+        with writing(file), whole(file, durable=True) as stream, self._read() as connection:
+            for line in _lines(connection, digests, bare):
+                count += line["kind"] == "trial"
+                stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")) + "\n")
         return count
 
     def import_from(self, file: Path) -> Imported:

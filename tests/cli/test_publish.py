@@ -62,6 +62,8 @@ def test_nothing_and_broken_files_are_sentences(cli, measured):
     file.write_text(file.read_text()[:500])
     said = cli("publish", "--out", "boards")
     assert said.exit_code == 2 and f"{file}, line" in said.stderr
+    said = cli("publish", "--out", f"{file}/boards")
+    assert said.exit_code == 2 and f"cannot write {file}/boards: Not a directory. Give another folder with --out." in said.stderr
 
 
 @pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.stem)
