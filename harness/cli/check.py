@@ -59,6 +59,10 @@ def command(
     from harness.analysis.gate import file as baseline_file
     from harness.errors import UsageError
 
+    if calibrate is not None:
+        beside = {"--costs": costs, "--junit": junit, "--markdown": markdown}
+        if unused := [name for name, given in beside.items() if given]:
+            raise UsageError(f"--calibrate compares nothing with the baseline. Leave out {' and '.join(unused)}.")
     baseline, board = baseline_file.load(file), source.board(db, all_versions=True, metrics="whole")
     if calibrate is not None:
         if not any(entry.values for entry in baseline.entries):

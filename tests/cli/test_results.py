@@ -327,6 +327,8 @@ def test_calibration(cli, measured):
     assert len(top1) == 3 and all(entry["allowed"] < entry["detectable"] < entry["to_lose"] for entry in top1)
     shown = cli("check", "--baseline", "b.json", "--calibrate")
     assert shown.exit_code == 0 and "false alarms of the whole check" in shown.stdout and "400 repeats" in shown.stdout
+    both = cli("check", "--baseline", "b.json", "--calibrate", "--costs", "--junit", "c.xml")
+    assert both.exit_code == 2 and "Leave out --costs and --junit." in both.stderr
     assert cli("baseline", "save", "b.json", "--leave-out").exit_code == 0
 
 
