@@ -20,8 +20,9 @@ from harness.errors import writing
 from harness.files import whole
 from harness.outcome import COSTS
 from harness.store.base import Transactions, chunks, number
+from harness.store.numbers import KINDS, read
 from harness.store.records import SCHEMA, TRAVELS, Imported
-from harness.store.schema import ARRAYS, configs, costs, environments, floors, names, numbers, samples, specs, trials
+from harness.store.schema import ARRAYS, configs, costs, environments, floors, samples, specs, trials
 
 TABLES = {"config": configs, "environment": environments, "spec": specs, "floor": floors}
 _PLACES = ("log", "work_dir")
@@ -72,10 +73,7 @@ def _lines(connection: sa.Connection, wanted: Collection[str] | None, bare: bool
                 yield {"kind": kind, **row._mapping}
     hidden = dict.fromkeys(_PLACES) if bare else {}
     for some in chunks(digests):
-        found: dict[str, dict[str, dict[str, float | None]]] = defaultdict(lambda: defaultdict(dict))
-        measured = sa.select(numbers.c.trial, names.c.kind, names.c.name, numbers.c.value).join(names).where(numbers.c.trial.in_(some))
-        for trial, kind, name, value in connection.execute(measured):
-            found[trial][kind][name] = number(value)  # stores of earlier harnesses may hold infinities
+        found = read(connection, trials.c.digest.in_(some), KINDS, None)
         arrays: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: {kind: {} for kind in ARRAYS})
         for kind, table in ARRAYS.items():
             if bare and table is samples:
@@ -88,7 +86,10 @@ def _lines(connection: sa.Connection, wanted: Collection[str] | None, bare: bool
             line = {"kind": "trial", **{line: row._mapping[name] for name, line in TRAVELS.items()}, **hidden}
             if row.state == "running":
                 line["state"] = "planned"
-            yield line | {"cost": cost.get(row.digest), "numbers": found[row.digest], **arrays[row.digest]}
+            measured = {
+                kind: {name: number(value) for name, value in of[row.digest].items()} for kind, of in found.items() if row.digest in of
+            }
+            yield line | {"cost": cost.get(row.digest), "numbers": measured, **arrays[row.digest]}
 
 
 def _needed(connection: sa.Connection, digests: Sequence[str]) -> set[str]:
