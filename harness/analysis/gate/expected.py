@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from harness.analysis.leaderboard import Row
 from harness.analysis.settings import Setting
 
 RELATIVE = 0.03
@@ -66,6 +68,12 @@ class Expected:
         error without a floor.
         """
         return 0.0 if self.mean is None else distance(self.mean, self.floor, self.unit, self.higher_is_better)
+
+
+def about(some: Expected | Row) -> dict[str, Any]:
+    """What a metric of a method is, whatever it is measured to be."""
+    names = ("benchmark", "version", "method", "metric", "unit", "higher_is_better", "primary")
+    return {name: getattr(some, name) for name in names}
 
 
 def distance(mean: float, floor: float | None, unit: str, higher_is_better: bool) -> float:

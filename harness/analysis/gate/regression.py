@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from harness.analysis.gate import costs as costs_
 from harness.analysis.gate import machines as machines_
-from harness.analysis.gate.expected import Expected, Key, distance
+from harness.analysis.gate.expected import Expected, Key, about, distance
 from harness.analysis.gate.file import Baseline
 from harness.analysis.gate.limits import Limit, alphas, between_machines, exact, limit, noises
 from harness.analysis.leaderboard import Board, Row
@@ -137,14 +137,14 @@ def check(
     entries = [_entry(expected, row, sources.get(expected.key), limits.get(expected.key)) for expected, row in pairs]
     known = {expected.key for expected in baseline.entries} | baseline.left_out
     entries += [_new(some[0]) for key, some in sorted(rows.items()) if key not in known]
-    untold = sum(expected.setting is None for expected in baseline.entries)
-    if untold:
+    if untold := sum(expected.setting is None for expected in baseline.entries):
         notes.append(_UNTOLD.format(untold))
     notes += _unfailing(pairs, sources, limits)
     notes += _other_machines(baseline, pairs, sources, now)
     judged: list[costs_.CostEntry] = []
     if results is not None:
-        judged, notes = _costs(costs_.pairs_of(baseline, board, results, environments or {}), notes)
+        judged, said = _costs(costs_.pairs_of(baseline, board, results, environments or {}))
+        notes += said
     return Check(entries, _failed(baseline.entries, board, trials), notes, judged)
 
 
@@ -154,16 +154,15 @@ _UNTOLD = (
 )
 
 
-def _costs(pairs: costs_.Pairs, notes: list[str]) -> tuple[list[costs_.CostEntry], list[str]]:
+def _costs(pairs: costs_.Pairs) -> tuple[list[costs_.CostEntry], list[str]]:
     """The entries about costs, and the notes with what is to say about them."""
-    costs, common = costs_.judge(pairs)
-    elsewhere = sum(not same for _, _, same in pairs.values())
-    if elsewhere:
-        notes = [*notes, f"times and memory of {elsewhere} methods were measured on another kind of device and are not judged."]
+    (costs, common), notes = costs_.judge(pairs), []
+    if elsewhere := sum(not same for _, _, same in pairs.values()):
+        notes.append(f"times and memory of {elsewhere} methods were measured on another kind of device and are not judged.")
     if not pairs:
-        notes = [*notes, "no costs are judged: the baseline has none, `harness baseline save` adds them."]
+        notes.append("no costs are judged: the baseline has none, `harness baseline save` adds them.")
     if not 1 / costs_.BUSY < common < costs_.BUSY:
-        notes = [*notes, f"times are {common:.2f} times those of the baseline in the median, which counts as the machine's doing."]
+        notes.append(f"times are {common:.2f} times those of the baseline in the median, which counts as the machine's doing.")
     return costs, notes
 
 
@@ -265,10 +264,7 @@ def _failed(baseline: Sequence[Expected], board: Board, trials: Iterable[TrialRo
 
 
 def _entry(expected: Expected, row: Row | None, source: Source | None, limit: Limit | None) -> Entry:
-    common: dict[str, Any] = {
-        name: getattr(expected, name)
-        for name in ("benchmark", "version", "method", "metric", "unit", "higher_is_better", "tolerance", "primary")
-    }
+    common = about(expected) | {"tolerance": expected.tolerance}
     if row is None or limit is None:
         return Entry(**common, baseline=expected.mean, current=None, difference=None, n=0, status="missing", reason="no result")
     current = None if math.isnan(row.mean) else row.mean
@@ -338,12 +334,7 @@ def _judge(expected: Expected, current: float | None, difference: float | None, 
 
 def _new(row: Row) -> Entry:
     return Entry(
-        benchmark=row.benchmark,
-        version=row.version,
-        method=row.method,
-        metric=row.metric,
-        unit=row.unit,
-        higher_is_better=row.higher_is_better,
+        **about(row),
         baseline=None,
         current=None if math.isnan(row.mean) else row.mean,
         difference=None,
@@ -351,8 +342,10 @@ def _new(row: Row) -> Entry:
         n=row.n,
         status="new",
         reason="not in the baseline",
-        primary=row.primary,
     )
+
+
+_OF_FAILED = ("digest", "benchmark", "method", "seed", "kind", "reason", "log")
 
 
 def as_json(check: Check) -> dict[str, Any]:
@@ -361,18 +354,7 @@ def as_json(check: Check) -> dict[str, Any]:
         "verdict": check.verdict,
         "exit_code": check.exit_code,
         "entries": [vars(entry) | ({"status": "ok"} if entry.status == "same" else {}) for entry in check.entries],
-        "failed": [
-            {
-                "digest": t.digest,
-                "benchmark": t.benchmark,
-                "method": t.method,
-                "seed": t.seed,
-                "kind": t.kind,
-                "reason": t.reason,
-                "log": t.log,
-            }
-            for t in check.failed
-        ],
+        "failed": [{name: getattr(trial, name) for name in _OF_FAILED} for trial in check.failed],
     }
     if check.costs:
         document["costs"] = [vars(entry) for entry in check.costs]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.gate.costs import costs_of
-from harness.analysis.gate.expected import RELATIVE, Expected, Key, default_tolerance, mean_of
+from harness.analysis.gate.expected import RELATIVE, Expected, Key, about, default_tolerance, mean_of
 from harness.analysis.gate.file import Baseline
 from harness.analysis.gate.limits import Limit, Noise, can_fail, limits, noises, seeds_needed
 from harness.analysis.gate.machines import known_as, machine_of
@@ -109,17 +109,11 @@ def _expected(
 ) -> Expected:
     default = default_tolerance(row.mean, row.floor, row.unit, row.higher_is_better, relative)
     return Expected(
-        benchmark=row.benchmark,
-        version=row.version,
-        method=row.method,
-        metric=row.metric,
-        unit=row.unit,
-        higher_is_better=row.higher_is_better,
+        **about(row),
         mean=mean_of(row.values),
         n=min(seeds or row.n, row.n),
         tolerance=tolerances.get(row.metric, default),
         given=row.metric in tolerances,
-        primary=row.primary,
         seeds=row.seeds,
         values=row.values,
         digests=row.digests,
