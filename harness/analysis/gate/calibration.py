@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,10 @@ from scipy.special import stdtrit
 from scipy.stats import binomtest
 
 from harness.analysis.gate.expected import Expected, Key
-from harness.analysis.gate.limits import Noise, alphas, limits, noises
+from harness.analysis.gate.limits import Noise, alphas, grouped, limits, noises
 from harness.analysis.inference.cells import from_moments
 from harness.analysis.inference.mixtures import Array
-from harness.analysis.inference.scales import Scale, scale_of
+from harness.analysis.inference.scales import Scale
 from harness.analysis.leaderboard import Board, Row
 
 REPEATS = 400
@@ -137,20 +137,13 @@ class _Group:
         return found
 
 
-def _groups(entries: Sequence[Expected]) -> list[_Group]:
-    groups: dict[Any, list[Expected]] = defaultdict(list)
-    for entry in entries:
-        groups[entry.benchmark, entry.version, entry.setting, entry.metric].append(entry)
-    return [_Group(some, scale_of(some[0].unit, (v for entry in some for v in entry.values))) for some in groups.values()]
-
-
 def _simulated(entries: Sequence[Expected], known: Mapping[Key, Noise], repeats: int, rng: np.random.Generator) -> Rate:
     """Baselines and checks from normal seeds around each mean, whose true variance is drawn from what is known of it.
 
     Metrics are drawn apart from each other, as if they were of different trials, which makes alarms in one or more likelier.
     """
     shares, found = alphas(entries), np.zeros(repeats, bool)
-    for group in _groups(entries):
+    for group in starmap(_Group, grouped(entries)):
         before, after = [], []
         for entry in group.entries:
             noise, n = known[entry.key], len(entry.values)
@@ -178,7 +171,7 @@ def _resampled(entries: Sequence[Expected], board: Board, repeats: int, rng: np.
         return None
     shares, found = alphas(usable), np.zeros(repeats, bool)
     orders: dict[Any, np.ndarray] = {}
-    for group in _groups(usable):
+    for group in starmap(_Group, grouped(usable)):
         before, after = [], []
         for entry in group.entries:
             values, n = np.asarray(rows[entry.key].values), entry.n

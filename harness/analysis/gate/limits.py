@@ -18,7 +18,7 @@ from scipy.special import stdtr, stdtrit
 from harness.analysis.gate.expected import Expected, Key
 from harness.analysis.inference.cells import fit
 from harness.analysis.inference.power import POWER
-from harness.analysis.inference.scales import scale_of
+from harness.analysis.inference.scales import Scale, scale_of
 
 FALSE_ALARMS = 0.01
 """Chance that a check of unchanged code finds one regression or more."""
@@ -76,15 +76,19 @@ class Limit:
         return float(stdtr(self.df, (drop - self.allowed) / self.error))
 
 
-def noises(entries: Iterable[Expected]) -> dict[Key, Noise]:
-    """The noise of each entry that keeps its values; those of a benchmark, setting and metric lend each other strength."""
+def grouped(entries: Iterable[Expected]) -> list[tuple[list[Expected], Scale]]:
+    """The methods of each benchmark, setting and metric, and the scale of their values."""
     groups: dict[tuple[str, int, str | None, str], list[Expected]] = defaultdict(list)
     for entry in entries:
-        if entry.values:
-            groups[entry.benchmark, entry.version, entry.setting, entry.metric].append(entry)
+        groups[entry.benchmark, entry.version, entry.setting, entry.metric].append(entry)
+    return [(some, scale_of(some[0].unit, (value for entry in some for value in entry.values))) for some in groups.values()]
+
+
+def noises(entries: Iterable[Expected]) -> dict[Key, Noise]:
+    """The noise of each entry that keeps its values; those of a benchmark, setting and metric lend each other strength."""
     found = {}
-    for some in groups.values():
-        cells = fit([entry.values for entry in some], scale_of(some[0].unit, (value for entry in some for value in entry.values)))
+    for some, scale in grouped(entry for entry in entries if entry.values):
+        cells = fit([entry.values for entry in some], scale)
         for entry, variance, df in zip(some, cells.variance, cells.df, strict=True):
             found[entry.key] = Noise(float(variance), float(df))
     return found
@@ -105,10 +109,7 @@ def limit(entry: Expected, noise: Noise, alpha: float, n: int) -> Limit:
     Args:
         n: seeds of the check.
     """
-    error = math.sqrt(noise.variance * (1 / len(entry.values) + 1 / n)) if n else math.nan
-    if math.isnan(error) and entry.given:
-        return exact(entry)
-    return Limit(entry.tolerance, error, noise.df, alpha)
+    return _limit(entry, noise, alpha, 1 / len(entry.values) + 1 / n if n else math.nan)
 
 
 def between_machines(entry: Expected, noise: Noise, alpha: float, pairs: int) -> Limit:
@@ -117,10 +118,12 @@ def between_machines(entry: Expected, noise: Noise, alpha: float, pairs: int) ->
     Args:
         pairs: seeds that both have.
     """
-    error = MACHINE * math.sqrt(noise.variance * 2 / pairs) if pairs else math.nan
-    if math.isnan(error) and entry.given:
-        return exact(entry)
-    return Limit(entry.tolerance, error, noise.df, alpha)
+    return _limit(entry, noise, alpha, MACHINE**2 * 2 / pairs if pairs else math.nan)
+
+
+def _limit(entry: Expected, noise: Noise, alpha: float, share: float) -> Limit:
+    error = math.sqrt(noise.variance * share)
+    return exact(entry) if math.isnan(error) and entry.given else Limit(entry.tolerance, error, noise.df, alpha)
 
 
 def exact(entry: Expected) -> Limit:
