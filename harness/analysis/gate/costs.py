@@ -21,7 +21,7 @@ from scipy.special import stdtrit
 
 from harness.analysis.gate.file import TRAINING, Baseline, Cell
 from harness.analysis.gate.limits import FALSE_ALARMS
-from harness.analysis.gate.machines import UNKNOWN, device_class, machine_of
+from harness.analysis.gate.machines import UNKNOWN, device_class, machines_of
 from harness.analysis.inference.cells import fit
 from harness.analysis.leaderboard import Board
 from harness.outcome import COSTS
@@ -84,6 +84,7 @@ def pairs_of(
         results: digest -> the trial.
     """
     expected = {entry.key[:3]: entry for entry in baseline.entries}
+    now = machines_of(results.values(), environments)
     found: dict[Cell, tuple[PerSeed, PerSeed, bool]] = {}
     for row in board.rows:
         cell = (row.benchmark, row.version, row.method)
@@ -91,7 +92,7 @@ def pairs_of(
         if cell in found or entry is None or entry.setting != row.setting.digest or not baseline.costs.get(cell):
             continue
         trials = [results[digest] for digest in row.digests if digest in results]
-        here = {device_class(machine_of(environments.get(trial.environment_digest or "", {}))) for trial in trials}
+        here = {device_class(now[trial.digest]) for trial in trials}
         there = {device_class(baseline.machines.get(name, {})) for name in entry.machines}
         found[cell] = baseline.costs[cell], costs_of(trials), here == there and len(here) == 1 and UNKNOWN not in here
     return found

@@ -6,10 +6,13 @@ differently, and training makes a large difference of a small one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from harness.digests import digest_of
+
+if TYPE_CHECKING:
+    from harness.store import Result, TrialRow
 
 _HARDWARE = ("machine", "cpu", "cpu_isa", "device_name")
 
@@ -26,6 +29,16 @@ def machine_of(environment: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     packages = {name: version for name, version in environment.get("packages", {}).items() if name != "attention-harness"}
     return {**_hardware(environment), "cuda": environment.get("cuda"), "packages": packages}
+
+
+def machines_of(trials: Iterable[Result | TrialRow], environments: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Digest of a trial -> where it ran.
+
+    Args:
+        environments: digest of an environment -> what is behind it.
+    """
+    known = {digest: machine_of(content) for digest, content in environments.items()}
+    return {trial.digest: known.get(trial.environment_digest or "", {}) for trial in trials}
 
 
 def _hardware(environment: Mapping[str, Any]) -> dict[str, Any]:

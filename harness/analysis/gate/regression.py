@@ -125,7 +125,7 @@ def check(
         UsageError: the two disagree about a metric's unit or direction.
     """
     trials = [*trials]
-    now = _machines(trials, environments or {})
+    now = machines_.machines_of(trials, environments or {})
     rows: dict[Key, list[Row]] = defaultdict(list)
     for row in board.rows:
         if "/" not in row.metric:
@@ -164,12 +164,6 @@ def _costs(pairs: costs_.Pairs) -> tuple[list[costs_.CostEntry], list[str]]:
     if not 1 / costs_.BUSY < common < costs_.BUSY:
         notes.append(f"times are {common:.2f} times those of the baseline in the median, which counts as the machine's doing.")
     return costs, notes
-
-
-def _machines(trials: Sequence[TrialRow], environments: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Digest of a trial -> where it ran."""
-    known = {digest: machines_.machine_of(content) for digest, content in environments.items()}
-    return {trial.digest: known.get(trial.environment_digest or "", {}) for trial in trials}
 
 
 def _source(expected: Expected, row: Row, now: Mapping[str, dict[str, Any]]) -> Source:

@@ -12,7 +12,7 @@ from harness.analysis.gate.costs import costs_of
 from harness.analysis.gate.expected import RELATIVE, Expected, Key, about, default_tolerance, mean_of
 from harness.analysis.gate.file import Baseline
 from harness.analysis.gate.limits import Limit, Noise, can_fail, limits, noises, seeds_needed
-from harness.analysis.gate.machines import known_as, machine_of
+from harness.analysis.gate.machines import known_as, machines_of
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.numbers import number
 
@@ -89,7 +89,7 @@ def expect(
         The baseline, and what is left out of it.
     """
     trials, environments = trials or {}, environments or {}
-    machines = {digest: machine_of(environments.get(trial.environment_digest or "", {})) for digest, trial in trials.items()}
+    machines = machines_of(trials.values(), environments)
     rows = [row for some in board.parted()[0] for row in some if "/" not in row.metric]
     entries = [_expected(row, machines, relative, tolerances or {}, seeds) for row in rows]
     entries, unfailing = _part(entries)
