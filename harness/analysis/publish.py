@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from harness.analysis.numbers import NOTHING
 from harness.analysis.tables import markdown_table
 from harness.errors import writing
 from harness.files import write_whole
-from harness.store import open_store
+from harness.store import Store, open_store
 
 INDEX = "README.md"
 
@@ -41,9 +41,12 @@ class Published:
 
 
 @contextmanager
-def _scratch() -> Iterator[str]:
+def _scratch() -> Iterator[tuple[Path, str, Store]]:
+    """A folder that will be gone, and an empty database in it."""
     with tempfile.TemporaryDirectory(prefix="harness-") as folder:
-        yield f"sqlite:///{folder}/published.db"
+        url = f"sqlite:///{folder}/published.db"
+        with closing(open_store(url)) as store:
+            yield Path(folder), url, store
 
 
 def publish(url: str, folder: Path, benchmarks: Sequence[str] = (), families: Sequence[str] = ()) -> list[Published]:
@@ -71,22 +74,17 @@ def _digests(board: leaderboard.Board, benchmark: str) -> list[str]:
 
 def _one(url: str, folder: Path, benchmark: str, board: leaderboard.Board) -> Published:
     file = folder / f"{benchmark}.jsonl"
-    with _scratch() as merged:
-        store = open_store(merged)
-        try:
-            if file.exists():
-                store.import_from(file)
-            before = set(store.states())
-            with tempfile.TemporaryDirectory(prefix="harness-") as aside:
-                part = Path(aside) / file.name
-                open_store(url, read_only=True).export_to(part, digests=_digests(board, benchmark), bare=True)
-                store.import_from(part)
-            shown = source.board(merged)
-            digests = _digests(shown, benchmark)
-            store.export_to(file, digests=digests, bare=True)
-            seconds = sum(sum(result.durations.values()) for result in store.results(digests=digests))
-        finally:
-            store.close()
+    with _scratch() as (aside, merged, store):
+        if file.exists():
+            store.import_from(file)
+        before = set(store.states())
+        part = aside / file.name
+        open_store(url, read_only=True).export_to(part, digests=_digests(board, benchmark), bare=True)
+        store.import_from(part)
+        shown = source.board(merged)
+        digests = _digests(shown, benchmark)
+        store.export_to(file, digests=digests, bare=True)
+        seconds = sum(sum(result.durations.values()) for result in store.results(kinds=["duration"], digests=digests))
     page = file.with_suffix(".md")
     with writing(page, _MEND):
         write_whole(page, rendered(shown))
@@ -105,13 +103,9 @@ def board_of(file: Path) -> leaderboard.Board:
     Raises:
         UsageError: the file is no export.
     """
-    with _scratch() as url:
-        store = open_store(url)
-        try:
-            store.import_from(file)
-            return source.board(url)
-        finally:
-            store.close()
+    with _scratch() as (_, url, store):
+        store.import_from(file)
+        return source.board(url)
 
 
 def index(folder: Path) -> str:
