@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from harness.catalog.entry import Entry
 
 Bounds = Annotated[list[int | float], Field(min_length=2, max_length=2)]
 
 
-class Range(BaseModel):
+class Range(Entry):
     """Values of one option; exactly one of the four. Two whole bounds mean whole numbers, the last included."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     times: Bounds | None = None
     """Factors of the registered value, uniform in their logarithm."""
