@@ -65,7 +65,7 @@ def save(
         nothing = HarnessError("no results to save in this database. Run something first, e.g. `harness run -s quick`.")
         nothing.exit_code = 4
         raise nothing
-    metrics = {row.metric for row in board.rows if "/" not in row.metric}
+    metrics = {row.metric for row in board.rows}
     if unknown := set(chosen) - metrics:
         raise UsageError(f"--tolerance {min(unknown)}: no such metric here. Known: {', '.join(sorted(metrics))}.")
     if refused and not (leave_out and baseline.entries):
