@@ -209,6 +209,6 @@ def claims(url: str) -> list[Judged]:
 
     catalog = load_catalog()
     where = places(catalog)
-    shown = board(url, benchmarks=sorted({place.benchmark for some in where.values() for place in some}))
+    shown = board(url, metrics="whole", moderated=False, benchmarks=sorted({place.benchmark for some in where.values() for place in some}))
     why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
     return claims.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown)), why)
