@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness import families
-from harness.analysis.claims import HEAD, VERDICTS, Evidence, Judged, published
+from harness.analysis.claims.verdicts import HEAD, VERDICTS, Evidence, Judged, published
 from harness.analysis.numbers import MEASURE, change, duration, interval, number, probability
 from harness.analysis.tables import markdown_table
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.numbers import RANK, SHARE, limits, number, probability
-from harness.analysis.overall import THRESHOLDS, Overall, Summary
+from harness.analysis.overall.summary import THRESHOLDS, Overall, Summary
 from harness.analysis.tables import WIDTH, aligned, csv_table, latex_table, markdown_table
 
 _LEGEND = (
