@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import families, paths
-from harness.analysis.claim_tables import published_text
+from harness.analysis.claims.tables import published_text
 from harness.analysis.tables import markdown_table
 from harness.catalog import Catalog, Claim, read_registry
 from harness.listing import Place, places, unmeasurable

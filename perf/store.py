@@ -25,7 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.analysis import baseline, regression, source
+from harness.analysis import source
+from harness.analysis.gate import regression
+from harness.analysis.gate.saving import expect
 from harness.compose import Trial
 from harness.digests import digest_of
 from harness.outcome import Cost, Outcome
@@ -139,15 +141,18 @@ def readings(url: str, benchmark: str, methods: tuple[str, str]) -> Iterator[tup
     """What a reader asks, how it is answered in the library, and how long that may take."""
     from harness.analysis.compare import compare
 
-    expected = baseline.expect(source.board(url, all_versions=True))
+    trials = {result.digest: result for result in source.results(url)}
+    expected, _ = expect(source.board(url, all_versions=True, metrics="whole"), trials, source.environments(url))
     yield "leaderboard of one benchmark, as shown", lambda: source.board(url, benchmarks=[benchmark], metrics="whole"), 0.1
     yield "leaderboard of one benchmark, every metric", lambda: source.board(url, benchmarks=[benchmark]), None
     yield "leaderboard of all, primary metrics", lambda: source.board(url, metrics="primary"), 0.5
     yield "leaderboard of all, as shown", lambda: source.board(url, metrics="whole"), None
-    yield "compare two methods", lambda: compare(source.board(url, metrics="primary"), *methods), 1.0
+    yield "compare two methods", lambda: compare(source.board(url, metrics="primary"), methods), 1.0
     yield (
         "check against a baseline",
-        lambda: regression.check(expected, source.board(url, all_versions=True, metrics="whole"), source.trials(url, states=["failed"])),
+        lambda: regression.check(
+            expected, source.board(url, all_versions=True, metrics="whole"), source.trials(url, states=["failed"]), source.environments(url)
+        ),
         2.0,
     )
     yield "stamp", lambda: source.stamp(url), None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.analysis.diagnostics import FLAG, JSON_FIELDS, Diagnostic, as_json, in_depth, in_order, parts
 from harness.analysis.numbers import MEASURE, NOTHING, estimate, number
-from harness.analysis.tables import WIDTH, aligned, latex_table, markdown_table
+from harness.analysis.tables import WIDTH, aligned, csv_table, latex_table, markdown_table
 
 EXPLAINED = "~ weights that are no distribution (gates, dot products): the entropy of their shares of the absolute sum."
 """The mark of :func:`cell`."""
@@ -90,14 +88,12 @@ def _notes(rows: Iterable[Diagnostic]) -> list[str]:
 def csv_text(rows: Sequence[Diagnostic]) -> str:
     """One line per row of the JSON; the interval has two columns, digests are joined by spaces."""
     fields = [name for field in JSON_FIELDS for name in (("ci95_low", "ci95_high") if field == "ci95" else (field,))]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([fields[0], "version", *fields[1:]])
+    body = []
     for row, plain in zip(rows, as_json(rows)["rows"], strict=True):
         low, high = plain["ci95"] or (None, None)
         values = [(plain | {"ci95_low": low, "ci95_high": high, "digests": " ".join(row.digests)})[field] for field in fields]
-        writer.writerow([values[0], row.version, *values[1:]])
-    return out.getvalue().rstrip("\n")
+        body.append([values[0], row.version, *values[1:]])
+    return csv_table([fields[0], "version", *fields[1:]], body)
 
 
 FORMATS: dict[str, Callable[[Sequence[Diagnostic]], str]] = {"csv": csv_text, "md": markdown, "latex": latex}

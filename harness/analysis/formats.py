@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import textwrap
 from collections.abc import Sequence
 
@@ -11,7 +9,7 @@ from harness.analysis.board_json import JSON_FIELDS, plain
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.numbers import NOTHING, limits, number, rank
 from harness.analysis.standing import Standing
-from harness.analysis.tables import WIDTH, aligned, latex_table, markdown_table
+from harness.analysis.tables import WIDTH, aligned, csv_table, latex_table, markdown_table
 from harness.outcome import COSTS
 
 INTERVAL = "95 %"
@@ -160,18 +158,16 @@ def table(board: Board, width: int | None = WIDTH, costs: Sequence[str] = ()) ->
 def csv_text(board: Board, costs: Sequence[str] = ()) -> str:
     """One line per row: the JSON's fields, ``map`` and ``differs``; intervals have two columns, digests are joined by spaces."""
     ends = {name: (f"{name}_low", f"{name}_high") for name in ("ci95", "rank")}
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     fields = [name for field in JSON_FIELDS for name in ends.get(field, (field,))]
     fronts = board.fronts(costs) if costs else {}
-    writer.writerow([fields[0], "version", *fields[1:], "map", "differs", *["front"] * bool(costs)])
+    body = []
     for row in board.rows:
         values = plain(row, board.standing(row)) | {"digests": " ".join(row.digests)}
         for name, columns in ends.items():
             values |= dict(zip(columns, values.pop(name) or (None, None), strict=True))
         cells = [values[name] for name in fields]
-        writer.writerow([cells[0], row.version, *cells[1:], row.map, row.differs, *([row.method in fronts[row.block]] if costs else [])])
-    return out.getvalue().rstrip("\n")
+        body.append([cells[0], row.version, *cells[1:], row.map, row.differs, *([row.method in fronts[row.block]] if costs else [])])
+    return csv_table([fields[0], "version", *fields[1:], "map", "differs", *["front"] * bool(costs)], body)
 
 
 def markdown(board: Board, costs: Sequence[str] = ()) -> str:

@@ -78,6 +78,14 @@ def scaled(value: float | None, scale: float, form: str) -> str:
     return _text(None if value is None else value / scale, f"z{form}")
 
 
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min``, ``2.5 h`` or ``4 days``."""
+    if seconds < 5400:
+        return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} days"
+
+
 def exact(value: float | None) -> str:
     """A recorded number whose unit is not at hand, with six significant digits."""
     return _text(value, "z.6g")

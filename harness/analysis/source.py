@@ -12,7 +12,7 @@ from harness.store import COST, KINDS, open_store
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.analysis.claims import Judged
+    from harness.analysis.claims.verdicts import Judged
     from harness.analysis.diagnostics import Diagnostic
     from harness.analysis.history.versions import History
     from harness.analysis.leaderboard import Board
@@ -202,13 +202,13 @@ def first_epoch(row: TrialRow) -> list[dict[str, Any]]:
 
 def claims(url: str) -> list[Judged]:
     """Every claim of the registry on every tier, judged by what the database has."""
-    from harness.analysis import claims
-    from harness.analysis.claim_columns import Blocks
+    from harness.analysis.claims import verdicts
+    from harness.analysis.claims.columns import Blocks
     from harness.catalog import load_catalog
     from harness.listing import places, unmeasurable
 
     catalog = load_catalog()
     where = places(catalog)
-    shown = board(url, benchmarks=sorted({place.benchmark for some in where.values() for place in some}))
+    shown = board(url, metrics="whole", moderated=False, benchmarks=sorted({place.benchmark for some in where.values() for place in some}))
     why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
-    return claims.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown)), why)
+    return verdicts.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown)), why)

@@ -1,9 +1,12 @@
-"""Tables of text: aligned columns, Markdown and LaTeX."""
+"""Tables of text: aligned columns, CSV, Markdown and LaTeX."""
 
 from __future__ import annotations
 
+import csv
 import html
-from collections.abc import Sequence
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 WIDTH = 100
 """Columns of a table in a terminal; elsewhere a row is a line, however long."""
@@ -30,6 +33,13 @@ def aligned(header: Sequence[str], body: Sequence[Sequence[str]], *, fold: bool 
         return "  ".join(cells).rstrip()
 
     return [join(line) for line in [*heads, *body]]
+
+
+def csv_table(header: Sequence[str], body: Iterable[Sequence[Any]]) -> str:
+    """A table in CSV."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([header, *body])
+    return out.getvalue().rstrip("\n")
 
 
 def _markdown_cell(text: str) -> str:

@@ -11,7 +11,7 @@ from harness.cli import options
 from harness.cli.output import print_json, print_rows, write_file
 
 if TYPE_CHECKING:
-    from harness.analysis.claims import Judged
+    from harness.analysis.claims.verdicts import Judged
 
 
 @click.command("claims")
@@ -37,7 +37,9 @@ def command(
     harness claims simpool-over-gap
     harness claims --missing
     """
-    from harness.analysis import claim_tables, claims, source
+    from harness.analysis import source
+    from harness.analysis.claims import tables as claim_tables
+    from harness.analysis.claims import verdicts
     from harness.catalog import load_catalog
     from harness.errors import did_you_mean
 
@@ -49,13 +51,13 @@ def command(
     if markdown is not None:
         write_file(markdown, claim_tables.markdown(rows))
     if as_json:
-        print_json({"rows": claims.as_json(rows)})
+        print_json({"rows": verdicts.as_json(rows)})
     elif missing:
         _show_commands(rows, options.known_data_root(data_root))
     elif claim is not None:
         _show_one(rows)
     else:
-        click.echo(f"{claims.HEAD}\n")
+        click.echo(f"{verdicts.HEAD}\n")
         for line in claim_tables.counts(rows):
             click.echo(line)
         click.echo()
@@ -65,7 +67,8 @@ def command(
 
 
 def _show_one(rows: list[Judged]) -> None:
-    from harness.analysis import claim_tables, claims
+    from harness.analysis.claims import tables as claim_tables
+    from harness.analysis.claims import verdicts
 
     claim = rows[0].claim
     click.echo(f"{claim.id}\n{claim.statement}\n")
@@ -79,12 +82,12 @@ def _show_one(rows: list[Judged]) -> None:
         print_rows(claim_tables.EVIDENCE, claim_tables.evidence(rows), right=["a", "b", "difference", "p", "Holm"])
         for note in claim_tables.notes(rows):
             click.echo(f"\n{note}")
-        click.echo(f"\n{claims.HEAD}")
+        click.echo(f"\n{verdicts.HEAD}")
 
 
 def _show_commands(rows: list[Judged], root: Path | None) -> None:
     from harness import benchmarks, data
-    from harness.analysis import claim_tables
+    from harness.analysis.claims import tables as claim_tables
     from harness.catalog import load_catalog
     from harness.errors import HarnessError
 

@@ -12,9 +12,9 @@ from harness.cli import options
 from harness.cli.output import print_json, print_rows, table_width
 
 if TYPE_CHECKING:
-    from harness.analysis.across import Across
     from harness.analysis.compare import Comparison
     from harness.analysis.diagnostics import Difference
+    from harness.analysis.overall.across import Across
 
 
 @click.command("compare")
@@ -49,10 +49,11 @@ def command(
     harness compare simpool gap
     harness compare simpool gap gem --bayes --rope 0.5
     """
-    from harness.analysis import diagnostics, overall_formats, source
-    from harness.analysis.across import across
+    from harness.analysis import diagnostics, source
     from harness.analysis.compare import compare
-    from harness.analysis.overall import overall
+    from harness.analysis.overall import formats as overall_formats
+    from harness.analysis.overall.across import across
+    from harness.analysis.overall.summary import overall
     from harness.catalog import load_catalog
     from harness.errors import UsageError, did_you_mean
 

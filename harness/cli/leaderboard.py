@@ -138,8 +138,8 @@ def _notes(board: Board) -> None:
 
 
 def _show_overall(board: Board, form: str, empty: str) -> None:
-    from harness.analysis import overall_formats
-    from harness.analysis.overall import overall
+    from harness.analysis.overall import formats as overall_formats
+    from harness.analysis.overall.summary import overall
 
     summary = overall(board)
     if form == "json":

@@ -94,7 +94,7 @@ def _resolution(family: str | None, as_json: bool, db: str) -> None:
     from harness.catalog import load_catalog
 
     names = [name for name, bench in load_catalog().benchmarks.items() if family in (None, bench.family)]
-    rows = resolution(source.board(db, families=[family] if family else None), names)
+    rows = resolution(source.board(db, metrics="primary", moderated=False, families=[family] if family else None), names)
     if as_json:
         print_json({"rows": rows})
         return

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.analysis.numbers import duration
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
@@ -16,13 +18,6 @@ if TYPE_CHECKING:
     from harness.engine.progress import Event
 
 _SAID = {"started": "runs", "done": "done", "failed": "FAILED", "again": "once more", "waiting": "waits", "warning": "warning"}
-
-
-def duration(seconds: float) -> str:
-    """``45 s``, ``3 min`` or ``2.5 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def show_published(board: Board, form: str, benchmarks: tuple[str, ...], family: str | None) -> None:
     """Print the published numbers of some benchmarks, or all, in one of the leaderboard's formats."""
-    from harness.analysis import published
+    from harness.analysis.claims import published
     from harness.catalog import load_catalog
 
     catalog = load_catalog()

@@ -146,7 +146,7 @@ def command(
         planned = tuning.final_plan(planned, searches, verdicts, files)
     summary = go(planned, "final" if searches else "")
     if summary.done:
-        show(source.board(db, metrics="whole", digests=[trial.digest for trial in planned.trials], all_versions=True))
+        show(source.board(db, metrics="whole", samples=True, digests=[trial.digest for trial in planned.trials], all_versions=True))
     _say_ending(summary)
     ctx.exit(summary.exit_code or (3 if undecided else 0))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from harness.analysis.across import across
 from harness.analysis.inference.signed_rank import signed_rank
 from harness.analysis.leaderboard import build
-from harness.analysis.overall import overall
+from harness.analysis.overall.across import across
+from harness.analysis.overall.summary import overall
 from harness.store.records import MetricSpec
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harness.analysis.numbers import MEASURE, change, estimate, exact, interval, number, probability, scaled
+from harness.analysis.numbers import MEASURE, change, duration, estimate, exact, interval, number, probability, scaled
 
 UNITS = ("%", "m", "°", "deg", "px", "", "s", MEASURE)
 
@@ -49,3 +49,11 @@ def test_probabilities_costs_and_recorded_numbers():
     assert (probability(0.04994), probability(None), probability(math.nan)) == ("0.050", "-", "nan")
     assert (scaled(1_234_567, 1e6, ".2f"), scaled(None, 1e9, ".3g"), scaled(0, 1, ".3g")) == ("1.23", "-", "0")
     assert (exact(1 / 3), exact(6e7), exact(-0.0)) == ("0.333333", "6e+07", "0")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (89.0, "89 s"), (90.0, "2 min"), (5399.0, "90 min"), (5400.0, "1.5 h"), (172_799.0, "48.0 h"), (345_600.0, "4 days")],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.analysis import overall_formats
 from harness.analysis.leaderboard import build
-from harness.analysis.overall import overall
+from harness.analysis.overall import formats as overall_formats
+from harness.analysis.overall.summary import overall
 from harness.store.records import Floor, MetricSpec
 
 BENCHMARKS = {"scenes": True, "digits": True, "rooms": False}

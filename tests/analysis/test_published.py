@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 
 from harness import paths
+from harness.analysis.claims.published import beside, load, written
 from harness.analysis.leaderboard import build
-from harness.analysis.published import beside, load, written
 from harness.catalog import load_catalog
 from harness.store.records import MetricSpec
 

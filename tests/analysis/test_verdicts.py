@@ -8,9 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from harness.analysis.claim_columns import Blocks
-from harness.analysis.claim_tables import commands, counts, overview
-from harness.analysis.claims import Judged, as_json, judge, published
+from harness.analysis.claims.columns import Blocks
+from harness.analysis.claims.tables import commands, counts, overview
+from harness.analysis.claims.verdicts import Judged, as_json, judge, published
 from harness.analysis.diagnostics import build as describe
 from harness.analysis.leaderboard import build
 from harness.catalog import Claim, load_catalog

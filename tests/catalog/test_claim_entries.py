@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from harness import paths
-from harness.analysis.published import load, sides
+from harness.analysis.claims.published import load, sides
 from harness.catalog import load_catalog, read_registry
 from harness.errors import UsageError
 from harness.listing import places, unmeasurable

@@ -6,9 +6,7 @@ import io
 import sys
 from types import SimpleNamespace
 
-import pytest
-
-from harness.cli.progress import duration, watching
+from harness.cli.progress import watching
 from harness.engine.progress import Event, Progress
 
 TRIAL = SimpleNamespace(method="gap[bold]", benchmark="tiny", seed=3, purpose="")
@@ -46,8 +44,3 @@ def test_a_terminal_gets_a_bar_above_which_failures_stay(monkeypatch):
     text = terminal.getvalue()
     assert "gap[bold] on tiny, seed 3: FAILED: refuses to pool" in text, "names are text, not markup"
     assert all(shown in text for shown in ("generating tiny", "2/4", "2 running, about 3 min left", "4/4"))
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (89.0, "89 s"), (90.0, "2 min"), (5399.0, "90 min"), (5400.0, "1.5 h")])
-def test_durations(seconds, text):
-    assert duration(seconds) == text

@@ -90,7 +90,8 @@ def test_what_is_done_is_not_repeated_and_imports_no_torch(folder, first):
     assert again.returncode == 0, again.stderr
     assert "2 of 2 trials are done (2 were before)" in again.stderr
     assert json.loads(again.stderr.splitlines()[-1]) == []
-    assert again.stdout == first.stdout
+    assert again.stdout == first.stdout == harness(folder, "leaderboard").stdout
+    assert "over the test samples of one seed" in first.stdout
 
 
 def test_results_are_read_and_held_against_a_baseline(folder, first):

@@ -129,11 +129,8 @@ class Clusters:
         for done in range(0, draws, step := max(1, CHUNK // self.count)):
             picks = generator.integers(self.count, size=(min(step, draws - done), self.count))
             if statistic is np.mean:
-                places = picks + self.count * np.arange(len(picks))[:, None]
-                times = (
-                    np.bincount(places.ravel(), minlength=picks.shape[0] * self.count).reshape(len(picks), self.count).astype(np.float64)
-                )
-                found.append((times @ sums.T) / (times @ self.size)[:, None])
+                size = self.size[picks].sum(1)
+                found.append(np.stack([row[picks].sum(1) for row in sums], axis=1) / size[:, None])
             else:
                 found.append(np.stack([statistic(scores[:, self.samples(pick)], axis=-1) for pick in picks]))
         return np.concatenate(found)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from harness import families
-from harness.analysis.claim_columns import Blocks
+from harness.analysis.claims.columns import Blocks
 from harness.analysis.inference.mixtures import t_quantile, two_sided
 from harness.analysis.settings import of_method
 from harness.analysis.statistics import LEVEL, holm

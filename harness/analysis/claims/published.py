@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness import paths
 from harness.analysis.numbers import NOTHING, limits
 from harness.analysis.numbers import number as in_unit
-from harness.analysis.tables import latex_table, markdown_table
+from harness.analysis.tables import csv_table, latex_table, markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -180,8 +179,6 @@ def cells(rows: Iterable[Beside]) -> list[list[str]]:
 def written(rows: Iterable[Beside], form: str) -> str:
     """The rows as ``csv``, ``md`` or ``latex``."""
     body = cells(rows)
-    if form == "csv":
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows([HEADER, *body])
-        return out.getvalue().rstrip("\n")
-    return markdown_table(HEADER, body) if form == "md" else latex_table("published numbers", HEADER, body)
+    if form == "latex":
+        return latex_table("published numbers", HEADER, body)
+    return {"csv": csv_table, "md": markdown_table}[form](HEADER, body)

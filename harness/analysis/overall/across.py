@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.analysis.inference.friedman import wilcoxon
 from harness.analysis.inference.signed_rank import Practical, signed_rank
-from harness.analysis.overall import Overall
+from harness.analysis.overall.summary import Overall
 
 
 @dataclass(frozen=True)

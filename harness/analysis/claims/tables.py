@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness import families
-from harness.analysis.claims import HEAD, VERDICTS, Evidence, Judged, published
-from harness.analysis.numbers import MEASURE, change, interval, number, probability
+from harness.analysis.claims.verdicts import HEAD, VERDICTS, Evidence, Judged, published
+from harness.analysis.numbers import MEASURE, change, duration, interval, number, probability
 from harness.analysis.tables import markdown_table
 
 if TYPE_CHECKING:
@@ -145,12 +145,7 @@ def commands(rows: Iterable[Judged], benchmarks: Mapping[str, Benchmark]) -> lis
         (
             name,
             f"harness run -b {name} {' '.join(f'-m {method}' for method in methods[name])} --seeds {SEEDS}"
-            f"  # {claims[name]} {'claim' if claims[name] == 1 else 'claims'}, {_duration(seconds[name])} on one core",
+            f"  # {claims[name]} {'claim' if claims[name] == 1 else 'claims'}, {duration(seconds[name])} on one core",
         )
         for name in sorted(methods, key=seconds.__getitem__)
     ]
-
-
-def _duration(seconds: float) -> str:
-    minutes, hours = seconds / 60, seconds / 3600
-    return f"{minutes:.0f} min" if minutes < 90 else f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"

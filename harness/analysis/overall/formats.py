@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.numbers import RANK, SHARE, limits, number, probability
-from harness.analysis.overall import THRESHOLDS, Overall, Summary
-from harness.analysis.tables import WIDTH, aligned, latex_table, markdown_table
+from harness.analysis.overall.summary import THRESHOLDS, Overall, Summary
+from harness.analysis.tables import WIDTH, aligned, csv_table, latex_table, markdown_table
 
 _LEGEND = (
     "rank: mean over the benchmarks, 1 is best; seeds: its 95 % interval for other seeds on these benchmarks; benchmarks: for other "
@@ -117,16 +115,13 @@ def latex(summary: Summary) -> str:
 
 def csv_text(summary: Summary) -> str:
     """A line per slot and method: the fields of the JSON's methods."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["slot", "method", "rank", "seeds_low", "seeds_high", "benchmarks_low", "benchmarks_high", "score", "score_low", "score_high"]
-    )
+    header = ["slot", "method", "rank", "seeds_low", "seeds_high", "benchmarks_low", "benchmarks_high", "score", "score_low", "score_high"]
+    body = []
     for some in as_json(summary)["overall"]:
         for line in some["methods"]:
             ends = [end for name in ("seeds", "benchmarks") for end in line[name] or (None, None)]
-            writer.writerow([some["slot"], line["method"], line["rank"], *ends, line["score"], *(line["score_ci95"] or (None, None))])
-    return out.getvalue().rstrip("\n")
+            body.append([some["slot"], line["method"], line["rank"], *ends, line["score"], *(line["score_ci95"] or (None, None))])
+    return csv_table(header, body)
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
