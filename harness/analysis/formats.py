@@ -9,7 +9,7 @@ from harness.analysis.board_json import JSON_FIELDS, plain
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.numbers import NOTHING, limits, number, rank
 from harness.analysis.standing import Standing
-from harness.analysis.tables import WIDTH, aligned, csv_table, latex_table, markdown_table
+from harness.analysis.tables import WIDTH, aligned, commented, csv_table, latex_table, markdown_table
 from harness.outcome import COSTS
 
 INTERVAL = "95 %"
@@ -96,7 +96,7 @@ def _short(name: str, longest: int | None) -> str:
     return name if longest is None or len(name) <= longest else name[: longest - 1] + "…"
 
 
-def _legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
+def legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
     """What the signs of tables say, of those that are in their text."""
     primary = [row for row in board.rows if row.primary]
     kinds = {row.interval for row in primary}
@@ -149,8 +149,8 @@ def table(board: Board, width: int | None = WIDTH, costs: Sequence[str] = ()) ->
                 longest = max(longest - over, _SHORTEST_NAME)
             lines = aligned(*_lines(methods, standing, front, metrics, longest))
         blocks.append("\n".join([_heading(first), *filter(None, [standing.sentence()]), *lines]))
-    if legend := _legend(board, costs, "\n".join(blocks)):
-        blocks.append("\n".join(textwrap.fill(line, width) if width else line for line in legend))
+    if signs := legend(board, costs, "\n".join(blocks)):
+        blocks.append("\n".join(textwrap.fill(line, width) if width else line for line in signs))
     blocks += [f"note: {note}" for note in board.notes]
     return "\n\n".join(blocks)
 
@@ -178,17 +178,22 @@ def markdown(board: Board, costs: Sequence[str] = ()) -> str:
         standing = board.standing(first)
         text = markdown_table(*_lines(methods, standing, fronts.get(first.block), _shown(methods)))
         blocks.append("\n\n".join([f"### {_heading(first)}", *filter(None, [standing.sentence()]), text]))
-    blocks += ["\n".join(f"> {line}" for line in legend)] if (legend := _legend(board, costs, "\n".join(blocks))) else []
+    blocks += ["\n".join(f"> {line}" for line in signs)] if (signs := legend(board, costs, "\n".join(blocks))) else []
     blocks += [f"> {note}" for note in board.notes]
     return "\n\n".join(blocks)
 
 
-def latex(board: Board, costs: Sequence[str] = ()) -> str:
-    """A ``booktabs`` table per benchmark."""
+def latex_blocks(board: Board, costs: Sequence[str] = ()) -> list[tuple[str, str, str]]:
+    """Heading, what its seeds can tell apart, and the ``booktabs`` table of each block."""
     blocks, fronts = [], board.fronts(costs) if costs else {}
     for methods in board.blocks().values():
         first = next(iter(methods.values()))[0]
         standing = board.standing(first)
-        heading = " · ".join(filter(None, [_heading(first), standing.sentence()]))
-        blocks.append(latex_table(heading, *_lines(methods, standing, fronts.get(first.block), _shown(methods))))
-    return "\n\n".join(blocks)
+        table = latex_table(*_lines(methods, standing, fronts.get(first.block), _shown(methods)))
+        blocks.append((_heading(first), standing.sentence(), table))
+    return blocks
+
+
+def latex(board: Board, costs: Sequence[str] = ()) -> str:
+    """A ``booktabs`` table per benchmark, each below a comment."""
+    return "\n\n".join(commented(" · ".join(filter(None, said)), table) for *said, table in latex_blocks(board, costs))

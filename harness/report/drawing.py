@@ -1,0 +1,88 @@
+"""Axes and marks. Places are shares of the width or height in percent, as SVG takes them, so that a drawing has any size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+_MARGIN = 0.04
+"""Of an axis, on either side of what it shows."""
+
+_DECADES = 10.0
+"""Costs that differ by more than this factor are drawn on a logarithmic axis."""
+
+_FURTHEST = 3.0
+"""A floor that would make an axis longer than this many times what the methods take is left out."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A number at an axis."""
+
+    at: float
+    """Percent from the axis's low end."""
+    text: str
+
+
+@dataclass(frozen=True)
+class Axis:
+    """From ``low`` to ``high``, which differ."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        """Percent of the way from low to high, cut to the axis."""
+        low, high, value = (
+            (math.log10(x) for x in (self.low, self.high, max(value, self.low))) if self.log else (self.low, self.high, value)
+        )
+        return round(min(max(100 * (value - low) / (high - low), 0.0), 100.0), 2)
+
+    def shows(self, value: float | None) -> bool:
+        """Whether a value lies within."""
+        return value is not None and self.low <= value <= self.high
+
+    @cached_property
+    def ticks(self) -> list[Tick]:
+        """Three to six round numbers."""
+        from matplotlib.ticker import LogLocator, MaxNLocator
+
+        far = self.log and self.high / self.low >= _DECADES
+        locator = (
+            LogLocator(subs=(1.0, 2.0, 5.0) if self.high / self.low < 1000 else (1.0,), numticks=9)
+            if far
+            else MaxNLocator(5, steps=[1, 2, 5, 10])
+        )
+        found = [float(value) for value in locator.tick_values(self.low, self.high) if self.shows(float(value))]
+        return [Tick(self.at(value), f"{value:.6g}") for value in found]
+
+
+def axis(values: Iterable[float], *, floor: float | None = None, bounds: tuple[float, float] = (-math.inf, math.inf)) -> Axis | None:
+    """A linear axis around values; ``None`` where none is finite.
+
+    Args:
+        floor: is on it, too, unless the rest would be squeezed.
+        bounds: the axis ends there.
+    """
+    found = [value for value in values if math.isfinite(value)]
+    if not found:
+        return None
+    low, high = min(found), max(found)
+    if floor is not None and math.isfinite(floor):
+        wide = max(high, floor) - min(low, floor)
+        if wide <= _FURTHEST * (high - low) or high == low:
+            low, high = min(low, floor), max(high, floor)
+    margin = (high - low) * _MARGIN or abs(high) * _MARGIN or 1.0
+    return Axis(max(low - margin, bounds[0]), min(high + margin, bounds[1]))
+
+
+def cost_axis(values: Sequence[float]) -> Axis | None:
+    """An axis of costs, logarithmic where they differ by much; ``None`` where none is finite."""
+    found = [value for value in values if math.isfinite(value)]
+    if found and min(found) > 0 and max(found) / min(found) > _DECADES:
+        beyond = (max(found) / min(found)) ** _MARGIN
+        return Axis(min(found) / beyond, max(found) * beyond, log=True)
+    return axis(found)

@@ -1,0 +1,54 @@
+"""The page as one text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.analysis import formats, source
+from harness.analysis.overall.summary import overall
+from harness.report import across, boards, claimed, gallery, provenance
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from harness.analysis.leaderboard import Board
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    folder = FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8")
+    # everything a store holds was written by others: whatever is put into a template is escaped there
+    return Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def html(url: str, board: Board, *, family: str | None = None, benchmarks: Collection[str] = (), files: Collection[str] = ()) -> str:
+    """The page of a board; the same board gives the same text.
+
+    Args:
+        url: of the database the board was read from.
+        family, benchmarks: what the board was limited to.
+        files: names of files that lie beside the page.
+    """
+    digests = {digest for row in board.rows for digest in row.digests}
+    summary = overall(board)
+    shown, left_out = gallery.galleries(url, board)
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(
+            provenance=provenance.provenance(board, source.trials(url, digests=digests), source.environments(url)),
+            across=across.tables(summary),
+            notes=[*board.notes, *summary.notes],
+            boards=boards.sections(board, source.diagnostics(url, board)),
+            claims=claimed.claims(source.claims(url), family, benchmarks),
+            galleries=shown,
+            left_out=left_out,
+            files=files,
+            legend=formats.legend(board, (), ""),
+        )
+    )
