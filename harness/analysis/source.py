@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from harness.analysis.leaderboard import Board
     from harness.store import Metrics, Result, TrialRow
 
+UNFINISHED = ("planned", "running", "failed")
+"""States of trials without a result."""
+
 # statistics take scipy a quarter of a second to import, and most questions need none: whoever does imports them
 
 
@@ -47,6 +50,7 @@ def board(
         store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
         store.specs(),
         store.floors(),
+        unfinished=store.trials(page=None, states=UNFINISHED, purposes=[""], **filters),
         environments=store.environments(),
         settings=store.settings(),
         all_versions=all_versions,
