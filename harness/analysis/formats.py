@@ -10,7 +10,7 @@ from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import NOTHING, limits, number, rank
 from harness.analysis.standing import Standing
-from harness.analysis.tables import WIDTH, aligned, commented, csv_table, latex_table, markdown_table
+from harness.analysis.tables import WIDTH, aligned, commented, csv_table, latex_table, markdown_table, markdown_text
 from harness.outcome import COSTS
 
 INTERVAL = "95 %"
@@ -207,10 +207,12 @@ def markdown(board: Board, costs: Sequence[str] = ()) -> str:
     for block, methods in board.blocks().items():
         first = next(iter(methods.values()))[0]
         text = markdown_table(*_lines(board, methods, fronts.get(block), _shown(methods)))
-        blocks.append("\n\n".join([f"### {_heading(first)}", *filter(None, [board.standing(first).sentence()]), text]))
-    blocks += [f"### {_empty_heading(missing[0])}\n\n{markdown_table(*_empty_lines(missing))}" for missing in board.empty.values()]
+        blocks.append("\n\n".join([f"### {markdown_text(_heading(first))}", *filter(None, [board.standing(first).sentence()]), text]))
+    blocks += [
+        f"### {markdown_text(_empty_heading(missing[0]))}\n\n{markdown_table(*_empty_lines(missing))}" for missing in board.empty.values()
+    ]
     blocks += ["\n".join(f"> {line}" for line in signs)] if (signs := legend(board, costs, "\n".join(blocks))) else []
-    blocks += [f"> {note}" for note in board.notes]
+    blocks += [f"> {markdown_text(note)}" for note in board.notes]
     return "\n\n".join(blocks)
 
 

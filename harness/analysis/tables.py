@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
+from urllib.parse import quote
 
 WIDTH = 100
 """Columns of a table in a terminal; elsewhere a row is a line, however long."""
@@ -44,8 +45,22 @@ def csv_table(header: Sequence[str], body: Iterable[Sequence[Any]]) -> str:
     return out.getvalue().rstrip("\n")
 
 
+class Markdown(str):
+    """A cell that is Markdown already."""
+
+
+def markdown_text(text: str) -> str:
+    """A text that Markdown shows as it is, in one line: no HTML, which it would pass on, no links and no pictures to be fetched."""
+    return html.escape(" ".join(text.split()).replace("\\", "\\\\"), quote=False).replace("](", "]\\(")
+
+
+def markdown_link(text: str, file: str) -> Markdown:
+    """A link to a file that lies beside the page."""
+    return Markdown(f"[{_markdown_cell(text)}]({quote(file)})")
+
+
 def _markdown_cell(text: str) -> str:
-    return html.escape(text.replace("\\", "\\\\").replace("|", "\\|"), quote=False)  # Markdown would pass HTML on
+    return text if isinstance(text, Markdown) else markdown_text(text).replace("|", "\\|")
 
 
 def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
@@ -72,9 +87,9 @@ def _latex_letter(letter: str) -> str:
         return _LATEX[letter]
     if letter.isascii():
         return letter if letter.isprintable() else " "
-    base, *marks = unicodedata.normalize("NFD", letter)
-    if base.isascii() and base.isalpha() and len(marks) == 1 and marks[0] in _ACCENTS:
-        return rf"\{_ACCENTS[marks[0]]}{{{base}}}"
+    base, marks = (parts := unicodedata.normalize("NFD", letter))[:1], parts[1:]
+    if base.isascii() and base.isalpha() and marks in _ACCENTS:
+        return rf"\{_ACCENTS[marks]}{{{base}}}"
     return " " if letter.isspace() else rf"\texttt{{U+{ord(letter):04X}}}"
 
 
