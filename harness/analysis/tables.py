@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -100,10 +101,19 @@ def latex_text(text: str) -> str:
     return "".join(("{}" if before == letter == "-" else "") + _latex_letter(letter) for before, letter in pairwise(letters))
 
 
+def _latex_heading(name: str, longest: int = 12) -> str:
+    """A heading over as many lines as it takes, parted at underscores."""
+    lines = [""]
+    for part in re.findall("[^_]*_+|[^_]+$", name):
+        lines = [*lines[:-1], lines[-1] + part] if len(lines[-1] + part) <= longest else [*lines, part]
+    stacked = r"\\".join(latex_text(line) for line in lines if line)
+    return rf"\shortstack[r]{{{stacked}}}" if r"\\" in stacked else stacked
+
+
 def latex_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A ``booktabs`` table."""
+    """A ``booktabs`` table; long headings take several lines."""
     columns = "".join("l" if name in LEFT else "r" for name in header)
-    lines = [" & ".join(map(latex_text, line)) + r" \\" for line in [header, *body]]
+    lines = [" & ".join(line) + r" \\" for line in [map(_latex_heading, header), *(map(latex_text, cells) for cells in body)]]
     top, bottom = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule"], [r"\bottomrule", r"\end{tabular}"]
     return "\n".join([*top, *lines[1:], *bottom])
 

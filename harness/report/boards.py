@@ -106,7 +106,7 @@ class Section:
 
 
 def sections(board: Board, diagnostics: Sequence[Diagnostic]) -> list[Section]:
-    """A section per block, and one per block whose trials have no result yet."""
+    """A section per block."""
     found = []
     for place, (block, methods) in enumerate(board.blocks().items(), 1):
         rows = [row for some in methods.values() for row in some]
@@ -114,6 +114,33 @@ def sections(board: Board, diagnostics: Sequence[Diagnostic]) -> list[Section]:
             row for row in diagnostics if (row.benchmark, row.version, row.differs) == (rows[0].benchmark, rows[0].version, rows[0].differs)
         ]
         found.append(_section(f"board-{place}", board, block, methods, mine))
+    return found
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A method without any result."""
+
+    method: str
+    seeds: str
+    told: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A block without any."""
+
+    name: str
+    lines: tuple[Absent, ...]
+
+
+def waiting(board: Board) -> list[Waiting]:
+    """What was asked for in blocks that have no result yet."""
+    found = []
+    for (benchmark, version, _), missing in board.empty.items():
+        differs = f" · {missing[0].differs}" if missing[0].differs else ""
+        lines = tuple(Absent(lacks.method, seeds(0, lacks), lacks.told) for lacks in missing)
+        found.append(Waiting(f"{benchmark} v{version}{differs}", lines))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 _MARGIN = 0.04
@@ -12,6 +12,9 @@ _MARGIN = 0.04
 
 _DECADES = 10.0
 """Costs that differ by more than this factor are drawn on a logarithmic axis."""
+
+_FEW = 3
+"""Steps on an axis of costs, whose numbers are long."""
 
 _FURTHEST = 3.0
 """A floor that would make an axis longer than this many times what the methods take is left out."""
@@ -33,6 +36,8 @@ class Axis:
     low: float
     high: float
     log: bool = False
+    most: int = 5
+    """Steps between its round numbers."""
 
     def at(self, value: float) -> float:
         """Percent of the way from low to high, cut to the axis."""
@@ -47,14 +52,14 @@ class Axis:
 
     @cached_property
     def ticks(self) -> list[Tick]:
-        """Three to six round numbers."""
+        """Round numbers within it."""
         from matplotlib.ticker import LogLocator, MaxNLocator
 
         far = self.log and self.high / self.low >= _DECADES
         locator = (
             LogLocator(subs=(1.0, 2.0, 5.0) if self.high / self.low < 1000 else (1.0,), numticks=9)
             if far
-            else MaxNLocator(5, steps=[1, 2, 5, 10])
+            else MaxNLocator(self.most, steps=[1, 2, 5, 10])
         )
         found = [float(value) for value in locator.tick_values(self.low, self.high) if self.shows(float(value))]
         return [Tick(self.at(value), f"{value:.6g}") for value in found]
@@ -85,4 +90,5 @@ def cost_axis(values: Sequence[float]) -> Axis | None:
     if found and min(found) > 0 and max(found) / min(found) > _DECADES:
         beyond = (max(found) / min(found)) ** _MARGIN
         return Axis(min(found) / beyond, max(found) * beyond, log=True)
-    return axis(found)
+    found_axis = axis(found)
+    return replace(found_axis, most=_FEW) if found_axis else None

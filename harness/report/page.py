@@ -45,6 +45,7 @@ def html(url: str, board: Board, *, family: str | None = None, benchmarks: Colle
             across=across.tables(summary),
             notes=[*board.notes, *summary.notes],
             boards=boards.sections(board, source.diagnostics(url, board)),
+            waiting=boards.waiting(board),
             claims=claimed.claims(source.claims(url), family, benchmarks),
             galleries=shown,
             left_out=left_out,
