@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -162,6 +162,13 @@ class Board:
             (apart if (benchmark, version) in seen else first).append(rows)
             seen.add((benchmark, version))
         return first, apart
+
+    def part(self, keep: Callable[[Block, str], bool]) -> Board:
+        """What ``keep`` takes of blocks and methods, which stand to each other as among all."""
+        rows = [row for row in self.rows if keep(row.block, row.method)]
+        found = Board(rows, self.notes, [lacks for lacks in self.missing if keep(lacks.block, lacks.method)])
+        found.__dict__["standings"] = self.standings
+        return found
 
     def of(self, methods: Collection[str]) -> Board:
         """The rows of some methods."""
