@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.analysis.diagnostics import Diagnostic
     from harness.analysis.history.versions import History
     from harness.analysis.leaderboard import Board
-    from harness.store import Metrics, Result, TrialRow
+    from harness.store import Lot, Metrics, Result, TrialRow
 
 # statistics take scipy a quarter of a second to import, and most questions need none: whoever does imports them
 
@@ -63,9 +63,14 @@ def diagnostics(url: str, shown: Board) -> list[Diagnostic]:
     return diagnostics.build(shown, open_store(url, read_only=True).results(kinds=("diagnostic",), digests=digests))
 
 
-def trials(url: str, *, page: tuple[int, int] | None = None, **filters: Iterable[str] | None) -> list[TrialRow]:
-    """Where every trial stands, or those of one page: how many to leave out, and how many follow."""
-    return open_store(url, read_only=True).trials(page=page, **filters)
+def trials(url: str, *, page: tuple[int, int] | None = None, newest: bool = False, **filters: Iterable[str] | None) -> list[TrialRow]:
+    """Where every trial stands, or those of one page: how many to leave out, and how many follow; see :meth:`harness.store.Store.trials`."""
+    return open_store(url, read_only=True).trials(page=page, newest=newest, **filters)
+
+
+def lots(url: str, **filters: Iterable[str] | None) -> list[Lot]:
+    """How many trials stand how, by when they were planned and benchmark."""
+    return open_store(url, read_only=True).lots(**filters)
 
 
 def counts(url: str, **filters: Iterable[str] | None) -> dict[str, dict[str, int]]:
