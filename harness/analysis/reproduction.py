@@ -28,12 +28,12 @@ def command(row: TrialRow, environment: Mapping[str, Any], tuning: Mapping[str, 
         environment: where it ran; empty where nothing is known.
         tuning: what was tried to find its options, or, for a tuning trial, what it belongs to (:meth:`Search.report`).
     """
-    told, budget = row.overrides, []
+    told, budget = row.overrides, list[str]()
     if row.purpose and not tuning:
         return ()
     if tuning:
         budget = ["--tune", str(tuning["trials"]), "--tune-seeds", str(len(tuning["seeds"]))]
-        own = next((point["values"] for point in tuning["points"] if row.digest in point["trials"]), {})
+        own: Mapping[str, Any] = next((point["values"] for point in tuning["points"] if row.digest in point["trials"]), {})
         told = tuple(text for text in told if text not in _texts(own))
     seeds = 1 if row.purpose else row.seed + 1
     words = ["harness", "run", "-m", row.method, "-b", row.benchmark, "--seeds", str(seeds)]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harness.analysis.diagnostics import Diagnostic
     from harness.analysis.history.versions import History
     from harness.analysis.leaderboard import Board
+    from harness.analysis.views.trial import TrialView
     from harness.store import Lot, Metrics, Result, TrialRow
 
 # statistics take scipy a quarter of a second to import, and most questions need none: whoever does imports them
@@ -64,7 +65,11 @@ def diagnostics(url: str, shown: Board) -> list[Diagnostic]:
 
 
 def trials(url: str, *, page: tuple[int, int] | None = None, newest: bool = False, **filters: Iterable[str] | None) -> list[TrialRow]:
-    """Where every trial stands, or those of one page: how many to leave out, and how many follow; see :meth:`harness.store.Store.trials`."""
+    """Where every trial stands, or those of one page: how many to leave out, and how many follow.
+
+    Args:
+        newest: see :meth:`harness.store.Store.trials`.
+    """
     return open_store(url, read_only=True).trials(page=page, newest=newest, **filters)
 
 
@@ -127,6 +132,47 @@ def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
     store = open_store(url, read_only=True)
     row = store.trial(prefix)
     return row, next(iter(store.results(purposes=[row.purpose], digests=[row.digest])), None)
+
+
+def trial_view(url: str, prefix: str) -> TrialView:
+    """All that is known of the one trial whose digest begins with ``prefix``.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    from harness.analysis import reproduction
+    from harness.analysis.views import trial as views
+
+    store = open_store(url, read_only=True)
+    row, result = trial(url, prefix)
+    searched = _search_of(url, row) if row.purpose else tuning(url, row)
+    conditions, environment = store.settings().get(row.setting, {}), store.environments().get(row.environment_digest or "", {})
+    confused = confusion(url, [row])
+    return views.build(
+        row,
+        result,
+        specs=store.specs(),
+        floors=store.floors(),
+        curves=store.curves([row.digest]).get(row.digest, {}),
+        per_sample=store.per_sample(digests=[row.digest]).get(row.digest, {}),
+        classes=confused[1] if confused else (),
+        config=store.config(row.config_digest),
+        conditions=conditions,
+        environment=environment,
+        tuning=searched,
+        command=reproduction.command(row, environment, searched),
+    )
+
+
+def _search_of(url: str, row: TrialRow) -> dict[str, Any] | None:
+    """What a tuning trial was part of, as a final trial of the same method tells it; ``None`` where there is none yet."""
+    store = open_store(url, read_only=True)
+    finals = store.trials(benchmarks=[row.benchmark], methods=[row.method], purposes=[""])
+    for digest in dict.fromkeys(final.tuning for final in finals if final.tuning):
+        found = store.config(digest)
+        if any(row.digest in point["trials"] for point in found.get("points", ())):
+            return found
+    return None
 
 
 def tuning(url: str, row: TrialRow) -> dict[str, Any] | None:

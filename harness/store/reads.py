@@ -106,7 +106,9 @@ class Reads(Transactions):
         told = (trials.c.created, trials.c.benchmark, trials.c.state)
         columns = [*told, sa.func.count(), *(sa.func.coalesce(sa.func.sum(column), 0.0) for column in sums), sa.func.max(_CHANGED)]
         with self._read() as connection:
-            found = [Lot(*row) for where in _clauses(**filters) for row in connection.execute(sa.select(*columns).where(where).group_by(*told))]
+            found = [
+                Lot(*row) for where in _clauses(**filters) for row in connection.execute(sa.select(*columns).where(where).group_by(*told))
+            ]
         return sorted(found, key=lambda lot: (lot.created, lot.benchmark, lot.state))
 
     def stamp(self) -> str:
