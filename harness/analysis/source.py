@@ -164,6 +164,21 @@ def trial_view(url: str, prefix: str) -> TrialView:
     )
 
 
+def differs_here(url: str, prefix: str) -> str:
+    """Why the code that is here would run another trial than the one that begins so, see :mod:`harness.analysis.reproduction`."""
+    from harness.analysis import reproduction
+
+    view = trial_view(url, prefix)
+    return reproduction.differs_here(view.row, view.conditions, view.tuning)
+
+
+def siblings(url: str, prefix: str) -> list[TrialRow]:
+    """The trials of the benchmark that are done and of the same purpose as the one that begins so, for comparison."""
+    row, _ = trial(url, prefix)
+    rows = open_store(url, read_only=True).trials(benchmarks=[row.benchmark], purposes=[row.purpose], states=["done"])
+    return [some for some in rows if some.digest != row.digest]
+
+
 def _search_of(url: str, row: TrialRow) -> dict[str, Any] | None:
     """What a tuning trial was part of, as a final trial of the same method tells it; ``None`` where there is none yet."""
     store = open_store(url, read_only=True)
@@ -215,6 +230,11 @@ def curves(url: str, row: TrialRow) -> tuple[dict[str, np.ndarray], str]:
     store = open_store(url, read_only=True)
     primary = [s.metric for s in store.specs() if (s.benchmark, s.version) == (row.benchmark, row.version) and s.primary]
     return store.curves([row.digest]).get(row.digest, {}), next(iter(primary), "")
+
+
+def methods(url: str) -> list[str]:
+    """Methods of which there are trials, by name."""
+    return open_store(url, read_only=True).methods()
 
 
 def states(url: str, digests: Iterable[str]) -> dict[str, str]:

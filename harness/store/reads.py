@@ -133,6 +133,11 @@ class Reads(Transactions):
             parts.append([str(connection.execute(sa.select(sa.func.count()).select_from(floors)).scalar())])
         return digest_of(parts)
 
+    def methods(self) -> list[str]:
+        """Those of all trials, by name."""
+        with self._read() as connection:
+            return [*connection.execute(sa.select(trials.c.method).distinct().order_by(trials.c.method)).scalars()]
+
     def states(self, **filters: Iterable[str] | None) -> dict[str, str]:
         """Digest -> state."""
         with self._read() as connection:
