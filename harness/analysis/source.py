@@ -51,7 +51,7 @@ def board(
         store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
         store.specs(),
         store.floors(),
-        unfinished=store.trials(page=None, states=UNFINISHED, purposes=[""], **filters),
+        unfinished=store.trials(page=None, newest=False, states=UNFINISHED, purposes=[""], **filters),
         environments=store.environments(),
         settings=store.settings(),
         all_versions=all_versions,

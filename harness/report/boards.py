@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from harness.analysis import diagnostic_tables
 from harness.analysis.diagnostics import Diagnostic, in_order
 from harness.analysis.inference.scales import scale_of
 from harness.analysis.leaderboard import Block, Board, Row
-from harness.analysis.missing import Missing, seeds
-from harness.analysis.numbers import NOTHING, limits, number, rank
-from harness.analysis.standing import Standing
+from harness.analysis.numbers import NOTHING, limits, number
+from harness.analysis.views import benchmark as views
 from harness.outcome import COSTS
 from harness.report.drawing import Axis, axis, cost_axis
+
+if TYPE_CHECKING:
+    from harness.analysis.claims.published import Beside
 
 
 @dataclass(frozen=True)
@@ -29,22 +32,14 @@ class Strip:
 
 @dataclass(frozen=True)
 class Line:
-    """A method, the floor, or a method without a result."""
+    """A line of the table as it is shown."""
 
-    rank: str
-    method: str
+    of: views.Line
     score: str
     limits: str
     strip: Strip | None
-    tied: str
-    seeds: str
     further: tuple[str, ...]
     """Under :attr:`Section.further`."""
-    first: bool = False
-    """Whether it may be the best."""
-    floor: bool = False
-    marks: tuple[str, ...] = ()
-    """What a reader should know of it."""
 
 
 @dataclass(frozen=True)
@@ -77,221 +72,151 @@ class Costs:
 
 
 @dataclass(frozen=True)
+class Diagnosed:
+    """The attention of one method in numbers."""
+
+    method: str
+    seeds: int
+    cells: tuple[str, ...]
+    """Under :attr:`Section.measures`."""
+
+
+@dataclass(frozen=True)
 class Section:
     """One block of the board."""
 
     anchor: str
-    name: str
-    about: Mapping[str, str]
+    table: views.Table
+    about: tuple[tuple[str, str], ...]
     """What stands below the heading."""
-    sentence: str
-    """What its seeds can tell apart."""
-    metric: str
-    unit: str
-    better: str
-    """``higher`` or ``lower``."""
     axis: Axis | None
     floor: float | None
     """Its place on the axis, in percent."""
-    floor_text: str
+    beyond: str
+    """The floor where the axis does not reach it; empty where it does."""
     further: tuple[str, ...]
+    """Headings of other metrics and of costs."""
     lines: tuple[Line, ...]
     costs: tuple[Costs, ...]
     measures: tuple[str, ...]
-    """Diagnostics of the attention, a column each."""
-    diagnosed: tuple[tuple[str, str, tuple[str, ...]], ...]
-    """(method, seeds, a cell per measure)."""
+    """Diagnostics of the attention, over all layers."""
+    diagnosed: tuple[Diagnosed, ...]
     renormalised: str
-    """What a mark in these cells says; empty where there is none."""
+    """What a mark in their cells says; empty where there is none."""
 
 
-def sections(board: Board, diagnostics: Sequence[Diagnostic]) -> list[Section]:
-    """A section per block."""
-    found = []
-    for place, (block, methods) in enumerate(board.blocks().items(), 1):
-        rows = [row for some in methods.values() for row in some]
-        mine = [
-            row for row in diagnostics if (row.benchmark, row.version, row.differs) == (rows[0].benchmark, rows[0].version, rows[0].differs)
-        ]
-        found.append(_section(f"board-{place}", board, block, methods, mine))
-    return found
+def sections(board: Board, diagnostics: Sequence[Diagnostic], printed: Iterable[Beside] = ()) -> list[Section]:
+    """A section per block, in the order of the board; those without any result behind the others of their benchmark.
+
+    Args:
+        printed: what papers print of the same metrics.
+    """
+    printed = [*printed]
+    names = dict.fromkeys(block[0] for block in (*board.blocks(), *board.empty))
+    tables = [table for name in names for table in views.tables(board, name, printed)]
+    return [_section(f"board-{place}", board, table, diagnostics) for place, table in enumerate(tables, 1)]
 
 
-@dataclass(frozen=True)
-class Absent:
-    """A method without any result."""
-
-    method: str
-    seeds: str
-    told: str
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A block without any."""
-
-    name: str
-    lines: tuple[Absent, ...]
-
-
-def waiting(board: Board) -> list[Waiting]:
-    """What was asked for in blocks that have no result yet."""
-    found = []
-    for (benchmark, version, _), missing in board.empty.items():
-        differs = f" · {missing[0].differs}" if missing[0].differs else ""
-        lines = tuple(Absent(lacks.method, seeds(0, lacks), lacks.told) for lacks in missing)
-        found.append(Waiting(f"{benchmark} v{version}{differs}", lines))
-    return found
-
-
-def _section(anchor: str, board: Board, block: Block, methods: Mapping[str, list[Row]], diagnostics: Sequence[Diagnostic]) -> Section:
-    primary = [row for rows in methods.values() for row in rows if row.primary]
-    first = (primary or next(iter(methods.values())))[0]
-    standing = board.standing(first)
-    floor = next((row.floor for row in primary if row.floor is not None), None)
-    scale = _axis(primary, floor)
-    names = [
-        name
-        for name in dict.fromkeys(row.metric for rows in methods.values() for row in rows if "/" not in row.metric)
-        if name != first.metric
-    ]
-    units = {row.metric: row.unit for rows in methods.values() for row in rows}
-    costs = [name for name in COSTS if any(getattr(rows[0].cost, name) is not None for rows in methods.values())]
-    maps = any(rows[0].map for rows in methods.values())
-    lines = _lines(board, block, methods, standing, scale, names, costs, maps)
-    measures, diagnosed, mark = _diagnosed(diagnostics)
-    setting = first.setting
+def _section(anchor: str, board: Board, table: views.Table, diagnostics: Sequence[Diagnostic]) -> Section:
+    name, version, setting = table.block
+    rows = table.rows
+    scale = _axis(rows, table.floor)
+    mine = [row for row in diagnostics if (row.benchmark, row.version, row.differs) == (name, version, table.differs) and row.layer is None]
+    measures = in_order(row.measure for row in mine)
+    further, cells = _further(board, table)
     about = {
-        "version": str(first.version),
-        "family": first.family,
-        "tier": first.tier,
-        "run": first.differs or setting.budget or "as registered",
-        "device": setting.device or "unknown",
-        "dataset": first.dataset,
+        "family": table.family,
+        "tier": table.tier,
+        "run": table.differs or setting.budget or "as registered",
+        "device": setting.device,
+        "dataset": rows[0].dataset if rows else "",
         "setting": setting.digest,
     }
+    shows_floor = scale is not None and scale.shows(table.floor)
     return Section(
         anchor=anchor,
-        name=first.benchmark,
-        about=about,
-        sentence=standing.sentence(),
-        metric=first.metric,
-        unit=first.unit,
-        better="higher" if first.higher_is_better else "lower",
+        table=table,
+        about=tuple((what, text) for what, text in about.items() if text),
         axis=scale,
-        floor=scale.at(floor) if scale and floor is not None and scale.shows(floor) else None,
-        floor_text=number(floor, first.unit),
-        further=(*(f"{name} [{units[name] or '1'}]" for name in names), *(COSTS[name].heading for name in costs), *["map"] * maps),
-        lines=tuple(lines),
-        costs=tuple(found for name in costs if (found := _against(primary, name))),
-        measures=measures,
-        diagnosed=diagnosed,
-        renormalised=mark,
+        floor=scale.at(table.floor) if scale and table.floor is not None and shows_floor else None,
+        beyond=number(table.floor, table.unit) if table.floor is not None and not shows_floor else "",
+        further=further,
+        lines=tuple(_line(line, table, scale, cells[line.method, line.kind]) for line in table.lines),
+        costs=tuple(found for cost in COSTS if (found := _against(table, cost))),
+        measures=tuple(measures),
+        diagnosed=tuple(_diagnosed(mine, measures)),
+        renormalised=diagnostic_tables.EXPLAINED if any(row.renormalised for row in mine) else "",
     )
 
 
 def _axis(rows: Sequence[Row], floor: float | None) -> Axis | None:
+    """Around seeds, intervals and the floor, within what the metric can be."""
     if not rows:
         return None
     values = [value for row in rows for value in (*row.values, *(row.ci95 or ()))]
     return axis(values, floor=floor, bounds=scale_of(rows[0].unit, values).within((-math.inf, math.inf)))
 
 
-def _lines(
-    board: Board,
-    block: Block,
-    methods: Mapping[str, list[Row]],
-    standing: Standing,
-    scale: Axis | None,
-    names: Sequence[str],
-    costs: Sequence[str],
-    maps: bool,
-) -> list[Line]:
-    lines: list[Line] = []
-    floor = _floor(methods, names, len(costs) + maps)
-    for place, (method, rows) in enumerate(methods.items(), 1):
-        first = rows[0]
-        if floor and first.below_floor:
-            lines.append(floor)
-            floor = None
-        by_metric = {row.metric: row for row in rows}
-        further = [number(row.mean, row.unit) if (row := by_metric.get(name)) else NOTHING for name in names]
-        further += [*first.cost.texts(costs), *[first.map or NOTHING] * maps]
-        ranks = standing.ranks.get(method)
-        lacks = board.lacks(block, method)
-        lines.append(
-            Line(
-                rank=rank(ranks) if standing.judged else str(place),
-                method=method,
-                score=number(first.mean, first.unit) if first.primary else NOTHING,
-                limits=limits(first.ci95, first.unit) + " s" * (first.interval == "samples") if first.primary else NOTHING,
-                strip=_strip(first, scale),
-                tied=standing.tied.get(method, NOTHING) if standing.judged else "",
-                seeds=seeds(first.n, lacks),
-                further=tuple(further),
-                first=ranks[0] == 1 if ranks else False,
-                marks=_marks(first, lacks),
-            )
-        )
-    absent = [_absent(lacks, len(names) + len(costs) + maps) for lacks in board.without(block)]
-    return [*lines, *([floor] if floor else []), *absent]
+def _ends(scale: Axis, ci95: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if ci95 is None or any(map(math.isnan, ci95)) else (scale.at(ci95[0]), scale.at(ci95[1]))
 
 
-def _strip(row: Row, scale: Axis | None) -> Strip | None:
-    if scale is None or not row.primary:
-        return None
-    ends = (scale.at(row.ci95[0]), scale.at(row.ci95[1])) if row.ci95 and not any(map(math.isnan, row.ci95)) else None
-    seen = tuple(scale.at(value) for value in row.values if math.isfinite(value))
-    return Strip(seen, scale.at(row.mean) if math.isfinite(row.mean) else None, ends)
+def _line(line: views.Line, table: views.Table, scale: Axis | None, further: tuple[str, ...]) -> Line:
+    strip = None
+    if scale and line.row:
+        seen = tuple(scale.at(value) for value in line.row.values if math.isfinite(value))
+        strip = Strip(seen, scale.at(line.row.mean) if math.isfinite(line.row.mean) else None, _ends(scale, line.ci95))
+    ends = "" if line.ci95 is None else limits(line.ci95, table.unit) + " s" * (line.interval == "samples")
+    return Line(line, number(line.mean, table.unit), ends, strip, further)
 
 
-def _marks(row: Row, lacks: Missing | None) -> tuple[str, ...]:
-    marks = []
-    if row.below_floor:
-        marks.append("below floor")
-    if row.collapsed:
-        marks.append(f"collapsed in {row.collapsed}/{row.n}")
-    if lacks:
-        marks.append(lacks.told)
-    return tuple(marks)
+def _further(board: Board, table: views.Table) -> tuple[tuple[str, ...], dict[tuple[str, views.Kind], tuple[str, ...]]]:
+    """Headings and, by method and kind of line, cells of what stands behind the primary metric: others, costs, the map, papers."""
+    others = [some for some in views.metrics(board, table.block) if "/" not in some.metric and some.metric != table.metric]
+    costs = [name for name in COSTS if any(getattr(row.cost, name) is not None for row in table.rows)]
+    maps = any(row.map for row in table.rows)
+    printed = any(line.published for line in table.lines)
+    headings = [*(f"{some.metric} [{some.unit or '1'}]" for some in others), *(COSTS[name].heading for name in costs)]
+    cells: dict[tuple[str, views.Kind], tuple[str, ...]] = {}
+    for line in table.lines:
+        found = [""] * (len(costs) + maps + printed)
+        values = [some.floor if line.kind == "floor" else row.mean if (row := some.rows.get(line.method)) else None for some in others]
+        if line.row:
+            found = [*line.row.cost.texts(costs), *[line.row.map or NOTHING] * maps, *["; ".join(map(_printed, line.published))] * printed]
+        blank = "" if line.kind != "method" else NOTHING
+        texts = [blank if value is None else number(value, some.unit) for value, some in zip(values, others, strict=True)]
+        cells[line.method, line.kind] = (*texts, *found)
+    return (*headings, *["map"] * maps, *["published"] * printed), cells
 
 
-def _floor(methods: Mapping[str, list[Row]], names: Sequence[str], blank: int) -> Line | None:
-    """What the trivial predictor reaches; ``blank`` columns stay empty."""
-    found = {row.metric: row for rows in methods.values() for row in rows if row.floor is not None}
-    if not found:
-        return None
-    primary = next((row for row in found.values() if row.primary), None)
-    further = [number(row.floor, row.unit) if (row := found.get(name)) else "" for name in names] + [""] * blank
-    return Line("", "floor", number(primary.floor, primary.unit) if primary else "", "", None, "", "", tuple(further), floor=True)
+def _printed(beside: Beside) -> str:
+    return f"{beside.published.value:g} {beside.published.unit} ({beside.published.table_title})"
 
 
-def _absent(lacks: Missing, blank: int) -> Line:
-    """A method without any result."""
-    return Line("", lacks.method, NOTHING, NOTHING, None, "", seeds(0, lacks), ("",) * blank, marks=(lacks.told,))
-
-
-def _against(rows: Sequence[Row], cost: str) -> Costs | None:
+def _against(table: views.Table, cost: str) -> Costs | None:
     """The primary metric against a cost; ``None`` where fewer than two methods have both."""
-    priced = [(row, float(price)) for row in rows if (price := getattr(row.cost, cost)) is not None and math.isfinite(row.mean)]
-    quantity = COSTS[cost]
-    x = cost_axis([price / quantity.scale for _, price in priced])
-    y = _axis([replace(row, values=(row.mean,)) for row, _ in priced], None)
-    if len(priced) < 2 or x is None or y is None:
+    found = views.pareto(table.rows, cost)
+    x = cost_axis([point.cost for point in found])
+    means = {point.method for point in found}
+    y = _axis([replace(row, values=(row.mean,)) for row in table.rows if row.method in means], None)
+    if len(found) < 2 or x is None or y is None:
         return None
-    board = Board([row for row, _ in priced])
-    best = set[str]().union(*board.fronts([cost]).values())
-    front = [row.method for row, price in sorted(priced, key=lambda pair: (pair[1], pair[0].method)) if row.method in best]
-    points = []
-    for row, price in priced:
-        ends = (y.at(row.ci95[0]), y.at(row.ci95[1])) if row.ci95 and not any(map(math.isnan, row.ci95)) else None
-        text = f"{row.method}: {row.metric} {number(row.mean, row.unit)} {row.unit} · {quantity.title} {quantity.text(price)}"
-        place = front.index(row.method) + 1 if row.method in best else None
-        points.append(Point(x.at(price / quantity.scale), y.at(row.mean), ends, text, place))
-    others = [point for point in points if point.number is None]
-    edge = _numbered(sorted((point for point in points if point.number is not None), key=lambda point: point.number or 0))
+    front = [point.method for point in found if point.front]
+    quantity = COSTS[cost]
+    points = [
+        Point(
+            x.at(point.cost),
+            y.at(point.mean),
+            _ends(y, point.ci95),
+            f"{point.method}: {table.metric} {number(point.mean, table.unit)} {table.unit} · "
+            f"{quantity.title} {quantity.text(point.cost * quantity.scale)}",
+            front.index(point.method) + 1 if point.front else None,
+        )
+        for point in found
+    ]
+    edge = _numbered([point for point in points if point.number is not None])
     steps = [line for one, two in pairwise(edge) for line in ((one.x, one.y, two.x, one.y), (two.x, one.y, two.x, two.y))]
-    return Costs(quantity.title, x, y, (*others, *edge), tuple(front), tuple(steps))
+    return Costs(quantity.title, x, y, (*(point for point in points if point.number is None), *edge), tuple(front), tuple(steps))
 
 
 _BESIDE = ((8, -6), (-8, -6), (8, 14), (-8, 14), (20, -6), (-20, -6), (20, 14), (-20, 14), (0, -22), (0, 30))
@@ -303,29 +228,24 @@ def _numbered(points: Sequence[Point]) -> list[Point]:
     found = []
     for point in points:
         here = 3 * point.x, 2 * (100 - point.y)
-
-        def clear(beside: tuple[int, int], here: tuple[float, float] = here) -> bool:
-            x, y = here[0] + beside[0], here[1] + beside[1] - 4  # the middle of the number
-            return all(max(abs(x - left), abs(y - top)) > 9 for left, top in taken)
-
-        beside = next(filter(clear, _BESIDE), _BESIDE[0])
-        taken.append((here[0] + beside[0], here[1] + beside[1] - 4))
+        middles = {beside: (here[0] + beside[0], here[1] + beside[1] - 4) for beside in _BESIDE}
+        clear = [beside for beside, (x, y) in middles.items() if all(max(abs(x - left), abs(y - top)) > 9 for left, top in taken)]
+        beside = clear[0] if clear else _BESIDE[0]
+        taken.append(middles[beside])
         found.append(replace(point, beside=beside))
     return found
 
 
-_Diagnosed = tuple[tuple[str, ...], tuple[tuple[str, str, tuple[str, ...]], ...], str]
-
-
-def _diagnosed(rows: Sequence[Diagnostic]) -> _Diagnosed:
-    """Measures over all layers, a line per method, and what a mark in them says."""
-    whole = [row for row in rows if row.layer is None]
-    measures = in_order(row.measure for row in whole)
+def _diagnosed(rows: Sequence[Diagnostic], measures: Sequence[str]) -> Iterable[Diagnosed]:
+    """A line per method, in the order of the board."""
     by_method: dict[str, dict[str, Diagnostic]] = {}
-    for row in whole:
+    for row in rows:
         by_method.setdefault(row.method, {})[row.measure] = row
-    lines = tuple(
-        (method, str(max(row.summary.n for row in found.values())), tuple(diagnostic_tables.cell(found.get(name)) for name in measures))
-        for method, found in by_method.items()
-    )
-    return tuple(measures), lines, diagnostic_tables.EXPLAINED if any(row.renormalised for row in whole) else ""
+    for method, found in by_method.items():
+        seeds = max(row.summary.n for row in found.values())
+        yield Diagnosed(method, seeds, tuple(diagnostic_tables.cell(found.get(name)) for name in measures))
+
+
+def anchors(shown: Iterable[Section]) -> dict[Block, str]:
+    """Where in the page each block is."""
+    return {section.table.block: section.anchor for section in shown}

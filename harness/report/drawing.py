@@ -13,7 +13,7 @@ _MARGIN = 0.04
 _DECADES = 10.0
 """Costs that differ by more than this factor are drawn on a logarithmic axis."""
 
-_FEW = 3
+_FEW = 4
 """Steps on an axis of costs, whose numbers are long."""
 
 _FURTHEST = 3.0

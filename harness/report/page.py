@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.analysis import formats, source
+from harness.analysis.claims import published
 from harness.analysis.overall.summary import overall
+from harness.analysis.views import overview
+from harness.catalog import load_catalog
 from harness.report import across, boards, claimed, gallery, provenance
 
 if TYPE_CHECKING:
@@ -36,20 +39,25 @@ def html(url: str, board: Board, *, family: str | None = None, benchmarks: Colle
     """
     digests = {digest for row in board.rows for digest in row.digests}
     summary = overall(board)
-    shown, left_out = gallery.galleries(url, board)
+    catalog = load_catalog()
+    printed = published.beside(catalog, board, published.load())
+    shown = boards.sections(board, source.diagnostics(url, board), printed)
+    pictures, left_out = gallery.galleries(url, board)
+    anchors = boards.anchors(shown)
     return (
         _templates()
         .get_template("page.html")
         .render(
-            provenance=provenance.provenance(board, source.trials(url, digests=digests), source.environments(url)),
+            provenance=provenance.provenance(board, source.trials(url, digests=digests), source.environments(url), anchors),
+            grid=overview.grid(board),
             across=across.tables(summary),
             notes=[*board.notes, *summary.notes],
-            boards=boards.sections(board, source.diagnostics(url, board)),
-            waiting=boards.waiting(board),
+            legend=formats.legend(board, (), ""),
+            boards=shown,
+            anchors=anchors,
             claims=claimed.claims(source.claims(url), family, benchmarks),
-            galleries=shown,
+            galleries=pictures,
             left_out=left_out,
             files=files,
-            legend=formats.legend(board, (), ""),
         )
     )

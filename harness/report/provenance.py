@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis.leaderboard import Board, Row
+from harness.analysis.leaderboard import Block, Board, Row
 from harness.analysis.numbers import duration
 
 if TYPE_CHECKING:
@@ -56,21 +56,24 @@ class Provenance:
     blocks: tuple[Ran, ...]
 
 
-def provenance(board: Board, trials: Iterable[TrialRow], environments: Mapping[str, Mapping[str, Any]]) -> Provenance:
+def provenance(
+    board: Board, trials: Iterable[TrialRow], environments: Mapping[str, Mapping[str, Any]], anchors: Mapping[Block, str]
+) -> Provenance:
     """Of the trials behind a board.
 
     Args:
         trials: at least those of the board.
         environments: digest -> what is known of where a trial ran.
+        anchors: where in the page each block is.
     """
     known = {trial.digest: trial for trial in trials}
     blocks = []
     used: dict[str, TrialRow] = {}
-    for place, methods in enumerate(board.blocks().values(), 1):
+    for block, methods in board.blocks().items():
         firsts = [rows[0] for rows in methods.values()]
         mine = {digest: known[digest] for row in firsts for digest in row.digests if digest in known}
         used |= mine
-        blocks.append(_ran(f"board-{place}", firsts, [*mine.values()], environments))
+        blocks.append(_ran(anchors.get(block, ""), firsts, [*mine.values()], environments))
     counted = Counter(trial.environment_digest or "" for trial in used.values())
     places = [_place(environments.get(digest, {}), count) for digest, count in counted.most_common()]
     about = [environments.get(digest, {}) for digest in counted]
