@@ -62,7 +62,7 @@ class Axis:
             else MaxNLocator(self.most, steps=[1, 2, 5, 10])
         )
         found = [float(value) for value in locator.tick_values(self.low, self.high) if self.shows(float(value))]
-        return [Tick(self.at(value), f"{value:.6g}") for value in found]
+        return [Tick(self.at(value), f"{value:.10g}") for value in found]
 
 
 def axis(values: Iterable[float], *, floor: float | None = None, bounds: tuple[float, float] = (-math.inf, math.inf)) -> Axis | None:

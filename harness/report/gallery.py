@@ -40,39 +40,37 @@ class Gallery:
     benchmark: str
     title: str
     shown: tuple[Shown, ...]
-    left_out: tuple[str, ...]
+    damaged: tuple[str, ...]
     """What cannot be shown, and why."""
 
 
-def galleries(url: str, board: Board, most: int = MOST) -> tuple[list[Gallery], int]:
+def galleries(url: str, board: Board) -> tuple[list[Gallery], int]:
     """Pictures of each method's first seed, by benchmark, and how many had no room.
 
-    Of each benchmark the first test image that was pictured is shown, and of camera poses the trajectories of the best methods; those
-    of all benchmarks in turn, until ``most`` bytes are full.
+    Of each benchmark the first test image that was pictured is shown, and of camera poses the trajectories of the best methods. Each
+    gallery has its share of :data:`MOST`, and what those before it left.
 
     Args:
         url: of the database; pictures are looked for beside it (:mod:`harness.analysis.artifacts`).
     """
-    wanted = [(title, rows, pictures) for rows in board.parted()[0] for title, pictures in _of(url, rows)]
-    found, over, room = [], 0, most
-    for title, rows, pictures in wanted:
-        shown, left_out = [], []
+    wanted = [(rows[0].benchmark, title, pictures) for rows in board.parted()[0] for title, pictures in _of(url, rows)]
+    found, over, room = [], 0, MOST
+    for place, (benchmark, title, pictures) in enumerate(wanted):
+        share = room // (len(wanted) - place)
+        shown: list[Shown] = []
+        damaged: list[str] = []
         for row, picture in pictures:
-            if room <= 0:
-                over += 1
-                continue
             try:
                 one = _shown(row, picture)
             except DataError as error:
-                left_out.append(f"{row.method}, seed {row.seeds[0]}: {error}")
+                damaged.append(f"{row.method}, seed {row.seeds[0]}: {error}")
                 continue
-            if len(one.source) > room:
-                over, room = over + 1, 0
+            if len(one.source) > share:
+                over += 1
                 continue
-            room -= len(one.source)
+            share, room = share - len(one.source), room - len(one.source)
             shown.append(one)
-        if shown or left_out:
-            found.append(Gallery(rows[0].benchmark, title, tuple(shown), tuple(left_out)))
+        found.append(Gallery(benchmark, title, tuple(shown), tuple(damaged)))
     return found, over
 
 
