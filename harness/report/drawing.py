@@ -52,17 +52,23 @@ class Axis:
 
     @cached_property
     def ticks(self) -> list[Tick]:
-        """Round numbers within it."""
-        from matplotlib.ticker import LogLocator, MaxNLocator
+        """Round numbers within it. Matplotlib's are as good, but it takes longer to import than the whole page to write."""
+        found = _in_decades(self.low, self.high) if self.log else _in_steps(self.low, self.high, self.most)
+        return [Tick(self.at(value), f"{value:.10g}") for value in found if self.shows(value)]
 
-        far = self.log and self.high / self.low >= _DECADES
-        locator = (
-            LogLocator(subs=(1.0, 2.0, 5.0) if self.high / self.low < 1000 else (1.0,), numticks=9)
-            if far
-            else MaxNLocator(self.most, steps=[1, 2, 5, 10])
-        )
-        found = [float(value) for value in locator.tick_values(self.low, self.high) if self.shows(float(value))]
-        return [Tick(self.at(value), f"{value:.10g}") for value in found]
+
+def _in_steps(low: float, high: float, most: int) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten, at most so many steps apart."""
+    least = (high - low) / most
+    size = 10.0 ** math.floor(math.log10(least))
+    step = next(size * times for times in (1, 2, 5, 10) if size * times >= least)
+    return [step * count for count in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _in_decades(low: float, high: float) -> list[float]:
+    """Powers of ten, over less than three of them with 2 and 5 times each."""
+    times = (1, 2, 5) if high / low < 1000 else (1,)
+    return [some * 10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1) for some in times]
 
 
 def axis(values: Iterable[float], *, floor: float | None = None, bounds: tuple[float, float] = (-math.inf, math.inf)) -> Axis | None:
