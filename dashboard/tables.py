@@ -25,8 +25,8 @@ import streamlit as st
 from dashboard import state
 from harness.analysis.numbers import NOTHING, digits
 
-ROW, HEAD = 35, 38
-"""Height of a row and of what is above the first, in pixels."""
+ROW = 30
+"""Height of a row and of the heading, in pixels."""
 
 WIDEST = 230
 """Pixels of the first column."""
@@ -90,12 +90,12 @@ def show(
     if groups:
         frame.columns = pd.MultiIndex.from_tuples([(groups.get(name, ""), name) for name in names])
     shown = _marked(frame, names, numbers or {}, marks) if marks else frame
-    height = HEAD + ROW * (min(max(len(frame), 1), rows) + bool(groups))
     about: dict[str, Any] = {
         "column_config": config,
         "hide_index": True,
         "width": "content",
-        "height": height,
+        "height": "content" if len(frame) <= rows else ROW * (rows + 1 + bool(groups)) + 2,
+        "row_height": ROW,
         "placeholder": NOTHING,
         "alt": alt_text,
     }
