@@ -125,7 +125,7 @@ def _marked(frame: pd.DataFrame, names: Sequence[str], numbers: Mapping[str, str
     plain: dict[Any, Any] = {column[name]: f"{{:{digits(unit)}}}" for name, unit in numbers.items() if name in column}
     shown = frame.style.format(plain, na_rep=NOTHING)
     for row, texts in by_row.items():  # a call is slow: one a row
-        shown.format(texts, subset=pd.IndexSlice[[row], :], na_rep=NOTHING)
+        shown.format({**plain, **texts}, subset=pd.IndexSlice[[row], :], na_rep=NOTHING)
     return shown.apply(lambda _: css, axis=None)
 
 
