@@ -248,12 +248,6 @@ def config_text(config: Mapping[str, Any]) -> str:
     """A config to read, as YAML."""
     import yaml
 
-    text: str = yaml.dump(
-        dict(config),
-        Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper),
-        sort_keys=False,
-        default_flow_style=None,
-        width=120,
-        allow_unicode=True,
-    )
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(dict(config), Dumper=dumper, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
     return text
