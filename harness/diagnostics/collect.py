@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +13,7 @@ from harness.diagnostics.collector import Collector
 from harness.diagnostics.grids import plugins
 from harness.diagnostics.measures import IGNORED
 from harness.diagnostics.pictures import save_overlays
+from harness.diagnostics.strips import looked_at
 from harness.slots import observing
 
 COLLAPSED = "collapsed"
@@ -23,14 +23,10 @@ _PIXELS = 8 * 224 * 224
 """Pixels of the images that pass together: attention maps grow with the square of that."""
 
 
-def _batches(loader: Any, count: int) -> Iterator[Any]:
-    """``count`` images spread evenly over the test set, in small batches of equal shape, collated as in the test.
-
-    Neighbours in a test set are often frames of one scene: the first images would show nothing else.
-    """
+def _batches(loader: Any, places: list[int]) -> Iterator[Any]:
+    """The images at some places of the test set, in small batches of equal shape, collated as in the test."""
     waiting: list[Any] = []
-    total = len(loader.dataset)
-    for index in np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist():
+    for index in places:
         sample = loader.dataset[index]
         shape = sample["inputs"].shape
         if waiting and (shape != waiting[0]["inputs"].shape or (len(waiting) + 1) * shape[-2] * shape[-1] > _PIXELS):
@@ -57,14 +53,13 @@ def diagnose(
 
     Args:
         loader: the test dataloader; its dataset is read, its workers are not started.
-        images: how many; by default a fiftieth of the test set, at least 2 and at most 16.
+        images: how many, see :func:`harness.diagnostics.strips.looked_at`.
         pictures: folder for overlays of the maps on the first ``pictured`` of them; none are drawn without it.
 
     Returns:
         Diagnostic name -> mean over the images, empty for a method that offers nothing; and notes of what was too large to measure
         and of what has collapsed.
     """
-    count = images or min(16, max(2, len(loader.dataset) // 50))
     collector = Collector(model)
     attached = plugins(model)
     hooks = [module.register_forward_pre_hook(collector.grids.entered) for module in attached]
@@ -76,7 +71,7 @@ def diagnose(
     drawn = 0
     try:
         with torch.no_grad(), observing(collector):
-            for batch in _batches(loader, count):
+            for batch in _batches(loader, looked_at(len(loader.dataset), images)):
                 data = cast("Any", model).data_preprocessor(batch, False)
                 samples = data.get("data_samples")
                 labels = _labels(samples, ignored)

@@ -11,10 +11,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from harness.diagnostics.strips import Strips
 from harness.images import write_image
 
 _COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_VIRIDIS)[0, :, ::-1]
 """(256, 3) RGB; looking colours up in one go is faster than OpenCV's own call for each small map."""
+
+_LABEL = 16
+"""Height of a line of text."""
 
 _FONT = ImageFont.load_default_imagefont()
 """The bitmap font: a scalable one is unpacked first, for 50 ms in OpenCV. Loaded once, before trials are forked."""
@@ -57,8 +61,8 @@ def overlays(image: np.ndarray, heats: np.ndarray | Sequence[np.ndarray]) -> np.
 
 
 def _label(text: str, width: int) -> np.ndarray:
-    """A line of text as a picture (16, width, 3)."""
-    strip = Image.new("RGB", (width, 16), "white")
+    """A line of text as a picture (:data:`_LABEL`, width, 3)."""
+    strip = Image.new("RGB", (width, _LABEL), "white")
     ImageDraw.Draw(strip).text((3, 2), text, fill="black", font=_FONT)
     return np.asarray(strip)
 
@@ -66,18 +70,22 @@ def _label(text: str, width: int) -> np.ndarray:
 def save_overlays(folder: Path, index: int, image: Tensor, maps: dict[str, Tensor], most: int = 8) -> Path:
     """Write one picture: a row per layer, the image first, then a column per head or map (at most ``most``).
 
+    Its comment tells where they stand, see :class:`harness.diagnostics.strips.Strips`.
+
     Returns:
         The file written, ``attention-<index>.jpg``: a PNG takes twenty times as long to write.
     """
     picture = _as_image(image)
     aspect = picture.shape[1] / picture.shape[0]
-    rows = []
+    rows, drawn = [], {}
     for name, tensor in maps.items():
-        row = np.concatenate([picture, overlays(picture, _grid(tensor, aspect)[:most])], axis=1)
+        heats = _grid(tensor, aspect)[:most]
+        row, drawn[name] = np.concatenate([picture, overlays(picture, heats)], axis=1), len(heats)
         rows += [_label(name, row.shape[1]), row]
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"attention-{index}.jpg"
-    write_image(file, np.concatenate(padded), quality=90)
+    strips = Strips(width=picture.shape[1], height=picture.shape[0], label=_LABEL, layers=drawn)
+    write_image(file, np.concatenate(padded), quality=90, comment=strips.comment())
     return file
