@@ -29,6 +29,8 @@ from harness.outcome import COSTS
 MANY = 100
 """Columns of a heat map from which on it has no more: browsers draw only so much."""
 
+FRONT = "on the front"
+
 WRITTEN = 20
 """Columns of a heat map up to which the numbers stand in it."""
 
@@ -98,11 +100,13 @@ def _heat_map(frame: pd.DataFrame, parts: list[str], methods: list[str], *, titl
         scale=alt.Scale(domain=[low, high] if low < high else [low - 1, low + 1], scheme="blues", reverse=not higher_is_better),
         legend=alt.Legend(orient="bottom", format=digits(unit), gradientLength=240),
     )
-    base = alt.Chart(frame, height=charts.ROW * len(methods)).encode(
+    base = alt.Chart(frame).encode(
         x=alt.X(
             "part:N", sort=parts, title=None, axis=alt.Axis(orient="top", labelAngle=-45, labelOverlap=True, labelLimit=140, domain=False)
         ),
-        y=alt.Y("method:N", sort=methods, title=None, axis=alt.Axis(labelLimit=charts.NAMES, domain=False, ticks=False)),
+        y=alt.Y(
+            "method:N", sort=methods, title=None, axis=alt.Axis(labelLimit=charts.NAMES, labelOverlap=False, domain=False, ticks=False)
+        ),
         tooltip=charts.tips({"method": "method", "part": "part", "mean": f"mean|{unit}", "seeds": "seeds"}),
     )
     chart: Any = base.mark_rect().encode(color=colour)
@@ -110,6 +114,8 @@ def _heat_map(frame: pd.DataFrame, parts: list[str], methods: list[str], *, titl
         middle = (low + high) / 2
         dark = f"datum.mean > {middle}" if higher_is_better else f"datum.mean < {middle}"
         chart += base.mark_text(fontSize=11).encode(text="text:N", color=alt.condition(dark, alt.value("white"), alt.value("black")))
+    longest = min(max(map(len, parts)), 20)
+    chart = chart.properties(height=charts.ROW * len(methods) + charts.LEGEND + 30 + 5 * longest)
     charts.show(chart, key="heat map", alt_text=f"{title} of {len(methods)} methods by {len(parts)} parts")
 
 
@@ -145,38 +151,37 @@ def _cost(table: Table) -> None:
     if not points:
         st.text("This cost was not measured.")
         return
+    best = {line.method for line in table.lines if line.best}
+    close = bool(best) and state.switch("Only the tie group of the best", "closer")
     frame = pd.DataFrame(
         {
             "method": text.visible(point.method),
-            "front": "on the front" if point.front else charts.REST,
+            "front": FRONT if point.front else charts.REST,
             "mean": point.mean,
             "low": point.ci95[0] if point.ci95 else point.mean,
             "high": point.ci95[1] if point.ci95 else point.mean,
             "cost": point.cost,
         }
         for point in points
+        if not close or point.method in best
     )
-    front = frame[frame["front"] == "on the front"]
-    colour, shape = charts.series("front", [*frame["front"]], ["on the front"])
+    front = frame[frame["front"] == FRONT]
+    colour, shape = charts.series("front", [*frame["front"]], [FRONT])
     x = alt.X("cost:Q", title=titles[cost], scale=alt.Scale(zero=False, padding=20), axis=charts.numbers(""))
     y = alt.Y("mean:Q", title=table.axis, scale=charts.scale(table.unit, [*frame["low"], *frame["high"]]), axis=charts.numbers(table.unit))
+    unit = table.unit
     about = charts.tips(
-        {
-            "method": "method",
-            "mean": f"mean|{table.unit}",
-            "low": f"from|{table.unit}",
-            "high": f"to|{table.unit}",
-            "cost": f"{titles[cost]}|",
-        }
+        {"method": "method", "mean": f"mean|{unit}", "low": f"from|{unit}", "high": f"to|{unit}", "cost": f"{titles[cost]}|"}
     )
     base = alt.Chart(frame).encode(x=x, color=colour, tooltip=about)
-    chart = alt.layer(
+    layers = [
         alt.Chart(front).mark_line(interpolate="step-after", color=charts.COLOURS[0], strokeWidth=1.5).encode(x=x, y=y),
         base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=alt.Y("low:Q", title=table.axis), y2="high:Q"),
         base.mark_point(size=80, filled=True, opacity=1).encode(y=y, shape=shape),
-        alt.Chart(front).mark_text(align="left", dx=7, dy=-8, fontSize=12, color=charts.COLOURS[0]).encode(x=x, y=y, text="method:N"),
-    ).properties(height=420)
-    charts.show(chart, key="pareto", alt_text=f"{table.metric} against {titles[cost]}")
+    ]
+    charts.show(alt.layer(*layers).properties(height=420), key="pareto", alt_text=f"{table.metric} against {titles[cost]}")
+    on_front = [f"{text.visible(point.method)} ({number(point.mean, unit)}, {point.cost:.3g})" for point in points if point.front]
+    st.text(f"On the front, the cheapest first: {', '.join(on_front)}.")
     st.caption("On the front no other method is as good by the mean and as cheap. Bars are the 95 % intervals of the means.")
 
 
@@ -259,17 +264,18 @@ def _mistakes(table: Table) -> None:
     if len(classes) > MANY:
         frame = frame[frame["images"] > 0].copy()
     frame["class"], frame["taken"] = (frame[column].map(dict(enumerate(classes))) for column in ("label", "guess"))
-    chart = alt.Chart(frame, height=max(220, charts.ROW * min(len(classes), MANY // 2))).encode(
+    chart = alt.Chart(frame).encode(
         x=alt.X("taken:N", title="taken for", sort=classes, axis=alt.Axis(orient="top", labelAngle=-45, labelOverlap=True)),
         y=alt.Y("class:N", title="class", sort=classes, axis=alt.Axis(labelOverlap=True, labelLimit=charts.NAMES)),
         tooltip=charts.tips({"class": "class", "taken": "taken for", "images": "images", "share": "% of class|%"}),
     )
     squares: Any = chart.mark_rect().encode(
-        color=alt.Color("share:Q", title="% of class", scale=alt.Scale(domain=[0, 100], scheme="blues"))
+        color=alt.Color("share:Q", title="% of class", scale=alt.Scale(domain=[0, 100], scheme="blues"), legend=alt.Legend(orient="bottom"))
     )
     if len(classes) <= WRITTEN:
         light = alt.condition("datum.share > 50", alt.value("white"), alt.value("black"))
         squares += chart.transform_filter("datum.images > 0").mark_text().encode(text="images:Q", color=light)
+    squares = squares.properties(height=charts.ROW * min(len(classes), MANY // 2) + charts.LEGEND + 160)
     charts.show(squares, key="mistakes", alt_text="Test images by class and first guess")
     st.caption("Numbers are test images over all seeds; colour is their share of the class, so that a row adds up to 100 %.")
 

@@ -47,11 +47,12 @@ def board(
     from harness.analysis import leaderboard, sampled
 
     store = open_store(url, read_only=True)
+    waiting: dict[str, Any] = {**filters, "states": UNFINISHED, "purposes": [""]}
     found = leaderboard.build(
         store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
         store.specs(),
         store.floors(),
-        unfinished=store.trials(page=None, states=UNFINISHED, purposes=[""], **filters),
+        unfinished=store.trials(**waiting),
         environments=store.environments(),
         settings=store.settings(),
         all_versions=all_versions,
