@@ -87,7 +87,7 @@ def marked(image: np.ndarray, marks: Marks, *, true: bool, share: float = SHARE)
         for start, end in pairwise(corners):
             _line(drawn, start, end, (0, 0, 0), thick + 2, dashed=not true)
             _line(drawn, start, end, colour, thick, dashed=not true)
-    radius = max(3, round(max(height, width) / 60))
+    radius = max(4, round(max(height, width) / 45))
     for x, y, known_ in [] if marks.points is None else marks.points:
         if not known_ or not np.isfinite([x, y]).all():
             continue
@@ -102,12 +102,12 @@ def marked(image: np.ndarray, marks: Marks, *, true: bool, share: float = SHARE)
 
 def _line(image: np.ndarray, start: tuple[int, int], end: tuple[int, int], colour: Colour, thick: int, *, dashed: bool) -> None:
     if not dashed:
-        cv2.line(image, start, end, colour, thick, cv2.LINE_AA)
+        cv2.line(image, start, end, colour, thick)
         return
     count = max(1, round(np.hypot(end[0] - start[0], end[1] - start[1]) / (6 * thick)))
     for dash in range(0, count, 2):
         ends = [tuple(round(a + (b - a) * at / count) for a, b in zip(start, end, strict=True)) for at in (dash, dash + 1)]
-        cv2.line(image, ends[0], ends[1], colour, thick, cv2.LINE_AA)
+        cv2.line(image, ends[0], ends[1], colour, thick)
 
 
 def legend(names: Sequence[tuple[str, Colour]], width: int) -> np.ndarray:
