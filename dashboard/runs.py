@@ -9,7 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import attention, common
-from harness.analysis import source
+from harness import paths
+from harness.analysis import artifacts
+from harness.errors import DataError
 
 if TYPE_CHECKING:
     from harness.store import TrialRow
@@ -52,20 +54,23 @@ def main() -> None:
         st.error("This trial failed.")
         st.text(row.reason)
     if row.state == "done" and (result := common.result(digest)) is not None:
-        attention.of_trial(result.diagnostics, source.first_epoch(row))
-    _pictures(row)
+        attention.of_trial(result.diagnostics, artifacts.first_epoch(paths.default_database(), digest))
+    _pictures(row.digest)
     st.subheader("End of the log")
-    st.code(source.log_tail(row) or "no log", language=None)
+    st.code(artifacts.log_tail(paths.default_database(), digest) or "no log", language=None)
 
 
-def _pictures(row: TrialRow) -> None:
+def _pictures(digest: str) -> None:
     """Attention maps (the image, then a column per head or map, a row per layer) and the family's own plots."""
-    found = source.pictures(row)
+    found = artifacts.pictures(paths.default_database(), digest)
     if not found:
         return
     st.subheader("Pictures")
     for picture in found:
-        st.image(str(picture), caption=picture.name)
+        try:
+            st.image(artifacts.read(picture), caption=picture.name)
+        except DataError as error:
+            st.text(str(error))
 
 
 def _label(row: TrialRow) -> str:

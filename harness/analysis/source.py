@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
@@ -175,29 +174,6 @@ def states(url: str, digests: Iterable[str]) -> dict[str, str]:
 def recorded_benchmarks(url: str) -> set[str]:
     """Benchmarks that were run at least once."""
     return {spec.benchmark for spec in open_store(url, read_only=True).specs()}
-
-
-def log_tail(row: TrialRow, lines: int = 40) -> str:
-    """The last lines of a trial's log; empty where there is none."""
-    if not row.log or not Path(row.log).is_file():
-        return ""
-    with Path(row.log).open("rb") as stream:
-        stream.seek(0, 2)
-        stream.seek(max(0, stream.tell() - 200 * lines))
-        return "\n".join(stream.read().decode("utf-8", "replace").splitlines()[-lines:])
-
-
-def pictures(row: TrialRow) -> list[Path]:
-    """Pictures a trial left: attention maps over test images, trajectories, error curves."""
-    folder = Path(row.work_dir or "") / "artifacts"
-    return sorted(file for file in folder.glob("*.*") if file.suffix in (".png", ".jpg")) if row.work_dir and folder.is_dir() else []
-
-
-def first_epoch(row: TrialRow) -> list[dict[str, Any]]:
-    """The course of query-key distance and purity over a trial's first epoch, see :func:`harness.analysis.diagnostics.curve`."""
-    from harness.analysis import diagnostics
-
-    return diagnostics.curve(Path(row.work_dir) / "artifacts" / "first_epoch.csv") if row.work_dir else []
 
 
 def claims(url: str) -> list[Judged]:

@@ -54,7 +54,7 @@ def command(
     harness check --baseline results/baselines/quick.json --junit check.xml
     harness check --baseline results/baselines/quick.json --calibrate
     """
-    from harness.analysis import source
+    from harness.analysis import artifacts, source
     from harness.analysis.gate import calibration, regression, reports
     from harness.analysis.gate import file as baseline_file
     from harness.errors import UsageError
@@ -73,7 +73,8 @@ def command(
     cells = {entry.key[:3] for entry in baseline.entries}
     digests = {digest for row in board.rows if (row.benchmark, row.version, row.method) in cells for digest in row.digests}
     results = {result.digest: result for result in source.results(db, digests=digests)} if costs else None
-    trials = [*source.trials(db, states=["failed"], purposes=[""]), *source.trials(db, digests=digests)]
+    failed = artifacts.placed(db, source.trials(db, states=["failed"], purposes=[""]))
+    trials = [*failed, *source.trials(db, digests=digests)]
     outcome = regression.check(baseline, board, trials, source.environments(db), results)
     for target, text in ((junit, reports.junit), (markdown, reports.markdown)):
         if target is not None:

@@ -13,10 +13,14 @@ from torch import Tensor
 
 from harness.diagnostics.maps import LONGEST, MOST
 from harness.diagnostics.overlays import overlays
+from harness.diagnostics.strips import Strips
 from harness.images import write_image
 
 _HEIGHT = 128
 """Pixels of a row."""
+
+_LABEL = 16
+"""Height of a line of text."""
 
 _FONT = ImageFont.load_default_imagefont()
 """The bitmap font: a scalable one is unpacked first, for 50 ms in OpenCV. Loaded once, before trials are forked."""
@@ -49,14 +53,16 @@ def on_grid(maps: Tensor, aspect: float) -> np.ndarray:
 
 
 def _label(text: str, width: int) -> np.ndarray:
-    """A line of text as a picture (16, width, 3)."""
-    strip = Image.new("RGB", (width, 16), "white")
+    """A line of text as a picture (:data:`_LABEL`, width, 3)."""
+    strip = Image.new("RGB", (width, _LABEL), "white")
     ImageDraw.Draw(strip).text((3, 2), text, fill="black", font=_FONT)
     return np.asarray(strip)
 
 
 def save_overlays(folder: Path, index: int, image: np.ndarray, maps: Mapping[str, np.ndarray]) -> Path:
     """Write one picture: a row per layer, the image first, then a column per head or map (at most :data:`~harness.diagnostics.maps.MOST`).
+
+    Its comment tells where they stand, see :class:`harness.diagnostics.strips.Strips`.
 
     Args:
         image: see :func:`as_image`.
@@ -66,13 +72,15 @@ def save_overlays(folder: Path, index: int, image: np.ndarray, maps: Mapping[str
         The file written, ``attention-<index>.jpg``: a PNG takes twenty times as long to write.
     """
     picture = _resized(image, _HEIGHT / image.shape[0])
-    rows = []
+    rows, drawn = [], {}
     for name, some in maps.items():
-        row = np.concatenate([picture, overlays(picture, some[:MOST])], axis=1)
+        heats = some[:MOST]
+        row, drawn[name] = np.concatenate([picture, overlays(picture, heats)], axis=1), len(heats)
         rows += [_label(name, row.shape[1]), row]
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"attention-{index}.jpg"
-    write_image(file, np.concatenate(padded), quality=90)
+    strips = Strips(width=picture.shape[1], height=picture.shape[0], label=_LABEL, layers=drawn)
+    write_image(file, np.concatenate(padded), quality=90, comment=strips.comment())
     return file

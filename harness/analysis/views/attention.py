@@ -73,7 +73,7 @@ def heads(pictured: Iterable[Pictured], layer: str) -> int:
 
 
 def _named(one: Pictured, layer: str) -> str:
-    return next(reversed(one.maps), "") if layer == LAST else layer
+    return next(reversed([*one.maps]), "") if layer == LAST else layer
 
 
 def map_of(one: Pictured, layer: str = LAST, head: str = MEAN) -> Map | None:

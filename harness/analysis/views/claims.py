@@ -117,12 +117,10 @@ PRINTED = "published"
 def differences(line: Line) -> list[Difference]:
     """What is printed, then what was measured, tier by tier."""
     claim = line.claim
-    found = [
-        Difference(
-            PRINTED, item.place or ", ".join(item.where.values()), item.unit, value, None, None, f"{change(value)} {item.unit}".strip()
-        )
-        for item, value in zip(claim.published, verdicts.published(claim), strict=True)
-    ]
+    found = []
+    for item, value in zip(claim.published, verdicts.published(claim), strict=True):
+        where, text = item.place or ", ".join(item.where.values()), f"{change(value)} {item.unit}".strip()
+        found.append(Difference(PRINTED, where, item.unit, value, None, None, text))
     for row in line.judged:
         found += [
             Difference(
