@@ -284,6 +284,10 @@ def test_the_first_epoch_leaves_a_thinned_curve(tmp_path):
     assert file.read_text() == whole and [path.name for path in file.parent.iterdir()] == [file.name]
     assert len(rows) <= 200 and {row["layer"] for row in rows} == {"layer"}
     assert (rows[0]["iteration"], rows[-1]["iteration"]) == ("1", "1000")
+    looked = [row for row in rows if row["entropy"] != "nan"]
+    assert (looked[0], looked[-1]) == (rows[0], rows[-1]) and 15 < len(looked) <= 20
+    # all tokens are alike: every query attends to all 16 of them
+    assert {float(row["entropy"]) for row in looked} == {pytest.approx(math.log(16), rel=1e-5)}
     # heads: q = k, and q = -k = -(1 + index) in three channels
     assert ends(file) == {
         "qk_distance_at_start": pytest.approx(3**0.5, rel=1e-5),
