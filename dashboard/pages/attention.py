@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import reads, state
-from harness.analysis import diagnostic_tables, source
+from harness import paths
+from harness.analysis import artifacts, diagnostic_tables
 from harness.analysis.diagnostics import Diagnostic, in_order
 from harness.analysis.numbers import NOTHING
 
@@ -77,7 +78,7 @@ def _beginnings(rows: Sequence[Diagnostic]) -> None:
     methods = {digest: row.method for row in rows for digest in row.digests}
     found = []
     for trial in reads.trials():
-        if trial.digest in methods and (points := source.first_epoch(trial)):
+        if trial.digest in methods and (points := artifacts.first_epoch(paths.default_database(), trial.digest)):
             frame = pd.DataFrame(points).groupby("iteration", as_index=False)["qk_distance"].mean()
             found.append(frame.assign(method=methods[trial.digest], trial=trial.digest))
     if not found:
