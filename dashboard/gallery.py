@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import tables, text
-from harness.analysis.numbers import MEASURE
 from harness.analysis.views import attention as view
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.diagnostics.maps import Pictured
+    from harness.diagnostics.maps import Marks, Pictured
 
 LAYERS = {view.LAST: "last of each method", view.EVERY: "every layer"}
 HEADS = {view.MEAN: "mean", view.EVERY: "each"}
 """How the words of the view are read."""
 
-_WIDE, _NARROW = 176, 112
-"""Pixels of an image: two beside each other on a phone, or three."""
+_WIDE, _NARROW = 176, 88
+"""Pixels of an image: two beside each other on a phone, or four."""
+
+_ROWS = 20
+"""Of layers, on one page."""
 
 Draw = Callable[["Pictured", "view.Map"], "np.ndarray"]
 
@@ -42,35 +44,46 @@ class Shown:
         return [each for row in self.maps for each in row]
 
 
-def _row(pictures: Sequence[np.ndarray], captions: Sequence[Sequence[str]], width: int) -> None:
-    told = ["  \n".join(text.escaped(line) for line in lines if line) for lines in captions]
-    st.image([*pictures], caption=told, width=width, output_format="JPEG")
+def _tile(picture: np.ndarray, lines: Sequence[str], width: int) -> None:
+    caption = "  \n".join(text.escaped(line) for line in lines if line) or None
+    with st.container(width=width):
+        st.image(picture, caption=caption, width=width, output_format="JPEG")
 
 
-def draw(some: Sequence[Shown], truth: np.ndarray, picture: Draw, *, words: bool) -> None:
-    """The maps.
+def draw(some: Sequence[Shown], truth: np.ndarray, picture: Draw) -> None:
+    """The maps: one of each method side by side, or a row per layer with its heads.
 
     Args:
         truth: the image without a map.
-        words: whether what was predicted is told below each.
     """
     first = some[0].image
-    head = [f"test image {first.sample}", _short(first.true.text) if words else ""]
+    head = [f"test image {first.sample}", _words(first.true)]
     if all(len(shown.listed) <= 1 for shown in some):
-        there = [shown for shown in some if shown.listed]
-        captions = [[shown.method, _short(shown.image.predicted.text) if words else ""] for shown in there]
-        _row([truth, *(picture(shown.image, shown.listed[0]) for shown in there)], [head, *captions], _WIDE)
+        with st.container(horizontal=True, gap="small"):
+            _tile(truth, head, _WIDE)
+            for shown in some:
+                for each in shown.listed:
+                    _tile(picture(shown.image, each), [shown.method, _words(shown.image.predicted)], _WIDE)
         return
-    _row([truth], [head], _NARROW)
+    with st.container(horizontal=True, gap="small"):
+        _tile(truth, head, _NARROW)
+    rows = 0
     for shown in some:
+        rows += len(shown.maps)
+        if rows > _ROWS and shown is not some[0]:
+            st.text(f"Not drawn, as the page would be too long: {shown.method} and those after it. Choose fewer methods, or one layer.")
+            return
         st.subheader(text.escaped(shown.method), divider="grey")
         for row in shown.maps:
-            st.text(row[0].layer)
-            _row([picture(shown.image, each) for each in row], [[HEADS.get(each.head, each.head)] for each in row], _NARROW)
+            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+                st.text(row[0].layer, width=260)
+                for each in row:
+                    _tile(picture(shown.image, each), [], _NARROW)
 
 
-def _short(words: str) -> str:
-    return words if len(words) <= 40 else ""
+def _words(marks: Marks) -> str:
+    """What is told below an image: a class or a pose; what label maps hold, they show themselves."""
+    return marks.text if marks.labels is None else ""
 
 
 def table(some: Sequence[Shown], opens: Callable[[str], tuple[str, Mapping[str, str]]]) -> None:
@@ -98,7 +111,7 @@ def table(some: Sequence[Shown], opens: Callable[[str], tuple[str, Mapping[str, 
     tables.show(
         records,
         key="maps",
-        numbers={"least": MEASURE, "most": MEASURE},
+        numbers={"least": "", "most": ""},
         columns={"least": "The smallest value of the map.", "most": "The largest value of the map."},
         opens=lambda row, _: opens(places[row][0].digest),
         rows=8,

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from dashboard import charts
@@ -17,79 +18,111 @@ if TYPE_CHECKING:
     from harness.benchmarks.camera_localization.trajectories import Trajectory
 
 
-def profile(profile: view.Profile) -> Any:
-    """A row per layer and method: mean, interval, seeds, and what uniform attention gives."""
+def profile(profile: view.Profile, methods: Sequence[str]) -> Any:
+    """A row per layer and method: mean and interval, below them the seeds, and what uniform attention gives.
+
+    Args:
+        methods: all that may have a line, which decides their colours.
+    """
+    places = {method: (f"{number} mean", f"{number} seeds") for number, method in enumerate(methods)}
     frame = pd.DataFrame(
         {
             "layer": point.layer,
             "method": point.method,
+            "place": places[point.method][0],
             "mean": point.mean,
             "low": max(point.ci95[0], 0.0) if point.ci95 else point.mean,
             "high": point.ci95[1] if point.ci95 else point.mean,
             "uniform": point.uniform,
-            "seeds": len(point.values),
         }
         for point in profile.points
     )
-    seeds = pd.DataFrame({"layer": p.layer, "method": p.method, "value": value} for p in profile.points for value in p.values)
-    methods = [*dict.fromkeys(point.method for point in profile.points)]
+    seeds = pd.DataFrame(
+        {"layer": point.layer, "method": point.method, "place": places[point.method][1], "value": value}
+        for point in profile.points
+        for value in point.values
+    )
     for some in (frame, seeds):
-        some["shown"] = charts.labelled(some["method"], methods[: len(charts.COLOURS)])
+        some["shown"] = charts.labelled(some["method"], charts.coloured(methods))
     colour, shape = charts.series("shown", methods)
     within = charts.scale("", [*frame["low"], *frame["high"], *seeds["value"], *frame["uniform"].dropna()])
     y = alt.Y("layer:N", sort=[*profile.layers], title=None, axis=alt.Axis(labelLimit=charts.NAMES, domain=False, ticks=False))
-    offset = alt.YOffset("method:N", sort=methods)
+    there = [place for method in methods if (frame["method"] == method).any() for place in places[method]]
+    offset = alt.YOffset("place:N", scale=alt.Scale(domain=there))
     x = partial(alt.X, title=profile.measure, scale=within)
-    about = charts.tips(
-        {"method": "method", "layer": "layer", "mean": f"mean|{MEASURE}", "low": f"from|{MEASURE}", "high": f"to|{MEASURE}"}
-    )
-    base = alt.Chart(frame).encode(y=y, yOffset=offset, color=colour, tooltip=about)
+    about = {"method": "method", "layer": "layer", "mean": f"mean|{MEASURE}", "low": f"from|{MEASURE}", "high": f"to|{MEASURE}"}
+    base = alt.Chart(frame).encode(y=y, yOffset=offset, color=colour, tooltip=charts.tips(about))
     layers = [
         base.mark_rule(strokeWidth=4, strokeCap="round").encode(x=x("low:Q"), x2="high:Q"),
         base.mark_point(size=80, filled=True, opacity=1).encode(x=x("mean:Q"), shape=shape),
         alt.Chart(seeds)
-        .mark_point(size=20, strokeWidth=1.2, opacity=1, yOffset=7, shape="circle")
-        .encode(x=x("value:Q"), y=y, yOffset=offset, color=colour),
+        .mark_point(size=20, strokeWidth=1.2, opacity=1, shape="circle")
+        .encode(x=x("value:Q"), y=y, yOffset=offset, color=colour, tooltip=charts.tips({"method": "method", "value": f"a seed|{MEASURE}"})),
     ]
     if frame["uniform"].notna().any():
-        ticks = alt.Chart(frame.dropna(subset=["uniform"])).mark_tick(color=charts.GREY, thickness=2, size=16)
+        ticks = alt.Chart(frame.dropna(subset=["uniform"])).mark_tick(color=charts.GREY, thickness=2, size=18)
         layers.append(ticks.encode(x=x("uniform:Q"), y=y, yOffset=offset, tooltip=charts.tips({"uniform": f"uniform|{MEASURE}"})))
-    return alt.layer(*layers).properties(height=max(60, len(profile.layers) * (24 * len(methods) + 12)))
+    return alt.layer(*layers).properties(height=max(60, len(profile.layers) * (13 * len(there) + 10)))
 
 
-def courses(found: Sequence[view.Course], title: str) -> Any:
-    """A thin line per trial and a thick one per method."""
-    methods = [*dict.fromkeys(course.method for course in found)]
-    colour, shape = charts.series("shown", methods)
+def courses(found: Sequence[view.Course], methods: Sequence[str], title: str) -> Any:
+    """A thin line per trial and a thick one per method.
+
+    Args:
+        methods: all that may have a line, which decides their colours.
+    """
     thin = pd.DataFrame(
-        {"iteration": at, "value": value, "method": course.method, "seed": course.seed, "trial": course.digest}
+        {"iteration": at, "value": value, "method": course.method, "trial": course.digest}
         for course in found
         for at, value in course.points
     )
+    means = {method: view.mean_course([course for course in found if course.method == method]) for method in methods}
     thick = pd.DataFrame(
-        {"iteration": at, "value": value, "method": method, "place": place}
-        for method in methods
-        for place, (at, value) in enumerate(view.mean_course([course for course in found if course.method == method]))
+        (
+            {"iteration": at, "value": value, "method": method, "marked": place % max(1, len(points) // 6) == 0}
+            for method, points in means.items()
+            for place, (at, value) in enumerate(points)
+        ),
+        columns=["iteration", "value", "method", "marked"],
     )
     for some in (thin, thick):
-        some["shown"] = charts.labelled(some["method"], methods[: len(charts.COLOURS)]) if len(some) else []
-    x = alt.X("iteration:Q", title="iteration")
+        some["shown"] = charts.labelled(some["method"], charts.coloured(methods))
+    colour, shape = charts.series("shown", methods)
+    x = alt.X("iteration:Q", title="iteration", axis=alt.Axis(tickMinStep=1))
     y = alt.Y("value:Q", title=title, scale=charts.scale("", thin["value"]))
-    # a few marks on each line tell it without its colour
-    step = max(1, int(thick.groupby("method").size().max() / 6)) if len(thick) else 1
-    marks = thick[thick["place"] % step == 0] if len(thick) else thick
     tips = charts.tips({"method": "method", "iteration": "iteration", "value": f"value|{MEASURE}"})
-    layers = [alt.Chart(thin).mark_line(opacity=0.45, strokeWidth=1).encode(x=x, y=y, color=colour, detail="trial:N")]
-    if len(thick):
-        layers += [
-            alt.Chart(thick).mark_line(strokeWidth=2.5).encode(x=x, y=y, color=colour, tooltip=tips, detail="method:N"),
-            alt.Chart(marks).mark_point(size=60, filled=True, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=tips),
-        ]
+    # marks on each line tell it without its colour; they come first, so that the legend is theirs
+    layers = [
+        alt.Chart(thick[thick["marked"]])
+        .mark_point(size=70, filled=True, opacity=1)
+        .encode(x=x, y=y, color=colour, shape=shape, tooltip=tips),
+        alt.Chart(thick).mark_line(strokeWidth=2.5).encode(x=x, y=y, color=colour, tooltip=tips, detail="method:N"),
+        alt.Chart(thin).mark_line(opacity=0.45, strokeWidth=1).encode(x=x, y=y, color=colour, detail="trial:N"),
+    ]
     return alt.layer(*layers).properties(height=360)
 
 
-def path(path: Trajectory, length: str) -> Any:
-    """The true and the predicted path of a scene."""
+Room = tuple[tuple[float, float], tuple[float, float]]
+"""From where to where a chart goes, across and up."""
+
+
+def room(some: Sequence[Trajectory]) -> Room:
+    """What holds all paths, as wide as it is high: what is a square there is one on the page."""
+    points = np.concatenate([each for path in some for each in (path.true, path.predicted)])
+    points = points[np.isfinite(points).all(axis=1)]
+    low, high = (points.min(axis=0), points.max(axis=0)) if len(points) else (np.zeros(2), np.ones(2))
+    half = 0.54 * (float((high - low).max()) or 1.0)
+    across, up = (float(middle) for middle in (low + high) / 2)
+    return (across - half, across + half), (up - half, up + half)
+
+
+def path(path: Trajectory, within: Room, length: str) -> Any:
+    """The true and the predicted path of a scene.
+
+    Args:
+        within: see :func:`room`.
+        length: the unit.
+    """
     frame = pd.DataFrame(
         {
             "frame": range(len(path.true)),
@@ -102,19 +135,13 @@ def path(path: Trajectory, length: str) -> Any:
             "turned": path.orientation_error,
         }
     ).iloc[:: max(1, len(path.true) // 500)]
-    ends = [(frame[[true, predicted]].min().min(), frame[[true, predicted]].max().max()) for true, predicted in (("x", "px"), ("y", "py"))]
-    span = max(high - low for low, high in ends) or 1.0
-    # one scale for both axes: what is a square in the room is one here
-    domains = [[(low + high) / 2 - 0.54 * span, (low + high) / 2 + 0.54 * span] for low, high in ends]
-    x, y = (partial(axis, scale=alt.Scale(domain=ends, nice=False)) for axis, ends in zip((alt.X, alt.Y), domains, strict=True))
-    titles = [f"{axis} ({length})" if length else axis for axis in path.axes]
-    tips = charts.tips({"frame": "frame", "away": "position error|m", "turned": "orientation error (°)|°"})
+    x, y = (partial(axis, scale=alt.Scale(domain=[*ends], nice=False)) for axis, ends in zip((alt.X, alt.Y), within, strict=True))
+    across, up = (f"{axis} ({length})" if length else axis for axis in path.axes)
+    tips = charts.tips({"frame": "frame", "away": f"position error|{length}", "turned": "orientation error (°)|°"})
     base = alt.Chart(frame)
     true, predicted = charts.COLOURS[0], charts.COLOURS[1]
     return alt.layer(
-        base.mark_rule(color=charts.GREY, strokeWidth=0.7).encode(
-            x=x("x:Q", title=titles[0]), y=y("y:Q", title=titles[1]), x2="px:Q", y2="py:Q"
-        ),
+        base.mark_rule(color=charts.GREY, strokeWidth=0.7).encode(x=x("x:Q", title=across), y=y("y:Q", title=up), x2="px:Q", y2="py:Q"),
         base.mark_line(color=true, strokeWidth=2).encode(x=x("x:Q"), y=y("y:Q"), detail="part:N", order="frame:Q"),
         base.mark_point(color=true, filled=True, size=16, opacity=1).encode(x=x("x:Q"), y=y("y:Q"), tooltip=tips),
         base.mark_point(color=predicted, shape="cross", angle=45, filled=True, size=50, opacity=1).encode(

@@ -95,12 +95,10 @@ def _maps(trials: Sequence[_Trial]) -> None:
     same = state.switch("One colour scale for all", "scale", help="Otherwise each map goes from its own smallest value to its largest.")
     limits = view.common_limits(each for one in shown for each in one.listed) if same else None
     picture = partial(view.picture, shows=shows, share=share, limits=limits)
-    gallery.draw(shown, view.truth(shown[0].image, shows), picture, words=shows != "maps")
+    gallery.draw(shown, view.truth(shown[0].image, shows), picture)
     if shows != "maps" and (key := view.key(one.image for one in shown)) is not None:
         st.image(key, width="content")
     st.caption(view.LEGEND[shows])
-    if true := next((one.image.true.text for one in shown if one.image.true.text), ""):
-        st.text(f"True: {true}")
     gallery.table(shown, lambda digest: ("trial", {"trial": digest}))
     if missing := [trial.method for trial in trials if not found[trial]]:
         st.text(f"No maps were kept of {', '.join(missing)}: the method has none, or an earlier version of the harness ran it.")
@@ -138,7 +136,7 @@ def _measures(benchmark: str, trials: Sequence[_Trial]) -> None:
         return
     measure = state.choice("Measure", measures, "metric")
     profile = view.profile(known, measure, methods)
-    charts.show(traces.profile(profile), key="profile", alt_text=f"{measure} of each method layer by layer")
+    charts.show(traces.profile(profile, methods), key="profile", alt_text=f"{measure} of each method layer by layer")
     uniform = " Grey: what uniform attention gives." if any(point.uniform is not None for point in profile.points) else ""
     st.caption(
         f"Means over test images, with 95 % intervals over seeds; rings are seeds.{uniform} None is better for being higher or lower."
@@ -175,7 +173,9 @@ def _first_epoch(rows: Sequence[Row], trials: Sequence[_Trial]) -> None:
         st.text("It was not recorded in this layer.")
         return
     title = view.COURSES[measure]
-    charts.show(traces.courses(found, title), key="course", alt_text=f"{title} over the first epoch of training")
+    charts.show(
+        traces.courses(found, [trial.method for trial in trials], title), key="course", alt_text=f"{title} over the first epoch of training"
+    )
     st.caption("Thin: a line per trial. Thick: the mean of a method, where all of its trials were looked at.")
 
 
@@ -190,14 +190,14 @@ def _paths(trials: Sequence[_Trial]) -> None:
         st.text("No predicted poses lie beside this database.")
         return
     scene = state.choice("Scene", scenes, "scene")
+    here = {trial: path for trial, some in found.items() for path in some if path.scene == scene}
+    room = traces.room([*here.values()])
     with st.container(horizontal=True, gap="medium"):
-        for trial, some in found.items():
-            for path in some:
-                if path.scene == scene:
-                    with st.container(width=330):
-                        st.text(f"{trial.method}, seed {trial.seed}")
-                        chart, about = traces.path(path, trial.unit), f"True and predicted path of {text.visible(trial.method)}"
-                        st.altair_chart(chart, width="content", key=f"path {trial.digest}", alt=about)
+        for trial, path in here.items():
+            with st.container(width=330):
+                st.text(f"{trial.method}, seed {trial.seed}")
+                chart, about = traces.path(path, room, trial.unit), f"True and predicted path of {text.visible(trial.method)}"
+                st.altair_chart(chart, width="content", key=f"path {trial.digest}", alt=about)
     st.caption("Line and circles: true. Crosses: predicted, each tied to its frame. Seen along the narrowest axis of the true path.")
 
 

@@ -165,7 +165,7 @@ def key(some: Iterable[Pictured]) -> np.ndarray | None:
     maps = [marks.labels for one in some for marks in (one.true, one.predicted) if marks.labels is not None]
     names = some[0].classes if some else ()
     there = sorted({int(label) for labels in maps for label in np.unique(labels)} - {255})
-    return legend([(names[label] if label < len(names) else str(label), colour_of(label)) for label in there], 640) if there else None
+    return legend([(names[label] if label < len(names) else str(label), colour_of(label)) for label in there], 340) if there else None
 
 
 @dataclass(frozen=True)
