@@ -241,6 +241,20 @@ def methods(url: str) -> list[str]:
     return open_store(url, read_only=True).methods()
 
 
+def primaries(url: str, digests: Iterable[str]) -> dict[str, str]:
+    """Digest -> the primary metric of a trial as text with its unit, of those that are done and tested."""
+    from harness.analysis.numbers import number
+
+    store = open_store(url, read_only=True)
+    primary = {(spec.benchmark, spec.version): spec for spec in store.specs() if spec.primary}
+    found = {}
+    for result in store.results(kinds=("metric",), metrics="primary", digests=digests):
+        spec = primary.get((result.benchmark, result.version))
+        if spec and spec.metric in result.metrics:
+            found[result.digest] = f"{number(result.metrics[spec.metric], spec.unit)} {spec.unit}".strip()
+    return found
+
+
 def states(url: str, digests: Iterable[str]) -> dict[str, str]:
     """Digest -> state, of the trials that are known."""
     return open_store(url, read_only=True).states(digests=digests)
