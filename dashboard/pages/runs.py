@@ -39,9 +39,7 @@ def _now() -> None:
     """Counts and progress; drawn again every few seconds, and the whole page where a trial has begun or ended since."""
     lots, running = reads.cached(source.lots), _running()
     totals = runs.totals(lots, running)
-    with st.container(horizontal=True):
-        for name in runs.STATES:
-            st.metric(name, f"{totals[name]:,}", width=130)
+    st.text(" · ".join(f"{totals[name]:,} {name}" for name in runs.STATES))
     found = runs.batches(lots, running, time.time())
     for batch in found[:_MOST]:
         told = f"{batch.ended} of {batch.total} trials"
@@ -127,20 +125,33 @@ def _filters(running: list[TrialRow]) -> dict[str, Any]:
     return filters
 
 
-def _record(row: TrialRow) -> dict[str, Any]:
-    return {
-        "method": row.method,
-        "state": runs.standing(row),
-        "benchmark": row.benchmark,
-        "seed": row.seed,
-        "--set": " ".join(row.overrides),
-        "reason or notes": row.reason or "; ".join(row.notes),
-        "took (s)": row.seconds,
-        "changed": moment(row.finished or row.started or row.created),
-        "version": row.version,
-        "purpose": row.purpose or "result",
-        "trial": row.digest,
-    }
+def _scores(rows: list[TrialRow]) -> dict[str, str]:
+    """Digest -> the primary metric, of those that have one."""
+    digests = tuple(row.digest for row in rows if row.state == "done")
+    return reads.cached(source.primaries, digests=digests) if digests else {}
+
+
+def _records(rows: list[TrialRow]) -> list[dict[str, Any]]:
+    """Columns in which no row has anything are left out."""
+    scores = _scores(rows)
+    records = [
+        {
+            "method": row.method,
+            "state": runs.standing(row),
+            "score": scores.get(row.digest, ""),
+            "benchmark": row.benchmark,
+            "version": row.version,
+            "seed": row.seed,
+            "--set": " ".join(row.overrides),
+            "reason": row.reason or "",
+            "for": row.purpose,
+            "took (s)": row.seconds,
+            "changed": moment(row.finished or row.started or row.created),
+            "trial": row.digest,
+        }
+        for row in rows
+    ]
+    return [{name: value for name, value in record.items() if any(each[name] not in ("", None) for each in records)} for record in records]
 
 
 def main() -> None:
@@ -169,10 +180,9 @@ def main() -> None:
         return
     st.text(f"{first + 1:,} to {first + len(rows):,} of {total:,}, the latest first")
     tables.show(
-        [_record(row) for row in rows],
+        _records(rows),
         key="trials",
-        numbers={"took (s)": "ms"},
-        columns={"reason or notes": {"width": "medium"}},
+        columns={"took (s)": st.column_config.NumberColumn(format="%.1f"), "reason": {"width": "medium"}, "state": {"width": 95}},
         opens=lambda place, _: ("trial", {"trial": rows[place].digest}),
         alt_text="Trials, the latest first",
     )

@@ -13,9 +13,9 @@ import streamlit as st
 from dashboard import charts, reads, state, tables, text
 from harness import paths
 from harness.analysis import artifacts, diagnostic_tables, source
-from harness.analysis.numbers import duration, number
+from harness.analysis.numbers import MEASURE, number
 from harness.analysis.views import runs
-from harness.analysis.views.trial import Measured, TrialView, config_text, differences
+from harness.analysis.views.trial import Fact, Measured, TrialView, config_text, differences
 from harness.errors import DataError
 
 _BADGES: dict[str, Any] = {
@@ -26,8 +26,8 @@ _BADGES: dict[str, Any] = {
     "planned": {"color": "gray", "icon": ":material/schedule:"},
 }
 
-_LOG = 300
-"""Lines of a log that are shown."""
+_LOG, _MORE = 40, 400
+"""Lines of a log that are shown at first, and at most."""
 
 
 def _names(view: TrialView) -> str:
@@ -56,12 +56,21 @@ def _head(view: TrialView) -> None:
         text.told("error", "This trial failed.", f"{row.kind}: {row.reason}")
     elif view.standing == "interrupted":
         st.text("Its process is gone; the same `harness run` goes on with it.")
-    for note in row.notes:
-        st.text(f"Note: {note}")
     with st.container(horizontal=True):
         state.link("Method", "method", method=row.method)
         state.link("Benchmark", "benchmark", benchmark=row.benchmark)
         state.link("Its trials on this benchmark", "runs", method=row.method, benchmark=row.benchmark)
+
+
+def _primary(metric: Measured, other: Measured | None) -> None:
+    """The number first."""
+    st.subheader(text.escaped(f"{number(metric.value, metric.unit)} {metric.unit}"))
+    told = [f"{metric.title}, {'higher' if metric.higher_is_better else 'lower'} is better"]
+    if metric.floor is not None:
+        told.append(f"{'below the ' if metric.below_floor else ''}floor {number(metric.floor, metric.unit)} {metric.unit}".strip())
+    if other is not None and other.metric == metric.metric:
+        told.append(f"the other trial {number(other.value, other.unit)} {other.unit}".strip())
+    st.text("; ".join(told))
 
 
 def _other(view: TrialView) -> TrialView | None:
@@ -109,6 +118,10 @@ def _numbers(view: TrialView, other: TrialView | None) -> None:
         tables.show(records, key="costs", numbers=dict.fromkeys([*records[0]][1:], ""), alt_text="Costs of the trial's model")
     if view.tuning:
         _tuned(view)
+    if view.row.notes:
+        st.subheader("Notes")
+    for note in view.row.notes:
+        st.text(note)
 
 
 def _tuned(view: TrialView) -> None:
@@ -139,18 +152,18 @@ def _learning(view: TrialView, other: TrialView | None) -> None:
         return
     primary = f"val/{view.primary.metric}" if view.primary else ""
     looked = [name for name in names if name != "loss"]
-    columns = st.columns(2) if looked else [st.container()]
-    with columns[0]:
-        if "loss" in names:
-            _curve("loss", "loss (mean of an epoch)", "", view, other)
+    shown = {"loss": ("loss, mean of an epoch", "")} if "loss" in names else {}
     if looked:
-        with columns[1]:
-            default = primary if primary in looked else looked[0]
-            name = state.choice("On the validation split", looked, "metric", default=default, show=lambda name: name.removeprefix("val/"))
-            units = {metric.metric: metric.unit for metric in view.metrics}
-            metric = name.removeprefix("val/")
-            unit = units.get(metric, units.get(metric.partition("/")[0], ""))
-            _curve(name, f"{metric}{f' ({unit})' if unit else ''}", unit, view, other)
+        default = primary if primary in looked else looked[0]
+        name = state.choice(
+            "On the validation split", looked, "metric", default=default, show=lambda name: name.removeprefix("val/"), width=300
+        )
+        metric, units = name.removeprefix("val/"), {metric.metric: metric.unit for metric in view.metrics}
+        unit = units.get(metric, units.get(metric.partition("/")[0], ""))
+        shown[name] = (f"{metric}{f' ({unit})' if unit else ''} on the validation split", unit)
+    for place, (name, (title, unit)) in zip(st.columns(len(shown)), shown.items(), strict=True):
+        with place:
+            _curve(name, title, unit, view, other)
 
 
 def _curve(name: str, title: str, unit: str, view: TrialView, other: TrialView | None) -> None:
@@ -160,7 +173,7 @@ def _curve(name: str, title: str, unit: str, view: TrialView, other: TrialView |
     known = frame[frame["value"].notna()]
     colour, shape = charts.series("trial", [whose for whose, _ in lines], legend=other is not None)
     chart = (
-        alt.Chart(known, height=260)
+        alt.Chart(known, height=320)
         .mark_line(point={"size": 45, "filled": True})
         .encode(
             x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(format="d", tickMinStep=1), scale=alt.Scale(nice=False, zero=False)),
@@ -180,23 +193,35 @@ def _maps(view: TrialView, other: TrialView | None) -> None:
     if galleries:
         image = state.choice("Test image", [*galleries], "image", show=lambda number: f"image {number + 1} of {len(galleries)}")
         for place, some in zip(st.columns(len(shown)), shown, strict=True):
-            with place:
+            picture, facts = (place.container(), place.container()) if other else place.columns([3, 1])
+            with picture:
                 if other:
                     st.text(_names(some))
                 if some.row.digest in galleries[image]:
                     _picture(galleries[image][some.row.digest])
-                st.text("\n".join(f"{fact.name}  {fact.text}" for fact in some.pictured(image)))
+                else:
+                    st.text("No maps over this image.")
+            with facts:
+                _facts(some.pictured(image))
         st.caption(
             "A row per layer: the image, then a map per head or channel. Each map is drawn from its own least value, dark, to its largest."
         )
-    plots = [(some, [plot for plot in artifacts.pictures(url, some.row.digest) if plot.image is None]) for some in shown]
-    for some, found in plots:
-        if found and other:
-            st.text(_names(some))
-        for plot in found:
-            _picture(plot)
-    if not galleries and not any(found for _, found in plots):
+    plots = [[plot for plot in artifacts.pictures(url, some.row.digest) if plot.image is None] for some in shown]
+    for name in dict.fromkeys(plot.name for found in plots for plot in found):
+        for place, found in zip(st.columns(len(shown)), plots, strict=True):
+            with place:
+                for plot in found:
+                    if plot.name == name:
+                        _picture(plot)
+    if not galleries and not any(plots):
         st.text("No pictures lie beside the database. They are written when a trial is tested, and do not travel with an export.")
+
+
+def _facts(facts: Sequence[Fact]) -> None:
+    """Names and texts in two columns, none cut."""
+    width = max((len(fact.name) for fact in facts), default=0)
+    if facts:
+        st.code("\n".join(f"{fact.name:{width}}  {text.visible(fact.text)}" for fact in facts), language=None, wrap_lines=True)
 
 
 def _picture(picture: artifacts.Picture) -> None:
@@ -213,13 +238,14 @@ def _diagnostics(view: TrialView) -> None:
     if not numbers and not first_epoch:
         st.text("The method offers no queries, keys or maps to look at, or the trial is not done.")
     if numbers:
-        measures, places = diagnostic_tables.by_place(numbers)
+        measures, places = diagnostic_tables.values(numbers)
         records = [
-            {"layer": layer or diagnostic_tables.OF_ALL, "head": "" if head is None else str(head)}
-            | dict(zip(measures, texts, strict=True))
-            for (layer, head), texts in places.items()
+            {"layer": layer or diagnostic_tables.OF_ALL, "head": "" if head is None else str(head)} | found
+            for (layer, head), found in places.items()
         ]
-        tables.show(records, key="diagnostics", rows=14, alt_text="Diagnostics of the attention by layer and head")
+        columns = {"layer": {"width": "large"}}
+        units = dict.fromkeys(measures, MEASURE)
+        tables.show(records, key="diagnostics", numbers=units, columns=columns, rows=14, alt_text="Diagnostics by layer and head")
     if first_epoch:
         _beginning(first_epoch)
 
@@ -233,7 +259,7 @@ def _beginning(points: Sequence[Mapping[str, Any]]) -> None:
         known = known.assign(line=charts.labelled(known["layer"]))
         colour, shape = charts.series("line", known["layer"])
         chart = (
-            alt.Chart(known, height=220)
+            alt.Chart(known, height=320)
             .mark_line(point={"size": 30, "filled": True})
             .encode(
                 x=alt.X("iteration:Q", title="iteration of the first epoch"),
@@ -272,21 +298,21 @@ def _provenance(view: TrialView) -> None:
             st.text(f"Seeds 0 to {view.row.seed - 1} are run before it.")
     else:
         st.text("The run that it was part of did not get to its final trials; its budget is not known.")
-    left, right = st.columns(2)
-    for place, key, facts in ((left, "provenance", view.provenance), (right, "course", view.course)):
-        with place:
-            tables.show([{"": fact.name, "of this trial": fact.text} for fact in facts], key=key, alt_text=f"The trial's {key}")
+    st.subheader("Course")
+    _facts(view.course)
+    st.subheader("What its numbers depend on")
+    _facts(view.provenance)
 
 
 def _log(view: TrialView) -> None:
-    tail = artifacts.log_tail(paths.default_database(), view.row.digest, _LOG)
+    more = state.switch("More lines", "more")
+    tail = artifacts.log_tail(paths.default_database(), view.row.digest, _MORE if more else _LOG)
     if not tail:
         st.text("No log lies beside the database.")
         return
     if view.standing == "running":
         st.text(runs.phase(tail) or "It has begun.")
-    st.caption(f"The last {len(tail.splitlines())} lines, newest below.")
-    st.code(tail, language=None, height=620)
+    st.code(tail, language=None, height=900 if more else "content")
 
 
 def main() -> None:
@@ -305,10 +331,7 @@ def main() -> None:
         other = _other(view)
     _head(view)
     if view.primary:
-        below = "  below the floor" if view.primary.below_floor else ""
-        took = f", {duration(view.row.seconds)}" if view.row.seconds is not None else ""
-        st.subheader(f"{number(view.primary.value, view.primary.unit)} {text.escaped(view.primary.unit)}{below}")
-        st.text(f"{view.primary.title}{took}")
+        _primary(view.primary, other.primary if other else None)
     draw = {
         "Numbers": partial(_numbers, view, other),
         "Learning": partial(_learning, view, other),

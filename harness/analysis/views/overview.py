@@ -11,6 +11,12 @@ from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import RANK, number
 from harness.analysis.overall.summary import Summary, overall
 
+
+def key_of(block: Block) -> str:
+    """Version, setting and device of a block in a word: ``2-3fa2…-cpu``."""
+    return "-".join(filter(None, [str(block[1]), block[2].digest, block[2].device]))
+
+
 UP, DOWN = "↑", "↓"
 """Behind a unit: higher is better, lower is better."""
 
@@ -40,10 +46,19 @@ class Column:
         return self.block[1]
 
     @property
-    def title(self) -> str:
-        """``digits v2 · top1 [%] ↑``, and how the setting differs."""
-        metric = f"{self.metric} [{self.unit or '1'}] {UP if self.higher_is_better else DOWN}" if self.metric else "no result yet"
-        return " · ".join(filter(None, [f"{self.benchmark} v{self.version}", metric, self.differs]))
+    def key(self) -> str:
+        """Tells it from other blocks of the benchmark in an address."""
+        return key_of(self.block)
+
+    @property
+    def name(self) -> str:
+        """``digits v2``, and how the setting differs."""
+        return " · ".join(filter(None, [f"{self.benchmark} v{self.version}", self.differs]))
+
+    @property
+    def heading(self) -> str:
+        """``top1 [%] ↑``."""
+        return f"{self.metric} [{self.unit or '1'}] {UP if self.higher_is_better else DOWN}" if self.metric else "no result yet"
 
 
 @dataclass(frozen=True)
@@ -88,9 +103,9 @@ class Place:
 
     @property
     def text(self) -> str:
-        """``2.7 (1.4 to 4.0) of 11``."""
+        """``2.7 (1.4–4.0)``."""
         low, high = (number(end, RANK) for end in self.seeds)
-        return f"{number(self.rank, RANK)} ({low} to {high}) of {self.methods}"
+        return f"{number(self.rank, RANK)} ({low}–{high})"
 
 
 @dataclass(frozen=True)

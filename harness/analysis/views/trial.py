@@ -9,15 +9,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis.numbers import NOTHING, duration, moment
+from harness.analysis.numbers import NOTHING, duration, moment, number
 from harness.analysis.views.runs import standing
 from harness.diagnostics.strips import looked_at
-from harness.outcome import COSTS, GUESS, LABEL
+from harness.outcome import COSTS, GROUP, GUESS, LABEL
 
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.store import Floor, MetricSpec, Result, TrialRow
+
+
+_CLASSES = {LABEL: "class", GUESS: "taken for"}
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ class TrialView:
         return [fact for fact in facts if fact.text]
 
     def pictured(self, image: int) -> list[Fact]:
-        """What was measured and guessed on one of the test images of which there are pictures.
+        """What was predicted and measured on one of the test images of which there are pictures.
 
         Args:
             image: its number, see :attr:`harness.analysis.artifacts.Picture.image`.
@@ -152,13 +155,14 @@ class TrialView:
         if image >= len(places):
             return []
         values = {name: float(scores[places[image]]) for name, scores in self.per_sample.items()}
-        facts = [Fact("test sample", str(places[image]))]
-        facts += [Fact(name, self._class(values.pop(name))) for name in (LABEL, GUESS) if name in values]
-        return facts + [Fact(name, f"{value:.4g}") for name, value in sorted(values.items())]
+        values.pop(GROUP, None)
+        facts = [Fact("test sample", f"{places[image]} (of 0 to {max(lengths) - 1})")]
+        facts += [Fact(words, self._class(values.pop(name))) for name, words in _CLASSES.items() if name in values]
+        return facts + [Fact(name, number(value)) for name, value in sorted(values.items())]
 
-    def _class(self, number: float) -> str:
-        known = math.isfinite(number) and 0 <= number < len(self.classes)
-        return self.classes[int(number)] if known else f"{number:g}"
+    def _class(self, place: float) -> str:
+        known = math.isfinite(place) and 0 <= place < len(self.classes)
+        return self.classes[int(place)] if known else number(place)
 
 
 def build(
@@ -244,7 +248,6 @@ def config_text(config: Mapping[str, Any]) -> str:
     """A config to read, as YAML."""
     import yaml
 
-    text: str = yaml.dump(
-        dict(config), Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False, width=120, allow_unicode=True
-    )
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(dict(config), Dumper=dumper, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
     return text

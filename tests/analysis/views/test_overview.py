@@ -73,8 +73,12 @@ def test_the_best_tie_group_is_that_of_the_letters(store):
         first = next(method for method in standing.values if method in standing.tied)
         letters = {method for method, tied in standing.tied.items() if {*tied} & {*standing.tied[first]}}
         assert {line.method for line in shown.lines if line.cells[index] and line.cells[index].best} == letters
-    arrows = {column.benchmark: column.title for column in shown.columns}
-    assert arrows["rooms"] == "rooms v1 · score [m] ↓" and arrows["scenes"].endswith("[%] ↑")
+    assert {column.name: column.heading for column in shown.columns} == {
+        "scenes v1": "score [%] ↑",
+        "fields v1": "score [%] ↑",
+        "poses v1": "score [%] ↑",
+        "rooms v1": "score [m] ↓",
+    }
 
 
 def test_places_are_those_of_the_tables_over_benchmarks(store):
@@ -87,7 +91,8 @@ def test_places_are_those_of_the_tables_over_benchmarks(store):
         if line.method in table.methods:
             index = table.methods.index(line.method)
             assert (line.overall.rank, line.overall.methods) == (table.mean.mean[index], len(table.methods))
-            assert line.overall.text.endswith(f" of {len(table.methods)}") and line.overall.seeds == tuple(table.mean.seeds[index])
+            assert line.overall.seeds == tuple(table.mean.seeds[index])
+            assert line.overall.text == "{:.1f} ({:.1f}–{:.1f})".format(line.overall.rank, *line.overall.seeds)
         else:
             assert line.overall is None
     slots = [line.slot for line in shown.lines]
@@ -135,5 +140,4 @@ def test_further_settings_are_columns_when_asked_for(result):
     trials = [result("gap", seed, overrides=sets) for seed in (0, 1) for sets in ((), ("schedule.epochs=1",))]
     board = build(trials, specs, [])
     assert [column.differs for column in grid(board).columns] == [""]
-    titles = [column.title for column in grid(board, apart=True).columns]
-    assert titles == ["scenes v1 · top1 [%] ↑", "scenes v1 · top1 [%] ↑ · --set schedule.epochs=1"]
+    assert [column.name for column in grid(board, apart=True).columns] == ["scenes v1", "scenes v1 · --set schedule.epochs=1"]
