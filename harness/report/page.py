@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from harness.analysis import formats, source
 from harness.analysis.claims import published
@@ -15,18 +19,24 @@ from harness.catalog import load_catalog
 from harness.report import across, boards, claimed, gallery, provenance
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from harness.analysis.leaderboard import Board
 
 
 @cache
 def _templates() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     folder = FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8")
     # everything a store holds was written by others: whatever is put into a template is escaped there
-    return Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_in_order)
+
+
+_REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def _in_order(value: Any) -> Any:
+    """Letters that would turn round the text behind them, by their code points: a name must not rewrite the sentence it stands in."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _REORDERING.sub(lambda found: f"[U+{ord(found[0]):04X}]", value)
+    return value
 
 
 def html(url: str, board: Board, *, family: str | None = None, benchmarks: Collection[str] = (), files: Collection[str] = ()) -> str:
