@@ -96,7 +96,7 @@ def sum_of_two(variance_a: ArrayLike, df_a: ArrayLike, variance_b: ArrayLike, df
     log_weight = da / 2 * log_expit(logit) + db / 2 * log_expit(-logit) + np.log(np.cosh(_NODES))
     weight = np.exp(log_weight - log_weight.max(-1, keepdims=True))
     weight /= weight.sum(-1, keepdims=True)
-    counts = weight.reshape(-1, weight.shape[-1]).max(0, initial=0.0) > _NEGLIGIBLE
+    counts = ~(weight.reshape(-1, weight.shape[-1]).max(0, initial=0.0) <= _NEGLIGIBLE)  # those of no number stay
     weight, logit = weight[..., counts], logit[..., counts]
     weight /= weight.sum(-1, keepdims=True)
     # where B or 1 - B is zero in double precision, so is the weight
