@@ -30,7 +30,7 @@ def leave(folder: Path, digest: str) -> Path:
 def test_the_numbers_stand_beside_the_floor_and_another_trial(page, measured):
     (gap,), (gem,) = measured("gap", 70.04), measured("gem", 10.0)
     app = page("trial", trial=gem[:8], other=gap)
-    assert [block.value for block in app.subheader][0] == r"10\.0 \%" and "below the floor 16.7 %; the other trial 70.0 %" in texts(app)
+    assert app.subheader[0].value == r"10\.0 \%" and "below the floor 16.7 %; the other trial 70.0 %" in texts(app)
     table = app.dataframe[0].value.set_index("")
     assert table["top1 (%) ↑"].to_dict() == {"this trial": 10.0, "the other trial": 70.04, "floor": 16.7}
     assert app.dataframe[1].value.set_index("").loc["this trial", "parameters (M)"] == 0.7
