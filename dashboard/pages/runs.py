@@ -26,6 +26,9 @@ _EVERY, _SELDOM = 3, 10
 _MOST = 5
 """Batches that are shown: those that run, then the newest."""
 
+_DRAWN = "runs: totals"
+"""In the session: the counts when the whole page was drawn last."""
+
 
 def _failures(url: str) -> list[Failure]:
     return runs.failures(source.trials(url, states=["failed"]))
@@ -54,9 +57,7 @@ def _now() -> None:
             _in_work(batch.running, batch.created)
     if len(found) > _MOST:
         st.text(f"{len(found) - _MOST} older batches are not finished either; nobody runs them.")
-    before, now = st.session_state.get("runs: totals"), totals
-    st.session_state["runs: totals"] = now
-    if before is not None and before != now and st.session_state.pop("runs: drawn", False):
+    if st.session_state.setdefault(_DRAWN, totals) != totals:
         st.rerun()
 
 
@@ -159,9 +160,8 @@ def main() -> None:
     st.title("Runs")
     running = _running()
     alive = any(row.alive for row in running)
-    st.session_state["runs: totals"] = None
+    st.session_state.pop(_DRAWN, None)
     st.fragment(_now, run_every=_EVERY if alive else _SELDOM)()
-    st.session_state["runs: drawn"] = True
     failures = reads.cached(_failures)
     if failures:
         _reasons(failures)

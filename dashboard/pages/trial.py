@@ -295,7 +295,8 @@ def _provenance(view: TrialView) -> None:
         differs = reads.cached(source.differs_here, view.row.digest)
         st.text(differs or "The code and the registry that are here plan this very trial, by its digest, if the dataset is the same.")
         if view.row.seed and not view.row.purpose:
-            st.text(f"Seeds 0 to {view.row.seed - 1} are run before it.")
+            last = view.row.seed - 1
+            st.text(f"Seeds 0 to {last} are run before it." if last else "Seed 0 is run before it.")
     else:
         st.text("The run that it was part of did not get to its final trials; its budget is not known.")
     st.subheader("Course")
