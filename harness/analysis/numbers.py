@@ -25,6 +25,11 @@ def _text(value: float | None, form: str) -> str:
     return format(value, form) if math.isfinite(value) else str(float(value))
 
 
+def digits(unit: str = "") -> str:
+    """The format of :func:`number` as charts (d3) and table cells (sprintf) of a browser take it, without its sign."""
+    return _FORMS.get(unit, _ANY)
+
+
 def number(value: float | None, unit: str = "") -> str:
     """A value with the decimals its unit deserves; four significant digits for any other unit."""
     if unit == MEASURE and value is not None and abs(value) >= 100:

@@ -1,15 +1,14 @@
-"""Diagnostics of the attention: of the methods on a benchmark, and of one trial."""
+"""Attention page: diagnostics of the methods on a benchmark."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard import common
+from dashboard import reads, state
 from harness.analysis import diagnostic_tables, source
 from harness.analysis.diagnostics import Diagnostic, in_order
 from harness.analysis.numbers import NOTHING
@@ -25,10 +24,10 @@ _BASELINES = {
 
 def of_benchmark(name: str) -> None:
     """Methods side by side, a measure layer by layer, and the first epoch of training."""
-    rows = common.diagnostics(name)
+    rows = reads.diagnostics(name)
     if not rows:
+        st.text("None of its methods offers queries, keys or a map.")
         return
-    st.header("Diagnostics of the attention")
     st.caption(
         "Means over layers, test images and seeds, with 95 % intervals. They describe a method: none is better for being higher or lower."
     )
@@ -48,7 +47,7 @@ def of_benchmark(name: str) -> None:
 
 def _by_layer(rows: Sequence[Diagnostic]) -> None:
     baselines = set(_BASELINES.values())
-    measure = st.selectbox("Measure", in_order(row.measure for row in rows if row.layer and row.measure not in baselines), key="measure")
+    measure = state.choice("Measure", in_order(row.measure for row in rows if row.layer and row.measure not in baselines), "metric")
     points = []
     for row in rows:
         if row.layer and row.head is None and row.measure in (measure, _BASELINES.get(measure)):
@@ -77,7 +76,7 @@ def _beginnings(rows: Sequence[Diagnostic]) -> None:
     """Query-key distance over the first epoch, one line per trial, where the trials' folders are on this machine."""
     methods = {digest: row.method for row in rows for digest in row.digests}
     found = []
-    for trial in common.trials():
+    for trial in reads.trials():
         if trial.digest in methods and (points := source.first_epoch(trial)):
             frame = pd.DataFrame(points).groupby("iteration", as_index=False)["qk_distance"].mean()
             found.append(frame.assign(method=methods[trial.digest], trial=trial.digest))
@@ -95,27 +94,10 @@ def _beginnings(rows: Sequence[Diagnostic]) -> None:
     st.caption("Mean over layers; a line per trial.")
 
 
-def of_trial(diagnostics: Mapping[str, float], first_epoch: Sequence[Mapping[str, Any]]) -> None:
-    """One trial: a table by layer and head, and the first epoch by layer."""
-    if diagnostics:
-        st.subheader("Diagnostics of the attention")
-        measures, places = diagnostic_tables.by_place(diagnostics)
-        table = [
-            {"layer": layer or diagnostic_tables.OF_ALL, "head": "" if head is None else str(head)}
-            | dict(zip(measures, texts, strict=True))
-            for (layer, head), texts in places.items()
-        ]
-        st.dataframe(pd.DataFrame(table), hide_index=True, width="stretch")
-    if first_epoch:
-        frame = pd.DataFrame(first_epoch)
-        for measure, title in (("qk_distance", "query-key distance"), ("purity", "purity")):
-            known = frame.dropna(subset=[measure])
-            if known.empty:  # no purity where there are not as many keys as queries
-                continue
-            lines = alt.Chart(known, height=220).mark_line()
-            chart = lines.encode(
-                x=alt.X("iteration:Q", title="iteration of the first epoch"),
-                y=alt.Y(f"{measure}:Q", title=title, scale=alt.Scale(zero=False)),
-                color=alt.Color("layer:N", title="Layer", legend=alt.Legend(labelLimit=360)),
-            )
-            st.altair_chart(chart, width="stretch")
+def main() -> None:
+    """Draw the page."""
+    st.title("Attention")
+    of_benchmark(state.choice("Benchmark", [*reads.counts()], "benchmark"))
+
+
+main()

@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import attention, common
+from dashboard import charts, reads, state, tables, text
 from harness import benchmarks, data
 from harness.analysis.leaderboard import Row
+from harness.analysis.numbers import rank
 from harness.catalog import Benchmark, load_catalog
 from harness.errors import HarnessError
+from harness.outcome import COSTS
 
 _MANY = 100
 """Classes of a heat map from which on it grows no higher and has no squares where there is nothing: browsers draw only so much."""
@@ -42,37 +44,13 @@ def _show_samples(bench: Benchmark) -> None:
             st.text(caption or name)
 
 
-def _bars(rows: list[Row]) -> None:
-    primary = [row for row in rows if row.primary]
-    if not primary:
-        return
-    first = primary[0]
-    frame = pd.DataFrame(
-        {
-            "method": [row.method for row in primary],
-            "mean": [row.mean for row in primary],
-            "low": [row.ci95[0] if row.ci95 else row.mean for row in primary],
-            "high": [row.ci95[1] if row.ci95 else row.mean for row in primary],
-        }
-    )
-    order = [row.method for row in primary]
-    base = alt.Chart(frame).encode(y=alt.Y("method:N", sort=order, title=None, axis=alt.Axis(labelLimit=240)))
-    chart = base.mark_bar().encode(x=alt.X("mean:Q", title=f"{first.metric} ({first.unit})")) + base.mark_errorbar().encode(
-        x=alt.X("low:Q", title=""), x2="high:Q"
-    )
-    if first.floor is not None:
-        chart = chart + alt.Chart(pd.DataFrame({"floor": [first.floor]})).mark_rule(strokeDash=[5, 4], color="grey").encode(x="floor:Q")
-    st.altair_chart(chart, width="stretch")
-    st.caption("Bars are means over seeds with 95 % intervals; the dashed line is the floor.")
-
-
 def _confusion(rows: list[Row]) -> None:
     """What a method takes for what: a square a pair of classes, as a share of the class's test images."""
     if not rows or rows[0].family != "classification":
         return
     st.header("What is taken for what")
-    row = rows[st.selectbox("Method", range(len(rows)), format_func=lambda index: " · ".join(filter(None, _which(rows[index]))))]
-    found = common.confusion(row)
+    row = rows[state.choice("Method", range(len(rows)), "confusion", show=lambda place: rows[place].method)]
+    found = reads.confusion(row.digests)
     if found is None:
         st.text("These trials were run before guesses were stored; run them again to see them.")
         return
@@ -96,45 +74,53 @@ def _confusion(rows: list[Row]) -> None:
     st.caption("Numbers are test images over all seeds; colour is their share of the class, so that a row adds up to 100 %.")
 
 
-def _which(row: Row) -> tuple[str, str]:
-    return row.method, row.differs
+def _results(name: str) -> None:
+    board = reads.board(benchmarks=(name,))
+    if not board.rows:
+        st.text("No results yet.")
+        return
+    for number, methods in enumerate(board.blocks().values()):
+        rows = [row for some in methods.values() for row in some]
+        first, standing = rows[0], board.standing(rows[0])
+        if first.differs:
+            st.text(first.differs)
+        if standing.judged:
+            st.text(standing.sentence())
+        title = f"{first.metric} ({first.unit})"
+        lines = [charts.Line(row.method, row.values, row.mean, row.ci95) for row in rows]
+        charts.show(charts.dots_and_intervals(lines, first.unit, title, floor=first.floor), key=f"chart {number}", alt_text=title)
+        records = [
+            {"method": row.method, "mean": row.mean, "n": row.n, "rank": rank(standing.ranks.get(row.method))}
+            | {quantity.title: quantity.shown(getattr(row.cost, cost)) for cost, quantity in COSTS.items()}
+            for row in rows
+        ]
+        tables.show(
+            records,
+            key=f"results {number}",
+            numbers={"mean": first.unit},
+            opens=lambda row, _, rows=rows: ("method", {"method": rows[row].method}),  # type: ignore[misc]
+        )
+    _confusion(board.rows)
 
 
 def main() -> None:
     """Draw the page."""
-    st.title("Benchmarks")
+    st.title("Benchmark")
     try:
         catalog = load_catalog()
     except HarnessError as error:
-        st.error("The registry cannot be read.")
-        st.text(str(error))
+        text.told("error", "The registry cannot be read.", str(error))
         st.stop()
-    name = st.selectbox("Benchmark", list(catalog.benchmarks))
-    bench = catalog.benchmarks[name]
-    st.text(bench.title)
-    left, right = st.columns(2)
-    left.text(f"family   {bench.family}\ntier     {bench.tier}\nversion  {bench.version}")
-    right.code(str(bench.data), language=None)
-    if bench.tier == "synthetic":
-        st.caption("Synthetic: generated images, for machinery and controlled questions.")
-    st.header("Samples")
-    _show_samples(bench)
-    st.header("Results")
-    board = common.board()
-    rows = [row for row in board.rows if row.benchmark == name]
-    if not rows:
-        st.text("No results yet.")
-        return
-    for mine in common.blocks(rows):
-        if mine[0].differs:
-            st.text(common.name(mine[0]))
-        _bars(mine)
-        standing = board.standing(mine[0])
-        if standing.judged:
-            st.text(standing.sentence())
-        st.dataframe(common.table(mine, standing).drop(columns="benchmark"), hide_index=True, width="stretch")
-    _confusion([row for row in rows if row.primary])
-    attention.of_benchmark(name)
+    measured = [name for name in reads.counts() if name not in catalog.benchmarks]
+    name = state.choice("Benchmark", [*catalog.benchmarks, *measured], "benchmark")
+    if bench := catalog.benchmarks.get(name):
+        st.text(f"{bench.title}\nfamily   {bench.family}\ntier     {bench.tier}\nversion  {bench.version}")
+    else:
+        st.text("This benchmark is no longer in the registry.")
+    _results(name)
+    if bench:
+        st.header("Samples")
+        _show_samples(bench)
 
 
 main()
