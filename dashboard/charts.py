@@ -44,8 +44,8 @@ REST = "others"
 NAMES: Any = alt.ExprRef("max(110, containerSize()[0] * 0.38)")
 """Most pixels of a name beside an axis: on a phone some are cut, elsewhere none of ours."""
 
-ROW = 26
-"""Pixels of a line of :func:`dots_and_intervals`."""
+ROW, AXIS, LEGEND = 26, 56, 30
+"""Pixels of a line of :func:`dots_and_intervals`, and of what stands below the lines."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,8 @@ def scale(unit: str, values: Iterable[float | None], *, zero: bool = False) -> a
 
 def numbers(unit: str, **more: Any) -> alt.Axis:
     """An axis whose numbers have no more digits than those of its unit in tables."""
-    return alt.Axis(format=f"~{digits(unit).removeprefix('z')}", **more)
+    form = digits(unit)
+    return alt.Axis(format=f"{form[:-1]}~{form[-1]}", **more)
 
 
 def tips(fields: Mapping[str, str]) -> list[alt.Tooltip]:
@@ -167,7 +168,7 @@ def dots_and_intervals(lines: Sequence[Line], unit: str, title: str, *, floor: f
     if floor is not None and math.isfinite(floor):
         rule = alt.Chart(pd.DataFrame({"floor": [floor]})).mark_rule(strokeDash=[5, 4], color=GREY, strokeWidth=1.5)
         layers.append(rule.encode(x="floor:Q", tooltip=tips({"floor": f"floor|{unit}"})))
-    return alt.layer(*layers).properties(height=ROW * max(len(lines), 1))
+    return alt.layer(*layers).properties(height=ROW * max(len(lines), 1) + AXIS + LEGEND * bool(groups))
 
 
 def show(chart: Any, *, key: str, alt_text: str) -> None:

@@ -23,8 +23,8 @@ import streamlit as st
 from dashboard import state
 from harness.analysis.numbers import NOTHING, digits
 
-ROW, HEAD = 35, 38
-"""Height of a row and of what is above the first, in pixels."""
+ROW = 30
+"""Height of a row and of the heading, in pixels."""
 
 WIDEST = 230
 """Pixels of the first column."""
@@ -68,12 +68,12 @@ def show(
         longest = max(map(len, map(str, [first, *frame[first]])))
         # wide enough for its names, narrow enough for the next column to be seen on a phone
         config[first] = {"width": min(30 + 7 * longest, WIDEST)} | (config.get(first) or {}) | {"pinned": pinned}
-    height = HEAD + ROW * min(max(len(frame), 1), rows)
     about: dict[str, Any] = {
         "column_config": config,
         "hide_index": True,
         "width": "content",
-        "height": height,
+        "height": "content" if len(frame) <= rows else ROW * (rows + 1) + 2,
+        "row_height": ROW,
         "placeholder": NOTHING,
         "alt": alt_text,
     }

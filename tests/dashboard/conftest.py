@@ -14,6 +14,11 @@ def database(tmp_path, monkeypatch):
     """URL of the database the dashboard will read, absent at first; ``measured`` fills it."""
     import streamlit as st
 
+    from harness.cli.dashboard import SETTINGS
+
+    for name, value in SETTINGS.items():
+        if not name.startswith("server."):
+            st.config.set_option(name, {"true": True, "false": False}.get(value, value))
     url = f"sqlite:///{tmp_path}/results/harness.db"
     monkeypatch.setenv("HARNESS_DB", url)
     st.cache_data.clear()
