@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.store import COST, KINDS, open_store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
     from harness.analysis.claims.verdicts import Judged
     from harness.analysis.diagnostics import Diagnostic
+    from harness.analysis.gate.file import Baseline
+    from harness.analysis.gate.regression import Check
     from harness.analysis.history.versions import History
     from harness.analysis.leaderboard import Board
     from harness.store import Metrics, Result, TrialRow
@@ -177,29 +180,6 @@ def recorded_benchmarks(url: str) -> set[str]:
     return {spec.benchmark for spec in open_store(url, read_only=True).specs()}
 
 
-def log_tail(row: TrialRow, lines: int = 40) -> str:
-    """The last lines of a trial's log; empty where there is none."""
-    if not row.log or not Path(row.log).is_file():
-        return ""
-    with Path(row.log).open("rb") as stream:
-        stream.seek(0, 2)
-        stream.seek(max(0, stream.tell() - 200 * lines))
-        return "\n".join(stream.read().decode("utf-8", "replace").splitlines()[-lines:])
-
-
-def pictures(row: TrialRow) -> list[Path]:
-    """Pictures a trial left: attention maps over test images, trajectories, error curves."""
-    folder = Path(row.work_dir or "") / "artifacts"
-    return sorted(file for file in folder.glob("*.*") if file.suffix in (".png", ".jpg")) if row.work_dir and folder.is_dir() else []
-
-
-def first_epoch(row: TrialRow) -> list[dict[str, Any]]:
-    """The course of query-key distance and purity over a trial's first epoch, see :func:`harness.analysis.diagnostics.curve`."""
-    from harness.analysis import diagnostics
-
-    return diagnostics.curve(Path(row.work_dir) / "artifacts" / "first_epoch.csv") if row.work_dir else []
-
-
 def claims(url: str) -> list[Judged]:
     """Every claim of the registry on every tier, judged by what the database has."""
     from harness.analysis.claims import verdicts
@@ -212,3 +192,32 @@ def claims(url: str) -> list[Judged]:
     shown = board(url, metrics="whole", moderated=False, benchmarks=sorted({place.benchmark for some in where.values() for place in some}))
     why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
     return verdicts.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown)), why)
+
+
+def check(url: str, baseline: Baseline, *, costs: bool = False) -> Check:
+    """What the database has, held against a baseline, see :func:`harness.analysis.gate.regression.check`.
+
+    Args:
+        costs: judge time, memory, parameters and operations, too.
+
+    Raises:
+        UsageError: the two disagree about a metric's unit or direction.
+    """
+    from harness.analysis import artifacts
+    from harness.analysis.gate import regression
+
+    shown = board(url, all_versions=True, metrics="whole")
+    cells = {entry.key[:3] for entry in baseline.entries}
+    digests = {digest for row in shown.rows if (row.benchmark, row.version, row.method) in cells for digest in row.digests}
+    measured = {result.digest: result for result in results(url, digests=digests)} if costs else None
+    failed = artifacts.placed(url, trials(url, states=["failed"], purposes=[""]))
+    return regression.check(baseline, shown, [*failed, *trials(url, digests=digests)], environments(url), measured)
+
+
+def baselines(url: str) -> dict[str, Path]:
+    """Name of a baseline -> its file: those in ``baselines`` beside the database, then those that are shipped."""
+    from harness import paths
+    from harness.store.url import results_folder
+
+    folders = (results_folder(url) / "baselines", paths.home() / "results" / "baselines")
+    return {file.stem: file for folder in reversed(folders) for file in sorted(folder.glob("*.json")) if file.is_file()}

@@ -43,8 +43,10 @@ def one_line(text: str) -> str:
 
 
 def failure(row: TrialRow, *, terminal: bool) -> str:
-    """What failed, why, and where its log is: below in a terminal, on the same line elsewhere."""
+    """What failed, why, and where its log is, if it has one: below in a terminal, on the same line elsewhere."""
     what = one_line(f"{row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}")
+    if row.log is None:
+        return what
     return f"{what}\n  log: {row.log}" if terminal else f"{what} (log: {row.log})"
 
 

@@ -33,18 +33,19 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
     harness status
     harness status 3fa2 --layers
     """
-    from harness.analysis import source
+    from harness.analysis import artifacts, source
 
     if trial is None:
         if as_json:
-            rows = source.trials(db)
+            rows = artifacts.placed(db, source.trials(db))
             print_json({"counts": _counts(rows), "rows": [_plain(row) for row in rows]})
         else:
             counted, shown = source.counts(db), source.counts(db, purposes=[""])
             helpers = sum(sum(some.values()) for some in counted.values()) - sum(sum(some.values()) for some in shown.values())
-            _overview(counted, source.trials(db, states=["running", "failed"]), helpers)
+            _overview(counted, artifacts.placed(db, source.trials(db, states=["running", "failed"])), helpers)
         return
-    row, result = source.trial(db, trial)
+    found, result = source.trial(db, trial)
+    (row,) = artifacts.placed(db, [found])
     confused = source.confusion(db, [row]) if result else None
     learnt, primary = source.curves(db, row)
     details = _plain(row) | {
