@@ -19,8 +19,8 @@ from harness.analysis.overall.summary import Overall
 from harness.analysis.views.comparison import Dot, Panel, Scores
 from harness.analysis.views.method import Place
 
-_ROW, _AXIS, _LEGEND = 24, 72, 44
-"""Pixels of a line, of an axis with its title below, and of a legend above: all are part of a chart's height."""
+_ROW = 24
+"""Pixels of a line; axes and legends are part of a chart's height, too."""
 
 _FIRST, _SECOND, _NEITHER, _UNKNOWN = "first is better", "second is better", "no difference shown", "too few seeds"
 _VERDICTS = {"a": _FIRST, "b": _SECOND}
@@ -31,7 +31,7 @@ _CRITICAL = "critical difference"
 
 
 def _names() -> alt.Axis:
-    return alt.Axis(labelLimit=charts.NAMES, labelOverlap=False, domain=False, ticks=False)
+    return alt.Axis(labelLimit=charts.NAMES, labelOverlap=False, labelFlush=False, domain=False, ticks=False)
 
 
 def _whole(most: int) -> list[int]:
@@ -70,7 +70,7 @@ def places(found: Sequence[Place]) -> Any:
     last = base.mark_tick(thickness=1.5, size=8, color=charts.GREY).encode(x="of:Q")
     span = base.mark_rule(strokeWidth=7, strokeCap="round", color=charts.COLOURS[0], opacity=0.45).encode(x="low:Q", x2="high:Q")
     point = base.mark_point(size=90, filled=True, opacity=1, color=charts.COLOURS[0]).encode(x="place:Q")
-    return alt.layer(track, last, span, point).properties(height=_ROW * len(found) + _AXIS)
+    return alt.layer(track, last, span, point).properties(height=_ROW * len(found) + charts.AXIS)
 
 
 def _verdict(row: Comparison) -> str:
@@ -116,7 +116,7 @@ def forest(panel: Panel, labels: Sequence[str], metric: str, legend: Sequence[Co
     zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=charts.GREY).encode(x=alt.X("zero:Q", **x))
     bars = base.mark_rule(strokeWidth=2.5).encode(x="low:Q", x2="high:Q", color=colour)
     points = base.mark_point(size=110, filled=True, opacity=1).encode(x="difference:Q", color=colour, shape=shape)
-    return alt.layer(zero, bars, points).properties(height=_ROW * len(labels) + _AXIS + (_LEGEND if told else 0))
+    return alt.layer(zero, bars, points).properties(height=_ROW * len(labels) + charts.AXIS + (charts.LEGEND if told else 0))
 
 
 def ranks(table: Overall) -> Any:
@@ -162,7 +162,7 @@ def ranks(table: Overall) -> Any:
     ends = [length.mark_tick(thickness=2, size=9, color=charts.GREY).encode(x=f"{end}:Q") for end in ("from", "to")]
     words = length.mark_text(align="left", dx=6, color=charts.GREY).encode(x="to:Q", text="told:N")
     spans_drawn = span_mark.encode(x=alt.X("low:Q", **x), x2="high:Q")
-    return alt.layer(spans_drawn, points, beside, ruler, *ends, words).properties(height=_ROW * (count + 1) + _AXIS)
+    return alt.layer(spans_drawn, points, beside, ruler, *ends, words).properties(height=_ROW * (count + 1) + charts.AXIS)
 
 
 _SIDES = {"a": "the first scores higher", "b": "the second scores higher", "": "both score alike"}
