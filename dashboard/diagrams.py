@@ -13,14 +13,13 @@ import altair as alt
 import pandas as pd
 
 from dashboard import charts
-from harness.analysis.compare import Comparison
 from harness.analysis.numbers import RANK, change, interval, limits, number, probability
 from harness.analysis.overall.summary import Overall
 from harness.analysis.views.comparison import Dot, Panel, Scores
 from harness.analysis.views.method import Place
 
-_ROW = 24
-"""Pixels of a line; axes and legends are part of a chart's height, too."""
+_ROW, _AXIS = 24, charts.AXIS + 16
+"""Pixels of a line, and of an axis with a title of two lines, which is part of a chart's height."""
 
 _FIRST, _SECOND, _NEITHER, _UNKNOWN = "first is better", "second is better", "no difference shown", "too few seeds"
 _VERDICTS = {"a": _FIRST, "b": _SECOND}
@@ -60,7 +59,7 @@ def places(found: Sequence[Place]) -> Any:
     most = max(place.of for place in found)
     about = charts.tips({"where": "benchmark", "told": "place", "mean": "mean", "limits": "95 %", "best": "best"})
     x: dict[str, Any] = {
-        "title": "place among the methods of a benchmark, 1 is best",
+        "title": "place on the benchmark, 1 is best",
         "scale": alt.Scale(domain=[1, max(most, 2)], nice=False, padding=8),
         "axis": alt.Axis(format="d", values=_whole(most), grid=False),
     }
@@ -68,21 +67,20 @@ def places(found: Sequence[Place]) -> Any:
     base = alt.Chart(frame).encode(y=y, tooltip=about)
     track = base.mark_rule(strokeWidth=1, color=charts.GREY).encode(x=alt.X("one:Q", **x), x2="of:Q")
     last = base.mark_tick(thickness=1.5, size=8, color=charts.GREY).encode(x="of:Q")
-    span = base.mark_rule(strokeWidth=7, strokeCap="round", color=charts.COLOURS[0], opacity=0.45).encode(x="low:Q", x2="high:Q")
-    point = base.mark_point(size=90, filled=True, opacity=1, color=charts.COLOURS[0]).encode(x="place:Q")
+    span = base.mark_rule(strokeWidth=4, strokeCap="round", color=charts.COLOURS[0]).encode(x="low:Q", x2="high:Q")
+    point = base.mark_point(size=130, filled=True, opacity=1, color=charts.COLOURS[0]).encode(x="place:Q")
     return alt.layer(track, last, span, point).properties(height=_ROW * len(found) + charts.AXIS)
 
 
-def _verdict(row: Comparison) -> str:
-    return _VERDICTS.get(row.verdict, row.verdict)
+VERDICTS = "▶ first is better · ◀ second is better · ● no difference shown · ✚ too few seeds"
+"""Legend of :func:`forest`: in a line of text, which a phone can wrap."""
 
 
-def forest(panel: Panel, labels: Sequence[str], metric: str, legend: Sequence[Comparison] = ()) -> Any:
-    """Differences with their 95 % intervals, a line for each of ``labels``.
+def forest(panel: Panel, labels: Sequence[str], metric: str) -> Any:
+    """Differences with their 95 % intervals, a line for each of ``labels``; where the first method is better they lie on the right.
 
     Args:
         metric: whose differences they are, for the axis.
-        legend: rows whose verdicts are explained above, for the first of several charts; no legend otherwise.
     """
     cut = 100.0 if panel.unit == "%" else math.inf
     reach = min(1.05 * panel.reach, cut)
@@ -92,7 +90,7 @@ def forest(panel: Panel, labels: Sequence[str], metric: str, legend: Sequence[Co
             "difference": row.difference,
             "low": max(row.ci95[0], -cut) if row.ci95 else row.difference,
             "high": min(row.ci95[1], cut) if row.ci95 else row.difference,
-            "verdict": _verdict(row),
+            "verdict": _VERDICTS.get(row.verdict, row.verdict),
             "told": row.sentence,
             "value": f"{change(row.difference)} {panel.unit}".strip(),
             "interval": interval(row.ci95),
@@ -100,23 +98,19 @@ def forest(panel: Panel, labels: Sequence[str], metric: str, legend: Sequence[Co
         }
         for label, row in zip(labels, panel.rows, strict=True)
     )
-    side = "right" if panel.higher_is_better else "left"
     x: dict[str, Any] = {
-        "title": f"first − second, {metric}; {side}: the first is better",
-        "scale": alt.Scale(domain=[-reach, reach], nice=False),
+        "title": [f"first − second, {metric}", "right: the first is better"],
+        "scale": alt.Scale(domain=[-reach, reach], nice=False, reverse=not panel.higher_is_better),
+        "axis": alt.Axis(tickCount=8),
     }
-    # the arrow of a verdict points to the side of the better method
-    forms = _SHAPES if panel.higher_is_better else {**_SHAPES, _FIRST: _SHAPES[_SECOND], _SECOND: _SHAPES[_FIRST]}
-    told = [verdict for verdict in _COLOURS if verdict in {_verdict(row) for row in legend}]
-    above = alt.Legend(title=None, orient="top", labelLimit=320, direction="horizontal", values=told) if told else None
-    colour = alt.Color("verdict:N", legend=above, scale=alt.Scale(domain=[*_COLOURS], range=[*_COLOURS.values()]))
-    shape = alt.Shape("verdict:N", legend=above, scale=alt.Scale(domain=[*forms], range=[*forms.values()]))
+    colour = alt.Color("verdict:N", legend=None, scale=alt.Scale(domain=[*_COLOURS], range=[*_COLOURS.values()]))
+    shape = alt.Shape("verdict:N", legend=None, scale=alt.Scale(domain=[*_SHAPES], range=[*_SHAPES.values()]))
     about = charts.tips({"line": "of", "value": "difference", "interval": "95 %", "p": "p, by Holm", "told": "verdict"})
     base = alt.Chart(frame).encode(y=alt.Y("line:N", sort=[*labels], title=None, axis=_names()), tooltip=about)
     zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=charts.GREY).encode(x=alt.X("zero:Q", **x))
     bars = base.mark_rule(strokeWidth=2.5).encode(x="low:Q", x2="high:Q", color=colour)
     points = base.mark_point(size=110, filled=True, opacity=1).encode(x="difference:Q", color=colour, shape=shape)
-    return alt.layer(zero, bars, points).properties(height=_ROW * len(labels) + charts.AXIS + (charts.LEGEND if told else 0))
+    return alt.layer(zero, bars, points).properties(height=_ROW * len(labels) + _AXIS)
 
 
 def ranks(table: Overall) -> Any:
@@ -151,8 +145,8 @@ def ranks(table: Overall) -> Any:
     # the length of the critical difference has a line of its own, the first
     y = alt.Y("method:N", sort=[_CRITICAL, *methods], title=None, axis=_names(), scale=alt.Scale(padding=0))
     base = alt.Chart(frame).encode(y=y, tooltip=charts.tips({"method": "method", "rank": f"mean rank|{RANK}", "told": "for other seeds"}))
-    span_mark = base.mark_rule(strokeWidth=5, strokeCap="round", color=charts.COLOURS[0], opacity=0.45)
-    points = base.mark_point(size=90, filled=True, opacity=1, color=charts.COLOURS[0]).encode(x="rank:Q")
+    span_mark = base.mark_rule(strokeWidth=4, strokeCap="round", color=charts.COLOURS[0])
+    points = base.mark_point(size=130, filled=True, opacity=1, color=charts.COLOURS[0]).encode(x="rank:Q")
     beside = alt.Chart(bars).mark_rect(color=charts.GREY).encode(x="from:Q", x2="to:Q", y=y)
     beside = beside.encode(tooltip=charts.tips({"first": "cannot be told apart: from", "last": "to"}))
     # where not even the first and the last rank are so far apart it is cut to them; its number is not
@@ -165,12 +159,10 @@ def ranks(table: Overall) -> Any:
     return alt.layer(spans_drawn, points, beside, ruler, *ends, words).properties(height=_ROW * (count + 1) + charts.AXIS)
 
 
-_SIDES = {"a": "the first scores higher", "b": "the second scores higher", "": "both score alike"}
-_OF_SIDES = {
-    "a": (charts.COLOURS[0], "triangle-down"),
-    "b": (charts.COLOURS[1], "triangle-up"),
-    "": (charts.GREY, "circle"),
-}
+_SIDES = {"a": (charts.COLOURS[0], "triangle-down"), "b": (charts.COLOURS[1], "triangle-up"), "": (charts.GREY, "circle")}
+
+HIGHER = {"a": "▼", "b": "▲", "": "●"}
+"""Marks of :func:`scatter`: a scores higher, b does, both score alike."""
 
 
 def scatter(some: Scores, found: Sequence[Dot], names: tuple[str, str], chosen: int | None, picked: alt.Parameter) -> Any:
@@ -188,7 +180,7 @@ def scatter(some: Scores, found: Sequence[Dot], names: tuple[str, str], chosen: 
             "b": dot.b,
             "sample": dot.samples[0],
             "samples": len(dot.samples),
-            "side": _SIDES[which],
+            "side": which,
             "chosen": chosen in dot.samples,
         }
         for dot, which in zip(found, side, strict=True)
@@ -198,15 +190,13 @@ def scatter(some: Scores, found: Sequence[Dot], names: tuple[str, str], chosen: 
     about: dict[str, Any] = {"scale": charts.scale(some.unit, ends), "axis": charts.numbers(some.unit)}
     x = alt.X("a:Q", title=f"first: {names[0]}{unit}", **about)
     y = alt.Y("b:Q", title=f"second: {names[1]}{unit}", **about)
-    legend = alt.Legend(title=None, orient="top", labelLimit=320)
-    known = [which for which in _SIDES if which in side]
-    told = [_SIDES[which] for which in known]
-    colour = alt.Color("side:N", legend=legend, scale=alt.Scale(domain=told, range=[_OF_SIDES[which][0] for which in known]))
-    shape = alt.Shape("side:N", legend=legend, scale=alt.Scale(domain=told, range=[_OF_SIDES[which][1] for which in known]))
+    colours, shapes = zip(*_SIDES.values(), strict=True)
+    colour = alt.Color("side:N", legend=None, scale=alt.Scale(domain=[*_SIDES], range=[*colours]))
+    shape = alt.Shape("side:N", legend=None, scale=alt.Scale(domain=[*_SIDES], range=[*shapes]))
     most = int(frame["samples"].max())
-    size = alt.Size("samples:Q", legend=None, scale=alt.Scale(type="sqrt", domain=[1, max(most, 2)], range=[45, 45 if most == 1 else 700]))
+    size = alt.Size("samples:Q", legend=None, scale=alt.Scale(type="sqrt", domain=[1, max(most, 2)], range=[50, 50 if most == 1 else 600]))
     tips = charts.tips({"a": f"first|{some.unit}", "b": f"second|{some.unit}", "samples": "samples", "sample": "the first of them"})
-    points = alt.Chart(frame).mark_point(filled=True, opacity=0.75)
+    points = alt.Chart(frame).mark_point(filled=True, opacity=1)
     points = points.encode(x=x, y=y, color=colour, shape=shape, size=size, tooltip=tips).add_params(picked)
     line = alt.Chart(pd.DataFrame({"a": [min(ends), max(ends)], "b": [min(ends), max(ends)]}))
     line = line.mark_line(color=charts.GREY, strokeDash=[5, 4], strokeWidth=1).encode(x=x, y=y)

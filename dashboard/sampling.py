@@ -181,7 +181,7 @@ def _show_maps(row: Row, seeds: Sequence[int], image: int, count: int) -> None:
                 st.image(artifacts.read(picture), width="stretch")
                 st.text(f"attention, seed {seed}: the image, then its heads or maps; a line for each layer")
                 return
-    st.text("Its trials kept no map over this image." if known else "Its trials kept no maps of the attention here.")
+    st.text("Its trials kept no map over this image." if known else "No maps of its attention are kept here, or it has none.")
     for sample in sorted(known):
         state.link(f"Maps over image {sample}", "compare", **_here(sample))
 

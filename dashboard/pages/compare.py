@@ -53,19 +53,20 @@ def _differences(methods: Sequence[str]) -> None:
         st.code(f"harness run {' '.join(f'-m {name}' for name in methods)} -b BENCHMARK --seeds 5", language="bash", wrap_lines=True)
         return
     if len(methods) == 2:
-        st.text(f"first: {methods[0]}\nsecond: {methods[1]}")
+        st.text(f"first: {methods[0]}\nsecond: {methods[1]}\n{diagrams.VERDICTS}")
         page = state.page_number(-(-len(rows) // _LINES))
         shown = rows[page * _LINES : (page + 1) * _LINES]
         for place, panel in enumerate(view.panels(shown)):
-            chart = diagrams.forest(panel, [_where(row) for row in panel.rows], _metric(panel.rows), () if place else shown)
+            chart = diagrams.forest(panel, [_where(row) for row in panel.rows], _metric(panel.rows))
             charts.show(chart, key=f"forest {place}", alt_text=f"differences of {_metric(panel.rows)} with 95 % intervals")
     else:
+        st.text(diagrams.VERDICTS)
         blocks = [*dict.fromkeys(_where(row) for row in rows)]
         page = state.page_number(-(-len(blocks) // _PANELS))
         for place, block in enumerate(blocks[page * _PANELS : (page + 1) * _PANELS]):
             (panel,) = view.panels(row for row in rows if _where(row) == block)
             st.text(block)
-            chart = diagrams.forest(panel, [_pair(row) for row in panel.rows], _metric(panel.rows), () if place else rows)
+            chart = diagrams.forest(panel, [_pair(row) for row in panel.rows], _metric(panel.rows))
             charts.show(chart, key=f"forest {place}", alt_text=f"differences on {block} with 95 % intervals")
     if len(rows) > 1:
         st.text("Each 95 % interval is of its row alone; verdicts hold for all rows together at 5 % (Holm), so fewer differ.")
@@ -188,10 +189,12 @@ def _samples(board: Board, methods: Sequence[str]) -> None:
     if not dots:
         st.text("No sample has this score.")
         return
-    first, alike, second = some.higher
+    marks, (first, alike, second) = diagrams.HIGHER, some.higher
     seeds = "1 seed" if len(some.seeds) == 1 else f"means over {len(some.seeds)} seeds"
     st.text(
-        f"{len(some.a)} test samples, {seeds}: {names[0]} scores higher on {first}, {names[1]} on {second}, both alike on {alike}."
+        f"{len(some.a)} test samples, {seeds}. {marks['a']} {names[0]} scores higher on {first} · {marks['b']} {names[1]} on {second} · "
+        f"{marks['']} both alike on {alike}."
+        + {True: " Higher is better.", False: " Lower is better.", None: ""}[some.higher_is_better]
         + ("" if some.made else " The benchmark's primary metric is not the mean or median of these scores.")
     )
     furthest = view.furthest(some, sampling.FURTHEST)

@@ -52,9 +52,9 @@ def sections(text: str) -> tuple[str, dict[str, str]]:
 
 
 def plain(text: str) -> str:
-    """Without the marks of reStructuredText: what roles, double backticks and stars hold."""
+    """Without the marks of reStructuredText: and Markdown: what roles, backticks and stars hold."""
     text = re.sub(r":\w+:`~?(?:\w+\.)*(\w+)`", r"\1", text)
-    return re.sub(r"(``|\*\*)(.+?)\1", r"\2", text, flags=re.S)
+    return re.sub(r"(``|`|\*\*)(.+?)\1", r"\2", text, flags=re.S)
 
 
 def documented(file: Path, plugin: str, parameters: Taken | None = None) -> Documented | None:

@@ -84,7 +84,7 @@ def test_samples_lead_to_the_image_they_differ_on(database, scored, page):
     scored("simpool", "1110", "1111")
     scored("gap", "0110", "0111")
     app = page("compare", method=BOTH, tab="Samples")
-    assert "4 test samples, means over 2 seeds: simpool scores higher on 1, gap on 0, both alike on 3." in _texts(app)
+    assert "4 test samples, means over 2 seeds. ▼ simpool scores higher on 1 · ▲ gap on 0 · ● both alike on 3." in _texts(app)
     assert list(_table(app, "sample")["sample"]) == [0]
     answers = [frame.value for frame in app.dataframe if "taken for" in frame.value]
     assert [list(table["score"]) for table in answers] == [[100.0, 100.0], [0.0, 0.0]]
@@ -130,7 +130,7 @@ def test_maps_over_the_image_stand_side_by_side(database, scored, page, tmp_path
         save(tmp_path / "results" / "trials" / row.digest / "artifacts" / FILE, kept)
     app = page("compare", method=BOTH, tab="Samples", image="0")
     assert "attention of neck, seed 0, mean over 1 map" in _texts(app) and "predicted: word-0" in _texts(app)
-    assert "kept no maps of the attention" in _texts(app), "gap's trials have none"
+    assert "No maps of its attention" in _texts(app), "gap's trials have none"
     app = page("compare", method=BOTH, tab="Samples", image="2")
     assert "kept no map over this image" in _texts(app)
     for row in source.trials(database, methods=["gap"]):
