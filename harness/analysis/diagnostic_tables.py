@@ -99,14 +99,20 @@ def csv_text(rows: Sequence[Diagnostic]) -> str:
 FORMATS: dict[str, Callable[[Sequence[Diagnostic]], str]] = {"csv": csv_text, "md": markdown, "latex": latex}
 
 
-def by_place(diagnostics: Mapping[str, float]) -> tuple[list[str], dict[tuple[str | None, int | None], list[str]]]:
-    """The diagnostics of one trial: its measures, and for each (layer, head) their texts in that order."""
+def values(diagnostics: Mapping[str, float]) -> tuple[list[str], dict[tuple[str | None, int | None], dict[str, float | None]]]:
+    """The diagnostics of one trial: its measures, and for each (layer, head) their values in that order; ``None`` where it has none."""
     places: dict[tuple[str | None, int | None], dict[str, float]] = {}
     for name, value in diagnostics.items():
         measure, layer, head = parts(name)
         places.setdefault((layer, head), {})[measure] = value
     measures = in_order(measure for found in places.values() for measure in found if measure != FLAG)
-    return measures, {place: [number(places[place].get(measure), MEASURE) for measure in measures] for place in in_depth(places)}
+    return measures, {place: {measure: places[place].get(measure) for measure in measures} for place in in_depth(places)}
+
+
+def by_place(diagnostics: Mapping[str, float]) -> tuple[list[str], dict[tuple[str | None, int | None], list[str]]]:
+    """The same as texts."""
+    measures, places = values(diagnostics)
+    return measures, {place: [number(value, MEASURE) for value in found.values()] for place, found in places.items()}
 
 
 def of_one_trial(diagnostics: Mapping[str, float], width: int | None = WIDTH) -> str:

@@ -164,7 +164,7 @@ def compare(rows: Sequence[Diagnostic], a: str, b: str) -> list[Difference]:
 def curve(file: Path) -> list[dict[str, Any]]:
     """A trial's first epoch (``artifacts/first_epoch.csv``): ``iteration``, ``layer``, ``qk_distance``, ``purity``, ``entropy`` per row.
 
-    Empty where there is none; files of earlier harnesses have no entropy, which is then not a number.
+    Empty where there is none; files of earlier harnesses have no entropy.
     """
     if not file.is_file():
         return []
@@ -172,6 +172,6 @@ def curve(file: Path) -> list[dict[str, Any]]:
         rows = list(csv.DictReader(stream))
     return [
         {"iteration": int(row["iteration"]), "layer": row["layer"]}
-        | {name: float(row.get(name, "nan")) for name in ("qk_distance", "purity", "entropy")}
+        | {name: float(row[name]) for name in ("qk_distance", "purity", *{"entropy"} & row.keys())}
         for row in rows
     ]

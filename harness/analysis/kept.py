@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.analysis import artifacts
-from harness.errors import DataError
 
 if TYPE_CHECKING:
     from harness.benchmarks.camera_localization.trajectories import Trajectory
@@ -19,36 +18,37 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def pictured(url: str, digest: str) -> list[Pictured]:
-    """The test images of a trial with the maps of its attention; empty where it kept none.
+def pictured(url: str, digest: str) -> tuple[list[Pictured], str]:
+    """The test images of a trial with the maps of its attention, and why the file that is there cannot be read, if so.
 
-    Raises:
-        DataError: the file is damaged.
+    Both are empty where the trial kept none.
     """
     from harness.diagnostics import maps
 
-    return _read(url, digest, maps.FILE, maps.load) or []
+    found, why = _read(url, digest, maps.FILE, maps.load)
+    return found or [], why
 
 
-def trajectories(url: str, digest: str, setting: dict[str, Any]) -> list[Trajectory]:
-    """True and predicted paths of a trial of camera localization, one per scene; empty where it kept none.
+def trajectories(url: str, digest: str, setting: str) -> tuple[list[Trajectory], str]:
+    """True and predicted paths of a trial of camera localization, one per scene, and why they cannot be read, as :func:`pictured`.
 
     Args:
-        setting: what is behind the trial's setting; it names the scenes.
-
-    Raises:
-        DataError: the file is damaged.
+        setting: digest of the trial's setting, which names the scenes.
     """
     from harness.benchmarks.camera_localization import trajectories
+    from harness.store import open_store
 
-    poses = _read(url, digest, trajectories.FILE, trajectories.load)
-    names = setting.get("data", {}).get("scenes") or []
-    return trajectories.trajectories(poses, [str(name) for name in names]) if poses and len(poses["scene"]) else []
+    poses, why = _read(url, digest, trajectories.FILE, trajectories.load)
+    if not poses:
+        return [], why
+    content = open_store(url, read_only=True).settings().get(setting, {})
+    scenes = (content.get("data") or {}).get("scenes") or []
+    return trajectories.trajectories(poses, [str(name) for name in scenes]), ""
 
 
-def _read(url: str, digest: str, name: str, load: Callable[[Path], T]) -> T | None:
+def _read(url: str, digest: str, name: str, load: Callable[[Path], T]) -> tuple[T | None, str]:
     file = artifacts.find(url, digest, f"artifacts/{name}")
     try:
-        return load(file) if file else None
+        return (load(file) if file else None), ""
     except ValueError as error:
-        raise DataError(f"{name} of the trial {digest}: {error}.") from None
+        return None, f"{name} of the trial {digest}: {error}."

@@ -6,6 +6,7 @@ Nothing to show is ``-``, what is not finite is ``nan``, ``inf`` or ``-inf``, an
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 NOTHING = "-"
 
@@ -94,3 +95,8 @@ def duration(seconds: float) -> str:
 def exact(value: float | None) -> str:
     """A recorded number whose unit is not at hand, with six significant digits."""
     return _text(value, "z.6g")
+
+
+def moment(seconds: float | None) -> str:
+    """A time (seconds since the epoch) by the clock of this machine."""
+    return NOTHING if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from harness.analysis.gate.regression import Check
     from harness.analysis.history.versions import History
     from harness.analysis.leaderboard import Board
-    from harness.store import Metrics, Result, TrialRow
+    from harness.analysis.views.trial import TrialView
+    from harness.store import Lot, Metrics, Result, TrialRow
 
 # statistics take scipy a quarter of a second to import, and most questions need none: whoever does imports them
 
@@ -67,9 +68,18 @@ def diagnostics(url: str, shown: Board) -> list[Diagnostic]:
     return diagnostics.build(shown, open_store(url, read_only=True).results(kinds=("diagnostic",), digests=digests))
 
 
-def trials(url: str, *, page: tuple[int, int] | None = None, **filters: Iterable[str] | None) -> list[TrialRow]:
-    """Where every trial stands, or those of one page: how many to leave out, and how many follow."""
-    return open_store(url, read_only=True).trials(page=page, **filters)
+def trials(url: str, *, page: tuple[int, int] | None = None, newest: bool = False, **filters: Iterable[str] | None) -> list[TrialRow]:
+    """Where every trial stands, or those of one page: how many to leave out, and how many follow.
+
+    Args:
+        newest: see :meth:`harness.store.Store.trials`.
+    """
+    return open_store(url, read_only=True).trials(page=page, newest=newest, **filters)
+
+
+def lots(url: str, **filters: Iterable[str] | None) -> list[Lot]:
+    """How many trials stand how, by when they were planned and benchmark."""
+    return open_store(url, read_only=True).lots(**filters)
 
 
 def counts(url: str, **filters: Iterable[str] | None) -> dict[str, dict[str, int]]:
@@ -128,6 +138,62 @@ def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
     return row, next(iter(store.results(purposes=[row.purpose], digests=[row.digest])), None)
 
 
+def trial_view(url: str, prefix: str) -> TrialView:
+    """All that is known of the one trial whose digest begins with ``prefix``.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    from harness.analysis import reproduction
+    from harness.analysis.views import trial as views
+
+    store = open_store(url, read_only=True)
+    row, result = trial(url, prefix)
+    searched = _search_of(url, row) if row.purpose else tuning(url, row)
+    conditions, environment = store.settings().get(row.setting, {}), store.environments().get(row.environment_digest or "", {})
+    confused = confusion(url, [row])
+    return views.build(
+        row,
+        result,
+        specs=store.specs(),
+        floors=store.floors(),
+        curves=store.curves([row.digest]).get(row.digest, {}),
+        per_sample=store.per_sample(digests=[row.digest]).get(row.digest, {}),
+        classes=confused[1] if confused else (),
+        config=store.config(row.config_digest),
+        conditions=conditions,
+        environment=environment,
+        tuning=searched,
+        command=reproduction.command(row, environment, searched),
+    )
+
+
+def differs_here(url: str, prefix: str) -> str:
+    """Why the code that is here would run another trial than the one that begins so, see :mod:`harness.analysis.reproduction`."""
+    from harness.analysis import reproduction
+
+    view = trial_view(url, prefix)
+    return reproduction.differs_here(view.row, view.conditions, view.tuning)
+
+
+def siblings(url: str, prefix: str) -> list[TrialRow]:
+    """The trials of the benchmark that are done and of the same purpose as the one that begins so, for comparison."""
+    row, _ = trial(url, prefix)
+    rows = open_store(url, read_only=True).trials(benchmarks=[row.benchmark], purposes=[row.purpose], states=["done"])
+    return [some for some in rows if some.digest != row.digest]
+
+
+def _search_of(url: str, row: TrialRow) -> dict[str, Any] | None:
+    """What a tuning trial was part of, as a final trial of the same method tells it; ``None`` where there is none yet."""
+    store = open_store(url, read_only=True)
+    finals = store.trials(benchmarks=[row.benchmark], methods=[row.method], purposes=[""])
+    for digest in dict.fromkeys(final.tuning for final in finals if final.tuning):
+        found = store.config(digest)
+        if any(row.digest in point["trials"] for point in found.get("points", ())):
+            return found
+    return None
+
+
 def tuning(url: str, row: TrialRow) -> dict[str, Any] | None:
     """What was tried to find a trial's options, see :meth:`harness.compose.tuning.Search.report`; ``None`` where nothing was."""
     return open_store(url, read_only=True).config(row.tuning) or None if row.tuning else None
@@ -168,6 +234,25 @@ def curves(url: str, row: TrialRow) -> tuple[dict[str, np.ndarray], str]:
     store = open_store(url, read_only=True)
     primary = [s.metric for s in store.specs() if (s.benchmark, s.version) == (row.benchmark, row.version) and s.primary]
     return store.curves([row.digest]).get(row.digest, {}), next(iter(primary), "")
+
+
+def methods(url: str) -> list[str]:
+    """Methods of which there are trials, by name."""
+    return open_store(url, read_only=True).methods()
+
+
+def primaries(url: str, digests: Iterable[str]) -> dict[str, str]:
+    """Digest -> the primary metric of a trial as text with its unit, of those that are done and tested."""
+    from harness.analysis.numbers import number
+
+    store = open_store(url, read_only=True)
+    primary = {(spec.benchmark, spec.version): spec for spec in store.specs() if spec.primary}
+    found = {}
+    for result in store.results(kinds=("metric",), metrics="primary", digests=digests):
+        spec = primary.get((result.benchmark, result.version))
+        if spec and spec.metric in result.metrics:
+            found[result.digest] = f"{number(result.metrics[spec.metric], spec.unit)} {spec.unit}".strip()
+    return found
 
 
 def states(url: str, digests: Iterable[str]) -> dict[str, str]:
@@ -212,6 +297,22 @@ def check(url: str, baseline: Baseline, *, costs: bool = False) -> Check:
     measured = {result.digest: result for result in results(url, digests=digests)} if costs else None
     failed = artifacts.placed(url, trials(url, states=["failed"], purposes=[""]))
     return regression.check(baseline, shown, [*failed, *trials(url, digests=digests)], environments(url), measured)
+
+
+def checked(url: str, file: str, _written: int, *, costs: bool = False) -> Check:
+    """:func:`check` of a baseline's file.
+
+    Args:
+        _written: when the file was; for whoever keeps the answer until it is another one.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    from pathlib import Path
+
+    from harness.analysis.gate.file import load
+
+    return check(url, load(Path(file)), costs=costs)
 
 
 def baselines(url: str) -> dict[str, Path]:

@@ -48,6 +48,7 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
     (row,) = artifacts.placed(db, [found])
     confused = source.confusion(db, [row]) if result else None
     learnt, primary = source.curves(db, row)
+    view = source.trial_view(db, row.digest)
     details = _plain(row) | {
         "metrics": dict(result.metrics) if result else None,
         "diagnostics": dict(result.diagnostics) if result else None,
@@ -57,18 +58,23 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
         "confusion": None if confused is None else {"classes": confused[1], "counts": confused[0].tolist()},
         "config": result.config_digest if result else None,
         "tuning": source.tuning(db, row),
+        "command": list(view.command),
     }
     if as_json:
         print_json({"trial": details})
     else:
         from harness.analysis import confusion, curves
 
-        del details["confusion"], details["curves"]
+        del details["confusion"], details["curves"], details["command"]
         _one(details | {"mistakes": confusion.mistakes(*confused, most=5) if confused else None}, layers)
         epochs, lines = curves.table(learnt, primary)
         if lines:
             click.echo("\nlearning curve")
             print_rows(epochs, lines, right=epochs[1:])
+        if view.command:
+            click.echo("\nto run it again")
+            for line in view.command:
+                click.echo(f"  {one_line(line)}")
 
 
 def _standing(row: TrialRow) -> str:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +17,7 @@ from harness.diagnostics.grids import plugins
 from harness.diagnostics.maps import Marks, Pictured
 from harness.diagnostics.measures import IGNORED
 from harness.diagnostics.pictures import as_image, on_grid, save_overlays
+from harness.diagnostics.strips import looked_at
 from harness.slots import observing
 
 COLLAPSED = "collapsed"
@@ -29,12 +29,6 @@ _PIXELS = 8 * 224 * 224
 
 Reader = Callable[[Any], tuple[Marks, Marks]]
 """Takes a data sample as the model's prediction returns it; what is true of its image, and what was predicted."""
-
-
-def _spread(total: int, count: int) -> list[int]:
-    """``count`` places spread evenly over the test set: neighbours there are often frames of one scene."""
-    places: list[int] = np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist()
-    return places
 
 
 def _batches(loader: Any, places: list[int]) -> Iterator[Any]:
@@ -86,7 +80,7 @@ def diagnose(
 
     Args:
         loader: the test dataloader; its dataset is read, its workers are not started.
-        images: how many; by default a fiftieth of the test set, at least 2 and at most 16.
+        images: how many, see :func:`harness.diagnostics.strips.looked_at`.
         pictures: folder for the maps over the first ``pictured`` of them, as overlays and as numbers; none are kept without it.
         marks: reads the predictions that are kept with the maps.
 
@@ -94,7 +88,7 @@ def diagnose(
         Diagnostic name -> mean over the images, empty for a method that offers nothing; and notes of what was too large to measure
         and of what has collapsed.
     """
-    places = _spread(len(loader.dataset), images or min(16, max(2, len(loader.dataset) // 50)))
+    places = looked_at(len(loader.dataset), images)
     collector = Collector(model)
     # the labels are the dataset's, and so is the index that marks those without a category
     ignored = getattr(loader.dataset, "ignore_index", IGNORED)

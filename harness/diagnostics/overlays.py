@@ -61,13 +61,13 @@ def colour_of(label: int) -> Colour:
     return round(red * dark), round(green * dark), round(blue * dark)
 
 
-def marked(image: np.ndarray, marks: Marks, *, true: bool, share: float = SHARE) -> np.ndarray:
+def marked(image: np.ndarray, marks: Marks, *, true: bool, outlines: bool = False) -> np.ndarray:
     """The image with the marks drawn into it: labels as colours, boxes and points as lines.
 
     Args:
         image: (h, w, 3), of any size.
         true: whether they are what is true: white and rings, or what was predicted: orange, dashed and crosses.
-        share: of the labels' colours.
+        outlines: draw the borders between labels only, so that what is below is seen.
     """
     drawn = image.copy()
     height, width = drawn.shape[:2]
@@ -76,8 +76,11 @@ def marked(image: np.ndarray, marks: Marks, *, true: bool, share: float = SHARE)
         table = np.zeros((256, 3), np.uint8)
         table[known] = [colour_of(int(label)) for label in known]
         labels = cv2.resize(marks.labels, (width, height), interpolation=cv2.INTER_NEAREST)
-        there = labels != 255
-        drawn[there] = ((1 - share) * drawn[there] + share * table[labels[there]]).astype(np.uint8)
+        if outlines:
+            drawn[_borders(labels)] = _TRUE if true else _PREDICTED
+        else:
+            there = labels != 255
+            drawn[there] = ((1 - SHARE) * drawn[there] + SHARE * table[labels[there]]).astype(np.uint8)
     colour, thick = (_TRUE if true else _PREDICTED), max(1, round(max(height, width) / 160))
     for box in [] if marks.boxes is None else marks.boxes:
         if not np.isfinite(box).all():
@@ -98,6 +101,14 @@ def marked(image: np.ndarray, marks: Marks, *, true: bool, share: float = SHARE)
             else:
                 cv2.drawMarker(drawn, centre, rim, cv2.MARKER_TILTED_CROSS, 2 * radius, thickness, cv2.LINE_AA)
     return drawn
+
+
+def _borders(labels: np.ndarray) -> np.ndarray:
+    """(H, W): the pixels whose right or lower neighbour, or the one beside these, has another label."""
+    wide = np.zeros(labels.shape, bool)
+    wide[:, :-1] |= labels[:, 1:] != labels[:, :-1]
+    wide[:-1] |= labels[1:] != labels[:-1]
+    return cv2.dilate(wide.astype(np.uint8), np.ones((2, 2), np.uint8)).astype(bool)
 
 
 def _line(image: np.ndarray, start: tuple[int, int], end: tuple[int, int], colour: Colour, thick: int, *, dashed: bool) -> None:

@@ -161,6 +161,8 @@ def test_marks_stand_where_they_should():
     labels[:, 10:] = 9
     filled = marked(image, Marks(labels=labels), true=True)
     assert (filled[:, :100] == 90).all() and (filled[:, 110:] != 90).all()
+    lines = marked(image, Marks(labels=labels), true=False, outlines=True)
+    assert (lines[:, 98:102] == (230, 159, 0)).all(-1).any(axis=1).all() and (lines[:, :95] == 90).all() and (lines[:, 105:] == 90).all()
     assert (marked(image, Marks(text="a ring"), true=True) == image).all()
 
 

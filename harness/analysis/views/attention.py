@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.analysis.diagnostics import Diagnostic, in_order
-from harness.analysis.numbers import MEASURE, number
 
 if TYPE_CHECKING:
     from harness.diagnostics.maps import Pictured
@@ -24,6 +23,9 @@ LAST = "last"
 
 MEAN = "mean"
 """Stands for the mean over a layer's heads or maps."""
+
+EVERY = "every"
+"""Stands for every layer, or each head."""
 
 UNIFORM = {
     "entropy": "entropy_uniform",
@@ -55,11 +57,10 @@ class Map:
         return float(self.values.min()), float(self.values.max())
 
     @property
-    def said(self) -> str:
-        """Its grid and its values, in a line."""
-        low, high = (number(value, MEASURE) for value in self.limits)
+    def grid(self) -> str:
+        """How many positions it has."""
         rows, columns = self.values.shape
-        return f"{rows} × {columns}, {low} to {high}"
+        return f"{rows} × {columns}"
 
 
 def layers(pictured: Iterable[Pictured]) -> list[str]:
@@ -94,15 +95,77 @@ def map_of(one: Pictured, layer: str = LAST, head: str = MEAN) -> Map | None:
     return Map(name, head, len(maps), maps[index]) if index < len(maps) else None
 
 
-def every_map(one: Pictured) -> list[list[Map]]:
-    """All maps over an image: a row per layer, a column per head."""
-    return [[found for head in range(len(maps)) if (found := map_of(one, layer, str(head)))] for layer, maps in one.maps.items()]
+def chosen(one: Pictured, layer: str, head: str) -> list[list[Map]]:
+    """The maps over an image that are asked for: a row per layer, a column per head. Layers and heads it has not are left out.
+
+    Args:
+        layer: a name, :data:`LAST` or :data:`EVERY`.
+        head: a number from 0, :data:`MEAN` or :data:`EVERY`.
+    """
+    names = [*one.maps] if layer == EVERY else [_named(one, layer)]
+    rows = []
+    for name in names:
+        heads = map(str, range(len(one.maps.get(name, ())))) if head == EVERY else [head]
+        if row := [found for each in heads if (found := map_of(one, name, each))]:
+            rows.append(row)
+    return rows
 
 
 def common_limits(maps: Iterable[Map]) -> tuple[float, float] | None:
     """The smallest and the largest value of all."""
     ends = [found.limits for found in maps]
     return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
+
+
+SHOWS = ("maps", "maps and predictions", "predictions")
+"""What :func:`picture` may show."""
+
+LEGEND = {
+    "maps": "Colours from dark violet, the smallest value of a map, over green to yellow, the largest.",
+    "maps and predictions": "White: true, as rings, frames and borders. Orange: predicted, as crosses, dashed frames and borders.",
+    "predictions": "First what is true (white rings, frames), then what each method predicts (orange crosses, dashed frames).",
+}
+"""How each is read."""
+
+
+def picture(one: Pictured, found: Map | None, shows: str, share: float, limits: tuple[float, float] | None = None) -> np.ndarray:
+    """An image for people to look at, (h, w, 3) uint8: with a map over it, and with what is true of it and what was predicted.
+
+    Args:
+        found: a map over it.
+        shows: one of :data:`SHOWS`; predictions alone are those of the trial, without what is true.
+        share: of the map's colours, 0 to 1.
+        limits: the values of the first and the last colour; the map's own otherwise.
+    """
+    from harness.diagnostics.overlays import enlarged, marked, overlays
+
+    drawn = enlarged(one.image)
+    if shows == "predictions":
+        return marked(drawn, one.predicted, true=False)
+    if found is not None:
+        drawn = overlays(drawn, [found.values], share, limits)
+    if shows == "maps":
+        return drawn
+    return marked(marked(drawn, one.true, true=True, outlines=True), one.predicted, true=False, outlines=True)
+
+
+def truth(one: Pictured, shows: str) -> np.ndarray:
+    """The image alone, with what is true of it where predictions are shown."""
+    from harness.diagnostics.overlays import enlarged, marked
+
+    drawn = enlarged(one.image)
+    return drawn if shows == "maps" else marked(drawn, one.true, true=True)
+
+
+def key(some: Iterable[Pictured]) -> np.ndarray | None:
+    """The colours of the classes that occur in label maps, with their names; ``None`` where there are none."""
+    from harness.diagnostics.overlays import colour_of, legend
+
+    some = [*some]
+    maps = [marks.labels for one in some for marks in (one.true, one.predicted) if marks.labels is not None]
+    names = some[0].classes if some else ()
+    there = sorted({int(label) for labels in maps for label in np.unique(labels)} - {255})
+    return legend([(names[label] if label < len(names) else str(label), colour_of(label)) for label in there], 340) if there else None
 
 
 @dataclass(frozen=True)
@@ -134,6 +197,11 @@ class Profile:
 def measures(rows: Iterable[Diagnostic]) -> list[str]:
     """The measures of single layers, as they are shown, without those that say what uniform attention gives."""
     return in_order(row.measure for row in rows if row.layer and row.measure not in UNIFORM.values())
+
+
+def ordered(rows: Iterable[Diagnostic]) -> list[str]:
+    """All measures over all layers, as they are shown."""
+    return in_order(row.measure for row in rows if row.layer is None)
 
 
 def profile(rows: Iterable[Diagnostic], measure: str, methods: Sequence[str]) -> Profile:

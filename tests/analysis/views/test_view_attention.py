@@ -28,14 +28,19 @@ def test_a_map_is_a_head_or_the_mean_over_them():
     assert (found.values == TWO.maps["encoder.9"][2]).all() and (found.heads, found.head) == (4, "2")
     mean = attention.map_of(TWO, "encoder.9")
     np.testing.assert_allclose(mean.values, sum(TWO.maps["encoder.9"]) / 4)
-    assert mean.limits == (mean.values.min(), mean.values.max()) and mean.said.startswith("3 × 5, ")
+    assert mean.limits == (mean.values.min(), mean.values.max()) and mean.grid == "3 × 5"
     for wrong in ("4", "-1", "1.0", "x", "", "9" * 20):
         assert attention.map_of(TWO, "encoder.9", wrong) is None
     assert attention.map_of(ONE).values.tolist() == [[0, 0], [1, 0]]
-    assert [[(one.layer, one.head) for one in row] for row in attention.every_map(TWO)] == [
-        [("encoder.9", str(head)) for head in range(4)],
-        [("encoder.10", str(head)) for head in range(2)],
-    ]
+
+    def asked(one, layer, head):
+        return [[(found.layer, found.head) for found in row] for row in attention.chosen(one, layer, head)]
+
+    nine, ten = ([(layer, str(head)) for head in range(count)] for layer, count in (("encoder.9", 4), ("encoder.10", 2)))
+    assert asked(TWO, attention.EVERY, attention.EVERY) == [nine, ten]
+    assert asked(TWO, attention.LAST, attention.EVERY) == [ten]
+    assert asked(TWO, attention.EVERY, "3") == [[("encoder.9", "3")]], "the other layer has two heads"
+    assert asked(TWO, "none", attention.EVERY) == asked(Pictured(0, IMAGE), attention.EVERY, attention.MEAN) == []
     low, high = attention.common_limits([mean, attention.map_of(ONE)])
     assert low == 0 and high == max(1.0, mean.values.max()) and attention.common_limits([]) is None
 
