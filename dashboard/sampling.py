@@ -8,8 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import state, tables, text
-from harness import paths
+from dashboard import reads, state, tables, text
 from harness.analysis import artifacts, kept, test_images
 from harness.analysis.leaderboard import Row
 from harness.analysis.test_images import TestSet
@@ -157,33 +156,39 @@ def _class(guess: float, classes: Sequence[str]) -> str | None:
 
 def _maps(row: Row, seeds: Sequence[int], image: int, count: int) -> None:
     """The attention over the image of the first seed that has it, or which images there are maps of."""
-    try:
-        _show_maps(row, seeds, image, count)
-    except DataError as error:
-        st.text(str(error))
-
-
-def _show_maps(row: Row, seeds: Sequence[int], image: int, count: int) -> None:
-    url, known = paths.default_database(), set[int]()
+    known: set[int] = set()
     digests = {seed: row.digests[row.seeds.index(seed)] for seed in seeds}
     for seed, digest in digests.items():
-        pictured = kept.pictured(url, digest)
+        pictured, why = reads.cached(kept.pictured, digest)
+        if why:
+            st.text(f"Seed {seed}: {why}")
         known |= {one.sample for one in pictured if one.sample < count}
         mine = next((one for one in pictured if one.sample == image), None)
         if mine is not None:
             _overlay(mine, seed)
             return
-    for seed, digest in () if known else digests.items():
-        # trials that kept no numbers have pictures only; the first one is of the first sample
-        for picture in artifacts.galleries(url, [digest]).get(0, {}).values():
-            known.add(0)
-            if image == 0:
-                st.image(artifacts.read(picture), width="stretch")
-                st.text(f"attention, seed {seed}: the image, then its heads or maps; a line for each layer")
-                return
+    if not known and any(_drawn_first(seed, digest, image, known) for seed, digest in digests.items()):
+        return
     st.text("Its trials kept no map over this image." if known else "No maps of its attention are kept here, or it has none.")
     for sample in sorted(known):
         state.link(f"Maps over image {sample}", "compare", **_here(sample))
+
+
+def _drawn_first(seed: int, digest: str, image: int, known: set[int]) -> bool:
+    """Show the picture of a trial that kept no numbers, if it is of this image: the first picture is of the first sample."""
+    picture = reads.cached(artifacts.galleries, (digest,)).get(0, {}).get(digest)
+    if picture is None:
+        return False
+    known.add(0)
+    if image != 0:
+        return False
+    try:
+        st.image(artifacts.read(picture), width="stretch")
+        st.text(f"attention, seed {seed}: the image, then its heads or maps; a line for each layer")
+    except DataError as error:
+        st.text(str(error))
+        return False
+    return True
 
 
 def _overlay(mine: Pictured, seed: int) -> None:

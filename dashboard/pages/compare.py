@@ -26,16 +26,14 @@ _PANELS = 5
 _LINES = 40
 """Benchmarks on one page of the differences of two."""
 
+_ALL = ""
+
 _PROPOSED = 12
 """Benchmarks whose two best methods are offered to begin with."""
 
 
 def _compared(url: str, methods: tuple[str, ...]) -> list[Comparison]:
     return compare.compare(source.board(url, metrics="primary"), methods, lambda digests: source.per_sample(url, digests))
-
-
-def _where(row: Comparison) -> str:
-    return f"{row.benchmark} v{row.version}{f' · {row.differs}' if row.differs else ''}"
 
 
 def _pair(row: Comparison) -> str:
@@ -46,25 +44,29 @@ def _metric(rows: Sequence[Comparison]) -> str:
     return " / ".join(dict.fromkeys(f"{row.metric} {row.unit}".strip() for row in rows))
 
 
-def _differences(methods: Sequence[str]) -> None:
+def _differences(board: Board, methods: Sequence[str]) -> None:
     rows = reads.cached(_compared, tuple(methods))
     if not rows:
         st.text("They share no benchmark and setting here. This makes some:")
         st.code(f"harness run {' '.join(f'-m {name}' for name in methods)} -b BENCHMARK --seeds 5", language="bash", wrap_lines=True)
         return
+    where = {each.name: each.where for each in view.shared(board, methods)}
+    if len(where) > 1:
+        asked = state.choice("Benchmark", [_ALL, *where], "benchmark", show=lambda name: where.get(name, "all"))
+        rows = [row for row in rows if asked == _ALL or view.place(row) == where[asked]]
     if len(methods) == 2:
         st.text(f"first: {methods[0]}\nsecond: {methods[1]}\n{diagrams.VERDICTS}")
         page = state.page_number(-(-len(rows) // _LINES))
         shown = rows[page * _LINES : (page + 1) * _LINES]
         for place, panel in enumerate(view.panels(shown)):
-            chart = diagrams.forest(panel, [_where(row) for row in panel.rows], _metric(panel.rows))
+            chart = diagrams.forest(panel, [view.place(row) for row in panel.rows], _metric(panel.rows))
             charts.show(chart, key=f"forest {place}", alt_text=f"differences of {_metric(panel.rows)} with 95 % intervals")
     else:
         st.text(diagrams.VERDICTS)
-        blocks = [*dict.fromkeys(_where(row) for row in rows)]
+        blocks = [*dict.fromkeys(view.place(row) for row in rows)]
         page = state.page_number(-(-len(blocks) // _PANELS))
         for place, block in enumerate(blocks[page * _PANELS : (page + 1) * _PANELS]):
-            (panel,) = view.panels(row for row in rows if _where(row) == block)
+            (panel,) = view.panels(row for row in rows if view.place(row) == block)
             st.text(block)
             chart = diagrams.forest(panel, [_pair(row) for row in panel.rows], _metric(panel.rows))
             charts.show(chart, key=f"forest {place}", alt_text=f"differences on {block} with 95 % intervals")
@@ -76,10 +78,10 @@ def _differences(methods: Sequence[str]) -> None:
 def _table(rows: Sequence[Comparison], several: bool) -> None:
     records = [
         {
-            **({"pair": _pair(row)} if several else {"benchmark": _where(row)}),
+            **({"pair": _pair(row)} if several else {"benchmark": view.place(row)}),
             "difference": row.difference,
             "unit": row.unit,
-            **({"benchmark": _where(row)} if several else {}),
+            **({"benchmark": view.place(row)} if several else {}),
             "verdict": row.sentence,
             "from": row.ci95[0] if row.ci95 else None,
             "to": row.ci95[1] if row.ci95 else None,
@@ -170,12 +172,12 @@ def _signed_ranks(pairs: Sequence[Across], methods: int) -> None:
 
 
 def _samples(board: Board, methods: Sequence[str]) -> None:
-    blocks = view.shared(board, methods)
+    blocks = {each.name: each for each in view.shared(board, methods)}
     if not blocks:
         st.text("They share no benchmark and setting here.")
         return
     left, middle, right = st.columns(3)
-    rows = blocks[state.choice("Benchmark", [*blocks], "benchmark", place=left)]
+    rows = blocks[state.choice("Benchmark", [*blocks], "benchmark", show=lambda name: blocks[name].where, place=left)].rows
     pairs = {f"{a} {b}": (a, b) for a, b in combinations(rows, 2)}
     names = pairs[state.choice("First and second", [*pairs], "pair", show=lambda key: " − ".join(pairs[key]), place=middle)]
     a, b = (rows[name] for name in names)
@@ -231,7 +233,7 @@ def main() -> None:
         return
     state.tabs(
         {
-            "Differences": lambda: _differences(methods),
+            "Differences": lambda: _differences(board, methods),
             "Over benchmarks": lambda: _over_benchmarks(board, methods),
             "Samples": lambda: _samples(board, methods),
         }

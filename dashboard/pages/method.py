@@ -13,7 +13,6 @@ from harness.analysis import diagnostic_tables, source
 from harness.analysis.claims import published
 from harness.analysis.claims.tables import published_text
 from harness.analysis.diagnostics import Diagnostic, in_order
-from harness.analysis.leaderboard import Board
 from harness.analysis.numbers import NOTHING, rank
 from harness.analysis.tables import csv_table
 from harness.analysis.views import method as view
@@ -38,13 +37,6 @@ def _known() -> Catalog:
     except HarnessError as error:
         text.told("error", "The registry cannot be read.", str(error))
         return Catalog()
-
-
-def _names(catalog: Catalog, board: Board) -> list[str]:
-    """Methods with results, then those of the registry, and the one the address names if all of its trials failed."""
-    asked = state.value("method")
-    names = [*dict.fromkeys((*(row.method for row in board.rows), *catalog.methods))]
-    return [*names, asked] if asked and asked not in names and reads.trials(methods=(asked,)) else names
 
 
 def _head(told: view.About | None) -> None:
@@ -252,7 +244,7 @@ def _claims(name: str) -> None:
         key="claims",
         columns={"published": "difference that the source prints, towards the claim"}
         | {tier: f"verdict by what was measured on the {tier} benchmarks here" for tier in TIERS},
-        opens=lambda row, _: ("claims", {"q": names[row]}),
+        opens=lambda row, _: ("claims", {"claim": names[row]}),
         rows=15,
         alt_text="claims about the method with verdicts by tier",
     )
@@ -262,7 +254,9 @@ def main() -> None:
     """Draw the page."""
     board, catalog = reads.board(), _known()
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    name = state.choice("Method", _names(catalog, board), "method", place=right)
+    measured = dict.fromkeys(row.method for row in board.rows)
+    names = [*(measured | dict.fromkeys(reads.cached(source.methods)) | dict.fromkeys(catalog.methods))]
+    name = state.choice("Method", names, "method", place=right)
     left.title(text.escaped(name))
     told = view.about(catalog, _files(), name)
     _head(told)

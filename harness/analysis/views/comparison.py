@@ -42,16 +42,34 @@ def panels(rows: Iterable[Comparison]) -> list[Panel]:
     return [Panel(unit, higher, tuple(some)) for (unit, higher), some in found.items()]
 
 
-def shared(board: Board, methods: Sequence[str]) -> dict[str, dict[str, Row]]:
-    """Block, in a line -> method -> its row of the primary metric, where two or more of the methods are; in the board's order."""
-    found: dict[str, dict[str, Row]] = {}
+@dataclass(frozen=True)
+class Shared:
+    """A block that two or more of the methods are in."""
+
+    name: str
+    """In an address: the benchmark's for its first block, :attr:`where` for others."""
+    where: str
+    """In a line."""
+    rows: dict[str, Row]
+    """Method -> its row of the primary metric, in the order the methods were given."""
+
+
+def shared(board: Board, methods: Sequence[str]) -> list[Shared]:
+    """The blocks in which methods can be compared, in the board's order."""
+    found: list[Shared] = []
     for rows in board.of(methods).blocks().values():
         primary = {name: row for name, some in rows.items() for row in some if row.primary}
         if len(primary) > 1:
             first = next(iter(primary.values()))
-            where = f"{first.benchmark} v{first.version}{f' · {first.differs}' if first.differs else ''}"
-            found[where] = {name: primary[name] for name in methods if name in primary}
+            where = place(first)
+            name = where if any(each.name == first.benchmark for each in found) else first.benchmark
+            found.append(Shared(name, where, {name: primary[name] for name in methods if name in primary}))
     return found
+
+
+def place(row: Row | Comparison) -> str:
+    """The block of a row, in a line."""
+    return f"{row.benchmark} v{row.version}{f' · {row.differs}' if row.differs else ''}"
 
 
 @dataclass(frozen=True)

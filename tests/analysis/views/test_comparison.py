@@ -33,8 +33,10 @@ def test_differences_of_one_unit_and_direction_share_a_panel(result):
     ]
     for some in found:
         assert all(-some.reach <= end <= some.reach for row in some.rows for end in (row.difference, *row.ci95))
-    assert [[*rows] for rows in view.shared(board, ["b", "a", "nobody"]).values()] == [["b", "a"]] * 4
-    assert view.shared(board, ["a"]) == {} and view.panels([]) == []
+    blocks = view.shared(board, ["b", "a", "nobody"])
+    assert {(each.name, each.where) for each in blocks} == {(spec.benchmark, f"{spec.benchmark} v1") for spec in specs}
+    assert [[*each.rows] for each in blocks] == [["b", "a"]] * 4
+    assert view.shared(board, ["a"]) == [] and view.panels([]) == []
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import sqlalchemy as sa
+import streamlit as st
 
 from harness.analysis import source
 from harness.analysis.compare import compare
@@ -64,6 +65,8 @@ def test_a_pair_a_line_for_three_methods_on_each_benchmark(database, measured, p
     app = page("compare", method=["gem", "gap", "simpool"])
     table = _table(app, "verdict")
     assert list(table["pair"]) == ["gem − gap", "gem − simpool", "gap − simpool"] * 2 and len(_charts(app)) == 2
+    app = page("compare", method=["gem", "gap", "simpool"], benchmark="digits")
+    assert list(_table(app, "verdict")["benchmark"]) == ["digits v2"] * 3 and len(_charts(app)) == 1
     app = page("compare", method=["gem", "gap", "simpool"], tab="Over benchmarks")
     (found,) = overall(source.board(database), ["gem", "gap", "simpool"]).tables
     ranks = _table(app, "rank")
@@ -137,6 +140,7 @@ def test_maps_over_the_image_stand_side_by_side(database, scored, page, tmp_path
         file = tmp_path / "results" / "trials" / row.digest / "artifacts" / FILE
         file.parent.mkdir(parents=True)
         file.write_bytes(b"no archive")
+    st.cache_resource.clear()
     assert "the maps cannot be read" in _texts(page("compare", method=BOTH, tab="Samples", image="0"))
 
 
