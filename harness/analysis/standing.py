@@ -74,6 +74,14 @@ class Standing:
         return {names[index]: letters for index, letters in zip(self.known, found, strict=True)}
 
     @cached_property
+    def best(self) -> frozenset[str]:
+        """The tie group of the best mean: methods with a spread that cannot be told apart from it; empty where nothing can be judged."""
+        if not self.judged:
+            return frozenset()
+        names, first = [*self.values], self.known[0]
+        return frozenset(names[index] for index in self.known if not self.differ[first, index])
+
+    @cached_property
     def ranks(self) -> dict[str, tuple[int, int]]:
         """Lowest and highest rank of each method with a spread; one without may stand anywhere."""
         if not self.judged:
