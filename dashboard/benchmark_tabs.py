@@ -6,25 +6,32 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, reads, state, tables, text
+from dashboard import charts, gallery, reads, state, tables, text
 from harness import benchmarks, data
-from harness.analysis import diagnostic_tables, formats
+from harness.analysis import diagnostic_tables, formats, kept
 from harness.analysis.diagnostics import Diagnostic, in_order
 from harness.analysis.leaderboard import Board
 from harness.analysis.numbers import MEASURE, digits, number
+from harness.analysis.views import attention as view
 from harness.analysis.views import benchmark
 from harness.analysis.views.benchmark import Measured, Table
 from harness.analysis.views.overview import DOWN, UP
 from harness.catalog import Benchmark
 from harness.errors import HarnessError
 from harness.outcome import COSTS
+
+if TYPE_CHECKING:
+    from harness.diagnostics.maps import Pictured
+
+PICTURED = 12
+"""Methods whose maps are shown, best first."""
 
 MANY = 100
 """Columns of a heat map from which on it has no more: browsers draw only so much."""
@@ -49,6 +56,7 @@ def show(name: str, table: Table | None, bench: Benchmark | None) -> None:
             "Parts": lambda: _parts(board(), table),
             "All metrics": lambda: _metrics(board(), table, name),
             "Cost": lambda: _cost(table),
+            "Attention": lambda: _attention(table, name),
             "Diagnostics": lambda: _diagnostics(table, name),
             "Resolution": lambda: _resolution(table),
         }
@@ -183,6 +191,31 @@ def _cost(table: Table) -> None:
     on_front = [f"{text.visible(point.method)} ({number(point.mean, unit)}, {point.cost:.3g})" for point in points if point.front]
     st.text(f"On the front, the cheapest first: {', '.join(on_front)}.")
     st.caption("On the front no other method is as good by the mean and as cheap. Bars are the 95 % intervals of the means.")
+
+
+def _attention(table: Table, name: str) -> None:
+    """One test image, and beside it the map of each method's last layer."""
+    found: dict[str, tuple[int, str, list[Pictured]]] = {}
+    for row in table.rows:
+        for seed, digest in zip(row.seeds, row.digests, strict=True):
+            pictured, _ = reads.cached(kept.pictured, digest)
+            if pictured and row.method not in found and len(found) < PICTURED:
+                found[row.method] = seed, digest, pictured
+                break
+    state.link("Layers, heads and measures of the attention", "attention", benchmark=name)
+    if not found:
+        st.text("No maps of these methods lie beside this database.")
+        return
+    images = [*range(max(len(pictured) for _, _, pictured in found.values()))]
+    image = state.choice("Test image", images, "image", show=lambda number: str(number + 1))
+    shown = [
+        gallery.Shown(method, seed, digest, pictured[image], view.chosen(pictured[image], view.LAST, view.MEAN))
+        for method, (seed, digest, pictured) in found.items()
+        if image < len(pictured)
+    ]
+    first = view.SHOWS[0]
+    gallery.draw(shown, view.truth(shown[0].image, first), partial(view.picture, shows=first, share=0.55))
+    st.caption("The last layer of each method, the mean over its heads, of the first seed that kept maps. " + view.LEGEND[first])
 
 
 def _diagnostics(table: Table, name: str) -> None:

@@ -65,8 +65,7 @@ def draw(some: Sequence[Shown], truth: np.ndarray, picture: Draw) -> None:
                 for each in shown.listed:
                     _tile(picture(shown.image, each), [shown.method, _words(shown.image.predicted)], _WIDE)
         return
-    with st.container(horizontal=True, gap="small"):
-        _tile(truth, head, _NARROW)
+    _tile(truth, head, _WIDE)
     rows = 0
     for shown in some:
         rows += len(shown.maps)
@@ -76,7 +75,7 @@ def draw(some: Sequence[Shown], truth: np.ndarray, picture: Draw) -> None:
         st.subheader(text.escaped(shown.method), divider="grey")
         for row in shown.maps:
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-                st.text(row[0].layer, width=260)
+                st.text(row[0].layer, width=300)
                 for each in row:
                     _tile(picture(shown.image, each), [], _NARROW)
 

@@ -42,7 +42,7 @@ def _filters(board: Board) -> Filters:
     words += [f"{seeds} seeds or more"] if seeds else []
     if words:
         st.text(" · ".join(words))
-    return Filters(families, tiers, slots, methods, benchmarks, search, seeds)
+    return Filters(tuple(families), tuple(tiers), tuple(slots), tuple(methods), tuple(benchmarks), search, seeds)
 
 
 def _names(columns: tuple[Column, ...]) -> list[str]:
@@ -116,6 +116,10 @@ def _table(grid: Grid) -> None:
     )
 
 
+def _grid(_url: str, every: bool, filters: Filters, apart: bool) -> Grid:
+    return overview.grid(reads.board(all_versions=every), filters, apart=apart)
+
+
 def main() -> None:
     """Draw the page."""
     st.title("Overview")
@@ -123,7 +127,7 @@ def main() -> None:
         every = state.switch("Older versions", "versions")
         apart = state.switch("Other settings", "settings")
     board = reads.board(all_versions=every)
-    grid = overview.grid(board, _filters(board), apart=apart)
+    grid = reads.cached(_grid, every, _filters(board), apart)
     if not grid.lines:
         st.info("Nothing is left by these filters." if board.rows or board.missing else "No results yet.")
         return

@@ -26,6 +26,9 @@ _EVERY, _SELDOM = 3, 10
 _MOST = 5
 """Batches that are shown: those that run, then the newest."""
 
+_DRAWN = "runs: totals"
+"""In the session: the counts when the whole page was drawn last."""
+
 
 def _failures(url: str) -> list[Failure]:
     return runs.failures(source.trials(url, states=["failed"]))
@@ -47,16 +50,15 @@ def _now() -> None:
             left = "" if batch.seconds_left is None else f", about {duration(batch.seconds_left)} left"
             told += f" · {len(batch.running)} running{left}"
         else:
-            told += " · nobody runs it; the same `harness run` goes on with it"
+            told += " · none is running; the same harness run goes on with them"
         failed = f" · {batch.counts['failed']} failed" if batch.counts["failed"] else ""
-        st.progress(batch.ended / batch.total, f"Planned {moment(batch.created)} · {told}{failed}")
+        st.text(f"Planned {moment(batch.created)} · {told}{failed}")
+        st.progress(batch.ended / batch.total)
         if batch.running:
             _in_work(batch.running, batch.created)
     if len(found) > _MOST:
-        st.text(f"{len(found) - _MOST} older batches are not finished either; nobody runs them.")
-    before, now = st.session_state.get("runs: totals"), totals
-    st.session_state["runs: totals"] = now
-    if before is not None and before != now and st.session_state.pop("runs: drawn", False):
+        st.text(f"{len(found) - _MOST} older batches are not finished either, and none of their trials is running.")
+    if st.session_state.setdefault(_DRAWN, totals) != totals:
         st.rerun()
 
 
@@ -86,8 +88,8 @@ def _reasons(found: list[Failure]) -> None:
     st.subheader("Failures by reason")
     records = [
         {
-            "reason": failure.reason,
             "trials": len(failure.rows),
+            "reason": failure.reason,
             "kind": failure.kind,
             "methods": ", ".join(failure.methods),
             "benchmarks": ", ".join(failure.benchmarks),
@@ -137,8 +139,8 @@ def _records(rows: list[TrialRow]) -> list[dict[str, Any]]:
     records = [
         {
             "method": row.method,
-            "state": runs.standing(row),
             "score": scores.get(row.digest, ""),
+            "state": runs.standing(row),
             "benchmark": row.benchmark,
             "version": row.version,
             "seed": row.seed,
@@ -159,9 +161,8 @@ def main() -> None:
     st.title("Runs")
     running = _running()
     alive = any(row.alive for row in running)
-    st.session_state["runs: totals"] = None
+    st.session_state.pop(_DRAWN, None)
     st.fragment(_now, run_every=_EVERY if alive else _SELDOM)()
-    st.session_state["runs: drawn"] = True
     failures = reads.cached(_failures)
     if failures:
         _reasons(failures)

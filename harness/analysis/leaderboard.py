@@ -270,8 +270,8 @@ def _benchmark_rows(
             (name for name in measured if name.split("/")[0] in specs),
             key=lambda name: (not specs[name.split("/")[0]].primary, "/" in name, position[name.split("/")[0]], name),
         )
-        about = {"setting": setting, "differs": differs}
-        rows[method] = [_row(trials, name, specs[name.split("/")[0]], floors, **about) for name in names]
+        about = _about(trials) | {"setting": setting, "differs": differs}
+        rows[method] = [_row(trials, name, specs[name.split("/")[0]], floors, about) for name in names]
 
     def merit(method: str) -> tuple[bool, float, str]:
         primary = next((row for row in rows[method] if row.primary), None)
@@ -294,7 +294,20 @@ def _moderated(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floors, **about: Any) -> Row:
+def _about(trials: Sequence[Result]) -> dict[str, Any]:
+    """What all rows of a method share."""
+    first = trials[0]
+    shared = ("benchmark", "version", "dataset", "family", "tier", "slot", "method", "overrides")
+    return {name: getattr(first, name) for name in shared} | {
+        "cost": over_seeds(trial.cost for trial in trials),
+        "digests": tuple(trial.digest for trial in trials),
+        "seeds": tuple(trial.seed for trial in trials),
+        "collapsed": sum(trial.labels.get("attention") == "collapsed" for trial in trials),
+        "map": " / ".join(dict.fromkeys(trial.labels["map"] for trial in trials if "map" in trial.labels)) or None,
+    }
+
+
+def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floors, about: Mapping[str, Any]) -> Row:
     first = trials[0]
     values = tuple(float(trial.metrics.get(metric, math.nan)) for trial in trials)
     summary = summarize(values)
@@ -302,13 +315,6 @@ def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floor
     if floor is not None and math.isnan(floor):
         floor = None
     return Row(
-        benchmark=first.benchmark,
-        version=first.version,
-        dataset=first.dataset,
-        family=first.family,
-        tier=first.tier,
-        slot=first.slot,
-        method=first.method,
         metric=metric,
         title=spec.title or spec.metric,
         unit=spec.unit,
@@ -324,12 +330,6 @@ def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floor
         below_floor=floor is not None
         and worse(summary.mean, floor, spec.higher_is_better)
         and not math.isclose(summary.mean, floor, rel_tol=1e-6),
-        cost=over_seeds(trial.cost for trial in trials),
-        digests=tuple(trial.digest for trial in trials),
-        seeds=tuple(trial.seed for trial in trials),
         values=values,
-        overrides=first.overrides,
         **about,
-        collapsed=sum(trial.labels.get("attention") == "collapsed" for trial in trials),
-        map=" / ".join(dict.fromkeys(trial.labels["map"] for trial in trials if "map" in trial.labels)) or None,
     )

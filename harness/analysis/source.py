@@ -304,6 +304,22 @@ def check(url: str, baseline: Baseline, *, costs: bool = False) -> Check:
     return regression.check(baseline, shown, [*failed, *trials(url, digests=digests)], environments(url), measured)
 
 
+def checked(url: str, file: str, _written: int, *, costs: bool = False) -> Check:
+    """:func:`check` of a baseline's file.
+
+    Args:
+        _written: when the file was; for whoever keeps the answer until it is another one.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    from pathlib import Path
+
+    from harness.analysis.gate.file import load
+
+    return check(url, load(Path(file)), costs=costs)
+
+
 def baselines(url: str) -> dict[str, Path]:
     """Name of a baseline -> its file: those in ``baselines`` beside the database, then those that are shipped."""
     from harness import paths

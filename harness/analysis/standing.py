@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -24,6 +24,11 @@ _MORE = (5, 10, 20, 50)
 
 def fit(values: Sequence[Sequence[float]], unit: str, *, moderated: bool = True) -> cells.Cells:
     """The methods of a block on the scale of a metric's unit; values are one row per method."""
+    return _fit(tuple(map(tuple, values)), unit, moderated)
+
+
+@lru_cache(64)  # of one block they are wanted for its intervals, and again for its ranks
+def _fit(values: tuple[tuple[float, ...], ...], unit: str, moderated: bool) -> cells.Cells:
     return cells.fit(values, scale_of(unit, (value for row in values for value in row)), moderated=moderated)
 
 
