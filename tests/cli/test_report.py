@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from harness.report import boards
 from harness.report import files as report
 
 COMMITTED = sorted((Path(__file__).parents[2] / "results" / "leaderboards").glob("*.jsonl"))
@@ -162,6 +163,35 @@ def test_of_what_is_committed(cli):
     assert len([tag for tag, about in page.tags if about.get("class") == "diagram"]) >= 1
     assert (Path("out") / "index.html").stat().st_size < 2_000_000
     compiled(Path("out/leaderboard.tex"))
+    html = Path("out/index.html").read_text()
+    body = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in re.findall(r'<tr class="method.*?</tr>', html, re.DOTALL)]
+    shown = [[re.search(r"<bdi>(.*?)</bdi>|^(.*)$", cell, re.DOTALL) for cell in (*cells[:4], cells[5])] for cells in body]
+    drawn = [[(found[1] or found[2] or "").strip() for found in cells] for cells in shown]
+    lines = [line.strip("| ").split(" | ")[:5] for line in Path("out/leaderboard.md").read_text().splitlines() if line.startswith("| ")]
+    written = [[cell.removesuffix(" !").removesuffix(" †") for cell in line] for line in lines if re.match(r"\d", line[0])]
+    assert len(drawn) > 100 and drawn == written, "the page says what the table says"
+
+
+def test_a_chart_numbers_the_methods_that_no_other_beats():
+    from harness.analysis import source
+    from harness.outcome import COSTS
+
+    with report.imported(COMMITTED[:2]) as url:
+        board = source.board(url, metrics="primary")
+    for section in boards.sections(board, ()):
+        assert len(section.costs) == len(COSTS)
+        for name, chart in zip(COSTS, section.costs, strict=True):
+            points = {row.method: (getattr(row.cost, name), -row.mean if row.higher_is_better else row.mean) for row in section.table.rows}
+            beaten = {
+                one
+                for one, mine in points.items()
+                if any(all(a <= b for a, b in zip(its, mine, strict=True)) and its != mine for its in points.values())
+            }
+            assert set(chart.front) == points.keys() - beaten and [points[one][0] for one in chart.front] == sorted(
+                points[one][0] for one in chart.front
+            )
+            assert sorted(point.number for point in chart.points if point.number) == [*range(1, 1 + len(chart.front))]
+            assert len(chart.points) == len(points) and len(chart.steps) == 2 * len(chart.front) - 2
 
 
 def test_what_a_store_says_is_text(cli, hostile):
