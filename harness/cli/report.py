@@ -50,7 +50,7 @@ def command(
         board = source.board(
             url, all_versions=all_versions, samples=True, benchmarks=benchmarks or None, families=[family] if family else None
         )
-        if not board.rows:
+        if not board.rows and not board.missing:
             click.echo("nothing to report yet. `harness run -s quick` measures something in minutes.", err=True)
             return
         texts = report.texts(url, board, json_text(as_json(board, all_versions)), family=family, benchmarks=benchmarks)

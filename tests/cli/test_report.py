@@ -140,6 +140,19 @@ def test_filters_are_those_of_the_leaderboard(cli, measured):
     assert nothing.exit_code == 0 and "nothing to report yet" in nothing.stderr and not Path("none").exists()
 
 
+def test_stores_that_are_half_filled(cli, measured):
+    measured("gap", None)
+    assert cli("report", "--out", "out").exit_code == 0
+    assert "0/1" in read().text and "1 failed" in read().text, "nothing has a result yet"
+    measured("gem", float("nan"))
+    measured("max-pool", 70.0)
+    measured("se", float("nan"), 71.0)
+    assert cli("report", "--out", "out").exit_code == 0
+    page = read()
+    assert "nan" in page.text and "70.0" in page.text
+    compiled(Path("out/leaderboard.tex"))
+
+
 def test_of_files_or_of_a_database(cli, measured, tmp_path):
     measured("gap", 70.0, 72.0)
     cli("publish", "--out", "boards")
