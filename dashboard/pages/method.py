@@ -12,7 +12,7 @@ from dashboard import charts, diagrams, reads, state, tables, text
 from harness.analysis import diagnostic_tables, source
 from harness.analysis.claims import published
 from harness.analysis.claims.tables import published_text
-from harness.analysis.diagnostics import Diagnostic, in_order
+from harness.analysis.diagnostics import in_order
 from harness.analysis.numbers import NOTHING, rank
 from harness.analysis.tables import csv_table
 from harness.analysis.views import method as view
@@ -159,12 +159,8 @@ def _options(method: Method, part: view.Part, several: bool) -> None:
     st.text(f"--set method.{f'{part.slot}.' if several else ''}OPTION=VALUE changes one for a run.")
 
 
-def _described(url: str, name: str) -> list[Diagnostic]:
-    return source.diagnostics(url, source.board(url, metrics="primary", methods=[name]))
-
-
 def _diagnosed(name: str) -> None:
-    found = view.diagnosed(reads.cached(_described, name), name)
+    found = view.diagnosed(reads.cached(source.described, name), name)
     if not found:
         st.text("No diagnostics of its attention were recorded.")
         return
