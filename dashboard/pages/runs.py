@@ -50,13 +50,14 @@ def _now() -> None:
             left = "" if batch.seconds_left is None else f", about {duration(batch.seconds_left)} left"
             told += f" · {len(batch.running)} running{left}"
         else:
-            told += " · nobody runs it; the same `harness run` goes on with it"
+            told += " · none is running; the same harness run goes on with them"
         failed = f" · {batch.counts['failed']} failed" if batch.counts["failed"] else ""
-        st.progress(batch.ended / batch.total, f"Planned {moment(batch.created)} · {told}{failed}")
+        st.text(f"Planned {moment(batch.created)} · {told}{failed}")
+        st.progress(batch.ended / batch.total)
         if batch.running:
             _in_work(batch.running, batch.created)
     if len(found) > _MOST:
-        st.text(f"{len(found) - _MOST} older batches are not finished either; nobody runs them.")
+        st.text(f"{len(found) - _MOST} older batches are not finished either, and none of their trials is running.")
     if st.session_state.setdefault(_DRAWN, totals) != totals:
         st.rerun()
 
@@ -87,8 +88,8 @@ def _reasons(found: list[Failure]) -> None:
     st.subheader("Failures by reason")
     records = [
         {
-            "reason": failure.reason,
             "trials": len(failure.rows),
+            "reason": failure.reason,
             "kind": failure.kind,
             "methods": ", ".join(failure.methods),
             "benchmarks": ", ".join(failure.benchmarks),
@@ -138,8 +139,8 @@ def _records(rows: list[TrialRow]) -> list[dict[str, Any]]:
     records = [
         {
             "method": row.method,
-            "state": runs.standing(row),
             "score": scores.get(row.digest, ""),
+            "state": runs.standing(row),
             "benchmark": row.benchmark,
             "version": row.version,
             "seed": row.seed,

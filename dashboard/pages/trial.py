@@ -97,25 +97,31 @@ def _heading(metric: Measured) -> str:
 
 def _numbers(view: TrialView, other: TrialView | None) -> None:
     """Metrics: a column each, so that each has the digits of its unit."""
-    rows: dict[str, dict[str, float | None]] = {}
-    for name, some in (("this trial", view), ("the other trial", other)):
-        for metric in some.metrics if some else ():
-            whose = metric.scene if name == "this trial" else f"{metric.scene} (other)"
-            rows.setdefault(whose if metric.scene else name, {})[_heading(metric)] = metric.value
-            if name == "this trial" and not metric.scene and metric.floor is not None:
-                rows.setdefault("floor", {})[_heading(metric)] = metric.floor
-    if not rows:
-        st.text("There are no numbers: the trial is not done." if view.standing != "done" else "It was not tested.")
-    else:
-        units = {_heading(metric): metric.unit for metric in view.metrics}
-        first = [name for name in ("this trial", "the other trial", "floor") if name in rows]
-        records = [{"": name} | rows[name] for name in [*first, *sorted(set(rows) - {*first})]]
-        tables.show(records, key="metrics", numbers=units, rows=14, alt_text="Metrics of the trial")
+    shown = {"this trial": view} | ({"the other trial": other} if other else {})
+    rows: dict[str, dict[str, float]] = {}
+    parts: dict[str, dict[str, float]] = {}
+    for name, some in shown.items():
+        for metric in some.metrics:
+            place = rows.setdefault(name, {})
+            if metric.scene:
+                place = parts.setdefault(metric.scene if some is view else f"{metric.scene} (other)", {})
+            place[_heading(metric)] = metric.value
+    if floors := {_heading(metric): metric.floor for metric in view.metrics if metric.floor is not None and not metric.scene}:
+        rows["floor"] = floors
+    units = {_heading(metric): metric.unit for metric in view.metrics}
+    if view.metrics:
+        tables.show([{"": name} | found for name, found in rows.items()], key="metrics", numbers=units, alt_text="Metrics of the trial")
         st.caption("↑ higher is better, ↓ lower is better. The floor is what a trivial predictor reaches on the same data.")
-    records = [{"": name} | dict(some.costs) for name, some in (("this trial", view), ("the other trial", other)) if some and some.costs]
-    if records:
+    else:
+        st.text("There are no numbers: the trial is not done." if view.standing != "done" else "It was not tested.")
+    if parts:
+        st.subheader("By scene or class")
+        records = [{"": name} | parts[name] for name in sorted(parts)]
+        tables.show(records, key="scenes", numbers=units, rows=12, alt_text="Metrics of single scenes or classes")
+    priced = [{"": name, **dict(some.costs)} for name, some in shown.items() if some.costs]
+    if priced:
         st.subheader("Costs of the model")
-        tables.show(records, key="costs", numbers=dict.fromkeys([*records[0]][1:], ""), alt_text="Costs of the trial's model")
+        tables.show(priced, key="costs", numbers=dict.fromkeys(dict(view.costs), ""), alt_text="Costs of the trial's model")
     if view.tuning:
         _tuned(view)
     if view.row.notes:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from harness.analysis.views.trial import TrialView
     from harness.store import Lot, Metrics, Result, TrialRow
 
+UNFINISHED = ("planned", "running", "failed")
+"""States of trials without a result."""
+
 # statistics take scipy a quarter of a second to import, and most questions need none: whoever does imports them
 
 
@@ -48,10 +51,12 @@ def board(
     from harness.analysis import leaderboard, sampled
 
     store = open_store(url, read_only=True)
+    waiting: dict[str, Any] = {**filters, "states": UNFINISHED, "purposes": [""]}
     found = leaderboard.build(
         store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
         store.specs(),
         store.floors(),
+        unfinished=store.trials(**waiting),
         environments=store.environments(),
         settings=store.settings(),
         all_versions=all_versions,

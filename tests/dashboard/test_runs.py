@@ -53,12 +53,13 @@ def test_a_batch_that_runs_says_how_long_it_takes(page, measured, database, tmp_
     (folder / "log.txt").write_text("11/26 - mmengine - INFO - Epoch(train) [3][20/23]  lr: 1\n")
     app = page("runs")
     (bar,) = app.get("progress")
-    assert "1 of 3 trials · 1 running, about 3.5 h left" in bar.proto.text, "twice as long as expected: 2 h, and 1.5 h of the running one"
+    assert bar.proto.value == 33
+    assert "1 of 3 trials · 1 running, about 3.5 h left" in texts(app), "twice as long as expected: 2 h, and 1.5 h of the running one"
     table = app.dataframe[0].value
     assert list(table["how far"]) == ["training, epoch 3, 20 of 23"] and list(table["seed"]) == [1]
     change(database, digests[1], process_start="long ago")
-    (bar,) = page("runs").get("progress")
-    assert "nobody runs it" in bar.proto.text and "left" not in bar.proto.text
+    app = page("runs")
+    assert "none is running" in texts(app) and "left" not in texts(app)
 
 
 def test_failures_are_grouped_by_reason(page, measured, database):
