@@ -58,7 +58,7 @@ def _entries(check: Check) -> None:
     known = status or [each for each in counts if each != "new"]
     lines = view.lines(check, status=known, benchmark=benchmark, method=method, primary=primary)
     if not status and "new" in counts:
-        st.text(f"{counts['new']} entries that the baseline does not have are left out: choose the status `new` to see them.")
+        st.text(f"{counts['new']} entries of its benchmarks that the baseline does not have are left out: the status `new` shows them.")
     if not lines:
         st.text("No entry passes these filters.")
         return
@@ -110,16 +110,16 @@ def _costs(check: Check) -> None:
 
 
 def _history() -> None:
-    board = reads.board(metrics="whole")
+    board = reads.board()
     benchmarks = [*dict.fromkeys(row.benchmark for row in board.rows)]
     if not benchmarks:
         st.text("No trial is done yet.")
         return
     places = st.columns(3)
     benchmark = state.choice("Benchmark", benchmarks, "benchmark", place=places[0])
-    rows = [row for row in board.rows if row.benchmark == benchmark]
+    rows = reads.board(benchmarks=(benchmark,), metrics="whole").rows
     method = state.choice("Method", [*dict.fromkeys(row.method for row in rows)], "method", place=places[1])
-    metrics = [*dict.fromkeys(row.metric for row in sorted(rows, key=lambda row: not row.primary) if "/" not in row.metric)]
+    metrics = [*dict.fromkeys(row.metric for row in sorted(rows, key=lambda row: not row.primary))]
     metric = state.choice("Metric", metrics, "metric", place=places[2])
     history = reads.cached(source.history, benchmark, method, metric)
     steps = view.steps(history) if history else []

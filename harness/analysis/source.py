@@ -65,12 +65,17 @@ def board(
     return sampled.with_samples(found, lambda digests: store.per_sample(digests=digests)) if samples else found
 
 
-def diagnostics(url: str, shown: Board) -> list[Diagnostic]:
-    """The diagnostics of the trials behind a leaderboard."""
+def diagnostics(url: str, shown: Board, names: Iterable[str] | None = None) -> list[Diagnostic]:
+    """The diagnostics of the trials behind a leaderboard.
+
+    Args:
+        names: as they are recorded; all otherwise.
+    """
     from harness.analysis import diagnostics
 
     digests = {digest for row in shown.rows for digest in row.digests}
-    return diagnostics.build(shown, open_store(url, read_only=True).results(kinds=("diagnostic",), digests=digests))
+    store = open_store(url, read_only=True)
+    return diagnostics.build(shown, store.results(kinds=("diagnostic",), diagnostics=names, digests=digests))
 
 
 def described(url: str, method: str) -> list[Diagnostic]:
@@ -279,21 +284,31 @@ def claims(url: str) -> list[Judged]:
     """Every claim of the registry on every tier, judged by what the database has."""
     from harness.analysis.claims import verdicts
     from harness.analysis.claims.columns import Blocks
+    from harness.analysis.leaderboard import Board
     from harness.catalog import load_catalog
+    from harness.diagnostics import MEASURES
     from harness.listing import places, unmeasurable
 
     catalog = load_catalog()
     where = places(catalog)
-    shown = board(url, metrics="whole", moderated=False, benchmarks=sorted({place.benchmark for some in where.values() for place in some}))
+    every = [place for some in where.values() for place in some]
+    # what nobody claims anything about is not read; a method is known by its primary metric, too
+    metrics = {spec.metric for spec in open_store(url, read_only=True).specs() if spec.primary} | {place.measure for place in every}
+    shown = board(url, metrics=sorted(metrics), moderated=False, benchmarks=sorted({place.benchmark for place in every}))
+    told = [claim for claim in catalog.claims.values() if claim.diagnostic]
+    there = {place.benchmark for claim in told for place in where[claim.id]}
+    measures = {name for claim in told for name in (claim.measure, claim.than) if name in MEASURES}
+    described = diagnostics(url, Board([row for row in shown.rows if row.benchmark in there]), measures)
     why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
-    return verdicts.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown)), why)
+    return verdicts.judge(catalog.claims.values(), where, Blocks(shown, described), why)
 
 
-def check(url: str, baseline: Baseline, *, costs: bool = False) -> Check:
+def check(url: str, baseline: Baseline, *, costs: bool = False, elsewhere: bool = True) -> Check:
     """What the database has, held against a baseline, see :func:`harness.analysis.gate.regression.check`.
 
     Args:
         costs: judge time, memory, parameters and operations, too.
+        elsewhere: tell what is new on benchmarks that the baseline does not have, too.
 
     Raises:
         UsageError: the two disagree about a metric's unit or direction.
@@ -301,7 +316,8 @@ def check(url: str, baseline: Baseline, *, costs: bool = False) -> Check:
     from harness.analysis import artifacts
     from harness.analysis.gate import regression
 
-    shown = board(url, all_versions=True, metrics="whole")
+    benchmarks = None if elsewhere else sorted({entry.benchmark for entry in baseline.entries})
+    shown = board(url, all_versions=True, metrics="whole", moderated=False, benchmarks=benchmarks)
     cells = {entry.key[:3] for entry in baseline.entries}
     digests = {digest for row in shown.rows if (row.benchmark, row.version, row.method) in cells for digest in row.digests}
     measured = {result.digest: result for result in results(url, digests=digests)} if costs else None
@@ -310,7 +326,7 @@ def check(url: str, baseline: Baseline, *, costs: bool = False) -> Check:
 
 
 def checked(url: str, file: str, _written: int, *, costs: bool = False) -> Check:
-    """:func:`check` of a baseline's file.
+    """:func:`check` of a baseline's file on the benchmarks it has.
 
     Args:
         _written: when the file was; for whoever keeps the answer until it is another one.
@@ -322,7 +338,7 @@ def checked(url: str, file: str, _written: int, *, costs: bool = False) -> Check
 
     from harness.analysis.gate.file import load
 
-    return check(url, load(Path(file)), costs=costs)
+    return check(url, load(Path(file)), costs=costs, elsewhere=False)
 
 
 def baselines(url: str) -> dict[str, Path]:
