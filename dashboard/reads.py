@@ -85,6 +85,15 @@ def cached(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
     return _or_stop(_shelf(url).answer, function, arguments, named)
 
 
+def cached_or_raise(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    """The same, but what cannot be read is for the page to tell.
+
+    Raises:
+        HarnessError: of the database, or of what else ``function`` reads.
+    """
+    return _shelf(paths.default_database()).answer(function, arguments, named)
+
+
 def fresh(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
     """The same, read anew: for what a stamp does not tell, as whether a process lives."""
     return _or_stop(function, paths.default_database(), *arguments, **named)

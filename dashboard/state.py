@@ -163,6 +163,21 @@ def number(label: str, name: str, low: int, high: int, *, default: int | None = 
     return int(place.number_input(label, low, high, step=1, key=key, on_change=keep, **more))
 
 
+def slider(label: str, name: str, low: int, high: int, *, default: int, step: int = 1, place: Any = st, **more: Any) -> int:
+    """A ``slider`` over whole numbers."""
+    key, asked = _key(name), value(name)
+    told = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else default
+    if asked and str(told) != asked:
+        _missing(label, [asked])
+    st.session_state[key] = min(max(told, low), high)
+
+    def keep() -> None:
+        chosen = st.session_state[key]
+        _write(name, None if chosen == default else str(chosen))
+
+    return int(place.slider(label, low, high, step=step, key=key, on_change=keep, **more))
+
+
 def words(label: str, name: str, *, place: Any = st, **more: Any) -> str:
     """A ``text_input``, empty at first."""
     key = _key(name)

@@ -1,106 +1,151 @@
-"""Benchmark page: what a benchmark is, sample images with annotations, and its results per scene."""
+"""Benchmark page: who stands where, and below it what the results are made of."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import math
+from collections.abc import Mapping
+from typing import Any
 
-import altair as alt
-import numpy as np
-import pandas as pd
 import streamlit as st
 
-from dashboard import charts, reads, state, tables, text
-from harness import benchmarks, data
-from harness.analysis.leaderboard import Row
-from harness.analysis.numbers import rank
-from harness.catalog import Benchmark, load_catalog
+from dashboard import benchmark_tabs, charts, reads, state, tables, text
+from harness.analysis import formats
+from harness.analysis.claims import published
+from harness.analysis.leaderboard import Board
+from harness.analysis.numbers import number
+from harness.analysis.views import benchmark
+from harness.analysis.views.benchmark import Line, Table
+from harness.analysis.views.overview import key_of
+from harness.catalog import Catalog, load_catalog
 from harness.errors import HarnessError
 from harness.outcome import COSTS
 
-_MANY = 100
-"""Classes of a heat map from which on it grows no higher and has no squares where there is nothing: browsers draw only so much."""
+BEST = "tie group of the best"
+
+LEGEND = """Mean over seeds and its 95 % interval. **Bold**, and in colour above: the tie group of the best, all that cannot be told apart
+from it. Methods that share a letter cannot be told apart; rank: where a method may stand; both hold for all methods together with 95 %.
+n 2/3: of 3 seeds that were asked for 2 have a result. Resolution: the difference of two methods that is found with a chance of 80 %.
+τ: agreement of the order with that of as many new seeds. The floor is a trivial predictor computed from the training data."""
 
 
-@st.cache_data(show_spinner="Reading samples…")
-def _samples(name: str, _bench: Benchmark, version: int, count: int) -> list[tuple[str, np.ndarray, str]]:
-    root = os.environ.get("HARNESS_DATA")
-    task = benchmarks.task(_bench)
-    found = task.samples(data.ensure(task, Path(root) if root else None), count)
-    return [(sample.name, sample.annotated, sample.caption) for sample in found]
+def _chosen(catalog: Catalog) -> tuple[str, Table | None, Board]:
+    """The benchmark and the block that the address names, and the board they are of."""
+    counted = reads.counts(purposes=("",))
+    names = [*(name for name in catalog.benchmarks if name in counted), *(name for name in counted if name not in catalog.benchmarks)]
+    names += [name for name in catalog.benchmarks if name not in counted]
+    left, right = st.columns(2)
+    name = state.choice("Benchmark", names, "benchmark", show=text.visible, place=left)
+    board = reads.board(benchmarks=(name,), all_versions=True)
+    printed = published.beside(catalog, board, published.load(), [name]) if name in catalog.published else []
+    found = {key_of(table.block): table for table in benchmark.tables(board, name, printed)}
+    if not found:
+        return name, None, board
+    several = len({table.block[1] for table in found.values()}) > 1
+    if len(found) > 1 or state.value("block"):
+
+        def told(key: str) -> str:
+            table = found[key]
+            return text.visible(f"v{table.block[1]} · {table.name}" if several else table.name)
+
+        return name, found[state.choice("Setting", [*found], "block", show=told, place=right)], board
+    return name, next(iter(found.values())), board
 
 
-def _show_samples(bench: Benchmark) -> None:
-    try:
-        found = _samples(bench.id, bench, bench.version, 8)
-    except HarnessError as error:
-        st.info("No samples can be shown.")
-        st.text(str(error))
-        return
-    columns = st.columns(4)
-    for index, (name, picture, caption) in enumerate(found):
-        with columns[index % 4]:
-            st.image(picture, width="stretch")
-            st.text(caption or name)
-
-
-def _confusion(rows: list[Row]) -> None:
-    """What a method takes for what: a square a pair of classes, as a share of the class's test images."""
-    if not rows or rows[0].family != "classification":
-        return
-    st.header("What is taken for what")
-    row = rows[state.choice("Method", range(len(rows)), "confusion", show=lambda place: rows[place].method)]
-    found = reads.confusion(row.digests)
-    if found is None:
-        st.text("These trials were run before guesses were stored; run them again to see them.")
-        return
-    total, classes = found
-    share = 100 * total / np.maximum(total.sum(axis=1, keepdims=True), 1)
-    label, guess = np.divmod(np.arange(total.size), len(total))
-    frame = pd.DataFrame({"label": label, "guess": guess, "images": total.ravel(), "share": share.ravel()})
-    if len(classes) > _MANY:
-        frame = frame[frame["images"] > 0].copy()
-    frame["class"], frame["taken for"] = (frame[column].map(dict(enumerate(classes))) for column in ("label", "guess"))
-    chart = alt.Chart(frame, height=max(220, 26 * min(len(classes), _MANY))).encode(
-        x=alt.X("taken for:N", sort=classes, axis=alt.Axis(orient="top", labelAngle=-45, labelOverlap=True)),
-        y=alt.Y("class:N", sort=classes, axis=alt.Axis(labelOverlap=True)),
-        tooltip=["class", "taken for", "images", alt.Tooltip("share", format=".1f")],
+def _about(catalog: Catalog, name: str, table: Table | None) -> None:
+    known = catalog.benchmarks.get(name)
+    title = known.title if known else "No longer in the registry; what was measured is still here."
+    family, tier, version = (
+        (table.family, table.tier, table.block[1]) if table else (known.family, known.tier, known.version) if known else ("", "", 0)
     )
-    squares = chart.mark_rect().encode(color=alt.Color("share:Q", title="% of class", scale=alt.Scale(domain=[0, 100], scheme="blues")))
-    if len(classes) <= 20:
-        light = alt.condition("datum.share > 50", alt.value("white"), alt.value("black"))
-        squares += chart.transform_filter("datum.images > 0").mark_text().encode(text="images:Q", color=light)
-    st.altair_chart(squares, width="stretch")
-    st.caption("Numbers are test images over all seeds; colour is their share of the class, so that a row adds up to 100 %.")
+    told = [family, tier, f"version {version}", table.axis if table and table.metric else "", table.block[2].device if table else ""]
+    st.text(f"{text.visible(title)}\n{' · '.join(filter(None, told))}")
+    if tier == "synthetic":
+        st.caption("Generated data: for machinery and controlled questions, not for claims about photographs.")
 
 
-def _results(name: str) -> None:
-    board = reads.board(benchmarks=(name,))
-    if not board.rows:
-        st.text("No results yet.")
+def _chart(table: Table, highlighted: list[str]) -> None:
+    def group(line: Line) -> str:
+        return "chosen" if line.method in highlighted else BEST if line.best else ""
+
+    close = BEST if any(line.best for line in table.lines) else ""
+    shown = state.segments("Methods", ["All", BEST], "near", label_visibility="collapsed") if close else "All"
+    lines = [
+        charts.Line(text.visible(line.method), line.row.values, line.row.mean, line.ci95, group(line))
+        for line in table.lines
+        if line.row and math.isfinite(line.row.mean) and (shown == "All" or group(line))
+    ]
+    if not lines:
         return
-    for number, methods in enumerate(board.blocks().values()):
-        rows = [row for some in methods.values() for row in some]
-        first, standing = rows[0], board.standing(rows[0])
-        if first.differs:
-            st.text(first.differs)
-        if standing.judged:
-            st.text(standing.sentence())
-        title = f"{first.metric} ({first.unit})"
-        lines = [charts.Line(row.method, row.values, row.mean, row.ci95) for row in rows]
-        charts.show(charts.dots_and_intervals(lines, first.unit, title, floor=first.floor), key=f"chart {number}", alt_text=title)
-        records = [
-            {"method": row.method, "mean": row.mean, "n": row.n, "rank": rank(standing.ranks.get(row.method))}
-            | {quantity.title: quantity.shown(getattr(row.cost, cost)) for cost, quantity in COSTS.items()}
-            for row in rows
-        ]
-        tables.show(
-            records,
-            key=f"results {number}",
-            numbers={"mean": first.unit},
-            opens=lambda row, _, rows=rows: ("method", {"method": rows[row].method}),  # type: ignore[misc]
-        )
-    _confusion(board.rows)
+    floor = table.floor if table.floor is not None and near(lines, table.floor) else None
+    chart = charts.dots_and_intervals(lines, table.unit, table.axis, floor=floor)
+    charts.show(chart, key="places", alt_text=f"Means of {len(lines)} methods with 95 % intervals, seeds as rings")
+    if table.floor is not None and floor is None:
+        st.text(f"The floor, {number(table.floor, table.unit)}, lies beyond the axis.")
+
+
+def near(lines: list[charts.Line], floor: float) -> bool:
+    """Whether the floor has a place beside the methods: no farther from the nearest seed than these are apart."""
+    seeds = [value for line in lines for value in line.values if math.isfinite(value)]
+    low, high = min(seeds), max(seeds)
+    return math.isfinite(floor) and max(low - floor, floor - high) <= high - low
+
+
+def _record(line: Line, table: Table) -> tuple[dict[str, Any], dict[str, tables.Mark]]:
+    """What a line of the table sorts by, and what it says."""
+    worst = -math.inf if table.higher_is_better else math.inf
+    low, high = line.ci95 or (None, None)
+    record: dict[str, Any] = {"method": text.visible(line.method), "mean": line.mean, "from": low, "to": high}
+    record |= {"n": line.n if line.kind != "floor" else None, "rank": line.rank[0] + line.rank[1] / 1000 if line.rank else None}
+    record |= {"tied": line.tied, **line.cost}
+    marks = {"n": tables.Mark(line.seeds)} if line.seeds else {}
+    if line.kind == "missing" and line.lacks:
+        record["mean"] = worst
+        marks["mean"] = tables.Mark(line.lacks.state)
+    elif line.mean is not None:
+        collapsed = "  †" if line.row and line.row.collapsed else ""
+        marks["mean"] = tables.Mark(number(line.mean, table.unit) + collapsed, line.best)
+    if line.rank:
+        marks["rank"] = tables.Mark(line.ranks)
+    if line.row:
+        marks |= {quantity.title: tables.Mark(quantity.text(getattr(line.row.cost, cost))) for cost, quantity in COSTS.items()}
+    return record, marks
+
+
+def _table(table: Table, board: Board, name: str) -> None:
+    records: list[dict[str, Any]] = []
+    marks: dict[tuple[int, str], tables.Mark] = {}
+    printed = any(line.published for line in table.lines)
+    maps = any(line.row and line.row.map for line in table.lines)
+    for place, line in enumerate(table.lines):
+        record, mine = _record(line, table)
+        if printed:
+            record["published"] = "; ".join(number(some.published.value, some.published.unit) for some in line.published)
+        if maps:
+            record["map"] = line.row.map or "" if line.row else ""
+        records.append(record | {"slot": line.slot, "remarks": text.visible(line.remarks)})
+        marks |= {(place, column): mark for column, mark in mine.items()}
+
+    def opens(row: int, column: str) -> tuple[str, Mapping[str, state.Value]] | None:
+        line = table.lines[row]
+        if line.kind == "floor":
+            return None
+        if line.kind == "missing" or column in ("n", "remarks"):
+            return "runs", {"benchmark": name, "method": line.method}
+        return "method", {"method": line.method}
+
+    tables.show(
+        records,
+        key="table",
+        numbers=dict.fromkeys(("mean", "from", "to"), table.unit) | dict.fromkeys(("n", "rank", *(q.title for q in COSTS.values())), ""),
+        columns={"mean": {"width": 80}, "from": {"width": 70}, "to": {"width": 70}, "n": {"width": 55}, "rank": {"width": 65}},
+        marks=marks,
+        opens=opens,
+        rows=22,
+        boxes=False,
+        alt_text=f"Methods on {name}",
+    )
+    st.caption(LEGEND)
+    tables.download(f"{name}.csv", formats.csv_text(board.part(lambda block, _: block == table.block)))
 
 
 def main() -> None:
@@ -111,16 +156,18 @@ def main() -> None:
     except HarnessError as error:
         text.told("error", "The registry cannot be read.", str(error))
         st.stop()
-    measured = [name for name in reads.counts() if name not in catalog.benchmarks]
-    name = state.choice("Benchmark", [*catalog.benchmarks, *measured], "benchmark")
-    if bench := catalog.benchmarks.get(name):
-        st.text(f"{bench.title}\nfamily   {bench.family}\ntier     {bench.tier}\nversion  {bench.version}")
+    name, table, board = _chosen(catalog)
+    _about(catalog, name, table)
+    if table is None:
+        st.info("No trial of this benchmark was planned yet.")
     else:
-        st.text("This benchmark is no longer in the registry.")
-    _results(name)
-    if bench:
-        st.header("Samples")
-        _show_samples(bench)
+        if table.differs:
+            st.text(f"Run with: {text.visible(table.differs)}")
+        if table.sentence:
+            st.text(table.sentence)
+        _chart(table, state.values("method"))
+        _table(table, board, name)
+    benchmark_tabs.show(name, table, catalog.benchmarks.get(name))
 
 
 main()

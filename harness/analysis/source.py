@@ -9,14 +9,21 @@ from harness.errors import UsageError
 from harness.store import COST, KINDS, open_store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
     from harness.analysis.claims.verdicts import Judged
     from harness.analysis.diagnostics import Diagnostic
+    from harness.analysis.gate.file import Baseline
+    from harness.analysis.gate.regression import Check
     from harness.analysis.history.versions import History
     from harness.analysis.leaderboard import Board
     from harness.analysis.views.trial import TrialView
     from harness.store import Lot, Metrics, Result, TrialRow
+
+UNFINISHED = ("planned", "running", "failed")
+"""States of trials without a result."""
 
 # statistics take scipy a quarter of a second to import, and most questions need none: whoever does imports them
 
@@ -44,10 +51,12 @@ def board(
     from harness.analysis import leaderboard, sampled
 
     store = open_store(url, read_only=True)
+    waiting: dict[str, Any] = {**filters, "states": UNFINISHED, "purposes": [""]}
     found = leaderboard.build(
         store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
         store.specs(),
         store.floors(),
+        unfinished=store.trials(**waiting),
         environments=store.environments(),
         settings=store.settings(),
         all_versions=all_versions,
@@ -273,3 +282,48 @@ def claims(url: str) -> list[Judged]:
     shown = board(url, metrics="whole", moderated=False, benchmarks=sorted({place.benchmark for some in where.values() for place in some}))
     why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
     return verdicts.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown)), why)
+
+
+def check(url: str, baseline: Baseline, *, costs: bool = False) -> Check:
+    """What the database has, held against a baseline, see :func:`harness.analysis.gate.regression.check`.
+
+    Args:
+        costs: judge time, memory, parameters and operations, too.
+
+    Raises:
+        UsageError: the two disagree about a metric's unit or direction.
+    """
+    from harness.analysis import artifacts
+    from harness.analysis.gate import regression
+
+    shown = board(url, all_versions=True, metrics="whole")
+    cells = {entry.key[:3] for entry in baseline.entries}
+    digests = {digest for row in shown.rows if (row.benchmark, row.version, row.method) in cells for digest in row.digests}
+    measured = {result.digest: result for result in results(url, digests=digests)} if costs else None
+    failed = artifacts.placed(url, trials(url, states=["failed"], purposes=[""]))
+    return regression.check(baseline, shown, [*failed, *trials(url, digests=digests)], environments(url), measured)
+
+
+def checked(url: str, file: str, _written: int, *, costs: bool = False) -> Check:
+    """:func:`check` of a baseline's file.
+
+    Args:
+        _written: when the file was; for whoever keeps the answer until it is another one.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    from pathlib import Path
+
+    from harness.analysis.gate.file import load
+
+    return check(url, load(Path(file)), costs=costs)
+
+
+def baselines(url: str) -> dict[str, Path]:
+    """Name of a baseline -> its file: those in ``baselines`` beside the database, then those that are shipped."""
+    from harness import paths
+    from harness.store.url import results_folder
+
+    folders = (results_folder(url) / "baselines", paths.home() / "results" / "baselines")
+    return {file.stem: file for folder in reversed(folders) for file in sorted(folder.glob("*.json")) if file.is_file()}

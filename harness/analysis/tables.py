@@ -10,7 +10,7 @@ from typing import Any
 
 WIDTH = 100
 """Columns of a table in a terminal; elsewhere a row is a line, however long."""
-LEFT = ("method", "map", "layer", "tied", "bars")
+LEFT = ("method", "map", "layer", "tied", "bars", "state")
 """Columns of text; all others hold numbers and are aligned to the right."""
 
 

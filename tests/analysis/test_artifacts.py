@@ -13,7 +13,8 @@ from PIL import Image
 
 from harness.analysis import artifacts
 from harness.cli import main
-from harness.diagnostics.pictures import overlays, save_overlays
+from harness.diagnostics.overlays import overlays
+from harness.diagnostics.pictures import as_image, save_overlays
 from harness.errors import DataError
 from harness.store import open_store
 
@@ -164,7 +165,7 @@ def test_the_maps_of_a_picture_are_told_apart(results):
     random = torch.Generator().manual_seed(0)
     image = torch.rand(3, 1, 1, generator=random) * torch.ones(3, 64, 96)
     layers = {"neck": torch.rand(1, 4, 6, generator=random), "backbone/layer3 (unary)": torch.rand(3, 2, 3, generator=random)}
-    save_overlays(folder / "artifacts", 1, image, layers)
+    save_overlays(folder / "artifacts", 1, as_image(image), {layer: maps.numpy() for layer, maps in layers.items()})
     (picture,) = artifacts.pictures(url, DIGEST)
     found = artifacts.maps(picture)
     assert {layer: len(tiles) for layer, tiles in found.items()} == {"neck": 2, "backbone/layer3 (unary)": 4}

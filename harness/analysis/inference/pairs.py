@@ -72,12 +72,14 @@ def pairwise(cells: Cells, *, draws: int = DRAWS, seed: int = 0) -> Pairs:
         observed = _score(difference, squared, nu)
         draws = max(min(draws, MOST // int(usable.sum())), min(draws, 1000))
         order = np.flatnonzero(usable)[np.argsort(-observed[usable], kind="stable")]
-        noise = np.random.default_rng(seed).standard_t(df, (draws, df.size)) * np.sqrt(variance)
+        noise = (np.random.default_rng(seed).standard_t(df, (draws, df.size)) * np.sqrt(variance)).T
         reached = np.zeros(order.size, int)
-        for some in np.array_split(noise, max(1, noise.shape[0] * order.size // CHUNK)):
-            drawn = _score(some[:, left[order]] - some[:, right[order]], squared[order], nu[order])
-            largest = np.maximum.accumulate(drawn[:, ::-1], axis=1)[:, ::-1]
-            reached += (largest >= observed[order]).sum(0)
+        about, least = (squared[order, None], nu[order, None]), observed[order, None]
+        for some in np.array_split(noise, max(1, draws * order.size // CHUNK), axis=1):
+            some = np.ascontiguousarray(some)
+            drawn = _score(some[left[order]] - some[right[order]], *about)
+            np.maximum.accumulate(drawn[::-1], axis=0, out=drawn[::-1])
+            reached += np.count_nonzero(drawn >= least, axis=1)
         chance = (1 + reached) / (1 + draws)
         adjusted[order] = np.maximum(np.maximum.accumulate(chance), p[order])
     return Pairs(left, right, difference, squared, nu, p, adjusted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -34,13 +35,20 @@ class Overall:
     units: tuple[str, ...]
     """Of each benchmark's metric."""
     higher_is_better: tuple[bool, ...]
-    middle: tuple[Aggregate, ...] | None = None
-    """Interquartile mean of each method's scores, 0 the floor and 1 the best mean of a benchmark; ``None`` under 5 seeds or where a
-    floor is not known."""
-    profile: tuple[Aggregate, ...] | None = None
-    """Share of each method's scores above :data:`THRESHOLDS`."""
+    scores: np.ndarray | None = None
+    """(methods, seeds, benchmarks), 0 the floor, 1 the best mean of a benchmark; ``None`` under 5 seeds or without a known floor."""
     notes: tuple[str, ...] = field(default=())
     """What is left out, and why."""
+
+    @cached_property
+    def middle(self) -> tuple[Aggregate, ...] | None:
+        """Interquartile mean of each method's scores."""
+        return None if self.scores is None else tuple(interquartile_mean(some) for some in self.scores)
+
+    @cached_property
+    def profile(self) -> tuple[Aggregate, ...] | None:
+        """Share of each method's scores above :data:`THRESHOLDS`."""
+        return None if self.scores is None else tuple(performance_profile(some, THRESHOLDS) for some in self.scores)
 
 
 @dataclass(frozen=True)
@@ -132,10 +140,7 @@ def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]], named
     if named:
         return table, ""
     scores, reason = _normalised([[some[index] for index in order] for some in rows.values()])
-    if scores is None:
-        return replace(table, notes=(*notes, reason)), ""
-    middle = tuple(interquartile_mean(of_method) for of_method in scores)
-    return replace(table, middle=middle, profile=tuple(performance_profile(of_method, THRESHOLDS) for of_method in scores)), ""
+    return replace(table, scores=scores) if scores is not None else replace(table, notes=(*notes, reason)), ""
 
 
 def _complete(methods: list[str], benchmarks: list[str], there: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
