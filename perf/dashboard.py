@@ -64,8 +64,10 @@ def _click_cell(tab: Any) -> Callable[[], None]:
 def _pick(tab: Any, number: int) -> None:
     """The second option of a choice."""
     tab.get_by_role("combobox").nth(number).click()
+    time.sleep(0.5)
     options = tab.get_by_role("option")
-    options.nth(min(1, options.count() - 1)).click()
+    if options.count():
+        options.nth(min(1, options.count() - 1)).click()
     tab.keyboard.press("Escape")
 
 
@@ -98,6 +100,8 @@ def main() -> None:
             for number in range(min(tab.get_by_role("combobox").count(), 4)):
                 told(f"{page}: choice {number + 1}", spent(process, tab, lambda number=number: _pick(tab, number)), CLICK, "s")
             for number in range(1, tab.get_by_role("tab").count()):
+                if number >= tab.get_by_role("tab").count():  # a choice left fewer
+                    break
                 heading = tab.get_by_role("tab").nth(number)
                 told(f"{page}: tab {heading.inner_text()}", spent(process, tab, heading.click), CLICK, "s")
                 told(f"{page}: height", tab.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight"), HEIGHT, "px")
