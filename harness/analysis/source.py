@@ -53,7 +53,7 @@ def board(
     store = open_store(url, read_only=True)
     waiting: dict[str, Any] = {**filters, "states": UNFINISHED, "purposes": [""]}
     found = leaderboard.build(
-        store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
+        store.results(kinds=("metric", "cost"), metrics=metrics, layers=False, **filters),
         store.specs(),
         store.floors(),
         unfinished=store.trials(**waiting),
@@ -110,7 +110,7 @@ def stamp(url: str) -> str:
 def results(url: str, *, metrics: Metrics = None, **filters: Iterable[str] | None) -> list[Result]:
     """Trials that are done, with all of their numbers, or some of their metrics as in :func:`board`."""
     store = open_store(url, read_only=True)
-    return store.results(kinds=(*KINDS, COST), metrics=metrics, **filters)
+    return store.results(kinds=(*KINDS, COST), metrics=metrics, layers=True, **filters)
 
 
 def environments(url: str) -> dict[str, dict[str, Any]]:
