@@ -17,7 +17,6 @@ from harness.analysis.diagnostics import in_order
 from harness.analysis.numbers import NOTHING, rank
 from harness.analysis.tables import csv_table
 from harness.analysis.views import method as view
-from harness.analysis.views.comparison import MOST
 from harness.catalog import Catalog, Method, load_catalog
 from harness.catalog.adopt import adopt
 from harness.catalog.documented import plain
@@ -25,6 +24,9 @@ from harness.catalog.plugins import PluginFile, discover
 from harness.errors import HarnessError
 from harness.families import TIERS
 from harness.outcome import COSTS
+
+_COMPARED = 5
+"""Methods that the page of comparisons takes."""
 
 
 @st.cache_resource(ttl=60, show_spinner=False)
@@ -70,7 +72,7 @@ def _results(name: str, found: Sequence[view.Place]) -> None:
         state.link("Its trials", "runs", method=name)
         state.link("Its attention", "attention", method=name)
         if others := [place.best.method for place in found if place.best.method != name]:
-            state.link("Compare with the best", "compare", method=[*dict.fromkeys([name, *others])][:MOST])
+            state.link("Compare with the best", "compare", method=[*dict.fromkeys([name, *others])][:_COMPARED])
 
 
 def _standing(found: Sequence[view.Place]) -> None:
