@@ -276,7 +276,8 @@ def main() -> None:
     measured = dict.fromkeys(row.method for row in board.rows)
     names = [*(measured | dict.fromkeys(reads.cached(source.methods)) | dict.fromkeys(catalog.methods))]
     name = state.choice("Method", names, "method", place=right)
-    left.title(text.escaped(name))
+    left.title("Method")
+    st.subheader(text.escaped(name))
     told = view.about(catalog, _files(), name)
     _head(told)
     _results(name, view.places(board, name))

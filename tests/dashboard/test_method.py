@@ -90,8 +90,8 @@ def test_a_method_that_left_the_registry_keeps_its_results(database, measured, p
         connection.execute(sa.text("UPDATE trials SET method = :name"), {"name": evil})
     app = page("method", method=evil)
     assert "not in the registry" in _texts(app)
-    assert all("<script>" not in block.value and "](http" not in block.value for block in (*app.markdown, *app.title, *app.caption))
-    assert any("alert" in block.value for block in app.title)
+    assert all("<script>" not in block.value and "](http" not in block.value for block in (*app.markdown, *app.subheader, *app.caption))
+    assert any("alert" in block.value for block in app.subheader)
     tabs = {"Published": "No paper", "Claims": "No claim"}
     assert all(sentence in _texts(page("method", method=evil, tab=tab)) for tab, sentence in tabs.items())
 
@@ -99,4 +99,4 @@ def test_a_method_that_left_the_registry_keeps_its_results(database, measured, p
 def test_a_method_that_does_not_exist_is_told(database, measured, page):
     measured("gap", 70.0, 72.0)
     app = page("method", method="nobody")
-    assert "there is no 'nobody'" in _texts(app) and app.title[0].value == "gap"
+    assert "there is no 'nobody'" in _texts(app) and app.subheader[0].value == "gap"
