@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import pandas as pd
 
 from dashboard import charts
 from harness.analysis.numbers import RANK, change, interval, limits, number, probability
-from harness.analysis.overall.summary import Overall
-from harness.analysis.views.comparison import Dot, Panel, Scores
-from harness.analysis.views.method import Place
+
+if TYPE_CHECKING:
+    from harness.analysis.overall.summary import Overall
+    from harness.analysis.views.comparison import Dot, Panel, Scores
+    from harness.analysis.views.method import Place
 
 _ROW, _AXIS = 24, charts.AXIS + 16
 """Pixels of a line, and of an axis with a title of two lines, which is part of a chart's height."""

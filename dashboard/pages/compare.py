@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import altair as alt
 import streamlit as st
@@ -14,11 +15,13 @@ from harness.analysis import source
 from harness.analysis.compare import Comparison
 from harness.analysis.leaderboard import Board
 from harness.analysis.numbers import RANK, number, probability
-from harness.analysis.overall.across import Across, across
-from harness.analysis.overall.summary import Overall, overall
 from harness.analysis.statistics import LEVEL
 from harness.analysis.tables import csv_table
 from harness.analysis.views import comparison as view
+
+if TYPE_CHECKING:
+    from harness.analysis.overall.across import Across
+    from harness.analysis.overall.summary import Overall
 
 _PANELS = 5
 """Benchmarks on one page of the differences of three methods or more."""
@@ -116,6 +119,10 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
 
 
 def _over_benchmarks(board: Board, methods: Sequence[str]) -> None:
+    # scipy.stats behind them takes a second to import, which no other tab waits for
+    from harness.analysis.overall.across import across
+    from harness.analysis.overall.summary import overall
+
     summary = overall(board, methods)
     for note in summary.notes:
         st.text(f"Note: {note}")
