@@ -9,7 +9,7 @@ import pytest
 
 from harness.analysis import reproduction, source
 from harness.analysis.views import trial as views
-from harness.diagnostics.strips import looked_at
+from harness.diagnostics.places import looked_at
 from harness.store import Floor, MetricSpec
 
 

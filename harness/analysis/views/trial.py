@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.numbers import NOTHING, duration, moment, number
 from harness.analysis.views.runs import standing
-from harness.diagnostics.strips import looked_at
+from harness.diagnostics.places import looked_at
 from harness.outcome import COSTS, GROUP, GUESS, LABEL
 
 if TYPE_CHECKING:
