@@ -53,7 +53,7 @@ def board(
     store = open_store(url, read_only=True)
     waiting: dict[str, Any] = {**filters, "states": UNFINISHED, "purposes": [""]}
     found = leaderboard.build(
-        store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
+        store.results(kinds=("metric", "cost"), metrics=metrics, layers=False, **filters),
         store.specs(),
         store.floors(),
         unfinished=store.trials(**waiting),
@@ -65,12 +65,12 @@ def board(
     return sampled.with_samples(found, lambda digests: store.per_sample(digests=digests)) if samples else found
 
 
-def diagnostics(url: str, shown: Board) -> list[Diagnostic]:
-    """The diagnostics of the trials behind a leaderboard."""
+def diagnostics(url: str, shown: Board, *, layers: bool = True) -> list[Diagnostic]:
+    """The diagnostics of the trials behind a leaderboard, of single layers and heads too."""
     from harness.analysis import diagnostics
 
     digests = {digest for row in shown.rows for digest in row.digests}
-    return diagnostics.build(shown, open_store(url, read_only=True).results(kinds=("diagnostic",), digests=digests))
+    return diagnostics.build(shown, open_store(url, read_only=True).results(kinds=("diagnostic",), layers=layers, digests=digests))
 
 
 def trials(url: str, *, page: tuple[int, int] | None = None, newest: bool = False, **filters: Iterable[str] | None) -> list[TrialRow]:
@@ -100,7 +100,7 @@ def stamp(url: str) -> str:
 def results(url: str, *, metrics: Metrics = None, **filters: Iterable[str] | None) -> list[Result]:
     """Trials that are done, with all of their numbers, or some of their metrics as in :func:`board`."""
     store = open_store(url, read_only=True)
-    return store.results(kinds=(*KINDS, COST), metrics=metrics, **filters)
+    return store.results(kinds=(*KINDS, COST), metrics=metrics, layers=True, **filters)
 
 
 def environments(url: str) -> dict[str, dict[str, Any]]:
@@ -281,7 +281,7 @@ def claims(url: str) -> list[Judged]:
     where = places(catalog)
     shown = board(url, metrics="whole", moderated=False, benchmarks=sorted({place.benchmark for some in where.values() for place in some}))
     why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
-    return verdicts.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown)), why)
+    return verdicts.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown, layers=False)), why)
 
 
 def check(url: str, baseline: Baseline, *, costs: bool = False) -> Check:
