@@ -104,7 +104,7 @@ def _parts(board: Board, table: Table) -> None:
 
 def _row(names: Sequence[str]) -> int:
     """Pixels of a row of a heat map: fewer where there are many."""
-    return charts.ROW if len(names) <= WRITTEN else 18
+    return charts.ROW if len(names) <= WRITTEN else max(12, min(18, 560 // len(names)))
 
 
 def _heat_map(frame: pd.DataFrame, parts: list[str], methods: list[str], *, title: str, unit: str, higher_is_better: bool) -> None:
