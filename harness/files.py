@@ -1,8 +1,9 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and numbers that JSON can hold."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import stat
 import uuid
@@ -65,3 +66,14 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def finite(value: Any) -> Any:
+    """``value`` with every float that JSON cannot hold (NaN, infinities) as ``None``."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value

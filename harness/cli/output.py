@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import sys
 import textwrap
@@ -12,6 +11,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from harness.files import finite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,17 +49,6 @@ def failure(row: TrialRow, *, terminal: bool) -> str:
     if row.log is None:
         return what
     return f"{what}\n  log: {row.log}" if terminal else f"{what} (log: {row.log})"
-
-
-def finite(value: Any) -> Any:
-    """``value`` with every float that JSON cannot hold (NaN, infinities) as ``None``."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from harness.errors import writing
-from harness.files import whole
+from harness.files import finite, whole
 from harness.outcome import COSTS
 from harness.store.base import Transactions, chunks, number
 from harness.store.numbers import KINDS, read
@@ -47,7 +47,7 @@ class Portable(Transactions):
         with writing(file), whole(file, durable=True) as stream, self._read() as connection:
             for line in _lines(connection, digests, bare):
                 count += line["kind"] == "trial"
-                stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")) + "\n")
+                stream.write(_text(line) + "\n")
         return count
 
     def import_from(self, file: Path) -> Imported:
@@ -59,6 +59,14 @@ class Portable(Transactions):
         from harness.store import imports  # checking lines takes a seventh of a second to import
 
         return imports.read(file, self._write, TABLES)
+
+
+def _text(line: dict[str, Any]) -> str:
+    options: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "sort_keys": True, "separators": (",", ":")}
+    try:
+        return json.dumps(line, **options)
+    except ValueError:  # an infinity, which a config, a floor or a cost may hold, and JSON may not
+        return json.dumps(finite(line), **options)
 
 
 def _lines(connection: sa.Connection, wanted: Collection[str] | None, bare: bool) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -211,3 +214,19 @@ def test_files_that_cannot_be_read_or_written(filled: Store, tmp_path: Path):
         filled.import_from(tmp_path / "binary")
     with pytest.raises(UsageError, match="cannot write"):
         filled.export_to(tmp_path / "no" / "folder.jsonl")
+
+
+def test_what_is_infinite_is_null_in_an_export(measured, tmp_path):
+    """Metrics of other programs, a floor, a cost: JSON knows no infinity, and an export is read by any program."""
+    measured("gap", 70.0)
+    file = tmp_path / "results" / "harness.db"
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE numbers SET value = 9e999 WHERE name = (SELECT id FROM names WHERE name = 'top1' AND kind = 'metric')")
+        connection.execute("UPDATE floors SET value = -9e999")
+        connection.execute("UPDATE costs SET flops = 9e999")
+        connection.commit()
+    assert open_store(f"sqlite:///{file}").export_to(tmp_path / "all.jsonl") == 1
+    copy = open_store(f"sqlite:///{tmp_path}/copy.db")
+    assert copy.import_from(tmp_path / "all.jsonl").trials == 1
+    (result,) = copy.results()
+    assert math.isnan(result.metrics["top1"]) and result.cost.flops is None and math.isnan(copy.floors()[0].value)
