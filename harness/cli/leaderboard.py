@@ -79,6 +79,7 @@ def command(
         empty = f"no results for {' and '.join(benchmarks) or family} yet. `harness run -m METHOD -b BENCHMARK` measures one."
     else:
         empty = "no results yet. `harness run -s quick` fills the leaderboard in minutes."
+    empty = options.absent(db) or empty
     filters = {"benchmarks": benchmarks or None, "families": [family] if family else None}
     whole = diagnostics or overall or form not in ("json", "csv")  # other tables show no single scenes and classes
     board = source.board(

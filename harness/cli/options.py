@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -56,6 +57,17 @@ def know(names: tuple[str, ...], recorded: set[str]) -> None:
     for name in names:
         if name not in known:
             raise did_you_mean(name, known, "benchmark", "harness list benchmarks")
+
+
+def absent(db: str) -> str:
+    """What a reader says of a database that does not exist, with the command that makes this one; empty where it is there."""
+    from harness.store.url import file_of, parse, shown
+
+    url = parse(db)
+    file = file_of(url)
+    if file is None or file.is_file():
+        return ""
+    return f"there is no database at {file}. Give another --db, or make it: `harness run -s quick --db {shlex.quote(shown(url))}`."
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md describes its shape).")

@@ -35,7 +35,9 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
     from harness.analysis.views import runs
 
     if trial is None:
-        if as_json:
+        if not as_json and (told := options.absent(db)):
+            click.echo(told, err=True)
+        elif as_json:
             rows = artifacts.placed(db, source.trials(db))
             print_json({"counts": _counts(rows), "rows": [_plain(row) for row in rows]})
         else:
