@@ -44,8 +44,8 @@ REST = "others"
 NAMES: Any = alt.ExprRef("max(110, containerSize()[0] * 0.38)")
 """Most pixels of a name beside an axis: on a phone some are cut, elsewhere none of ours."""
 
-ROW, AXIS, LEGEND = 26, 56, 30
-"""Pixels of a line of :func:`dots_and_intervals`, and of what stands below the lines."""
+ROW, DENSE, AXIS, LEGEND = 26, 20, 56, 70
+"""Pixels of a line of :func:`dots_and_intervals`, of one of many, and of what stands below the lines."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def dots_and_intervals(lines: Sequence[Line], unit: str, title: str, *, floor: f
     if floor is not None and math.isfinite(floor):
         rule = alt.Chart(pd.DataFrame({"floor": [floor]})).mark_rule(strokeDash=[5, 4], color=GREY, strokeWidth=1.5)
         layers.append(rule.encode(x="floor:Q", tooltip=tips({"floor": f"floor|{unit}"})))
-    return alt.layer(*layers).properties(height=ROW * max(len(lines), 1) + AXIS + LEGEND * bool(groups))
+    return alt.layer(*layers).properties(height=(ROW if len(lines) <= 30 else DENSE) * max(len(lines), 1) + AXIS + LEGEND * bool(groups))
 
 
 def show(chart: Any, *, key: str, alt_text: str) -> None:

@@ -92,7 +92,7 @@ def test_plugins_and_their_multi_line_errors(folder, lines, monkeypatch):
 
 
 def test_results(results, lines):
-    only(lines("leaderboard"), METHOD, "71.0  57.3 to 81.7", "90.0", " 2 ", "0.700")
+    only(lines("leaderboard"), METHOD, "71.0  57.3 to 81.7", "90.0", " 2/3 ", "0.700")
     only(lines("leaderboard", "--diagnostics"), METHOD, "0.710 ± 0.127")
     only(lines("leaderboard", "--format", "md"), METHOD, "| 71.0 | 57.3 to 81.7 |")
     only(lines("status"), f"{BENCHMARK}     3       2")

@@ -104,3 +104,11 @@ def test_benchmarks_that_are_not_there_are_sentences(page, measured):
     assert [*table(page("benchmark", benchmark=NAME)).index] == ["gap"], "all of it failed"
     assert any("No trial of this benchmark" in block.value for block in page("benchmark", benchmark="digits").info)
     assert any("no 'nowhere'" in block.value for block in page("benchmark", benchmark="nowhere").text)
+
+
+def test_a_floor_that_is_far_stretches_no_axis(page, measured):
+    measured("gap", 90.0, 91.0)
+    measured("gem", 88.0, 92.0)
+    assert any(block.value == "The floor, 16.7, lies beyond the axis." for block in page("benchmark", benchmark=NAME).text)
+    measured("se", 20.0, 21.0)
+    assert not any("beyond the axis" in block.value for block in page("benchmark", benchmark=NAME).text)
