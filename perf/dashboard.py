@@ -20,9 +20,9 @@ from harness import paths
 
 # this file is called as the package is that it measures
 sys.path[:1] = [str(paths.home()), str(paths.home() / "docs")]
-from screenshot import at_rest, browser_page, server
+from screenshot import at_rest, browser_page, server  # noqa: E402
 
-from dashboard.pages import PAGES
+from dashboard.pages import PAGES  # noqa: E402
 
 FIRST, CLICK, MEMORY, HEIGHT = 2.0, 0.7, 350, 3000
 """At most: seconds of the first view and of a click, MB, and pixels."""

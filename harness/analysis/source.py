@@ -53,7 +53,7 @@ def board(
     store = open_store(url, read_only=True)
     waiting: dict[str, Any] = {**filters, "states": UNFINISHED, "purposes": [""]}
     found = leaderboard.build(
-        store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
+        store.results(kinds=("metric", "cost"), metrics=metrics, layers=False, **filters),
         store.specs(),
         store.floors(),
         unfinished=store.trials(**waiting),
@@ -65,17 +65,12 @@ def board(
     return sampled.with_samples(found, lambda digests: store.per_sample(digests=digests)) if samples else found
 
 
-def diagnostics(url: str, shown: Board, names: Iterable[str] | None = None) -> list[Diagnostic]:
-    """The diagnostics of the trials behind a leaderboard.
-
-    Args:
-        names: as they are recorded; all otherwise.
-    """
+def diagnostics(url: str, shown: Board, *, layers: bool = True) -> list[Diagnostic]:
+    """The diagnostics of the trials behind a leaderboard, of single layers and heads too."""
     from harness.analysis import diagnostics
 
     digests = {digest for row in shown.rows for digest in row.digests}
-    store = open_store(url, read_only=True)
-    return diagnostics.build(shown, store.results(kinds=("diagnostic",), diagnostics=names, digests=digests))
+    return diagnostics.build(shown, open_store(url, read_only=True).results(kinds=("diagnostic",), layers=layers, digests=digests))
 
 
 def trials(url: str, *, page: tuple[int, int] | None = None, newest: bool = False, **filters: Iterable[str] | None) -> list[TrialRow]:
@@ -105,7 +100,7 @@ def stamp(url: str) -> str:
 def results(url: str, *, metrics: Metrics = None, **filters: Iterable[str] | None) -> list[Result]:
     """Trials that are done, with all of their numbers, or some of their metrics as in :func:`board`."""
     store = open_store(url, read_only=True)
-    return store.results(kinds=(*KINDS, COST), metrics=metrics, **filters)
+    return store.results(kinds=(*KINDS, COST), metrics=metrics, layers=True, **filters)
 
 
 def environments(url: str) -> dict[str, dict[str, Any]]:
@@ -281,7 +276,6 @@ def claims(url: str) -> list[Judged]:
     from harness.analysis.claims.columns import Blocks
     from harness.analysis.leaderboard import Board
     from harness.catalog import load_catalog
-    from harness.diagnostics import MEASURES
     from harness.listing import places, unmeasurable
 
     catalog = load_catalog()
@@ -292,8 +286,7 @@ def claims(url: str) -> list[Judged]:
     shown = board(url, metrics=sorted(metrics), moderated=False, benchmarks=sorted({place.benchmark for place in every}))
     told = [claim for claim in catalog.claims.values() if claim.diagnostic]
     there = {place.benchmark for claim in told for place in where[claim.id]}
-    measures = {name for claim in told for name in (claim.measure, claim.than) if name in MEASURES}
-    described = diagnostics(url, Board([row for row in shown.rows if row.benchmark in there]), measures)
+    described = diagnostics(url, Board([row for row in shown.rows if row.benchmark in there]), layers=False)
     why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
     return verdicts.judge(catalog.claims.values(), where, Blocks(shown, described), why)
 

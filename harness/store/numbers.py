@@ -60,28 +60,25 @@ def _ids(connection: sa.Connection, told: Iterable[tuple[str, str]]) -> dict[tup
 
 
 def read(
-    connection: sa.Connection,
-    where: sa.ColumnElement[bool],
-    kinds: Collection[str],
-    metrics: Metrics,
-    diagnostics: Collection[str] | None = None,
+    connection: sa.Connection, where: sa.ColumnElement[bool], kinds: Collection[str], metrics: Metrics, *, layers: bool = True
 ) -> Numbers:
     """Numbers of the trials that ``where`` selects.
 
     Args:
         kinds: which of :data:`KINDS`.
         metrics: which metrics, where these are among the kinds.
-        diagnostics: which diagnostics, where these are; all for ``None``.
+        layers: diagnostics of single layers and heads, too.
     """
-    known = {row.id: (row.kind, row.name) for row in connection.execute(sa.select(names))}
+    every = {row.id: (row.kind, row.name) for row in connection.execute(sa.select(names))}
+    known = every if layers else {id: told for id, told in every.items() if told[0] != DIAGNOSTIC or "/" not in told[1]}
     found: Numbers = {kind: defaultdict(dict) for kind in KINDS}
-    for wanted, also in _wanted(connection, known, kinds, metrics, diagnostics):
+    for wanted, also in _wanted(connection, known, kinds, metrics):
         if not wanted:
             continue
         query = sa.select(numbers).join(trials).where(where, also)
         if len(wanted) <= _FEW:
             query = query.where(numbers.c.name.in_([*wanted]))
-        elif len(wanted) < len(known):
+        elif len(wanted) < len(every):
             query = query.join(names, names.c.id == numbers.c.name).where(names.c.kind.in_(kinds))
         for trial, name, value in connection.execute(query).all():
             if told := wanted.get(name):
@@ -89,16 +86,8 @@ def read(
     return found
 
 
-def _wanted(
-    connection: sa.Connection,
-    known: Mapping[int, tuple[str, str]],
-    kinds: Collection[str],
-    metrics: Metrics,
-    diagnostics: Collection[str] | None,
-) -> Iterator[_Wanted]:
+def _wanted(connection: sa.Connection, known: Mapping[int, tuple[str, str]], kinds: Collection[str], metrics: Metrics) -> Iterator[_Wanted]:
     """Names that are read together."""
-    if diagnostics is not None:
-        known = {id: told for id, told in known.items() if told[0] != DIAGNOSTIC or told[1] in diagnostics}
     if metrics is None:
         yield _Wanted({id: told for id, told in known.items() if told[0] in kinds}, sa.true())
         return

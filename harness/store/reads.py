@@ -39,26 +39,21 @@ class Reads(Transactions):
     """
 
     def results(
-        self,
-        *,
-        kinds: Collection[str] = (*KINDS, COST),
-        metrics: Metrics = None,
-        diagnostics: Iterable[str] | None = None,
-        **filters: Iterable[str] | None,
+        self, *, kinds: Collection[str] = (*KINDS, COST), metrics: Metrics = None, layers: bool = True, **filters: Iterable[str] | None
     ) -> list[Result]:
         """The trials that are done, ordered by benchmark, method and seed; without ``purposes`` those that may be shown and compared.
 
         Args:
             kinds: what is read of ``metric``, ``diagnostic``, ``duration`` and ``cost``; the others are empty.
             metrics: which metrics: names, ``primary``, ``whole`` (without single scenes and classes), or all.
-            diagnostics: which diagnostics: names, or all.
+            layers: diagnostics of single layers and heads, too.
         """
-        found, described = [], None if diagnostics is None else frozenset(diagnostics)
+        found = []
         filters = {"purposes": ("",)} | filters
         with uncollected(), self._read() as connection:
             for where in _clauses(**filters):
                 done = sa.and_(where, trials.c.state == "done")
-                measured = read(connection, done, kinds, metrics, described)
+                measured = read(connection, done, kinds, metrics, layers=layers)
                 cost = {}
                 if COST in kinds:
                     priced = connection.execute(sa.select(costs.c.trial, *(costs.c[name] for name in COSTS)).join(trials).where(done))

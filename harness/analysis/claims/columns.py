@@ -75,18 +75,16 @@ class Column:
         return scale_of(self.unit, [value for row in self.values.values() for value in row.values()])
 
     @cached_property
-    def pairs(self) -> pairs.Pairs:
-        """All methods against each other."""
-        rows = [[*row.values()] for row in self.values.values()]
-        return pairs.pairwise(cells.fit(rows, self.scale), draws=1)  # p values are adjusted over claims, not over pairs
+    def cells(self) -> cells.Cells:
+        return cells.fit([[*row.values()] for row in self.values.values()], self.scale)
 
     def between(self, a: str, b: str) -> tuple[float, float, float]:
         """a - b, the variance of that difference and its degrees of freedom."""
         order = [*self.values]
         left, right = sorted((order.index(a), order.index(b)))
-        index = int(np.flatnonzero((self.pairs.left == left) & (self.pairs.right == right))[0])
+        pair = pairs.pairwise(self.cells.of([left, right]), draws=1)  # p values are adjusted over claims, not over pairs
         sign = 1 if order[left] == a else -1
-        return sign * float(self.pairs.difference[index]), float(self.pairs.variance[index]), float(self.pairs.df[index])
+        return sign * float(pair.difference[0]), float(pair.variance[0]), float(pair.df[0])
 
     def alone(self, a: str) -> tuple[float, float, float]:
         """The mean of one method, its variance and degrees of freedom, with strength borrowed from the others."""
