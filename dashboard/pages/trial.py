@@ -12,9 +12,9 @@ import streamlit as st
 
 from dashboard import charts, reads, state, tables, text
 from harness import paths
-from harness.analysis import artifacts, diagnostic_tables, source
+from harness.analysis import artifacts, diagnostic_tables, kept, source
 from harness.analysis.numbers import MEASURE, number
-from harness.analysis.views import runs
+from harness.analysis.views import attention, runs
 from harness.analysis.views.trial import Fact, Measured, TrialView, config_text, differences
 from harness.errors import DataError
 
@@ -193,10 +193,11 @@ def _curve(name: str, title: str, unit: str, view: TrialView, other: TrialView |
 
 
 def _maps(view: TrialView, other: TrialView | None) -> None:
-    """Attention maps over a test image and what was predicted on it, then the family's own plots."""
+    """Attention maps over a test image, what is true of it and what was predicted, then the family's own plots."""
     url, shown = paths.default_database(), [view, *([other] if other else [])]
     galleries = artifacts.galleries(url, [some.row.digest for some in shown])
     if galleries:
+        state.link("Single layers and heads", "attention", benchmark=view.row.benchmark, method=[some.row.method for some in shown])
         image = state.choice("Test image", [*galleries], "image", show=lambda number: f"image {number + 1} of {len(galleries)}")
         for place, some in zip(st.columns(len(shown)), shown, strict=True):
             picture, facts = (place.container(), place.container()) if other else place.columns([3, 1])
@@ -207,6 +208,7 @@ def _maps(view: TrialView, other: TrialView | None) -> None:
                     _picture(galleries[image][some.row.digest])
                 else:
                     st.text("No maps over this image.")
+                _predicted(some.row.digest, image)
             with facts:
                 _facts(some.pictured(image))
         st.caption(
@@ -221,6 +223,25 @@ def _maps(view: TrialView, other: TrialView | None) -> None:
                         _picture(plot)
     if not galleries and not any(plots):
         st.text("No pictures lie beside the database. They are written when a trial is tested, and do not travel with an export.")
+
+
+def _predicted(digest: str, image: int) -> None:
+    """What is true of a test image beside what the trial predicted, where it kept that."""
+    found, why = reads.cached(kept.pictured, digest)
+    if why:
+        st.text(why)
+    if image >= len(found):
+        return
+    one = found[image]
+    if any(places is not None for places in (one.predicted.points, one.predicted.boxes, one.predicted.labels)):
+        left, right = st.columns(2)
+        left.image(attention.truth(one, "predictions"))
+        right.image(attention.picture(one, None, "predictions", 0))
+        st.caption("Left what is true, right what was predicted.")
+        if (key := attention.key([one])) is not None:
+            st.image(key)
+    if one.predicted.text:
+        st.text(f"true: {one.true.text}\npredicted: {one.predicted.text}")
 
 
 def _facts(facts: Sequence[Fact]) -> None:

@@ -17,13 +17,10 @@ from pathlib import Path
 from re import fullmatch
 from typing import TYPE_CHECKING, Any
 
-from harness.diagnostics.strips import Strips
 from harness.errors import DataError
 from harness.store.url import results_folder
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from harness.store import TrialRow
 
 LOG, FIRST_EPOCH = "log.txt", "artifacts/first_epoch.csv"
@@ -137,7 +134,7 @@ def pictures(url: str, digest: str) -> list[Picture]:
 def galleries(url: str, digests: Iterable[str]) -> dict[int, dict[str, Picture]]:
     """Number of a pictured test image -> digest of a trial, in the order given -> its attention maps over that image.
 
-    Nothing is opened yet: :func:`maps` tells the layers and heads of a picture, :func:`read` gives it whole.
+    Nothing is opened yet: see :func:`read`. The maps themselves are in :func:`harness.analysis.kept.pictured`, by the same number.
     """
     found: dict[int, dict[str, Picture]] = defaultdict(dict)
     for digest in digests:
@@ -153,26 +150,6 @@ def read(picture: Picture) -> bytes:
     Raises:
         DataError: it is empty, damaged, no picture or too large.
     """
-    return _opened(picture)[0]
-
-
-def maps(picture: Picture) -> dict[str, list[Image.Image]]:
-    """Layer, in the order of the picture -> the test image, then its maps in colour over it (45 % image), one per head or channel.
-
-    All are of one size. Empty for pictures of harnesses that did not tell where the layers stand.
-
-    Raises:
-        DataError: as :func:`read`.
-    """
-    _, whole = _opened(picture)
-    comment = whole.info.get("comment")
-    strips = Strips.read(comment, whole.size) if isinstance(comment, bytes) else None
-    if strips is None:
-        return {}
-    return {layer: [whole.crop(strips.box(layer, column)) for column in range(1 + count)] for layer, count in strips.layers.items()}
-
-
-def _opened(picture: Picture) -> tuple[bytes, Image.Image]:
     from PIL import Image
 
     content = b""
@@ -190,4 +167,4 @@ def _opened(picture: Picture) -> tuple[bytes, Image.Image]:
     except Exception as error:  # decoders raise what they like at damaged files
         what = "is empty" if not content else "is damaged or no picture"
         raise DataError(f"{picture.name} {what} and cannot be shown.") from error
-    return content, image
+    return content

@@ -17,7 +17,7 @@ from harness.diagnostics.grids import plugins
 from harness.diagnostics.maps import Marks, Pictured
 from harness.diagnostics.measures import IGNORED
 from harness.diagnostics.pictures import as_image, on_grid, save_overlays
-from harness.diagnostics.strips import looked_at
+from harness.diagnostics.places import looked_at
 from harness.slots import observing
 
 COLLAPSED = "collapsed"
@@ -80,7 +80,7 @@ def diagnose(
 
     Args:
         loader: the test dataloader; its dataset is read, its workers are not started.
-        images: how many, see :func:`harness.diagnostics.strips.looked_at`.
+        images: how many, see :func:`harness.diagnostics.places.looked_at`.
         pictures: folder for the maps over the first ``pictured`` of them, as overlays and as numbers; none are kept without it.
         marks: reads the predictions that are kept with the maps.
 

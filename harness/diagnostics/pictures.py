@@ -13,7 +13,6 @@ from torch import Tensor
 
 from harness.diagnostics.maps import LONGEST, MOST
 from harness.diagnostics.overlays import overlays
-from harness.diagnostics.strips import Strips
 from harness.images import write_image
 
 _HEIGHT = 128
@@ -62,8 +61,6 @@ def _label(text: str, width: int) -> np.ndarray:
 def save_overlays(folder: Path, index: int, image: np.ndarray, maps: Mapping[str, np.ndarray]) -> Path:
     """Write one picture: a row per layer, the image first, then a column per head or map (at most :data:`~harness.diagnostics.maps.MOST`).
 
-    Its comment tells where they stand, see :class:`harness.diagnostics.strips.Strips`.
-
     Args:
         image: see :func:`as_image`.
         maps: layer -> (M, rows, columns).
@@ -72,15 +69,13 @@ def save_overlays(folder: Path, index: int, image: np.ndarray, maps: Mapping[str
         The file written, ``attention-<index>.jpg``: a PNG takes twenty times as long to write.
     """
     picture = _resized(image, _HEIGHT / image.shape[0])
-    rows, drawn = [], {}
+    rows = []
     for name, some in maps.items():
-        heats = some[:MOST]
-        row, drawn[name] = np.concatenate([picture, overlays(picture, heats)], axis=1), len(heats)
+        row = np.concatenate([picture, overlays(picture, some[:MOST])], axis=1)
         rows += [_label(name, row.shape[1]), row]
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"attention-{index}.jpg"
-    strips = Strips(width=picture.shape[1], height=picture.shape[0], label=_LABEL, layers=drawn)
-    write_image(file, np.concatenate(padded), quality=90, comment=strips.comment())
+    write_image(file, np.concatenate(padded), quality=90)
     return file

@@ -6,15 +6,11 @@ import json
 import os
 import shutil
 
-import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from harness.analysis import artifacts
 from harness.cli import main
-from harness.diagnostics.overlays import overlays
-from harness.diagnostics.pictures import as_image, save_overlays
 from harness.errors import DataError
 from harness.store import open_store
 
@@ -157,35 +153,6 @@ def test_a_picture_that_cannot_be_shown_says_why(results, monkeypatch):
     monkeypatch.setattr(artifacts, "_MOST_BYTES", len(whole) - 1)
     with pytest.raises(DataError, match="larger"):
         artifacts.read(picture)
-
-
-def test_the_maps_of_a_picture_are_told_apart(results):
-    """Each tile is, up to what JPEG loses, the map drawn alone over the image; the rows are layers, narrow ones are padded."""
-    url, folder = results
-    random = torch.Generator().manual_seed(0)
-    image = torch.rand(3, 1, 1, generator=random) * torch.ones(3, 64, 96)
-    layers = {"neck": torch.rand(1, 4, 6, generator=random), "backbone/layer3 (unary)": torch.rand(3, 2, 3, generator=random)}
-    save_overlays(folder / "artifacts", 1, as_image(image), {layer: maps.numpy() for layer, maps in layers.items()})
-    (picture,) = artifacts.pictures(url, DIGEST)
-    found = artifacts.maps(picture)
-    assert {layer: len(tiles) for layer, tiles in found.items()} == {"neck": 2, "backbone/layer3 (unary)": 4}
-    alone = np.asarray(found["neck"][0])
-    assert alone.shape == (128, 192, 3)
-    for layer, maps in layers.items():
-        for tile, heat in zip(found[layer][1:], maps, strict=True):
-            drawn = overlays(np.zeros_like(alone), heat[None].numpy())  # over a black image: what the map adds
-            error = np.abs(np.asarray(tile, float) - 0.45 * np.asarray(found[layer][0], float) - drawn)
-            assert error.mean() < 6 < np.abs(np.asarray(tile, float) - np.asarray(found[layer][0], float)).mean()
-
-
-@pytest.mark.parametrize(
-    "comment", [b"", b"{", b"[]", b'{"strips": {"width": 1e999}}', b'{"strips": {"width": 9, "height": 9, "label": 0, "layers": {"a": 5}}}']
-)
-def test_a_comment_that_tells_no_layout_is_no_layout(results, comment):
-    url, folder = results
-    Image.new("RGB", (16, 16)).save(folder / "artifacts" / "attention-0.jpg", comment=comment)
-    (picture,) = artifacts.pictures(url, DIGEST)
-    assert artifacts.maps(picture) == {} and artifacts.read(picture)
 
 
 def test_galleries_go_by_image_and_keep_the_order_of_trials(results):

@@ -9,7 +9,7 @@ import pytest
 
 from harness.analysis import reproduction, source
 from harness.analysis.views import trial as views
-from harness.diagnostics.strips import looked_at
+from harness.diagnostics.places import looked_at
 from harness.store import Floor, MetricSpec
 
 
@@ -64,7 +64,7 @@ def test_predictions_are_those_of_the_pictured_images(view):
     scores = {"label": np.arange(300) % 3, "guess": np.arange(300) % 2, "error": np.linspace(0, 2.99, 300), "group": np.zeros(300)}
     found = view(scores={name: values.astype(np.float32) for name, values in scores.items()}, classes=("cat", "dog"))
     told = [{fact.name: fact.text for fact in found.pictured(image)} for image in range(3)]
-    assert told[1] == {"test sample": "60 (of 0 to 299)", "class": "cat", "taken for": "cat", "error": "0.6"}
+    assert told[1] == {"test sample": "60 (from 0)", "class": "cat", "taken for": "cat", "error": "0.6"}
     assert view(scores={"label": np.array([2.0, 1.0])}, classes=("cat", "dog")).pictured(0)[1].text == "2", "a class without a name"
     assert found.pictured(99) == view().pictured(0) == []
     assert view(scores={"a": np.zeros(3), "b": np.zeros(4)}).pictured(0) == [], "nobody knows which sample is meant"

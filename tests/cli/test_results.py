@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -55,8 +56,12 @@ def test_an_empty_database_is_no_error(cli):
 
 def test_status_gives_reasons_and_logs(cli, measured):
     done, failed = measured("gap", 70.0, None)
+    assert "log" not in cli("status").stdout, "where no log is none is named"
+    log = Path(f"results/trials/{failed}/log.txt")
+    log.parent.mkdir(parents=True)
+    log.touch()
     text = cli("status").stdout
-    assert "the loss is not a number in epoch 2" in text and "log.txt" in text
+    assert "the loss is not a number in epoch 2" in text and str(log.absolute()) in text
     document = json.loads(cli("status", "--json").stdout)
     assert document["counts"] == {"planned": 0, "running": 0, "interrupted": 0, "done": 1, "failed": 1}
     trial = json.loads(cli("status", done[:6], "--json").stdout)["trial"]

@@ -76,7 +76,7 @@ def test_moved_results_show_maps_and_predictions(page, measured, tmp_path, monke
     assert len(app.get("image")) == 3, "the maps over one image, and two plots"
     assert "taken for    blue-triangle" not in app.code[0].value
     told = dict(line.split("  ", 1) for line in app.code[0].value.splitlines())
-    assert told["test sample"].strip() == "3 (of 0 to 3)" and {name: text.strip() for name, text in told.items()}["taken for"]
+    assert told["test sample"].strip() == "3 (from 0)" and {name: text.strip() for name, text in told.items()}["taken for"]
     assert "line 499" in page("trial", trial=digest, tab="Log").code[0].value
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.numbers import NOTHING, duration, moment, number
 from harness.analysis.views.runs import standing
-from harness.diagnostics.strips import looked_at
+from harness.diagnostics.places import looked_at
 from harness.outcome import COSTS, GROUP, GUESS, LABEL
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class TrialView:
             return []
         values = {name: float(scores[places[image]]) for name, scores in self.per_sample.items()}
         values.pop(GROUP, None)
-        facts = [Fact("test sample", f"{places[image]} (of 0 to {max(lengths) - 1})")]
+        facts = [Fact("test sample", f"{places[image]} (from 0)")]
         facts += [Fact(words, self._class(values.pop(name))) for name, words in _CLASSES.items() if name in values]
         return facts + [Fact(name, number(value)) for name, value in sorted(values.items())]
 
