@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,9 @@ MANY = 100
 """Columns of a heat map from which on it has no more: browsers draw only so much."""
 
 FRONT = "on the front"
+
+CELL = 34
+"""Pixels that a number in a heat map needs."""
 
 WRITTEN = 20
 """Columns of a heat map up to which the numbers stand in it."""
@@ -99,6 +102,11 @@ def _parts(board: Board, table: Table) -> None:
         st.text(f"The first {MANY} of {len(shown.parts)} are shown; the CSV of all metrics has them all.")
 
 
+def _row(names: Sequence[str]) -> int:
+    """Pixels of a row of a heat map: fewer where there are many."""
+    return charts.ROW if len(names) <= WRITTEN else 18
+
+
 def _heat_map(frame: pd.DataFrame, parts: list[str], methods: list[str], *, title: str, unit: str, higher_is_better: bool) -> None:
     """Squares of ``mean`` by ``part`` and ``method``, with their ``text`` where there is room."""
     low, high = float(frame["mean"].min()), float(frame["mean"].max())
@@ -121,9 +129,12 @@ def _heat_map(frame: pd.DataFrame, parts: list[str], methods: list[str], *, titl
     if len(parts) <= WRITTEN:
         middle = (low + high) / 2
         dark = f"datum.mean > {middle}" if higher_is_better else f"datum.mean < {middle}"
-        chart += base.mark_text(fontSize=11).encode(text="text:N", color=alt.condition(dark, alt.value("white"), alt.value("black")))
+        room = alt.ExprRef(f"width < {CELL * len(parts)} ? 0 : 1")  # on a phone
+        chart += base.mark_text(fontSize=11, opacity=room).encode(
+            text="text:N", color=alt.condition(dark, alt.value("white"), alt.value("black"))
+        )
     longest = min(max(map(len, parts)), 20)
-    chart = chart.properties(height=charts.ROW * len(methods) + charts.LEGEND + 30 + 5 * longest)
+    chart = chart.properties(height=_row(methods) * len(methods) + charts.LEGEND + 30 + 5 * longest)
     charts.show(chart, key="heat map", alt_text=f"{title} of {len(methods)} methods by {len(parts)} parts")
 
 
@@ -307,8 +318,9 @@ def _mistakes(table: Table) -> None:
     )
     if len(classes) <= WRITTEN:
         light = alt.condition("datum.share > 50", alt.value("white"), alt.value("black"))
-        squares += chart.transform_filter("datum.images > 0").mark_text().encode(text="images:Q", color=light)
-    squares = squares.properties(height=charts.ROW * min(len(classes), MANY // 2) + charts.LEGEND + 160)
+        room = alt.ExprRef(f"width < {CELL * len(classes)} ? 0 : 1")
+        squares += chart.transform_filter("datum.images > 0").mark_text(opacity=room).encode(text="images:Q", color=light)
+    squares = squares.properties(height=_row(classes) * min(len(classes), MANY // 2) + charts.LEGEND + 160)
     charts.show(squares, key="mistakes", alt_text="Test images by class and first guess")
     st.caption("Numbers are test images over all seeds; colour is their share of the class, so that a row adds up to 100 %.")
 

@@ -97,6 +97,8 @@ def _record(line: Line, table: Table) -> tuple[dict[str, Any], dict[str, tables.
     record: dict[str, Any] = {"method": text.visible(line.method), "mean": line.mean, "from": low, "to": high}
     record |= {"n": line.n if line.kind != "floor" else None, "rank": line.rank[0] + line.rank[1] / 1000 if line.rank else None}
     record |= {"tied": line.tied, **line.cost}
+    if not table.metric:
+        record = {"method": record["method"], "mean": None, "n": line.n}
     marks = {"n": tables.Mark(line.seeds)} if line.seeds else {}
     if line.kind == "missing" and line.lacks:
         record["mean"] = worst
@@ -140,7 +142,7 @@ def _table(table: Table, board: Board, name: str) -> None:
         columns={"mean": {"width": 80}, "from": {"width": 70}, "to": {"width": 70}, "n": {"width": 55}, "rank": {"width": 65}},
         marks=marks,
         opens=opens,
-        rows=22,
+        rows=22 if len(records) <= 25 else 14,  # below a chart that is as long
         boxes=False,
         alt_text=f"Methods on {name}",
     )

@@ -62,8 +62,8 @@ def command(
 
     Methods are sorted by the benchmark's primary metric; those that share a letter cannot be told apart with the seeds
     that were run, and the line below the heading says what could be. Of one seed the interval is over test samples,
-    marked s. Diagnostics (entropy, purity, distances, masses) are means over layers; as JSON and CSV they are given per
-    layer and head too.
+    marked s. n is 2/3 where a seed that was asked for has no result; a method without any stands last. Diagnostics
+    (entropy, purity, distances, masses) are means over layers; as JSON and CSV they are given per layer and head too.
 
     \b
     harness leaderboard -b scenes-classification

@@ -27,8 +27,6 @@ class Overall:
     device: str
     benchmarks: tuple[str, ...]
     methods: tuple[str, ...]
-    ranks: Ranks
-    """Friedman's test of the means, and what a critical-difference diagram draws."""
     mean: MeanRank
     means: np.ndarray
     """(benchmarks, methods) of the primary metrics."""
@@ -39,6 +37,11 @@ class Overall:
     """(methods, seeds, benchmarks), 0 the floor, 1 the best mean of a benchmark; ``None`` under 5 seeds or without a known floor."""
     notes: tuple[str, ...] = field(default=())
     """What is left out, and why."""
+
+    @cached_property
+    def ranks(self) -> Ranks:
+        """Friedman's test of the means, and what a critical-difference diagram draws."""
+        return friedman(self.means, higher_is_better=self.higher_is_better)
 
     @cached_property
     def middle(self) -> tuple[Aggregate, ...] | None:
@@ -122,7 +125,6 @@ def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]], named
     mean = mean_rank(cells, higher)
     order = np.argsort(mean.mean, kind="stable")
     means = np.stack([cell.mean[order] for cell in cells])
-    ranks = friedman(means, higher_is_better=higher)
     best = tuple(chosen[index] for index in order)
     mean = MeanRank(mean.mean[order], mean.seeds[order], None if mean.benchmarks is None else mean.benchmarks[order])
     table = Overall(
@@ -130,7 +132,6 @@ def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]], named
         device,
         tuple(benchmarks),
         best,
-        ranks,
         mean,
         means,
         tuple(some[0].unit for some in rows.values()),

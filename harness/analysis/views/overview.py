@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -176,7 +177,21 @@ def options(board: Board) -> Options:
     return Options(families, tiers, tuple(slots), tuple(sorted(methods)), benchmarks, max((row.n for row in rows), default=0))
 
 
-def grid(board: Board, filters: Filters | None = None, *, apart: bool = False) -> Grid:
+def columns(board: Board, filters: Filters, apart: bool) -> tuple[Column, ...]:
+    """The blocks that the filters let through.
+
+    Args:
+        apart: further settings of a benchmark too, each as a column of its own.
+    """
+    return tuple(column for column in _columns(board) if _shows(column, filters) and (apart or not column.apart))
+
+
+def over_all(board: Board, blocks: Collection[Block]) -> Summary:
+    """Places over some blocks."""
+    return overall(board.part(lambda block, _: block in blocks))
+
+
+def grid(board: Board, filters: Filters | None = None, *, apart: bool = False, summary: Summary | None = None) -> Grid:
     """The board as a grid.
 
     Marks of ties and ranks are those among all methods of a block, whichever are shown; places over all are over the benchmarks that
@@ -184,41 +199,51 @@ def grid(board: Board, filters: Filters | None = None, *, apart: bool = False) -
 
     Args:
         board: with primary metrics at least.
-        apart: show further settings of a benchmark too, each as a column of its own.
+        apart: as :func:`columns`.
+        summary: :func:`over_all` of these columns, where it is known already.
     """
     filters = filters or Filters()
-    chosen = [column for column in _columns(board) if _shows(column, filters) and (apart or not column.apart)]
+    chosen = columns(board, filters, apart)
     blocks = {column.block for column in chosen}
-    some = board.part(lambda block, _: block in blocks)
-    summary = overall(some)
-    places = _places(summary)
-    found: dict[str, dict[Block, Cell]] = {}
-    slots: dict[str, str] = {}
-    for row in some.rows:
-        if not row.primary:
-            continue
-        standing = board.standings[row.block]
-        cell = Cell(row, board.lacks(row.block, row.method), row.method in standing.best, standing.ranks.get(row.method))
-        found.setdefault(row.method, {})[row.block] = cell
-        slots.setdefault(row.method, row.slot)
-    for lacks in some.missing:
-        if not lacks.ended:
-            found.setdefault(lacks.method, {})[lacks.block] = Cell(None, lacks, False, None)
-            slots.setdefault(lacks.method, lacks.slot)
-    lines: list[Line] = []
-    for method, cells in found.items():
+    summary = summary or over_all(board, blocks)
+    places, slots = _places(summary), _slots(board)
+    lines = []
+    for method, cells in _cells(board, blocks).items():
         kept = {block: cell for block, cell in cells.items() if cell.n >= filters.seeds}
         if kept and _is_wanted(method, slots[method], [block[0] for block in kept], filters):
-            line = Line(method, slots[method], places.get(method), tuple(kept.get(column.block) for column in chosen))
-            lines.append(line)
-    used = [any(line.cells[index] for line in lines) for index in range(len(chosen))]
+            lines.append(Line(method, slots[method], places.get(method), tuple(kept.get(column.block) for column in chosen)))
     order = {slot: index for index, slot in enumerate(dict.fromkeys(slots.values()))}
-    lines.sort(key=lambda line: (order[line.slot], line.overall.rank if line.overall else float("inf"), line.method))
-    lines = [replace(line, cells=tuple(cell for cell, is_used in zip(line.cells, used, strict=True) if is_used)) for line in lines]
-    columns = tuple(column for column, is_used in zip(chosen, used, strict=True) if is_used)
-    there = {(column.block, line.method) for line in lines for column, cell in zip(columns, line.cells, strict=True) if cell}
-    part = some.part(lambda block, method: (block, method) in there)
-    return Grid(columns, tuple(lines), (*board.notes, *_told(summary)), part)
+    lines.sort(key=lambda line: (order[line.slot], line.overall.rank if line.overall else math.inf, line.method))
+    used = [index for index in range(len(chosen)) if any(line.cells[index] for line in lines)]
+    lines = [replace(line, cells=tuple(line.cells[index] for index in used)) for line in lines]
+    shown = tuple(chosen[index] for index in used)
+    there = {(column.block, line.method) for line in lines for column, cell in zip(shown, line.cells, strict=True) if cell}
+    part = board.part(lambda block, method: (block, method) in there)
+    return Grid(shown, tuple(lines), (*board.notes, *_told(summary)), part)
+
+
+def _slots(board: Board) -> dict[str, str]:
+    """Method -> slot."""
+    found: dict[str, str] = {}
+    for row in board.rows:
+        found.setdefault(row.method, row.slot)
+    for lacks in board.missing:
+        found.setdefault(lacks.method, lacks.slot)
+    return found
+
+
+def _cells(board: Board, blocks: Collection[Block]) -> dict[str, dict[Block, Cell]]:
+    """Method -> block -> cell."""
+    found: dict[str, dict[Block, Cell]] = {}
+    for row in board.rows:
+        if row.primary and row.block in blocks:
+            standing = board.standing(row)
+            cell = Cell(row, board.lacks(row.block, row.method), row.method in standing.best, standing.ranks.get(row.method))
+            found.setdefault(row.method, {})[row.block] = cell
+    for lacks in board.missing:
+        if not lacks.ended and lacks.block in blocks:
+            found.setdefault(lacks.method, {})[lacks.block] = Cell(None, lacks, False, None)
+    return found
 
 
 def _columns(board: Board) -> list[Column]:
