@@ -1,4 +1,4 @@
-"""Single test samples as two methods see them: which one is looked at, the image, answers seed by seed, and maps of the attention."""
+"""Methods against each other as they are read, and single test samples: which one is looked at, the image, answers seed by seed, maps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard import reads, state, tables, text
-from harness.analysis import artifacts, kept, test_images
+from harness.analysis import artifacts, compare, kept, source, test_images
+from harness.analysis.compare import Comparison
 from harness.analysis.leaderboard import Row
 from harness.analysis.test_images import TestSet
 from harness.analysis.views import attention
@@ -25,6 +26,11 @@ _IN_DOT = 200
 """Samples of a dot that are offered."""
 
 _CLICKS = "sampling: clicks"
+
+
+def compared(url: str, methods: tuple[str, ...]) -> list[Comparison]:
+    """Methods against each other, over the samples of both where they are stored; to be asked for by :func:`reads.cached`."""
+    return compare.compare(reads.board(), methods, lambda digests: source.per_sample(url, digests))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Looking for the images…")

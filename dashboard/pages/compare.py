@@ -10,7 +10,7 @@ import altair as alt
 import streamlit as st
 
 from dashboard import charts, diagrams, reads, sampling, state, tables
-from harness.analysis import compare, source
+from harness.analysis import source
 from harness.analysis.compare import Comparison
 from harness.analysis.leaderboard import Board
 from harness.analysis.numbers import RANK, number, probability
@@ -32,10 +32,6 @@ _PROPOSED = 12
 """Benchmarks whose two best methods are offered to begin with."""
 
 
-def _compared(url: str, methods: tuple[str, ...]) -> list[Comparison]:
-    return compare.compare(source.board(url, metrics="primary"), methods, lambda digests: source.per_sample(url, digests))
-
-
 def _pair(row: Comparison) -> str:
     return f"{row.method_a} − {row.method_b}"
 
@@ -45,7 +41,7 @@ def _metric(rows: Sequence[Comparison]) -> str:
 
 
 def _differences(board: Board, methods: Sequence[str]) -> None:
-    rows = reads.cached(_compared, tuple(methods))
+    rows = reads.cached(sampling.compared, tuple(methods))
     if not rows:
         st.text("They share no benchmark and setting here. This makes some:")
         st.code(f"harness run {' '.join(f'-m {name}' for name in methods)} -b BENCHMARK --seeds 5", language="bash", wrap_lines=True)

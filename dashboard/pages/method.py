@@ -9,13 +9,15 @@ from urllib.parse import quote
 import streamlit as st
 
 from dashboard import charts, diagrams, reads, state, tables, text
+from harness import paths
 from harness.analysis import diagnostic_tables, source
 from harness.analysis.claims import published
 from harness.analysis.claims.tables import published_text
-from harness.analysis.diagnostics import Diagnostic, in_order
+from harness.analysis.diagnostics import in_order
 from harness.analysis.numbers import NOTHING, rank
 from harness.analysis.tables import csv_table
 from harness.analysis.views import method as view
+from harness.analysis.views.comparison import MOST
 from harness.catalog import Catalog, Method, load_catalog
 from harness.catalog.adopt import adopt
 from harness.catalog.documented import plain
@@ -64,10 +66,11 @@ def _results(name: str, found: Sequence[view.Place]) -> None:
     for some in lacking:
         what = "1 trial" if some.count == 1 else f"{some.count} trials"
         st.text(f"{some.benchmark}: {what} {some.state}" + (f": {some.reason}" if some.reason else ""))
-    left, right, _ = st.columns([1, 1, 3])
-    state.link("Its trials", "runs", method=name, place=left)
-    if found and (others := [other for place in found if (other := place.best.method) != name]):
-        state.link("Compare with the best", "compare", method=[*dict.fromkeys([name, *others])][:5], place=right)
+    with st.container(horizontal=True):
+        state.link("Its trials", "runs", method=name)
+        state.link("Its attention", "attention", method=name)
+        if others := [place.best.method for place in found if place.best.method != name]:
+            state.link("Compare with the best", "compare", method=[*dict.fromkeys([name, *others])][:MOST])
 
 
 def _standing(found: Sequence[view.Place]) -> None:
@@ -129,6 +132,7 @@ def _what_it_is(told: view.About) -> None:
             continue
         if formula := part.told.sections.get("Formula"):
             st.code(formula, language=None)
+        _picture(method, part)
         st.text(plain(part.told.text))
         facts = {name: plain(part.told.sections[name]) for name in ("Shapes", "Parameters", "Map", "Source") if name in part.told.sections}
         facts |= {"Complexity": method.complexity} if part.slot == method.slot and method.complexity else {}
@@ -136,6 +140,15 @@ def _what_it_is(told: view.About) -> None:
         _options(method, part, several=len(told.parts) > 1)
     if method.notes:
         st.text(plain(method.notes))
+
+
+def _picture(method: Method, part: view.Part) -> None:
+    """What it attends to, from the documentation of a checkout."""
+    file = paths.home() / "docs" / "pictures" / "methods" / f"{method.id}.jpg"
+    if part.slot == method.slot and file.is_file():
+        st.image(str(file))
+        what = "Masks" if method.slot == "masking" else "Attention"
+        st.caption(f"{what} on three images after a short training that is the same for all methods (docs/methods.md)")
 
 
 def _options(method: Method, part: view.Part, several: bool) -> None:
@@ -159,12 +172,8 @@ def _options(method: Method, part: view.Part, several: bool) -> None:
     st.text(f"--set method.{f'{part.slot}.' if several else ''}OPTION=VALUE changes one for a run.")
 
 
-def _described(url: str, name: str) -> list[Diagnostic]:
-    return source.diagnostics(url, source.board(url, metrics="primary", methods=[name]))
-
-
 def _diagnosed(name: str) -> None:
-    found = view.diagnosed(reads.cached(_described, name), name)
+    found = view.diagnosed(reads.cached(source.described, name), name)
     if not found:
         st.text("No diagnostics of its attention were recorded.")
         return
@@ -190,15 +199,17 @@ def _printed(name: str, catalog: Catalog) -> None:
     if not found:
         st.text("No paper that is transcribed here prints a number of it.")
         return
-    st.text("Numbers of papers beside what was measured here, where a benchmark here has the same data and metric; never mixed with it.")
+    any_measured = any(row.measured for row in found)
+    st.text(
+        "Numbers of papers beside what was measured here, where a benchmark here has the same data and metric; never mixed with it."
+        + ("" if any_measured else " None of these benchmarks was run with it yet.")
+    )
     records = [
         {
             "dataset": ", ".join(filter(None, (row.number.dataset, row.number.split_or_scene))),
             "published": row.number.value,
             "measured": row.measured.mean if row.measured else None,
-            "from": row.measured.ci95[0] if row.measured and row.measured.ci95 else None,
-            "to": row.measured.ci95[1] if row.measured and row.measured.ci95 else None,
-            "n": row.measured.n if row.measured else None,
+            **(_interval(row) if any_measured else {}),
             "unit": row.number.unit,
             "metric": row.number.metric,
             "setting": ", ".join(filter(None, (row.number.backbone, row.number.setting))),
@@ -218,6 +229,12 @@ def _printed(name: str, catalog: Catalog) -> None:
         alt_text="published numbers beside measured ones",
     )
     tables.download(f"published-{name}.csv", csv_table([*records[0]], [[*record.values()] for record in records]))
+
+
+def _interval(row: view.Beside) -> dict[str, float | None]:
+    measured = row.measured
+    low, high = (measured and measured.ci95) or (None, None)
+    return {"from": low, "to": high, "n": measured.n if measured else None}
 
 
 def _claims(name: str) -> None:

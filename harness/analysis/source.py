@@ -73,6 +73,11 @@ def diagnostics(url: str, shown: Board, *, layers: bool = True) -> list[Diagnost
     return diagnostics.build(shown, open_store(url, read_only=True).results(kinds=("diagnostic",), layers=layers, digests=digests))
 
 
+def described(url: str, method: str) -> list[Diagnostic]:
+    """The diagnostics of one method on every benchmark."""
+    return diagnostics(url, board(url, metrics="primary", methods=[method]))
+
+
 def trials(url: str, *, page: tuple[int, int] | None = None, newest: bool = False, **filters: Iterable[str] | None) -> list[TrialRow]:
     """Where every trial stands, or those of one page: how many to leave out, and how many follow.
 

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 import streamlit as st
 
+from harness import paths
 from harness.analysis import source
 from harness.analysis.compare import compare
 from harness.analysis.overall.summary import overall
@@ -177,3 +178,25 @@ def test_names_of_a_store_are_text(database, measured, page):
         app = page("compare", method=["simpool", evil], tab=tab)
         assert all("](http" not in block.value and "<b>" not in block.value for block in (*app.markdown, *app.caption, *app.subheader))
     assert evil in _texts(page("compare", method=["simpool", evil]))
+
+
+@pytest.mark.slow
+def test_in_a_browser_a_point_leads_to_its_image_and_back(database, scored, monkeypatch):
+    monkeypatch.syspath_prepend(paths.home() / "docs")
+    screenshot = pytest.importorskip("screenshot")
+    if screenshot.chromium() is None:
+        pytest.skip("no Chromium on this machine")
+    scored("simpool", "1110", "1111")
+    scored("gap", "0110", "0111")
+    with screenshot.served(database) as address, screenshot.browser_page() as tab:
+        tab.goto(f"{address}/compare?method=simpool&method=gap&tab=Samples")
+        words = "Image, of those with these scores"
+        point = tab.locator("path[aria-roledescription=point][aria-label*='samples: 2']")
+        point.wait_for(timeout=60_000)
+        with tab.expect_navigation(url="**image=1**", timeout=30_000):
+            point.click()
+        assert tab.get_by_label(words).count()
+        tab.get_by_role("row", name="1").first.wait_for(timeout=30_000)
+        tab.go_back(timeout=30_000)
+        tab.wait_for_url("**tab=Samples", timeout=30_000)
+        assert "image=" not in tab.url

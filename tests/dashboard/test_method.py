@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from harness.analysis import source
 from harness.analysis.claims.published import load
@@ -51,12 +52,27 @@ def test_printed_numbers_and_claims_stand_in_tabs(database, measured, page):
     table = _table(page("method", method="simpool", tab="Published"), "published")
     assert {*table["published"]} <= {number.value for number in load() if number.method_id == "simpool"} and table["measured"].isna().all()
     assert table["benchmark"][0] == "cub-200-2011" and len(table) > 40
+    assert "from" not in table and "None of these benchmarks was run" in _texts(page("method", method="simpool", tab="Published"))
     claims = _table(page("method", method="gap", tab="Claims"), "statement").set_index("claim")
     judged = {row.claim.id: row.verdict for row in source.claims(database) if row.tier == "synthetic"}
     assert claims.loc["simpool-over-gap", "synthetic"] == judged["simpool-over-gap"] == "agrees"
     assert claims.loc["simpool-over-gap", "small"] == "not measured"
     diagnostics = _table(page("method", method="gap", tab="Diagnostics"), "entropy")
     assert diagnostics["entropy"][0] == "0.110 ± 0.025"
+
+
+def test_a_number_that_was_measured_stands_beside_the_printed_one(database, measured, page):
+    measured("simpool", 60.0, 62.0, on="digits")
+    with sa.create_engine(database).begin() as connection:  # as if these were trials of a paper's benchmark, whose data is not here
+        for change in (
+            "UPDATE trials SET benchmark = 'cub-200-2011', version = 1",
+            "UPDATE specs SET benchmark = 'cub-200-2011', version = 1, metric = replace(metric, 'top1', 'maxboxaccv2')",
+            "UPDATE names SET name = 'maxboxaccv2' WHERE name = 'top1'",
+        ):
+            connection.execute(sa.text(change))
+    row = _table(page("method", method="simpool", tab="Published"), "published").loc[0]
+    assert (row["published"], row["measured"], row["n"], row["benchmark"]) == (77.9, 61.0, 2, "cub-200-2011")
+    assert row["from"] < 61 < row["to"]
 
 
 def test_a_method_that_only_failed_says_why(database, measured, page):
@@ -68,12 +84,10 @@ def test_a_method_that_only_failed_says_why(database, measured, page):
 
 @pytest.mark.parametrize("state", ["done", "failed"])
 def test_a_method_that_left_the_registry_keeps_its_results(database, measured, page, state):
-    from sqlalchemy import create_engine, text
-
     evil = "<script>alert(1)</script> ![x](http://example.org/x.png) $x$ ‮" + "long-" * 20
     measured("gap", 70.0, 72.0) if state == "done" else measured("gap", None)
-    with create_engine(database).begin() as connection:
-        connection.execute(text("UPDATE trials SET method = :name"), {"name": evil})
+    with sa.create_engine(database).begin() as connection:
+        connection.execute(sa.text("UPDATE trials SET method = :name"), {"name": evil})
     app = page("method", method=evil)
     assert "not in the registry" in _texts(app)
     assert all("<script>" not in block.value and "](http" not in block.value for block in (*app.markdown, *app.title, *app.caption))

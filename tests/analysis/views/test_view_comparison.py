@@ -95,10 +95,11 @@ def test_every_sample_lies_in_one_dot(count):
         assert gaps == sorted(gaps, reverse=True)
 
 
-def test_the_image_behind_a_place_is_the_one_that_was_scored():
+def test_the_image_behind_a_place_is_the_one_that_was_scored(tmp_path, monkeypatch):
     """Places are those of the test loader: the class that a trial stores at a place is that of the image found there."""
     from harness import benchmarks, data
 
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     catalog = load_catalog()
     task = benchmarks.task(catalog.benchmarks["digits"])
     with pytest.raises(HarnessError, match="harness data prepare digits"):
