@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.analysis.diagnostics import FLAG, JSON_FIELDS, Diagnostic, as_json, in_depth, in_order, parts
 from harness.analysis.numbers import MEASURE, NOTHING, estimate, number
-from harness.analysis.tables import WIDTH, aligned, csv_table, latex_table, markdown_table
+from harness.analysis.tables import WIDTH, aligned, commented, csv_table, latex_table, markdown_table, markdown_text
 
 EXPLAINED = "~ weights that are no distribution (gates, dot products): the entropy of their shares of the absolute sum."
 """The mark of :func:`cell`."""
@@ -72,13 +72,13 @@ def table(rows: Sequence[Diagnostic], width: int | None = WIDTH) -> str:
 
 def markdown(rows: Sequence[Diagnostic]) -> str:
     """A table per benchmark."""
-    blocks = [f"### {heading}\n\n{markdown_table(header, body)}" for heading, (header, body) in _blocks(rows).items()]
+    blocks = [f"### {markdown_text(heading)}\n\n{markdown_table(header, body)}" for heading, (header, body) in _blocks(rows).items()]
     return "\n\n".join(blocks + [f"> {note}" for note in _notes(rows)])
 
 
 def latex(rows: Sequence[Diagnostic]) -> str:
     """A ``booktabs`` table per benchmark."""
-    return "\n\n".join(latex_table(heading, header, body) for heading, (header, body) in _blocks(rows).items())
+    return "\n\n".join(commented(heading, latex_table(header, body)) for heading, (header, body) in _blocks(rows).items())
 
 
 def _notes(rows: Iterable[Diagnostic]) -> list[str]:

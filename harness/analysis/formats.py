@@ -10,7 +10,7 @@ from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import NOTHING, limits, number, rank
 from harness.analysis.standing import Standing
-from harness.analysis.tables import WIDTH, aligned, csv_table, latex_table, markdown_table
+from harness.analysis.tables import WIDTH, aligned, commented, csv_table, latex_table, markdown_table, markdown_text
 from harness.outcome import COSTS
 
 INTERVAL = "95 %"
@@ -113,7 +113,7 @@ def _short(name: str, longest: int | None) -> str:
     return name if longest is None or len(name) <= longest else name[: longest - 1] + "…"
 
 
-def _legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
+def legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
     """What the signs of tables say, of those that are in their text."""
     primary = [row for row in board.rows if row.primary]
     kinds = {row.interval for row in primary}
@@ -170,8 +170,8 @@ def table(board: Board, width: int | None = WIDTH, costs: Sequence[str] = ()) ->
     for missing in board.empty.values():
         longest = None if width is None else _LONGEST_NAME
         blocks.append("\n".join([_empty_heading(missing[0]), *aligned(*_empty_lines(missing, longest), fold=width is not None)]))
-    if legend := _legend(board, costs, "\n".join(blocks)):
-        blocks.append("\n".join(textwrap.fill(line, width) if width else line for line in legend))
+    if signs := legend(board, costs, "\n".join(blocks)):
+        blocks.append("\n".join(textwrap.fill(line, width) if width else line for line in signs))
     blocks += [f"note: {note}" for note in board.notes]
     return "\n\n".join(blocks)
 
@@ -207,19 +207,25 @@ def markdown(board: Board, costs: Sequence[str] = ()) -> str:
     for block, methods in board.blocks().items():
         first = next(iter(methods.values()))[0]
         text = markdown_table(*_lines(board, methods, fronts.get(block), _shown(methods)))
-        blocks.append("\n\n".join([f"### {_heading(first)}", *filter(None, [board.standing(first).sentence()]), text]))
-    blocks += [f"### {_empty_heading(missing[0])}\n\n{markdown_table(*_empty_lines(missing))}" for missing in board.empty.values()]
-    blocks += ["\n".join(f"> {line}" for line in legend)] if (legend := _legend(board, costs, "\n".join(blocks))) else []
-    blocks += [f"> {note}" for note in board.notes]
+        blocks.append("\n\n".join([f"### {markdown_text(_heading(first))}", *filter(None, [board.standing(first).sentence()]), text]))
+    blocks += [
+        f"### {markdown_text(_empty_heading(missing[0]))}\n\n{markdown_table(*_empty_lines(missing))}" for missing in board.empty.values()
+    ]
+    blocks += ["\n".join(f"> {line}" for line in signs)] if (signs := legend(board, costs, "\n".join(blocks))) else []
+    blocks += [f"> {markdown_text(note)}" for note in board.notes]
     return "\n\n".join(blocks)
 
 
-def latex(board: Board, costs: Sequence[str] = ()) -> str:
-    """A ``booktabs`` table per benchmark."""
+def latex_blocks(board: Board, costs: Sequence[str] = ()) -> list[tuple[str, str, str]]:
+    """Heading, what its seeds can tell apart, and the ``booktabs`` table of each block."""
     blocks, fronts = [], board.fronts(costs) if costs else {}
     for block, methods in board.blocks().items():
         first = next(iter(methods.values()))[0]
-        heading = " · ".join(filter(None, [_heading(first), board.standing(first).sentence()]))
-        blocks.append(latex_table(heading, *_lines(board, methods, fronts.get(block), _shown(methods))))
-    blocks += [latex_table(_empty_heading(missing[0]), *_empty_lines(missing)) for missing in board.empty.values()]
-    return "\n\n".join(blocks)
+        table = latex_table(*_lines(board, methods, fronts.get(block), _shown(methods)))
+        blocks.append((_heading(first), board.standing(first).sentence(), table))
+    return blocks + [(_empty_heading(missing[0]), "", latex_table(*_empty_lines(missing))) for missing in board.empty.values()]
+
+
+def latex(board: Board, costs: Sequence[str] = ()) -> str:
+    """A ``booktabs`` table per benchmark, each below a comment."""
+    return "\n\n".join(commented(" · ".join(filter(None, said)), table) for *said, table in latex_blocks(board, costs))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.analysis import formats, leaderboard, source
 from harness.analysis.numbers import NOTHING
-from harness.analysis.tables import markdown_table
+from harness.analysis.tables import Markdown, markdown_link, markdown_table
 from harness.errors import writing
 from harness.files import write_whole
 from harness.store import Store, open_store
@@ -123,7 +123,7 @@ def index(folder: Path) -> str:
             best, seeds, standing = primary[0], sorted({row.n for row in primary}), board.standing(primary[0])
             body.append(
                 [
-                    f"[{best.benchmark}]({file.stem}.md) v{best.version}",
+                    Markdown(f"{markdown_link(best.benchmark, f'{file.stem}.md')} v{best.version}"),
                     best.family,
                     best.tier,
                     best.differs or best.setting.budget or "as registered",

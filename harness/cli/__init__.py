@@ -25,6 +25,7 @@ VERBS = (
     "compare",
     "claims",
     "publish",
+    "report",
     "baseline",
     "check",
     "history",

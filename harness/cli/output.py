@@ -61,9 +61,14 @@ def finite(value: Any) -> Any:
     return value
 
 
+def json_text(document: dict[str, Any]) -> str:
+    """One JSON document; its first key is the schema's version."""
+    return json.dumps({"schema": SCHEMA, **finite(document)}, indent=2, ensure_ascii=False)
+
+
 def print_json(document: dict[str, Any]) -> None:
-    """Print one JSON document; its first key is the schema's version."""
-    click.echo(json.dumps({"schema": SCHEMA, **finite(document)}, indent=2, ensure_ascii=False))
+    """Print one JSON document."""
+    click.echo(json_text(document))
 
 
 def write_file(file: Path, text: str) -> None:
