@@ -29,6 +29,9 @@ _BADGES: dict[str, Any] = {
 _LOG, _MORE = 40, 400
 """Lines of a log that are shown at first, and at most."""
 
+_EVERY = 3
+"""Seconds between two looks into the log of a trial that runs."""
+
 
 def _names(view: TrialView) -> str:
     row = view.row
@@ -333,12 +336,18 @@ def _provenance(view: TrialView) -> None:
 
 
 def _log(view: TrialView) -> None:
+    alive = view.standing == "running"
+    (st.fragment(_tail, run_every=_EVERY) if alive else _tail)(view.row.digest, alive)
+
+
+def _tail(digest: str, alive: bool) -> None:
+    """The end of a log, with how far the trial is where it runs; drawn again every few seconds then."""
     more = state.switch("More lines", "more")
-    tail = artifacts.log_tail(paths.default_database(), view.row.digest, _MORE if more else _LOG)
+    tail = artifacts.log_tail(paths.default_database(), digest, _MORE if more else _LOG)
     if not tail:
         st.text("No log lies beside the database.")
         return
-    if view.standing == "running":
+    if alive:
         st.text(runs.phase(tail) or "It has begun.")
     st.code(tail, language=None, height=900 if more else "content")
 

@@ -38,6 +38,10 @@ def test_a_run_is_followed_without_a_click(database, measured, tmp_path, screens
         wrong = []
         tab.on("pageerror", lambda error: wrong.append(str(error)))
         tab.on("request", lambda request: None if address.split("//")[1] in request.url[:40] else wrong.append(request.url))
+        tab.goto(f"{address}/trial?trial={second}&tab=Log")
+        tab.get_by_text("training, epoch 1, 20 of 23").wait_for(timeout=60_000)
+        log.write_text("Epoch(train) [2][20/23]  lr: 1\n")
+        tab.get_by_text("training, epoch 2, 20 of 23").wait_for(timeout=30_000)
         tab.goto(f"{address}/runs?method=gap")
         tab.get_by_text("0 planned · 1 running · 0 interrupted · 1 done · 0 failed").wait_for(timeout=60_000)
         change(second, state="failed", kind="no-result", reason="the loss is nan <script>alert(1)</script>", finished=time.time())
@@ -45,7 +49,7 @@ def test_a_run_is_followed_without_a_click(database, measured, tmp_path, screens
         tab.get_by_role("heading", name="Failures by reason").wait_for(timeout=30_000)
         assert tab.url == f"{address}/runs?method=gap"
         tab.goto(f"{address}/trial?trial={second}&tab=Log")
-        tab.get_by_text("Epoch(train) [1][20/23]  lr: 1").wait_for(timeout=30_000)
+        tab.get_by_text("Epoch(train) [2][20/23]  lr: 1").wait_for(timeout=30_000)
         tab.get_by_text("no-result: the loss is nan <script>alert(1)</script>").wait_for(timeout=30_000)
         tab.get_by_role("tab", name="Provenance").click()
         tab.get_by_role("heading", name="Run it again").wait_for(timeout=30_000)
@@ -53,5 +57,5 @@ def test_a_run_is_followed_without_a_click(database, measured, tmp_path, screens
         tab.get_by_role("heading", name="Run it again").wait_for(timeout=60_000)
         assert "tab=Provenance" in tab.url and f"trial={second}" in tab.url
         tab.go_back()
-        tab.get_by_text("Epoch(train) [1][20/23]  lr: 1").wait_for(timeout=30_000)
+        tab.get_by_text("Epoch(train) [2][20/23]  lr: 1").wait_for(timeout=30_000)
         assert not wrong
