@@ -312,6 +312,21 @@ def test_the_first_epoch_leaves_a_thinned_curve(tmp_path):
     }
 
 
+def test_large_attention_is_not_formed_in_training(tmp_path, monkeypatch):
+    """The first layers that fit are looked at, the same in each iteration."""
+    monkeypatch.setattr("harness.diagnostics.first_epoch._LARGEST", 4 * 2 * 2 * 16 * 16)
+    model = nn.ModuleDict({"one": Attention(False), "two": Attention(False)})
+    hook = FirstEpoch(tmp_path / "first_epoch.csv")
+    with observing(hook):
+        for index in range(2):
+            hook.before_train_iter(SimpleNamespace(model=model, train_dataloader=range(2), epoch=0), index)
+            for layer in model.values():
+                layer(torch.ones(2, 3, 4, 4))
+        hook.after_train_epoch(SimpleNamespace(logger=None))
+    rows = list(csv.DictReader(hook.file.open()))
+    assert [(row["layer"], row["entropy"] == "nan") for row in rows] == 2 * [("one", False), ("two", True)]
+
+
 def test_no_queries_no_curve(tmp_path):
     hook = FirstEpoch(tmp_path / "first_epoch.csv")
     runner = SimpleNamespace(model=nn.Identity(), train_dataloader=range(2), epoch=0)
