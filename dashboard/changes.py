@@ -44,7 +44,9 @@ def shares(lines: Sequence[regressions.Line]) -> Any:
     shape = alt.Shape("status:N", scale=alt.Scale(domain=domain, range=[shape for _, shape in ranges]), legend=legend)
     most = min(_BOUND, max(1.5, 1.1 * float(frame["share"].abs().max())))
     x = alt.X("share:Q", title="change / allowed", scale=alt.Scale(domain=[-most, most], nice=False))
-    y = alt.Y("name:N", sort=[*frame["name"]], title=None, axis=alt.Axis(labelLimit=charts.NAMES, domain=False, ticks=False))
+    y = alt.Y(
+        "name:N", sort=[*frame["name"]], title=None, axis=alt.Axis(labelLimit=charts.NAMES, labelOverlap=False, domain=False, ticks=False)
+    )
     tips = charts.tips({"name": "entry", "status": "status", "now": "now", "then": "baseline", "change": "change", "allowed": "allowed"})
     base = alt.Chart(frame).encode(y=y, color=colour, tooltip=tips)
     bounds = pd.DataFrame({"share": [-1.0, 1.0]})
@@ -52,7 +54,7 @@ def shares(lines: Sequence[regressions.Line]) -> Any:
         alt.Chart(bounds).mark_rule(color=charts.GREY, strokeDash=[5, 4], strokeWidth=1.5).encode(x=x),
         base.mark_rule(strokeWidth=2).encode(x=x, x2="zero:Q"),
         base.mark_point(size=80, filled=True, opacity=1).encode(x=x, shape=shape),
-    ).properties(height=22 * len(lines) + 20)
+    ).properties(height=22 * len(lines) + charts.AXIS + charts.LEGEND)
 
 
 def history(steps: Sequence[regressions.Step], unit: str, title: str) -> Any:

@@ -26,7 +26,8 @@ _WIDE, _NARROW = 176, 88
 _ROWS = 20
 """Of layers, on one page."""
 
-Draw = Callable[["Pictured", "view.Map"], "np.ndarray"]
+Draw = Callable[["Pictured", "view.Map", int], "np.ndarray"]
+"""Image, map, pixels."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def draw(some: Sequence[Shown], truth: np.ndarray, picture: Draw) -> None:
             _tile(truth, head, _WIDE)
             for shown in some:
                 for each in shown.listed:
-                    _tile(picture(shown.image, each), [shown.method, _words(shown.image.predicted)], _WIDE)
+                    _tile(picture(shown.image, each, 2 * _WIDE), [shown.method, _words(shown.image.predicted)], _WIDE)
         return
     _tile(truth, head, _WIDE)
     rows = 0
@@ -77,7 +78,7 @@ def draw(some: Sequence[Shown], truth: np.ndarray, picture: Draw) -> None:
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
                 st.text(row[0].layer, width=300)
                 for each in row:
-                    _tile(picture(shown.image, each), [], _NARROW)
+                    _tile(picture(shown.image, each, 2 * _NARROW), [], _NARROW)
 
 
 def _words(marks: Marks) -> str:

@@ -28,6 +28,7 @@ def profile(profile: view.Profile, methods: Sequence[str]) -> Any:
     frame = pd.DataFrame(
         {
             "layer": point.layer,
+            "row": _folded(point.layer),
             "method": point.method,
             "place": places[point.method][0],
             "mean": point.mean,
@@ -38,7 +39,7 @@ def profile(profile: view.Profile, methods: Sequence[str]) -> Any:
         for point in profile.points
     )
     seeds = pd.DataFrame(
-        {"layer": point.layer, "method": point.method, "place": places[point.method][1], "value": value}
+        {"row": _folded(point.layer), "method": point.method, "place": places[point.method][1], "value": value}
         for point in profile.points
         for value in point.values
     )
@@ -46,7 +47,8 @@ def profile(profile: view.Profile, methods: Sequence[str]) -> Any:
         some["shown"] = charts.labelled(some["method"], charts.coloured(methods))
     colour, shape = charts.series("shown", methods)
     within = charts.scale("", [*frame["low"], *frame["high"], *seeds["value"], *frame["uniform"].dropna()])
-    y = alt.Y("layer:N", sort=[*profile.layers], title=None, axis=alt.Axis(labelLimit=charts.NAMES, domain=False, ticks=False))
+    names = alt.Axis(labelLimit=charts.NAMES, labelExpr="split(datum.label, '\\n')", labelBaseline="line-bottom", domain=False, ticks=False)
+    y = alt.Y("row:N", sort=[_folded(layer) for layer in profile.layers], title=None, axis=names)
     there = [place for method in methods if (frame["method"] == method).any() for place in places[method]]
     offset = alt.YOffset("place:N", scale=alt.Scale(domain=there))
     x = partial(alt.X, title=profile.measure, scale=within)
@@ -62,7 +64,15 @@ def profile(profile: view.Profile, methods: Sequence[str]) -> Any:
     if frame["uniform"].notna().any():
         ticks = alt.Chart(frame.dropna(subset=["uniform"])).mark_tick(color=charts.GREY, thickness=2, size=18)
         layers.append(ticks.encode(x=x("uniform:Q"), y=y, yOffset=offset, tooltip=charts.tips({"uniform": f"uniform|{MEASURE}"})))
-    return alt.layer(*layers).properties(height=max(60, len(profile.layers) * (13 * len(there) + 10)))
+    rows = len(profile.layers) * (13 * len(there) + 10)
+    return alt.layer(*layers).properties(height=max(60, rows) + charts.AXIS + charts.LEGEND * -(-min(len(methods), 8) // 2))
+
+
+def _folded(layer: str) -> str:
+    """A long name of a layer in two lines, parted at a dot: what tells layers apart stands at its end."""
+    parts = layer.split(".")
+    half = (len(parts) + 1) // 2
+    return layer if len(layer) < 24 or len(parts) < 2 else f"{'.'.join(parts[:half])}.\n{'.'.join(parts[half:])}"
 
 
 def courses(found: Sequence[view.Course], methods: Sequence[str], title: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -94,8 +93,9 @@ def _maps(trials: Sequence[_Trial]) -> None:
     ]
     same = state.switch("One colour scale for all", "scale", help="Otherwise each map goes from its own smallest value to its largest.")
     limits = view.common_limits(each for one in shown for each in one.listed) if same else None
-    picture = partial(view.picture, shows=shows, share=share, limits=limits)
-    gallery.draw(shown, view.truth(shown[0].image, shows), picture)
+    gallery.draw(
+        shown, view.truth(shown[0].image, shows), lambda one, found, pixels: view.picture(one, found, shows, share, limits, least=pixels)
+    )
     if shows != "maps" and (key := view.key(one.image for one in shown)) is not None:
         st.image(key, width="content")
     st.caption(view.LEGEND[shows])

@@ -17,7 +17,7 @@ from harness.analysis.claims import verdicts
 from harness.analysis.views import claims as view
 from harness.catalog import load_catalog
 
-_MARKS = {"agrees": "✓", "disagrees": "✗", "undecided": "?", "not measured": "·"}
+_MARKS = {"agrees": "✓", "disagrees": "×", "undecided": "?", "not measured": "·"}
 """Before a verdict, so that a column of them is read at a glance."""
 
 
@@ -55,7 +55,8 @@ def _list(every: Sequence[view.Line], judged: Sequence[verdicts.Judged]) -> None
             for line in shown
         ],
         key="claims",
-        columns={"says": {"width": 420}, "published": "The printed differences, towards the claim."},
+        columns={name: {"width": 205} for name in tiers}
+        | {"says": {"width": 420}, "published": {"width": 120, "help": "The printed differences, towards the claim."}},
         opens=lambda row, _: ("claims", {"claim": shown[row].id}),
         alt_text="Claims with their verdict on each tier",
     )
@@ -91,7 +92,12 @@ def _one(line: view.Line) -> None:
             for benchmark in dict.fromkeys(test.benchmark for test in tests):
                 state.link(f"{benchmark}: both methods", "compare", benchmark=benchmark, method=claim.methods)
     st.subheader("What is claimed")
-    tables.show([{"": name, "what": what} for name, what in told.about(claim)], key="about", alt_text="Source and numbers of the claim")
+    tables.show(
+        [{"": name, "what": what} for name, what in told.about(claim)],
+        key="about",
+        columns={"what": {"width": 640}},
+        alt_text="Source and numbers",
+    )
     commands = told.commands(line.judged, load_catalog().benchmarks)
     if commands:
         st.subheader("To measure more")
@@ -101,7 +107,7 @@ def _one(line: view.Line) -> None:
 def _chart(some: Sequence[view.Difference], unit: str, alike: bool) -> Any:
     frame = pd.DataFrame(
         {
-            "where": f"{each.tier}: {each.where}" if len(each.where) < 60 else f"{each.tier}: {each.where[:58]}…",
+            "where": f"{each.tier}: {each.where}",
             "kind": "published" if each.tier == view.PRINTED else "measured",
             "difference": each.difference,
             "low": each.ci95[0] if each.ci95 else each.difference,
@@ -111,7 +117,9 @@ def _chart(some: Sequence[view.Difference], unit: str, alike: bool) -> Any:
         }
         for each in some
     )
-    order = [*dict.fromkeys(frame["where"])]
+    # places in a paper may be called alike: each has its own row, and the axis says its name
+    order = [*frame["where"]] if frame["where"].is_unique else [f"{place + 1}. {where}" for place, where in enumerate(frame["where"])]
+    frame["row"] = order
     kinds = ["measured", "published"]
     legend = alt.Legend(title=None, orient="bottom")
     colour = alt.Color("kind:N", scale=alt.Scale(domain=kinds, range=[*charts.COLOURS[:2]]), legend=legend)
@@ -119,14 +127,14 @@ def _chart(some: Sequence[view.Difference], unit: str, alike: bool) -> Any:
     within = charts.scale("", [*frame["low"], *frame["high"], 0.0])
     title = f"difference{'' if alike else ' towards the claim'}{f' ({unit})' if unit else ''}"
     x = alt.X("difference:Q", title=title, scale=within)
-    y = alt.Y("where:N", sort=order, title=None, axis=alt.Axis(labelLimit=charts.NAMES, domain=False, ticks=False))
+    y = alt.Y("row:N", sort=order, title=None, axis=alt.Axis(labelLimit=charts.NAMES, labelOverlap=False, domain=False, ticks=False))
     tips = charts.tips({"where": "where", "text": "difference", "verdict": "says"})
     base = alt.Chart(frame).encode(y=y, color=colour, tooltip=tips)
     return alt.layer(
         alt.Chart(pd.DataFrame({"difference": [0.0]})).mark_rule(color=charts.GREY, strokeDash=[5, 4]).encode(x=x),
         base.mark_rule(strokeWidth=4, strokeCap="round").encode(x=alt.X("low:Q", title=title, scale=within), x2="high:Q"),
         base.mark_point(size=90, filled=True, opacity=1).encode(x=x, shape=shape),
-    ).properties(height=charts.ROW * len(order) + 20)
+    ).properties(height=charts.ROW * len(order) + charts.AXIS + charts.LEGEND)
 
 
 def main() -> None:

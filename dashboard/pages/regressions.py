@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DRAWN = 30
 """Entries in the chart."""
 
-_MARKS = {"worse": "✗", "incomparable": "≠", "missing": "·", "better": "✓", "new": "+", "same": "="}
+_MARKS = {"worse": "×", "incomparable": "≠", "missing": "·", "better": "✓", "new": "+", "same": "="}
 """Before a status, so that a column of them is read at a glance."""
 
 
@@ -58,7 +58,7 @@ def _entries(check: Check) -> None:
     known = status or [each for each in counts if each != "new"]
     lines = view.lines(check, status=known, benchmark=benchmark, method=method, primary=primary)
     if not status and "new" in counts:
-        st.text(f"{counts['new']} entries of its benchmarks that the baseline does not have are left out: the status `new` shows them.")
+        st.text(f'{counts["new"]} entries of its benchmarks that the baseline does not have are left out: the status "new" shows them.')
     if not lines:
         st.text("No entry passes these filters.")
         return
@@ -78,7 +78,7 @@ def _entries(check: Check) -> None:
                 "baseline": line.baseline,
                 "change": line.entry.difference,
                 "allowed": line.allowed,
-                "metric": f"{line.entry.metric} {line.entry.unit}".strip(),
+                "metric": line.entry.metric + (f" ({line.entry.unit})" if line.entry.unit else ""),
                 "benchmark": f"{line.entry.benchmark} v{line.entry.version}",
                 "seeds": line.entry.n,
                 "note": line.entry.reason or None,

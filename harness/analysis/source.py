@@ -286,7 +286,6 @@ def claims(url: str) -> list[Judged]:
     from harness.analysis.claims.columns import Blocks
     from harness.analysis.leaderboard import Board
     from harness.catalog import load_catalog
-    from harness.diagnostics import MEASURES
     from harness.listing import places, unmeasurable
 
     catalog = load_catalog()
@@ -297,8 +296,7 @@ def claims(url: str) -> list[Judged]:
     shown = board(url, metrics=sorted(metrics), moderated=False, benchmarks=sorted({place.benchmark for place in every}))
     told = [claim for claim in catalog.claims.values() if claim.diagnostic]
     there = {place.benchmark for claim in told for place in where[claim.id]}
-    measures = {name for claim in told for name in (claim.measure, claim.than) if name in MEASURES}
-    described = diagnostics(url, Board([row for row in shown.rows if row.benchmark in there]), measures)
+    described = diagnostics(url, Board([row for row in shown.rows if row.benchmark in there]), layers=False)
     why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
     return verdicts.judge(catalog.claims.values(), where, Blocks(shown, described), why)
 

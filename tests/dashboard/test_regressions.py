@@ -35,7 +35,7 @@ def test_the_worst_stand_first(page, saved):
     (saved / "better.json").write_text(json.dumps(content))
     app = page("regressions", baseline="better")
     table = entries(app)
-    assert table.loc[0, ["method", "status", "now", "baseline", "metric"]].tolist() == ["gem", "✗ worse", "60.5", "95.5", "top1 %"]
+    assert table.loc[0, ["method", "status", "now", "baseline", "metric"]].tolist() == ["gem", "× worse", "60.5", "95.5", "top1 (%)"]
     assert table["change"][0] == pytest.approx(-35) and table["status"][1] == "= same"
     assert len(app.get("vega_lite_chart")) == 1
     assert any(block.value == "regression: 3 same, 1 worse" for block in app.text)

@@ -264,6 +264,23 @@ def test_three_pictures_at_most(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == [*(f"attention-{index}.jpg" for index in range(3)), "attention.npz"]
 
 
+def test_predictions_beside_the_maps_are_not_measured_and_cost_no_diagnostics(tmp_path):
+    alone, _ = diagnose(Model(), loader(4), pictures=tmp_path / "alone")
+    seen = []
+
+    def read(sample):
+        seen.append(sample)
+        return maps.Marks(text="true"), maps.Marks(text=f"predicted {len(seen)}")
+
+    found, notes = diagnose(Model(), loader(4), images=4, pictures=tmp_path / "marked", marks=read)
+    assert found == diagnose(Model(), loader(4), images=4)[0] and notes == [] and len(seen) == 3
+    kept = maps.load(tmp_path / "marked" / maps.FILE)
+    assert [(one.true.text, one.predicted.text) for one in kept] == [("true", f"predicted {number}") for number in (1, 2, 3)]
+    again, notes = diagnose(Model(), loader(4), pictures=tmp_path / "failed", marks=lambda sample: 1 / 0)
+    assert again == alone and notes == ["no predictions beside the maps of the attention: ZeroDivisionError: division by zero"]
+    assert [one.predicted for one in maps.load(tmp_path / "failed" / maps.FILE)] == [maps.Marks()] * 2
+
+
 def test_the_first_epoch_leaves_a_thinned_curve(tmp_path):
     model, file = Model(), tmp_path / "artifacts" / "first_epoch.csv"
     runner = SimpleNamespace(model=model, train_dataloader=range(1000), epoch=0)
@@ -293,6 +310,21 @@ def test_the_first_epoch_leaves_a_thinned_curve(tmp_path):
         "qk_distance_at_start": pytest.approx(3**0.5, rel=1e-5),
         "qk_distance_after_epoch": pytest.approx(1000 * 3**0.5, rel=1e-5),
     }
+
+
+def test_large_attention_is_not_formed_in_training(tmp_path, monkeypatch):
+    """The first layers that fit are looked at, the same in each iteration."""
+    monkeypatch.setattr("harness.diagnostics.first_epoch._LARGEST", 4 * 2 * 2 * 16 * 16)
+    model = nn.ModuleDict({"one": Attention(False), "two": Attention(False)})
+    hook = FirstEpoch(tmp_path / "first_epoch.csv")
+    with observing(hook):
+        for index in range(2):
+            hook.before_train_iter(SimpleNamespace(model=model, train_dataloader=range(2), epoch=0), index)
+            for layer in model.values():
+                layer(torch.ones(2, 3, 4, 4))
+        hook.after_train_epoch(SimpleNamespace(logger=None))
+    rows = list(csv.DictReader(hook.file.open()))
+    assert [(row["layer"], row["entropy"] == "nan") for row in rows] == 2 * [("one", False), ("two", True)]
 
 
 def test_no_queries_no_curve(tmp_path):

@@ -71,16 +71,6 @@ def test_metrics_are_read_by_name_rank_or_without_scenes(store: Store):
     assert same(store.results(metrics="primary"), [left(r, lambda name, r=r: name == PRIMARY[r.benchmark, r.version]) for r in everything])
 
 
-@pytest.mark.parametrize("kinds", [("metric", "diagnostic"), ("diagnostic", "cost"), ("metric",)])
-@pytest.mark.parametrize("metrics", [None, "primary", ["top5"]])
-def test_diagnostics_are_read_by_name(store: Store, kinds, metrics):
-    every = store.results(kinds=kinds, metrics=metrics)
-    names = {"entropy/layer3", "entropy/layer77", "none"}
-    expected = [replace(r, diagnostics={name: value for name, value in r.diagnostics.items() if name in names}) for r in every]
-    assert same(store.results(kinds=kinds, metrics=metrics, diagnostics=iter(names)), expected)
-    assert same(store.results(kinds=kinds, metrics=metrics, diagnostics=[]), [replace(r, diagnostics={}) for r in every])
-
-
 @pytest.mark.parametrize("kinds", [("metric",), ("diagnostic",), ("cost",), ("duration", "cost"), ("metric", "diagnostic"), ()])
 def test_only_the_kinds_asked_for_are_read(store: Store, kinds):
     expected = [left(result, kinds=" ".join(kinds)) for result in store.results()]

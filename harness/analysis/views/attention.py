@@ -117,6 +117,9 @@ def common_limits(maps: Iterable[Map]) -> tuple[float, float] | None:
     return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
 
 
+PIXELS = 320
+"""Of the longer side of a picture, at least."""
+
 SHOWS = ("maps", "maps and predictions", "predictions")
 """What :func:`picture` may show."""
 
@@ -128,7 +131,9 @@ LEGEND = {
 """How each is read."""
 
 
-def picture(one: Pictured, found: Map | None, shows: str, share: float, limits: tuple[float, float] | None = None) -> np.ndarray:
+def picture(
+    one: Pictured, found: Map | None, shows: str, share: float, limits: tuple[float, float] | None = None, least: int = PIXELS
+) -> np.ndarray:
     """An image for people to look at, (h, w, 3) uint8: with a map over it, and with what is true of it and what was predicted.
 
     Args:
@@ -136,10 +141,11 @@ def picture(one: Pictured, found: Map | None, shows: str, share: float, limits: 
         shows: one of :data:`SHOWS`; predictions alone are those of the trial, without what is true.
         share: of the map's colours, 0 to 1.
         limits: the values of the first and the last colour; the map's own otherwise.
+        least: pixels of the longer side.
     """
     from harness.diagnostics.overlays import enlarged, marked, overlays
 
-    drawn = enlarged(one.image)
+    drawn = enlarged(one.image, least)
     if shows == "predictions":
         return marked(drawn, one.predicted, true=False)
     if found is not None:
@@ -153,7 +159,7 @@ def truth(one: Pictured, shows: str) -> np.ndarray:
     """The image alone, with what is true of it where predictions are shown."""
     from harness.diagnostics.overlays import enlarged, marked
 
-    drawn = enlarged(one.image)
+    drawn = enlarged(one.image, PIXELS)
     return drawn if shows == "maps" else marked(drawn, one.true, true=True)
 
 

@@ -168,4 +168,4 @@ def test_marks_stand_where_they_should():
 
 def test_a_legend_and_small_images():
     assert legend([("a", (0, 0, 0)), ("b" * 30, (255, 0, 0)), ("c", (0, 0, 0))], 240).shape[1] == 240
-    assert enlarged(smooth(8, 6), 320).shape == (320, 240, 3) and enlarged(smooth(400, 6)).shape == (400, 6, 3)
+    assert enlarged(smooth(8, 6), 320).shape == (320, 240, 3) and enlarged(smooth(400, 6), 320).shape == (400, 6, 3)

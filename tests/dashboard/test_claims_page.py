@@ -18,7 +18,7 @@ def claims(app):
 def test_verdicts_stand_beside_what_is_published(page, judged):
     table = claims(page("claims"))
     assert (
-        table.loc["simpool-over-gap", "synthetic"].startswith("✗ disagrees: ")
+        table.loc["simpool-over-gap", "synthetic"].startswith("× disagrees: ")
         and table.loc["simpool-over-gap", "published"] == "+0.6 to +2.1 %"
     )
     assert set(table.columns) == {"synthetic", "small", "paper", "published", "says", "source"}
