@@ -53,7 +53,7 @@ def board(
     store = open_store(url, read_only=True)
     waiting: dict[str, Any] = {**filters, "states": UNFINISHED, "purposes": [""]}
     found = leaderboard.build(
-        store.results(kinds=("metric", "cost"), metrics=metrics, layers=False, **filters),
+        store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
         store.specs(),
         store.floors(),
         unfinished=store.trials(**waiting),
@@ -110,7 +110,7 @@ def stamp(url: str) -> str:
 def results(url: str, *, metrics: Metrics = None, **filters: Iterable[str] | None) -> list[Result]:
     """Trials that are done, with all of their numbers, or some of their metrics as in :func:`board`."""
     store = open_store(url, read_only=True)
-    return store.results(kinds=(*KINDS, COST), metrics=metrics, layers=True, **filters)
+    return store.results(kinds=(*KINDS, COST), metrics=metrics, **filters)
 
 
 def environments(url: str) -> dict[str, dict[str, Any]]:
@@ -284,6 +284,7 @@ def claims(url: str) -> list[Judged]:
     """Every claim of the registry on every tier, judged by what the database has."""
     from harness.analysis.claims import verdicts
     from harness.analysis.claims.columns import Blocks
+    from harness.analysis.diagnostics import MEASURES
     from harness.analysis.leaderboard import Board
     from harness.catalog import load_catalog
     from harness.listing import places, unmeasurable
@@ -296,7 +297,8 @@ def claims(url: str) -> list[Judged]:
     shown = board(url, metrics=sorted(metrics), moderated=False, benchmarks=sorted({place.benchmark for place in every}))
     told = [claim for claim in catalog.claims.values() if claim.diagnostic]
     there = {place.benchmark for claim in told for place in where[claim.id]}
-    described = diagnostics(url, Board([row for row in shown.rows if row.benchmark in there]), layers=False)
+    measures = {name for claim in told for name in (claim.measure, claim.than) if name in MEASURES}
+    described = diagnostics(url, Board([row for row in shown.rows if row.benchmark in there]), measures)
     why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
     return verdicts.judge(catalog.claims.values(), where, Blocks(shown, described), why)
 
