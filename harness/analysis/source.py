@@ -284,9 +284,9 @@ def claims(url: str) -> list[Judged]:
     """Every claim of the registry on every tier, judged by what the database has."""
     from harness.analysis.claims import verdicts
     from harness.analysis.claims.columns import Blocks
-    from harness.analysis.diagnostics import MEASURES
     from harness.analysis.leaderboard import Board
     from harness.catalog import load_catalog
+    from harness.diagnostics import MEASURES
     from harness.listing import places, unmeasurable
 
     catalog = load_catalog()

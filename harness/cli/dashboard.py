@@ -17,7 +17,7 @@ SETTINGS = {
     "theme.light.primaryColor": "#0072B2",
     "theme.dark.primaryColor": "#3B92C4",
     "theme.baseFontSize": "14",
-    "theme.headingFontSizes": "['2rem', '1.5rem', '1.2rem', '1.1rem', '1rem', '1rem']",
+    "theme.headingFontSizes": '["2rem", "1.5rem", "1.2rem", "1.1rem", "1rem", "1rem"]',
     "client.showSidebarNavigation": "false",  # the menu is ours: its links keep the state of each page
 }
 """Of Streamlit."""
