@@ -82,7 +82,7 @@ def test_compare(cli, measured):
     row = json.loads(cli("compare", "simpool", "gap", "--json").stdout)["rows"][0]
     assert row["difference"] == pytest.approx(10.03, abs=0.01) and row["verdict"] == "a" and row["n"] == 3
     shown = cli("compare", "simpool", "gap").stdout
-    assert "a  simpool\nb  gap\n" in shown and "v2: simpool is better than gap by 10.0 %." in shown
+    assert "a  simpool\nb  gap\n" in shown and "v3: simpool is better than gap by 10.0 %." in shown
     assert cli("compare", "simpol", "gap").exit_code == 2
     for wrong in (("gap",), ("gap", "gap"), ("gap", "simpool", "gap")):
         said = cli("compare", *wrong)
@@ -231,7 +231,7 @@ def test_methods_of_different_settings_are_not_compared(cli, measured):
     measured("gap", 80.0, 82.2, 81.0, sets=("data.size=32",))
     (row,) = json.loads(cli("compare", "gem", "gap", "--json").stdout)["rows"]
     assert (row["differs"], row["difference"]) == ("--set data.size=32", pytest.approx(9.93, abs=0.01))
-    assert "v2 · --set data.size=32" in cli("compare", "gem", "gap").stdout
+    assert "v3 · --set data.size=32" in cli("compare", "gem", "gap").stdout
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_what_is_registered_counts_today_and_some_incomparable_entries_leave_a_c
 
 def test_a_baseline_of_the_first_schema_is_read_with_a_note(cli, measured, tmp_path):
     measured("gap", 70.0, 72.0, 71.0, 71.0)
-    row = {"benchmark": "scenes-classification", "version": 2, "method": "gap", "unit": "%", "higher_is_better": True, "n": 4}
+    row = {"benchmark": "scenes-classification", "version": 3, "method": "gap", "unit": "%", "higher_is_better": True, "n": 4}
     old = [row | {"metric": metric, "mean": mean, "tolerance": 3.5} for metric, mean in (("top1", 71.0), ("top5", 90.0))]
     (tmp_path / "old.json").write_text(json.dumps({"schema": 1, "entries": old}))
     checked = cli("check", "--baseline", "old.json")

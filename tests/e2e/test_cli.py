@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 import subprocess
 import sys
@@ -90,7 +91,9 @@ def test_what_is_done_is_not_repeated_and_imports_no_torch(folder, first):
     assert again.returncode == 0, again.stderr
     assert "2 of 2 trials are done (2 were before)" in again.stderr
     assert json.loads(again.stderr.splitlines()[-1]) == []
-    assert again.stdout == first.stdout == harness(folder, "leaderboard").stdout
+    assert again.stdout == first.stdout
+    board = harness(folder, "leaderboard").stdout  # knows of the method that failed, too
+    assert all(re.sub(r" +", " ", line) in re.sub(r" +", " ", board) for line in again.stdout.splitlines()[3:5])
     assert "over the test samples of one seed" in first.stdout
 
 
