@@ -88,6 +88,8 @@ def features(model: ModelOptions, levels: Sequence[int] | None = None, *, pair: 
     if not isinstance(model.backbone, str):
         return _by_hand(model.backbone)
     found = _named(model.backbone)
+    if pair and len(found.levels) < 2:
+        raise UsageError(f"model.backbone: '{model.backbone}' has one map, and two are needed. Name another one.")
     wanted: Sequence[int] = found.pair if pair else sorted(set(levels or ()))
     unknown = [level for level in wanted if level not in found.levels]
     if unknown:

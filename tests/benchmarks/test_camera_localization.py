@@ -239,7 +239,7 @@ def test_a_method_without_self_attention_yields_no_alignment(openmmlab):
     assert "loss_attention" not in built(*batch(), mode="loss")
 
 
-@pytest.mark.parametrize("name", backbones.BACKBONES)
+@pytest.mark.parametrize("name", [name for name, known in backbones.BACKBONES.items() if len(known.levels) > 1])
 def test_every_backbone_returns_a_fine_and_a_coarse_map_of_the_stated_widths(openmmlab, name):
     import torch
     from mmengine.registry import MODELS

@@ -37,7 +37,7 @@ def test_filters_narrow_the_list(page, judged):
 def test_one_claim_shows_its_evidence(page, judged):
     app = page("claims", claim="simpool-over-gap")
     evidence = next(frame.value for frame in app.dataframe if "Holm" in frame.value)
-    assert evidence["benchmark"].tolist() == ["scenes-classification v2"] and evidence["says"].tolist() == ["disagrees"]
+    assert evidence["benchmark"].tolist() == ["scenes-classification v3"] and evidence["says"].tolist() == ["disagrees"]
     assert len(app.get("vega_lite_chart")) == 1
     assert any("on synthetic data: disagrees" in block.value for block in app.text)
     assert any("harness run -b digits" in block.value for block in app.code)

@@ -26,7 +26,7 @@ def test_where_a_method_stands_and_what_it_costs(database, measured, page):
     table = _table(page("method", method="gap"), "rank")
     row, other = (table.loc[place] for place in range(2))
     mine = next(row for row in source.board(database).rows if row.method == "gap" and row.primary)
-    assert (row["benchmark"], row["mean"], row["rank"], row["tied"], row["n"]) == ("scenes-classification v2", 10.5, "2 of 2", "b", 2)
+    assert (row["benchmark"], row["mean"], row["rank"], row["tied"], row["n"]) == ("scenes-classification v3", 10.5, "2 of 2", "b", 2)
     assert (row["from"], row["to"]) == mine.ci95 and row["best"] == "simpool" and row["its mean"] == 71.0
     assert row["notes"] == "below the floor" and row["parameters (M)"] == 0.7 and row["latency (ms)"] == 10.0
     assert (other["rank"], other["best"]) == ("- of 1", "gap") and "--set schedule.epochs=1" in other["setting"]

@@ -66,8 +66,8 @@ def test_other_settings_are_columns_of_their_own(page, measured):
     measured("gem", 90.0, 92.0, sets=("schedule.epochs=1",))
     assert "gem" not in table(page("overview")).index
     frame = table(page("overview", settings="1"))
-    assert frame["scenes-classification v2"].tolist()[0] == 71.0 and math.isnan(frame.loc["gem", "scenes-classification v2"])
-    assert frame.loc["gem", "scenes-classification v2 · --set schedule.epochs=1"] == 91.0
+    assert frame["scenes-classification v3"].tolist()[0] == 71.0 and math.isnan(frame.loc["gem", "scenes-classification v3"])
+    assert frame.loc["gem", "scenes-classification v3 · --set schedule.epochs=1"] == 91.0
 
 
 def test_a_benchmark_on_which_all_failed_has_a_column(page, measured):
