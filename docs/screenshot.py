@@ -89,7 +89,7 @@ def main() -> None:
     """Write the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--db", default="sqlite:///results/harness.db")
-    parser.add_argument("--page", default="", choices=["", "benchmark", "runs"])
+    parser.add_argument("--page", default="", help="its address, e.g. 'benchmark?benchmark=rooms'; the overview by default")
     parser.add_argument("--out", type=Path, default=Path("docs/dashboard.png"))
     options = parser.parse_args()
     with served(options.db) as address, browser_page() as page:

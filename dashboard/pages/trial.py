@@ -213,7 +213,8 @@ def _maps(view: TrialView, other: TrialView | None) -> None:
                     st.text("No maps over this image.")
                 _predicted(some.row.digest, image)
             with facts:
-                _facts(some.pictured(image))
+                kept_here, _ = reads.cached(kept.pictured, some.row.digest)
+                _facts(some.pictured(image, kept_here[image].sample if image < len(kept_here) else None))
         st.caption(
             "A row per layer: the image, then a map per head or channel. Each map is drawn from its own least value, dark, to its largest."
         )

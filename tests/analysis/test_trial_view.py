@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,7 +67,10 @@ def test_predictions_are_those_of_the_pictured_images(view):
     told = [{fact.name: fact.text for fact in found.pictured(image)} for image in range(3)]
     assert told[1] == {"test sample": "60 (from 0)", "class": "cat", "taken for": "cat", "error": "0.6"}
     assert view(scores={"label": np.array([2.0, 1.0])}, classes=("cat", "dog")).pictured(0)[1].text == "2", "a class without a name"
-    assert found.pictured(99) == view().pictured(0) == []
+    assert found.pictured(1, place=61)[0].text == "61 (from 0)", "what was kept knows better"
+    assert found.pictured(99) == view().pictured(0) == found.pictured(1, place=300) == []
+    located = replace(found, row=replace(found.row, family="object-localization"))
+    assert located.pictured(0) == found.pictured(0) and located.pictured(1) == [], "the threshold's images lie behind the test's"
     assert view(scores={"a": np.zeros(3), "b": np.zeros(4)}).pictured(0) == [], "nobody knows which sample is meant"
 
 

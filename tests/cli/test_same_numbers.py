@@ -1,4 +1,4 @@
-"""A row shows the same numbers on the command line, in Markdown, LaTeX and CSV."""
+"""A row shows the same numbers on the command line, in Markdown, LaTeX, CSV and the dashboard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from harness.analysis import source
 from harness.analysis.leaderboard import Board
-from harness.analysis.numbers import limits, number
+from harness.analysis.numbers import digits, limits, number
 
 UNITS = {"percent": "%", "metre": "m", "sign": "°", "degree": "deg", "pixel": "px", "none": ""}
 MEANS = {
@@ -54,6 +54,15 @@ def test_the_same_row_is_the_same_everywhere(cli, rows):
     ]
     assert len(printed) == len(rows) and printed[9 * 6 + 3] == ["plain-wide", "71.0", "58.3 to 83.7"]
     assert printed == markdown == latex == plain
+
+
+def test_a_cell_of_the_dashboard_has_the_digits_of_the_command_line():
+    """Its tables and charts hold numbers, and the format that the browser shows them in."""
+    for unit in UNITS.values():
+        for mean in filter(math.isfinite, MEANS.values()):
+            told = number(mean, unit)
+            for shown in (f"%{digits(unit)}" % mean, f"{mean:{digits(unit)}}"):
+                assert shown == told or (float(told) == 0 and shown == f"-{told}"), "a browser's formats know no unsigned zero"
 
 
 def test_the_same_floor_is_the_same_everywhere(cli, rows, monkeypatch):

@@ -10,7 +10,7 @@ import time
 import pytest
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 
-from dashboard import tables
+from dashboard import reads, tables
 
 NAME = "scenes-classification"
 
@@ -112,5 +112,5 @@ def test_a_floor_that_is_far_stretches_no_axis(page, measured):
     measured("gem", 88.0, 92.0)
     assert any(block.value == "The floor, 16.7, lies beyond the axis." for block in page("benchmark", benchmark=NAME).text)
     measured("se", 20.0, 21.0)
-    time.sleep(2.3)  # until then pages need not know of it
+    time.sleep(reads.CHECKED + 0.2)  # until then pages need not know of it
     assert not any("beyond the axis" in block.value for block in page("benchmark", benchmark=NAME).text)

@@ -144,20 +144,25 @@ class TrialView:
         ]
         return [fact for fact in facts if fact.text]
 
-    def pictured(self, image: int) -> list[Fact]:
-        """What was predicted and measured on one of the test images of which there are pictures.
+    def pictured(self, image: int, place: int | None = None) -> list[Fact]:
+        """What was predicted and measured on one of the test images of which there are pictures; nothing where it has no scores.
 
         Args:
             image: its number, see :attr:`harness.analysis.artifacts.Picture.image`.
+            place: its place in the test set, where the trial kept it (:attr:`harness.diagnostics.maps.Pictured.sample`). Otherwise it is
+                where trials look at a set of so many samples; those of localization look at the threshold's images, too, which have no
+                scores, so that of them only the first is known.
         """
         lengths = {len(values) for values in self.per_sample.values()}
-        places = looked_at(*lengths) if len(lengths) == 1 else []
-        # behind the test images of localization lie those of the threshold, so that only the first place is known from the scores
-        if image >= len(places) or (image and self.row.family == "object-localization"):
+        count = lengths.pop() if len(lengths) == 1 else 0
+        if place is None:
+            places = looked_at(count)[: 1 if self.row.family == "object-localization" else None] if count else []
+            place = places[image] if image < len(places) else count
+        if place >= count:
             return []
-        values = {name: float(scores[places[image]]) for name, scores in self.per_sample.items()}
+        values = {name: float(scores[place]) for name, scores in self.per_sample.items()}
         values.pop(GROUP, None)
-        facts = [Fact("test sample", f"{places[image]} (from 0)")]
+        facts = [Fact("test sample", f"{place} (from 0)")]
         facts += [Fact(words, self._class(values.pop(name))) for name, words in _CLASSES.items() if name in values]
         return facts + [Fact(name, number(value)) for name, value in sorted(values.items())]
 
