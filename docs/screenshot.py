@@ -1,4 +1,4 @@
-"""Take the README's picture of the dashboard: python docs/screenshot.py --db sqlite:///results/harness.db
+"""Take the README's picture of the dashboard: python docs/screenshot.py --page 'benchmark?benchmark=figures-keypoint'
 
 Needs a Chromium (Debian: apt-get install chromium) and the `test` extra (playwright).
 """
