@@ -61,7 +61,7 @@ def spent(process: Process, tab: Any, act: Callable[[], object]) -> float:
 
 def _click_cell(tab: Any) -> Callable[[], None]:
     box = tab.locator("[data-testid=stDataFrame]:visible").first.bounding_box()
-    return lambda: tab.mouse.click(box["x"] + 100, box["y"] + 75)  # below headings of one line or of two
+    return lambda: tab.mouse.click(box["x"] + 100, box["y"] + 75, delay=150)  # below headings of one line or of two
 
 
 def _pick(tab: Any, number: int) -> None:

@@ -23,12 +23,9 @@ METHODS = {"gap": (100.0, 100.0), "gem": (16.67, 16.69), "lse": (9.5, 9.7), "sim
 
 
 def press(tab, x: int, y: int) -> None:
-    """The mouse, at a place of the first table."""
+    """The mouse, at a place of the first table, which sees no press that is shorter than a finger's."""
     box = tab.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
-    tab.mouse.move(box["x"] + x, box["y"] + y)
-    tab.wait_for_timeout(200)
-    tab.mouse.down()
-    tab.mouse.up()
+    tab.mouse.click(box["x"] + x, box["y"] + y, delay=150)
 
 
 def stand(tab, *names: str) -> None:

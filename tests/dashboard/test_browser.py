@@ -85,7 +85,7 @@ def test_addresses_are_kept_and_back_leads_back(database, measured):
         tab.get_by_role("heading", name="Runs", level=1).wait_for()
         screenshot.at_rest(tab)
         box = tab.locator("[data-testid=stDataFrame]").last.bounding_box()
-        tab.mouse.click(box["x"] + 100, box["y"] + 45)
+        tab.mouse.click(box["x"] + 100, box["y"] + 45, delay=150)
         tab.get_by_role("heading", name="Trial", level=1).wait_for()
         there = tab.url
         assert "trial?trial=" in there
