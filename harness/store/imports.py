@@ -106,6 +106,7 @@ def _batches(stream: Iterable[str], file: Path) -> Iterator[tuple[int, list[Any]
 def _add_trials(connection: sa.Connection, lines: list[TrialLine]) -> int:
     """Insert the trials that are not here, complete those that are not done here; returns how many."""
     known = sa.select(trials.c.digest, trials.c.state).where(trials.c.digest.in_([line.digest for line in lines]))
+    known = known.order_by(trials.c.digest).with_for_update()  # a run may be about to record one of them
     states = {digest: state for digest, state in connection.execute(known)}
     here, changed = {*states}, {}
     for line in lines:
