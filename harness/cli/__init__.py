@@ -14,6 +14,8 @@ from typing import IO, Any
 import click
 
 from harness import __version__
+from harness.cli.streams import outlive_readers
+from harness.engine.signals import interruptible
 from harness.errors import HarnessError, did_you_mean
 
 VERBS = (
@@ -69,6 +71,10 @@ class Group(click.Group):
 class Verbs(Group):
     """Imports a verb's module when it is asked for, and turns every exception into one sentence."""
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        outlive_readers()
+        return super().main(*args, **options)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*VERBS]  # once its module is imported, `list` is the verb of that name here
 
@@ -81,7 +87,8 @@ class Verbs(Group):
         except FileNotFoundError:
             raise Failure("the current folder no longer exists. Change into one that does.", 2) from None
         try:
-            super().invoke(ctx)
+            with interruptible():
+                super().invoke(ctx)
         except HarnessError as error:
             raise Failure(str(error), error.exit_code) from None
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):

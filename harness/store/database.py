@@ -100,7 +100,8 @@ def connect(url: URL, *, read_only: bool = False) -> sa.Engine:
             "sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=NullPool, json_deserializer=_decoded
         )
     else:
-        engine = sa.create_engine(url, poolclass=NullPool, json_deserializer=_decoded)
+        # whoever changes the current folder later still means this file
+        engine = sa.create_engine(url.set(database=str(file.absolute())), poolclass=NullPool, json_deserializer=_decoded)
     _sqlite_settings(engine, writable=not read_only)
     return engine
 

@@ -1,10 +1,11 @@
 """The queue: plan trials, take them by lease, and record how they ended.
 
 A trial is *planned*, *running* (under a lease), *done* or *failed*. Whoever runs it holds a lease: a token, the
-process, and an expiry that heartbeats push forward. A lease is void as soon as its process is gone (on this machine)
-or when it has expired (on others, where nobody can look); the trial may then be taken by anyone. All writes about a
-running trial name the token, so that a process that lost its lease changes nothing. Times are those of the database's clock:
-a machine whose own is wrong neither takes what others hold nor loses what it holds.
+process, and an expiry that heartbeats push forward. A lease is void as soon as its process is gone (on this machine),
+or when it has expired and its process is stopped or on another machine, where nobody can look; the trial may then be
+taken by anyone. All writes about a running trial name the token, so that a process that lost its lease changes nothing.
+Times are those of the database's clock: a machine whose own is wrong neither takes what others hold nor loses what it
+holds.
 """
 
 from __future__ import annotations

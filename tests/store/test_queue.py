@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -121,6 +122,30 @@ def test_another_process_with_the_same_number_does_not_hold_the_lease(store: Sto
     store.plan([trial])
     store.claim([trial.digest], replace(HERE, token="b" * 32, process_start="1"), tmp_path)
     assert store.claim([trial.digest], HERE, tmp_path) == trial.digest
+
+
+def test_a_stopped_process_holds_its_lease_until_that_expires(store: Store, tmp_path: Path, monkeypatch):
+    trial, clock = make_trial(), [1000.0]
+    monkeypatch.setattr(queue, "clock", lambda connection: clock[0])
+    store.plan([trial])
+    stopped = subprocess.Popen(["sleep", "60"])
+    try:
+        theirs = Lease("a" * 32, process.host(), stopped.pid, process.started(stopped.pid))
+        assert store.claim([trial.digest], theirs, tmp_path)
+        os.kill(stopped.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
+        assert store.claim([trial.digest], HERE, tmp_path) is None
+        assert process.holder(store.trials()[0]) == f"process {stopped.pid}, which is stopped"
+        clock[0] += queue.EXPIRY + 1
+        os.kill(stopped.pid, signal.SIGCONT)
+        os.waitid(os.P_PID, stopped.pid, os.WCONTINUED)
+        assert store.claim([trial.digest], HERE, tmp_path) is None, "it is slow, but it goes on"
+        os.kill(stopped.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
+        assert store.claim([trial.digest], HERE, tmp_path) == trial.digest
+    finally:
+        stopped.kill()
+        stopped.wait()
 
 
 def test_on_other_machines_a_lease_lasts_as_long_as_its_heartbeat(store: Store, tmp_path: Path, monkeypatch):
