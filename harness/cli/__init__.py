@@ -58,6 +58,17 @@ def _keep_traceback() -> str:
     return log.name
 
 
+def _damaged(ctx: click.Context) -> str | None:
+    """Whether the database is to blame, where a command reads one."""
+    from harness.cli.options import DATABASE
+
+    if DATABASE not in ctx.meta:
+        return None
+    from harness.store.damage import damage
+
+    return damage(ctx.meta[DATABASE])
+
+
 class Group(click.Group):
     """Answers an unknown command with the nearest known ones."""
 
@@ -96,6 +107,8 @@ class Verbs(Group):
         except (KeyboardInterrupt, click.Abort):
             raise Failure("interrupted. The same command goes on where it stopped.", 130) from None
         except Exception as error:
+            if damaged := _damaged(ctx):
+                raise Failure(damaged, 2) from None
             raise Failure(f"unexpected {type(error).__name__}: {error}. The traceback is in {_keep_traceback()}.", 3) from None
 
 

@@ -44,7 +44,7 @@ class Portable(Transactions):
         """
         count = 0
         with writing(file), whole(file, durable=True) as stream, self._read() as connection:
-            for line in _lines(connection, digests, bare):
+            for line in lines(connection, digests, bare):
                 count += line["kind"] == "trial"
                 stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")) + "\n")
         return count
@@ -60,7 +60,8 @@ class Portable(Transactions):
         return imports.read(file, self._write, TABLES)
 
 
-def _lines(connection: sa.Connection, wanted: Collection[str] | None, bare: bool) -> Iterator[dict[str, Any]]:
+def lines(connection: sa.Connection, wanted: Collection[str] | None = None, bare: bool = False) -> Iterator[dict[str, Any]]:
+    """The lines of an export of what an open transaction sees; see :meth:`Portable.export_to`."""
     digests = connection.execute(sa.select(trials.c.digest).order_by(trials.c.digest)).scalars().all()
     if wanted is not None:
         chosen = {*wanted}
