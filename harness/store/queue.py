@@ -161,6 +161,11 @@ class Queue(Transactions):
             insert_new(connection, floors, rows)
 
 
+def give_back(connection: sa.Connection) -> None:
+    """All running trials are planned: for a copy of a database, in which nobody runs any."""
+    connection.execute(sa.update(trials).where(trials.c.state == "running").values(state="planned", **_UNLEASED))
+
+
 def _say_anew(connection: sa.Connection, planned: dict[str, Trial]) -> None:
     """Trials that are there already are known under what is said of them now.
 

@@ -163,6 +163,13 @@ class Reads(Transactions):
             rows = connection.execute(sa.select(floors).order_by(*floors.primary_key)).all()
         return [Floor(**{**row._mapping, "value": math.nan if row.value is None else row.value}) for row in rows]
 
+    def rows(self, table: sa.Table, count: int) -> Iterator[list[dict[str, Any]]]:
+        """All rows of a table, ``count`` at a time."""
+        with self._read() as connection:
+            query = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=count)
+            for some in connection.execute(query).partitions():
+                yield [dict(row._mapping) for row in some]
+
     def config(self, digest: str) -> dict[str, Any]:
         """The config behind :attr:`Result.config_digest`; empty if it is unknown."""
         with self._read() as connection:
