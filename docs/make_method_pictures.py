@@ -17,7 +17,7 @@ from torch import Tensor
 from harness import slots
 from harness.catalog import Method, load_catalog
 from harness.catalog.plugins import discover, load, owners
-from harness.diagnostics.pictures import overlays
+from harness.diagnostics.overlays import overlays
 from harness.openmmlab import setup
 
 FOLDER = Path(__file__).parent / "pictures" / "methods"

@@ -147,14 +147,15 @@ def citation(method: Method) -> str:
 def part(method: Method, slot: str, filling: Filling, catalog: Catalog) -> Iterator[str]:
     """What is to say of the plugin in one slot of a method."""
     cls = slots.registry().module_dict[filling.plugin]
-    free, facts = documented(cls)
+    told = documented(cls)
+    facts = told.sections
     owner = home(catalog, filling.plugin)
     given = ", ".join(f"`{name}: {value}`" for name, value in filling.params.items())
     yield f"Plugin `{filling.plugin}`{f' with {given}' if given else ''} in slot `{slot}`" + (
         "." if owner is method else f"; described with its options under [{owner.id}](#{owner.id})."
     )
     if owner is method:
-        yield markdown(free)
+        yield markdown(told.text)
     yield f"```text\n{facts['Formula']}\n```"
     total = count(built := build(slot, filling))
     # what a plugin counts by its options, the registry counts for one setting of them
@@ -168,7 +169,7 @@ def part(method: Method, slot: str, filling: Filling, catalog: Catalog) -> Itera
         "source": facts["Source"],
     }
     yield "| | |\n|---|---|\n" + "\n".join(f"| {name} | {cell(text)} |" for name, text in rows.items() if text)
-    if owner is method and (own := [*options(cls, slot), *training_options(built)]):
+    if owner is method and (own := [*options(cls), *training_options(built)]):
         yield "\n".join(["| option | type | default | meaning |", "|---|---|---|---|", *own])
 
 

@@ -19,9 +19,16 @@ def sheet(name: str, count: int = 6) -> np.ndarray:
     samples = task.samples(data.ensure(task, None), count)
 
     def row(pictures: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate([cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST) for picture in pictures], axis=1)
+        return np.concatenate([enlarged(picture) for picture in pictures], axis=1)
 
     return np.concatenate([row([sample.image for sample in samples]), row([sample.annotated for sample in samples])])
+
+
+def enlarged(picture: np.ndarray) -> np.ndarray:
+    """A picture whose shorter side is ``SIDE``."""
+    height, width = picture.shape[:2]
+    scale = SIDE / min(height, width)
+    return cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_NEAREST)
 
 
 def main() -> None:

@@ -34,8 +34,8 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def served(url: str) -> Iterator[str]:
-    """Run ``harness dashboard`` on a free port; yields its address."""
+def server(url: str) -> Iterator[tuple[str, int]]:
+    """Run ``harness dashboard`` on a free port; yields its address and its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -49,10 +49,17 @@ def served(url: str) -> Iterator[str]:
                 if client.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", process.pid
     finally:
         os.killpg(process.pid, 15)
         process.wait(timeout=20)
+
+
+@contextmanager
+def served(url: str) -> Iterator[str]:
+    """The same; yields the address."""
+    with server(url) as (address, _):
+        yield address
 
 
 @contextmanager
@@ -70,6 +77,14 @@ def browser_page(width: int = 1280, height: int = 1000) -> Iterator:
             context.close()
 
 
+def at_rest(page, timeout: int = 60_000) -> None:
+    """Wait until a page of the dashboard is drawn and its server does nothing more for it."""
+    page.get_by_role("heading", level=1).wait_for(timeout=timeout)
+    page.wait_for_timeout(300)  # a click is sent after a moment
+    for busy in ("stStatusWidget", "stSkeleton"):
+        page.wait_for_function(f"!document.querySelector('[data-testid={busy}]')", timeout=timeout)
+
+
 def main() -> None:
     """Write the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -79,8 +94,7 @@ def main() -> None:
     options = parser.parse_args()
     with served(options.db) as address, browser_page() as page:
         page.goto(f"{address}/{options.page}")
-        page.get_by_role("heading", level=1).wait_for(timeout=60_000)
-        page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')", timeout=60_000)
+        at_rest(page)
         page.wait_for_timeout(2_000)  # tables and plots are drawn on canvases, which cannot be waited for
         page.screenshot(path=str(options.out))
     print(f"wrote {options.out}")

@@ -280,11 +280,12 @@ def read_rgb(file: Path, decoding: Decoding = Decoding()) -> np.ndarray:
     return read_bgr(file, decoding)[..., ::-1]
 
 
-def write_image(file: Path, image: np.ndarray, quality: int | None = None) -> None:
+def write_image(file: Path, image: np.ndarray, quality: int | None = None, comment: bytes = b"") -> None:
     """Write an (H, W, 3) RGB or (H, W) uint8 image in the format its name ends in.
 
     Args:
         quality: of a JPEG, 0 to 100.
+        comment: kept in the file of a JPEG, at most 65,533 bytes; OpenCV has no way to write one.
 
     Raises:
         OSError: the disk is full, say, which OpenCV's own writer keeps to itself.
@@ -293,7 +294,12 @@ def write_image(file: Path, image: np.ndarray, quality: int | None = None) -> No
 
     parameters = [] if quality is None else [cv2.IMWRITE_JPEG_QUALITY, quality]
     _, encoded = cv2.imencode(file.suffix, image[..., ::-1] if image.ndim == 3 else image, parameters)
-    file.write_bytes(encoded.data)
+    content = encoded.tobytes()
+    if comment:
+        # a segment of its own, behind the first one, which says that the file is a JPEG
+        first = 4 + int.from_bytes(content[4:6], "big")
+        content = content[:first] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + content[first:]
+    file.write_bytes(content)
 
 
 def enlarge(image: np.ndarray) -> tuple[np.ndarray, int]:

@@ -34,7 +34,7 @@ CONTROLS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
         {"as it is": (), "no ring": ("data.cue=false",), "4 x 4 patches one by one": (_LOCAL,)},
     ),
     "figures-keypoint": (
-        "identity",
+        "se",
         {
             "as it is": (),
             "limbs not mirrored": ("data.mirrored=false",),

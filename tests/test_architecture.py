@@ -26,6 +26,7 @@ FLOORS = (
     ("compose",),
     ("store",),
     ("engine", "analysis", "plugin_tools", "doctor"),
+    ("report",),
     ("cli",),
 )
 """Parts of the harness from the ground up; one may import what stands on its own floor or below."""

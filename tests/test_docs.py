@@ -55,12 +55,14 @@ def test_the_pipelines_of_the_gate_are_yaml_and_call_verbs_as_they_are():
     from harness.cli import main
 
     text = (ROOT / "docs/ci.md").read_text(encoding="utf-8")
-    github, gitlab = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
-    steps = github["jobs"]["gate"]["steps"]
-    said = [step["run"] for step in steps if "run" in step] + gitlab["gate"]["script"] + re.findall(r"^harness .*$", text, re.MULTILINE)
+    gate, gitlab_gate, report, gitlab_report = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    steps = gate["jobs"]["gate"]["steps"] + report["jobs"]["report"]["steps"]
+    scripts = gitlab_gate["gate"]["script"] + gitlab_report["pages"]["script"]
+    said = [step["run"] for step in steps if "run" in step] + scripts + re.findall(r"^harness .*$", text, re.MULTILINE)
     called = [shlex.split(line, comments=True) for line in "\n".join(said).splitlines() if "harness " in line]
-    assert len(called) >= 9 and all(step.keys() & {"uses", "run"} for step in steps)
-    for words in called:
+    assert len(called) >= 13 and all(step.keys() & {"uses", "run"} for step in steps)
+    for line in called:
+        words = [name for word in line for name in (map(str, ROOT.glob(word)) if "*" in word else [word])]
         command, args = main, words[1:]
         while isinstance(command, click.Group):
             command, args = command.get_command(click.Context(command), args[0]), args[1:]

@@ -12,6 +12,7 @@ import pytest
 
 from harness import paths, slots
 from harness.catalog import Method, read_registry
+from harness.catalog.documented import SECTIONS, sections
 from harness.plugin_tools.probes import PROBES
 from harness.plugin_tools.scaffold import TEMPLATES
 
@@ -49,11 +50,23 @@ def test_the_page_has_an_entry_for_every_method():
 @pytest.mark.parametrize("method", BUILT, ids=lambda method: method.id)
 def test_a_plugin_documents_itself(docs, method):
     for cls in _plugins(method):
-        free, facts = docs.documented(cls)
-        lacking = [title for title in docs.SECTIONS if not facts.get(title)]
-        assert free and not lacking, f"{cls.__name__}: its docstring lacks {', '.join(lacking) or 'a summary'}"
-        told = {**dict.fromkeys(PROBES[cls.slot].context(64)), **docs.arguments(cls)}
-        assert set(inspect.signature(cls).parameters) <= set(told), f"{cls.__name__}: an option without a line in Args"
+        told = docs.documented(cls)
+        lacking = [title for title in SECTIONS if not told.sections.get(title)]
+        assert told.text and not lacking, f"{cls.__name__}: its docstring lacks {', '.join(lacking) or 'a summary'}"
+        known = {*PROBES[cls.slot].context(64), *told.arguments}
+        assert set(inspect.signature(cls).parameters) <= known, f"{cls.__name__}: an option without a line in Args"
+
+
+@pytest.mark.parametrize("method", BUILT, ids=lambda method: method.id)
+def test_options_are_read_from_the_source_as_the_class_has_them(docs, method):
+    for cls in _plugins(method):
+        options = {option.name: option for option in docs.documented(cls).options}
+        taken = {name: one for name, one in inspect.signature(cls).parameters.items() if name not in slots.SLOTS[cls.slot].given}
+        assert [*options] == [*taken] and all(option.meaning and option.type for option in options.values())
+        for name, one in taken.items():
+            said = options[name].default
+            default = [*one.default] if isinstance(one.default, tuple) else one.default
+            assert default == (said if isinstance(default, str) else eval(said, {"null": None, "true": True, "false": False}))
 
 
 def test_what_is_trained_apart_is_told(docs):
@@ -62,11 +75,11 @@ def test_what_is_trained_apart_is_told(docs):
 
 
 @pytest.mark.parametrize("slot", slots.SLOTS)
-def test_a_new_plugin_starts_with_the_sections(docs, slot):
+def test_a_new_plugin_starts_with_the_sections(slot):
     source = (TEMPLATES / f"{slot}.py.txt").read_text(encoding="utf-8").replace("$name", "new").replace("$cls", "New")
     (cls,) = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
-    free, facts = docs.sections(ast.get_docstring(cls))
-    assert free and set(docs.SECTIONS) | {"Args"} == set(facts)
+    free, facts = sections(ast.get_docstring(cls))
+    assert free and set(SECTIONS) | {"Args"} == set(facts)
 
 
 @pytest.mark.parametrize("method", BUILT, ids=lambda method: method.id)

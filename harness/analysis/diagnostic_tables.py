@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.analysis.diagnostics import FLAG, JSON_FIELDS, Diagnostic, as_json, in_depth, in_order, parts
 from harness.analysis.numbers import MEASURE, NOTHING, estimate, number
-from harness.analysis.tables import WIDTH, aligned, csv_table, latex_table, markdown_table
+from harness.analysis.tables import WIDTH, aligned, commented, csv_table, latex_table, markdown_table, markdown_text
 
 EXPLAINED = "~ weights that are no distribution (gates, dot products): the entropy of their shares of the absolute sum."
 """The mark of :func:`cell`."""
@@ -72,13 +72,13 @@ def table(rows: Sequence[Diagnostic], width: int | None = WIDTH) -> str:
 
 def markdown(rows: Sequence[Diagnostic]) -> str:
     """A table per benchmark."""
-    blocks = [f"### {heading}\n\n{markdown_table(header, body)}" for heading, (header, body) in _blocks(rows).items()]
+    blocks = [f"### {markdown_text(heading)}\n\n{markdown_table(header, body)}" for heading, (header, body) in _blocks(rows).items()]
     return "\n\n".join(blocks + [f"> {note}" for note in _notes(rows)])
 
 
 def latex(rows: Sequence[Diagnostic]) -> str:
     """A ``booktabs`` table per benchmark."""
-    return "\n\n".join(latex_table(heading, header, body) for heading, (header, body) in _blocks(rows).items())
+    return "\n\n".join(commented(heading, latex_table(header, body)) for heading, (header, body) in _blocks(rows).items())
 
 
 def _notes(rows: Iterable[Diagnostic]) -> list[str]:
@@ -99,14 +99,20 @@ def csv_text(rows: Sequence[Diagnostic]) -> str:
 FORMATS: dict[str, Callable[[Sequence[Diagnostic]], str]] = {"csv": csv_text, "md": markdown, "latex": latex}
 
 
-def by_place(diagnostics: Mapping[str, float]) -> tuple[list[str], dict[tuple[str | None, int | None], list[str]]]:
-    """The diagnostics of one trial: its measures, and for each (layer, head) their texts in that order."""
+def values(diagnostics: Mapping[str, float]) -> tuple[list[str], dict[tuple[str | None, int | None], dict[str, float | None]]]:
+    """The diagnostics of one trial: its measures, and for each (layer, head) their values in that order; ``None`` where it has none."""
     places: dict[tuple[str | None, int | None], dict[str, float]] = {}
     for name, value in diagnostics.items():
         measure, layer, head = parts(name)
         places.setdefault((layer, head), {})[measure] = value
     measures = in_order(measure for found in places.values() for measure in found if measure != FLAG)
-    return measures, {place: [number(places[place].get(measure), MEASURE) for measure in measures] for place in in_depth(places)}
+    return measures, {place: {measure: places[place].get(measure) for measure in measures} for place in in_depth(places)}
+
+
+def by_place(diagnostics: Mapping[str, float]) -> tuple[list[str], dict[tuple[str | None, int | None], list[str]]]:
+    """The same as texts."""
+    measures, places = values(diagnostics)
+    return measures, {place: [number(value, MEASURE) for value in found.values()] for place, found in places.items()}
 
 
 def of_one_trial(diagnostics: Mapping[str, float], width: int | None = WIDTH) -> str:

@@ -162,15 +162,16 @@ def compare(rows: Sequence[Diagnostic], a: str, b: str) -> list[Difference]:
 
 
 def curve(file: Path) -> list[dict[str, Any]]:
-    """A trial's first epoch (``artifacts/first_epoch.csv``): ``iteration``, ``layer``, ``qk_distance``, ``purity`` per row.
+    """A trial's first epoch (``artifacts/first_epoch.csv``): ``iteration``, ``layer``, ``qk_distance``, ``purity``, ``entropy`` per row.
 
-    Empty where there is none.
+    Empty where there is none; files of earlier harnesses have no entropy.
     """
     if not file.is_file():
         return []
     with file.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     return [
-        {"iteration": int(row["iteration"]), "layer": row["layer"]} | {name: float(row[name]) for name in ("qk_distance", "purity")}
+        {"iteration": int(row["iteration"]), "layer": row["layer"]}
+        | {name: float(row[name]) for name in ("qk_distance", "purity", *{"entropy"} & row.keys())}
         for row in rows
     ]

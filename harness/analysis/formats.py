@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from harness.analysis.board_json import JSON_FIELDS, plain
 from harness.analysis.leaderboard import Board, Row
+from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import NOTHING, limits, number, rank
 from harness.analysis.standing import Standing
-from harness.analysis.tables import WIDTH, aligned, csv_table, latex_table, markdown_table
+from harness.analysis.tables import WIDTH, aligned, commented, csv_table, latex_table, markdown_table, markdown_text
 from harness.outcome import COSTS
 
 INTERVAL = "95 %"
@@ -43,9 +44,11 @@ def _floor_cells(methods: dict[str, list[Row]], metrics: list[str]) -> dict[str,
 
 
 def _lines(
-    methods: dict[str, list[Row]], standing: Standing, front: set[str] | None, metrics: list[str], longest: int | None = None
+    board: Board, methods: dict[str, list[Row]], front: set[str] | None, metrics: list[str], longest: int | None = None
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and body of one benchmark; the floor stands where it ranks."""
+    """Header and body of one benchmark; the floor stands where it ranks, and methods without a result behind all others."""
+    block = next(iter(methods.values()))[0].block
+    standing = board.standings[block]
     maps = any(row.map for rows in methods.values() for row in rows)
     costs = [name for name, quantity in COSTS.items() if longest is None or not quantity.wide]
     certain = [INTERVAL] * any(rows[0].ci95 for rows in methods.values()) + ["tied"] * standing.judged
@@ -78,10 +81,24 @@ def _lines(
         ]
         last = ["*" * (method in front)] if front is not None else []
         last += [first.map or NOTHING] * maps
-        body.append([*line, str(first.n), *first.cost.texts(costs), *last])
+        body.append([*line, seeds(first.n, board.lacks(block, method)), *first.cost.texts(costs), *last])
     if floor:
         body.append(floor)
+    for lacks in board.without(block):
+        told = {header[0]: NOTHING, "method": _short(lacks.method, longest), metrics[0]: lacks.state, "n": seeds(0, lacks)}
+        body.append([told.get(name, "") for name in header])
     return header, body
+
+
+def _empty_heading(lacks: Missing) -> str:
+    first = lacks.trials[0]
+    differs = f" · {lacks.differs}" if lacks.differs else ""
+    return f"{first.benchmark} v{first.version} · {first.family} · {first.tier} · no result yet{differs}"
+
+
+def _empty_lines(missing: Sequence[Missing], longest: int | None = None) -> tuple[list[str], list[list[str]]]:
+    """Header and body of a block without any result."""
+    return ["method", "n", "state"], [[_short(lacks.method, longest), seeds(0, lacks), lacks.told] for lacks in missing]
 
 
 def _tied(method: str, standing: Standing, letters: list[str]) -> str:
@@ -96,7 +113,7 @@ def _short(name: str, longest: int | None) -> str:
     return name if longest is None or len(name) <= longest else name[: longest - 1] + "…"
 
 
-def _legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
+def legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
     """What the signs of tables say, of those that are in their text."""
     primary = [row for row in board.rows if row.primary]
     kinds = {row.interval for row in primary}
@@ -106,6 +123,8 @@ def _legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
     if costs:
         named = " and ".join(COSTS[name].title for name in costs)
         lines.append(f"front: no other method is as good by the mean of the primary metric and as cheap in {named}.")
+    if board.missing:
+        lines.append("n 2/3: of 3 seeds that were asked for 2 have a result; the mean is over these.")
     if " !" in text:
         lines.append("! worse than the floor, the trivial predictor computed from the training data.")
     if "†" in text:
@@ -136,59 +155,77 @@ def table(board: Board, width: int | None = WIDTH, costs: Sequence[str] = ()) ->
     """
     fronts = board.fronts(costs) if costs else {}
     blocks = []
-    for methods in board.blocks().values():
+    for block, methods in board.blocks().items():
         metrics = _shown(methods)
-        first = next(iter(methods.values()))[0]
-        standing, front = board.standing(first), fronts.get(first.block)
+        first, front = next(iter(methods.values()))[0], fronts.get(block)
         longest = None if width is None else _LONGEST_NAME
-        lines = aligned(*_lines(methods, standing, front, metrics, longest), fold=width is not None)
+        lines = aligned(*_lines(board, methods, front, metrics, longest), fold=width is not None)
         while width and longest and (over := max(map(len, lines)) - width) > 0 and (len(metrics) > 1 or longest > _SHORTEST_NAME):
             if len(metrics) > 1:
                 metrics.pop()
             else:
                 longest = max(longest - over, _SHORTEST_NAME)
-            lines = aligned(*_lines(methods, standing, front, metrics, longest))
-        blocks.append("\n".join([_heading(first), *filter(None, [standing.sentence()]), *lines]))
-    if legend := _legend(board, costs, "\n".join(blocks)):
-        blocks.append("\n".join(textwrap.fill(line, width) if width else line for line in legend))
+            lines = aligned(*_lines(board, methods, front, metrics, longest))
+        blocks.append("\n".join([_heading(first), *filter(None, [board.standing(first).sentence()]), *lines]))
+    for missing in board.empty.values():
+        longest = None if width is None else _LONGEST_NAME
+        blocks.append("\n".join([_empty_heading(missing[0]), *aligned(*_empty_lines(missing, longest), fold=width is not None)]))
+    if signs := legend(board, costs, "\n".join(blocks)):
+        blocks.append("\n".join(textwrap.fill(line, width) if width else line for line in signs))
     blocks += [f"note: {note}" for note in board.notes]
     return "\n\n".join(blocks)
 
 
 def csv_text(board: Board, costs: Sequence[str] = ()) -> str:
-    """One line per row: the JSON's fields, ``map`` and ``differs``; intervals have two columns, digests are joined by spaces."""
+    """One line per row: the JSON's fields, ``map``, ``differs``, seeds that were asked for and what is missing of them; methods without a
+    result have a line without a metric. Intervals have two columns, digests are joined by spaces."""
     ends = {name: (f"{name}_low", f"{name}_high") for name in ("ci95", "rank")}
     fields = [name for field in JSON_FIELDS for name in ends.get(field, (field,))]
     fronts = board.fronts(costs) if costs else {}
-    body = []
+    body: list[list[object]] = []
     for row in board.rows:
         values = plain(row, board.standing(row)) | {"digests": " ".join(row.digests)}
         for name, columns in ends.items():
             values |= dict(zip(columns, values.pop(name) or (None, None), strict=True))
         cells = [values[name] for name in fields]
-        body.append([cells[0], row.version, *cells[1:], row.map, row.differs, *([row.method in fronts[row.block]] if costs else [])])
-    return csv_table([fields[0], "version", *fields[1:], "map", "differs", *["front"] * bool(costs)], body)
+        lacks = board.lacks(row.block, row.method)
+        seeds = [lacks.asked, lacks.told] if lacks else [row.n, ""]
+        front = [row.method in fronts[row.block]] if costs else []
+        body.append([cells[0], row.version, *cells[1:], row.map, row.differs, *seeds, *front])
+    for lacks in board.missing:
+        if not lacks.ended:
+            first = lacks.trials[0]
+            cells = [{"n": 0, "digests": ""}.get(name, getattr(first, name, None)) for name in fields]
+            body.append([cells[0], first.version, *cells[1:], None, lacks.differs, lacks.asked, lacks.told, *[False] * bool(costs)])
+    header = [fields[0], "version", *fields[1:], "map", "differs", "asked", "missing", *["front"] * bool(costs)]
+    return csv_table(header, body)
 
 
 def markdown(board: Board, costs: Sequence[str] = ()) -> str:
     """A table per benchmark."""
     blocks, fronts = [], board.fronts(costs) if costs else {}
-    for methods in board.blocks().values():
+    for block, methods in board.blocks().items():
         first = next(iter(methods.values()))[0]
-        standing = board.standing(first)
-        text = markdown_table(*_lines(methods, standing, fronts.get(first.block), _shown(methods)))
-        blocks.append("\n\n".join([f"### {_heading(first)}", *filter(None, [standing.sentence()]), text]))
-    blocks += ["\n".join(f"> {line}" for line in legend)] if (legend := _legend(board, costs, "\n".join(blocks))) else []
-    blocks += [f"> {note}" for note in board.notes]
+        text = markdown_table(*_lines(board, methods, fronts.get(block), _shown(methods)))
+        blocks.append("\n\n".join([f"### {markdown_text(_heading(first))}", *filter(None, [board.standing(first).sentence()]), text]))
+    blocks += [
+        f"### {markdown_text(_empty_heading(missing[0]))}\n\n{markdown_table(*_empty_lines(missing))}" for missing in board.empty.values()
+    ]
+    blocks += ["\n".join(f"> {line}" for line in signs)] if (signs := legend(board, costs, "\n".join(blocks))) else []
+    blocks += [f"> {markdown_text(note)}" for note in board.notes]
     return "\n\n".join(blocks)
+
+
+def latex_blocks(board: Board, costs: Sequence[str] = ()) -> list[tuple[str, str, str]]:
+    """Heading, what its seeds can tell apart, and the ``booktabs`` table of each block."""
+    blocks, fronts = [], board.fronts(costs) if costs else {}
+    for block, methods in board.blocks().items():
+        first = next(iter(methods.values()))[0]
+        table = latex_table(*_lines(board, methods, fronts.get(block), _shown(methods)))
+        blocks.append((_heading(first), board.standing(first).sentence(), table))
+    return blocks + [(_empty_heading(missing[0]), "", latex_table(*_empty_lines(missing))) for missing in board.empty.values()]
 
 
 def latex(board: Board, costs: Sequence[str] = ()) -> str:
-    """A ``booktabs`` table per benchmark."""
-    blocks, fronts = [], board.fronts(costs) if costs else {}
-    for methods in board.blocks().values():
-        first = next(iter(methods.values()))[0]
-        standing = board.standing(first)
-        heading = " · ".join(filter(None, [_heading(first), standing.sentence()]))
-        blocks.append(latex_table(heading, *_lines(methods, standing, fronts.get(first.block), _shown(methods))))
-    return "\n\n".join(blocks)
+    """A ``booktabs`` table per benchmark, each below a comment."""
+    return "\n\n".join(commented(" · ".join(filter(None, said)), table) for *said, table in latex_blocks(board, costs))

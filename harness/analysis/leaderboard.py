@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,13 +19,15 @@ from harness import families
 from harness.analysis.grouping import blocks_of, newest_numerics, variants_of
 from harness.analysis.inference.pareto import pareto_front
 from harness.analysis.inference.scales import scale_of
+from harness.analysis.missing import Missing, by_setting, of_block
 from harness.analysis.settings import Setting, difference
 from harness.analysis.standing import Standing, fit
 from harness.analysis.statistics import summarize
 from harness.outcome import Cost, over_seeds
 
 if TYPE_CHECKING:
-    from harness.store import Floor, MetricSpec, Result
+    from harness.store import Floor, MetricSpec, Result, TrialRow
+    from harness.store.records import TrialRecord
 
 
 Interval = Literal["moderated", "t", "samples"]
@@ -93,6 +95,8 @@ class Board:
 
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
+    """Seeds that were asked for and have no result, by block; of methods, and of whole blocks, without rows too."""
 
     def blocks(self) -> dict[Block, dict[str, list[Row]]]:
         """Rows by block and method, both in the order they are shown; a benchmark's registered setting comes first."""
@@ -104,6 +108,28 @@ class Board:
     def standing(self, row: Row) -> Standing:
         """Of the block a row is of."""
         return self.standings[row.block]
+
+    def lacks(self, block: Block, method: str) -> Missing | None:
+        """What is missing of a method."""
+        return self._missing.get((block, method))
+
+    def without(self, block: Block) -> list[Missing]:
+        """What is missing of methods that have no row in a block."""
+        return [lacks for lacks in self.missing if lacks.block == block and not lacks.ended]
+
+    @cached_property
+    def _missing(self) -> dict[tuple[Block, str], Missing]:
+        return {(lacks.block, lacks.method): lacks for lacks in self.missing}
+
+    @property
+    def empty(self) -> dict[Block, list[Missing]]:
+        """What is missing of blocks that have no row."""
+        found: dict[Block, list[Missing]] = defaultdict(list)
+        shown = {row.block for row in self.rows}
+        for lacks in self.missing:
+            if lacks.block not in shown:
+                found[lacks.block].append(lacks)
+        return dict(found)
 
     @cached_property
     def standings(self) -> dict[Block, Standing]:
@@ -137,9 +163,17 @@ class Board:
             seen.add((benchmark, version))
         return first, apart
 
+    def part(self, keep: Callable[[Block, str], bool]) -> Board:
+        """What ``keep`` takes of blocks and methods, which stand to each other as among all."""
+        rows = [row for row in self.rows if keep(row.block, row.method)]
+        found = Board(rows, self.notes, [lacks for lacks in self.missing if keep(lacks.block, lacks.method)])
+        found.__dict__["standings"] = self.standings
+        return found
+
     def of(self, methods: Collection[str]) -> Board:
         """The rows of some methods."""
-        return Board([row for row in self.rows if row.method in methods], self.notes)
+        some = [lacks for lacks in self.missing if lacks.method in methods]
+        return Board([row for row in self.rows if row.method in methods], self.notes, some)
 
 
 def worse(value: float, than: float, higher_is_better: bool) -> bool:
@@ -152,6 +186,7 @@ def build(
     specs: Iterable[MetricSpec],
     floors: Iterable[Floor],
     *,
+    unfinished: Iterable[TrialRow] = (),
     environments: Mapping[str, Mapping[str, Any]] | None = None,
     settings: Mapping[str, dict[str, Any]] | None = None,
     all_versions: bool = False,
@@ -160,6 +195,7 @@ def build(
     """The leaderboard of some results.
 
     Args:
+        unfinished: trials without a result; those of versions older than what is shown are left out.
         environments: digest of an environment -> where a trial ran, and with which version of the harness's numerics.
         settings: :attr:`Result.setting` -> what is behind it.
         all_versions: show older versions of a benchmark and of the harness's numerics too, each as a block of its own.
@@ -174,33 +210,46 @@ def build(
         spec_of[spec.benchmark, spec.version][spec.metric] = spec
     floor_of = {(f.benchmark, f.version, f.dataset, f.task, f.metric): f.value for f in floors}
 
+    waiting: dict[str, list[TrialRow]] = defaultdict(list)
+    for row in unfinished:
+        waiting[row.benchmark].append(row)
+
     rows: list[Row] = []
-    order = sorted(by_benchmark, key=lambda name: _place(by_benchmark[name][-1]))
-    for name in order:
-        versions = sorted({result.version for result in by_benchmark[name]}, reverse=True)
-        if not all_versions and len(versions) > 1:
-            notes.append(f"{name}: version {versions[0]} is shown; --all-versions shows {', '.join(map(str, versions[1:]))} too.")
-        for version in versions if all_versions else versions[:1]:
+    missing: list[Missing] = []
+    environments, settings = environments or {}, settings or {}
+    for name in sorted({*by_benchmark, *waiting}, key=lambda name: _place([*by_benchmark[name], *waiting[name]][-1])):
+        done = sorted({result.version for result in by_benchmark[name]}, reverse=True)
+        versions = sorted({*done, *(row.version for row in waiting[name])}, reverse=True)
+        if not all_versions:
+            if len(done) > 1:
+                notes.append(f"{name}: version {done[0]} is shown; --all-versions shows {', '.join(map(str, done[1:]))} too.")
+            versions = [version for version in versions if version >= done[0]] if done else versions[:1]
+        for version in versions:
             where = f"{name} v{version}"
-            blocks = blocks_of((r for r in by_benchmark[name] if r.version == version), settings or {}, environments or {})
-            if not all_versions:
-                blocks = newest_numerics(blocks, where, notes)
+            every = blocks_of((r for r in by_benchmark[name] if r.version == version), settings, environments)
+            blocks = newest_numerics(every, where, notes) if every and not all_versions else every
             known = spec_of[name, version]
-            if not known:
+            if blocks and not known:
                 notes.append(f"{where}: no metric is described in this database; run any trial of it to describe them.")
-            first = next(iter(blocks))
-            for setting, chosen in blocks.items():
+            kept = {setting.content.get("numerics") for setting in blocks}
+            left_out = {setting.content.get("numerics") for setting in every} - kept
+            lacking = by_setting((row for row in waiting[name] if row.version == version), blocks, left_out, settings)
+            first, *_ = shown = [*dict.fromkeys([*blocks, *lacking])]
+            for setting in shown:
                 other = replace(first, digest="", overrides=()) if setting == first and setting.overrides else first
-                differs = difference(setting, other, "the first block")
-                if setting == first and differs:
+                # where a trial without a result would have run is not known, and no difference
+                differs = difference(setting if setting in blocks else replace(setting, device=other.device), other, "the first block")
+                if setting == first and differs and blocks:
                     notes.append(f"{where}: run with {differs}, not as registered.")
                 told = f"{where} · {differs}" if differs else where
-                block = _benchmark_rows(variants_of(chosen, told, notes), known, floor_of, setting, differs)
+                chosen = variants_of(blocks.get(setting, []), told, notes)
+                block = _benchmark_rows(chosen, known, floor_of, setting, differs)
                 rows += _moderated(block) if moderated else block
-    return Board(rows, notes)
+                missing += of_block(setting, differs, chosen, lacking.get(setting, []), told, notes)
+    return Board(rows, notes, missing)
 
 
-def _place(result: Result) -> tuple[int, int, str]:
+def _place(result: TrialRecord) -> tuple[int, int, str]:
     known, tiers = families.names(), families.TIERS
     family = known.index(result.family) if result.family in known else len(known)
     tier = tiers.index(result.tier) if result.tier in tiers else len(tiers)
@@ -221,8 +270,8 @@ def _benchmark_rows(
             (name for name in measured if name.split("/")[0] in specs),
             key=lambda name: (not specs[name.split("/")[0]].primary, "/" in name, position[name.split("/")[0]], name),
         )
-        about = {"setting": setting, "differs": differs}
-        rows[method] = [_row(trials, name, specs[name.split("/")[0]], floors, **about) for name in names]
+        about = _about(trials) | {"setting": setting, "differs": differs}
+        rows[method] = [_row(trials, name, specs[name.split("/")[0]], floors, about) for name in names]
 
     def merit(method: str) -> tuple[bool, float, str]:
         primary = next((row for row in rows[method] if row.primary), None)
@@ -245,7 +294,20 @@ def _moderated(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floors, **about: Any) -> Row:
+def _about(trials: Sequence[Result]) -> dict[str, Any]:
+    """What all rows of a method share."""
+    first = trials[0]
+    shared = ("benchmark", "version", "dataset", "family", "tier", "slot", "method", "overrides")
+    return {name: getattr(first, name) for name in shared} | {
+        "cost": over_seeds(trial.cost for trial in trials),
+        "digests": tuple(trial.digest for trial in trials),
+        "seeds": tuple(trial.seed for trial in trials),
+        "collapsed": sum(trial.labels.get("attention") == "collapsed" for trial in trials),
+        "map": " / ".join(dict.fromkeys(trial.labels["map"] for trial in trials if "map" in trial.labels)) or None,
+    }
+
+
+def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floors, about: Mapping[str, Any]) -> Row:
     first = trials[0]
     values = tuple(float(trial.metrics.get(metric, math.nan)) for trial in trials)
     summary = summarize(values)
@@ -253,13 +315,6 @@ def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floor
     if floor is not None and math.isnan(floor):
         floor = None
     return Row(
-        benchmark=first.benchmark,
-        version=first.version,
-        dataset=first.dataset,
-        family=first.family,
-        tier=first.tier,
-        slot=first.slot,
-        method=first.method,
         metric=metric,
         title=spec.title or spec.metric,
         unit=spec.unit,
@@ -275,12 +330,6 @@ def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floor
         below_floor=floor is not None
         and worse(summary.mean, floor, spec.higher_is_better)
         and not math.isclose(summary.mean, floor, rel_tol=1e-6),
-        cost=over_seeds(trial.cost for trial in trials),
-        digests=tuple(trial.digest for trial in trials),
-        seeds=tuple(trial.seed for trial in trials),
         values=values,
-        overrides=first.overrides,
         **about,
-        collapsed=sum(trial.labels.get("attention") == "collapsed" for trial in trials),
-        map=" / ".join(dict.fromkeys(trial.labels["map"] for trial in trials if "map" in trial.labels)) or None,
     )

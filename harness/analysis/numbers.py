@@ -6,6 +6,7 @@ Nothing to show is ``-``, what is not finite is ``nan``, ``inf`` or ``-inf``, an
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 NOTHING = "-"
 
@@ -23,6 +24,11 @@ def _text(value: float | None, form: str) -> str:
     if value is None:
         return NOTHING
     return format(value, form) if math.isfinite(value) else str(float(value))
+
+
+def digits(unit: str = "") -> str:
+    """The format of :func:`number` as charts (d3) and table cells (sprintf) of a browser take it, without its sign."""
+    return _FORMS.get(unit, _ANY)
 
 
 def number(value: float | None, unit: str = "") -> str:
@@ -89,3 +95,8 @@ def duration(seconds: float) -> str:
 def exact(value: float | None) -> str:
     """A recorded number whose unit is not at hand, with six significant digits."""
     return _text(value, "z.6g")
+
+
+def moment(seconds: float | None) -> str:
+    """A time (seconds since the epoch) by the clock of this machine."""
+    return NOTHING if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.analysis import formats, leaderboard, source
 from harness.analysis.numbers import NOTHING
-from harness.analysis.tables import markdown_table
+from harness.analysis.tables import Markdown, markdown_link, markdown_table
 from harness.errors import writing
 from harness.files import write_whole
 from harness.store import Store, open_store
@@ -69,7 +69,10 @@ def publish(url: str, folder: Path, benchmarks: Sequence[str] = (), families: Se
 
 
 def _digests(board: leaderboard.Board, benchmark: str) -> list[str]:
-    return sorted({digest for row in board.rows if row.benchmark == benchmark for digest in row.digests})
+    """The trials behind a board's rows, and those that failed beside them: a page without these would pass over them."""
+    done = {digest for row in board.rows if row.benchmark == benchmark for digest in row.digests}
+    failed = {row.digest for lacks in board.missing if lacks.benchmark == benchmark for row in lacks.trials if row.state == "failed"}
+    return sorted(done | failed)
 
 
 def _one(url: str, folder: Path, benchmark: str, board: leaderboard.Board) -> Published:
@@ -120,7 +123,7 @@ def index(folder: Path) -> str:
             best, seeds, standing = primary[0], sorted({row.n for row in primary}), board.standing(primary[0])
             body.append(
                 [
-                    f"[{best.benchmark}]({file.stem}.md) v{best.version}",
+                    Markdown(f"{markdown_link(best.benchmark, f'{file.stem}.md')} v{best.version}"),
                     best.family,
                     best.tier,
                     best.differs or best.setting.budget or "as registered",

@@ -20,6 +20,11 @@ _FROM: dict[Statistic, Callable[[str], str]] = {np.mean: lambda name: name, np.m
 """Statistic -> the name of the score that a metric is this statistic of."""
 
 
+def proposed(metric: str) -> list[str]:
+    """Names that the scores behind a metric would have."""
+    return [*dict.fromkeys(named(metric) for named in _FROM.values())]
+
+
 def made_of(row: Row, trials: Mapping[str, Scores]) -> tuple[Statistic, str] | None:
     """The statistic and the score that a metric is made of in every trial; ``None`` where there is none.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.digests import digest_of
 
 if TYPE_CHECKING:
-    from harness.store import Result
+    from harness.store.records import TrialRecord
 
 _METHOD = "method."
 """Begins what ``--set`` changed of a method and not of a benchmark."""
@@ -62,7 +62,7 @@ def of_method(overrides: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(text for text in overrides if text.startswith(_METHOD))
 
 
-def setting_of(result: Result, contents: Mapping[str, dict[str, Any]], environments: Mapping[str, Mapping[str, Any]]) -> Setting:
+def setting_of(result: TrialRecord, contents: Mapping[str, dict[str, Any]], environments: Mapping[str, Mapping[str, Any]]) -> Setting:
     """The setting of a trial.
 
     Args:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from harness.store import COST, KINDS, open_store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
     from harness.analysis.claims.verdicts import Judged
     from harness.analysis.diagnostics import Diagnostic
+    from harness.analysis.gate.file import Baseline
+    from harness.analysis.gate.regression import Check
     from harness.analysis.history.versions import History
     from harness.analysis.leaderboard import Board
-    from harness.store import Metrics, Result, TrialRow
+    from harness.analysis.views.trial import TrialView
+    from harness.store import Lot, Metrics, Result, TrialRow
+
+UNFINISHED = ("planned", "running", "failed")
+"""States of trials without a result."""
 
 # statistics take scipy a quarter of a second to import, and most questions need none: whoever does imports them
 
@@ -44,10 +51,12 @@ def board(
     from harness.analysis import leaderboard, sampled
 
     store = open_store(url, read_only=True)
+    waiting: dict[str, Any] = {**filters, "states": UNFINISHED, "purposes": [""]}
     found = leaderboard.build(
         store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
         store.specs(),
         store.floors(),
+        unfinished=store.trials(**waiting),
         environments=store.environments(),
         settings=store.settings(),
         all_versions=all_versions,
@@ -56,17 +65,36 @@ def board(
     return sampled.with_samples(found, lambda digests: store.per_sample(digests=digests)) if samples else found
 
 
-def diagnostics(url: str, shown: Board) -> list[Diagnostic]:
-    """The diagnostics of the trials behind a leaderboard."""
+def diagnostics(url: str, shown: Board, names: Iterable[str] | None = None) -> list[Diagnostic]:
+    """The diagnostics of the trials behind a leaderboard.
+
+    Args:
+        names: as they are recorded; all otherwise.
+    """
     from harness.analysis import diagnostics
 
     digests = {digest for row in shown.rows for digest in row.digests}
-    return diagnostics.build(shown, open_store(url, read_only=True).results(kinds=("diagnostic",), digests=digests))
+    store = open_store(url, read_only=True)
+    return diagnostics.build(shown, store.results(kinds=("diagnostic",), diagnostics=names, digests=digests))
 
 
-def trials(url: str, *, page: tuple[int, int] | None = None, **filters: Iterable[str] | None) -> list[TrialRow]:
-    """Where every trial stands, or those of one page: how many to leave out, and how many follow."""
-    return open_store(url, read_only=True).trials(page=page, **filters)
+def described(url: str, method: str) -> list[Diagnostic]:
+    """The diagnostics of one method on every benchmark."""
+    return diagnostics(url, board(url, metrics="primary", methods=[method]))
+
+
+def trials(url: str, *, page: tuple[int, int] | None = None, newest: bool = False, **filters: Iterable[str] | None) -> list[TrialRow]:
+    """Where every trial stands, or those of one page: how many to leave out, and how many follow.
+
+    Args:
+        newest: see :meth:`harness.store.Store.trials`.
+    """
+    return open_store(url, read_only=True).trials(page=page, newest=newest, **filters)
+
+
+def lots(url: str, **filters: Iterable[str] | None) -> list[Lot]:
+    """How many trials stand how, by when they were planned and benchmark."""
+    return open_store(url, read_only=True).lots(**filters)
 
 
 def counts(url: str, **filters: Iterable[str] | None) -> dict[str, dict[str, int]]:
@@ -125,6 +153,62 @@ def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
     return row, next(iter(store.results(purposes=[row.purpose], digests=[row.digest])), None)
 
 
+def trial_view(url: str, prefix: str) -> TrialView:
+    """All that is known of the one trial whose digest begins with ``prefix``.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    from harness.analysis import reproduction
+    from harness.analysis.views import trial as views
+
+    store = open_store(url, read_only=True)
+    row, result = trial(url, prefix)
+    searched = _search_of(url, row) if row.purpose else tuning(url, row)
+    conditions, environment = store.settings().get(row.setting, {}), store.environments().get(row.environment_digest or "", {})
+    confused = confusion(url, [row])
+    return views.build(
+        row,
+        result,
+        specs=store.specs(),
+        floors=store.floors(),
+        curves=store.curves([row.digest]).get(row.digest, {}),
+        per_sample=store.per_sample(digests=[row.digest]).get(row.digest, {}),
+        classes=confused[1] if confused else (),
+        config=store.config(row.config_digest),
+        conditions=conditions,
+        environment=environment,
+        tuning=searched,
+        command=reproduction.command(row, environment, searched),
+    )
+
+
+def differs_here(url: str, prefix: str) -> str:
+    """Why the code that is here would run another trial than the one that begins so, see :mod:`harness.analysis.reproduction`."""
+    from harness.analysis import reproduction
+
+    view = trial_view(url, prefix)
+    return reproduction.differs_here(view.row, view.conditions, view.tuning)
+
+
+def siblings(url: str, prefix: str) -> list[TrialRow]:
+    """The trials of the benchmark that are done and of the same purpose as the one that begins so, for comparison."""
+    row, _ = trial(url, prefix)
+    rows = open_store(url, read_only=True).trials(benchmarks=[row.benchmark], purposes=[row.purpose], states=["done"])
+    return [some for some in rows if some.digest != row.digest]
+
+
+def _search_of(url: str, row: TrialRow) -> dict[str, Any] | None:
+    """What a tuning trial was part of, as a final trial of the same method tells it; ``None`` where there is none yet."""
+    store = open_store(url, read_only=True)
+    finals = store.trials(benchmarks=[row.benchmark], methods=[row.method], purposes=[""])
+    for digest in dict.fromkeys(final.tuning for final in finals if final.tuning):
+        found = store.config(digest)
+        if any(row.digest in point["trials"] for point in found.get("points", ())):
+            return found
+    return None
+
+
 def tuning(url: str, row: TrialRow) -> dict[str, Any] | None:
     """What was tried to find a trial's options, see :meth:`harness.compose.tuning.Search.report`; ``None`` where nothing was."""
     return open_store(url, read_only=True).config(row.tuning) or None if row.tuning else None
@@ -167,6 +251,25 @@ def curves(url: str, row: TrialRow) -> tuple[dict[str, np.ndarray], str]:
     return store.curves([row.digest]).get(row.digest, {}), next(iter(primary), "")
 
 
+def methods(url: str) -> list[str]:
+    """Methods of which there are trials, by name."""
+    return open_store(url, read_only=True).methods()
+
+
+def primaries(url: str, digests: Iterable[str]) -> dict[str, str]:
+    """Digest -> the primary metric of a trial as text with its unit, of those that are done and tested."""
+    from harness.analysis.numbers import number
+
+    store = open_store(url, read_only=True)
+    primary = {(spec.benchmark, spec.version): spec for spec in store.specs() if spec.primary}
+    found = {}
+    for result in store.results(kinds=("metric",), metrics="primary", digests=digests):
+        spec = primary.get((result.benchmark, result.version))
+        if spec and spec.metric in result.metrics:
+            found[result.digest] = f"{number(result.metrics[spec.metric], spec.unit)} {spec.unit}".strip()
+    return found
+
+
 def states(url: str, digests: Iterable[str]) -> dict[str, str]:
     """Digest -> state, of the trials that are known."""
     return open_store(url, read_only=True).states(digests=digests)
@@ -177,38 +280,71 @@ def recorded_benchmarks(url: str) -> set[str]:
     return {spec.benchmark for spec in open_store(url, read_only=True).specs()}
 
 
-def log_tail(row: TrialRow, lines: int = 40) -> str:
-    """The last lines of a trial's log; empty where there is none."""
-    if not row.log or not Path(row.log).is_file():
-        return ""
-    with Path(row.log).open("rb") as stream:
-        stream.seek(0, 2)
-        stream.seek(max(0, stream.tell() - 200 * lines))
-        return "\n".join(stream.read().decode("utf-8", "replace").splitlines()[-lines:])
-
-
-def pictures(row: TrialRow) -> list[Path]:
-    """Pictures a trial left: attention maps over test images, trajectories, error curves."""
-    folder = Path(row.work_dir or "") / "artifacts"
-    return sorted(file for file in folder.glob("*.*") if file.suffix in (".png", ".jpg")) if row.work_dir and folder.is_dir() else []
-
-
-def first_epoch(row: TrialRow) -> list[dict[str, Any]]:
-    """The course of query-key distance and purity over a trial's first epoch, see :func:`harness.analysis.diagnostics.curve`."""
-    from harness.analysis import diagnostics
-
-    return diagnostics.curve(Path(row.work_dir) / "artifacts" / "first_epoch.csv") if row.work_dir else []
-
-
 def claims(url: str) -> list[Judged]:
     """Every claim of the registry on every tier, judged by what the database has."""
     from harness.analysis.claims import verdicts
     from harness.analysis.claims.columns import Blocks
+    from harness.analysis.leaderboard import Board
     from harness.catalog import load_catalog
+    from harness.diagnostics import MEASURES
     from harness.listing import places, unmeasurable
 
     catalog = load_catalog()
     where = places(catalog)
-    shown = board(url, metrics="whole", moderated=False, benchmarks=sorted({place.benchmark for some in where.values() for place in some}))
+    every = [place for some in where.values() for place in some]
+    # what nobody claims anything about is not read; a method is known by its primary metric, too
+    metrics = {spec.metric for spec in open_store(url, read_only=True).specs() if spec.primary} | {place.measure for place in every}
+    shown = board(url, metrics=sorted(metrics), moderated=False, benchmarks=sorted({place.benchmark for place in every}))
+    told = [claim for claim in catalog.claims.values() if claim.diagnostic]
+    there = {place.benchmark for claim in told for place in where[claim.id]}
+    measures = {name for claim in told for name in (claim.measure, claim.than) if name in MEASURES}
+    described = diagnostics(url, Board([row for row in shown.rows if row.benchmark in there]), measures)
     why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
-    return verdicts.judge(catalog.claims.values(), where, Blocks(shown, diagnostics(url, shown)), why)
+    return verdicts.judge(catalog.claims.values(), where, Blocks(shown, described), why)
+
+
+def check(url: str, baseline: Baseline, *, costs: bool = False, elsewhere: bool = True) -> Check:
+    """What the database has, held against a baseline, see :func:`harness.analysis.gate.regression.check`.
+
+    Args:
+        costs: judge time, memory, parameters and operations, too.
+        elsewhere: tell what is new on benchmarks that the baseline does not have, too.
+
+    Raises:
+        UsageError: the two disagree about a metric's unit or direction.
+    """
+    from harness.analysis import artifacts
+    from harness.analysis.gate import regression
+
+    benchmarks = None if elsewhere else sorted({entry.benchmark for entry in baseline.entries})
+    shown = board(url, all_versions=True, metrics="whole", moderated=False, benchmarks=benchmarks)
+    cells = {entry.key[:3] for entry in baseline.entries}
+    digests = {digest for row in shown.rows if (row.benchmark, row.version, row.method) in cells for digest in row.digests}
+    measured = {result.digest: result for result in results(url, digests=digests)} if costs else None
+    failed = artifacts.placed(url, trials(url, states=["failed"], purposes=[""]))
+    return regression.check(baseline, shown, [*failed, *trials(url, digests=digests)], environments(url), measured)
+
+
+def checked(url: str, file: str, _written: int, *, costs: bool = False) -> Check:
+    """:func:`check` of a baseline's file on the benchmarks it has.
+
+    Args:
+        _written: when the file was; for whoever keeps the answer until it is another one.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    from pathlib import Path
+
+    from harness.analysis.gate.file import load
+
+    return check(url, load(Path(file)), costs=costs, elsewhere=False)
+
+
+def baselines(url: str) -> dict[str, Path]:
+    """Name of a baseline -> its file: those in ``baselines`` beside the database, then those that are shipped."""
+    from harness import paths
+    from harness.store.url import results_folder
+
+    folders = (results_folder(url) / "baselines", paths.home() / "results" / "baselines")
+    return {file.stem: file for folder in reversed(folders) for file in sorted(folder.glob("*.json")) if file.is_file()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -24,6 +24,11 @@ _MORE = (5, 10, 20, 50)
 
 def fit(values: Sequence[Sequence[float]], unit: str, *, moderated: bool = True) -> cells.Cells:
     """The methods of a block on the scale of a metric's unit; values are one row per method."""
+    return _fit(tuple(map(tuple, values)), unit, moderated)
+
+
+@lru_cache(64)  # of one block they are wanted for its intervals, and again for its ranks
+def _fit(values: tuple[tuple[float, ...], ...], unit: str, moderated: bool) -> cells.Cells:
     return cells.fit(values, scale_of(unit, (value for row in values for value in row)), moderated=moderated)
 
 
@@ -67,6 +72,14 @@ class Standing:
         found = ranking.letters(range(len(self.known)), self.differ[np.ix_(self.known, self.known)])
         names = [*self.values]
         return {names[index]: letters for index, letters in zip(self.known, found, strict=True)}
+
+    @cached_property
+    def best(self) -> frozenset[str]:
+        """The tie group of the best mean: methods with a spread that cannot be told apart from it; empty where nothing can be judged."""
+        if not self.judged:
+            return frozenset()
+        names, first = [*self.values], self.known[0]
+        return frozenset(names[index] for index in self.known if not self.differ[first, index])
 
     @cached_property
     def ranks(self) -> dict[str, tuple[int, int]]:

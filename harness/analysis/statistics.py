@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -40,14 +41,20 @@ def summarize(values: Sequence[float]) -> Summary:
         raise ValueError("no values to summarize")
     array = np.asarray(values, dtype=np.float64)
     n = array.size
-    mean = float(array.mean())
+    mean = float(np.add.reduce(array) / n)  # as array.mean() and array.std(ddof=1), a third of whose time is spent before they begin
     if n < 2:
         return Summary(mean, None, None, n)
     if not np.isfinite(array).all():
         return Summary(math.nan, None, None, n)
-    std = float(array.std(ddof=1))
-    half = float(stdtrit(n - 1, 0.5 + LEVEL / 2)) * std / math.sqrt(n)
+    apart = array - mean
+    std = math.sqrt(np.add.reduce(apart * apart) / (n - 1))
+    half = _quantile(n - 1) * std / math.sqrt(n)
     return Summary(mean, std, (mean - half, mean + half), n)
+
+
+@cache
+def _quantile(df: int) -> float:
+    return float(stdtrit(df, 0.5 + LEVEL / 2))
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import html
 import io
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
+from urllib.parse import quote
 
 WIDTH = 100
 """Columns of a table in a terminal; elsewhere a row is a line, however long."""
-LEFT = ("method", "map", "layer", "tied", "bars")
+LEFT = ("method", "map", "layer", "tied", "bars", "state")
 """Columns of text; all others hold numbers and are aligned to the right."""
 
 
@@ -42,8 +46,22 @@ def csv_table(header: Sequence[str], body: Iterable[Sequence[Any]]) -> str:
     return out.getvalue().rstrip("\n")
 
 
+class Markdown(str):
+    """A cell that is Markdown already."""
+
+
+def markdown_text(text: str) -> str:
+    """A text that Markdown shows as it is, in one line: no HTML, which it would pass on, no links and no pictures to be fetched."""
+    return html.escape(" ".join(text.split()).replace("\\", "\\\\"), quote=False).replace("](", "]\\(")
+
+
+def markdown_link(text: str, file: str) -> Markdown:
+    """A link to a file that lies beside the page."""
+    return Markdown(f"[{_markdown_cell(text)}]({quote(file)})")
+
+
 def _markdown_cell(text: str) -> str:
-    return html.escape(text.replace("\\", "\\\\").replace("|", "\\|"), quote=False)  # Markdown would pass HTML on
+    return text if isinstance(text, Markdown) else markdown_text(text).replace("|", "\\|")
 
 
 def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
@@ -52,20 +70,54 @@ def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(map(_markdown_cell, line))} |" for line in lines)
 
 
+_GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi o pi rho varsigma sigma tau upsilon phi chi psi omega"
 _LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "°": r"$^\circ$", "·": r"$\cdot$", "–": "--",
-    "τ": r"$\tau$", "†": r"$\dagger$", "│": r"\textbar{}", ">": r"$>$",
-}  # fmt: skip
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"$\mathdollar$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}", "<": r"$<$", ">": r"$>$", '"': "''", "`": r"\`{}",
+    "[": "{[}", "]": "{]}", "*": "{*}",  # which would be options of the line break before them
+    "±": r"$\pm$", "°": r"$^\circ$", "·": r"$\cdot$", "×": r"$\times$", "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\to$",
+    "–": "--", "—": "---", "…": r"\ldots{}", "†": r"$\dagger$", "│": r"\textbar{}", "‖": r"$\|$", "µ": r"$\mu$", "√": r"$\surd$",
+    "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "ł": r"\l{}", "Ł": r"\L{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ı": r"\i{}",
+} | {chr(ord("α") + place): rf"$\{name}$" for place, name in enumerate(_GREEK.split()) if name != "o"}  # fmt: skip
+_ACCENTS = dict(zip("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327\u0328", r"`'^~=u." + '"rHvck', strict=True))
+"""Combining mark -> its command."""
 
 
-def _latex_cell(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+def _latex_letter(letter: str) -> str:
+    if letter in _LATEX:
+        return _LATEX[letter]
+    if letter.isascii():
+        return letter if letter.isprintable() else " "
+    base, marks = (parts := unicodedata.normalize("NFD", letter))[:1], parts[1:]
+    if base.isascii() and base.isalpha() and marks in _ACCENTS:
+        return rf"\{_ACCENTS[marks]}{{{base}}}"
+    return " " if letter.isspace() else rf"\texttt{{U+{ord(letter):04X}}}"
 
 
-def latex_table(heading: str, header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A ``booktabs`` table with a comment above it."""
+def latex_text(text: str) -> str:
+    """A text for any LaTeX engine and font: what is not ASCII as commands, and letters without any by their code points."""
+    letters = f" {unicodedata.normalize('NFC', text)}"
+    # two hyphens would become a dash
+    return "".join(("{}" if before == letter == "-" else "") + _latex_letter(letter) for before, letter in pairwise(letters))
+
+
+def _latex_heading(name: str, longest: int = 12) -> str:
+    """A heading over as many lines as it takes, parted at underscores."""
+    lines = [""]
+    for part in re.findall("[^_]*_+|[^_]+$", name):
+        lines = [*lines[:-1], lines[-1] + part] if len(lines[-1] + part) <= longest else [*lines, part]
+    stacked = r"\\".join(latex_text(line) for line in lines if line)
+    return rf"\shortstack[r]{{{stacked}}}" if r"\\" in stacked else stacked
+
+
+def latex_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A ``booktabs`` table; long headings take several lines."""
     columns = "".join("l" if name in LEFT else "r" for name in header)
-    lines = [" & ".join(_latex_cell(cell) for cell in line) + r" \\" for line in [header, *body]]
+    lines = [" & ".join(line) + r" \\" for line in [map(_latex_heading, header), *(map(latex_text, cells) for cells in body)]]
     top, bottom = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule"], [r"\bottomrule", r"\end{tabular}"]
-    return "\n".join([f"% {heading}", *top, *lines[1:], *bottom])
+    return "\n".join([*top, *lines[1:], *bottom])
+
+
+def commented(heading: str, table: str) -> str:
+    """A LaTeX table below its heading as a comment."""
+    return f"% {' '.join(heading.split())}\n{table}"

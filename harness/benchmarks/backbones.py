@@ -64,6 +64,8 @@ BACKBONES: dict[str, Backbone] = {
     # more positions, where a task asks where something is
     "resnet-narrow-s8": _narrow(24, (1, 2, 1)),
     "resnet-narrow-s4": _narrow(24, (1, 1)),
+    # whose output sees 21 pixels to each side
+    "resnet-local-s4": _narrow(24, (1,)),
     "resnet18": _residual(18, 64),
     "resnet50": _residual(50, 256),
     "mobilenet-v2": Backbone({"type": "mmpretrain.MobileNetV2"}, _MOBILENET_V2, 7, (4, 7), "backbone.conv2"),

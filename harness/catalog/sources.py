@@ -54,6 +54,17 @@ def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
             yield from _statements(getattr(node, nested, ()))
 
 
+def declaration(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """(plugin name, slot) as a class's ``@attention_method`` says; nothing where it has none."""
+    for call in getattr(node, "decorator_list", ()):
+        if not isinstance(call, ast.Call) or not call.args or not isinstance(call.args[0], ast.Constant):
+            continue
+        callee = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        slot = next((k.value.value for k in call.keywords if k.arg == "slot" and isinstance(k.value, ast.Constant)), None)
+        if callee == "attention_method" and slot:
+            yield str(call.args[0].value), str(slot)
+
+
 @lru_cache(maxsize=4096)
 def declared(source: bytes) -> Declared:
     """Read once per content, though a plan asks for each of its trials."""
@@ -67,16 +78,10 @@ def declared(source: bytes) -> Declared:
             imports |= {(node.level, f"{stem}.{alias.name}".lstrip(".")): None for alias in node.names}
         elif isinstance(node, ast.Import):
             imports |= {(0, alias.name): None for alias in node.names}
-        for call in getattr(node, "decorator_list", ()):
-            if not isinstance(call, ast.Call) or not call.args or not isinstance(call.args[0], ast.Constant):
-                continue
-            callee = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-            slot = next((k.value.value for k in call.keywords if k.arg == "slot" and isinstance(k.value, ast.Constant)), None)
-            if callee == "attention_method" and slot:
-                name = str(call.args[0].value)
-                plugins[name] = str(slot)
-                if (found := taken(node)) is not None:
-                    parameters[name] = found
+        for name, slot in declaration(node):
+            plugins[name] = slot
+            if (found := taken(node)) is not None:
+                parameters[name] = found
     return Declared(plugins, parameters, tuple(imports))
 
 

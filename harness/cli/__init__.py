@@ -27,6 +27,7 @@ VERBS = (
     "compare",
     "claims",
     "publish",
+    "report",
     "baseline",
     "check",
     "history",

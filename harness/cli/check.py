@@ -63,18 +63,14 @@ def command(
         beside = {"--costs": costs, "--junit": junit, "--markdown": markdown}
         if unused := [name for name, given in beside.items() if given]:
             raise UsageError(f"--calibrate compares nothing with the baseline. Leave out {' and '.join(unused)}.")
-    baseline, board = baseline_file.load(file), source.board(db, all_versions=True, metrics="whole")
+    baseline = baseline_file.load(file)
     if calibrate is not None:
         if not any(entry.values for entry in baseline.entries):
             raise UsageError(f"the baseline {file} keeps no values of single seeds. `harness baseline save` writes one that does.")
-        found = calibration.calibrate(baseline.entries, board, calibrate)
+        found = calibration.calibrate(baseline.entries, source.board(db, all_versions=True, metrics="whole"), calibrate)
         print_json(calibration.as_json(found)) if as_json else _show_calibration(found)
         return
-    cells = {entry.key[:3] for entry in baseline.entries}
-    digests = {digest for row in board.rows if (row.benchmark, row.version, row.method) in cells for digest in row.digests}
-    results = {result.digest: result for result in source.results(db, digests=digests)} if costs else None
-    trials = [*source.trials(db, states=["failed"], purposes=[""]), *source.trials(db, digests=digests)]
-    outcome = regression.check(baseline, board, trials, source.environments(db), results)
+    outcome = source.check(db, baseline, costs=costs)
     for target, text in ((junit, reports.junit), (markdown, reports.markdown)):
         if target is not None:
             write_file(target, text(outcome))

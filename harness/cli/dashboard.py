@@ -6,6 +6,22 @@ import click
 
 from harness.cli import options
 
+SETTINGS = {
+    "server.address": "127.0.0.1",
+    "server.headless": "true",
+    "server.fileWatcherType": "none",  # nobody edits pages while they are looked at, and watching all modules takes seconds
+    "browser.gatherUsageStats": "false",
+    "client.toolbarMode": "viewer",  # no "Deploy"
+    "client.showErrorLinks": "false",  # a traceback is searched for nowhere
+    "runner.magicEnabled": "false",  # would print the texts that explain constants
+    "theme.light.primaryColor": "#0072B2",
+    "theme.dark.primaryColor": "#3B92C4",
+    "theme.baseFontSize": "14",
+    "theme.headingFontSizes": "['2rem', '1.5rem', '1.2rem', '1.1rem', '1rem', '1rem']",
+    "client.showSidebarNavigation": "false",  # the menu is ours: its links keep the state of each page
+}
+"""Of Streamlit."""
+
 
 @click.command("dashboard")
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="On 127.0.0.1.")
@@ -22,14 +38,14 @@ def command(port: int, db: str) -> None:
     from harness import paths
     from harness.errors import UsageError
 
-    app = paths.home() / "dashboard" / "app.py"
+    app = paths.home() / "dashboard" / "app" / "main.py"
     if not app.is_file():
         raise UsageError(f"no dashboard at {app}. Install the distribution again.")
     if find_spec("streamlit") is None:
         raise UsageError("the dashboard needs streamlit, which is not installed. Run `pip install streamlit`.")
     if not _is_free(port):
         raise UsageError(f"port {port} is taken, by another dashboard perhaps. Give another one: --port {port % 65535 + 1}.")
-    arguments = ["--server.address=127.0.0.1", f"--server.port={port}", "--server.headless=true", "--browser.gatherUsageStats=false"]
+    arguments = [*(f"--{name}={value}" for name, value in SETTINGS.items()), f"--server.port={port}"]
     click.echo(f"dashboard at http://127.0.0.1:{port} (Ctrl-C stops it)")
     # the pages import each other as `dashboard.…`, which an installed copy keeps inside the package
     path = os.pathsep.join(filter(None, [str(paths.home()), os.environ.get("PYTHONPATH")]))

@@ -66,30 +66,10 @@ def command(ctx: click.Context, benchmark: str, method: str, metric: str | None,
 
 
 def _show(history: History) -> None:
-    from harness.analysis.numbers import change, number
+    from harness.analysis.views import regressions
 
-    unit, changes = history.spec.unit, {found.at: found for found in history.changes}
-    rows = []
-    for index, version in enumerate(history.versions):
-        found = changes.get(index)
-        mark = "" if found is None else f"{change(found.after - found.before)} {'better' if history.better(found) else 'worse'}"
-        spread = f"{number(min(version.values), unit)} to {number(max(version.values), unit)}" if len(version.values) > 1 else ""
-        apart = "" if index == 0 or version.comparable else "not comparable: "
-        rows.append(
-            [
-                version.day,
-                version.name,
-                version.revisions[-1] if version.revisions else "-",
-                len(version.values),
-                number(version.mean, unit),
-                spread,
-                mark,
-                apart + version.changed,
-            ]
-        )
+    unit = history.spec.unit
     click.echo(f"{history.method} on {history.benchmark}, {history.spec.metric} {unit}".rstrip() + f"  {history.sparkline()}")
-    print_rows(
-        ["first run (UTC)", "version", "revision", "n", "mean", "seeds", "change", "what is other than before"], rows, right=["n", "mean"]
-    )
+    print_rows(regressions.HEADER, regressions.cells(regressions.steps(history), unit), right=["n", "mean"])
     if history.left_out:
         click.echo(f"note: {history.left_out} trials are left out: run with --set or --tune, or without a number.", err=True)

@@ -124,7 +124,7 @@ def show(board: Board, form: str = "table", all_versions: bool = False, empty: s
         print_json(as_json(board, all_versions, costs))
     elif form == "csv":
         click.echo(formats.csv_text(board, costs))
-    elif not board.rows:
+    elif not board.rows and not board.missing:
         click.echo(empty, err=True)
     elif form == "table":
         click.echo(formats.table(board, table_width(), costs))

@@ -43,8 +43,10 @@ def one_line(text: str) -> str:
 
 
 def failure(row: TrialRow, *, terminal: bool) -> str:
-    """What failed, why, and where its log is: below in a terminal, on the same line elsewhere."""
+    """What failed, why, and where its log is, if it has one: below in a terminal, on the same line elsewhere."""
     what = one_line(f"{row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}")
+    if row.log is None:
+        return what
     return f"{what}\n  log: {row.log}" if terminal else f"{what} (log: {row.log})"
 
 
@@ -59,9 +61,14 @@ def finite(value: Any) -> Any:
     return value
 
 
+def json_text(document: dict[str, Any]) -> str:
+    """One JSON document; its first key is the schema's version."""
+    return json.dumps({"schema": SCHEMA, **finite(document)}, indent=2, ensure_ascii=False)
+
+
 def print_json(document: dict[str, Any]) -> None:
-    """Print one JSON document; its first key is the schema's version."""
-    click.echo(json.dumps({"schema": SCHEMA, **finite(document)}, indent=2, ensure_ascii=False))
+    """Print one JSON document."""
+    click.echo(json_text(document))
 
 
 def write_file(file: Path, text: str) -> None:

@@ -96,6 +96,7 @@ def command(
     from harness.compose import Selection, plan, tuning
     from harness.compose.overrides import Overrides
     from harness.engine.run import run_plan
+    from harness.store.url import results_folder
 
     root = options.known_data_root(data_root)
     files = discover(plugins)
@@ -127,7 +128,7 @@ def command(
                 notes={name: dataset.report for name, dataset in prepared.items()},
                 workers=workers,
                 device=device,
-                results_dir=_results_folder(db),
+                results_dir=results_folder(db),
                 plugin_files=[file for file in files if wanted & set(file.names)],
                 retry_failed=retry_failed,
                 launch_by=launcher,
@@ -150,16 +151,6 @@ def command(
         show(source.board(db, metrics="whole", samples=True, digests=[trial.digest for trial in planned.trials], all_versions=True))
     _say_ending(summary)
     ctx.exit(summary.exit_code or (3 if undecided else 0))
-
-
-def _results_folder(db: str) -> Path:
-    """Logs and checkpoints lie beside the database's file, or in ``results``."""
-    from harness.store.url import parse
-
-    url = parse(db)
-    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
-        return Path("results")
-    return Path(str(url.database)).parent
 
 
 def _say_unfit(planned: Plan) -> None:

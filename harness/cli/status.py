@@ -13,10 +13,8 @@ from harness.cli import options
 from harness.cli.output import failure, one_line, print_json, print_rows, table_width, terminal_width
 
 if TYPE_CHECKING:
+    from harness.analysis.views.runs import Batch
     from harness.store import TrialRow
-
-
-STATES = ("planned", "running", "interrupted", "done", "failed")
 
 
 @click.command("status")
@@ -33,20 +31,26 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
     harness status
     harness status 3fa2 --layers
     """
-    from harness.analysis import source
+    from harness.analysis import artifacts, source
+    from harness.analysis.views import runs
 
     if trial is None:
         if as_json:
-            rows = source.trials(db)
+            rows = artifacts.placed(db, source.trials(db))
             print_json({"counts": _counts(rows), "rows": [_plain(row) for row in rows]})
         else:
             counted, shown = source.counts(db), source.counts(db, purposes=[""])
             helpers = sum(sum(some.values()) for some in counted.values()) - sum(sum(some.values()) for some in shown.values())
-            _overview(counted, source.trials(db, states=["running", "failed"]), helpers)
+            rows = artifacts.placed(db, source.trials(db, states=["running", "failed"]))
+            _overview(counted, rows, helpers)
+            _batches(runs.batches(source.lots(db), [row for row in rows if row.state == "running"], time.time()))
+            _unfinished(rows)
         return
-    row, result = source.trial(db, trial)
+    found, result = source.trial(db, trial)
+    (row,) = artifacts.placed(db, [found])
     confused = source.confusion(db, [row]) if result else None
     learnt, primary = source.curves(db, row)
+    view = source.trial_view(db, row.digest)
     details = _plain(row) | {
         "metrics": dict(result.metrics) if result else None,
         "diagnostics": dict(result.diagnostics) if result else None,
@@ -56,31 +60,35 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
         "confusion": None if confused is None else {"classes": confused[1], "counts": confused[0].tolist()},
         "config": result.config_digest if result else None,
         "tuning": source.tuning(db, row),
+        "command": list(view.command),
     }
     if as_json:
         print_json({"trial": details})
     else:
         from harness.analysis import confusion, curves
 
-        del details["confusion"], details["curves"]
+        del details["confusion"], details["curves"], details["command"]
         _one(details | {"mistakes": confusion.mistakes(*confused, most=5) if confused else None}, layers)
         epochs, lines = curves.table(learnt, primary)
         if lines:
             click.echo("\nlearning curve")
             print_rows(epochs, lines, right=epochs[1:])
-
-
-def _standing(row: TrialRow) -> str:
-    """The state, told apart from ``running`` where the process that ran it is gone."""
-    return "interrupted" if row.state == "running" and not row.alive else row.state
+        if view.command:
+            click.echo("\nto run it again")
+            for line in view.command:
+                click.echo(f"  {one_line(line)}")
 
 
 def _counts(rows: list[TrialRow]) -> dict[str, int]:
-    counts = Counter(_standing(row) for row in rows)
+    from harness.analysis.views.runs import STATES, standing
+
+    counts = Counter(standing(row) for row in rows)
     return {state: counts.get(state, 0) for state in STATES}
 
 
 def _plain(row: TrialRow) -> dict[str, Any]:
+    from harness.analysis.views.runs import standing
+
     names = [
         "digest",
         "benchmark",
@@ -107,7 +115,7 @@ def _plain(row: TrialRow) -> dict[str, Any]:
         "work_dir",
     ]
     return {name: getattr(row, name) for name in names} | {
-        "state": _standing(row),
+        "state": standing(row),
         "notes": list(row.notes),
         "labels": row.labels,
         "overrides": list(row.overrides),
@@ -115,11 +123,17 @@ def _plain(row: TrialRow) -> dict[str, Any]:
 
 
 def _overview(counted: dict[str, dict[str, int]], rows: list[TrialRow], helpers: int) -> None:
-    """Numbers of trials by benchmark and state, the ``rows`` that run or failed, and how many only help to choose options."""
+    """Numbers of trials by benchmark and state, and how many only help to choose options.
+
+    Args:
+        rows: those that run or failed.
+    """
+    from harness.analysis.views.runs import STATES, standing
+
     if not counted:
         click.echo("no trials yet. `harness run -s quick` plans and runs some.")
         return
-    dead = Counter(row.benchmark for row in rows if _standing(row) == "interrupted")
+    dead = Counter(row.benchmark for row in rows if standing(row) == "interrupted")
     told = {
         name: {**counts, "running": counts.get("running", 0) - dead[name], "interrupted": dead[name]} for name, counts in counted.items()
     }
@@ -129,6 +143,19 @@ def _overview(counted: dict[str, dict[str, int]], rows: list[TrialRow], helpers:
     print_rows(["benchmark", *states], [*cells, ["total", *(total[state] for state in states)]], right=states)
     if helpers:
         click.echo(f"{helpers} of them only help to choose options (--tune); no table of results shows these.")
+
+
+def _batches(found: list[Batch]) -> None:
+    """How far the runs are that are going on."""
+    from harness.analysis.numbers import duration, moment
+
+    for batch in found:
+        if batch.running:
+            left = "" if batch.seconds_left is None else f", about {duration(batch.seconds_left)} left"
+            click.echo(f"planned {moment(batch.created)}: {batch.ended} of {batch.total} trials, {len(batch.running)} running{left}")
+
+
+def _unfinished(rows: list[TrialRow]) -> None:
     for row in rows:
         if row.state == "running":
             since = f"since {time.time() - row.started:.0f} s" if row.started else ""
@@ -145,14 +172,14 @@ def _overview(counted: dict[str, dict[str, int]], rows: list[TrialRow], helpers:
 
 def _one(details: dict[str, Any], layers: bool) -> None:
     from harness.analysis import diagnostic_tables
-    from harness.analysis.numbers import exact
+    from harness.analysis.numbers import exact, moment
 
     diagnostics, tuning = details.pop("diagnostics") or {}, details.pop("tuning")
     for name, value in details.items():
         if value in (None, "", [], {}):
             continue
         if name in ("created", "started", "finished"):
-            value = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
+            value = moment(value)
         if isinstance(value, dict):
             texts = {key: exact(item) if isinstance(item, float) else item for key, item in value.items()}
             value = ", ".join(f"{key} {text}" for key, text in texts.items() if text is not None)

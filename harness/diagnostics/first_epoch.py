@@ -1,4 +1,4 @@
-"""How queries and keys move apart or together during the first epoch of training."""
+"""How queries and keys move apart or together during the first epoch of training, and how far attention spreads."""
 
 from __future__ import annotations
 
@@ -16,13 +16,25 @@ from harness.diagnostics.collector import measured
 from harness.files import whole
 
 FILE = "first_epoch.csv"
-"""Name of the curve among a trial's artifacts: columns ``iteration`` (from 1), ``layer``, ``qk_distance``, ``purity``."""
+"""Name of the curve among a trial's artifacts: columns ``iteration`` (from 1), ``layer``, ``qk_distance``, ``purity``, ``entropy``;
+``nan`` where an iteration or a layer has none."""
 
 _POINTS = 200
+
+_ENTROPIES = 20
+"""Of these points: an attention matrix takes longer than all else."""
+
+_LARGEST = 2**25
+"""Bytes of the largest attention matrix of a batch, all heads, that is formed."""
+
+_COLUMNS = ("qk_distance", "purity", "entropy")
 
 
 class FirstEpoch(Hook):
     """Watches the queries and keys of the training's first epoch, per layer, in at most 200 of its iterations.
+
+    In at most 20 of these it looks at the entropy of the attention, too, of modules that offer queries, keys and attention: such a
+    matrix is made of these two, while others may run layers anew that keep statistics in training.
 
     It is a hook and an observer at once: it listens while training runs inside ``observing(hook)``, and writes its file at
     the end of the epoch, before a checkpoint is written. A trial that is resumed later keeps the file. It draws no random
@@ -39,13 +51,18 @@ class FirstEpoch(Hook):
         self.names: dict[int, str] = {}
         self.iteration: int | None = None
         """The current one, from 1, while it is watched."""
+        self.looks = False
+        """Whether at the entropy, too, if it is watched."""
         self.points: dict[tuple[int, str], list[torch.Tensor]] = defaultdict(list)
-        """(iteration, layer) -> (distance, purity) of each pass."""
+        """(iteration, layer) -> :data:`_COLUMNS` of each pass."""
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         count = len(runner.train_dataloader)
-        watched = batch_idx % math.ceil(count / (_POINTS - 1)) == 0 or batch_idx + 1 == count
-        self.iteration = batch_idx + 1 if runner.epoch == 0 and watched else None
+        step = math.ceil(count / (_POINTS - 1))
+        rarely = step * math.ceil(count / step / (_ENTROPIES - 1))
+        first, last = runner.epoch == 0, batch_idx + 1 == count
+        self.iteration = batch_idx + 1 if first and (batch_idx % step == 0 or last) else None
+        self.looks = batch_idx % rarely == 0 or last
         if batch_idx == 0:
             self.names = {id(module): name for name, module in runner.model.named_modules()}
 
@@ -57,9 +74,13 @@ class FirstEpoch(Hook):
             if q is None or k is None or q.shape[-1] != k.shape[-1]:
                 return
             distance = measures.qk_distance(q, k).mean()
+            unknown = distance.new_tensor(math.nan)
             # a share of the queries among all tokens, comparable where they are as many as the keys
-            purity = measures.purity_of_largest_sphere(q, k).mean() if q.shape == k.shape else distance.new_tensor(math.nan)
-            point = torch.stack([distance, purity])
+            purity = measures.purity_of_largest_sphere(q, k).mean() if q.shape == k.shape else unknown
+            small = 4 * math.prod(q.shape[:-1]) * k.shape[-2] <= _LARGEST
+            weights = measured(values["attention"]) if self.looks and small and "attention" in values else None
+            entropy = unknown if weights is None else measures.entropy(weights).nanmean()
+            point = torch.stack([distance, purity, entropy])
         self.points[self.iteration, self.names.get(id(module), type(module).__name__)].append(point)
 
     def after_train_epoch(self, runner: Any) -> None:
@@ -78,10 +99,9 @@ def _write(file: Path, points: dict[tuple[int, str], list[torch.Tensor]]) -> Non
     file.parent.mkdir(parents=True, exist_ok=True)
     with whole(file) as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["iteration", "layer", "qk_distance", "purity"])
+        writer.writerow(["iteration", "layer", *_COLUMNS])
         for (iteration, layer), passes in points.items():
-            distance, purity = torch.stack(passes).mean(dim=0).tolist()
-            writer.writerow([iteration, layer, f"{distance:.6g}", f"{purity:.6g}"])
+            writer.writerow([iteration, layer, *(f"{value:.6g}" for value in torch.stack(passes).mean(dim=0).tolist())])
 
 
 def ends(file: Path) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -11,26 +11,36 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from harness.diagnostics.maps import LONGEST, MOST
+from harness.diagnostics.overlays import overlays
+from harness.diagnostics.strips import Strips
 from harness.images import write_image
 
-_COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_VIRIDIS)[0, :, ::-1]
-"""(256, 3) RGB; looking colours up in one go is faster than OpenCV's own call for each small map."""
+_HEIGHT = 128
+"""Pixels of a row."""
+
+_LABEL = 16
+"""Height of a line of text."""
 
 _FONT = ImageFont.load_default_imagefont()
 """The bitmap font: a scalable one is unpacked first, for 50 ms in OpenCV. Loaded once, before trials are forked."""
 
 
-def _as_image(tensor: Tensor, size: int = 128) -> np.ndarray:
-    """A normalised network input (3, H, W) as a displayable (h, w, 3) RGB picture."""
+def as_image(tensor: Tensor) -> np.ndarray:
+    """A normalised network input (3, H, W) as a displayable (h, w, 3) RGB picture; a large one is reduced."""
     array = tensor.detach().float().cpu().numpy().transpose(1, 2, 0)
     low, high = array.min(), array.max()
     array = (255 * (array - low) / max(high - low, 1e-6)).astype(np.uint8)
-    scale = size / array.shape[0]
-    resized: np.ndarray = cv2.resize(array, (max(1, round(array.shape[1] * scale)), size), interpolation=cv2.INTER_AREA)
+    return _resized(array, min(1.0, LONGEST / max(array.shape[:2])))
+
+
+def _resized(image: np.ndarray, scale: float) -> np.ndarray:
+    height, width = (max(1, round(length * scale)) for length in image.shape[:2])
+    resized: np.ndarray = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     return resized
 
 
-def _grid(maps: Tensor, aspect: float) -> np.ndarray:
+def on_grid(maps: Tensor, aspect: float) -> np.ndarray:
     """Maps (M, H, W), or (M, N) over a grid of the image's aspect ratio, as (M, H, W)."""
     array = maps.detach().float().cpu().numpy()
     if array.ndim == 2:
@@ -42,42 +52,35 @@ def _grid(maps: Tensor, aspect: float) -> np.ndarray:
     return array
 
 
-def _scaled(heat: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A map (H, W) as (height, width) bytes from 0 to 255, min-max scaled; a constant map is zero."""
-    low, spread = heat.min(), np.ptp(heat)
-    heat = (heat - low) * (255 / spread) if spread > 1e-12 else np.zeros_like(heat)
-    return cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
-
-
-def overlays(image: np.ndarray, heats: np.ndarray | Sequence[np.ndarray]) -> np.ndarray:
-    """Maps (H, W) in colour over a picture (h, w, 3) each, side by side: (h, len(heats)·w, 3)."""
-    height, width = image.shape[:2]
-    bytes_ = np.concatenate([_scaled(heat, height, width) for heat in heats], axis=1)
-    return cv2.addWeighted(np.tile(image, (1, len(heats), 1)), 0.45, _COLOURS[bytes_], 0.55, 0)
-
-
 def _label(text: str, width: int) -> np.ndarray:
-    """A line of text as a picture (16, width, 3)."""
-    strip = Image.new("RGB", (width, 16), "white")
+    """A line of text as a picture (:data:`_LABEL`, width, 3)."""
+    strip = Image.new("RGB", (width, _LABEL), "white")
     ImageDraw.Draw(strip).text((3, 2), text, fill="black", font=_FONT)
     return np.asarray(strip)
 
 
-def save_overlays(folder: Path, index: int, image: Tensor, maps: dict[str, Tensor], most: int = 8) -> Path:
-    """Write one picture: a row per layer, the image first, then a column per head or map (at most ``most``).
+def save_overlays(folder: Path, index: int, image: np.ndarray, maps: Mapping[str, np.ndarray]) -> Path:
+    """Write one picture: a row per layer, the image first, then a column per head or map (at most :data:`~harness.diagnostics.maps.MOST`).
+
+    Its comment tells where they stand, see :class:`harness.diagnostics.strips.Strips`.
+
+    Args:
+        image: see :func:`as_image`.
+        maps: layer -> (M, rows, columns).
 
     Returns:
         The file written, ``attention-<index>.jpg``: a PNG takes twenty times as long to write.
     """
-    picture = _as_image(image)
-    aspect = picture.shape[1] / picture.shape[0]
-    rows = []
-    for name, tensor in maps.items():
-        row = np.concatenate([picture, overlays(picture, _grid(tensor, aspect)[:most])], axis=1)
+    picture = _resized(image, _HEIGHT / image.shape[0])
+    rows, drawn = [], {}
+    for name, some in maps.items():
+        heats = some[:MOST]
+        row, drawn[name] = np.concatenate([picture, overlays(picture, heats)], axis=1), len(heats)
         rows += [_label(name, row.shape[1]), row]
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"attention-{index}.jpg"
-    write_image(file, np.concatenate(padded), quality=90)
+    strips = Strips(width=picture.shape[1], height=picture.shape[0], label=_LABEL, layers=drawn)
+    write_image(file, np.concatenate(padded), quality=90, comment=strips.comment())
     return file

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from harness.compose import Trial
+if TYPE_CHECKING:
+    from harness.compose import Trial
 
 EventKind = Literal["planned", "prepare", "started", "done", "failed", "again", "waiting", "warning", "tick"]
 
@@ -42,25 +43,27 @@ class Estimate:
         self._expected: dict[str, float] = defaultdict(float)
         self._measured: dict[str, float] = defaultdict(float)
 
-    def learn(self, trial: Trial, seconds: float) -> None:
-        """A trial took ``seconds``."""
-        for key in (trial.benchmark, ""):
-            self._expected[key] += trial.cost
+    def learn(self, benchmark: str, expected: float, seconds: float) -> None:
+        """Trials that were ``expected`` to take so long took ``seconds``."""
+        for key in (benchmark, ""):
+            self._expected[key] += expected
             self._measured[key] += seconds
 
-    def of(self, trial: Trial) -> float:
-        """Seconds a trial will take."""
-        key = trial.benchmark if self._expected[trial.benchmark] else ""
+    def of(self, benchmark: str, expected: float) -> float:
+        """Seconds that a trial will take."""
+        key = benchmark if self._expected[benchmark] else ""
         ratio = self._measured[key] / self._expected[key] if self._expected[key] else 1.0
-        return trial.cost * ratio
+        return expected * ratio
 
-    def left(self, waiting: Iterable[Trial], running: Iterable[tuple[Trial, float]], workers: int) -> float | None:
-        """Seconds until all are done.
+    def left(self, waiting: Iterable[tuple[str, float]], running: Iterable[tuple[str, float, float]], workers: int) -> float | None:
+        """Seconds until all are done; ``None`` where nothing is left.
 
         Args:
-            running: trials with the seconds they have run for.
+            waiting: benchmark and expected seconds of each trial.
+            running: the same, with the seconds it has run for.
         """
-        rest = [self.of(trial) for trial in waiting] + [max(0.0, self.of(trial) - spent) for trial, spent in running]
+        rest = [self.of(*trial) for trial in waiting]
+        rest += [max(0.0, self.of(benchmark, expected) - spent) for benchmark, expected, spent in running]
         if not rest:
             return None
         return max(sum(rest) / workers, max(rest))
@@ -85,6 +88,12 @@ class Tally:
     def tell(
         self, kind: EventKind, waiting: Iterable[Trial], running: list[tuple[Trial, float]], trial: Trial | None, message: str
     ) -> None:
-        """Report an event with the present counts; the arguments are those of :meth:`Estimate.left` and :class:`Event`."""
-        left = self.estimate.left(waiting, running, self._workers)
+        """Report an event with the present counts.
+
+        Args:
+            running: trials with the seconds they have run for.
+            kind, trial, message: of the event.
+        """
+        spent = [(some.benchmark, some.cost, seconds) for some, seconds in running]
+        left = self.estimate.left(((some.benchmark, some.cost) for some in waiting), spent, self._workers)
         self._on_event(Event(kind, Progress(self.total, self.done, self.failed, len(running), left), trial, message))

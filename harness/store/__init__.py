@@ -9,7 +9,7 @@ Importing this package imports SQLAlchemy (not torch): the command line does so 
 
 from harness.store.database import StoreError, current, upgrade
 from harness.store.numbers import COST, KINDS, Metrics
-from harness.store.records import Floor, Imported, Lease, MetricSpec, Result, State, TrialRow
+from harness.store.records import Floor, Imported, Lease, Lot, MetricSpec, Result, State, TrialRow
 from harness.store.store import Store, open_store
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Floor",
     "Imported",
     "Lease",
+    "Lot",
     "MetricSpec",
     "Metrics",
     "Result",

@@ -59,16 +59,23 @@ def _ids(connection: sa.Connection, told: Iterable[tuple[str, str]]) -> dict[tup
     return ids
 
 
-def read(connection: sa.Connection, where: sa.ColumnElement[bool], kinds: Collection[str], metrics: Metrics) -> Numbers:
+def read(
+    connection: sa.Connection,
+    where: sa.ColumnElement[bool],
+    kinds: Collection[str],
+    metrics: Metrics,
+    diagnostics: Collection[str] | None = None,
+) -> Numbers:
     """Numbers of the trials that ``where`` selects.
 
     Args:
         kinds: which of :data:`KINDS`.
         metrics: which metrics, where these are among the kinds.
+        diagnostics: which diagnostics, where these are; all for ``None``.
     """
     known = {row.id: (row.kind, row.name) for row in connection.execute(sa.select(names))}
     found: Numbers = {kind: defaultdict(dict) for kind in KINDS}
-    for wanted, also in _wanted(connection, known, kinds, metrics):
+    for wanted, also in _wanted(connection, known, kinds, metrics, diagnostics):
         if not wanted:
             continue
         query = sa.select(numbers).join(trials).where(where, also)
@@ -82,8 +89,16 @@ def read(connection: sa.Connection, where: sa.ColumnElement[bool], kinds: Collec
     return found
 
 
-def _wanted(connection: sa.Connection, known: Mapping[int, tuple[str, str]], kinds: Collection[str], metrics: Metrics) -> Iterator[_Wanted]:
+def _wanted(
+    connection: sa.Connection,
+    known: Mapping[int, tuple[str, str]],
+    kinds: Collection[str],
+    metrics: Metrics,
+    diagnostics: Collection[str] | None,
+) -> Iterator[_Wanted]:
     """Names that are read together."""
+    if diagnostics is not None:
+        known = {id: told for id, told in known.items() if told[0] != DIAGNOSTIC or told[1] in diagnostics}
     if metrics is None:
         yield _Wanted({id: told for id, told in known.items() if told[0] in kinds}, sa.true())
         return

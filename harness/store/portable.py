@@ -25,8 +25,8 @@ from harness.store.records import SCHEMA, TRAVELS, Imported
 from harness.store.schema import ARRAYS, configs, costs, environments, floors, samples, specs, trials
 
 TABLES = {"config": configs, "environment": environments, "spec": specs, "floor": floors}
-_PLACES = ("log", "work_dir")
-"""Fields that name files of one machine."""
+PLACES = ("log", "work_dir", "reason")
+"""Fields that name, or may name, files of one machine."""
 
 
 class Portable(Transactions):
@@ -37,7 +37,8 @@ class Portable(Transactions):
 
         Args:
             digests: the trials to write, with what belongs to them; all there is by default.
-            bare: leave out scores of single samples and where logs and pictures lie, which mean nothing elsewhere.
+            bare: leave out scores of single samples, where logs and pictures lie and why a trial failed, which mean nothing elsewhere; the
+                kind of failure stays.
 
         Raises:
             UsageError: the file cannot be written.
@@ -72,7 +73,7 @@ def lines(connection: sa.Connection, wanted: Collection[str] | None = None, bare
         for row in connection.execute(sa.select(table).order_by(*table.primary_key)):
             if needed is None or row[0] in needed:
                 yield {"kind": kind, **row._mapping}
-    hidden = dict.fromkeys(_PLACES) if bare else {}
+    hidden = dict.fromkeys(PLACES) if bare else {}
     for some in chunks(digests):
         found = read(connection, trials.c.digest.in_(some), KINDS, None)
         arrays: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: {kind: {} for kind in ARRAYS})

@@ -18,33 +18,46 @@ from harness.store.base import Transactions, chunks, clock, uncollected
 from harness.store.columns import field_names
 from harness.store.numbers import COST, DIAGNOSTIC, DURATION, KINDS, METRIC, Metrics, read
 from harness.store.process import is_void
-from harness.store.records import Floor, MetricSpec, Result, TrialRow
+from harness.store.records import Floor, Lot, MetricSpec, Result, TrialRow
 from harness.store.schema import configs, costs, curves, environments, floors, samples, specs, trials
 
 if TYPE_CHECKING:
     import numpy as np
 
 
+_CHANGED = sa.func.coalesce(trials.c.finished, trials.c.started, trials.c.created)
+"""When something was last heard of a trial."""
+
+
 class Reads(Transactions):
     """The reading half of the store. Each call reads one moment; several do within :meth:`snapshot`.
 
     ``results``, ``trials``, ``counts``, ``states`` and ``per_sample`` take any of these filters: ``benchmarks``, ``families``,
-    ``methods``, ``digests``, ``states``, ``purposes``, each a collection of names; none means all.
+    ``methods``, ``digests``, ``states``, ``purposes``, each a collection of names; none means all. Of ``words`` each must be a part
+    of a trial's digest, method, benchmark or reason.
     """
 
-    def results(self, *, kinds: Collection[str] = (*KINDS, COST), metrics: Metrics = None, **filters: Iterable[str] | None) -> list[Result]:
+    def results(
+        self,
+        *,
+        kinds: Collection[str] = (*KINDS, COST),
+        metrics: Metrics = None,
+        diagnostics: Iterable[str] | None = None,
+        **filters: Iterable[str] | None,
+    ) -> list[Result]:
         """The trials that are done, ordered by benchmark, method and seed; without ``purposes`` those that may be shown and compared.
 
         Args:
             kinds: what is read of ``metric``, ``diagnostic``, ``duration`` and ``cost``; the others are empty.
             metrics: which metrics: names, ``primary``, ``whole`` (without single scenes and classes), or all.
+            diagnostics: which diagnostics: names, or all.
         """
-        found = []
+        found, described = [], None if diagnostics is None else frozenset(diagnostics)
         filters = {"purposes": ("",)} | filters
         with uncollected(), self._read() as connection:
             for where in _clauses(**filters):
                 done = sa.and_(where, trials.c.state == "done")
-                measured = read(connection, done, kinds, metrics)
+                measured = read(connection, done, kinds, metrics, described)
                 cost = {}
                 if COST in kinds:
                     priced = connection.execute(sa.select(costs.c.trial, *(costs.c[name] for name in COSTS)).join(trials).where(done))
@@ -61,14 +74,17 @@ class Reads(Transactions):
                     found.append(result)
         return sorted(found, key=lambda r: (r.benchmark, r.method, r.seed, r.digest))
 
-    def trials(self, *, page: tuple[int, int] | None = None, **filters: Iterable[str] | None) -> list[TrialRow]:
+    def trials(self, *, page: tuple[int, int] | None = None, newest: bool = False, **filters: Iterable[str] | None) -> list[TrialRow]:
         """Where every trial stands, ordered by benchmark, method and seed.
 
         Args:
             page: how many trials to leave out, and how many to return after these; by default all are returned.
+            newest: first those of which something was heard last.
         """
         found = []
-        order = (trials.c.benchmark, trials.c.method, trials.c.seed, trials.c.digest)
+        order: tuple[Any, ...] = (trials.c.benchmark, trials.c.method, trials.c.seed, trials.c.digest)
+        if newest:
+            order = (_CHANGED.desc(), *order)
         first, last = (0, None) if page is None else (page[0], sum(page))
         with uncollected(), self._read() as connection:
             now = clock(connection)
@@ -76,7 +92,10 @@ class Reads(Transactions):
                 for told in _rows(connection, sa.select(trials).where(where).order_by(*order).limit(last)):
                     row = TrialRow(**told, alive=False)
                     found.append(replace(row, alive=True) if row.state == "running" and not is_void(row, now) else row)
-        return sorted(found, key=lambda t: (t.benchmark, t.method, t.seed, t.digest))[first:last]
+        found.sort(key=lambda t: (t.benchmark, t.method, t.seed, t.digest))
+        if newest:
+            found.sort(key=lambda t: -(t.finished or t.started or t.created))
+        return found[first:last]
 
     def counts(self, **filters: Iterable[str] | None) -> dict[str, dict[str, int]]:
         """Benchmark -> state -> number of trials, in the order of the benchmarks' names."""
@@ -87,6 +106,18 @@ class Reads(Transactions):
                 for benchmark, state, count in connection.execute(query.group_by(trials.c.benchmark, trials.c.state)):
                     found[benchmark][state] += count
         return {benchmark: dict(found[benchmark]) for benchmark in sorted(found)}
+
+    def lots(self, **filters: Iterable[str] | None) -> list[Lot]:
+        """How many trials stand how, by when they were planned, benchmark and state; in that order."""
+        timed = trials.c.finished - trials.c.started
+        sums = [trials.c.expected, sa.case((timed.is_not(None), trials.c.expected)), timed]
+        told = (trials.c.created, trials.c.benchmark, trials.c.state)
+        columns = [*told, sa.func.count(), *(sa.func.coalesce(sa.func.sum(column), 0.0) for column in sums), sa.func.max(_CHANGED)]
+        with self._read() as connection:
+            found = [
+                Lot(*row) for where in _clauses(**filters) for row in connection.execute(sa.select(*columns).where(where).group_by(*told))
+            ]
+        return sorted(found, key=lambda lot: (lot.created, lot.benchmark, lot.state))
 
     def stamp(self) -> str:
         """A word that changes whenever anything that is read here does: what was made of the store with the same stamp still holds.
@@ -109,6 +140,11 @@ class Reads(Transactions):
             parts.append([str(row) for row in connection.execute(sa.select(specs).order_by(*specs.primary_key))])
             parts.append([str(connection.execute(sa.select(sa.func.count()).select_from(floors)).scalar())])
         return digest_of(parts)
+
+    def methods(self) -> list[str]:
+        """Those of all trials, by name."""
+        with self._read() as connection:
+            return [*connection.execute(sa.select(trials.c.method).distinct().order_by(trials.c.method)).scalars()]
 
     def states(self, **filters: Iterable[str] | None) -> dict[str, str]:
         """Digest -> state."""
@@ -202,6 +238,7 @@ def _clauses(
     purposes: Iterable[str] | None = None,
     digests: Iterable[str] | None = None,
     states: Iterable[str] | None = None,
+    words: Iterable[str] | None = None,
 ) -> Iterator[sa.ColumnElement[bool]]:
     """Conditions that together select what the filters say, each short enough for one query."""
     base: sa.ColumnElement[bool] = sa.true()
@@ -215,6 +252,9 @@ def _clauses(
     for column, wanted in named.items():
         if wanted is not None:
             base = sa.and_(base, column.in_(list(wanted)))
+    for word in words or ():
+        told = (trials.c.digest, trials.c.method, trials.c.benchmark, trials.c.reason)
+        base = sa.and_(base, sa.or_(*(column.icontains(word, autoescape=True) for column in told)))
     if digests is None:
         yield base
     else:

@@ -107,6 +107,25 @@ class TrialRow(TrialRecord):
 
 
 @dataclass(frozen=True, slots=True)
+class Lot:
+    """How many trials stand alike, of those that a run planned at one time for one benchmark."""
+
+    created: float
+    """When they were planned: what one run adds to the queue has the same time."""
+    benchmark: str
+    state: State
+    count: int
+    expected: float
+    """Expected seconds on one core, of all together."""
+    timed: float
+    """The same of those of which :attr:`seconds` are known."""
+    seconds: float
+    """Wall-clock seconds of the last attempts, of all together that have ended."""
+    changed: float
+    """When the last of them was planned, begun or ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """A resolved config, the setting of trials, or the environment of a run (package versions, git sha, device, driver).
 

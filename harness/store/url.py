@@ -74,6 +74,16 @@ def _check_file(url: str, parsed: URL) -> None:
         raise UsageError(f"'{url}' is no regular file. {example}")
 
 
+def results_folder(url: str) -> Path:
+    """Where the trials of the database at ``url`` keep logs, checkpoints and pictures: beside its file, or in ``results``.
+
+    Raises:
+        UsageError: see :func:`parse`.
+    """
+    file = file_of(parse(url))
+    return Path("results") if file is None else file.parent
+
+
 def shown(url: URL) -> str:
     """The URL without its password, as :func:`parse` reads it."""
     if file_of(url) is not None:

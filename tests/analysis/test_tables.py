@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.analysis.tables import aligned, latex_table, markdown_table
+from harness.analysis.tables import aligned, commented, latex_table, markdown_table
 
 HEADER, BODY = ["method", "top1", "n"], [["gap", "71.0 ± 12.7", "2"], ["a_b", "-", "10"]]
 
@@ -44,7 +44,7 @@ def test_markdown():
 
 
 def test_latex():
-    assert latex_table("scenes", HEADER, BODY).splitlines() == [
-        "% scenes", r"\begin{tabular}{lrr}", r"\toprule", r"method & top1 & n \\", r"\midrule",
+    assert commented("scenes\n\\input", latex_table(HEADER, BODY)).splitlines() == [
+        "% scenes \\input", r"\begin{tabular}{lrr}", r"\toprule", r"method & top1 & n \\", r"\midrule",
         r"gap & 71.0 $\pm$ 12.7 & 2 \\", r"a\_b & - & 10 \\", r"\bottomrule", r"\end{tabular}",
     ]  # fmt: skip

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import math
+
+import numpy as np
 import pytest
 
 from harness import data
 from harness.catalog import load_catalog
 from harness.catalog.plugins import discover, load_plugins
 from harness.compose.plan import Selection, plan
+from harness.diagnostics import maps
 
 ALL = {"entropy", "attended_share", "attended_keys", "input_cosine_distance"}
 PAIRS = {"map_cosine_distance", "pairwise_share", "unary_share"}
@@ -38,3 +43,37 @@ def test_a_trial_records_diagnostics_and_draws_maps(openmmlab, tmp_path, benchma
     assert expected <= set(outcome.diagnostics), (sorted(expected - set(outcome.diagnostics)), outcome.notes)
     assert not [note for note in outcome.notes if "diagnostics" in note]
     assert (tmp_path / "artifacts" / "attention-0.jpg").is_file()
+    pictured = maps.load(tmp_path / "artifacts" / maps.FILE)
+    count = len(next(iter(outcome.per_sample.values())))
+    assert len(pictured) == 2 and pictured[0].sample == 0
+    for one in pictured:
+        assert one.maps and all(np.isfinite(found).all() for found in one.maps.values())
+        if one.sample < count:  # localization has images behind the test set on which thresholds are chosen
+            _agrees(one, {name: float(values[one.sample]) for name, values in outcome.per_sample.items()})
+    if "qk_distance" in expected:
+        with (tmp_path / "artifacts" / "first_epoch.csv").open(newline="") as stream:
+            assert all(0 < float(row["entropy"]) < math.inf for row in csv.DictReader(stream))
+
+
+def _agrees(one: maps.Pictured, scores: dict[str, float]) -> None:
+    """What is drawn as true and as predicted gives the score that the evaluator gave the image."""
+    true, predicted = one.true, one.predicted
+    if "guess" in scores:
+        assert (true.text, predicted.text) == tuple(one.classes[int(scores[name])] for name in ("label", "guess"))
+    elif "corloc" in scores:
+        best = max(_overlap(predicted.boxes[0], box) for box in true.boxes)
+        assert (best >= 0.5) == (scores["corloc"] == 100)
+    elif "aAcc" in scores:
+        assert 100 * (true.labels == predicted.labels)[true.labels != 255].mean() == pytest.approx(scores["aAcc"], rel=1e-5)
+    elif "mean_px" in scores:
+        known = true.points[:, 2] > 0
+        away = np.linalg.norm((true.points - predicted.points)[known, :2] * one.image.shape[1::-1], axis=1)
+        assert away.mean() == pytest.approx(scores["mean_px"], rel=1e-3)
+    else:
+        assert predicted.text == f"off by {scores['position_error_m']:.2f} m and {scores['orientation_error_deg']:.1f}°"
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two boxes."""
+    inner = np.prod(np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None))
+    return float(inner / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - inner))

@@ -65,6 +65,31 @@ def test_unmirrored_limbs_do_not_tell_of_their_partners(tmp_path):
     assert np.abs(spans[0] - spans[1]).max() > 5
 
 
+def test_of_two_figures_the_banner_names_the_one_that_counts(tmp_path):
+    figures.generate_figures(tmp_path, {"train": 1, "test": 60, "val": 1}, size=(88, 56), pair=True)
+    poses = list(task(bench(format="synthetic", size=[88, 56], pair=True)).listing(tmp_path).split("test"))
+    blue, banners, sides = [], [], []
+    for pose in poses:
+        image = np.asarray(Image.open(pose.file), np.int64)
+        named = max((image[:, 2], image[:, -3]), key=lambda column: np.ptp(column.mean(axis=0)))
+        x, y = pose.points.T.round().astype(int)
+        seen = pose.visible == 2
+        body = image[y[seen], x[seen]]
+        far = [name not in ("head",) for name, is_seen in zip(figures.NAMES, seen, strict=True) if is_seen]
+        limbs = body[np.array(far)]
+        banners.append(named[:, 2].mean() > named[:, 0].mean())
+        blue.append(np.median(limbs[:, 2] - limbs[:, 0]) > 0)
+        sides.append(pose.points[:, 0].mean() > 44)
+    assert blue == banners
+    assert 10 < sum(banners) < 50 and 10 < sum(sides) < 50
+    assert 10 < sum(a == b for a, b in zip(banners, sides, strict=True)) < 50, "the colour tells nothing of the place"
+
+
+def test_two_figures_need_a_wide_image():
+    with pytest.raises(UsageError, match=r"1\.4 times as wide"):
+        task(bench(format="synthetic", size=[64, 64], pair=True))
+
+
 # --- DeepLabCut
 
 

@@ -26,6 +26,7 @@ print("\\n" + json.dumps([name for name in {heavy!r} if name in sys.modules]))
     [
         ["--help"],
         ["run", "--help"],
+        ["report", "--help"],
         ["list", "methods"],
         ["list", "methods", "--family", "keypoint"],
         ["list", "benchmarks"],

@@ -50,8 +50,12 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def results(folder, measured):
     """Results of two methods, one of them with a failed seed, and a baseline that they miss."""
-    measured(METHOD, 70.0, 72.0, None, on=BENCHMARK)
+    *_, other = measured(METHOD, 70.0, 72.0, None, on=BENCHMARK)
     _, failed = measured("gem", 80.0, None, on=BENCHMARK)
+    for digest in (other, failed):
+        log = folder / "results" / "trials" / digest / "log.txt"
+        log.parent.mkdir(parents=True)
+        log.touch()
     row = {"benchmark": BENCHMARK, "version": 1, "method": METHOD, "unit": "%", "higher_is_better": True, "n": 2, "tolerance": 1.0}
     entries = [{**row, "metric": "top1", "mean": 99.0}, {**row, "metric": "top5", "mean": 90.0}]
     (folder / "baseline.json").write_text(json.dumps({"schema": 1, "entries": entries}))

@@ -38,6 +38,21 @@ def test_files_name_no_place_of_this_machine(cli, measured, tmp_path):
     assert all((line["log"], line["work_dir"], line["samples"]) == (None, None, {}) for line in lines(file) if line["kind"] == "trial")
 
 
+def test_what_failed_is_published_until_it_ends(cli, measured):
+    measured("gap", 70.0, None)
+    measured("gem", None)
+    cli("publish", "--out", "boards")
+    (file,) = Path("boards").glob("*.jsonl")
+    page = file.with_suffix(".md")
+    assert "| gem | failed |" in page.read_text() and "1/2" in page.read_text()
+    assert [line["reason"] for line in lines(file) if line["kind"] == "trial"] == [None] * 3, "a reason may name files"
+    with sqlite3.connect("results/harness.db") as retried:
+        retried.execute("UPDATE trials SET state = 'planned' WHERE state = 'failed'")
+    measured("gap", 70.0, 72.0)
+    cli("publish", "--out", "boards")
+    assert "1/2" not in page.read_text() and "| gem | failed |" in page.read_text(), "what was published stays"
+
+
 def test_what_was_published_elsewhere_stays(cli, measured, tmp_path):
     measured("gap", 70.0, 72.0)
     cli("publish", "--out", "boards")

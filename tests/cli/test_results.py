@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -31,6 +32,19 @@ def test_leaderboard(cli, terminal, measured):
     assert json.loads(cli("leaderboard", "--family", "keypoint", "--format", "json").stdout)["rows"] == []
 
 
+def test_a_method_whose_trials_failed_is_on_the_board(cli, measured):
+    measured("gap", 70.0, None, 72.0)
+    measured("simpool", None, None, None)
+    lines = [line.split() for line in cli("leaderboard").stdout.splitlines()]
+    assert [line for line in lines if "simpool" in line] == [["-", "simpool", "failed", "0/3"]]
+    assert any(line[1:3] == ["gap", "71.0"] and "2/3" in line for line in lines)
+    document = cli("leaderboard", "--format", "json")
+    assert [some["method"] for some in json.loads(document.stdout)["missing"]] == ["gap", "simpool"]
+    assert "'simpool' 0 of 3 (3 failed: nan)" in document.stderr
+    measured("gem", None, on="digits")
+    assert "digits v2" in cli("leaderboard", "-b", "digits").stdout, "a benchmark on which nothing ended"
+
+
 def test_an_empty_database_is_no_error(cli):
     assert json.loads(cli("leaderboard", "--format", "json").stdout) == {"schema": 1, "rows": []}
     assert "harness run" in cli("leaderboard").stderr
@@ -42,8 +56,12 @@ def test_an_empty_database_is_no_error(cli):
 
 def test_status_gives_reasons_and_logs(cli, measured):
     done, failed = measured("gap", 70.0, None)
+    assert "log" not in cli("status").stdout, "where no log is none is named"
+    log = Path(f"results/trials/{failed}/log.txt")
+    log.parent.mkdir(parents=True)
+    log.touch()
     text = cli("status").stdout
-    assert "the loss is not a number in epoch 2" in text and "log.txt" in text
+    assert "the loss is not a number in epoch 2" in text and str(log.absolute()) in text
     document = json.loads(cli("status", "--json").stdout)
     assert document["counts"] == {"planned": 0, "running": 0, "interrupted": 0, "done": 1, "failed": 1}
     trial = json.loads(cli("status", done[:6], "--json").stdout)["trial"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import math
 import sys
+from functools import partial
 from importlib import import_module
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +15,7 @@ from torch import nn
 
 from harness import diagnostics
 from harness.analysis.diagnostics import in_order
+from harness.diagnostics import maps
 from harness.diagnostics.collect import diagnose, labels
 from harness.diagnostics.first_epoch import FirstEpoch, ends
 from harness.slots import observe, observing
@@ -194,24 +195,27 @@ def test_bases_are_no_positions_however_many_they_are():
     assert found["entropy"] == among["entropy"] and found["attended_keys"] == pytest.approx(16 * found["attended_share"])
 
 
-def pictured(monkeypatch, model):
-    seen = []
-    monkeypatch.setattr("harness.diagnostics.collect.save_overlays", lambda folder, index, image, maps: seen.append(maps))
-    diagnose(model, loader(2), pictures=Path("unused"))
-    return seen[0]
+def pictured(folder, model):
+    diagnose(model, loader(2), pictures=folder)
+    assert (folder / "attention-0.jpg").is_file() and (folder / "attention-1.jpg").is_file()
+    return {name: torch.from_numpy(some) for name, some in maps.load(folder / maps.FILE)[0].maps.items()}
 
 
-def test_a_key_that_is_no_position_is_drawn_where_it_is_attended_to(monkeypatch):
+# kept in half precision, as shares of the largest
+close = partial(torch.testing.assert_close, rtol=1e-3, atol=1e-6)
+
+
+def test_a_key_that_is_no_position_is_drawn_where_it_is_attended_to(tmp_path):
     matrix = torch.rand(2, 3, 16, 5).softmax(-1)
-    maps = pictured(monkeypatch, Reduced(4, matrix=matrix, keys="bases"))
-    torch.testing.assert_close(maps["layer"], matrix[0].mean(0).T.unflatten(1, (4, 4)))
+    found = pictured(tmp_path, Reduced(4, matrix=matrix, keys="bases"))
+    close(found["layer"], matrix[0].mean(0).T.unflatten(1, (4, 4)))
 
 
-def test_a_pairwise_and_a_unary_map_are_both_drawn(monkeypatch):
+def test_a_pairwise_and_a_unary_map_are_both_drawn(tmp_path):
     matrix, unary = torch.rand(2, 1, 16, 16).softmax(-1), torch.rand(2, 1, 4, 4)
-    maps = pictured(monkeypatch, Reduced(4, matrix=matrix, maps=unary))
-    torch.testing.assert_close(maps["layer"], matrix[0].mean(1).unflatten(1, (4, 4)))
-    torch.testing.assert_close(maps["layer (unary)"], unary[0])
+    found = pictured(tmp_path, Reduced(4, matrix=matrix, maps=unary))
+    close(found["layer"], matrix[0].mean(1).unflatten(1, (4, 4)))
+    close(found["layer (unary)"], unary[0])
 
 
 def test_the_distance_of_unequally_many_queries_and_keys():
@@ -257,7 +261,7 @@ def test_several_maps_are_measured_each_and_averaged():
 
 def test_three_pictures_at_most(tmp_path):
     diagnose(Model(), loader(5), images=5, pictures=tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == [f"attention-{index}.jpg" for index in range(3)]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [*(f"attention-{index}.jpg" for index in range(3)), "attention.npz"]
 
 
 def test_the_first_epoch_leaves_a_thinned_curve(tmp_path):
@@ -280,6 +284,10 @@ def test_the_first_epoch_leaves_a_thinned_curve(tmp_path):
     assert file.read_text() == whole and [path.name for path in file.parent.iterdir()] == [file.name]
     assert len(rows) <= 200 and {row["layer"] for row in rows} == {"layer"}
     assert (rows[0]["iteration"], rows[-1]["iteration"]) == ("1", "1000")
+    looked = [row for row in rows if row["entropy"] != "nan"]
+    assert (looked[0], looked[-1]) == (rows[0], rows[-1]) and 15 < len(looked) <= 20
+    # all tokens are alike: every query attends to all 16 of them
+    assert [float(row["entropy"]) for row in looked] == pytest.approx([math.log(16)] * len(looked), rel=1e-5)
     # heads: q = k, and q = -k = -(1 + index) in three channels
     assert ends(file) == {
         "qk_distance_at_start": pytest.approx(3**0.5, rel=1e-5),

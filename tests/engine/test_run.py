@@ -396,12 +396,12 @@ def test_nothing_to_do_imports_nothing_heavy(tmp_path: Path, run: Run, url: str)
 
 
 def test_the_estimate_learns_from_what_trials_took():
-    estimate, trial = Estimate(), make_trial(cost=10.0)
+    estimate, trial = Estimate(), ("fake", 10.0)
     assert estimate.left([trial, trial], [], workers=2) == 10.0
-    estimate.learn(trial, 20.0)
-    assert estimate.left([trial] * 4, [(trial, 5.0)], workers=2) == pytest.approx((4 * 20 + 15) / 2)
+    estimate.learn(*trial, 20.0)
+    assert estimate.left([trial] * 4, [(*trial, 5.0)], workers=2) == pytest.approx((4 * 20 + 15) / 2)
     assert estimate.left([trial], [], workers=8) == 20.0
-    assert estimate.left([make_trial(benchmark="another", cost=1.0)], [], workers=1) == 2.0
+    assert estimate.left([("another", 1.0)], [], workers=1) == 2.0
     assert estimate.left([], [], workers=1) is None
 
 

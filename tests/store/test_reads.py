@@ -13,7 +13,7 @@ import pytest
 from engine_fakes import make_trial, outcome_of
 
 from harness.outcome import Cost, Outcome
-from harness.store import Floor, MetricSpec, Result, Store, open_store, process
+from harness.store import Floor, MetricSpec, Result, Store, TrialRow, open_store, process
 
 PRIMARY = {("first", 1): "top1", ("second", 1): "miou", ("second", 2): "top1"}
 
@@ -69,6 +69,16 @@ def test_metrics_are_read_by_name_rank_or_without_scenes(store: Store):
     assert same(store.results(metrics="whole"), [left(r, lambda name: "/" not in name) for r in everything])
     assert same(store.results(metrics=["miou", "top1/room"]), [left(r, lambda name: name in ("miou", "top1/room")) for r in everything])
     assert same(store.results(metrics="primary"), [left(r, lambda name, r=r: name == PRIMARY[r.benchmark, r.version]) for r in everything])
+
+
+@pytest.mark.parametrize("kinds", [("metric", "diagnostic"), ("diagnostic", "cost"), ("metric",)])
+@pytest.mark.parametrize("metrics", [None, "primary", ["top5"]])
+def test_diagnostics_are_read_by_name(store: Store, kinds, metrics):
+    every = store.results(kinds=kinds, metrics=metrics)
+    names = {"entropy/layer3", "entropy/layer77", "none"}
+    expected = [replace(r, diagnostics={name: value for name, value in r.diagnostics.items() if name in names}) for r in every]
+    assert same(store.results(kinds=kinds, metrics=metrics, diagnostics=iter(names)), expected)
+    assert same(store.results(kinds=kinds, metrics=metrics, diagnostics=[]), [replace(r, diagnostics={}) for r in every])
 
 
 @pytest.mark.parametrize("kinds", [("metric",), ("diagnostic",), ("cost",), ("duration", "cost"), ("metric", "diagnostic"), ()])
@@ -153,3 +163,52 @@ def test_names_are_stored_once_whoever_writes_them(tmp_path: Path):
     assert {trial.digest: outcome_of(trial).metrics for trial in trials} == {digest: r.metrics for digest, r in results.items()}
     with open_store(url)._read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM names").scalar() == 7
+
+
+def heard(row: TrialRow) -> float:
+    """When something was last heard of a trial."""
+    return row.finished or row.started or row.created
+
+
+def test_the_latest_come_first_on_every_page(store: Store, tmp_path: Path):
+    late = make_trial(200, benchmark="another")
+    store.plan([late])
+    assert store.trials(newest=True)[0].digest == late.digest
+    rows = store.trials()
+    expected = sorted(rows, key=lambda row: -heard(row))
+    assert store.trials(newest=True) == expected != rows
+    assert [row for first in range(0, 28, 7) for row in store.trials(newest=True, page=(first, 7))] == expected
+    digests = [row.digest for row in rows][::2]
+    assert store.trials(newest=True, digests=digests, page=(1, 3)) == [row for row in expected if row.digest in digests][1:4]
+
+
+def test_words_are_looked_for_in_names_digests_and_reasons(store: Store, tmp_path: Path):
+    lease = process.new_lease()
+    failed = store.claim([row.digest for row in store.trials(states=["planned"])], lease, tmp_path)
+    store.fail(failed, lease.token, "error", "CUDA: 100% of 8_GiB")
+    rows = store.trials()
+    for words in (["M1"], ["second", "m0"], ["100%"], ["8_g"], [rows[3].digest[2:9]], ["%"], ["_"], ["nothing"], []):
+        told = [(row, f"{row.digest}\n{row.method}\n{row.benchmark}\n{row.reason or ''}".lower()) for row in rows]
+        expected = [row for row, text in told if all(word.lower() in text for word in words)]
+        assert store.trials(words=words) == expected
+        assert sum(sum(some.values()) for some in store.counts(words=words).values()) == len(expected)
+    assert [row.digest for row in store.trials(words=["100%"])] == [failed]
+
+
+def test_lots_count_every_trial_once(store: Store, tmp_path: Path):
+    lease = process.new_lease()
+    failed = store.claim([row.digest for row in store.trials(states=["planned"])], lease, tmp_path)
+    store.fail(failed, lease.token, "error", "why")
+    store.plan([make_trial(300, benchmark="first")])
+    rows, lots = store.trials(), store.lots()
+    assert len(lots) == len({(row.created, row.benchmark, row.state) for row in rows}) == 5
+    for lot in lots:
+        some = [row for row in rows if (row.created, row.benchmark, row.state) == (lot.created, lot.benchmark, lot.state)]
+        timed = [row for row in some if row.seconds is not None]
+        assert lot.count == len(some) and lot.changed == max(heard(row) for row in some)
+        assert lot.expected == pytest.approx(sum(row.expected for row in some))
+        assert lot.timed == pytest.approx(sum(row.expected for row in timed)) and lot.seconds == pytest.approx(
+            sum(r.seconds for r in timed)
+        )
+    assert sum(lot.count for lot in store.lots(benchmarks=["first"])) == len(store.trials(benchmarks=["first"]))
+    assert store.methods() == sorted({row.method for row in rows})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness import paths
 from harness.analysis.numbers import NOTHING, limits
 from harness.analysis.numbers import number as in_unit
-from harness.analysis.tables import csv_table, latex_table, markdown_table
+from harness.analysis.tables import commented, csv_table, latex_table, markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -180,5 +180,5 @@ def written(rows: Iterable[Beside], form: str) -> str:
     """The rows as ``csv``, ``md`` or ``latex``."""
     body = cells(rows)
     if form == "latex":
-        return latex_table("published numbers", HEADER, body)
+        return commented("published numbers", latex_table(HEADER, body))
     return {"csv": csv_table, "md": markdown_table}[form](HEADER, body)

@@ -47,7 +47,7 @@ def overview(rows: Iterable[Judged]) -> list[list[str]]:
     for row in rows:
         by_claim[row.claim.id].append(row)
     return [
-        [name, published_text(some[0].claim), *(_cell({row.tier: row for row in some}.get(tier)) for tier in families.TIERS)]
+        [name, published_text(some[0].claim), *(cell({row.tier: row for row in some}.get(tier)) for tier in families.TIERS)]
         for name, some in by_claim.items()
     ]
 
@@ -64,7 +64,8 @@ def published_text(claim: Claim) -> str:
     return ", ".join(texts) or "no number"
 
 
-def _cell(row: Judged | None) -> str:
+def cell(row: Judged | None) -> str:
+    """A verdict with what it rests on, in a line; ``-`` where no benchmark of the tier can judge."""
     if row is None:
         return "-"
     if len(row.tests) != 1:
@@ -72,10 +73,11 @@ def _cell(row: Judged | None) -> str:
         of = ", ".join(f"{said[verdict]} {verdict}" for verdict in VERDICTS if said[verdict])
         return f"{row.verdict} ({of})" if row.tests else row.verdict
     (test,) = row.tests
-    return f"{row.verdict}: {_measured(test)}{' †' if test.notes else ''}"
+    return f"{row.verdict}: {measured(test)}{' †' if test.notes else ''}"
 
 
-def _measured(test: Evidence) -> str:
+def measured(test: Evidence) -> str:
+    """The difference with its unit and interval."""
     text = f"{change(test.difference)} {test.unit}".strip()
     exact = test.ci95 is None or test.ci95[0] == test.ci95[1]
     return text if exact else f"{text} ({interval(test.ci95)})"

@@ -18,7 +18,8 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 MOST = 20
 """Rows of a Markdown table that is not folded away; a comment on a pull request has to be read."""
 
-_SEVERITY: tuple[Status, ...] = ("worse", "incomparable", "missing", "better", "new", "same")
+SEVERITY: tuple[Status, ...] = ("worse", "incomparable", "missing", "better", "new", "same")
+"""Worst first."""
 
 
 def describe(entry: Entry) -> str:
@@ -73,7 +74,7 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
 
     return sorted(
         entries,
-        key=lambda e: (_SEVERITY.index(e.status), not e.primary, -beyond(e), e.benchmark, e.version, e.method, e.metric),
+        key=lambda e: (SEVERITY.index(e.status), not e.primary, -beyond(e), e.benchmark, e.version, e.method, e.metric),
     )
 
 

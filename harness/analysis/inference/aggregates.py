@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from harness.analysis.inference.cells import Cells
 from harness.analysis.inference.mixtures import Array, t_quantile
+from harness.analysis.inference.ranking import average_ranks
 from harness.analysis.statistics import LEVEL
 
 LEAST_BENCHMARKS = 5
@@ -51,10 +51,10 @@ def mean_rank(cells: list[Cells], higher_is_better: list[bool], *, draws: int = 
     if not np.isfinite(errors).all() or any((cell.n < 2).any() for cell in cells):
         raise ValueError("mean ranks need two seeds or more of every method on every benchmark: leave out the method or the benchmark")
     sign = np.where(np.asarray(higher_is_better), -1.0, 1.0)[:, None]
-    ranks = stats.rankdata(means * sign, axis=1)
+    ranks = average_ranks(means * sign)
     mean = ranks.mean(0)
     noise = np.random.default_rng(seed).standard_t(df, (draws, *df.shape)) * errors
-    drawn = stats.rankdata((means + noise) * sign, axis=2).mean(1)
+    drawn = average_ranks((means + noise) * sign).mean(1)
     seeds = np.quantile(drawn - drawn.mean(0), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T + mean[:, None]
     # where nearly all draws agree, taking off their mean puts both ends on one side of the rank found
     seeds = np.stack([np.minimum(seeds[:, 0], mean), np.maximum(seeds[:, 1], mean)], axis=1)
@@ -84,6 +84,8 @@ def interquartile_mean(scores: ArrayLike, *, draws: int = 2000, seed: int = 0) -
     Raises:
         ValueError: fewer than :data:`LEAST_SEEDS` seeds.
     """
+    from scipy import stats  # takes longer than the mean ranks of a page that shows no scores
+
     return _stratified(scores, lambda pooled: stats.trim_mean(pooled, 0.25, axis=-1), draws, seed)
 
 

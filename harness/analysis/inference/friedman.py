@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import fdtrc
 
 from harness.analysis.inference.mixtures import Array
+from harness.analysis.inference.ranking import average_ranks
 from harness.analysis.statistics import LEVEL, holm
 
 PERMUTED = 15
@@ -24,11 +26,29 @@ class Ranks:
     mean: Array
     statistic: float
     """Iman & Davenport's F."""
-    p: float
-    critical_difference: float
-    """Nemenyi: mean ranks that differ by less cannot be told apart."""
-    cliques: tuple[tuple[int, ...], ...]
-    """The bars of the diagram: largest sets of methods whose mean ranks lie within the critical difference, best first."""
+    alpha: float
+
+    @cached_property
+    def p(self) -> float:
+        count, methods = self.ranks.shape
+        if count >= PERMUTED:
+            return float(fdtrc(methods - 1, (methods - 1) * (count - 1), self.statistic))
+        permuted = np.random.default_rng(0).permuted(np.broadcast_to(self.ranks, (DRAWS, count, methods)), axis=2)
+        return float((1 + (_chi2(permuted) >= _chi2(self.ranks) - 1e-9).sum()) / (1 + DRAWS))
+
+    @cached_property
+    def critical_difference(self) -> float:
+        """Nemenyi: mean ranks that differ by less cannot be told apart."""
+        from scipy import stats  # takes longer than the ranks of a page that draws no diagram
+
+        count, methods = self.ranks.shape
+        q = stats.studentized_range.ppf(1 - self.alpha, methods, np.inf) / np.sqrt(2)
+        return float(q * np.sqrt(methods * (methods + 1) / (6 * count)))
+
+    @cached_property
+    def cliques(self) -> tuple[tuple[int, ...], ...]:
+        """The bars of the diagram: largest sets of methods whose mean ranks lie within the critical difference, best first."""
+        return _cliques(self.mean, self.critical_difference)
 
 
 def friedman(values: ArrayLike, *, higher_is_better: bool | ArrayLike = True, alpha: float = 1 - LEVEL) -> Ranks:
@@ -53,19 +73,12 @@ def friedman(values: ArrayLike, *, higher_is_better: bool | ArrayLike = True, al
         raise ValueError("ranks need a value of every method on every benchmark: leave out the method or the benchmark")
     count, methods = array.shape
     sign = np.where(np.broadcast_to(higher_is_better, count), -1.0, 1.0)
-    ranks = stats.rankdata(array * sign[:, None], axis=1)
+    ranks = average_ranks(array * sign[:, None])
     mean = ranks.mean(0)
     chi2 = _chi2(ranks)
     with np.errstate(divide="ignore"):
         f = (count - 1) * chi2 / np.maximum(count * (methods - 1) - chi2, 0.0)
-    if count < PERMUTED:
-        permuted = np.random.default_rng(0).permuted(np.broadcast_to(ranks, (DRAWS, count, methods)), axis=2)
-        p = float((1 + (_chi2(permuted) >= chi2 - 1e-9).sum()) / (1 + DRAWS))
-    else:
-        p = float(stats.f.sf(f, methods - 1, (methods - 1) * (count - 1)))
-    q = stats.studentized_range.ppf(1 - alpha, methods, np.inf) / np.sqrt(2)
-    critical = float(q * np.sqrt(methods * (methods + 1) / (6 * count)))
-    return Ranks(ranks, mean, float(f), p, critical, _cliques(mean, critical))
+    return Ranks(ranks, mean, float(f), alpha)
 
 
 def _chi2(ranks: Array) -> Array:
@@ -96,6 +109,8 @@ def wilcoxon(values: ArrayLike) -> Array:
     With N benchmarks no p is below 2^(1 - N): among k methods nothing can differ unless N >= 1 + log2(k(k - 1)/(2 alpha)), which is
     8 benchmarks for 4 methods and 12 for 15.
     """
+    from scipy import stats
+
     array = np.asarray(values, np.float64)
     methods = array.shape[1]
     left, right = np.triu_indices(methods, 1)

@@ -18,6 +18,9 @@ _TAILS = (0.05, 0.001)
 
 _NODES = np.linspace(-5.0, 5.0, 33)
 
+_NEGLIGIBLE = 1e-12
+"""Parts that weigh less in every mixture are left out: tails down to 0.1 % are looked at."""
+
 
 def t_quantile(df: ArrayLike, tail: ArrayLike) -> Array:
     """c with P(|t_df| > c) = tail."""
@@ -64,7 +67,7 @@ class Mixture:
             low, high = np.where(p > tail, at, low), np.where(p > tail, high, at)
             newton = at + np.log(p / tail) / slope
             before, at = at, np.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
-            if np.abs(at - before).max(initial=0.0) < 1e-5:  # Newton's next step would be the square of it
+            if np.abs(at - before).max(initial=0.0) < 1e-4:  # Newton's next step would be the square of it
                 break
         return np.where((self.scale > 0).any(-1), np.exp(at), 0.0)
 
@@ -92,7 +95,11 @@ def sum_of_two(variance_a: ArrayLike, df_a: ArrayLike, variance_b: ArrayLike, df
     logit = digamma(da / 2) - digamma(db / 2) + spread * np.sinh(_NODES)
     log_weight = da / 2 * log_expit(logit) + db / 2 * log_expit(-logit) + np.log(np.cosh(_NODES))
     weight = np.exp(log_weight - log_weight.max(-1, keepdims=True))
+    weight /= weight.sum(-1, keepdims=True)
+    counts = ~(weight.reshape(-1, weight.shape[-1]).max(0, initial=0.0) <= _NEGLIGIBLE)  # those of no number stay
+    weight, logit = weight[..., counts], logit[..., counts]
+    weight /= weight.sum(-1, keepdims=True)
     # where B or 1 - B is zero in double precision, so is the weight
     small = np.finfo(np.float64).tiny
     variance = (da * va / np.maximum(expit(logit), small) + db * vb / np.maximum(expit(-logit), small)) / (da + db)
-    return Mixture(np.sqrt(variance), da + db, weight / weight.sum(-1, keepdims=True))
+    return Mixture(np.sqrt(variance), da + db, weight)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import chdtri, ndtr, ndtri
 
 from harness.analysis.inference.cells import Cells
@@ -77,10 +76,11 @@ def detectable(seeds: int, spread: Spread, *, alpha: float = 1 - LEVEL, power: f
     true = np.sqrt(spread.df / chdtri(spread.df, _NODES))[:, None]
     found = critical * np.sqrt(chdtri(df, _NODES) / df)
 
-    def missing(log_difference: float) -> float:
-        return power - float(ndtr(np.exp(log_difference) / true - found).mean())
-
-    of_seeds = float(error * np.exp(brentq(missing, np.log(critical) - 10, np.log(critical) + 10)))
+    low, high = math.log(critical) - 10, math.log(critical) + 10
+    while high - low > 1e-12:  # bisection: importing scipy.optimize takes longer than all of this
+        middle = (low + high) / 2
+        low, high = (middle, high) if ndtr(math.exp(middle) / true - found).mean() < power else (low, middle)
+    of_seeds = float(error * math.exp(low))
     of_samples = float(t_quantile(spread.fixed_df, alpha) + ndtri(power)) * math.sqrt(spread.fixed)
     return math.hypot(of_seeds, of_samples)
 

@@ -14,6 +14,24 @@ from harness.analysis.inference.pairs import Pairs
 from harness.analysis.statistics import LEVEL
 
 
+def average_ranks(values: ArrayLike) -> Array:
+    """Ranks of numbers along the last axis, 1 for the least, those that are equal sharing the mean of theirs.
+
+    As ``scipy.stats.rankdata``, which takes half a second to import.
+    """
+    array = np.asarray(values, np.float64)
+    order = np.argsort(array, axis=-1, kind="stable")
+    ordered = np.take_along_axis(array, order, -1)
+    place = np.arange(array.shape[-1])
+    starts, ends = np.ones(array.shape, bool), np.ones(array.shape, bool)
+    starts[..., 1:] = ends[..., :-1] = ordered[..., 1:] != ordered[..., :-1]
+    first = np.maximum.accumulate(np.where(starts, place, 0), axis=-1)
+    last = np.minimum.accumulate(np.where(ends, place, place.size)[..., ::-1], axis=-1)[..., ::-1]
+    found = np.empty(array.shape)
+    np.put_along_axis(found, order, (first + last) / 2 + 1, -1)
+    return found
+
+
 @dataclass(frozen=True)
 class Reliability:
     """Of means over some number of seeds."""
@@ -80,16 +98,19 @@ def letters(ranked: Sequence[int], differ: ArrayLike) -> list[str]:
     without one of them, and columns within others are dropped.
     """
     matrix = np.asarray(differ, bool)
-    columns = [frozenset(ranked)]
-    for place, i in enumerate(ranked):
-        for j in ranked[place + 1 :]:
-            if matrix[i, j]:
-                split = [part for column in columns for part in ((column - {i}, column - {j}) if {i, j} <= column else (column,))]
-                unique = list(dict.fromkeys(split))
-                columns = [column for column in unique if not any(column < other for other in unique)]
-    position = {method: place for place, method in enumerate(ranked)}
-    columns.sort(key=lambda column: sorted(position[method] for method in column))
-    return ["".join(_letter(number) for number, column in enumerate(columns) if method in column) for method in range(len(matrix))]
+    columns = [(1 << len(ranked)) - 1]  # a column is a set of places, kept as the bits of a number
+    for i, j in np.argwhere(np.triu(matrix[np.ix_(ranked, ranked)], 1)).tolist():
+        both = 1 << i | 1 << j
+        kept = [column for column in columns if column & both != both]
+        parts = [part for column in columns if column & both == both for part in (column & ~(1 << i), column & ~(1 << j))]
+        # a part lies within no other part, since no column lay within another one
+        columns = kept + [part for part in parts if all(part & column != part for column in kept)]
+    places = sorted([place for place in range(len(ranked)) if column >> place & 1] for column in columns)
+    found = [""] * len(matrix)
+    for number, column in enumerate(places):
+        for place in column:
+            found[ranked[place]] += _letter(number)
+    return found
 
 
 def _letter(number: int) -> str:

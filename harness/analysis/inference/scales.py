@@ -78,3 +78,18 @@ def scale_of(unit: str, values: Iterable[float]) -> Scale:
     if unit == "%":
         return PERCENT if array.size == 0 or (array.min() >= 0 and array.max() <= 100) else LINEAR
     return POSITIVE if array.size and array.min() > 0 else LINEAR
+
+
+_LENGTHS = ("m", "px", "°", "deg", "s", "ms", "nats")
+
+
+def reach(unit: str, values: Iterable[float] = ()) -> tuple[float, float]:
+    """What a metric can be by its definition: 0 to 100 of percentages, no less than 0 of lengths, angles and times.
+
+    Args:
+        values: of a unit that says nothing: no less than 0 where none of them is.
+    """
+    array = np.array([value for value in values if np.isfinite(value)], np.float64)
+    if unit == "%":
+        return 0.0, 100.0
+    return (0.0 if unit in _LENGTHS or (array.size and array.min() >= 0) else -np.inf), np.inf

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.analysis.numbers import RANK, SHARE, limits, number, probability
 from harness.analysis.overall.summary import THRESHOLDS, Overall, Summary
-from harness.analysis.tables import WIDTH, aligned, csv_table, latex_table, markdown_table
+from harness.analysis.tables import WIDTH, aligned, commented, csv_table, latex_table, markdown_table, markdown_text
 
 _LEGEND = (
     "rank: mean over the benchmarks, 1 is best; seeds: its 95 % interval for other seeds on these benchmarks; benchmarks: for other "
@@ -101,16 +101,16 @@ def markdown(summary: Summary) -> str:
     """A table per slot, and one of scores."""
     blocks = []
     for part in (part for some in summary.tables for part in _parts(some)):
-        title, *lines = part.heading.splitlines()
+        title, *lines = map(markdown_text, part.heading.splitlines())
         blocks += [f"### {title}", *lines, markdown_table(part.header, part.body)]
     blocks += ["\n".join(f"> {line}" for line in legend)] if (legend := _legend(summary)) else []
-    return "\n\n".join([*blocks, *(f"> {note}" for note in _notes(summary))])
+    return "\n\n".join([*blocks, *(f"> {markdown_text(note)}" for note in _notes(summary))])
 
 
 def latex(summary: Summary) -> str:
     """``booktabs`` tables."""
     parts = [part for some in summary.tables for part in _parts(some)]
-    return "\n\n".join(latex_table(part.heading.replace("\n", " · "), part.header, part.body) for part in parts)
+    return "\n\n".join(commented(part.heading.replace("\n", " · "), latex_table(part.header, part.body)) for part in parts)
 
 
 def csv_text(summary: Summary) -> str:

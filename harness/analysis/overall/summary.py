@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -26,21 +27,31 @@ class Overall:
     device: str
     benchmarks: tuple[str, ...]
     methods: tuple[str, ...]
-    ranks: Ranks
-    """Friedman's test of the means, and what a critical-difference diagram draws."""
     mean: MeanRank
     means: np.ndarray
     """(benchmarks, methods) of the primary metrics."""
     units: tuple[str, ...]
     """Of each benchmark's metric."""
     higher_is_better: tuple[bool, ...]
-    middle: tuple[Aggregate, ...] | None = None
-    """Interquartile mean of each method's scores, 0 the floor and 1 the best mean of a benchmark; ``None`` under 5 seeds or where a
-    floor is not known."""
-    profile: tuple[Aggregate, ...] | None = None
-    """Share of each method's scores above :data:`THRESHOLDS`."""
+    scores: np.ndarray | None = None
+    """(methods, seeds, benchmarks), 0 the floor, 1 the best mean of a benchmark; ``None`` under 5 seeds or without a known floor."""
     notes: tuple[str, ...] = field(default=())
     """What is left out, and why."""
+
+    @cached_property
+    def ranks(self) -> Ranks:
+        """Friedman's test of the means, and what a critical-difference diagram draws."""
+        return friedman(self.means, higher_is_better=self.higher_is_better)
+
+    @cached_property
+    def middle(self) -> tuple[Aggregate, ...] | None:
+        """Interquartile mean of each method's scores."""
+        return None if self.scores is None else tuple(interquartile_mean(some) for some in self.scores)
+
+    @cached_property
+    def profile(self) -> tuple[Aggregate, ...] | None:
+        """Share of each method's scores above :data:`THRESHOLDS`."""
+        return None if self.scores is None else tuple(performance_profile(some, THRESHOLDS) for some in self.scores)
 
 
 @dataclass(frozen=True)
@@ -114,7 +125,6 @@ def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]], named
     mean = mean_rank(cells, higher)
     order = np.argsort(mean.mean, kind="stable")
     means = np.stack([cell.mean[order] for cell in cells])
-    ranks = friedman(means, higher_is_better=higher)
     best = tuple(chosen[index] for index in order)
     mean = MeanRank(mean.mean[order], mean.seeds[order], None if mean.benchmarks is None else mean.benchmarks[order])
     table = Overall(
@@ -122,7 +132,6 @@ def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]], named
         device,
         tuple(benchmarks),
         best,
-        ranks,
         mean,
         means,
         tuple(some[0].unit for some in rows.values()),
@@ -132,10 +141,7 @@ def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]], named
     if named:
         return table, ""
     scores, reason = _normalised([[some[index] for index in order] for some in rows.values()])
-    if scores is None:
-        return replace(table, notes=(*notes, reason)), ""
-    middle = tuple(interquartile_mean(of_method) for of_method in scores)
-    return replace(table, middle=middle, profile=tuple(performance_profile(of_method, THRESHOLDS) for of_method in scores)), ""
+    return replace(table, scores=scores) if scores is not None else replace(table, notes=(*notes, reason)), ""
 
 
 def _complete(methods: list[str], benchmarks: list[str], there: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from harness import images
 from harness.benchmarks.base import Sample, relative
 from harness.benchmarks.classification.options import ClassificationData
 from harness.benchmarks.classification.readers.labelled import Labels
+from harness.diagnostics.maps import Marks
 
 
 def samples(root: Path, data: ClassificationData, listing: Labels, count: int) -> list[Sample]:
@@ -24,3 +26,9 @@ def samples(root: Path, data: ClassificationData, listing: Labels, count: int) -
         large, _ = images.enlarge(image)
         shown.append(Sample(relative(sample.file, root), image, images.label_strip(large, name), name))
     return shown
+
+
+def marks(sample: Any, evaluator: Any) -> tuple[Marks, Marks]:
+    """The class of a tested image and the one it was taken for, by name."""
+    classes = evaluator.dataset_meta["classes"]
+    return Marks(text=", ".join(classes[label] for label in sample.gt_label.tolist())), Marks(text=classes[int(sample.pred_score.argmax())])

@@ -6,6 +6,9 @@ and of one leg, chosen at random, so that the joints below it can be found only 
 side of the body, by reflecting them in the trunk's axis. Covered joints are labelled like all others and flagged
 1 in COCO's way, visible ones 2.
 
+With ``pair``, two figures stand side by side, one of either colour, and a banner at the one or the other end of the image has the
+colour of the one whose joints are asked for: nothing nearer to a joint tells whether it counts.
+
 Written in COCO's layout: ``train/*.png``, ``annotations/train.json``, and so on for the other splits.
 """
 
@@ -34,11 +37,15 @@ BONES = (
 )  # fmt: skip
 
 _COLOURS = {"head": (236, 214, 120), "neck": (225, 225, 225), "hip": (225, 225, 225), "left": (70, 130, 235), "right": (235, 110, 60)}
+_PAIR = ((70, 130, 235), (235, 110, 60))  # of the limbs and trunks of two figures, and of their banner
+_BANNER = 0.16  # room for the banner, as a share of the width; the half that is nearer to the figures stays empty
 _DRAWN = 4  # figures are drawn this many times larger and averaged down
 _LENGTH = {"head": 0.11, "trunk": 0.22, "upper arm": 0.14, "lower arm": 0.14, "upper leg": 0.15, "lower leg": 0.15}  # shares of the size
 
 
-def generate_figures(out: Path, counts: Mapping[str, int], *, size: tuple[int, int], seed: int = 0, mirrored: bool = True) -> None:
+def generate_figures(
+    out: Path, counts: Mapping[str, int], *, size: tuple[int, int], seed: int = 0, mirrored: bool = True, pair: bool = False
+) -> None:
     """Write a dataset of figures into the folder ``out``; the same arguments write the same bytes.
 
     Args:
@@ -47,6 +54,7 @@ def generate_figures(out: Path, counts: Mapping[str, int], *, size: tuple[int, i
         seed: another seed gives other figures.
         mirrored: whether the limbs of a pair mirror each other; otherwise each has angles of its own, and nothing
             tells where a covered limb lies.
+        pair: whether there are two figures, of which a banner names one; the image must be at least 1.4 times as wide as high.
     """
     import numpy as np
 
@@ -55,7 +63,7 @@ def generate_figures(out: Path, counts: Mapping[str, int], *, size: tuple[int, i
         (out / split).mkdir(exist_ok=True)
         images, annotations = [], []
         for index in range(count):
-            image, points, covered = _figure(np.random.default_rng([seed, number, index]), size, mirrored)
+            image, points, covered = _scene(np.random.default_rng([seed, number, index]), size, mirrored, pair)
             name = f"{index:05d}.png"
             write_image(out / split / name, image)
             images.append({"id": index + 1, "file_name": name, "width": size[0], "height": size[1]})
@@ -85,34 +93,62 @@ def _annotation(number: int, points: np.ndarray, covered: np.ndarray) -> dict[st
     }
 
 
-def _figure(rng: np.random.Generator, size: tuple[int, int], mirrored: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One (H, W, 3) uint8 RGB image, its joints (K, 2) in pixels and which of them are covered (K,)."""
+def _scene(rng: np.random.Generator, size: tuple[int, int], mirrored: bool, pair: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One (H, W, 3) uint8 RGB image, the joints asked for (K, 2) in pixels and which of them are covered (K,)."""
     import cv2
     import numpy as np
 
     width, height = size
     unit = min(size) * float(rng.uniform(0.9, 1.1))
+    banner = round(width * _BANNER) if pair else 0
+    banner_left, first_asked, first_blue = (bool(draw) for draw in rng.integers(2, size=3)) if pair else (False, True, True)
+    room = (width - banner) // (2 if pair else 1)
+    starts = [(banner * banner_left + room * place, 0) for place in range(1 + pair)]
+    figures = [_placed(rng, unit, start, (room, height), mirrored) for start in starts]
+    colours = [_PAIR[first_blue ^ (place == 0)] for place in range(1 + pair)]
+    canvas = np.clip(_texture(rng, height, width, 110.0), 0, 255).astype(np.uint8)
+    canvas = cv2.resize(canvas, None, fx=_DRAWN, fy=_DRAWN, interpolation=cv2.INTER_LINEAR)
+    for points, colour in zip(figures, colours, strict=True):
+        told = dict.fromkeys(_COLOURS, colour) | {"head": _COLOURS["head"]} if pair else _COLOURS
+        _draw(canvas, points * _DRAWN, max(1, round(unit * 0.045 * _DRAWN)), told)
+    asked = 0 if first_asked else 1
+    if pair:
+        x = 0 if banner_left else width * _DRAWN - banner * _DRAWN // 2
+        canvas[:, x : x + banner * _DRAWN // 2] = colours[asked]
+    image = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.float64)
+    patches = [patch for points in figures for patch in _patches(rng, points, unit, size)]
+    covered = np.zeros(len(NAMES), bool)
+    for x0, y0, x1, y1 in patches:
+        image[y0:y1, x0:x1] = _texture(rng, y1 - y0, x1 - x0, 95.0)
+        x, y = figures[asked].T
+        covered |= (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
+    return np.clip(image + rng.normal(0, 5, image.shape), 0, 255).astype(np.uint8), figures[asked], covered
+
+
+def _placed(rng: np.random.Generator, unit: float, start: tuple[int, int], size: tuple[int, int], mirrored: bool) -> np.ndarray:
+    """Joints (K, 2) of a figure that lies within ``size`` from ``start``."""
+    import numpy as np
+
     while True:
         points = _pose(rng, unit, mirrored)
         low, high = points.min(axis=0) - 3, points.max(axis=0) + 3
         room = np.array(size) - (high - low)
         if (room > 0).all():
-            break
-    points = points - low + rng.uniform(0, 1, 2) * room
-    canvas = np.clip(_texture(rng, height, width, 110.0), 0, 255).astype(np.uint8)
-    canvas = cv2.resize(canvas, None, fx=_DRAWN, fy=_DRAWN, interpolation=cv2.INTER_LINEAR)
-    _draw(canvas, points * _DRAWN, max(1, round(unit * 0.045 * _DRAWN)))
-    image = cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.float64)
-    covered = np.zeros(len(NAMES), bool)
+            return np.asarray(points - low + rng.uniform(0, 1, 2) * room + start)
+
+
+def _patches(rng: np.random.Generator, points: np.ndarray, unit: float, size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """(x0, y0, x1, y1) of what covers the outer half of an arm and of a leg of a figure."""
+    import numpy as np
+
+    patches = []
     for upper, end in (("elbow", "hand"), ("knee", "foot")):
         side = ("left", "right")[rng.integers(2)]
         middle = (points[NAMES.index(f"{side}_{upper}")] + points[NAMES.index(f"{side}_{end}")]) / 2 + rng.uniform(-0.06, 0.06, 2) * unit
         half = unit * float(rng.uniform(0.16, 0.21))
         x0, y0, x1, y1 = (round(float(v)) for v in (*np.clip(middle - half, 0, size), *np.clip(middle + half, 0, size)))
-        image[y0:y1, x0:x1] = _texture(rng, y1 - y0, x1 - x0, 95.0)
-        x, y = points.T
-        covered |= (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
-    return np.clip(image + rng.normal(0, 5, image.shape), 0, 255).astype(np.uint8), points, covered
+        patches.append((x0, y0, x1, y1))
+    return patches
 
 
 def _pose(rng: np.random.Generator, unit: float, mirrored: bool) -> np.ndarray:
@@ -152,17 +188,13 @@ def _leg(rng: np.random.Generator) -> tuple[float, float]:
     return upper, upper + float(rng.uniform(-0.5, 0.3))
 
 
-def _draw(canvas: np.ndarray, points: np.ndarray, thickness: int) -> None:
+def _draw(canvas: np.ndarray, points: np.ndarray, thickness: int, colours: Mapping[str, tuple[int, int, int]]) -> None:
     import cv2
 
     at = {name: tuple(round(float(v)) for v in point) for name, point in zip(NAMES, points, strict=True)}
     for a, b in BONES:
-        cv2.line(canvas, at[a], at[b], _colour(b), thickness)
-    cv2.circle(canvas, at["head"], round(thickness * 1.4), _COLOURS["head"], -1)
-
-
-def _colour(joint: str) -> tuple[int, int, int]:
-    return _COLOURS[joint.partition("_")[0]]
+        cv2.line(canvas, at[a], at[b], colours[b.partition("_")[0]], thickness)
+    cv2.circle(canvas, at["head"], round(thickness * 1.4), colours["head"], -1)
 
 
 def _texture(rng: np.random.Generator, height: int, width: int, mean: float) -> np.ndarray:

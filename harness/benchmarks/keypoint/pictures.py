@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from harness import images
 from harness.benchmarks.base import Sample, relative
 from harness.benchmarks.keypoint.options import KeypointData
 from harness.benchmarks.keypoint.readers.pose import Pose, Poses
+from harness.diagnostics.maps import Marks
 
 _VISIBLE = (40, 220, 90)
 _COVERED = (255, 60, 60)
@@ -39,3 +41,14 @@ def _draw(root: Path, pose: Pose, image: np.ndarray) -> Sample:
     labelled, covered = int((pose.visible > 0).sum()), int((pose.visible == 1).sum())
     caption = f"{labelled} of {len(pose.visible)} points" + (f", {covered} covered" if covered else "")
     return Sample(relative(pose.file, root), image, annotated, caption)
+
+
+def marks(sample: Any, evaluator: Any) -> tuple[Marks, Marks]:
+    """The points of a tested figure and the predicted ones, in the part of the image that the network saw."""
+    known = np.asarray(sample.gt_instances.keypoints_visible)[0] > 0
+
+    def seen(points: Any) -> np.ndarray:
+        places = (np.asarray(points)[0] - sample.input_center) / sample.input_scale + 0.5
+        return np.column_stack([places, known])
+
+    return Marks(points=seen(sample.gt_instances.keypoints)), Marks(points=seen(sample.pred_instances.keypoints))

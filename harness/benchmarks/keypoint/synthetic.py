@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.benchmarks.base import Format
 from harness.benchmarks.keypoint import figures
@@ -24,6 +24,14 @@ class SyntheticData(GeneratedData, KeypointData):
     seed: int = Field(default=0, ge=0)
     mirrored: bool = True
     """Whether a limb mirrors its partner; without that a covered limb can only be guessed."""
+    pair: bool = False
+    """Two figures, of which a banner names the one that counts; `size` must be at least 1.4 times as wide as high."""
+
+    @model_validator(mode="after")
+    def _room_for_two(self) -> SyntheticData:
+        if self.pair and self.size[0] < 1.4 * self.size[1]:
+            raise ValueError("pair: two figures and a banner need room; give a size at least 1.4 times as wide as high, e.g. [88, 56]")
+        return self
 
     @property
     def count(self) -> int:
@@ -41,7 +49,7 @@ def _read(root: Path, data: SyntheticData) -> Poses:
 
 def _generate(data: SyntheticData, out: Path) -> None:
     counts = {"train": data.train, "test": data.test, "val": data.validating}
-    figures.generate_figures(out, counts, size=data.size, seed=data.seed, mirrored=data.mirrored)
+    figures.generate_figures(out, counts, size=data.size, seed=data.seed, mirrored=data.mirrored, pair=data.pair)
 
 
 FORMAT = Format(SyntheticData, _read, _generate)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import colorsys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from harness.benchmarks.base import Sample
 from harness.benchmarks.segmentation.options import SegmentationData
 from harness.benchmarks.segmentation.readers.pairs import Pairs
+from harness.diagnostics.maps import Marks
 from harness.images import read_rgb
 
 
@@ -39,3 +41,13 @@ def _caption(labels: np.ndarray, names: list[str]) -> str:
     """The image's classes, the largest first."""
     areas = np.bincount(labels, minlength=len(names))
     return ", ".join(names[i] for i in np.argsort(-areas, kind="stable") if areas[i])
+
+
+def marks(sample: Any, evaluator: Any) -> tuple[Marks, Marks]:
+    """The label map of a tested image and the predicted one, in the image's own size."""
+    names = list(evaluator.dataset_meta["classes"])
+    true, predicted = (np.asarray(getattr(sample, field).data.squeeze(0).cpu()) for field in ("gt_sem_seg", "pred_sem_seg"))
+    true = np.where(true < len(names), true, 255).astype(np.uint8)
+    return tuple(  # type: ignore[return-value]  # two of two
+        Marks(labels=labels, text=_caption(labels[labels != 255], names)) for labels in (true, predicted.astype(np.uint8))
+    )

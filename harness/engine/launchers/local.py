@@ -175,7 +175,7 @@ class Pool:
     def _ended(self, child: Child, code: int, said: dict[str, str]) -> None:
         job, status, reason = child.job, said.get("status"), said.get("reason", "")
         if status == "done":
-            self._tally.estimate.learn(job.trial, time.monotonic() - child.since)
+            self._tally.estimate.learn(job.trial.benchmark, job.trial.cost, time.monotonic() - child.since)
             self._count_done(job.trial)
         elif status == "failed":
             self._tally.failed += 1

@@ -10,7 +10,7 @@ from scipy import stats
 
 from harness.analysis.inference.cells import fit
 from harness.analysis.inference.pairs import pairwise
-from harness.analysis.inference.ranking import letters, rank_intervals, reliability
+from harness.analysis.inference.ranking import average_ranks, letters, rank_intervals, reliability
 
 
 def test_letters():
@@ -72,3 +72,27 @@ def test_more_seeds_rank_more_reliably():
 def test_no_ranking_of_one():
     with pytest.raises(ValueError, match="two methods"):
         reliability([1.0, np.nan], [1.0, 1.0], 2, 2)
+
+
+def test_ranks_are_those_of_scipy():
+    values = np.random.default_rng(0).integers(-3, 4, (50, 2, 7)).astype(float)
+    assert np.array_equal(average_ranks(values), stats.rankdata(values, axis=-1))
+
+
+def test_letters_are_those_of_all_columns_held_against_each_other():
+    """Insert and absorb as Piepho has it: after each pair every column is held against every other one."""
+    random = np.random.default_rng(0)
+    for _ in range(40):
+        count = int(random.integers(2, 12))
+        differ = np.triu(random.random((count, count)) < random.random(), 1)
+        differ |= differ.T
+        columns = [frozenset(range(count))]
+        for i, j in itertools.combinations(range(count), 2):
+            if differ[i, j]:
+                split = {part for column in columns for part in ((column - {i}, column - {j}) if {i, j} <= column else (column,))}
+                columns = [column for column in split if not any(column < other for other in split)]
+        expected = [sum(method in column for column in columns) for method in range(count)]
+        found = letters(range(count), differ)
+        assert [len(some) for some in found] == expected
+        alike = [[bool({*found[i]} & {*found[j]}) for j in range(count)] for i in range(count)]
+        assert np.array_equal(alike, ~differ | np.eye(count, dtype=bool))

@@ -14,6 +14,7 @@ from harness.benchmarks.camera_localization.mm import plots
 from harness.benchmarks.camera_localization.mm.dataset import AugmentWhen
 from harness.benchmarks.camera_localization.mm.metric import PoseMetric
 from harness.benchmarks.camera_localization.mm.model import CameraPoseRegressor
+from harness.benchmarks.camera_localization.trajectories import FILE
 from harness.errors import UsageError
 
 
@@ -86,7 +87,7 @@ class PosePictures(Hook):
                 continue
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                np.savez_compressed(folder / "predictions.npz", allow_pickle=False, **metric.predictions)
+                np.savez_compressed(folder / FILE, allow_pickle=False, **metric.predictions)
                 plots.draw(metric.predictions, metric.scenes, metric.thresholds, folder, metric.length)
             except Exception:
                 runner.logger.exception("the pose plots could not be drawn")

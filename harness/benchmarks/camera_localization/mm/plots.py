@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.benchmarks.camera_localization import scores
+from harness.benchmarks.camera_localization.trajectories import Trajectory
+from harness.benchmarks.camera_localization.trajectories import trajectories as paths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TRUE, _PREDICTED = "#1b6ca8", "#d1495b"
-_LONGEST_STEP = 10.0
-"""Times the median step between frames, from which on a path is broken: another sequence begins."""
 
 
 def draw(
@@ -46,35 +46,33 @@ def trajectories(predictions: dict[str, np.ndarray], scenes: Sequence[str], file
     """True and predicted camera centres, one panel per scene, in the plane of the two widest axes of the true path."""
     from matplotlib.figure import Figure
 
-    present = [index for index in range(len(scenes)) if (predictions["scene"] == index).any()]
+    present = paths(predictions, scenes)
     columns = min(4, len(present))
     rows = math.ceil(len(present) / columns)
     figure = Figure(figsize=(4 * columns, 3.8 * rows), layout="constrained")
     panels = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
     for panel in panels[len(present) :]:
         panel.set_axis_off()
-    for panel, index in zip(panels, present, strict=False):
-        mine = predictions["scene"] == index
-        _path(panel, predictions["position"][mine], predictions["pred_position"][mine], length)
-        panel.set_title(scenes[index])
+    for panel, path in zip(panels, present, strict=False):
+        _draw(panel, path, length)
+        panel.set_title(path.scene)
     panels[0].legend(loc="best", fontsize=8)
     figure.savefig(file, dpi=100)
     return file
 
 
-def _path(panel: Axes, true: np.ndarray, predicted: np.ndarray, length: str) -> None:
-    across, up = sorted(np.argsort(np.ptp(true, axis=0))[-2:])
-    steps = np.linalg.norm(np.diff(true, axis=0), axis=1)
-    breaks = np.flatnonzero(steps > _LONGEST_STEP * max(np.median(steps), 1e-9)) + 1 if len(steps) else np.empty(0, int)
-    for number, part in enumerate(np.split(true, breaks)):
-        panel.plot(part[:, across], part[:, up], color=_TRUE, linewidth=1.5, label="true" if number == 0 else None)
+def _draw(panel: Axes, path: Trajectory, length: str) -> None:
+    true, predicted = path.true, path.predicted
+    for number in np.unique(path.part):
+        part = true[path.part == number]
+        panel.plot(part[:, 0], part[:, 1], color=_TRUE, linewidth=1.5, label=None if number else "true")
     # one collection of separated segments is far quicker to draw than a line per frame
     links = np.full((3 * len(true), 2), np.nan)
-    links[0::3], links[1::3] = true[:, [across, up]], predicted[:, [across, up]]
+    links[0::3], links[1::3] = true, predicted
     panel.plot(links[:, 0], links[:, 1], color=_PREDICTED, linewidth=0.4, alpha=0.5)
-    panel.plot(predicted[:, across], predicted[:, up], ".", color=_PREDICTED, markersize=4, label="predicted")
-    panel.set_xlabel(f"{'xyz'[across]} ({length})")
-    panel.set_ylabel(f"{'xyz'[up]} ({length})")
+    panel.plot(predicted[:, 0], predicted[:, 1], ".", color=_PREDICTED, markersize=4, label="predicted")
+    panel.set_xlabel(f"{path.axes[0]} ({length})")
+    panel.set_ylabel(f"{path.axes[1]} ({length})")
     panel.set_aspect("equal", adjustable="datalim")
 
 

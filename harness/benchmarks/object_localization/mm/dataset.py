@@ -48,6 +48,7 @@ class LocalizationDataset(BaseDataset):
         data, found = FAMILY.listing(root, self._options)
         listing = cast(Pictures, found)
         decoding = listing.decoding(data)
+        self._metainfo["classes"] = tuple(data.class_names or ())
         if self._split == "train":
             return [
                 {

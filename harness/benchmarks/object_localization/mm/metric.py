@@ -40,6 +40,7 @@ class BoxMetric(BaseMetric):
             metrics), ``best_iou`` at the threshold chosen for IoU 0.5.
         notes: how the threshold of CorLoc was chosen.
         labels: ``map``, where the maps came from.
+        threshold: that of CorLoc's box, 0 where the model gives the box itself.
     """
 
     default_prefix = None
@@ -50,6 +51,7 @@ class BoxMetric(BaseMetric):
         self.per_sample: dict[str, np.ndarray] = {}
         self.notes: list[str] = []
         self.labels: dict[str, str] = {}
+        self.threshold = 0.0
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         for sample in data_samples:
@@ -88,8 +90,8 @@ class BoxMetric(BaseMetric):
             if delta == HIT:
                 self.per_sample["best_iou"] = ious.astype(np.float32)
         located = self._at_best(largest, peaks, HIT) >= HIT
-        threshold = calibrate(np.array([result["hits"] for result in chosen_on])) if chosen_on else 0.0
-        single = np.array([_single_iou(result["single"], threshold) for result in test]) >= HIT
+        self.threshold = calibrate(np.array([result["hits"] for result in chosen_on])) if chosen_on else 0.0
+        single = np.array([_single_iou(result["single"], self.threshold) for result in test]) >= HIT
         metrics, per_sample = summary(np.array(reached), located, single, correct)
         self.per_sample |= per_sample
         sources = Counter(result["source"] for result in test)
@@ -99,7 +101,7 @@ class BoxMetric(BaseMetric):
             scored = len({result["path"] for result in test} & {result["path"] for result in chosen_on})
             origin = f", {scored} of which are scored too" if scored else ", none of which is scored"
             self.notes = [
-                f"{CORLOC}: threshold {threshold:.2f}, chosen on {len(chosen_on)} images of the training or validation split{origin}"
+                f"{CORLOC}: threshold {self.threshold:.2f}, chosen on {len(chosen_on)} images of the training or validation split{origin}"
             ]
         return metrics
 

@@ -1,0 +1,239 @@
+"""Compare page: two to five methods by their differences, over benchmarks, and sample by sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+
+import altair as alt
+import streamlit as st
+
+from dashboard import charts, diagrams, reads, sampling, state, tables
+from harness.analysis import source
+from harness.analysis.compare import Comparison
+from harness.analysis.leaderboard import Board
+from harness.analysis.numbers import RANK, number, probability
+from harness.analysis.overall.across import Across, across
+from harness.analysis.overall.summary import Overall, overall
+from harness.analysis.statistics import LEVEL
+from harness.analysis.tables import csv_table
+from harness.analysis.views import comparison as view
+
+_PANELS = 5
+"""Benchmarks on one page of the differences of three methods or more."""
+
+_LINES = 40
+"""Benchmarks on one page of the differences of two."""
+
+_ALL = ""
+
+_PROPOSED = 12
+"""Benchmarks whose two best methods are offered to begin with."""
+
+
+def _pair(row: Comparison) -> str:
+    return f"{row.method_a} − {row.method_b}"
+
+
+def _metric(rows: Sequence[Comparison]) -> str:
+    return " / ".join(dict.fromkeys(f"{row.metric} {row.unit}".strip() for row in rows))
+
+
+def _differences(board: Board, methods: Sequence[str]) -> None:
+    rows = reads.cached(sampling.compared, tuple(methods))
+    if not rows:
+        st.text("They share no benchmark and setting here. This makes some:")
+        st.code(f"harness run {' '.join(f'-m {name}' for name in methods)} -b BENCHMARK --seeds 5", language="bash", wrap_lines=True)
+        return
+    where = {each.name: each.where for each in view.shared(board, methods)}
+    if len(where) > 1:
+        asked = state.choice("Benchmark", [_ALL, *where], "benchmark", show=lambda name: where.get(name, "all"))
+        rows = [row for row in rows if asked == _ALL or view.place(row) == where[asked]]
+    if len(methods) == 2:
+        st.text(f"first: {methods[0]}\nsecond: {methods[1]}\n{diagrams.VERDICTS}")
+        page = state.page_number(-(-len(rows) // _LINES))
+        shown = rows[page * _LINES : (page + 1) * _LINES]
+        for place, panel in enumerate(view.panels(shown)):
+            chart = diagrams.forest(panel, [view.place(row) for row in panel.rows], _metric(panel.rows))
+            charts.show(chart, key=f"forest {place}", alt_text=f"differences of {_metric(panel.rows)} with 95 % intervals")
+    else:
+        st.text(diagrams.VERDICTS)
+        blocks = [*dict.fromkeys(view.place(row) for row in rows)]
+        page = state.page_number(-(-len(blocks) // _PANELS))
+        for place, block in enumerate(blocks[page * _PANELS : (page + 1) * _PANELS]):
+            (panel,) = view.panels(row for row in rows if view.place(row) == block)
+            st.text(block)
+            chart = diagrams.forest(panel, [_pair(row) for row in panel.rows], _metric(panel.rows))
+            charts.show(chart, key=f"forest {place}", alt_text=f"differences on {block} with 95 % intervals")
+    if len(rows) > 1:
+        st.text("Each 95 % interval is of its row alone; verdicts hold for all rows together at 5 % (Holm), so fewer differ.")
+    _table(rows, several=len(methods) > 2)
+
+
+def _table(rows: Sequence[Comparison], several: bool) -> None:
+    records = [
+        {
+            **({"pair": _pair(row)} if several else {"benchmark": view.place(row)}),
+            "difference": row.difference,
+            "unit": row.unit,
+            **({"benchmark": view.place(row)} if several else {}),
+            "verdict": row.sentence,
+            "from": row.ci95[0] if row.ci95 else None,
+            "to": row.ci95[1] if row.ci95 else None,
+            "p": probability(row.p),
+            "d": row.effect,
+            "first": row.a,
+            "second": row.b,
+            "seeds": row.n,
+            "samples": row.samples,
+            "metric": row.metric,
+        }
+        for row in rows
+    ]
+    signed = "%+.3g"
+    tables.show(
+        records,
+        key="differences",
+        numbers=dict.fromkeys(("difference", "from", "to", "first", "second", "d"), ""),
+        columns={
+            "difference": st.column_config.NumberColumn(format=signed, help="first − second"),
+            **({"benchmark": st.column_config.TextColumn(width="medium")} if several else {}),
+            "verdict": st.column_config.TextColumn(width="large", help="at 5 %, corrected by Holm for all rows together"),
+            "from": st.column_config.NumberColumn(format=signed, help="95 % interval of the difference, of this row alone"),
+            "to": st.column_config.NumberColumn(format=signed),
+            "p": "corrected by Holm for all rows together",
+            "d": "the difference in standard deviations: over samples where they count, of one seed's value otherwise",
+            "samples": "test samples, where the interval is over seeds and samples",
+        },
+        opens=lambda row, _: ("benchmark", {"benchmark": rows[row].benchmark}),
+        rows=15,
+        alt_text="differences with verdicts",
+    )
+    names = [name for name in rows[0].plain() if name != "ci95"]
+    body = [[*(row.plain()[name] for name in names), *(row.ci95 or ("", ""))] for row in rows]
+    tables.download("differences.csv", csv_table([*names, "ci95_low", "ci95_high"], body))
+
+
+def _over_benchmarks(board: Board, methods: Sequence[str]) -> None:
+    summary = overall(board, methods)
+    for note in summary.notes:
+        st.text(f"Note: {note}")
+    if not summary.tables:
+        st.text("Ranks over benchmarks need two benchmarks or more on which all of these methods have 2 seeds, on one kind of device.")
+        return
+    (table,) = summary.tables
+    differ = "They differ" if table.ranks.p < 1 - LEVEL else "No difference between them is shown"
+    st.text(
+        f"{len(table.methods)} methods over {len(table.benchmarks)} benchmarks. {differ} (Friedman, p = {probability(table.ranks.p)}); "
+        f"mean ranks {number(table.ranks.critical_difference, RANK)} apart differ (Nemenyi). Methods beside one bar cannot be told apart."
+    )
+    charts.show(diagrams.ranks(table), key="ranks", alt_text="critical-difference diagram of mean ranks")
+    _ranks(table)
+    if pairs := across(table):
+        _signed_ranks(pairs, len(methods))
+
+
+def _ranks(table: Overall) -> None:
+    wide = table.mean.benchmarks
+    records = [
+        {"method": method, "rank": float(table.mean.mean[index])}
+        | dict(zip(("from", "to"), map(float, table.mean.seeds[index]), strict=True))
+        | ({} if wide is None else dict(zip(("from (benchmarks)", "to (benchmarks)"), map(float, wide[index]), strict=True)))
+        | {name: float(rank) for name, rank in zip(table.benchmarks, table.ranks.ranks[:, index], strict=True)}
+        for index, method in enumerate(table.methods)
+    ]
+    tables.show(
+        records,
+        key="mean ranks",
+        numbers=dict.fromkeys([*records[0]][1:], RANK),
+        columns={
+            "from": "95 % interval of the mean rank for other seeds on these benchmarks",
+            "from (benchmarks)": "95 % interval for other benchmarks of their kind",
+        },
+        opens=lambda row, _: ("method", {"method": table.methods[row]}),
+        alt_text="mean ranks, and ranks on each benchmark",
+    )
+
+
+def _signed_ranks(pairs: Sequence[Across], methods: int) -> None:
+    here = pairs[0].benchmarks
+    needed = math.ceil(1 + math.log2(methods * (methods - 1) / (2 * (1 - LEVEL))))  # see harness.analysis.inference.friedman.wilcoxon
+    if here < needed:
+        st.text(f"Signed ranks (Wilcoxon) tell {methods} methods apart from {needed} benchmarks of one unit on; here are {here}.")
+        return
+    st.text(f"Signed ranks over {here} benchmarks of one unit (Wilcoxon), p corrected by Holm for all pairs:")
+    records = [{"pair": f"{pair.method_a} − {pair.method_b}", "p": probability(pair.p), "unit": pair.unit} for pair in pairs]
+    tables.show(records, key="signed ranks", alt_text="signed ranks of pairs over benchmarks")
+
+
+def _samples(board: Board, methods: Sequence[str]) -> None:
+    blocks = {each.name: each for each in view.shared(board, methods)}
+    if not blocks:
+        st.text("They share no benchmark and setting here.")
+        return
+    left, middle, right = st.columns(3)
+    rows = blocks[state.choice("Benchmark", [*blocks], "benchmark", show=lambda name: blocks[name].where, place=left)].rows
+    pairs = {f"{a} {b}": (a, b) for a, b in combinations(rows, 2)}
+    names = pairs[state.choice("First and second", [*pairs], "pair", show=lambda key: " − ".join(pairs[key]), place=middle)]
+    a, b = (rows[name] for name in names)
+    found = view.scores(a, b, reads.cached(source.per_sample, (*a.digests, *b.digests)))
+    if not found:
+        st.text("Scores of single samples are not stored for both, or their seeds or samples are not the same: nothing to pair.")
+        return
+    score = state.choice("Score", [some.score for some in found], "metric", place=right)
+    some = next(each for each in found if each.score == score)
+    dots = view.dots(some)
+    if not dots:
+        st.text("No sample has this score.")
+        return
+    marks, (first, alike, second) = diagrams.HIGHER, some.higher
+    seeds = "1 seed" if len(some.seeds) == 1 else f"means over {len(some.seeds)} seeds"
+    st.text(
+        f"{len(some.a)} test samples, {seeds}. {marks['a']} {names[0]} scores higher on {first} · {marks['b']} {names[1]} on {second} · "
+        f"{marks['']} both alike on {alike}."
+        + {True: " Higher is better.", False: " Lower is better.", None: ""}[some.higher_is_better]
+        + ("" if some.made else " The benchmark's primary metric is not the mean or median of these scores.")
+    )
+    furthest = view.furthest(some, sampling.FURTHEST)
+    image = sampling.chosen(dots, furthest)
+    images = sampling.images(a.benchmark, a.dataset, len(some.a))
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        picked = alt.selection_point(name="picked", fields=["sample"])
+        sampling.clicked(diagrams.scatter(some, dots, names, image, picked))
+    with right:
+        sampling.largest(some, furthest, images)
+    if image is not None:
+        sampling.same_dot(dots, image, furthest, images)
+        sampling.one(some, image, images, (a, b))
+
+
+def _proposals(board: Board) -> None:
+    """Where to begin."""
+    st.text("Choose two methods or more, or begin with the two best of a benchmark:")
+    for rows in board.parted()[0][:_PROPOSED]:
+        best = [row for row in rows if row.primary][:2]
+        if len(best) == 2:
+            state.link(f"{best[0].benchmark}: {best[0].method} and {best[1].method}", "compare", method=[row.method for row in best])
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Compare")
+    board = reads.board()
+    known = [*dict.fromkeys(row.method for row in board.rows)]
+    methods = state.choices("Methods, two to five", known, "method", max_selections=view.MOST)[: view.MOST]
+    if len(methods) < 2:
+        _proposals(board)
+        return
+    state.tabs(
+        {
+            "Differences": lambda: _differences(board, methods),
+            "Over benchmarks": lambda: _over_benchmarks(board, methods),
+            "Samples": lambda: _samples(board, methods),
+        }
+    )
+
+
+main()

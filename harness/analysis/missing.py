@@ -1,0 +1,159 @@
+"""Seeds that were asked for and have no result: a leaderboard without them would pass over whoever failed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.analysis.settings import Setting, of_benchmark, setting_of
+
+if TYPE_CHECKING:
+    from harness.store import Result, TrialRow
+
+STATES = ("failed", "interrupted", "running", "planned")
+"""Of trials without a result, what a reader should know first."""
+
+_NAMED = 5
+"""Methods that a note names of those that lack seeds."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """One method of one block."""
+
+    trials: tuple[TrialRow, ...]
+    """Without a result, by seed."""
+    ended: int
+    """Seeds that have one."""
+    setting: Setting
+    differs: str
+    """As of the block's rows."""
+
+    @property
+    def benchmark(self) -> str:
+        return self.trials[0].benchmark
+
+    @property
+    def version(self) -> int:
+        return self.trials[0].version
+
+    @property
+    def method(self) -> str:
+        return self.trials[0].method
+
+    @property
+    def slot(self) -> str:
+        return self.trials[0].slot
+
+    @property
+    def block(self) -> tuple[str, int, Setting]:
+        return self.benchmark, self.version, self.setting
+
+    @property
+    def asked(self) -> int:
+        """Seeds that were asked for."""
+        return self.ended + len(self.trials)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of trials by state, in the order of :data:`STATES`."""
+        counted = Counter(state_of(row) for row in self.trials)
+        return {state: counted[state] for state in STATES if counted[state]}
+
+    @property
+    def state(self) -> str:
+        """The first of :data:`STATES` that one of the trials is in."""
+        return next(iter(self.counts))
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of failure, the most frequent first."""
+        return tuple(kind for kind, _ in Counter(row.kind for row in self.trials if row.state == "failed" and row.kind).most_common())
+
+    @property
+    def told(self) -> str:
+        """In words: ``2 failed: out-of-memory; 1 planned``."""
+        kinds = f": {', '.join(self.kinds)}" if self.kinds else ""
+        return "; ".join(f"{count} {state}{kinds if state == 'failed' else ''}" for state, count in self.counts.items())
+
+
+def state_of(row: TrialRow) -> str:
+    """The state, told apart from ``running`` where the process that ran it is gone."""
+    return "interrupted" if row.state == "running" and not row.alive else row.state
+
+
+def seeds(n: int, lacks: Missing | None) -> str:
+    """Seeds behind a mean, of those that were asked for where some have no result: ``2/3``."""
+    return f"{n}/{lacks.asked}" if lacks else str(n)
+
+
+def _variant(trial: Result | TrialRow) -> tuple[Any, ...]:
+    return trial.slot, trial.config_digest, tuple(sorted(trial.plugins.items()))
+
+
+def of_block(
+    setting: Setting, differs: str, shown: Mapping[str, Sequence[Result]], trials: Iterable[TrialRow], where: str, notes: list[str]
+) -> list[Missing]:
+    """What is missing in one block, methods without any result last.
+
+    Of a method that is shown, seeds of the settings and sources that are shown count; of another one those that were planned last.
+
+    Args:
+        shown: method -> the results behind its rows.
+        trials: those of the block without a result.
+        notes: gets a line about methods whose newer settings or sources have no result, and one about all that is missing.
+    """
+    waiting: dict[str, dict[tuple[Any, ...], list[TrialRow]]] = defaultdict(lambda: defaultdict(list))
+    for row in sorted(trials, key=lambda row: (row.method, row.seed, row.created)):
+        waiting[row.method][_variant(row)].append(row)
+    found = []
+    for method, variants in sorted(waiting.items(), key=lambda pair: (pair[0] not in shown, pair[0])):
+        results = shown.get(method, ())
+        newest = max(variants.values(), key=lambda rows: max(row.created for row in rows))
+        chosen = variants.get(_variant(results[0]), []) if results else newest
+        lacking = {row.seed: row for row in chosen if row.seed not in {result.seed for result in results}}
+        if lacking:
+            found.append(Missing(tuple(lacking.values()), len(results), setting, differs))
+        if results and newest is not chosen and min(row.created for row in newest) > max(result.finished for result in results):
+            newer = Missing(tuple(newest), 0, setting, differs)
+            notes.append(f"{where}: '{method}' was planned since with other settings or sources, without a result yet: {newer.told}.")
+    if found:
+        notes.append(f"{where}: seeds with a result: {_listed(found)}. `harness status` tells why.")
+    return found
+
+
+def _listed(found: Collection[Missing]) -> str:
+    ordered = sorted(found, key=lambda lacks: (STATES.index(lacks.state), -len(lacks.trials) / lacks.asked))
+    named = [f"'{lacks.method}' {lacks.ended} of {lacks.asked} ({lacks.told})" for lacks in ordered[:_NAMED]]
+    return ", ".join(named) + (f" and those of {len(ordered) - _NAMED} more methods" if len(ordered) > _NAMED else "")
+
+
+def by_setting(
+    trials: Iterable[TrialRow], blocks: Collection[Setting], left_out: Collection[Any], contents: Mapping[str, dict[str, Any]]
+) -> dict[Setting, list[TrialRow]]:
+    """Trials without a result, by the block they belong to; those of a setting without any make one of their own.
+
+    No trial that has not ended says on which device it ran, so that of two blocks that differ in it alone the first is chosen.
+
+    Args:
+        blocks: settings with results that are shown, in their order.
+        left_out: versions of the numerics whose results are not shown; neither is what is missing of them.
+        contents: :attr:`TrialRow.setting` -> what is behind it.
+    """
+    found: dict[Setting, list[TrialRow]] = defaultdict(list)
+    for row in trials:
+        setting = next((block for block in blocks if _belongs(row, block)), None)
+        if setting is None:
+            setting = setting_of(row, contents, {})
+            if setting.content.get("numerics") in left_out:
+                continue
+        found[setting].append(row)
+    return found
+
+
+def _belongs(row: TrialRow, block: Setting) -> bool:
+    if row.setting:
+        return row.setting == block.digest
+    return not block.recorded and block.overrides == of_benchmark(row.overrides) and block.content.get("dataset") == row.dataset

@@ -1,0 +1,142 @@
+"""Maps in colour over an image, and what is true or predicted drawn into it. Importing this module imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from harness.diagnostics.maps import Marks
+
+_COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_VIRIDIS)[0, :, ::-1]
+"""(256, 3) RGB; looking colours up in one go is faster than OpenCV's own call for each small map."""
+
+SHARE = 0.55
+"""Of the map's colour in an overlay; the rest is the image."""
+
+
+def _scaled(heat: np.ndarray, height: int, width: int, limits: tuple[float, float] | None) -> np.ndarray:
+    """A map (H, W) as (height, width) bytes, 0 at the lower limit and 255 at the upper one; a constant map is zero."""
+    low, high = limits or (heat.min(), heat.max())
+    heat = (heat - low) * (255 / (high - low)) if high - low > 1e-12 else np.zeros_like(heat)
+    return cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+
+
+def overlays(
+    image: np.ndarray, heats: np.ndarray | Sequence[np.ndarray], share: float = SHARE, limits: tuple[float, float] | None = None
+) -> np.ndarray:
+    """Maps (H, W) in colour over a picture (h, w, 3) each, side by side: (h, len(heats)·w, 3).
+
+    Args:
+        share: of the colour, 0 to 1.
+        limits: the values of the first and the last colour; each map's own smallest and largest otherwise.
+    """
+    height, width = image.shape[:2]
+    bytes_ = np.concatenate([_scaled(heat, height, width, limits) for heat in heats], axis=1)
+    return cv2.addWeighted(np.tile(image, (1, len(heats), 1)), 1 - share, _COLOURS[bytes_], share, 0)
+
+
+def enlarged(image: np.ndarray, least: int = 320) -> np.ndarray:
+    """An image with a longer side of at least so many pixels, whole multiples of its own repeated."""
+    factor = max(1, -(-least // max(image.shape[:2])))
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+Colour = tuple[int, int, int]
+
+_TRUE, _PREDICTED = (255, 255, 255), (230, 159, 0)
+"""White and Okabe-Ito's orange, both with a black rim; and true points are rings, predicted ones crosses."""
+
+CLASSES = ((0, 158, 115), (230, 159, 0), (86, 180, 233), (213, 94, 0), (204, 121, 167), (240, 228, 66), (0, 114, 178), (160, 160, 160))
+"""Of label maps, Okabe-Ito's; from the ninth class on they come again, darker."""
+
+
+def colour_of(label: int) -> Colour:
+    """RGB of a class in a label map."""
+    red, green, blue = CLASSES[label % len(CLASSES)]
+    dark = 0.6 ** (label // len(CLASSES))
+    return round(red * dark), round(green * dark), round(blue * dark)
+
+
+def marked(image: np.ndarray, marks: Marks, *, true: bool, outlines: bool = False) -> np.ndarray:
+    """The image with the marks drawn into it: labels as colours, boxes and points as lines.
+
+    Args:
+        image: (h, w, 3), of any size.
+        true: whether they are what is true: white and rings, or what was predicted: orange, dashed and crosses.
+        outlines: draw the borders between labels only, so that what is below is seen.
+    """
+    drawn = image.copy()
+    height, width = drawn.shape[:2]
+    if marks.labels is not None:
+        known = np.unique(marks.labels[marks.labels != 255])
+        table = np.zeros((256, 3), np.uint8)
+        table[known] = [colour_of(int(label)) for label in known]
+        labels = cv2.resize(marks.labels, (width, height), interpolation=cv2.INTER_NEAREST)
+        if outlines:
+            drawn[_borders(labels)] = _TRUE if true else _PREDICTED
+        else:
+            there = labels != 255
+            drawn[there] = ((1 - SHARE) * drawn[there] + SHARE * table[labels[there]]).astype(np.uint8)
+    colour, thick = (_TRUE if true else _PREDICTED), max(1, round(max(height, width) / 160))
+    for box in [] if marks.boxes is None else marks.boxes:
+        if not np.isfinite(box).all():
+            continue
+        x0, y0, x1, y1 = (np.clip(box, -1, 2) * [width, height, width, height]).round().astype(int).tolist()
+        corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
+        for start, end in pairwise(corners):
+            _line(drawn, start, end, (0, 0, 0), thick + 2, dashed=not true)
+            _line(drawn, start, end, colour, thick, dashed=not true)
+    radius = max(4, round(max(height, width) / 45))
+    for x, y, known_ in [] if marks.points is None else marks.points:
+        if not known_ or not np.isfinite([x, y]).all():
+            continue
+        centre = round(float(np.clip(x, -1, 2)) * width), round(float(np.clip(y, -1, 2)) * height)
+        for rim, thickness in (((0, 0, 0), thick + 2), (colour, thick)):
+            if true:
+                cv2.circle(drawn, centre, radius, rim, thickness, cv2.LINE_AA)
+            else:
+                cv2.drawMarker(drawn, centre, rim, cv2.MARKER_TILTED_CROSS, 2 * radius, thickness, cv2.LINE_AA)
+    return drawn
+
+
+def _borders(labels: np.ndarray) -> np.ndarray:
+    """(H, W): the pixels whose right or lower neighbour, or the one beside these, has another label."""
+    wide = np.zeros(labels.shape, bool)
+    wide[:, :-1] |= labels[:, 1:] != labels[:, :-1]
+    wide[:-1] |= labels[1:] != labels[:-1]
+    return cv2.dilate(wide.astype(np.uint8), np.ones((2, 2), np.uint8)).astype(bool)
+
+
+def _line(image: np.ndarray, start: tuple[int, int], end: tuple[int, int], colour: Colour, thick: int, *, dashed: bool) -> None:
+    if not dashed:
+        cv2.line(image, start, end, colour, thick)
+        return
+    count = max(1, round(np.hypot(end[0] - start[0], end[1] - start[1]) / (6 * thick)))
+    for dash in range(0, count, 2):
+        ends = [tuple(round(a + (b - a) * at / count) for a, b in zip(start, end, strict=True)) for at in (dash, dash + 1)]
+        cv2.line(image, ends[0], ends[1], colour, thick)
+
+
+def legend(names: Sequence[tuple[str, Colour]], width: int) -> np.ndarray:
+    """Swatches with the names of classes, in lines of at most ``width`` pixels: (h, width, 3)."""
+    font = ImageFont.load_default(14)
+    lines: list[list[tuple[str, Colour, int]]] = [[]]
+    at = 0
+    for name, colour in names:
+        length = round(font.getlength(name)) + 30
+        if lines[-1] and at + length > width:
+            lines.append([])
+            at = 0
+        lines[-1].append((name, colour, at))
+        at += length
+    picture = Image.new("RGB", (width, 22 * len(lines)), "white")
+    pen = ImageDraw.Draw(picture)
+    for row, line in enumerate(lines):
+        for name, colour, left in line:
+            pen.rectangle((left, 22 * row + 4, left + 14, 22 * row + 18), fill=colour, outline="black")
+            pen.text((left + 18, 22 * row + 2), name, fill="black", font=font)
+    return np.asarray(picture)
