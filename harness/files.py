@@ -49,7 +49,7 @@ def whole(file: Path, mode: str = "w", *, durable: bool = False) -> Iterator[IO[
             partial.unlink()
         raise
     if durable:
-        _sync_folder(target.parent)
+        sync(target.parent)
 
 
 def write_whole(file: Path, content: str | bytes | memoryview, *, durable: bool = False) -> None:
@@ -58,10 +58,10 @@ def write_whole(file: Path, content: str | bytes | memoryview, *, durable: bool 
         stream.write(content)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Keep the folder's new entry, too, on systems that can be told so."""
+def sync(place: Path) -> None:
+    """Have a file's content, or a folder's new entry, on the disk, on systems that can be told so."""
     with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
+        handle = os.open(place, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:

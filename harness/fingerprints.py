@@ -38,7 +38,7 @@ def of_folder(task: Task, folder: Path) -> str:
     Of files that together have more than 1 GiB, the first and last 64 KiB of each count, which is all of most images.
 
     Raises:
-        DataError: a file cannot be read.
+        DataError: a file cannot be read, or is none.
         UsageError: the format's reader cannot be imported.
     """
     folder = folder.absolute()
@@ -66,7 +66,12 @@ def of_folder(task: Task, folder: Path) -> str:
 
 
 def listing(task: Task, folder: Path) -> Listing[Any]:
-    """What the task's reader finds in ``folder``: once, what :func:`of_folder` listed, if no file has changed since."""
+    """What the task's reader finds in ``folder``: once, what :func:`of_folder` listed, if no file has changed since.
+
+    Raises:
+        DataError: something there cannot be read to an end.
+    """
+    _tree([folder])
     latest = _LISTED.pop(_key(task, folder.absolute()), None)
     return latest[2] if latest and _tree(latest[0]) == latest[1] else task.listing(folder)
 
@@ -103,10 +108,16 @@ def _named_outside(folder: Path, value: Any) -> Iterator[Path]:
 
 
 def _tree(places: Iterable[Path]) -> str:
-    """Digest of the names, sizes and times of all files at and below some places."""
+    """Digest of the names, sizes and times of all files at and below some places.
+
+    Raises:
+        DataError: one is a pipe or a device: whoever opens it may wait, or read, for ever.
+    """
     hasher = hashlib.blake2b(digest_size=12)
     for place in dict.fromkeys(places):
         for name, file in sorted(_walk(place, "", set())):
+            if stat.S_ISFIFO(file.st_mode) or stat.S_ISCHR(file.st_mode):
+                raise DataError(f"{place}{name} is a {'pipe' if stat.S_ISFIFO(file.st_mode) else 'device'}, not a file. Delete it.")
             # a file that is replaced by one of the same size and time of change still has another inode or time of its entry
             told = f"{place}\0{name}\0{file.st_size}\0{file.st_mtime_ns}\0{file.st_ctime_ns}\0{file.st_ino}\0"
             hasher.update(os.fsencode(told))

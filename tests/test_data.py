@@ -217,3 +217,31 @@ def test_every_task_has_a_floor_of_its_own(folder, monkeypatch):
     ignoring, longer, registered = task_of[("data.ignore_index=2",)], task_of[("schedule.epochs=2",)], task_of[()]
     assert longer == registered != ignoring and {task for task, _ in floors} == {ignoring, registered}
     assert floors[ignoring, "aAcc"] > 45 > 40 > floors[registered, "aAcc"]
+
+
+def said(*arguments: str):
+    return CliRunner().invoke(main, [*arguments, "--data-root", "."], prog_name="harness")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+@pytest.mark.parametrize("place", ["lists/train.txt", "img/0.png", "beside"])
+def test_what_cannot_be_read_to_an_end_is_not_opened(folder, place, kind):
+    mine(folder, list="lists/test.txt")
+    file = folder / place
+    file.unlink(missing_ok=True)
+    os.mkfifo(file) if kind == "pipe" else file.symlink_to("/dev/zero")
+    for result in (said("data", "check", "mine"), said("run", "-m", "identity", "-b", "mine", "--dry-run")):
+        assert result.exit_code == 2 and f"{place} is a {kind}, not a file. Delete it." in result.output
+
+
+@pytest.mark.timeout(60)
+def test_links_in_circles_end(folder):
+    mine(folder, list="lists/test.txt")
+    before, known = said("data", "check", "mine"), digest()
+    (folder / "img" / "up").symlink_to("..")
+    (folder / "ann" / "itself").symlink_to("itself")
+    (folder / "img" / "round").mkdir()
+    (folder / "img" / "round" / "about").symlink_to(folder / "img")
+    after = said("data", "check", "mine")
+    assert (after.exit_code, after.output, digest()) == (before.exit_code, before.output, known)

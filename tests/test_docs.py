@@ -66,4 +66,4 @@ def test_the_pipelines_of_the_gate_are_yaml_and_call_verbs_as_they_are():
         command, args = main, words[1:]
         while isinstance(command, click.Group):
             command, args = command.get_command(click.Context(command), args[0]), args[1:]
-        command.make_context(words[1], args)
+        command.make_context(words[1], args, **main.context_settings)

@@ -112,9 +112,15 @@ def _in_child(files: list[PluginFile]) -> dict[Path, str | None]:
     while todo := [file for file in files if file.path not in results]:
         request = json.dumps([{"path": str(f.path), "origin": f.origin, "module": f.module, "names": f.names} for f in todo])
         try:
+            # what plugins print goes nowhere: it need not be text, and a process that they leave behind would keep a pipe open
             child = subprocess.run(
-                [sys.executable, "-P", "-m", "harness.catalog.verify"], input=request, capture_output=True, text=True, timeout=TIMEOUT
-            )  # -P: the current folder is importable here no more than it is for `harness run`
+                [sys.executable, "-P", "-m", "harness.catalog.verify"],  # -P: as for `harness run`, nothing of the current folder
+                input=request,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                encoding="utf-8",
+                timeout=TIMEOUT,
+            )
             output, outside = child.stdout, -child.returncode in _FROM_OUTSIDE
             end = (
                 f"{_INTERRUPTED} by {signal.Signals(-child.returncode).name}"

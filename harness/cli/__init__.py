@@ -14,6 +14,8 @@ from typing import IO, Any
 import click
 
 from harness import __version__
+from harness.cli.streams import outlive_readers
+from harness.engine.signals import interruptible
 from harness.errors import HarnessError, did_you_mean
 
 VERBS = (
@@ -57,6 +59,17 @@ def _keep_traceback() -> str:
     return log.name
 
 
+def _damaged(ctx: click.Context) -> str | None:
+    """Whether the database is to blame, where a command reads one."""
+    from harness.cli.options import DATABASE
+
+    if DATABASE not in ctx.meta:
+        return None
+    from harness.store.damage import damage
+
+    return damage(ctx.meta[DATABASE])
+
+
 class Group(click.Group):
     """Answers an unknown command with the nearest known ones."""
 
@@ -70,6 +83,10 @@ class Group(click.Group):
 class Verbs(Group):
     """Imports a verb's module when it is asked for, and turns every exception into one sentence."""
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        outlive_readers()
+        return super().main(*args, **options)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*VERBS]  # once its module is imported, `list` is the verb of that name here
 
@@ -82,7 +99,8 @@ class Verbs(Group):
         except FileNotFoundError:
             raise Failure("the current folder no longer exists. Change into one that does.", 2) from None
         try:
-            super().invoke(ctx)
+            with interruptible():
+                super().invoke(ctx)
         except HarnessError as error:
             raise Failure(str(error), error.exit_code) from None
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
@@ -90,6 +108,8 @@ class Verbs(Group):
         except (KeyboardInterrupt, click.Abort):
             raise Failure("interrupted. The same command goes on where it stopped.", 130) from None
         except Exception as error:
+            if damaged := _damaged(ctx):
+                raise Failure(damaged, 2) from None
             raise Failure(f"unexpected {type(error).__name__}: {error}. The traceback is in {_keep_traceback()}.", 3) from None
 
 

@@ -81,13 +81,13 @@ def check(ctx: click.Context, benchmark: str, data_root: Path | None, as_json: b
     \b
     harness data check camvid --data-root ~/datasets
     """
-    from harness import data
+    from harness import data, fingerprints
     from harness.benchmarks.check_model import check_model
     from harness.benchmarks.report import describe, grouped
 
     task = _task(benchmark)
     folder = data.ensure(task, options.known_data_root(data_root))
-    listing = task.listing(folder)
+    listing = fingerprints.listing(task, folder)
     problems = [*task.check_listing(folder, listing), *check_model(task, len(listing.train))]
     fatal = [problem for problem in problems if problem.fatal]
     if as_json:

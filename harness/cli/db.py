@@ -11,7 +11,7 @@ from harness.cli import Group, options
 
 @click.group("db", cls=Group)
 def command() -> None:
-    """Upgrade, export and import the results database."""
+    """Upgrade, back up, export and import the results database."""
 
 
 @command.command("upgrade")
@@ -33,6 +33,20 @@ def current(db: str) -> None:
     from harness.store import current
 
     click.echo(f"{_shown(db)}: {f'schema {revision}' if (revision := current(db)) else 'empty'}")
+
+
+@command.command("backup")
+@click.argument("file", type=click.Path(path_type=Path))
+@options.database
+def backup(file: Path, db: str) -> None:
+    """Copy everything to the SQLite file FILE.
+
+    The copy is of one moment; runs may go on meanwhile. It is a database like any other (--db sqlite:///FILE), in which what was
+    running is planned. Logs and pictures stay where they are.
+    """
+    from harness.store.backup import backup
+
+    click.echo(f"{backup(db, file)} trials copied to {file}")
 
 
 @command.command("export")

@@ -72,9 +72,19 @@ def absent(db: str) -> str:
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md describes its shape).")
 
+
+def _remember(ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    ctx.meta[DATABASE] = value
+    return value
+
+
+DATABASE = "harness.db"
+"""Where the contexts of a command line have the database that it names, should it prove damaged."""
+
 database = click.option(
     "--db",
     metavar="URL",
+    callback=_remember,
     default=paths.default_database,
     show_default="HARNESS_DB, or sqlite:///results/harness.db",
     help="Database with the results: any SQLAlchemy URL.",

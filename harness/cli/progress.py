@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,8 +27,8 @@ def watching(phase: str = "") -> Iterator[Callable[[Event], None]]:
     Args:
         phase: which part of a longer run this is.
     """
-    if not sys.stderr.isatty():
-        yield lambda event: _line(event, phase)
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda event: _quietly(_line, event, phase)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -37,7 +37,13 @@ def watching(phase: str = "") -> Iterator[Callable[[Event], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as bar:
         task = bar.add_task(phase or "trials", total=None, left="")
-        yield lambda event: _draw(bar, task, event, phase or "trials")
+        yield lambda event: _quietly(_draw, bar, task, event, phase or "trials")
+
+
+def _quietly(tell: Callable[..., None], *what: Any) -> None:
+    """No run ends because it cannot be watched any more: a full disk, a terminal that was closed."""
+    with suppress(OSError):
+        tell(*what)
 
 
 def _sentence(event: Event) -> str:

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     "--time-limit",
     type=click.FloatRange(min=0, min_open=True),
     metavar="S",
-    help="Stop a trial that takes longer than S seconds; a benchmark may have a shorter limit of its own.",
+    help="Stop a trial that takes longer than S seconds; a benchmark may have a shorter limit of its own. "
+    "One that gives no sign of life for half an hour is stopped in any case.",
 )
 @click.option("--launcher", default="local", show_default=True, metavar="NAME", help="Who starts the trials; packages may bring others.")
 @options.data_root

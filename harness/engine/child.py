@@ -18,6 +18,8 @@ from typing import Any, Protocol
 
 from harness.compose import Trial
 from harness.engine.isolate import forked, one_line
+from harness.engine.janitor import Janitor
+from harness.engine.pulse import Pulse, take
 from harness.errors import TrialError
 from harness.outcome import Outcome
 from harness.store import Store, StoreError, open_store
@@ -57,6 +59,17 @@ class Child:
     pipe: int
     since: float
     """``time.monotonic()`` of the fork."""
+    pulse: Pulse
+    janitor: Janitor
+    silent: float = 0.0
+    """Seconds for which nothing has been heard of it, as far as somebody listened."""
+    _heard: int = 0
+
+    def listen(self, seconds: float) -> float:
+        """How long it has been silent, when ``seconds`` have passed since the last call."""
+        self.silent = self.silent + seconds if self.pulse.count == self._heard else 0.0
+        self._heard = self.pulse.count
+        return self.silent
 
     def poll(self) -> tuple[int, dict[str, Any]] | None:
         """(exit code, negative for a signal; what the child said), or ``None`` while it runs."""
@@ -70,6 +83,7 @@ class Child:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 end(number, signal.SIGKILL)
         _, status = os.waitpid(self.pid, 0)
+        self.janitor.forget(self.pid)
         os.set_blocking(self.pipe, False)
         try:
             said = json.loads(os.read(self.pipe, 1 << 16) or b"{}")
@@ -79,14 +93,17 @@ class Child:
         return os.waitstatus_to_exitcode(status), said
 
 
-def start(job: Job, function: TrialFunction) -> Child:
+def start(job: Job, function: TrialFunction, janitor: Janitor) -> Child:
     """Start ``job`` in a new process, see :func:`harness.engine.isolate.forked`."""
+    pulse = Pulse()
 
     def work() -> dict[str, str]:
         os.setsid()  # Ctrl-C reaches the parent alone, which decides; and the whole group can be ended at once
+        janitor.watch()
+        take(pulse)
         return _work(job, function)
 
-    return Child(job, *forked(work), time.monotonic())
+    return Child(job, *forked(work), time.monotonic(), pulse, janitor)
 
 
 def _redirect(job: Job) -> None:

@@ -71,7 +71,7 @@ def forked(function: Callable[[], Any]) -> tuple[int, int]:
         text = json.dumps(function())
         with os.fdopen(writing, "w") as stream:
             stream.write(text)
-        for own in (sys.stdout, sys.stderr):
+        for own in filter(None, (sys.stdout, sys.stderr)):
             own.flush()
     finally:
         # neither the parent's exit handlers nor its buffers are this process's business

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -16,7 +15,7 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def fork() -> int:
     """``os.fork`` of a process that dies with its parent and handles interrupts in the default way."""
     parent = os.getpid()
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.flush()  # or both processes would write what is buffered
     # An interrupt right after the fork would otherwise raise KeyboardInterrupt in the child, as if it were the parent.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
@@ -32,6 +31,8 @@ def fork() -> int:
 def _die_with(parent: int) -> None:
     """Have the kernel kill this process as soon as its parent ends (Linux; elsewhere leases alone must do)."""
     if sys.platform == "linux":
+        import ctypes
+
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the call
         os._exit(1)
@@ -39,13 +40,14 @@ def _die_with(parent: int) -> None:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does; only the main thread can."""
+    """Make SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does, unless they are ignored (``nohup``); only the main thread can."""
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
     try:
-        before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+        wanted = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, interrupt) for number in wanted}
     except ValueError:
         yield
         return

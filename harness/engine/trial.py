@@ -28,7 +28,7 @@ from harness.compose import Trial
 from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.diagnostics.collect import labels as labels_of
-from harness.engine import cost, environment
+from harness.engine import cost, environment, pulse
 from harness.engine.hooks import Checkpoint, Curves, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss
 from harness.errors import TrialError
 from harness.outcome import Cost, Outcome
@@ -148,6 +148,7 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     logging.getLogger("mmengine").propagate = False
     if device == "cpu":
         channels_last(runner.model.backbone)
+    runner.model.register_forward_hook(lambda *_: pulse.beat())
     checkpoint, artifacts = work_dir / "checkpoint.pth", work_dir / "artifacts"
     _drop_empty_validation(runner)
     beginning = first_epoch.FirstEpoch(artifacts / first_epoch.FILE)

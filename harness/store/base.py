@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import math
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,11 +25,29 @@ class Transactions:
     def __init__(self, engine: sa.Engine, url: URL):
         self._engine = engine
         self._url = url
+        # PostgreSQL by default shows each query of a transaction what was committed before that query: a trial that ends between
+        # two of them would be read without its numbers. SQLite's transactions see one moment.
+        self._moment = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+        self._held = threading.local()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What this thread reads in the block is of one moment, whatever is written meanwhile. Do not fork in it."""
+        with self._read():
+            yield
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
-        with explained(self._url), self._engine.begin() as connection:
-            yield connection
+        """A transaction that sees one moment, or the one that is open already."""
+        if (held := getattr(self._held, "connection", None)) is not None:
+            yield held
+            return
+        with explained(self._url), self._engine.execution_options(**self._moment).begin() as connection:
+            self._held.connection = connection
+            try:
+                yield connection
+            finally:
+                del self._held.connection
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
@@ -37,6 +57,16 @@ class Transactions:
     def close(self) -> None:
         """Release the database; the store is of no use afterwards."""
         self._engine.dispose()
+
+
+def clock(connection: sa.Connection) -> float:
+    """Seconds since the epoch by the clock of the database, which machines with clocks of their own have in common.
+
+    SQLite has none but that of the machine, and is on that machine.
+    """
+    if connection.dialect.name == "postgresql":
+        return float(connection.scalar(sa.select(sa.extract("epoch", sa.func.clock_timestamp()))) or 0.0)
+    return time.time()
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def explained(url: URL) -> Iterator[None]:
 def _explain(error: DBAPIError, url: URL) -> HarnessError:
     where, text = shown(url), str(error.orig).strip().splitlines()[0] if str(error.orig) else type(error.orig).__name__
     lower = text.lower()
-    if "not a database" in lower or "malformed" in lower:
+    if any(word in lower for word in ("not a database", "malformed", "could not decode")):
         return UsageError(f"{where} is not a readable SQLite database ({text}). Restore it from an export, or give another --db.")
     if "unable to open" in lower or "readonly" in lower:
         return UsageError(f"{where} cannot be opened for this ({text}). Check that its folder is writable, or give another --db.")
@@ -100,7 +100,8 @@ def connect(url: URL, *, read_only: bool = False) -> sa.Engine:
             "sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=NullPool, json_deserializer=_decoded
         )
     else:
-        engine = sa.create_engine(url, poolclass=NullPool, json_deserializer=_decoded)
+        # whoever changes the current folder later still means this file
+        engine = sa.create_engine(url.set(database=str(file.absolute())), poolclass=NullPool, json_deserializer=_decoded)
     _sqlite_settings(engine, writable=not read_only)
     return engine
 

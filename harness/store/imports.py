@@ -57,7 +57,7 @@ def read(file: Path, write: Callable[[], AbstractContextManager[sa.Connection]],
     return Imported(trials=added, skipped=seen - added)
 
 
-def _parse(text: str, *, first: bool) -> Any:
+def parsed(text: str, *, first: bool) -> Any:
     """One validated line.
 
     Raises:
@@ -76,6 +76,14 @@ def _parse(text: str, *, first: bool) -> Any:
     return LINES[kind].model_validate(content)
 
 
+def told(error: Exception) -> str:
+    """What :func:`parsed` found, in one line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    problem = error.errors()[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+
+
 def _batches(stream: Iterable[str], file: Path) -> Iterator[tuple[int, list[Any]]]:
     """Validated lines of one kind at a time, a few hundred at most, with the number of the last one.
 
@@ -86,13 +94,9 @@ def _batches(stream: Iterable[str], file: Path) -> Iterator[tuple[int, list[Any]
     number = 0
     for number, text in enumerate(stream, start=1):
         try:
-            line = _parse(text, first=number == 1)
+            line = parsed(text, first=number == 1)
         except (ValueError, RecursionError) as error:
-            reason = str(error)
-            if isinstance(error, ValidationError):
-                problem = error.errors()[0]
-                reason = f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
-            raise UsageError(f"{file}, line {number}: {reason}. Export the database again.") from None
+            raise UsageError(f"{file}, line {number}: {told(error)}. Export the database again.") from None
         if batch and (line.kind != batch[0].kind or len(batch) == _BATCH):
             yield number - 1, batch
             batch = []
@@ -106,6 +110,7 @@ def _batches(stream: Iterable[str], file: Path) -> Iterator[tuple[int, list[Any]
 def _add_trials(connection: sa.Connection, lines: list[TrialLine]) -> int:
     """Insert the trials that are not here, complete those that are not done here; returns how many."""
     known = sa.select(trials.c.digest, trials.c.state).where(trials.c.digest.in_([line.digest for line in lines]))
+    known = known.order_by(trials.c.digest).with_for_update()  # a run may be about to record one of them
     states = {digest: state for digest, state in connection.execute(known)}
     here, changed = {*states}, {}
     for line in lines:

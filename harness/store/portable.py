@@ -25,7 +25,7 @@ from harness.store.records import SCHEMA, TRAVELS, Imported
 from harness.store.schema import ARRAYS, configs, costs, environments, floors, samples, specs, trials
 
 TABLES = {"config": configs, "environment": environments, "spec": specs, "floor": floors}
-_PLACES = ("log", "work_dir", "reason")
+PLACES = ("log", "work_dir", "reason")
 """Fields that name, or may name, files of one machine."""
 
 
@@ -45,7 +45,7 @@ class Portable(Transactions):
         """
         count = 0
         with writing(file), whole(file, durable=True) as stream, self._read() as connection:
-            for line in _lines(connection, digests, bare):
+            for line in lines(connection, digests, bare):
                 count += line["kind"] == "trial"
                 stream.write(_text(line) + "\n")
         return count
@@ -69,7 +69,8 @@ def _text(line: dict[str, Any]) -> str:
         return json.dumps(finite(line), **options)
 
 
-def _lines(connection: sa.Connection, wanted: Collection[str] | None, bare: bool) -> Iterator[dict[str, Any]]:
+def lines(connection: sa.Connection, wanted: Collection[str] | None = None, bare: bool = False) -> Iterator[dict[str, Any]]:
+    """The lines of an export of what an open transaction sees; see :meth:`Portable.export_to`."""
     digests = connection.execute(sa.select(trials.c.digest).order_by(trials.c.digest)).scalars().all()
     if wanted is not None:
         chosen = {*wanted}
@@ -80,7 +81,7 @@ def _lines(connection: sa.Connection, wanted: Collection[str] | None, bare: bool
         for row in connection.execute(sa.select(table).order_by(*table.primary_key)):
             if needed is None or row[0] in needed:
                 yield {"kind": kind, **row._mapping}
-    hidden = dict.fromkeys(_PLACES) if bare else {}
+    hidden = dict.fromkeys(PLACES) if bare else {}
     for some in chunks(digests):
         found = read(connection, trials.c.digest.in_(some), KINDS, None)
         arrays: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: {kind: {} for kind in ARRAYS})

@@ -27,12 +27,8 @@ def started(pid: int) -> str | None:
 
     Where the system does not tell (not Linux), the answer is the same for every living process.
     """
-    try:
-        # the second field is the program's name in parentheses and may itself hold blanks and parentheses
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    if fields := _status(pid):
         return None if fields[0] in "ZX" else fields[19]
-    except (OSError, IndexError):
-        pass
     if Path("/proc/self/stat").exists():
         return None
     try:
@@ -44,6 +40,28 @@ def started(pid: int) -> str | None:
     return "alive"
 
 
+def _status(pid: int) -> list[str]:
+    """What Linux says of a process from its state on; nothing where there is none."""
+    try:
+        # the second field is the program's name in parentheses and may itself hold blanks and parentheses
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+    return fields if len(fields) > 19 else []
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process has been stopped (Ctrl-Z, say) and does nothing until somebody lets it go on."""
+    return _status(pid)[:1] in (["T"], ["t"])
+
+
+def holder(row: Any) -> str:
+    """Who holds the lease in a row of ``trials``, for people."""
+    if row.host != host():
+        return f"another machine, {row.host.partition('/')[0]}"
+    return f"process {row.pid}{', which is stopped' if row.pid is not None and is_stopped(row.pid) else ''}"
+
+
 def new_lease() -> Lease:
     """A lease held by this process."""
     return Lease(token=uuid.uuid4().hex, host=host(), pid=os.getpid(), process_start=started(os.getpid()) or "")
@@ -51,6 +69,7 @@ def new_lease() -> Lease:
 
 def is_void(row: Any, now: float) -> bool:
     """Whether the lease in a row of ``trials`` binds nobody any more."""
+    expired = row.expires is None or row.expires < now
     if row.host == host():
-        return row.pid is None or started(row.pid) != row.process_start
-    return row.expires is None or row.expires < now
+        return row.pid is None or started(row.pid) != row.process_start or (expired and is_stopped(row.pid))
+    return bool(expired)

@@ -1,14 +1,15 @@
 """The queue: plan trials, take them by lease, and record how they ended.
 
 A trial is *planned*, *running* (under a lease), *done* or *failed*. Whoever runs it holds a lease: a token, the
-process, and an expiry that heartbeats push forward. A lease is void as soon as its process is gone (on this machine)
-or when it has expired (on others, where nobody can look); the trial may then be taken by anyone. All writes about a
-running trial name the token, so that a process that lost its lease changes nothing.
+process, and an expiry that heartbeats push forward. A lease is void as soon as its process is gone (on this machine),
+or when it has expired and its process is stopped or on another machine, where nobody can look; the trial may then be
+taken by anyone. All writes about a running trial name the token, so that a process that lost its lease changes nothing.
+Times are those of the database's clock: a machine whose own is wrong neither takes what others hold nor loses what it
+holds.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 
 from harness.digests import digest_of
 from harness.store.arrays import pack, pack_curve
-from harness.store.base import Transactions, chunks, insert, insert_new, number
+from harness.store.base import Transactions, chunks, clock, insert, insert_new, number
 from harness.store.columns import field_names
 from harness.store.numbers import DIAGNOSTIC, DURATION, METRIC, write
 from harness.store.process import is_void
@@ -48,14 +49,14 @@ class Queue(Transactions):
         Args:
             retry_failed: also plan those again that failed.
         """
-        now, planned = time.time(), list(planned)
+        planned = list(planned)
         contents = {trial.config_digest: {"digest": trial.config_digest, "content": trial.config} for trial in planned}
         contents |= {trial.setting: {"digest": trial.setting, "content": trial.conditions} for trial in planned if trial.setting}
         contents |= {trial.tuning: {"digest": trial.tuning, "content": trial.search} for trial in planned if trial.tuning}
-        rows = [_row(trial, now) for trial in planned]
         with self._write() as connection:
+            now = clock(connection)
             insert_new(connection, configs, list(contents.values()))
-            insert_new(connection, trials, rows)
+            insert_new(connection, trials, [_row(trial, now) for trial in planned])
             _say_anew(connection, {trial.digest: trial for trial in planned})
             if retry_failed:
                 for some in chunks([trial.digest for trial in planned]):
@@ -71,7 +72,7 @@ class Queue(Transactions):
         """
         for some in chunks(digests):
             with self._write() as connection:
-                now = time.time()
+                now = clock(connection)
                 open_ones = sa.and_(trials.c.digest.in_(some), trials.c.state.in_(("planned", "running")))
                 rows = {row.digest: row for row in connection.execute(sa.select(*_QUEUED).where(open_ones))}
                 for digest in some:
@@ -106,7 +107,7 @@ class Queue(Transactions):
         """Heartbeat: keep everything held under ``lease`` for another :data:`EXPIRY` seconds."""
         with self._write() as connection:
             held = sa.and_(trials.c.state == "running", trials.c.token == lease.token)
-            connection.execute(sa.update(trials).where(held).values(expires=time.time() + EXPIRY))
+            connection.execute(sa.update(trials).where(held).values(expires=clock(connection) + EXPIRY))
 
     def _end(self, connection: sa.Connection, digest: str, token: str, **values: Any) -> bool:
         held = sa.and_(trials.c.digest == digest, trials.c.state == "running", trials.c.token == token)
@@ -122,7 +123,7 @@ class Queue(Transactions):
         with self._write() as connection:
             if environment:
                 insert_new(connection, environments, [{"digest": environment, "content": outcome.environment}])
-            ended = {"state": "done", "finished": time.time(), "environment_digest": environment, "kind": None, "reason": None}
+            ended = {"state": "done", "finished": clock(connection), "environment_digest": environment, "kind": None, "reason": None}
             if not self._end(connection, digest, token, **ended, **told):
                 return False
             write(connection, {digest: found})
@@ -136,12 +137,12 @@ class Queue(Transactions):
     def fail(self, digest: str, token: str, kind: str, reason: str) -> bool:
         """Record that a trial failed; ``False`` if the lease was lost or the trial ended meanwhile."""
         with self._write() as connection:
-            return self._end(connection, digest, token, state="failed", kind=kind, reason=reason, finished=time.time())
+            return self._end(connection, digest, token, state="failed", kind=kind, reason=reason, finished=clock(connection))
 
     def release(self, digest: str, token: str, *, kind: str | None = None, reason: str | None = None) -> bool:
         """Give a running trial back to the queue; ``False`` if the lease was lost or the trial ended meanwhile."""
         with self._write() as connection:
-            return self._end(connection, digest, token, state="planned", kind=kind, reason=reason, finished=time.time())
+            return self._end(connection, digest, token, state="planned", kind=kind, reason=reason, finished=clock(connection))
 
     def put_specs(self, described: Iterable[MetricSpec]) -> None:
         """Record how the metrics of some benchmarks are read, replacing what was said of the same versions."""
@@ -158,6 +159,11 @@ class Queue(Transactions):
         rows = [asdict(floor) | {"value": number(floor.value)} for floor in found]
         with self._write() as connection:
             insert_new(connection, floors, rows)
+
+
+def give_back(connection: sa.Connection) -> None:
+    """All running trials are planned: for a copy of a database, in which nobody runs any."""
+    connection.execute(sa.update(trials).where(trials.c.state == "running").values(state="planned", **_UNLEASED))
 
 
 def _say_anew(connection: sa.Connection, planned: dict[str, Trial]) -> None:

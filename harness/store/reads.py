@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
@@ -15,7 +14,7 @@ from harness.digests import digest_of
 from harness.errors import UsageError
 from harness.outcome import COSTS, Cost
 from harness.store.arrays import unpack, unpack_curve
-from harness.store.base import Transactions, chunks, uncollected
+from harness.store.base import Transactions, chunks, clock, uncollected
 from harness.store.columns import field_names
 from harness.store.numbers import COST, DIAGNOSTIC, DURATION, KINDS, METRIC, Metrics, read
 from harness.store.process import is_void
@@ -31,7 +30,7 @@ _CHANGED = sa.func.coalesce(trials.c.finished, trials.c.started, trials.c.create
 
 
 class Reads(Transactions):
-    """The reading half of the store.
+    """The reading half of the store. Each call reads one moment; several do within :meth:`snapshot`.
 
     ``results``, ``trials``, ``counts``, ``states`` and ``per_sample`` take any of these filters: ``benchmarks``, ``families``,
     ``methods``, ``digests``, ``states``, ``purposes``, each a collection of names; none means all. Of ``words`` each must be a part
@@ -82,12 +81,13 @@ class Reads(Transactions):
             page: how many trials to leave out, and how many to return after these; by default all are returned.
             newest: first those of which something was heard last.
         """
-        now, found = time.time(), []
+        found = []
         order: tuple[Any, ...] = (trials.c.benchmark, trials.c.method, trials.c.seed, trials.c.digest)
         if newest:
             order = (_CHANGED.desc(), *order)
         first, last = (0, None) if page is None else (page[0], sum(page))
         with uncollected(), self._read() as connection:
+            now = clock(connection)
             for where in _clauses(**filters):
                 for told in _rows(connection, sa.select(trials).where(where).order_by(*order).limit(last)):
                     row = TrialRow(**told, alive=False)
@@ -161,11 +161,11 @@ class Reads(Transactions):
         with self._read() as connection:
             starts = trials.c.digest.startswith(prefix, autoescape=True)
             digests = connection.execute(sa.select(trials.c.digest).where(starts).limit(4)).scalars().all()
-        if not digests:
-            raise UsageError(f"no trial '{prefix}'. `harness status --json` lists them.")
-        if len(digests) > 1:
-            raise UsageError(f"several trials begin with '{prefix}': {', '.join(digests)}. Give more digits.")
-        return self.trials(digests=digests)[0]
+            if not digests:
+                raise UsageError(f"no trial '{prefix}'. `harness status --json` lists them.")
+            if len(digests) > 1:
+                raise UsageError(f"several trials begin with '{prefix}': {', '.join(digests)}. Give more digits.")
+            return self.trials(digests=digests)[0]
 
     def per_sample(self, **filters: Iterable[str] | None) -> dict[str, dict[str, np.ndarray]]:
         """Digest -> score name -> one float32 per test sample, in the order of the test set."""
@@ -198,6 +198,13 @@ class Reads(Transactions):
         with self._read() as connection:
             rows = connection.execute(sa.select(floors).order_by(*floors.primary_key)).all()
         return [Floor(**{**row._mapping, "value": math.nan if row.value is None else row.value}) for row in rows]
+
+    def rows(self, table: sa.Table, count: int) -> Iterator[list[dict[str, Any]]]:
+        """All rows of a table, ``count`` at a time."""
+        with self._read() as connection:
+            query = sa.select(table).order_by(*table.primary_key).execution_options(yield_per=count)
+            for some in connection.execute(query).partitions():
+                yield [dict(row._mapping) for row in some]
 
     def config(self, digest: str) -> dict[str, Any]:
         """The config behind :attr:`Result.config_digest`; empty if it is unknown."""

@@ -9,7 +9,8 @@ from harness.catalog.plugins import discover
 
 HEAD = "from harness.slots import attention_method\n"
 FILES = {
-    "works.py": HEAD + "@attention_method('works', slot='masking')\nclass A: pass\nprint('noise')\n",
+    "works.py": HEAD + "@attention_method('works', slot='masking')\nclass A: pass\nprint('noise')\n"
+    "import os\nos.write(1, b'\\xff\\n')\nos.write(2, b'\\xff\\n')\n",
     "raises.py": HEAD + "@attention_method('raises', slot='masking')\nclass A: pass\n1 / 0\n",
     "exits.py": HEAD + "@attention_method('exits', slot='masking')\nclass A: pass\nimport os\nos._exit(7)\n",
     "later.py": HEAD + "@attention_method('later', slot='masking')\nclass A: pass\n",

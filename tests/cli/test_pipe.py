@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -154,3 +156,59 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 65536)
     except OSError:  # Linux says so where the other side is closed
         return b""
+
+
+def unread(*args: str) -> tuple[int, str]:
+    """Exit code and errors of a program whose output nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, *args], stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["list", "suites"], 0),
+        (["leaderboard", "--format", "json"], 0),
+        (["check", "--baseline", "baseline.json"], 1),
+        (["list", "swites"], 2),
+    ],
+)
+def test_whoever_stops_reading_changes_no_exit_code(results, command, code):
+    got, said = unread("-m", "harness", *command)
+    assert got == code and "Broken" not in said and "Traceback" not in said
+
+
+RUN = """
+import os, sys
+os.dup2(1, 2)
+from harness.cli.streams import outlive_readers
+outlive_readers()
+from pathlib import Path
+from engine_fakes import make_plan, sleeping
+from harness.cli.progress import watching
+from harness.engine.run import run_plan
+with watching() as tell:
+    options = {"workers": 1, "device": "cpu", "trial_function": sleeping(0), "on_event": tell}
+    summary = run_plan(make_plan(4), "sqlite:///h.db", data_dirs={"fake": Path()}, **options)
+sys.exit(10 + summary.done)
+"""
+
+
+def test_a_run_that_nobody_watches_any_more_goes_on(folder, monkeypatch):
+    tests = str(Path(__file__).parents[1])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([tests, str(Path(tests).parent), os.environ.get("PYTHONPATH", "")]))
+    assert unread("-c", RUN) == (14, "")
+
+
+def test_a_run_that_is_ended_while_it_prepares_says_so(folder):
+    command = [sys.executable, "-m", "harness", "run", "-m", "gap", "-b", "scenes-classification"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as started:
+        while "importing OpenMMLab" not in (line := started.stderr.readline()):
+            assert line, "it never came to that"
+        started.send_signal(signal.SIGTERM)
+        said = started.stderr.read()
+    assert started.returncode == 130 and said.endswith("error: interrupted. The same command goes on where it stopped.\n")
+    assert "Traceback" not in said

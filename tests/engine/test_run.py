@@ -16,13 +16,14 @@ from engine_fakes import expected, make_plan, make_trial, outcome_of, sleeping, 
 
 from harness.compose import Trial
 from harness.compose.plan import Plan
-from harness.engine import child
+from harness.engine import child, pulse
 from harness.engine.launchers import local
 from harness.engine.progress import Estimate, Event
 from harness.engine.run import Summary, run_plan
+from harness.engine.signals import interruptible
 from harness.errors import TrialError, UsageError
 from harness.outcome import Outcome
-from harness.store import Store, StoreError, open_store
+from harness.store import Lease, Store, StoreError, open_store, process
 
 Run = Callable[..., Summary]
 
@@ -161,6 +162,100 @@ def test_a_trial_over_its_time_limit_is_stopped_with_all_its_processes(run: Run,
         pytest.fail("the helper process lives on")
 
 
+def test_a_trial_without_a_sign_of_life_is_stopped(run: Run, monkeypatch):
+    monkeypatch.setattr(local, "SILENCE", 2.0)
+
+    def function(trial: Trial, **where: Any) -> Outcome:
+        match trial.config["number"]:
+            case 0:
+                time.sleep(60)
+            case 1:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case 2:
+                for _ in range(30):
+                    time.sleep(0.1)
+                    pulse.beat()
+        return outcome_of(trial)
+
+    summary = run(make_plan(3), function, workers=3)
+    assert [row.method for row in summary.failed] == ["method-0", "method-1"]
+    said = {(row.kind, row.reason) for row in summary.failed}
+    assert said == {("timeout", "stopped after 2 s without a sign of life: no forward pass ended")}
+
+
+def test_a_trial_that_is_expected_to_take_long_may_be_silent_long(run: Run, monkeypatch):
+    monkeypatch.setattr(local, "SILENCE", 0.2)
+    assert run(make_plan(1, cost=60.0), sleeping(1.0)).done == 1
+
+
+def test_a_run_that_was_stopped_itself_blames_no_trial(run: Run, monkeypatch):
+    monkeypatch.setattr(local, "SILENCE", 2.0)
+    monkeypatch.setattr(local, "_TICK", 0.1)
+    parent = os.getpid()
+
+    def function(trial: Trial, **where: Any) -> Outcome:
+        os.kill(parent, signal.SIGSTOP)
+        time.sleep(3)
+        os.kill(parent, signal.SIGCONT)
+        time.sleep(0.2)  # and it looks at what it missed
+        return outcome_of(trial)
+
+    assert run(make_plan(1), function).done == 1
+
+
+def test_whatever_ends_a_run_ends_what_its_trials_started(run: Run, tmp_path: Path):
+    def function(trial: Trial, *, work_dir: Path, **where: Any) -> Outcome:
+        helper = subprocess.Popen(["sleep", "60"])
+        (work_dir / "helper.part").write_text(str(helper.pid))
+        (work_dir / "helper.part").rename(work_dir / "helper")
+        time.sleep(60)
+        return outcome_of(trial)
+
+    plan = make_plan(2)
+    other = os.fork()
+    if other == 0:
+        try:
+            run(plan, function)
+        finally:
+            os._exit(9)
+    files = [tmp_path / "trials" / trial.digest / "helper" for trial in plan.trials]
+    while not all(file.is_file() for file in files):
+        time.sleep(0.02)
+    helpers = [int(file.read_text()) for file in files]
+    assert all(process.started(helper) for helper in helpers)
+    os.kill(other, signal.SIGKILL)
+    os.waitpid(other, 0)
+    for _ in range(500):
+        if not any(process.started(helper) for helper in helpers):
+            break
+        time.sleep(0.02)
+    assert [process.started(helper) for helper in helpers] == [None, None]
+
+
+def test_a_result_that_went_to_another_database_is_not_waited_for(run: Run, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(child, "open_store", lambda url: open_store(f"sqlite:///{tmp_path}/another.db"))
+    summary = run(make_plan(1), sleeping(0))
+    (row,) = summary.missing
+    assert row.state == "planned" and "found the database without its lease" in summary.reasons[row.digest]
+
+
+def test_who_holds_the_trials_that_are_waited_for_is_said(run: Run, url: str, tmp_path: Path):
+    plan, store = make_plan(1), open_store(url)
+    store.plan(plan.trials)
+    held = subprocess.Popen(["sleep", "60"])
+    store.claim([plan.trials[0].digest], Lease("a" * 32, process.host(), held.pid, process.started(held.pid)), tmp_path)
+    said = []
+
+    def listen(event: Event) -> None:
+        if event.kind == "waiting":
+            said.append(event.message)
+            held.kill()
+            held.wait()
+
+    assert run(plan, sleeping(0), on_event=listen).done == 1
+    assert said == [f"for process {held.pid}; trials left there: 1"]
+
+
 def test_a_killed_trial_is_tried_again_and_then_left_to_the_next_run(run: Run, url: str, tmp_path: Path):
     def function(trial: Trial, *, work_dir: Path, **where: Any) -> Outcome:
         tries = work_dir / "tries"
@@ -238,6 +333,17 @@ def test_an_interrupted_run_stops_its_trials_and_gives_them_back(run: Run, url: 
     assert (summary.interrupted, summary.exit_code, len(summary.missing)) == (True, 130, 3)
     assert set(read(url).states().values()) == {"planned"}
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_what_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with interruptible():
+            os.kill(os.getpid(), signal.SIGHUP)
+        with pytest.raises(KeyboardInterrupt), interruptible():
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_plugin_that_does_not_import_fails_only_the_trials_that_need_it(run: Run, tmp_path: Path, monkeypatch):

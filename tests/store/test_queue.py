@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,22 +15,7 @@ import sqlalchemy as sa
 from engine_fakes import expected, make_trial, outcome_of
 
 from harness.outcome import Cost, Outcome
-from harness.store import Lease, Store, open_store, process, queue
-from harness.store.schema import metadata
-
-SERVER = os.environ.get("HARNESS_TEST_DATABASE")
-"""URL of an empty database that tests may fill and empty again, e.g. on PostgreSQL."""
-
-
-@pytest.fixture(params=["sqlite", "server"] if SERVER else ["sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    if request.param == "sqlite":
-        return open_store(f"sqlite:///{tmp_path}/harness.db")
-    with sa.create_engine(SERVER).begin() as connection:
-        metadata.drop_all(connection)
-        connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
-    return open_store(SERVER)
-
+from harness.store import Lease, Store, base, process, queue
 
 HERE = process.new_lease()
 ELSEWHERE = Lease(token="f" * 32, host="another machine", pid=1, process_start="1")
@@ -138,11 +124,35 @@ def test_another_process_with_the_same_number_does_not_hold_the_lease(store: Sto
     assert store.claim([trial.digest], HERE, tmp_path) == trial.digest
 
 
+def test_a_stopped_process_holds_its_lease_until_that_expires(store: Store, tmp_path: Path, monkeypatch):
+    trial, clock = make_trial(), [1000.0]
+    monkeypatch.setattr(queue, "clock", lambda connection: clock[0])
+    store.plan([trial])
+    stopped = subprocess.Popen(["sleep", "60"])
+    try:
+        theirs = Lease("a" * 32, process.host(), stopped.pid, process.started(stopped.pid))
+        assert store.claim([trial.digest], theirs, tmp_path)
+        os.kill(stopped.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
+        assert store.claim([trial.digest], HERE, tmp_path) is None
+        assert process.holder(store.trials()[0]) == f"process {stopped.pid}, which is stopped"
+        clock[0] += queue.EXPIRY + 1
+        os.kill(stopped.pid, signal.SIGCONT)
+        os.waitid(os.P_PID, stopped.pid, os.WCONTINUED)
+        assert store.claim([trial.digest], HERE, tmp_path) is None, "it is slow, but it goes on"
+        os.kill(stopped.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
+        assert store.claim([trial.digest], HERE, tmp_path) == trial.digest
+    finally:
+        stopped.kill()
+        stopped.wait()
+
+
 def test_on_other_machines_a_lease_lasts_as_long_as_its_heartbeat(store: Store, tmp_path: Path, monkeypatch):
     trial = make_trial()
     store.plan([trial])
     clock = [1000.0]
-    monkeypatch.setattr(queue.time, "time", lambda: clock[0])
+    monkeypatch.setattr(queue, "clock", lambda connection: clock[0])
     store.claim([trial.digest], ELSEWHERE, tmp_path)
     clock[0] += queue.EXPIRY - 1
     store.renew(ELSEWHERE)
@@ -150,6 +160,25 @@ def test_on_other_machines_a_lease_lasts_as_long_as_its_heartbeat(store: Store, 
     assert store.claim([trial.digest], HERE, tmp_path) is None
     clock[0] += 2
     assert store.claim([trial.digest], HERE, tmp_path) == trial.digest
+
+
+def test_a_machine_whose_clock_is_wrong_takes_nothing_and_loses_nothing(url: str, store: Store, tmp_path: Path, monkeypatch):
+    if url.startswith("sqlite"):
+        pytest.skip("a SQLite database has the clock of the machine that it is on")
+    right = base.time.time
+    trials = [make_trial(n) for n in range(2)]
+    store.plan(trials)
+    for trial, wrong_by in zip(trials, (300.0, -300.0), strict=True):
+        with monkeypatch.context() as there:
+            there.setattr(base.time, "time", lambda wrong_by=wrong_by: right() + wrong_by)
+            assert store.claim([trial.digest], ELSEWHERE, tmp_path) == trial.digest
+            store.renew(ELSEWHERE)
+        assert store.trials(digests=[trial.digest])[0].alive
+        assert store.claim([trial.digest], HERE, tmp_path) is None
+        with monkeypatch.context() as here:
+            here.setattr(base.time, "time", lambda: right() + 300.0)
+            assert store.trials(digests=[trial.digest])[0].alive
+            assert store.claim([trial.digest], HERE, tmp_path) is None
 
 
 def test_failed_trials_are_planned_again_only_when_asked(store: Store, tmp_path: Path):

@@ -11,16 +11,20 @@ from dataclasses import replace
 
 from harness.compose import Trial
 from harness.engine.child import Child, Job, TrialFunction, start
+from harness.engine.janitor import Janitor
 from harness.engine.launchers import Launched, Settings
 from harness.engine.prepare import end_thread_pools
 from harness.engine.progress import EventKind, Tally
 from harness.engine.signals import interruptible
 from harness.store import Store, StoreError
-from harness.store.process import new_lease
+from harness.store.process import holder, new_lease
 from harness.store.queue import HEARTBEAT
 
 TRIES = 3
 """How often a trial that something kills is started in one run."""
+
+SILENCE = 1800.0
+"""Seconds without a sign of life after which a trial is stopped; where all of it is expected to take longer, so many."""
 
 _POLL = 0.02
 _TICK = 1.0
@@ -60,6 +64,7 @@ class Pool:
         self._renew_at = time.monotonic() + HEARTBEAT
         self._store_failures = 0
         self._awaited = 0
+        self._heard_at = time.monotonic()
         self.launched = Launched()
 
     def run(self) -> bool:
@@ -69,6 +74,7 @@ class Pool:
             StoreError: the database failed for good; running trials have been stopped and will be taken up again.
         """
         end_thread_pools()
+        self._janitor = Janitor()
         gc.collect()
         gc.freeze()  # keeps the collector of a child from copying the parent's pages
         with interruptible():
@@ -85,6 +91,7 @@ class Pool:
                 return False
             finally:
                 self._stop()
+                self._janitor.close()
                 gc.unfreeze()
         return True
 
@@ -135,7 +142,8 @@ class Pool:
         self._look_at = time.monotonic() + _LOOK_AGAIN
         if len(self._waiting) not in (0, self._awaited) and not self._running:
             self._awaited = len(self._waiting)
-            self._tell("waiting", message=f"{len(self._waiting)} trials are being run by another process; waiting for it")
+            who = sorted({holder(row) for row in self._store.trials(digests=self._waiting, states=["running"])})
+            self._tell("waiting", message=f"for {' and '.join(who) or 'others'}; trials left there: {len(self._waiting)}")
 
     def _device(self) -> str:
         """The device with the fewest trials on it."""
@@ -143,17 +151,23 @@ class Pool:
         return min(self._settings.devices, key=lambda device: load[device])
 
     def _fork(self, job: Job) -> None:
-        self._running[job.trial.digest] = start(job, self._function)
+        self._running[job.trial.digest] = start(job, self._function, self._janitor)
 
     def _reap(self) -> None:
         now = time.monotonic()
+        passed, self._heard_at = min(now - self._heard_at, _TICK), now  # while this process was stopped, it heard nothing of any
         for digest, child in list(self._running.items()):
             ended = child.poll()
+            silence = max(SILENCE, child.job.trial.cost)
             limits = [limit for limit in (child.job.trial.time_limit, self._settings.time_limit) if limit is not None]
             if ended is None and limits and now - child.since > min(limits):
                 child.kill()
                 del self._running[digest]
                 self._fail(child.job.trial, "timeout", f"stopped after {min(limits):g} s, its time limit")
+            elif ended is None and child.listen(passed) > silence:
+                child.kill()
+                del self._running[digest]
+                self._fail(child.job.trial, "timeout", f"stopped after {silence:g} s without a sign of life: no forward pass ended")
             elif ended is not None:
                 del self._running[digest]
                 self._ended(child, *ended)
@@ -172,7 +186,7 @@ class Pool:
         elif status == "unsaved":
             self._give_up(job.trial, reason, kind=None)
         elif status == "lost":
-            self._waiting.append(job.trial.digest)  # whoever has it now may yet die
+            self._give_up(job.trial, "its process found the database without its lease, and nobody has taken it", kind=None)
         elif code >= 0:
             self._fail(job.trial, "crash", f"its process ended with exit code {code} and without a word")
         elif -code in _FROM_OUTSIDE:
