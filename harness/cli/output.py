@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.texts import one_line
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -37,15 +39,11 @@ def table_width() -> int | None:
     return None if terminal_width() is None else WIDTH
 
 
-def one_line(text: str) -> str:
-    """``text`` without line breaks, which names of files and messages of exceptions may hold."""
-    return text if text.isprintable() else " ".join(text.split())
-
-
 def failure(row: TrialRow, *, terminal: bool) -> str:
     """What failed, why, and where its log is: below in a terminal, on the same line elsewhere."""
     what = one_line(f"{row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}")
-    return f"{what}\n  log: {row.log}" if terminal else f"{what} (log: {row.log})"
+    log = one_line(str(row.log))
+    return f"{what}\n  log: {log}" if terminal else f"{what} (log: {log})"
 
 
 def finite(value: Any) -> Any:

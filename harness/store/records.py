@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from sqlalchemy import String
 
 from harness.outcome import Cost, Later
-from harness.store.columns import Digest, Kind, Long, Name, Score, Short, Small, Texts, Word, field_names
+from harness.store.columns import Digest, Kind, Long, Name, Score, Seconds, Short, Small, Texts, Time, Word, field_names
 
 State = Literal["planned", "running", "done", "failed"]
 
@@ -52,9 +52,9 @@ class Identity:
 class TrialRecord(Identity):
     """A row of the table of trials; the defaults are those of one that was just planned."""
 
-    expected: float
+    expected: Seconds
     """Expected seconds on one core."""
-    created: float
+    created: Time
     environment_digest: Digest | None = None
     """Of the environment, see :meth:`Store.environments`."""
     state: Annotated[State, Kind(String(8), "")] = "planned"
@@ -67,8 +67,8 @@ class TrialRecord(Identity):
     notes: Texts = ()
     labels: Later[dict[str, str]] = field(default_factory=dict)
     """How the numbers came about, see :attr:`harness.outcome.Outcome.labels`."""
-    started: float | None = None
-    finished: float | None = None
+    started: Time | None = None
+    finished: Time | None = None
     log: str | None = None
     work_dir: str | None = None
 
@@ -84,7 +84,7 @@ class TrialRecord(Identity):
 class Result(TrialRecord):
     """A trial that is done, with all of its numbers."""
 
-    finished: float
+    finished: Time
     metrics: Mapping[str, float]
     """``name`` or ``name/scene`` -> value; NaN where undefined."""
     diagnostics: Mapping[str, float] = field(default_factory=dict)
