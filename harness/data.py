@@ -92,7 +92,8 @@ def ready(task: Task, data_root: Path | None) -> Ready:
     folder = ensure(task, data_root)
     entry = task.entry
     model = {key: entry.model.get(key) for key in ("weights", "backbone")}
-    identity = [_REPORTS, entry.family, entry.data, model, task.schedule.batch_size, fingerprint(task, data_root), __version__]
+    known = fingerprint(task, data_root)
+    identity = [_REPORTS, entry.family, entry.data, model, task.schedule.batch_size, known, __version__]
     digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=12).hexdigest()
     seen = paths.cache_dir() / "checked" / f"{digest}.json"
     with contextlib.suppress(OSError, ValueError):
@@ -101,6 +102,8 @@ def ready(task: Task, data_root: Path | None) -> Ready:
     problems = list(listing.problems) if task.is_generated else task.check_listing(folder, listing)
     refuse([*problems, *check_model(task, len(listing.train))], f"benchmark '{task.id}': ", f"`harness data check {task.id}`")
     report = describe(task, listing, problems)
+    if fingerprint(task, data_root) != known:  # changed meanwhile: the report is not that of the files it would be remembered for
+        return Ready(folder, tuple(report))
     with contextlib.suppress(OSError):  # what cannot be remembered is looked at again
         seen.parent.mkdir(parents=True, exist_ok=True)
         write_whole(seen, json.dumps(report))

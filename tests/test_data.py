@@ -296,6 +296,22 @@ def test_a_folder_is_listed_once_from_the_plan_to_the_check_unless_it_changes(fo
     assert data.ready(counted, Path()).report[0].startswith("3 training") and counts == [2, 1, 3]
 
 
+def test_what_changes_while_it_is_looked_at_is_not_remembered_for_what_was_there(folder, monkeypatch):
+    mine(folder, list="lists/test.txt")
+    task = benchmarks.task(load_catalog().benchmarks["mine"])
+    listing = fingerprints.listing
+
+    def late(task, place):
+        (folder / "lists/train.txt").write_text("0\n")
+        return listing(task, place)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fingerprints, "listing", late)
+        assert data.ready(task, Path()).report[0].startswith("1 training")
+    (folder / "lists/train.txt").write_text("0\n1\n")
+    assert data.ready(task, Path()).report[0].startswith("2 training")
+
+
 def test_links_in_a_circle_end(folder):
     mine(folder, list="lists/test.txt")
     before = digest()
