@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from sqlalchemy import String
 
 from harness.outcome import Cost, Later
-from harness.store.columns import Digest, Kind, Long, Name, Score, Seconds, Short, Small, Texts, Time, Word, field_names
+from harness.store.columns import Count, Digest, Kind, Long, Name, Score, Seconds, Short, Small, Texts, Time, Word, field_names
 
 State = Literal["planned", "running", "done", "failed"]
 
@@ -24,7 +24,7 @@ class Identity:
 
     digest: Digest
     benchmark: Name
-    version: Small
+    version: Count
     family: Word
     tier: Short
     method: Name
@@ -62,7 +62,7 @@ class TrialRecord(Identity):
     """Kind of failure: ``no-result`` (a loss that is no number, say), ``error``, ``out-of-memory``, ``timeout``, ``crash``, ``killed``."""
     reason: str | None = None
     """One line."""
-    attempts: Small = 0
+    attempts: Count = 0
     """How often it was started."""
     notes: Texts = ()
     labels: Later[dict[str, str]] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class MetricSpec:
     """How to read a metric of a benchmark."""
 
     benchmark: Name
-    version: Small
+    version: Count
     metric: Long
     unit: Short
     higher_is_better: bool
@@ -136,7 +136,7 @@ class MetricSpec:
 class PlacedSpec(MetricSpec):
     """With its place in the benchmark's own order."""
 
-    position: Small = 0
+    position: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class Floor:
     """A metric of the trivial predictor on one task."""
 
     benchmark: Name
-    version: Small
+    version: Count
     dataset: Word
     metric: Long
     value: Score
