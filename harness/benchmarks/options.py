@@ -215,9 +215,9 @@ class ScheduleOptions(Options):
 
     epochs: int = Field(default=10, ge=1, le=100_000)
     batch_size: int = Field(default=16, ge=1, le=100_000)
-    lr: float = Field(default=1e-3, gt=0, le=1e6)
+    lr: float = Field(default=1e-3, gt=0)
     optimizer: Literal["AdamW", "Adam", "SGD"] = "AdamW"
-    weight_decay: float = Field(default=0.01, ge=0, le=1e6)
+    weight_decay: float = Field(default=0.01, ge=0)
     warmup: float = Field(default=0.1, ge=0, lt=1)
     """Share of the training spent on a linear warm-up."""
     decay: Literal["cosine", "step", "none"] = "cosine"

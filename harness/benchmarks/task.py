@@ -155,8 +155,8 @@ def _typed(schema: type[BaseModel], part: str, entry: Benchmark) -> Any:
     return typed
 
 
-_LARGEST = (1 << 31) - 1
-"""No number of an entry means anything beyond."""
+_MOST = {int: float((1 << 31) - 1), float: 3e38}
+"""No count of an entry means anything beyond, and no number is one in 32 bits."""
 
 
 def _senseless(where: str, value: Any) -> Iterator[tuple[str, str, str]]:
@@ -166,8 +166,8 @@ def _senseless(where: str, value: Any) -> Iterator[tuple[str, str, str]]:
             yield from _senseless(f"{where}.{key}", item)
     elif isinstance(value, str) and visible(value) != value:
         yield where, repr(value), "has a character that is no text, a line break perhaps. Take it out."
-    elif isinstance(value, (int, float)) and abs(value) > _LARGEST:
-        yield where, str(value), f"is beyond all use. Write a number up to {_LARGEST}."
+    elif type(value) in _MOST and abs(value) > _MOST[type(value)]:
+        yield where, str(value), f"is beyond all use. Write a number up to {_MOST[type(value)]:.10g}."
 
 
 def _coerced(where: str, given: Any, typed: Any) -> Iterator[tuple[str, Any, str]]:

@@ -125,7 +125,7 @@ class FineTune(Options):
     """
 
     epochs: int = Field(ge=1, le=100_000)
-    lr: float = Field(default=1e-4, gt=0, le=1e6)
+    lr: float = Field(default=1e-4, gt=0)
     step: int = Field(default=20, ge=1)
     """Epochs between two tenfold reductions of the learning rate."""
 
