@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 from harness import benchmarks, families
+from harness.benchmarks import buildable
 from harness.benchmarks.options import Options
 from harness.listing import list_backbones
 
@@ -131,6 +132,18 @@ def backbones() -> str:
     return "\n".join(rows)
 
 
+NETWORKS = """\
+Any other is the config of one of these OpenMMLab networks, with `_channels`, the width of its outputs. Its arguments are numbers, truth
+values, words where it chooses between some, and layers of mmcv by `type`: nothing that names a file or is evaluated. Files of weights are
+named by `weights`; another network is code, and comes with a package that brings a family ([CONTRIBUTING](../CONTRIBUTING.md))."""
+
+
+def networks() -> str:
+    """The networks that an entry may name, as a Markdown table."""
+    rows = [f"| `{toolbox}` | {', '.join(sorted(names))} |" for toolbox, names in buildable.BACKBONES.items()]
+    return "\n".join(["| toolbox | networks |", "|---|---|", *rows])
+
+
 def page() -> str:
     """The whole page."""
     parts: list[str] = [HEAD]
@@ -146,7 +159,7 @@ def page() -> str:
             parts.append(f"### format: {format_name}\n\n{told_of}\n\n{table(options, told)}\n")
         parts.append(f"### model\n\n{table(family.model, told)}\n")
         parts.append(f"### schedule\n\n{table(family.schedule, told)}\n")
-    parts.append(f"## Backbones\n\nAny other is an OpenMMLab config with `_channels`, the width of its outputs.\n\n{backbones()}\n")
+    parts.append(f"## Backbones\n\n{backbones()}\n\n{NETWORKS}\n\n{networks()}\n")
     return "\n".join(parts)
 
 

@@ -6,11 +6,10 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import __version__, fingerprints, paths
+from harness import __version__, fingerprints, generated, paths
 from harness.benchmarks import Task
 from harness.benchmarks.base import refuse
 from harness.benchmarks.check_model import check_model
@@ -58,25 +57,16 @@ def locate(task: Task, data_root: Path | None) -> Path:
 
 
 def ensure(task: Task, data_root: Path | None) -> Path:
-    """The dataset's folder; generated data is written first if it is not there yet.
-
-    Safe to call from several processes: the folder appears whole or not at all.
+    """The dataset's folder; generated data is written first if it is not there yet, or damaged.
 
     Raises:
         DataError: it is missing, or cannot be written.
     """
     folder = locate(task, data_root)
-    if folder.is_dir():
+    if not task.is_generated or generated.is_sound(folder):
         return folder
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True) as partial:
-            task.generate(Path(partial))
-            try:
-                os.rename(partial, folder)
-            except OSError:
-                if not folder.is_dir():  # otherwise another process was faster
-                    raise
+        generated.write(task, folder)
     except OSError as error:
         raise DataError(
             f"the data of '{task.id}' cannot be written to {folder}: {error.strerror or error}. Mend that, or set HARNESS_CACHE elsewhere."
@@ -102,7 +92,8 @@ def ready(task: Task, data_root: Path | None) -> Ready:
     folder = ensure(task, data_root)
     entry = task.entry
     model = {key: entry.model.get(key) for key in ("weights", "backbone")}
-    identity = [_REPORTS, entry.family, entry.data, model, task.schedule.batch_size, fingerprint(task, data_root), __version__]
+    known = fingerprint(task, data_root)
+    identity = [_REPORTS, entry.family, entry.data, model, task.schedule.batch_size, known, __version__]
     digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=12).hexdigest()
     seen = paths.cache_dir() / "checked" / f"{digest}.json"
     with contextlib.suppress(OSError, ValueError):
@@ -111,6 +102,8 @@ def ready(task: Task, data_root: Path | None) -> Ready:
     problems = list(listing.problems) if task.is_generated else task.check_listing(folder, listing)
     refuse([*problems, *check_model(task, len(listing.train))], f"benchmark '{task.id}': ", f"`harness data check {task.id}`")
     report = describe(task, listing, problems)
+    if fingerprint(task, data_root) != known:  # changed meanwhile: the report is not that of the files it would be remembered for
+        return Ready(folder, tuple(report))
     with contextlib.suppress(OSError):  # what cannot be remembered is looked at again
         seen.parent.mkdir(parents=True, exist_ok=True)
         write_whole(seen, json.dumps(report))
@@ -122,14 +115,24 @@ def fingerprint(task: Task, data_root: Path | None) -> str:
     return _generated_key(task) if task.is_generated else fingerprints.of_folder(task, locate(task, data_root))
 
 
-def unchanged(task: Task, folder: Path, planned: str) -> None:
-    """Do nothing where the files that ``task`` reads from ``folder`` are those that were planned with.
+def unchanged(task: Task, folder: Path, planned: str) -> str:
+    """What the files are known by that ``task`` reads from ``folder``, where they are those that were planned with.
+
+    Of generated data, whose fingerprint is that of generator and options, it is the digest of the files themselves.
 
     Raises:
         DataError: they are not.
     """
-    if not task.is_generated and fingerprints.of_folder(task, folder) != planned:
+    if task.is_generated:
+        if not generated.is_sound(folder):
+            raise DataError(
+                f"the generated data of '{task.id}' in {folder} are not what was written there: a file was changed, added or lost. "
+                "Run the same command again, which writes them anew."
+            )
+        return generated.digest(folder)
+    if fingerprints.of_folder(task, folder) != planned:
         raise DataError(
             f"the data of '{task.id}' in {folder} changed since this trial was planned, so its numbers would be those of neither. "
             "Run the same command again, which plans anew, and leave the files alone meanwhile."
         )
+    return planned

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import digests, images, paths
-from harness.benchmarks import Task
+from harness.benchmarks import Task, inside
 from harness.benchmarks.base import Listing
 from harness.errors import DataError
 from harness.files import write_whole
@@ -27,6 +27,9 @@ _VERSION = 1
 
 _WHOLE = 1 << 30
 """Bytes: files that together have more are read at both ends only."""
+
+_KEPT_BY = {".git", ".hg", ".svn", ".DS_Store"}
+"""Of version control and the desktop; any other hidden file may be one that a reader reads."""
 
 _END = 1 << 16
 """Bytes of such an end."""
@@ -44,21 +47,21 @@ def of_folder(task: Task, folder: Path) -> str:
     folder = folder.absolute()
     memory = paths.cache_dir() / "fingerprints" / f"{_key(task, folder)}.json"
     known = _remembered(memory)
-    places = [folder, *_named_outside(folder, task.data.model_dump(mode="json", exclude={"root"}))]
-    if known and known["tree"] == _tree([*places, *map(Path, known["outside"])]):
+    places = [folder, *map(Path, inside.named_absolutely(task.data.model_dump(mode="json", exclude={"root"})))]
+    if known and known["tree"] == tree([*places, *map(Path, known["outside"])]):
         return str(known["fingerprint"])
-    before = _tree(places)
+    before = tree(places)
     found = task.listing(folder)
     files = _files(task, folder, found)
     fatal = [problem.sentences for problem in found.problems if problem.fatal]
     fingerprint = _of_files(files, fatal)
     # what changed meanwhile, or cannot be used yet, is looked at again
-    if not fatal and _tree(places) == before:
-        outside = sorted(str(file) for name, file in files.items() if os.path.isabs(name) or os.path.normpath(name).startswith(".."))
+    if not fatal and tree(places) == before:
+        outside = sorted(str(file) for name, file in files.items() if os.path.isabs(name))
         places = [*places, *map(Path, outside)]
-        tree = _tree(places)
-        content = {"tree": tree, "outside": outside, "fingerprint": fingerprint}
-        _LISTED[_key(task, folder)] = places, tree, found
+        told = tree(places)
+        content = {"tree": told, "outside": outside, "fingerprint": fingerprint}
+        _LISTED[_key(task, folder)] = places, told, found
         with contextlib.suppress(OSError):
             memory.parent.mkdir(parents=True, exist_ok=True)
             write_whole(memory, json.dumps(content))
@@ -71,13 +74,13 @@ def listing(task: Task, folder: Path) -> Listing[Any]:
     Raises:
         DataError: something there cannot be read to an end.
     """
-    _tree([folder])
+    tree([folder])
     latest = _LISTED.pop(_key(task, folder.absolute()), None)
-    return latest[2] if latest and _tree(latest[0]) == latest[1] else task.listing(folder)
+    return latest[2] if latest and tree(latest[0]) == latest[1] else task.listing(folder)
 
 
 _LISTED: dict[str, tuple[list[Path], str, Listing[Any]]] = {}
-"""What fingerprints were taken from, with the places that were read and their :func:`_tree`: listing may take half a minute."""
+"""What fingerprints were taken from, with the places that were read and their :func:`tree`: listing may take half a minute."""
 
 
 def _key(task: Task, folder: Path) -> str:
@@ -97,17 +100,7 @@ def _remembered(memory: Path) -> dict[str, Any]:
         return {}
 
 
-def _named_outside(folder: Path, value: Any) -> Iterator[Path]:
-    """What the options name that lies elsewhere."""
-    if isinstance(value, str):
-        if os.path.isabs(value) or ".." in Path(value).parts:
-            yield folder / value
-    elif isinstance(value, (dict, list, tuple)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _named_outside(folder, item)
-
-
-def _tree(places: Iterable[Path]) -> str:
+def tree(places: Iterable[Path]) -> str:
     """Digest of the names, sizes and times of all files at and below some places.
 
     Raises:
@@ -145,7 +138,7 @@ def _files(task: Task, folder: Path, listing: Listing[Any]) -> dict[str, Path]:
     files = [*listing.sources, *listing.files()]
     if not listing.sources and not task.format.read.__module__.startswith("harness.benchmarks."):
         # a reader of another package that does not name its sources
-        files += [folder / name[1:] for name, _ in _walk(folder, "", set()) if not name.rpartition("/")[2].startswith(".")]
+        files += [folder / name[1:] for name, _ in _walk(folder, "", set()) if not _KEPT_BY.intersection(name.split("/"))]
     return {file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file.absolute()): file for file in files}
 
 

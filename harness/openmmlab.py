@@ -115,6 +115,17 @@ def _only_registered_types() -> None:
     registry.get_object_from_string = lambda name: None
 
 
+def _metainfo_of_mmpose() -> None:
+    # a dataset class of mmpose executes the file that describes its points, which it looks for in the current folder first
+    from mmpose.registry import DATASETS
+
+    package = importlib.import_module("mmpose").__path__[0]
+    for found in DATASETS.module_dict.values():
+        told = getattr(found, "METAINFO", {}).get("from_file")
+        if told and not os.path.isabs(told):
+            found.METAINFO = {"from_file": os.path.join(package, ".mim", "configs", "_base_", "datasets", os.path.basename(told))}
+
+
 _UNREGISTERED = re.compile(r"(.*) is not in the \S+::(.+?) registry")
 _UNREGISTERED_LAYER = re.compile(r"Cannot find (.*) in registry under scope name")
 
@@ -179,3 +190,4 @@ def setup() -> None:
             for part in ("models", "datasets", "evaluation"):
                 importlib.import_module(f"{toolbox}.{part}")
     _only_registered_types()
+    _metainfo_of_mmpose()

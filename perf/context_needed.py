@@ -21,11 +21,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from harness import data
 from harness.benchmarks import register
+from harness.benchmarks.backbones import BACKBONES, Backbone
 from harness.catalog import load_catalog
 from harness.catalog.plugins import discover, load_plugins
 from harness.compose import Selection, plan
 
-_LOCAL = "model.backbone={type: LocalFeatures, _channels: 128, _stride: 4}"
+_LOCAL = "model.backbone=local"
 
 CONTROLS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
     # benchmark: method, and the overrides of each setting
@@ -45,7 +46,7 @@ CONTROLS: dict[str, tuple[str, dict[str, tuple[str, ...]]]] = {
 
 
 def register_local_features() -> None:
-    """A backbone of stride 4 whose every output depends on its own 4 x 4 pixels."""
+    """``local``, a backbone of stride 4 whose every output depends on its own 4 x 4 pixels."""
     from mmengine.registry import MODELS
     from torch import Tensor, nn
 
@@ -60,6 +61,8 @@ def register_local_features() -> None:
 
         def forward(self, x: Tensor) -> tuple[Tensor]:
             return (super().forward(x),)
+
+    BACKBONES["local"] = Backbone({"type": "LocalFeatures"}, {0: (128, 4)}, 0, (0, 0), "backbone")
 
 
 def measure(benchmark: str, method: str, overrides: tuple[str, ...], seeds: int) -> tuple[dict[str, float], dict[str, float]]:

@@ -18,11 +18,11 @@ from harness.errors import UsageError
 ROOT = Path(__file__).parents[1]
 
 FLOORS = (
-    ("errors", "paths", "points", "files", "images", "families", "outcome", "marks", "slots", "digests", "_coco"),
+    ("errors", "paths", "points", "files", "images", "families", "outcome", "marks", "slots", "digests", "texts", "_coco"),
     ("openmmlab", "diagnostics"),
     ("catalog",),
     ("benchmarks",),
-    ("data", "listing", "fingerprints"),
+    ("data", "generated", "listing", "fingerprints"),
     ("compose",),
     ("store",),
     ("engine", "analysis", "plugin_tools", "doctor"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
+import signal
+import stat
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from engine_fakes import outcome_of
+from engine_fakes import make_trial, outcome_of
 from PIL import Image
 
-from harness import benchmarks, data, fingerprints
-from harness.catalog import load_catalog
+from harness import benchmarks, data, fingerprints, generated
+from harness.catalog import Benchmark, load_catalog
 from harness.cli import main
+from harness.engine.guard import guarded
 from harness.errors import DataError
 
 GENERATED = [bench for bench in load_catalog().benchmarks.values() if benchmarks.task(bench).is_generated]
@@ -40,6 +44,121 @@ def test_a_disk_that_fills_up_leaves_no_dataset(bench, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=f"the data of '{bench.id}' cannot be written to .*No space left on device"):
         data.ensure(benchmarks.task(bench), None)
     assert count == 5 and not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """A small generated dataset."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    entry = Benchmark(id="b", family="classification", data={"format": "synthetic", "train": 8, "test": 8, "size": 32})
+    task = benchmarks.task(entry)
+    return task, data.ensure(task, None)
+
+
+DAMAGE = {
+    "cut": lambda picture: picture.write_bytes(picture.read_bytes()[:-7]),
+    "changed, with its size and time": lambda picture: os.utime(
+        picture, ns=(0, (picture.write_bytes(picture.read_bytes()[::-1]), picture.stat().st_mtime_ns)[1])
+    ),
+    "lost": lambda picture: picture.unlink(),
+    "added": lambda picture: shutil.copy(picture, picture.with_name("more.png")),
+    "exchanged": lambda picture: picture.write_bytes(next(f for f in picture.parents[1].rglob("*.png") if f != picture).read_bytes()),
+    "its list": lambda picture: (
+        next(folder for folder in picture.parents if (folder / ".manifest.json").exists()).joinpath(".manifest.json").write_text("{}")
+    ),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_damaged_generated_data_are_written_anew_and_fail_a_trial_on_them(made, how):
+    task, folder = made
+    before = {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    data.unchanged(task, folder, "planned")
+    DAMAGE[how](next(file for file in sorted(folder.rglob("*.png"))))
+    with pytest.raises(DataError, match="not what was written there"):
+        data.unchanged(task, folder, "planned")
+    assert data.ensure(task, None) == folder
+    assert {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+    data.unchanged(task, folder, "planned")
+    assert [*folder.parent.iterdir()] == [folder]
+
+
+def test_sound_data_are_not_read_again_and_those_of_an_earlier_harness_stay(made, monkeypatch):
+    task, folder = made
+    place = folder.stat().st_ino
+    (folder / ".manifest.json").unlink()
+    assert data.ensure(task, None) == folder and folder.stat().st_ino == place and (folder / ".manifest.json").is_file()
+    data.ensure(task, None)
+    monkeypatch.setattr("harness.digests.content", lambda file: pytest.fail("read again"))
+    assert data.ensure(task, None) == folder
+
+
+def test_a_killed_generation_leaves_nothing_behind(made, tmp_path):
+    """A process is killed in the middle; another one that is at it is not disturbed."""
+    task, folder = made
+    shutil.rmtree(folder)
+    reader, writer = os.pipe()
+    children = []
+    for _ in range(2):
+        if not (child := os.fork()):
+            generated.write(replace(task, format=replace(task.format, generate=lambda _, out: _hang(out, writer))), folder)
+        children.append(child)
+        assert os.read(reader, 1) == b"."
+    halves = {*folder.parent.glob(".*")}
+    assert len(halves) == 2 and all((half / "half.png").is_file() for half in halves)
+    os.kill(children[0], signal.SIGKILL)
+    os.waitpid(children[0], 0)
+    data.ensure(task, None)
+    assert len(halves & {*folder.parent.iterdir()}) == 1
+    os.kill(children[1], signal.SIGKILL)
+    os.waitpid(children[1], 0)
+    shutil.rmtree(folder)
+    data.ensure(task, None)
+    assert [*folder.parent.iterdir()] == [folder]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o777 & ~_umask(), "a cache may be shared"
+
+
+def _hang(out: Path, pipe: int) -> None:
+    (out / "half.png").write_bytes(b"x")
+    os.write(pipe, b".")
+    while True:
+        time.sleep(60)
+
+
+def _umask() -> int:
+    before = os.umask(0)
+    os.umask(before)
+    return before
+
+
+def test_a_trial_says_which_files_it_has_read(made, folder):
+    """Of generated data the files themselves count, and not only how they came about."""
+    task, place = made
+
+    def run(task, place, planned):
+        trial = replace(make_trial(benchmark=task.id), dataset=planned)
+        function = guarded(lambda trial, **_: outcome_of(trial), {task.id: task})
+        return function(trial, data=place, work_dir=Path(), device="cpu", batch_divisor=1)
+
+    said = run(task, place, "planned").labels["data"]
+    assert said == run(task, place, "planned").labels["data"]
+    other = benchmarks.task(task.entry.model_copy(update={"data": {**task.entry.data, "seed": 1}}))
+    assert run(other, data.ensure(other, None), "planned").labels["data"] != said
+    mine(folder)
+    own = benchmarks.task(load_catalog().benchmarks["mine"])
+    planned = data.fingerprint(own, Path())
+    outcome = run(own, folder, planned)
+    assert outcome.labels["data"] == planned and len(outcome.labels) > 1
+
+
+def test_a_floor_is_that_of_the_data_that_were_planned_with(made):
+    from harness.engine.prepare import _floor
+
+    task, folder = made
+    assert _floor(task, folder, "planned")["top1"] > 0
+    next(folder.rglob("*.png")).unlink()
+    with pytest.raises(DataError, match="not what was written there"):
+        _floor(task, folder, "planned")
 
 
 # --- what a dataset is known by
@@ -122,7 +241,7 @@ def test_a_folder_elsewhere_counts(folder, tmp_path):
     for number in (5, 6):
         picture(elsewhere / f"img/{number}.png", number)
         picture(elsewhere / f"ann/{number}.png", number, label=True)
-    mine(folder, images=str(elsewhere / "img"), labels="../elsewhere/ann")
+    mine(folder, images=str(elsewhere / "img"), labels=str(elsewhere / "ann"))
     seen = {digest()}
     picture(elsewhere / "ann/5.png", 50, label=True)
     seen.add(digest())
@@ -175,6 +294,22 @@ def test_a_folder_is_listed_once_from_the_plan_to_the_check_unless_it_changes(fo
         picture(folder / place / "4.png", 4, label=place == "ann")
     (folder / "lists/train.txt").write_text("0\n1\n4\n")
     assert data.ready(counted, Path()).report[0].startswith("3 training") and counts == [2, 1, 3]
+
+
+def test_what_changes_while_it_is_looked_at_is_not_remembered_for_what_was_there(folder, monkeypatch):
+    mine(folder, list="lists/test.txt")
+    task = benchmarks.task(load_catalog().benchmarks["mine"])
+    listing = fingerprints.listing
+
+    def late(task, place):
+        (folder / "lists/train.txt").write_text("0\n")
+        return listing(task, place)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fingerprints, "listing", late)
+        assert data.ready(task, Path()).report[0].startswith("1 training")
+    (folder / "lists/train.txt").write_text("0\n1\n")
+    assert data.ready(task, Path()).report[0].startswith("2 training")
 
 
 def test_links_in_a_circle_end(folder):

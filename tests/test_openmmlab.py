@@ -65,19 +65,19 @@ def test_other_key_errors_stay_as_they_are(openmmlab):
         raise KeyError("mine")
 
 
-def test_a_dataset_class_that_does_not_exist(openmmlab, tmp_path):
+def test_a_dataset_class_that_does_not_exist():
     entry = Benchmark(
         id="b", family="segmentation", data={"format": "mmseg", "root": "r", "type": "NoDataset", "num_classes": 2, "train": {}, "test": {}}
     )
-    with pytest.raises(UsageError, match="unknown dataset type"):
-        task(entry).check(tmp_path)
+    with pytest.raises(UsageError, match="unknown mmseg dataset class 'NoDataset'"):
+        task(entry)
 
 
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ({"type": "CocoDataset", "arguments": {"metainfo": {"from_file": "mine.py"}}}, "would execute"),
-        ({"type": "H36MWholeBodyDataset"}, "3-D poses"),
+        ({"type": "CocoDataset", "arguments": {"metainfo": {"from_file": "mine.py"}}}, "arguments.metainfo: unknown key"),
+        ({"type": "H36MWholeBodyDataset"}, "unknown mmpose dataset class 'H36MWholeBodyDataset'"),
     ],
 )
 def test_keypoint_data_that_would_be_executed(data, says):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import html
 import io
@@ -39,10 +40,20 @@ def aligned(header: Sequence[str], body: Sequence[Sequence[str]], *, fold: bool 
     return [join(line) for line in [*heads, *body]]
 
 
+def _csv_cell(cell: Any) -> Any:
+    """A spreadsheet takes text that begins like this for a formula, and runs it; behind an apostrophe it does not."""
+    if not isinstance(cell, str) or len(cell) < 2 or cell[0] not in "=+-@\t\r":
+        return cell
+    with contextlib.suppress(ValueError):
+        float(cell)
+        return cell
+    return f"'{cell}"
+
+
 def csv_table(header: Sequence[str], body: Iterable[Sequence[Any]]) -> str:
     """A table in CSV."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([header, *body])
+    csv.writer(out, lineterminator="\n").writerows([[_csv_cell(cell) for cell in row] for row in [header, *body]])
     return out.getvalue().rstrip("\n")
 
 

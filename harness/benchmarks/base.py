@@ -8,7 +8,6 @@ mmengine objects (:func:`harness.benchmarks.register.setup` imports the classes 
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 from collections import Counter
@@ -20,6 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from harness import families
+from harness.benchmarks import inside
 from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
 from harness.benchmarks.validation import hold_out
 from harness.errors import DataError, UsageError, did_you_mean
@@ -95,17 +95,6 @@ def relative(file: Path, root: Path) -> str:
         if file.is_relative_to(base):
             return file.relative_to(base).as_posix()
     return str(file)
-
-
-def files_named(root: Path, arguments: Any) -> list[Path]:
-    """The files that a toolbox class is told of in its arguments, however deep; other texts in them name none."""
-    if isinstance(arguments, str):
-        file = root / arguments
-        with contextlib.suppress(OSError, ValueError):  # a text that cannot be a path
-            return [file] if arguments and file.is_file() else []
-        return []
-    inner = arguments.values() if isinstance(arguments, Mapping) else arguments if isinstance(arguments, (list, tuple)) else ()
-    return [file for argument in inner for file in files_named(root, argument)]
 
 
 @dataclass(frozen=True)
@@ -221,9 +210,14 @@ class Format(Generic[D]):
     """Writes the dataset into an empty folder, deterministically; for formats that need no files of the user's."""
 
     def listing(self, root: Path, data: D) -> Listing[Any]:
-        """What the reader finds under ``root``, a validation split held out of training where the dataset has none of its own."""
+        """What the reader finds under ``root``, a validation split held out of training where the dataset has none of its own.
+
+        Files that are none of the dataset's (:mod:`harness.benchmarks.inside`) are a fatal problem, whatever the reader.
+        """
         found = self.read(root, data)
         found.root = root
+        if what := inside.strays([*found.sources, *found.files()], root, data.model_dump(mode="json", exclude={"root"})):
+            found.add("the dataset", what, "put them there or link to them; only an entry may name a place elsewhere, absolutely")
         hold_out(found, data.val_share)
         return found
 
@@ -275,10 +269,11 @@ class Family:
         chosen = self.format(options["format"])
         data = chosen.options.model_validate({"root": ".", **options})
         key = (self.name, str(root.absolute()), repr(data))
-        if key not in _LATEST or _LATEST[key][1] != _stamp(_LATEST[key][0]):
+        places = [root, *map(Path, inside.named_absolutely(data.model_dump(mode="json", exclude={"root"})))]
+        if key not in _LATEST or _LATEST[key][1] != _stamp(_LATEST[key][0], places):
             _LATEST.clear()
             found = chosen.listing(root, data)
-            _LATEST[key] = found, _stamp(found)
+            _LATEST[key] = found, _stamp(found, places)
         return data, _LATEST[key][0]
 
 
@@ -287,12 +282,12 @@ _LATEST: dict[tuple[str, ...], tuple[Listing[Any], Any]] = {}
 take half a minute."""
 
 
-def _stamp(listing: Listing[Any]) -> dict[str, tuple[int, int] | None]:
-    """(mtime, size) of what a listing was read from: its sources, and the folders that its files lie in, up to the root."""
+def _stamp(listing: Listing[Any], places: list[Path]) -> dict[str, tuple[int, int] | None]:
+    """(mtime, size) of what a listing was read from: its sources, and the folders that its files lie in, up to one of ``places``."""
     inner = {os.path.dirname(file) for file in (*listing.files(), *listing.sources)}
-    folders = {str(above) for folder in inner for above in (Path(folder), *Path(folder).parents) if above.is_relative_to(listing.root)}
+    folders = {str(above) for name in inner for above in (Path(name), *Path(name).parents) if any(map(above.is_relative_to, places))}
     found: dict[str, tuple[int, int] | None] = {}
-    for name in {str(listing.root), *folders, *map(str, listing.sources)}:
+    for name in {*map(str, places), *folders, *map(str, listing.sources)}:
         try:
             status = os.stat(name)
             found[name] = status.st_mtime_ns, status.st_size

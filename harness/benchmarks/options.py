@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from harness.benchmarks import buildable
 
 
 class Options(BaseModel):
     """Base of a family's option types: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _no_address(text: str) -> str:
+    if "://" in text:
+        raise ValueError("is no path, and the harness downloads nothing: fetch it and give its path")
+    return text
+
+
+Place = Annotated[str, AfterValidator(_no_address)]
+"""A path that a toolbox opens, which would fetch an address."""
+
+
+class Told(Options):
+    """Arguments of a class as an entry says them: a config holds those that were given, and no defaults of ours."""
+
+    @model_serializer(mode="wrap")
+    def _given(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if name in self.model_fields_set}
+
+
+Length = Annotated[int, Field(ge=1, le=1 << 15)]
+"""Pixels of a side."""
 
 
 class DataOptions(Options):
@@ -41,7 +74,7 @@ class GeneratedData(DataOptions):
     """What every generated dataset has: a validation split of its own, apart from the training data."""
 
     val_share: ClassVar[float] = 0.0  # type: ignore[misc]  # no option here: nothing is held out
-    val: int | None = Field(default=None, ge=0)
+    val: int | None = Field(default=None, ge=0, le=1 << 20)
     """Number of samples for validation; half as many as for the test by default."""
 
     if TYPE_CHECKING:
@@ -96,7 +129,7 @@ class ModelOptions(Options):
     """``model:`` of a benchmark entry."""
 
     backbone: str | dict[str, Any] = "resnet-narrow"
-    """A name that ``harness list backbones`` shows, or any OpenMMLab backbone config with ``type``."""
+    """A name that ``harness list backbones`` shows, or the config of an OpenMMLab network listed there, with ``type``."""
     weights: Weights | None = None
     mean: tuple[float, float, float] = IMAGENET_MEAN
     """Red, green and blue (0 to 255) subtracted from an image: what the weights were trained with, ImageNet's by default."""
@@ -113,6 +146,8 @@ class ModelOptions(Options):
     def _names_its_class(cls, backbone: str | dict[str, Any]) -> str | dict[str, Any]:
         if isinstance(backbone, dict) and not isinstance(backbone.get("type"), str):
             raise ValueError("a backbone given as a mapping names its class with `type`, e.g. type: mmpretrain.ResNet")
+        if isinstance(backbone, dict):
+            buildable.check(backbone)
         return backbone
 
     @model_validator(mode="before")
@@ -178,8 +213,8 @@ def _names_checkpoint(config: Any) -> bool:
 class ScheduleOptions(Options):
     """``schedule:`` of a benchmark entry; the same for every method on the benchmark."""
 
-    epochs: int = Field(default=10, ge=1)
-    batch_size: int = Field(default=16, ge=1)
+    epochs: int = Field(default=10, ge=1, le=100_000)
+    batch_size: int = Field(default=16, ge=1, le=100_000)
     lr: float = Field(default=1e-3, gt=0)
     optimizer: Literal["AdamW", "Adam", "SGD"] = "AdamW"
     weight_decay: float = Field(default=0.01, ge=0)

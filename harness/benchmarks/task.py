@@ -13,13 +13,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from harness import families
-from harness.benchmarks import pictures
+from harness.benchmarks import inside, pictures
 from harness.benchmarks.base import Family, Format, Listing, Metric, Problem, Sample
 from harness.benchmarks.config import refuse_drawn_images
 from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
 from harness.catalog import Benchmark, Filling
 from harness.catalog.load import explain
 from harness.errors import UsageError, did_you_mean
+from harness.texts import visible
 
 
 @cache
@@ -130,6 +131,9 @@ def task(entry: Benchmark) -> Task:
     except UsageError as error:
         raise UsageError(f"benchmark '{entry.id}': {error}") from None
     data = _typed(form.options, "data", entry)
+    for key, text in inside.leading_out(data.model_dump(mode="json", exclude={"root"})):
+        mend = "Name the place absolutely, or put a link to it there."
+        raise UsageError(f"benchmark '{entry.id}': data.{key}: '{visible(text)}' leads out of the dataset's folder. {mend}")
     found = Task(entry, kin, form, data, _typed(kin.model, "model", entry), _typed(kin.schedule, "schedule", entry))
     names = [metric.name for metric in found.metrics]
     if found.primary not in names:
@@ -143,9 +147,27 @@ def _typed(schema: type[BaseModel], part: str, entry: Benchmark) -> Any:
         typed = schema.model_validate(given)
     except ValidationError as error:
         raise explain(error, (part,), {}, f"benchmark '{entry.id}'", schema) from None
-    for where, said, wanted in _coerced(part, given, typed.model_dump(mode="json")):
+    plain = typed.model_dump(mode="json")
+    for where, said, wanted in _coerced(part, given, plain):
         raise UsageError(f"benchmark '{entry.id}': {where}: {json.dumps(said, ensure_ascii=False)} is not {wanted}. Write one.")
+    for where, value, why in _senseless(part, plain):
+        raise UsageError(f"benchmark '{entry.id}': {where}: {value:.60} {why}")
     return typed
+
+
+_MOST = {int: float((1 << 31) - 1), float: 3e38}
+"""No count of an entry means anything beyond, and no number is one in 32 bits."""
+
+
+def _senseless(where: str, value: Any) -> Iterator[tuple[str, str, str]]:
+    """(place, what stands there, what is wrong) for numbers too large to be meant, and text that is none."""
+    if isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _senseless(f"{where}.{key}", item)
+    elif isinstance(value, str) and visible(value) != value:
+        yield where, repr(value), "has a character that is no text, a line break perhaps. Take it out."
+    elif type(value) in _MOST and abs(value) > _MOST[type(value)]:
+        yield where, str(value), f"is beyond all use. Write a number up to {_MOST[type(value)]:.10g}."
 
 
 def _coerced(where: str, given: Any, typed: Any) -> Iterator[tuple[str, Any, str]]:

@@ -36,13 +36,30 @@ Loader: type[Any] = _with_scalars(getattr(yaml, "CSafeLoader", yaml.SafeLoader),
 _Dumper = _with_scalars(yaml.SafeDumper, "Dumper")
 
 
+_MOST_NODES = 10_000
+"""Of one value; more are aliases that multiply each other."""
+
+
 def read(text: str) -> Any:
     """The value of a YAML text.
 
     Raises:
-        yaml.YAMLError, ValueError, RecursionError: it is none.
+        yaml.YAMLError, ValueError, RecursionError: it is none, or its aliases stand for thousands of values.
     """
-    return yaml.load(text, Loader)
+    loader = Loader(text)
+    node = loader.get_single_node()
+    if node is None:
+        return None
+    count, todo = 0, [node]
+    while todo:
+        current, count = todo.pop(), count + 1
+        if count > _MOST_NODES:
+            raise ValueError(f"more than {_MOST_NODES} values; write them out without nested aliases")
+        if isinstance(current, yaml.MappingNode):
+            todo += [part for pair in current.value for part in pair]
+        elif isinstance(current, yaml.SequenceNode):
+            todo += current.value
+    return loader.construct_document(node)
 
 
 def scalar(text: str) -> str:

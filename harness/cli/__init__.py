@@ -17,6 +17,7 @@ from harness import __version__
 from harness.cli.streams import outlive_readers
 from harness.engine.signals import interruptible
 from harness.errors import HarnessError, did_you_mean
+from harness.texts import visible
 
 VERBS = (
     "doctor",
@@ -47,7 +48,7 @@ class Failure(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # a class variable for click, which reads it of the exception
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"error: {self.format_message()}", file=file or sys.stderr)
+        click.echo(visible(f"error: {self.format_message()}", "\n\t"), file=file or sys.stderr)
 
 
 def _keep_traceback() -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import Group, options
-from harness.cli.output import one_line, print_json, print_rows
+from harness.cli.output import print_json, print_rows
+from harness.texts import one_line
 
 if TYPE_CHECKING:
     from harness.benchmarks import Task

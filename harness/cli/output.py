@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.files import finite
+from harness.texts import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,17 +39,13 @@ def table_width() -> int | None:
     return None if terminal_width() is None else WIDTH
 
 
-def one_line(text: str) -> str:
-    """``text`` without line breaks, which names of files and messages of exceptions may hold."""
-    return text if text.isprintable() else " ".join(text.split())
-
-
 def failure(row: TrialRow, *, terminal: bool) -> str:
     """What failed, why, and where its log is, if it has one: below in a terminal, on the same line elsewhere."""
     what = one_line(f"{row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}")
     if row.log is None:
         return what
-    return f"{what}\n  log: {row.log}" if terminal else f"{what} (log: {row.log})"
+    log = one_line(str(row.log))
+    return f"{what}\n  log: {log}" if terminal else f"{what} (log: {log})"
 
 
 def json_text(document: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.analysis.numbers import duration
+from harness.texts import one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -51,7 +52,7 @@ def _sentence(event: Event) -> str:
     if trial := event.trial:
         tried = f"{' '.join(trial.overrides) or 'as registered'}, " if trial.purpose else ""
         what = f"{trial.method} on {trial.benchmark}, {tried}seed {trial.seed}: "
-    return f"{what}{_SAID.get(event.kind, event.kind)}{f': {event.message}' if event.message else ''}"
+    return one_line(f"{what}{_SAID.get(event.kind, event.kind)}{f': {event.message}' if event.message else ''}")
 
 
 def _line(event: Event, phase: str) -> None:
@@ -68,7 +69,7 @@ def _draw(bar: Bar, task: TaskID, event: Event, phase: str) -> None:
     progress = event.progress
     left = f"{progress.running} running" + (f", about {duration(progress.seconds_left)} left" if progress.seconds_left else "")
     if event.kind in ("failed", "again", "waiting", "warning"):
-        bar.console.print(_sentence(event))
+        bar.console.print(_sentence(event), markup=False)
     description = event.message if event.kind == "prepare" else phase
     bar.update(task, total=progress.total, completed=progress.done + progress.failed, description=description, left=left)
     bar.refresh()

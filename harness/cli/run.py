@@ -10,6 +10,7 @@ import click
 
 from harness.cli import options
 from harness.cli.output import failure, print_rows
+from harness.texts import one_line
 
 if TYPE_CHECKING:
     from harness.compose.plan import Plan
@@ -116,7 +117,7 @@ def command(
     prepared = {name: data.ready(task, root) for name, task in planned.tasks.items()}
     for name, dataset in prepared.items():
         for line in dataset.report:
-            click.echo(f"{name}: {line}", err=True)
+            click.echo(one_line(f"{name}: {line}"), err=True)
     wanted = {name for trial in planned.trials for name in trial.plugins}
 
     def go(some: Plan, phase: str) -> Summary:
@@ -178,7 +179,8 @@ def _say_ending(summary: Summary, phase: str = "") -> None:
         click.echo(f"failed: {failure(row, terminal=sys.stderr.isatty())}", err=True)
     for row in summary.missing:
         if row.digest in summary.reasons:
-            click.echo(f"not recorded: {row.method} on {row.benchmark}, seed {row.seed}: {summary.reasons[row.digest]}", err=True)
+            what = f"{row.method} on {row.benchmark}, seed {row.seed}"
+            click.echo(one_line(f"not recorded: {what}: {summary.reasons[row.digest]}"), err=True)
     if summary.missing:
         click.echo(f"{len(summary.missing)} {phase}trials are not done; the same command goes on with them.", err=True)
     if summary.failed:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import options
-from harness.cli.output import failure, one_line, print_json, print_rows, table_width, terminal_width
+from harness.cli.output import failure, print_json, print_rows, table_width, terminal_width
+from harness.texts import one_line
 
 if TYPE_CHECKING:
     from harness.analysis.views.runs import Batch

@@ -15,8 +15,14 @@ if TYPE_CHECKING:
     from harness.outcome import Outcome
 
 
+DATA = "data"
+"""The label that says which files a trial has read: their fingerprint."""
+
+
 def guarded(function: TrialFunction, tasks: Mapping[str, Task]) -> TrialFunction:
     """``function``, which fails with a :class:`~harness.errors.DataError` where the dataset's files change before it ends.
+
+    Its outcome says what they were.
 
     Args:
         tasks: benchmark -> task, of the plan.
@@ -26,9 +32,10 @@ def guarded(function: TrialFunction, tasks: Mapping[str, Task]) -> TrialFunction
         task = tasks.get(trial.benchmark)
         if task is None:
             return function(trial, data=data, **where)
-        unchanged(task, data, trial.dataset)
+        loaded = unchanged(task, data, trial.dataset)
         outcome = function(trial, data=data, **where)
         unchanged(task, data, trial.dataset)
+        outcome.labels = {**outcome.labels, DATA: loaded}
         return outcome
 
     return run

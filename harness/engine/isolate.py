@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.engine.signals import fork
 from harness.errors import HarnessError
+from harness.texts import visible
 
 
 class Isolated(HarnessError):
@@ -80,7 +81,7 @@ def forked(function: Callable[[], Any]) -> tuple[int, int]:
 
 def one_line(error: BaseException, longest: int = 400) -> str:
     """An error as one line; ours are sentences already, others get the name of their type."""
-    text = " ".join(str(error).split())
+    text = visible(" ".join(str(error).split()))
     if not isinstance(error, HarnessError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return text if len(text) <= longest else text[: longest - 1] + "…"

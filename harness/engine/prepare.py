@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.data import unchanged
 from harness.engine import isolate
 from harness.errors import HarnessError, UsageError
 from harness.store import Floor, MetricSpec, Store
 
 if TYPE_CHECKING:
+    from harness.benchmarks import Task
     from harness.catalog.plugins import PluginFile
     from harness.compose import Trial
     from harness.compose.plan import Plan
@@ -40,6 +42,14 @@ def metric_specs(plan: Plan) -> list[MetricSpec]:
     return specs
 
 
+def _floor(task: Task, folder: Path, planned: str) -> dict[str, float]:
+    """A floor belongs to the data that was planned with, so these must be there before and after."""
+    unchanged(task, folder, planned)
+    floor = task.floor(folder)
+    unchanged(task, folder, planned)
+    return floor
+
+
 class Floors:
     """Floors that are not in the store yet, each computed in a process of its own while the parent goes on."""
 
@@ -51,7 +61,7 @@ class Floors:
         end_thread_pools()
         for task in plan.tasks.values():
             if task.id in keys and keys[task.id] not in known:
-                self._answers.append((keys[task.id], isolate.start(partial(task.floor, data[task.id]))))
+                self._answers.append((keys[task.id], isolate.start(partial(_floor, task, data[task.id], keys[task.id][2]))))
 
     def store(self, complain: Callable[[str], None]) -> None:
         """Wait for them and store them; a floor that cannot be computed costs a complaint only."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from keyword import iskeyword
 from pathlib import Path
@@ -14,13 +16,16 @@ from harness.catalog import Catalog, load_catalog, read_registry
 from harness.catalog.entry import check_id
 from harness.catalog.plain import scalar
 from harness.catalog.plugins import PluginFile, discover, owners
-from harness.errors import UsageError, did_you_mean
-from harness.files import write_whole
+from harness.errors import UsageError, did_you_mean, writing
+from harness.files import whole, write_whole
 from harness.slots import SLOTS
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHIPPING = ["python -m pytest tests/parity/test_every_method.py", "python docs/make_methods.py"]
 """What tells, and makes, the rest of a method that ships."""
+
+
+_MEND = "Make room, mend its permissions, or give another --folder."
 
 
 @dataclass(frozen=True)
@@ -66,18 +71,36 @@ def scaffold(name: str, slot: str, folder: Path | None = None) -> Scaffold:
     code = Template((TEMPLATES / f"{slot}.py.txt").read_text(encoding="utf-8")).substitute(
         name=name, title=_title(name), cls=_class_name(stem)
     )
-    source.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(registry, after, durable=True)
-    try:
-        read_registry(registry)
-        write_whole(source, code)
-    except (UsageError, OSError):
-        if before is None:
-            registry.unlink()
-        else:
-            write_whole(registry, before, durable=True)
-        raise
+    with _all_or_nothing(source):
+        with writing(source, _MEND):
+            source.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(source, code)
+        with writing(registry, _MEND), whole(registry, durable=True) as stream:
+            stream.write(after)
+            stream.flush()
+            _still_reads(Path(stream.name), registry)
     return Scaffold([source, registry], _commands(name, slot, catalog) + (SHIPPING if ships else []))
+
+
+@contextlib.contextmanager
+def _all_or_nothing(source: Path) -> Iterator[None]:
+    """Where the block fails, leave no plugin file, and no folder made for it."""
+    made = [place for place in source.parents if not place.exists()]
+    try:
+        yield
+    except BaseException:
+        for undo in (source.unlink, *(place.rmdir for place in made)):
+            with contextlib.suppress(OSError):
+                undo()
+        raise
+
+
+def _still_reads(text: Path, registry: Path) -> None:
+    """Before ``text`` takes the place of the registry."""
+    try:
+        read_registry(text)
+    except UsageError as error:
+        raise UsageError(str(error).replace(str(text), str(registry))) from None
 
 
 def _shipped_folder(slot: str, files: list[PluginFile]) -> Path:

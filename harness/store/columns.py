@@ -51,8 +51,12 @@ Long = Annotated[str, Kind(String(255), "text")]
 Word = Annotated[str, Kind(String(64), "text")]
 Short = Annotated[str, Kind(String(32), "text")]
 Small = Annotated[int, Kind(Integer(), "int32")]
+Count = Annotated[int, Kind(Integer(), "count")]
 Score = Annotated[float, Kind(Double(), "finite", nullable=True)]
 """A number that may be NaN."""
+Time = Annotated[float, Kind(Double(), "time")]
+"""Seconds since the epoch."""
+Seconds = Annotated[float, Kind(Double(), "seconds")]
 Texts = Annotated[tuple[str, ...], Kind(_Tuple(), "texts")]
 
 _PLAIN = {

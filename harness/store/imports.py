@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -57,13 +58,23 @@ def read(file: Path, write: Callable[[], AbstractContextManager[sa.Connection]],
     return Imported(trials=added, skipped=seen - added)
 
 
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _finite(digits: str) -> float:
+    if math.isinf(value := float(digits)):
+        raise ValueError(f"{digits:.20} is too large a number")
+    return value
+
+
 def parsed(text: str, *, first: bool) -> Any:
     """One validated line.
 
     Raises:
         ValueError: it is malformed.
     """
-    content = json.loads(text)
+    content = json.loads(text, parse_constant=_no_number, parse_float=_finite)
     kind = content.get("kind") if isinstance(content, dict) else None
     if "\\ud" in text.lower():
         json.dumps(content, ensure_ascii=False).encode()  # half of a surrogate pair is no text
@@ -134,6 +145,6 @@ def _add_trials(connection: sa.Connection, lines: list[TrialLine]) -> int:
     }
     priced = [{"trial": line.digest, **line.cost.model_dump()} for line in changed.values() if line.cost is not None]
     insert(connection, {trials: new})
-    numbers.write(connection, {line.digest: line.numbers for line in changed.values()})
+    numbers.write(connection, {line.digest: line.numbers.model_dump(exclude_unset=True) for line in changed.values()})
     insert(connection, {**arrays, costs: priced})
     return len(changed)

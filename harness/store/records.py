@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from sqlalchemy import String
 
 from harness.outcome import Cost, Later
-from harness.store.columns import Digest, Kind, Long, Name, Score, Short, Small, Texts, Word, field_names
+from harness.store.columns import Count, Digest, Kind, Long, Name, Score, Seconds, Short, Small, Texts, Time, Word, field_names
 
 State = Literal["planned", "running", "done", "failed"]
 
@@ -24,7 +24,7 @@ class Identity:
 
     digest: Digest
     benchmark: Name
-    version: Small
+    version: Count
     family: Word
     tier: Short
     method: Name
@@ -52,9 +52,9 @@ class Identity:
 class TrialRecord(Identity):
     """A row of the table of trials; the defaults are those of one that was just planned."""
 
-    expected: float
+    expected: Seconds
     """Expected seconds on one core."""
-    created: float
+    created: Time
     environment_digest: Digest | None = None
     """Of the environment, see :meth:`Store.environments`."""
     state: Annotated[State, Kind(String(8), "")] = "planned"
@@ -62,13 +62,13 @@ class TrialRecord(Identity):
     """Kind of failure: ``no-result`` (a loss that is no number, say), ``error``, ``out-of-memory``, ``timeout``, ``crash``, ``killed``."""
     reason: str | None = None
     """One line."""
-    attempts: Small = 0
+    attempts: Count = 0
     """How often it was started."""
     notes: Texts = ()
     labels: Later[dict[str, str]] = field(default_factory=dict)
     """How the numbers came about, see :attr:`harness.outcome.Outcome.labels`."""
-    started: float | None = None
-    finished: float | None = None
+    started: Time | None = None
+    finished: Time | None = None
     log: str | None = None
     work_dir: str | None = None
 
@@ -84,7 +84,7 @@ class TrialRecord(Identity):
 class Result(TrialRecord):
     """A trial that is done, with all of its numbers."""
 
-    finished: float
+    finished: Time
     metrics: Mapping[str, float]
     """``name`` or ``name/scene`` -> value; NaN where undefined."""
     diagnostics: Mapping[str, float] = field(default_factory=dict)
@@ -141,7 +141,7 @@ class MetricSpec:
     """How to read a metric of a benchmark."""
 
     benchmark: Name
-    version: Small
+    version: Count
     metric: Long
     unit: Short
     higher_is_better: bool
@@ -155,7 +155,7 @@ class MetricSpec:
 class PlacedSpec(MetricSpec):
     """With its place in the benchmark's own order."""
 
-    position: Small = 0
+    position: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Floor:
     """A metric of the trivial predictor on one task."""
 
     benchmark: Name
-    version: Small
+    version: Count
     dataset: Word
     metric: Long
     value: Score

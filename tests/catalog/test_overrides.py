@@ -27,6 +27,15 @@ def test_a_key_that_belongs_to_nothing_is_refused(key: str):
         Overrides.parse([f"{key}=1"])
 
 
+def test_aliases_that_multiply_each_other_are_refused_at_once():
+    """They stand for 2 x 9^24 values."""
+    nested = ", ".join(["&a0 [1, 1]", *(f"&a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 25))])
+    for value in (f"[{nested}]", "&a [*a]", "&a {b: *a}"):
+        with pytest.raises(UsageError, match=r"is not YAML .*nested aliases"):
+            Overrides.parse([f"data.x={value}"])
+    assert Overrides.parse(["data.x=[&a [1, 2], *a]"]).items[0].value == [[1, 2], [1, 2]]
+
+
 def test_a_key_reaches_as_deep_as_it_says_and_nothing_beside_it():
     entry = load_catalog().benchmarks["scenes-segmentation"]
     changed = Overrides.parse(["model.backbone.depth=34", "model.neck.new.width=8", "data.train=7"]).of_benchmark(entry)

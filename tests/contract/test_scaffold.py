@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +45,38 @@ def test_at_the_root_of_a_checkout_a_plugin_is_one_that_ships(own_folder: Path, 
     assert written.files == [Path("plugins/harness_plugins/blocks/test_ships.py"), Path("registry.yaml")]
     assert written.files[0].is_file() and "test-ships" in load_catalog().methods
     assert written.commands[-2:] == ["python -m pytest tests/parity/test_every_method.py", "python docs/make_methods.py"]
+
+
+@pytest.mark.parametrize("fails", ["plugin", "registry", "rename"])
+@pytest.mark.parametrize("before", [None, "methods:\n  a: {title: A, slots: {block: {plugin: identity}}}\n"])
+def test_a_full_disk_leaves_the_folder_as_it_was(own_folder: Path, monkeypatch: pytest.MonkeyPatch, fails: str, before: str | None) -> None:
+    if before:
+        Path("registry.yaml").write_text(before)
+    left = {"plugin": 0, "registry": 1, "rename": 1}[fails]
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def some(function):
+        def of(*arguments, **named):
+            nonlocal left
+            if fails == "rename" or "x" in arguments[1:2]:  # writes
+                if left == 0:
+                    raise full
+                left -= 1
+            return function(*arguments, **named)
+
+        return of
+
+    if fails == "rename":
+        monkeypatch.setattr(os, "replace", some(os.replace))
+    else:
+        monkeypatch.setattr(Path, "open", some(Path.open))
+    with pytest.raises(
+        UsageError, match=f"cannot write .*{'my_own.py' if fails == 'plugin' else 'registry.yaml'}: No space left on device"
+    ):
+        scaffold("my-own", "block")
+    monkeypatch.undo()
+    assert [path.name for path in own_folder.rglob("*")] == (["registry.yaml"] if before else [])
+    assert not before or (own_folder / "registry.yaml").read_text() == before
 
 
 def test_comments_and_other_entries_stay(own_folder: Path) -> None:

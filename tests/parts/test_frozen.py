@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -61,11 +64,31 @@ def test_other_weights_are_another_backbone(images):
     assert not torch.equal(two(images)[0], before)
 
 
-def test_a_torn_file_is_computed_again(images):
+@pytest.mark.parametrize("damage", ["torn", "empty", "garbage", "a bit", "another file of torch", "a program", "a folder"])
+def test_a_damaged_file_is_computed_again(images, damage, tmp_path):
     backbone = frozen()
     whole = backbone(images)[0]
-    for file in backbone._folder.rglob("*.pt"):
-        file.write_bytes(file.read_bytes()[:50])
+    files = [*backbone._folder.rglob("*.features")]
+    assert files
+    torch.save([torch.zeros(1)], tmp_path / "other")
+    for file in files:
+        content = bytearray(file.read_bytes())
+        if damage == "a bit":
+            content[len(content) // 2] ^= 1
+        if damage == "a folder":
+            file.unlink()
+            file.mkdir()
+            continue
+        file.write_bytes(
+            {
+                "torn": content[:50],
+                "empty": b"",
+                "garbage": os.urandom(300),
+                "a bit": content,
+                "another file of torch": (tmp_path / "other").read_bytes(),
+                "a program": pickle.dumps(pytest.fail),
+            }[damage]
+        )
     assert torch.equal(frozen()(images)[0], whole)
 
 
@@ -82,5 +105,5 @@ def test_a_nearly_full_disk_is_left_to_the_results(images, monkeypatch):
     backbone = frozen()
     nn.init.ones_(backbone.backbone.convs[0].weight)  # a backbone no other test has cached
     features = backbone(images)
-    assert not [*backbone._folder.rglob("*.pt")] and backbone.backbone.calls == 4
+    assert not [*backbone._folder.rglob("*.features")] and backbone.backbone.calls == 4
     assert all(torch.equal(a, b) for a, b in zip(backbone(images), features, strict=True)) and backbone.backbone.calls == 4

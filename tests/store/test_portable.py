@@ -153,6 +153,61 @@ def test_a_malformed_export_changes_nothing(filled: Store, tmp_path: Path, how: 
     assert other.trials() == other.specs() == []
 
 
+LINES = {
+    "a time after all dates": ("trial", {"finished": 1e300}, "finished"),
+    "a time before all": ("trial", {"created": -1.0}, "created"),
+    "a cost of ages": ("trial", {"expected": 1e300}, "expected"),
+    "a duration below nothing": ("trial", {"numbers": {"metric": {"metric-0": 1.0}, "duration": {"train": -1.0}}}, "duration"),
+    "a file of the system": ("trial", {"log": "/etc/passwd"}, "log"),
+    "a log of another trial": ("trial", {"log": "/a/0123/log.txt", "work_dir": "/a/0123"}, "work_dir"),
+    "a folder of the system": ("trial", {"log": None, "work_dir": "/etc"}, "work_dir"),
+    "a name of two lines": ("trial", {"method": "gap\n<script>"}, "method"),
+    "a name that colours the terminal": ("trial", {"benchmark": "\x1b[31mfake"}, "benchmark"),
+    "a name that turns what follows": ("trial", {"tier": "\u202equick"}, "tier"),
+    "a name with blanks at its ends": ("trial", {"family": " fake"}, "family"),
+    "a name longer than its column": ("trial", {"method": "m" * 129}, "method"),
+    "a metric of two lines": ("trial", {"numbers": {"metric": {"a\nb": 1.0}}}, "metric"),
+    "a negative number of attempts": ("trial", {"attempts": -1}, "attempts"),
+    "a metric's unit of two lines": ("spec", {"unit": "%\n"}, "unit"),
+    "an infinity in a config": ("config", {"content": {"lr": float("inf")}}, "Infinity"),
+    "a config that colours the terminal": ("config", {"content": {"data": [{"\x1b[31m": 1}]}}, "control"),
+    "no number in an environment": ("environment", {"content": {"torch": float("nan")}}, "NaN"),
+}
+
+
+@pytest.mark.parametrize("how", LINES)
+def test_a_line_that_means_nothing_is_refused_by_name(filled: Store, tmp_path: Path, how: str):
+    kind, change, named = LINES[how]
+    filled.export_to(tmp_path / "a.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    place, line = next((n, one) for n, one in enumerate(lines) if one["kind"] == kind and one.get("state", "done") == "done")
+    lines[place] = line | change
+    (tmp_path / "bad.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    other = open_store(f"sqlite:///{tmp_path}/second.db")
+    with pytest.raises(UsageError, match=rf"line {place + 1}: .*{named}"):
+        other.import_from(tmp_path / "bad.jsonl")
+    text = (tmp_path / "bad.jsonl").read_text().replace("Infinity", "1e999")
+    (tmp_path / "bad.jsonl").write_text(text)
+    with pytest.raises(UsageError, match=rf"line {place + 1}: "):
+        other.import_from(tmp_path / "bad.jsonl")
+    assert other.trials() == other.specs() == []
+
+
+def test_text_that_a_terminal_would_obey_is_spelled_out(filled: Store, tmp_path: Path):
+    filled.export_to(tmp_path / "a.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    failed = next(line for line in lines if line.get("state") == "failed")
+    failed |= {"reason": "\x1b]0;mine\x07 ü\n\u202egap", "overrides": ["a=\x1b[2J"], "labels": {"map": "\r"}, "notes": ["\x00"]}
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    other = open_store(f"sqlite:///{tmp_path}/second.db")
+    other.import_from(tmp_path / "a.jsonl")
+    row = next(row for row in other.trials() if row.state == "failed")
+    assert row.reason == "\\x1b]0;mine\\x07 ü\n\\u202egap" and row.overrides == ("a=\\x1b[2J",)
+    assert row.labels == {"map": "\\r"} and row.notes == ("\\x00",)
+    other.export_to(tmp_path / "b.jsonl")
+    assert open_store(f"sqlite:///{tmp_path}/third.db").import_from(tmp_path / "b.jsonl").trials == 5
+
+
 def test_a_trial_that_is_planned_in_one_line_and_done_in_another(filled: Store, tmp_path: Path):
     """Two exports put together, with one first line: whichever comes first, the result is kept, once."""
     filled.export_to(tmp_path / "a.jsonl")

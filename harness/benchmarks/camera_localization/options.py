@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from harness.benchmarks.options import DataOptions, ModelOptions, Options, ScheduleOptions
+from harness.benchmarks.options import DataOptions, Length, ModelOptions, Options, ScheduleOptions
 
 Unit = Literal["m", "mm", "scene units"]
 
@@ -23,9 +23,9 @@ class CameraData(DataOptions):
 
     scenes: list[str] = Field(default=["."], min_length=1)
     """Subfolders of the root, one per scene; ``.`` means that the root itself is the only scene."""
-    resize: tuple[int, int] | int = 256
+    resize: tuple[Length, Length] | Length = 256
     """Length of the image's short side after resizing, or (H, W), whatever the proportions."""
-    crop: int | None = Field(default=224, ge=1)
+    crop: Length | None = 224
     """Side of the square cut out of the resized image: its centre, or a random place with ``augment``."""
     augment: bool = False
     """Random crops and colour jitter while training; not with a frozen backbone, whose features are cached."""
@@ -124,7 +124,7 @@ class FineTune(Options):
     The authors unfreeze the position transformer as well but run it without gradients and in eval mode.
     """
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=100_000)
     lr: float = Field(default=1e-4, gt=0)
     step: int = Field(default=20, ge=1)
     """Epochs between two tenfold reductions of the learning rate."""

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from harness.benchmarks.base import Format
 from harness.benchmarks.camera_localization.options import CameraData
 from harness.benchmarks.camera_localization.readers.seven_scenes import read
-from harness.benchmarks.options import GeneratedData
+from harness.benchmarks.options import GeneratedData, Length
 
 
 class SyntheticData(GeneratedData, CameraData):
@@ -18,19 +18,19 @@ class SyntheticData(GeneratedData, CameraData):
 
     format: Literal["synthetic"]
     rooms: int = Field(default=3, ge=1, le=16)
-    train: int = Field(default=120, ge=2)
+    train: int = Field(default=120, ge=2, le=1 << 20)
     """Training frames per room."""
-    test: int = Field(default=50, ge=2)
+    test: int = Field(default=50, ge=2, le=1 << 20)
     """Test frames per room."""
-    val: int | None = Field(default=None, ge=0)
+    val: int | None = Field(default=None, ge=0, le=1 << 20)
     """Validation frames per room; half as many as for the test by default."""
     size: int = Field(default=64, ge=32, le=512)
     """Side of the square images in pixels."""
     posters: int = Field(default=5, ge=0, le=8)
     """Posters per wall; without them a control: only corners and shading tell the pose."""
     scenes: list[str] = Field(default=[])
-    resize: tuple[int, int] | int = 64
-    crop: int | None = None
+    resize: tuple[Length, Length] | Length = 64
+    crop: Length | None = None
 
     @model_validator(mode="before")
     @classmethod

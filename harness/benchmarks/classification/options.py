@@ -16,9 +16,9 @@ Classes = Annotated[int, Field(ge=2)] | Annotated[list[Annotated[str, Field(min_
 class ClassificationData(DataOptions):
     """Common to all formats."""
 
-    size: int = Field(default=64, ge=8)
+    size: int = Field(default=64, ge=8, le=1 << 15)
     """Side of the square images the model sees."""
-    resize: int | None = Field(default=None, ge=8)
+    resize: int | None = Field(default=None, ge=8, le=1 << 15)
     """Shorter side before the centre crop to ``size`` (ImageNet's protocol: 256 to 224); ``size`` by default."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     augment: Literal["none", "crop", "crop-flip"] = "none"

@@ -16,8 +16,8 @@ class SyntheticData(ScenesData, ClassificationData):
     """Cluttered scenes, see :mod:`harness.benchmarks.scenes`."""
 
     format: Literal["synthetic"]
-    train: int = Field(default=600, ge=8)
-    test: int = Field(default=300, ge=8)
+    train: int = Field(default=600, ge=8, le=1 << 20)
+    test: int = Field(default=300, ge=8, le=1 << 20)
 
     @property
     def splits(self) -> dict[Split, str]:

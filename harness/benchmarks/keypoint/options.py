@@ -11,7 +11,7 @@ from harness.benchmarks.keypoint.oks import COCO_SIGMAS, coco_sigmas
 from harness.benchmarks.options import DataOptions, ModelOptions
 from harness.errors import did_you_mean
 
-Side = Annotated[int, Field(ge=16, multiple_of=4)]
+Side = Annotated[int, Field(ge=16, le=1 << 15, multiple_of=4)]
 Name = Annotated[str, Field(min_length=1)]
 Names = Annotated[list[Name], Field(min_length=1)]
 Share = Annotated[float, Field(gt=0, le=1)]

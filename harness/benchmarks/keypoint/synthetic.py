@@ -19,8 +19,8 @@ class SyntheticData(GeneratedData, KeypointData):
     """Articulated figures, see :mod:`harness.benchmarks.keypoint.figures`."""
 
     format: Literal["synthetic"]
-    train: int = Field(default=400, ge=4)
-    test: int = Field(default=200, ge=4)
+    train: int = Field(default=400, ge=4, le=1 << 20)
+    test: int = Field(default=200, ge=4, le=1 << 20)
     seed: int = Field(default=0, ge=0)
     mirrored: bool = True
     """Whether a limb mirrors its partner; without that a covered limb can only be guessed."""

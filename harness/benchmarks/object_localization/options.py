@@ -12,7 +12,7 @@ from harness.benchmarks.options import DataOptions, ModelOptions
 class LocalizationData(DataOptions):
     """Common to all formats."""
 
-    size: int = Field(default=224, ge=16)
+    size: int = Field(default=224, ge=16, le=1 << 15)
     """Side of the square images the model sees (the aspect ratio is not kept) and of the maps that are scored."""
     full_resolution: bool = False
     """Test images keep their size and are padded with zeros to a multiple of ``pad_to`` (CorLoc's protocol)."""

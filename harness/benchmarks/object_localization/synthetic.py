@@ -18,9 +18,9 @@ class SyntheticData(ScenesData, LocalizationData):
     """Cluttered scenes, see :mod:`harness.benchmarks.scenes`."""
 
     format: Literal["synthetic"]
-    size: int = Field(default=64, ge=16)
-    train: int = Field(default=480, ge=8)
-    test: int = Field(default=160, ge=8)
+    size: int = Field(default=64, ge=16, le=1 << 15)
+    train: int = Field(default=480, ge=8, le=1 << 20)
+    test: int = Field(default=160, ge=8, le=1 << 20)
 
 
 def _read(root: Path, data: SyntheticData) -> Pictures:

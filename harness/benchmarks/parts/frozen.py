@@ -61,7 +61,7 @@ class FrozenBackbone(nn.Module):
         name = digest.hexdigest()
         if name in self._memory:
             return self._memory[name]
-        file = self._key(image.device) / name[:2] / f"{name}.pt"
+        file = self._key(image.device) / name[:2] / f"{name}.features"
         features = _read(file)
         if features is None:
             with torch.no_grad():
@@ -84,15 +84,26 @@ class FrozenBackbone(nn.Module):
         return tuple(torch.stack(level).to(images.device, non_blocking=True) for level in zip(*per_image, strict=True))
 
 
+_DIGEST = 16
+"""Bytes at the start of a file that tell whether the rest is what was written."""
+
+
 def _read(file: Path) -> list[Tensor] | None:
+    """``None`` where there is no such file, or a damaged one: then it is computed again."""
     try:
-        features: list[Tensor] = torch.load(file, weights_only=True)
-    except FileNotFoundError:
-        return None
-    except (OSError, RuntimeError, EOFError, ValueError):
-        file.unlink(missing_ok=True)  # torn by a full disk: compute it again
-        return None
-    return features
+        content = file.read_bytes()
+        told, features = content[:_DIGEST], memoryview(content)[_DIGEST:]
+        if told == _digest(features):
+            found: list[Tensor] = torch.load(io.BytesIO(features), weights_only=True)
+            return found
+        file.unlink()  # torn by a full disk, or not ours
+    except OSError:
+        pass
+    return None
+
+
+def _digest(content: bytes | memoryview) -> bytes:
+    return hashlib.blake2b(content, digest_size=_DIGEST).digest()
 
 
 def _write(file: Path, features: list[Tensor]) -> None:
@@ -103,6 +114,6 @@ def _write(file: Path, features: list[Tensor]) -> None:
             return
         content = io.BytesIO()
         torch.save(features, content)  # which on a full disk raises a RuntimeError, hence not into the file
-        write_whole(file, content.getbuffer())
+        write_whole(file, _digest(content.getbuffer()) + content.getvalue())
     except OSError:
         pass

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from harness.benchmarks.options import DataOptions, ModelOptions, Options, ScheduleOptions
+from harness.benchmarks.options import DataOptions, Length, ModelOptions, Options, ScheduleOptions
 
-Size = tuple[int, int]
+Factor = Annotated[float, Field(gt=0, le=100)]
+Size = tuple[Length, Length]
 
 
 class SegmentationData(DataOptions):
@@ -97,7 +98,7 @@ class InputOptions(Options):
     """(H, W) images are resized to; their own size by default."""
     keep_ratio: bool = False
     """Fit ``size`` without changing the aspect ratio (at test time too, then one image at a time)."""
-    scale: tuple[float, float] | None = None
+    scale: tuple[Factor, Factor] | None = None
     """Random resize of training images, as a range of factors of ``size``."""
     crop: Size | None = None
     """(H, W) of random crops of training images."""
@@ -120,7 +121,7 @@ class InputOptions(Options):
 class SegmentationModel(ModelOptions):
     """``EncoderDecoder`` with a context head."""
 
-    levels: list[int] = []
+    levels: list[Annotated[int, Field(ge=0)]] = []
     """Stages of the backbone the head sees, as its ``out_indices``; the last one by default."""
     fuse: Literal["concat", "last"] = "concat"
     """Whether the head reads all levels, resized to the first and concatenated, or the last one only."""

@@ -48,8 +48,8 @@ class SyntheticData(GeneratedData, Layout):
     """Fields whose crop the colour of a distant banner tells."""
 
     format: Literal["synthetic"]
-    train: int = Field(default=240, ge=1)
-    test: int = Field(default=100, ge=1)
+    train: int = Field(default=240, ge=1, le=1 << 20)
+    test: int = Field(default=100, ge=1, le=1 << 20)
     size: int = Field(default=64, ge=48, le=512)
     """Side of the square images in pixels."""
     seed: int = 0

@@ -20,8 +20,8 @@ class DigitsData(GeneratedData, ClassificationData):
     """The 1797 handwritten digits (8x8) that scikit-learn ships: the UCI test set of Alpaydin and Kaynak, 1998."""
 
     format: Literal["digits"]
-    size: int = Field(default=32, ge=8)
-    train: int = Field(default=850, ge=10)
+    size: int = Field(default=32, ge=8, le=1 << 15)
+    train: int = Field(default=850, ge=10, le=1 << 20)
     """The first so many are for training: writers then hardly overlap."""
     val: int = Field(default=150, ge=0)
     """So many after them are for validation, all others for the test."""

@@ -11,34 +11,50 @@ mmpose is imported when such a dataset is read. Its classes take files as they s
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import model_validator
+from pydantic import Field, field_validator
 
-from harness.benchmarks.base import DATA, NEEDED, SPLITS, Format, Split, files_named, relative
+from harness.benchmarks import buildable
+from harness.benchmarks.base import DATA, NEEDED, SPLITS, Format, Split, relative
 from harness.benchmarks.keypoint.options import ListedPoints
 from harness.benchmarks.keypoint.readers.pose import Box, Pose, Poses
-from harness.benchmarks.options import Options
-from harness.errors import did_you_mean
+from harness.benchmarks.options import Options, Place, Told
 from harness.images import DEEP, measure
 
-_MOCAP = ("Human36mDataset", "H36MWholeBodyDataset", "UBody3dDataset")
-"""mmpose's classes of 3-D poses; one of them reads a pickle, which may execute code."""
+
+class PoseFilter(Told):
+    """Which instances count."""
+
+    bbox_score_thr: float | None = None
+    """Detected boxes below it are left out."""
+
+
+class PoseArguments(Told):
+    """What the class may be told besides its files; points of another skeleton are for the format ``coco``."""
+
+    filter_cfg: PoseFilter | None = None
+    indices: Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=0)]] | None = None
+    """The first so many instances, or those at these places."""
+    sample_interval: int = Field(default=1, ge=1)
+    subset: Literal["", "full", "upper", "lower"] = ""
+    """Of DeepFashionDataset."""
 
 
 class MMPoseFiles(Options):
     """One split of an mmpose dataset."""
 
-    ann_file: str
-    images: str = ""
+    ann_file: Place
+    images: Place = ""
     """Folder of the images."""
-    bbox_file: str | None = None
-    """Detected boxes to test on instead of the annotated ones."""
+    bbox_file: Annotated[Place, Field(pattern=r"\.json$")] | None = None
+    """Detected boxes to test on instead of the annotated ones, as JSON."""
 
 
 class MMPoseData(ListedPoints):
-    """Any dataset class of mmpose."""
+    """A dataset class of mmpose for points in single images."""
 
     format: Literal["mmpose"]
     type: str
@@ -49,17 +65,13 @@ class MMPoseData(ListedPoints):
     """For validation; without it, ``val_share`` of the training images."""
     ap: bool = True
     """Whether AP is reported; it needs annotations in COCO's form."""
-    arguments: dict[str, Any] = {}
+    arguments: PoseArguments = PoseArguments()
     """Further arguments of the class."""
 
-    @model_validator(mode="after")
-    def _is_data(self) -> MMPoseData:
-        if self.type in _MOCAP:
-            raise ValueError(f"{self.type} holds 3-D poses, which this family does not evaluate")
-        metainfo = self.arguments.get("metainfo")
-        if isinstance(metainfo, dict) and "from_file" in metainfo:
-            raise ValueError("metainfo.from_file names a file that mmpose would execute; write its `dataset_info` under metainfo")
-        return self
+    @field_validator("type")
+    @classmethod
+    def _reads_json(cls, name: str) -> str:
+        return buildable.known(name, buildable.MMPOSE_DATASETS, "mmpose dataset class")
 
     @property
     def whole_image(self) -> bool:
@@ -83,7 +95,7 @@ class MMPoseData(ListedPoints):
         """Config of mmpose's class for the files of a split."""
         files = self.files(split)
         config: dict[str, Any] = {
-            **self.arguments,
+            **self.arguments.model_dump(mode="json"),
             "type": f"mmpose.{self.type}",
             "data_root": root,
             "ann_file": files.ann_file,
@@ -93,23 +105,15 @@ class MMPoseData(ListedPoints):
             "test_mode": split != "train",
         }
         if files.bbox_file and split != "train":
-            config["bbox_file"] = f"{root}/{files.bbox_file}"
+            config["bbox_file"] = os.path.join(root, files.bbox_file)
         return config
 
 
 def read(root: Path, data: MMPoseData) -> Poses:
-    """Build all splits and list what they hold.
-
-    Raises:
-        UsageError: mmpose has no dataset class of this name.
-    """
+    """Build all splits and list what they hold."""
     from harness import openmmlab
 
     openmmlab.setup()
-    from mmpose.registry import DATASETS
-
-    if data.type not in DATASETS.module_dict:
-        raise did_you_mean(data.type, DATASETS.module_dict, "mmpose dataset class")
     listing = Poses(root=root, names=data.names if data.is_named else [])
     for name in ("val", "test"):
         files = getattr(data, name)
@@ -131,7 +135,7 @@ def _split(root: Path, data: MMPoseData, split: Split, listing: Poses) -> list[P
     from mmpose.registry import DATASETS
 
     files = data.files(split)
-    listing.sources += [root / files.ann_file, *files_named(root, data.arguments)]
+    listing.sources.append(root / files.ann_file)
     missing = [name for name in (files.ann_file, files.images) if name and not (root / name).exists()]
     for name in missing:
         listing.add(name, "not found", "put it there, or correct data.train and data.test")

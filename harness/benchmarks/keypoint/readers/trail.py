@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
+
+from harness.benchmarks.inside import is_inside
 
 
 def parts_of(said: str) -> list[str]:
@@ -18,16 +19,15 @@ def find(said: str, bases: Iterable[Path], root: Path, *, fewest: int = 1) -> tu
     The longest end of the path that is a file under one of ``bases`` counts.
 
     Args:
-        root: a file outside it is none of the dataset's.
+        root: a file outside it is none of the dataset's, :mod:`harness.benchmarks.inside`.
         fewest: so many names an end has at least.
     """
     bases, parts = [*bases], parts_of(said)
-    inside = os.path.realpath(root) + os.sep
     direct = [base / said for base in bases[:1] if not said.startswith("/")]
     ends = (base.joinpath(*parts[start:]) for start in range(len(parts) - fewest + 1) for base in bases)
     for file in (*direct, *ends):
         try:
-            if file.is_file() and os.path.realpath(file).startswith(inside):
+            if file.is_file() and is_inside(file, [root, *bases]):
                 return file, file not in (*direct, bases[0].joinpath(*parts))
         except (OSError, ValueError):  # a name that no file can have
             continue

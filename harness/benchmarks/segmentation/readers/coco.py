@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 
 from harness.benchmarks.base import SPLITS, Format
 from harness.benchmarks.coco import is_set, load
+from harness.benchmarks.inside import is_inside
 from harness.benchmarks.options import Options
 from harness.benchmarks.segmentation.options import LabelledData
 from harness.benchmarks.segmentation.readers.labels import Labels, counted
@@ -174,7 +175,7 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
                 listing.add(where, f"two images have the {key} {image[key]!r}", "give each its own; delete what stands there twice")
             values.add(str(image[key]))
         file = root / files.images / image["file_name"]
-        if not file.resolve().is_relative_to(root.resolve()):
+        if not is_inside(file, [root / files.images, root]):
             listing.add(where, f"'{image['file_name']}' lies outside the dataset's folder", "correct file_name")
             continue
         try:

@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from harness.benchmarks.base import SPLITS, Format, Split, files_named
+from harness.benchmarks import buildable
+from harness.benchmarks.base import SPLITS, Format, Split
+from harness.benchmarks.options import Place, Told
 from harness.benchmarks.segmentation.options import LabelledData
 from harness.benchmarks.segmentation.readers.labels import UNKNOWN, Labels, counted
 from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
 from harness.errors import DataError, UsageError
 
 
+class SegFolders(Told):
+    """Folders of a split, relative to the root."""
+
+    img_path: Place = ""
+    seg_map_path: Place = ""
+
+
+class SegMeta(Told):
+    """Some of the class's classes, or those of ``BaseSegDataset``."""
+
+    classes: list[str] | None = None
+    palette: list[tuple[int, int, int]] | None = None
+
+
+class SegArguments(Told):
+    """What the class is told about a split."""
+
+    ann_file: Place = ""
+    """A text file with an image a line, without its suffix; all images of the folder by default."""
+    data_prefix: SegFolders = SegFolders()
+    img_suffix: str = ".jpg"
+    seg_map_suffix: str = ".png"
+    metainfo: SegMeta | None = None
+    reduce_zero_label: bool = False
+    indices: Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=0)]] | None = None
+    """The first so many images, or those at these places."""
+
+
 class ToolboxData(LabelledData):
-    """Any dataset class of mmseg, with its own arguments."""
+    """A dataset class of mmseg that reads images and label maps from folders, with its own arguments."""
 
     format: Literal["mmseg"]
     type: str
@@ -24,11 +54,17 @@ class ToolboxData(LabelledData):
     """Its number of classes, so that a trial can be planned without importing mmseg; verified by ``check``."""
     reduce_zero_label: bool = False
     """Label 0 means "ignore", and classes are counted from 1; for classes of mmseg that do not say so themselves."""
-    train: dict[str, Any]
+    train: SegArguments
     """The class's arguments for training data, e.g. ``data_prefix``; paths are relative to the root."""
-    test: dict[str, Any]
-    val: dict[str, Any] | None = None
+    test: SegArguments
+    val: SegArguments | None = None
     """For validation; without it, ``val_share`` of the training images."""
+
+    @field_validator("type")
+    @classmethod
+    def _reads_folders(cls, name: str) -> str:
+        buildable.known(name, buildable.MMSEG_DATASETS, "mmseg dataset class", "mmseg")
+        return name
 
     @property
     def class_count(self) -> int:
@@ -48,10 +84,11 @@ def read(root: Path, data: ToolboxData) -> Pairs:
     """
     listing = Pairs(labels=counted([f"class {index}" for index in range(data.num_classes)], data.ignore_index))
     for split in SPLITS:
-        arguments: dict[str, Any] | None = getattr(data, split)
+        arguments: SegArguments | None = getattr(data, split)
         if arguments is None:
             continue
-        listing.sources += files_named(root, arguments)
+        if arguments.ann_file:
+            listing.sources.append(root / arguments.ann_file)
         try:
             dataset = _build(data, root, split, arguments)
         except DataError as error:
@@ -85,7 +122,7 @@ def _labels(classes: list[str], data: ToolboxData, entry: dict[str, Any]) -> Lab
     return Labels(tuple(classes), data.ignore_index, tuple(table))
 
 
-def _build(data: ToolboxData, root: Path, split: Split, arguments: dict[str, Any]) -> Any:
+def _build(data: ToolboxData, root: Path, split: Split, arguments: SegArguments) -> Any:
     from harness import openmmlab
 
     openmmlab.setup()
@@ -98,7 +135,7 @@ def _build(data: ToolboxData, root: Path, split: Split, arguments: dict[str, Any
         config["reduce_zero_label"] = True
     try:
         with openmmlab.explained():
-            return DATASETS.build(config | arguments)
+            return DATASETS.build(config | arguments.model_dump())
     except UsageError:
         raise
     except Exception as error:  # whatever a dataset class of mmseg or of the user's raises

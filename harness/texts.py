@@ -1,0 +1,23 @@
+"""Text of others, shown as it is: what a terminal, a page or a table would obey is spelled out."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of characters that are no text: control, direction and joining, halves of pairs, ends of lines and paragraphs."""
+
+
+def visible(text: str, keep: str = "") -> str:
+    r"""``text`` with what is no text written as ``\x1b``, ``\n`` or ``\u202e``, except for the characters of ``keep``."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter.encode("unicode_escape").decode() if unicodedata.category(letter) in _OBEYED and letter not in keep else letter
+        for letter in text
+    )
+
+
+def one_line(text: str) -> str:
+    """The same in one line: blanks for line breaks, which names of files and messages of exceptions may hold."""
+    return text if text.isprintable() else visible(" ".join(text.split()))
