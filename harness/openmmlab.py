@@ -110,6 +110,8 @@ def _provide_xtcocotools() -> None:
 @contextmanager
 def _without_multimodal() -> Iterator[None]:
     # where any transformers is installed mmpretrain imports its language models, which those of today (5) break. No plugin uses them.
+    from unittest.mock import patch
+
     import importlib_metadata
 
     find = importlib_metadata.distribution
@@ -119,11 +121,8 @@ def _without_multimodal() -> Iterator[None]:
             raise importlib_metadata.PackageNotFoundError(name)
         return find(name)
 
-    importlib_metadata.distribution = distribution
-    try:
+    with patch.object(importlib_metadata, "distribution", distribution):
         yield
-    finally:
-        importlib_metadata.distribution = find
 
 
 @contextmanager
