@@ -108,6 +108,24 @@ def _provide_xtcocotools() -> None:
 
 
 @contextmanager
+def _without_multimodal() -> Iterator[None]:
+    # where any transformers is installed mmpretrain imports its language models, which those of today (5) break. No plugin uses them.
+    from unittest.mock import patch
+
+    import importlib_metadata
+
+    find = importlib_metadata.distribution
+
+    def distribution(name: str) -> Any:
+        if name == "transformers":
+            raise importlib_metadata.PackageNotFoundError(name)
+        return find(name)
+
+    with patch.object(importlib_metadata, "distribution", distribution):
+        yield
+
+
+@contextmanager
 def _without_cuda() -> Iterator[None]:
     # mmengine and mmcv ask for CUDA while they are imported, which initialises it where NVML does not answer (no library, MIG):
     # then no process forked from this one could use a GPU. `use_device` says later what there is.
@@ -204,7 +222,7 @@ def setup() -> None:
     _provide_mmcv_ext()
     with _without_cuda():
         _provide_torchvision()
-    with warnings.catch_warnings(), _without_cuda():
+    with warnings.catch_warnings(), _without_cuda(), _without_multimodal():
         warnings.simplefilter("ignore")  # deprecations inside the toolboxes, not for our users
         _provide_xtcocotools()
         for toolbox in TOOLBOXES:

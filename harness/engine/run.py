@@ -123,6 +123,8 @@ def run_plan(
             if trial_function is None:
                 on_event(Event("prepare", progress, message="importing OpenMMLab and the plugins"))
                 trial_function = prepare.trial_function(plugin_files)
+            wanted = {trial.benchmark for trial in todo}
+            prepare.list_datasets((task for task in plan.tasks.values() if task.id in wanted), data_dirs)
             found = prepare.devices(device, lambda text: on_event(Event("warning", progress, message=text)))
             found, on_gpus = prepare.grouped(found, gpus_per_trial), "cpu" not in found
             per_device = None if trials_per_gpu == "auto" else trials_per_gpu or ceil((workers or 1) / len(found))
