@@ -23,6 +23,7 @@ VERBS = (
     "doctor",
     "list",
     "run",
+    "worker",
     "status",
     "leaderboard",
     "compare",

@@ -34,7 +34,7 @@ class Registered:
         Args:
             plugins: files from elsewhere, as ``--plugin`` names them.
         """
-        files = discover(plugins)
+        files = discover(tuple(plugins))
         return cls(adopt(load_catalog(), files), files)
 
     def cell(self, row: TrialRow, tuning: Mapping[str, Any] | None) -> tuple[Method, Task]:

@@ -95,7 +95,7 @@ def compose_seeds(
         "dataset": fingerprint,
         "numerics": NUMERICS,
     }
-    common = {
+    common: dict[str, Any] = {
         "benchmark": bench.id,
         "version": bench.version,
         "family": bench.family,

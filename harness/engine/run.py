@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from harness.engine.guard import guarded
 from harness.engine.launchers import Launched, Settings, launcher
 from harness.engine.progress import Event, Progress, Tally
 from harness.errors import UsageError
-from harness.store import TrialRow, open_store
+from harness.store import Store, TrialRow, open_store
 from harness.store.url import absolute
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Summary:
     """Digest of a missing trial -> why, where this run knows."""
     interrupted: bool = False
     seconds: float = 0.0
+    begun: int = 0
+    """How often this run began a trial."""
 
     @property
     def exit_code(self) -> int:
@@ -47,6 +50,21 @@ class Summary:
         if self.interrupted:
             return 130
         return 3 if self.failed or self.missing else 0
+
+
+def fill(
+    plan: Plan, store: Store, data_dirs: dict[str, Path], complain: Callable[[str], None], *, retry_failed: bool = False
+) -> prepare.Floors:
+    """Put the trials of ``plan`` into the queue, and begin to compute the floors that are not known: they are there after ``with``.
+
+    Args:
+        data_dirs: benchmark -> the folder of its dataset.
+        complain: is told of a floor that cannot be computed.
+        retry_failed: also plan those again that failed.
+    """
+    store.plan(plan.trials, retry_failed=retry_failed)
+    store.put_specs(prepare.metric_specs(plan))
+    return prepare.Floors(plan, data_dirs, store, complain)
 
 
 def run_plan(
@@ -62,6 +80,10 @@ def run_plan(
     retry_failed: bool = False,
     time_limit: float | None = None,
     launch_by: str = "local",
+    queued: bool = False,
+    most: int | None = None,
+    until: float | None = None,
+    patient: bool = True,
     on_event: Callable[[Event], None] = lambda event: None,
     trial_function: TrialFunction | None = None,
 ) -> Summary:
@@ -80,6 +102,8 @@ def run_plan(
         retry_failed: run trials again that failed.
         time_limit: seconds for each trial, besides the benchmark's own limit.
         launch_by: who starts trials, see :mod:`harness.engine.launchers`.
+        queued: whether somebody else has put the trials into the queue, and sees to their floors.
+        most, until, patient: see :class:`harness.engine.launchers.Settings`.
         trial_function: runs one trial; by default :func:`harness.engine.trial.run_trial` with the stack imported
             and ``plugin_files`` loaded.
 
@@ -94,18 +118,19 @@ def run_plan(
     launch = launcher(launch_by)
     began = time.monotonic()
     store = open_store(store_url)
-    store.plan(plan.trials, retry_failed=retry_failed)
-    store.put_specs(prepare.metric_specs(plan))
     digests = [trial.digest for trial in plan.trials]
-    states = store.states(digests=digests)
-    todo = [trial for trial in plan.trials if states[trial.digest] in ("planned", "running")]
-    counted = list(states.values())
-    progress = Progress(len(digests), counted.count("done"), counted.count("failed"), 0, None)
-    on_event(Event("planned", progress))
-
-    floors = prepare.Floors(plan, data_dirs, store)
+    progress = Progress(len(digests), 0, 0, 0, None)
     start: Callable[[], Launched] = Launched
-    try:
+
+    def complain(text: str) -> None:
+        on_event(Event("warning", progress, message=text))
+
+    with nullcontext() if queued else fill(plan, store, data_dirs, complain, retry_failed=retry_failed):
+        states = store.states(digests=digests)
+        todo = [trial for trial in plan.trials if states[trial.digest] in ("planned", "running")]
+        counted = list(states.values())
+        progress = Progress(len(digests), counted.count("done"), counted.count("failed"), 0, None)
+        on_event(Event("planned", progress))
         if todo:
             if trial_function is None:
                 on_event(Event("prepare", progress, message="importing OpenMMLab and the plugins"))
@@ -124,16 +149,18 @@ def run_plan(
                 devices=found,
                 workers=workers or prepare.default_workers(found),
                 time_limit=time_limit,
+                most=most,
+                until=until,
+                patient=patient,
             )
             tally = Tally(progress.total, progress.done, progress.failed, settings.workers, on_event)
             start = partial(launch, store, todo, settings, guarded(trial_function, plan.tasks), tally)
-    finally:
-        floors.store(lambda text: on_event(Event("warning", progress, message=text)))
     launched = start()
     rows = store.trials(digests=digests)
     return Summary(
         total=len(rows),
         ran=len(launched.ran),
+        begun=launched.begun,
         done=sum(row.state == "done" for row in rows),
         failed=[row for row in rows if row.state == "failed"],
         missing=[row for row in rows if row.state not in ("done", "failed")],

@@ -37,6 +37,12 @@ class Settings:
     time_limit: float | None = None
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Benchmark -> what is recorded with each of its trials."""
+    most: int | None = None
+    """How many trials are begun at most."""
+    until: float | None = None
+    """``time.monotonic()`` from which no trial is begun; those that run are finished."""
+    patient: bool = True
+    """Whether to wait for trials that others run, which may be lost there."""
 
 
 @dataclass
@@ -45,6 +51,8 @@ class Launched:
 
     ran: set[str] = field(default_factory=set)
     """Trials it finished."""
+    begun: int = 0
+    """How often it began one."""
     unsaved: dict[str, str] = field(default_factory=dict)
     """Trials that could not be recorded -> why."""
     interrupted: bool = False

@@ -79,7 +79,7 @@ class Pool:
         gc.freeze()  # keeps the collector of a child from copying the parent's pages
         with interruptible():
             try:
-                while self._waiting or self._running:
+                while self._running or (self._waiting and not self._enough()):
                     self._start()
                     time.sleep(_POLL)
                     self._reap()
@@ -100,8 +100,13 @@ class Pool:
         running = [(child.job.trial, now - child.since) for child in self._running.values()]
         self._tally.tell(kind, (self._trials[d] for d in self._waiting), running, trial, message)
 
+    def _enough(self) -> bool:
+        """Whether no other trial is to be begun."""
+        most, until = self._settings.most, self._settings.until
+        return (most is not None and self.launched.begun >= most) or (until is not None and time.monotonic() >= until)
+
     def _start(self) -> None:
-        while len(self._running) < self._settings.workers and self._waiting and time.monotonic() >= self._look_at:
+        while not self._enough() and len(self._running) < self._settings.workers and self._waiting and time.monotonic() >= self._look_at:
             try:
                 digest = self._store.claim(self._waiting, self._lease, self._settings.folder)
                 if digest is None:
@@ -118,6 +123,7 @@ class Pool:
                 return
             self._waiting.remove(digest)
             self._tries[digest] += 1
+            self.launched.begun += 1
             trial = self._trials[digest]
             self._fork(
                 Job(
@@ -140,6 +146,8 @@ class Pool:
             failed = states.get(digest) == "failed"
             self._tally.done, self._tally.failed = self._tally.done + (not failed), self._tally.failed + failed
         self._look_at = time.monotonic() + _LOOK_AGAIN
+        if not self._settings.patient:
+            self._waiting.clear()
         if len(self._waiting) not in (0, self._awaited) and not self._running:
             self._awaited = len(self._waiting)
             who = sorted({holder(row) for row in self._store.trials(digests=self._waiting, states=["running"])})
