@@ -156,12 +156,14 @@ def run_plan(
             tally = Tally(progress.total, progress.done, progress.failed, settings.workers, on_event)
             start = partial(launch, store, todo, settings, guarded(trial_function, plan.tasks), tally)
     launched = start()
-    rows = store.trials(digests=digests)
+    with store.snapshot():
+        states = store.states(digests=digests)
+        rows = store.trials(digests=[digest for digest, state in states.items() if state != "done"])
     return Summary(
-        total=len(rows),
+        total=len(states),
         ran=len(launched.ran),
         begun=launched.begun,
-        done=sum(row.state == "done" for row in rows),
+        done=len(states) - len(rows),
         failed=[row for row in rows if row.state == "failed"],
         missing=[row for row in rows if row.state not in ("done", "failed")],
         reasons=launched.unsaved,

@@ -30,6 +30,8 @@ _POLL = 0.02
 _TICK = 1.0
 _LOOK_AGAIN = 2.0
 """Seconds between two looks at trials that another run holds."""
+_STALE = 200
+"""So many trials before the one that could be taken are looked at again: others may have finished them."""
 _STORE_FAILURES = 5
 _STORE_PAUSE = 5.0
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU}
@@ -121,7 +123,11 @@ class Pool:
                 return
             if digest is None:
                 return
-            self._waiting.remove(digest)
+            place = self._waiting.index(digest)
+            del self._waiting[place]
+            if place > _STALE:
+                with contextlib.suppress(StoreError):
+                    self._drop_ended(self._waiting[:place])
             self._tries[digest] += 1
             self.launched.begun += 1
             trial = self._trials[digest]
@@ -140,11 +146,7 @@ class Pool:
 
     def _others(self) -> None:
         """Nothing could be claimed: drop what other runs have finished, and look at the rest again later."""
-        states = self._store.states(digests=self._waiting)
-        for digest in [d for d in self._waiting if states.get(d) not in ("planned", "running")]:
-            self._waiting.remove(digest)
-            failed = states.get(digest) == "failed"
-            self._tally.done, self._tally.failed = self._tally.done + (not failed), self._tally.failed + failed
+        self._drop_ended(self._waiting)
         self._look_at = time.monotonic() + _LOOK_AGAIN
         if not self._settings.patient:
             self._waiting.clear()
@@ -152,6 +154,14 @@ class Pool:
             self._awaited = len(self._waiting)
             who = sorted({holder(row) for row in self._store.trials(digests=self._waiting, states=["running"])})
             self._tell("waiting", message=f"for {' and '.join(who) or 'others'}; trials left there: {len(self._waiting)}")
+
+    def _drop_ended(self, digests: list[str]) -> None:
+        """Wait no longer for those of ``digests`` that others have finished."""
+        states = self._store.states(digests=digests)
+        ended = {digest for digest in digests if states.get(digest) not in ("planned", "running")}
+        failed = sum(states.get(digest) == "failed" for digest in ended)
+        self._waiting = [digest for digest in self._waiting if digest not in ended]
+        self._tally.done, self._tally.failed = self._tally.done + len(ended) - failed, self._tally.failed + failed
 
     def _device(self) -> str:
         """The device with the fewest trials on it."""
