@@ -30,6 +30,7 @@ from store import outcome, trials
 from harness.compose import Trial
 from harness.compose.plan import Plan
 from harness.engine.run import run_plan
+from harness.outcome import Outcome
 from harness.store import open_store, process
 
 WORKERS = {"sqlite": 16, "postgresql": 64}
@@ -58,25 +59,27 @@ def database(kind: str, given: str | None) -> Iterator[str]:
         server.cleanup()
 
 
-def work(url: str, planned: list[Trial], pause: float, made: dict[int, object], seed: int) -> dict[str, list[float]]:
+def work(url: str, planned: list[Trial], pause: float, made: dict[int, Outcome], seed: int) -> dict[str, list]:
     """What a worker does; seconds that its leases and records took, and the digests that it recorded."""
     store, lease, dice = open_store(url), process.new_lease(), random.Random(seed)
     waiting = [trial.digest for trial in planned]
-    took: dict[str, list[float]] = {"lease": [], "record": []}
+    took: dict[str, list[float]] = {"lease": [], "record": [], "lease, processor": [], "record, processor": []}
     recorded = []
     while True:
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         digest = store.claim(waiting, lease, Path("/results/trials"))
         if digest is None:
             break
         took["lease"].append(time.perf_counter() - began)
+        took["lease, processor"].append(time.process_time() - cpu)
         waiting = waiting[waiting.index(digest) + 1 :]
         if pause:
             time.sleep(dice.expovariate(1 / pause))
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         if store.finish(digest, lease.token, made[int(digest, 16) % len(made)]):
             recorded.append(digest)
         took["record"].append(time.perf_counter() - began)
+        took["record, processor"].append(time.process_time() - cpu)
     return took | {"recorded": recorded}
 
 
@@ -85,7 +88,7 @@ def load(kind: str, url: str, planned: list[Trial], workers: int, pause: float) 
     store = open_store(url)
     store.plan(planned)
     made = {number: outcome(planned[number], 100) for number in range(8)}
-    began, cpu = time.monotonic(), time.process_time()
+    began = time.monotonic()
     pipes = []
     for number in range(workers):
         reading, writing = os.pipe()
@@ -114,11 +117,10 @@ def load(kind: str, url: str, planned: list[Trial], workers: int, pause: float) 
         f"{dict(states)}, recorded twice {sum(count > 1 for count in counts.values())}, attempts {dict(attempts)}, "
         f"load average {os.getloadavg()[0]:.1f}"
     )
-    for what in ("lease", "record"):
+    for what in ("lease", "record", "lease, processor", "record, processor"):
         times = 1000 * np.array([value for one in told for value in one[what]])
         p50, p95, p99 = np.percentile(times, [50, 95, 99])
-        print(f"  {what:7} p50 {p50:7.1f} ms, p95 {p95:7.1f} ms, p99 {p99:7.1f} ms, longest {times.max():.0f} ms")
-    del cpu
+        print(f"  {what:17} p50 {p50:7.1f} ms, p95 {p95:7.1f} ms, p99 {p99:7.1f} ms, longest {times.max():.0f} ms")
     return good
 
 
