@@ -24,6 +24,7 @@ VERBS = (
     "list",
     "run",
     "worker",
+    "submit",
     "status",
     "leaderboard",
     "compare",

@@ -36,6 +36,9 @@ HEARTBEAT = 15.0
 EXPIRY = 60.0
 """Seconds after which a lease that was not renewed is void."""
 
+_FEW = 100
+"""Of so many one is free, as a rule."""
+
 _UNLEASED = dict.fromkeys(LEASED)
 _QUEUED = [trials.c[name] for name in ("digest", "state", *LEASED)]
 
@@ -71,7 +74,7 @@ class Queue(Transactions):
             digests: in order of preference.
             folder: the trial's work folder is ``folder/DIGEST``, its log ``log.txt`` in there.
         """
-        for some in chunks(digests):
+        for some in chunks(digests, first=_FEW):
             with self._write() as connection:
                 now = clock(connection)
                 open_ones = sa.and_(trials.c.digest.in_(some), trials.c.state.in_(("planned", "running")))
