@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -55,6 +55,19 @@ class Device(click.ParamType[str]):
         if value not in ("auto", "cpu", "cuda") and not (kind == "cuda" and colon and index.isdecimal()):
             self.fail(f"'{value}' is not a device: write auto, cpu, cuda or cuda:1.", param, ctx)
         return value
+
+
+class CountOrAuto(click.ParamType["int | Literal['auto']"]):
+    """A number from 1 on, or ``auto``."""
+
+    name = "count"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int | Literal["auto"]:
+        if value == "auto":
+            return "auto"
+        if not value.isdecimal() or not 1 <= int(value) <= 256:
+            self.fail(f"'{value}' is neither a number from 1 to 256 nor auto.", param, ctx)
+        return int(value)
 
 
 def know(names: tuple[str, ...], recorded: set[str]) -> None:
@@ -137,6 +150,34 @@ _HOW = (
         "--workers", type=click.IntRange(1, 256), metavar="N", help="Trials at the same time.  [default: what the machine can bear]"
     ),
     click.option(
+        "--trials-per-gpu",
+        type=CountOrAuto(),
+        metavar="N",
+        help="Trials that share a GPU; auto: as many as its memory has room for.  [default: 1, or what --workers needs]",
+    ),
+    click.option(
+        "--gpus-per-trial",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="GPUs that train each trial together, its batch divided among them.",
+    ),
+    click.option(
+        "--workers-per-trial",
+        "loader_workers",
+        type=click.IntRange(0, 64),
+        metavar="N",
+        help="Processes that make the batches of a trial.  [default: on a GPU the cores that are left, 0 where all images fit into memory; "
+        "0 on a CPU]",
+    ),
+    click.option(
+        "--deterministic", is_flag=True, help="On a GPU, take deterministic kernels where there are any: slower, the same each time."
+    ),
+    click.option(
+        "--recompute", is_flag=True, help="Less memory and slower: activations of the backbone are made anew for the backward pass."
+    ),
+    click.option(
         "--time-limit",
         type=click.FloatRange(min=0, min_open=True),
         metavar="S",
@@ -146,8 +187,12 @@ _HOW = (
 )
 
 
+HOW = (*("device", "workers", "trials_per_gpu", "gpus_per_trial", "loader_workers", "deterministic", "recompute", "time_limit"),)
+"""The parameters of :func:`how`."""
+
+
 def how(function: Function) -> Function:
-    """How trials are run on a machine."""
+    """How trials are run on a machine: arguments of :func:`harness.engine.run.run_plan`."""
     for option in reversed(_HOW):
         function = option(function)
     return function

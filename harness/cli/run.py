@@ -25,13 +25,10 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context,
     /,
-    device: str,
-    workers: int | None,
-    time_limit: float | None,
     launcher: str,
     dry_run: bool,
     plan_only: bool,
-    **selected: Any,
+    **told: Any,
 ) -> None:
     """Run what is not done yet, then print its leaderboard.
 
@@ -51,7 +48,8 @@ def command(
     from harness.engine.run import run_plan
     from harness.store.url import results_folder
 
-    wanted = asked(**selected)
+    how = {name: told.pop(name) for name in options.HOW}
+    wanted = asked(**told)
     if dry_run:
         if wanted.searches:
             tuned.dry_run(wanted.plan, wanted.searches, wanted.db, wanted.files)
@@ -71,14 +69,12 @@ def command(
                 wanted.db,
                 data_dirs=wanted.folders,
                 notes={name: dataset.report for name, dataset in wanted.ready.items()},
-                workers=workers,
-                device=device,
                 results_dir=results_folder(wanted.db),
                 plugin_files=[file for file in wanted.files if plugins & set(file.names)],
                 retry_failed=wanted.retry_failed,
                 launch_by=launcher,
-                time_limit=time_limit,
                 on_event=on_event,
+                **how,
             )
 
     ctx.exit(wanted.carry_out(go))

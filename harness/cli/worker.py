@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,16 +27,15 @@ from harness.texts import one_line
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     db: str,
-    device: str,
-    workers: int | None,
-    time_limit: float | None,
     benchmarks: tuple[str, ...],
     data_root: Path | None,
     plugins: tuple[Path, ...],
     forever: bool,
     max_trials: int | None,
     seconds: float | None,
+    **how: Any,
 ) -> None:
     """Run the trials that wait in the database, until nothing is left.
 
@@ -67,10 +67,8 @@ def command(
             seconds=seconds,
             say=lambda text: click.echo(one_line(text), err=True),
             on_event=on_event,
-            device=device,
-            workers=workers,
-            time_limit=time_limit,
             results_dir=results_folder(db),
+            **how,
         )
     for row in worked.failed:
         click.echo(f"failed: {failure(row, terminal=sys.stderr.isatty())}", err=True)

@@ -174,7 +174,7 @@ def test_a_worker_that_is_killed_is_started_again(place, monkeypatch):
     found = _planned(url)
 
     def kill_one(event) -> None:
-        if event.kind == "tick" and event.progress.running and len(cluster.started) == 2:
+        if event.kind == "tick" and event.progress.running and len(cluster.started) == 2 and cluster.started[0].poll() is None:
             os.kill(cluster.started[0]._process.pid, signal.SIGKILL)
 
     summary = submit(
@@ -191,7 +191,7 @@ def test_what_is_no_cluster_is_said(place, monkeypatch):
         cluster("local")
     with pytest.raises(UsageError, match="`harness submit` starts workers there"):
         launcher("ray")
-    with pytest.raises(UsageError, match="did you mean"):
+    with pytest.raises(UsageError, match="Did you mean"):
         cluster("rai")
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.setitem(sys.modules, "submitit", None)
