@@ -126,7 +126,7 @@ class Herd:
     def __init__(self, url: str, workers: int, real: bool, dice: random.Random):
         self._url, self._count, self._real, self._dice = url, workers, real, dice
         self._workers: list[Any] = []
-        self._stopped: dict[int, float] = {}
+        self._stopped: set[int] = set()
         self.happened: Counter[str] = Counter()
 
     def keep(self) -> None:
@@ -134,11 +134,6 @@ class Herd:
         ended = [worker for worker in self._workers if worker.poll() is not None]
         self.happened["workers ended"] += len(ended)
         self._workers = [worker for worker in self._workers if worker not in ended]
-        for pid, when in [*self._stopped.items()]:
-            if time.monotonic() > when:
-                del self._stopped[pid]
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
         while len(self._workers) < self._count:
             self._workers.append(self.start("--forever"))
 
@@ -161,7 +156,10 @@ class Herd:
             os.kill(victim, number)
             self.happened[f"{number.name}"] += 1
             if number == signal.SIGSTOP:
-                self._stopped[victim] = time.monotonic() + self._dice.uniform(0.0, 12.0 if not self._real else 120.0)
+                # by a process of its own: this one may wait for a lock that the stopped one holds
+                wait = self._dice.uniform(0.0, 12.0 if not self._real else 120.0)
+                subprocess.Popen(["sh", "-c", f"sleep {wait:.1f}; kill -CONT {victim}"], stderr=subprocess.DEVNULL)
+                self._stopped.add(victim)
 
     def end(self) -> None:
         """Let all go on, and kill the workers: what these started must go by itself."""
@@ -177,7 +175,7 @@ def _is_ours(pid: int) -> bool:
     """Whether a process is a worker or a trial of one: not a janitor, whose death only loses a service, nor one of Ray's own."""
     with contextlib.suppress(OSError):
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        return (b"worker" in command) and b"postgres" not in command and b"raylet" not in command and b"ray::" not in command
+        return b"worker" in command and not any(other in command for other in (b"postgres", b"/ray/", b"ray::"))
     return False
 
 
@@ -198,12 +196,12 @@ def trouble(kind: str, given: argparse.Namespace, here: Path) -> bool:
             herd.keep()
             time.sleep(dice.uniform(0, given.gap))
             herd.hurt(mark)
+            if submitted is not None and submitted.poll() is not None:
+                submitted = _submit(cluster, url, seeds)
             if set(open_store(url).states().values()) <= {"done", "failed"}:
                 seeds += seeds
                 planned = plan(url, seeds)
                 herd.happened["times all was done, and more was planned"] += 1
-                if submitted is not None and submitted.poll() is not None:
-                    submitted = _submit(cluster, url, seeds)
         before = open_store(url).counts()
         herd.end()
         if submitted is not None:
