@@ -46,6 +46,17 @@ Length = Annotated[int, Field(ge=1, le=1 << 15)]
 """Pixels of a side."""
 
 
+def later(default: Any, **limits: Any) -> Any:
+    """A field of an option type that was added when results had been stored already.
+
+    Where it has its default it is left out of what a trial is known by, so that older results stay those of the same setting.
+
+    Args:
+        limits: of pydantic's ``Field``.
+    """
+    return Field(default=default, exclude_if=lambda value: value == default, **limits)
+
+
 class DataOptions(Options):
     """``data:`` of a benchmark entry; a format subclasses it with its reader's options."""
 
@@ -63,11 +74,26 @@ class DataOptions(Options):
     val_share: float = Field(default=0.15, ge=0, lt=0.5)
     """Share of the training samples that is held out for validation where the dataset names no such split: whole pictures, or
     sequences of a video, by a hash of their names, and of each class or scene alike. 0: none. Of fewer than 20 samples none is."""
+    official: dict[Literal["train", "val", "test"], int] = Field(default={}, exclude=True)
+    """How many samples a split must have, where a protocol says so; ``{}`` to run on a part of the data."""
 
     @property
     def primary(self) -> str | None:
         """The metric that the leaderboard sorts by with such data, where it is not that of the family."""
         return None
+
+
+class ShrunkData(DataOptions):
+    """Common to the families whose protocols resize with Pillow."""
+
+    antialias: bool = later(False)
+    """Resize images as Pillow and torchvision do it, over all pixels that fall together; by default as OpenCV does, which reads four
+    of them."""
+
+    @property
+    def resizing(self) -> dict[str, str]:
+        """Arguments of OpenMMLab's transforms that resize."""
+        return {"backend": "pillow"} if self.antialias else {}
 
 
 class GeneratedData(DataOptions):
@@ -210,6 +236,15 @@ def _names_checkpoint(config: Any) -> bool:
     return isinstance(config, (list, tuple)) and any(map(_names_checkpoint, config))
 
 
+class Multiples(Options):
+    """What is trained apart from the rest."""
+
+    lr: float = Field(default=1.0, ge=0)
+    """Times the learning rate."""
+    decay: float = Field(default=1.0, ge=0)
+    """Times the weight decay."""
+
+
 class ScheduleOptions(Options):
     """``schedule:`` of a benchmark entry; the same for every method on the benchmark."""
 
@@ -225,3 +260,30 @@ class ScheduleOptions(Options):
     """Epochs between two tenfold reductions of the learning rate (``decay: step``)."""
     clip: float | None = Field(default=None, gt=0)
     """Largest gradient norm."""
+    warmup_iterations: int = later(0, ge=0)
+    """A linear warm-up of so many iterations, from a thousandth of the rate, beside the decay; ``warmup`` is 0 then."""
+    milestones: list[Annotated[int, Field(ge=1)]] = later([])
+    """Epochs after which the learning rate falls (``decay: step``), in the place of every ``step``."""
+    factor: float = later(0.1, gt=0, lt=1)
+    """What the learning rate falls by at each step."""
+    lr_end: float | None = later(None, ge=0)
+    """Learning rate that a cosine or polynomial decay ends with; by default a hundredth or a ten-thousandth of the first one."""
+    nesterov: bool = later(False)
+    """Nesterov's momentum, of ``SGD``."""
+    decay_flat: bool = later(True)
+    """Whether parameters of one dimension (biases, gains of normalization) have weight decay, too."""
+    parameters: dict[str, Multiples] = later({})
+    """Part of parameters' names -> what is multiplied for these, e.g. ``{"backbone.layer4.": {lr: 10}}``; the longest part that
+    fits counts."""
+
+    @model_validator(mode="after")
+    def _schedule_agrees(self) -> ScheduleOptions:
+        if self.warmup_iterations and self.warmup:
+            raise ValueError("warmup_iterations stands in the place of warmup: set warmup: 0")
+        if self.milestones and self.decay != "step":
+            raise ValueError("milestones are those of decay: step")
+        if self.milestones != sorted(set(self.milestones)):
+            raise ValueError("milestones ascend")
+        if self.nesterov and self.optimizer != "SGD":
+            raise ValueError("nesterov is an option of optimizer: SGD")
+        return self

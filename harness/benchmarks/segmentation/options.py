@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from harness.benchmarks.options import DataOptions, Length, ModelOptions, Options, ScheduleOptions
+from harness.benchmarks.options import DataOptions, Length, ModelOptions, Options, ScheduleOptions, later
 
 Factor = Annotated[float, Field(gt=0, le=100)]
 Size = tuple[Length, Length]
@@ -28,6 +28,11 @@ class SegmentationData(DataOptions):
     @property
     def colours(self) -> list[tuple[int, int, int]] | None:
         """RGB per class, for pictures only."""
+        return None
+
+    @property
+    def server(self) -> str | None:
+        """The server that scores the predictions, where the labels of the test are not public."""
         return None
 
     @property
@@ -108,6 +113,10 @@ class InputOptions(Options):
     """Random brightness, contrast, saturation and hue in training."""
     slide: Size | None = None
     """(H, W) stride of sliding-window inference with windows of ``crop``; the whole image at once by default."""
+    test_scales: list[Annotated[float, Field(gt=0)]] = later([])
+    """Factors of the resized test image whose predictions are averaged; that image alone by default."""
+    test_flip: bool = later(False)
+    """Average the prediction of the mirrored test image, too."""
 
     @model_validator(mode="after")
     def _parts_agree(self) -> InputOptions:
@@ -116,6 +125,15 @@ class InputOptions(Options):
         if (self.scale or self.keep_ratio) and not (self.size and self.crop):
             raise ValueError("scale and keep_ratio need size and crop, or the images of a batch would differ in size")
         return self
+
+
+class HardPixels(Options):
+    """Online hard example mining: only pixels whose class is not yet certain are trained on."""
+
+    threshold: float = Field(default=0.7, gt=0, le=1)
+    """Probability of the true class below which a pixel is hard."""
+    at_least: int = Field(default=100_000, ge=2)
+    """Pixels per image that are trained on, hard or not."""
 
 
 class SegmentationModel(ModelOptions):
@@ -133,6 +151,14 @@ class SegmentationModel(ModelOptions):
     any gradient in the first hundred steps, which a short schedule does not have to spare."""
     auxiliary: float = Field(default=0.0, ge=0)
     """Loss weight of an FCN head on the last but one level; none by default."""
+    auxiliary_channels: int | None = later(None, ge=1)
+    """Width of that head; half of ``channels`` by default."""
+    align_corners: bool = later(False)
+    """Whether maps are resized with the centres of their corner pixels in one place, as crops of 769 and 513 pixels want it."""
+    class_weight: list[Annotated[float, Field(gt=0)]] = later([])
+    """Weight of each class in the loss of all heads; all alike by default."""
+    ohem: HardPixels | None = later(None)
+    """Train the head (not the auxiliary one) on hard pixels only."""
     input: InputOptions = InputOptions()
 
     def offers(self, slots: tuple[str, ...]) -> tuple[str, ...]:
