@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.analysis.history.versions import History
     from harness.analysis.leaderboard import Board
     from harness.analysis.views.trial import TrialView
-    from harness.store import Lot, Metrics, Result, TrialRow
+    from harness.store import Lot, Metrics, Result, Store, TrialRow
 
 UNFINISHED = ("planned", "running", "failed")
 """States of trials without a result."""
@@ -52,17 +52,18 @@ def board(
 
     store = open_store(url, read_only=True)
     waiting: dict[str, Any] = {**filters, "states": UNFINISHED, "purposes": [""]}
-    found = leaderboard.build(
-        store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
-        store.specs(),
-        store.floors(),
-        unfinished=store.trials(**waiting),
-        environments=store.environments(),
-        settings=store.settings(),
-        all_versions=all_versions,
-        moderated=moderated,
-    )
-    return sampled.with_samples(found, lambda digests: store.per_sample(digests=digests)) if samples else found
+    with store.snapshot():
+        found = leaderboard.build(
+            store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
+            store.specs(),
+            store.floors(),
+            unfinished=store.trials(**waiting),
+            environments=store.environments(),
+            settings=store.settings(),
+            all_versions=all_versions,
+            moderated=moderated,
+        )
+        return sampled.with_samples(found, lambda digests: store.per_sample(digests=digests)) if samples else found
 
 
 def diagnostics(url: str, shown: Board, names: Iterable[str] | None = None) -> list[Diagnostic]:
@@ -127,9 +128,14 @@ def history(url: str, benchmark: str, method: str, metric: str | None = None) ->
     Raises:
         UsageError: the benchmark has no such metric.
     """
+    store = open_store(url, read_only=True)
+    with store.snapshot():
+        return _history(store, benchmark, method, metric)
+
+
+def _history(store: Store, benchmark: str, method: str, metric: str | None) -> History | None:
     from harness.analysis.history import versions  # scipy, which no other reader waits for
 
-    store = open_store(url, read_only=True)
     specs = [spec for spec in store.specs() if spec.benchmark == benchmark]
     newest = [spec for spec in specs if spec.version == max(spec.version for spec in specs)]
     wanted = [spec for spec in newest if (spec.primary if metric is None else spec.metric == metric)]
@@ -149,8 +155,9 @@ def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
         UsageError: there is none, or more than one.
     """
     store = open_store(url, read_only=True)
-    row = store.trial(prefix)
-    return row, next(iter(store.results(purposes=[row.purpose], digests=[row.digest])), None)
+    with store.snapshot():
+        row = store.trial(prefix)
+        return row, next(iter(store.results(purposes=[row.purpose], digests=[row.digest])), None)
 
 
 def trial_view(url: str, prefix: str) -> TrialView:
