@@ -59,12 +59,20 @@ def _schedulers(schedule: ScheduleOptions) -> list[dict[str, Any]]:
     warm = schedule.warmup * schedule.epochs
     schedulers: list[dict[str, Any]] = []
     if schedule.warmup_iterations:
-        schedulers.append({"type": "LinearLR", "start_factor": 0.001, "by_epoch": False, "begin": 0, "end": schedule.warmup_iterations})
+        warming = {"type": "LinearLR", "start_factor": schedule.warmup_from, "by_epoch": False, "begin": 0}
+        schedulers.append({**warming, "end": schedule.warmup_iterations})
     if warm:
         # convert_to_iter_based needs whole epochs, so a warm-up is rounded to one or more
         warm = min(max(1, round(warm)), schedule.epochs)
         schedulers.append(
-            {"type": "LinearLR", "start_factor": 0.05, "by_epoch": True, "begin": 0, "end": warm, "convert_to_iter_based": True}
+            {
+                "type": "LinearLR",
+                "start_factor": schedule.warmup_from,
+                "by_epoch": True,
+                "begin": 0,
+                "end": warm,
+                "convert_to_iter_based": True,
+            }
         )
     if schedule.decay == "cosine" and schedule.epochs > warm:
         schedulers.append(

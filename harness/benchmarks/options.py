@@ -118,11 +118,20 @@ class BlockPlace(Options):
     """Where a ``block`` is inserted: after the output of the module at ``path``."""
 
     path: str
-    """Dotted module path from the model, e.g. ``backbone.layer3`` or ``backbone.layer3.0.conv2``."""
+    """Dotted module path from the model, e.g. ``backbone.layer3`` or ``backbone.layer3.0.conv2``; with ``*`` for anything in it, each
+    module that it fits gets a block of its own: ``backbone.stage?.*.branches.*.conv2``."""
     branch: int | None = None
     """Which tensor, where the module returns several (HRNet's branches); all of them by default."""
     replace: bool = False
     """Put the block in the module's stead (a 3x3 convolution that keeps its shape, say) rather than after it."""
+    before: bool = later(False)
+    """Put the block before a module that keeps its input's shape, rather than after it."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> BlockPlace:
+        if self.before and (self.replace or self.branch is not None):
+            raise ValueError("before goes with neither replace nor branch")
+        return self
 
 
 class Weights(Options):
@@ -261,7 +270,9 @@ class ScheduleOptions(Options):
     clip: float | None = Field(default=None, gt=0)
     """Largest gradient norm."""
     warmup_iterations: int = later(0, ge=0)
-    """A linear warm-up of so many iterations, from a thousandth of the rate, beside the decay; ``warmup`` is 0 then."""
+    """A linear warm-up of so many iterations beside the decay, in the place of ``warmup``, which is 0 then."""
+    warmup_from: float = later(0.05, gt=0, le=1)
+    """Share of the learning rate that a warm-up begins with."""
     milestones: list[Annotated[int, Field(ge=1)]] = later([])
     """Epochs after which the learning rate falls (``decay: step``), in the place of every ``step``."""
     factor: float = later(0.1, gt=0, lt=1)

@@ -141,6 +141,7 @@ def _build(data: ToolboxData, root: Path, split: Split, arguments: SegArguments)
     from mmengine.registry import DATASETS
 
     config: dict[str, Any] = {"type": data.class_name, "data_root": str(root), "pipeline": [], "test_mode": split != "train"}
+    config["serialize_data"] = False  # it is listed and thrown away
     if data.ignore_index != 255:
         config["ignore_index"] = data.ignore_index
     if data.reduce_zero_label:
