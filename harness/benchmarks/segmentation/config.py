@@ -7,6 +7,7 @@ from typing import Any
 from harness.benchmarks import config as shared
 from harness.benchmarks.backbones import features
 from harness.benchmarks.base import DATA, Split
+from harness.benchmarks.segmentation.heads import MMSEG, Head
 from harness.benchmarks.segmentation.options import InputOptions, SegmentationData, SegmentationModel, SegmentationSchedule
 from harness.catalog import Filling
 from harness.errors import UsageError
@@ -53,6 +54,8 @@ def _segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_cla
     if options.align_corners:
         head["align_corners"] = True
     filling = fillings.get("context")
+    plugin, params = (filling.plugin, filling.params) if filling else ("identity", {})
+    own = (MMSEG.get(plugin) if options.head == "mmseg" else None) or Head()
     fixed = options.input.crop or options.input.size
     model: dict[str, Any] = {
         "type": "mmseg.EncoderDecoder",
@@ -66,8 +69,8 @@ def _segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_cla
         "backbone": host.config,
         "decode_head": {
             "type": "ContextHead",
-            "plugin": filling.plugin if filling else "identity",
-            "params": filling.params if filling else {},
+            "plugin": plugin,
+            "params": {**own.params, **params},
             "level_channels": widths,
             "in_channels": widths if concat else widths[-1],
             "in_index": list(range(len(widths))) if concat else len(widths) - 1,
@@ -76,6 +79,7 @@ def _segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_cla
             "init_cfg": {"type": "Normal", "std": options.classifier_std, "override": {"name": "conv_seg"}},
             **head,
             **_main_loss(options),
+            **own.of_width(options.channels),
         },
         "train_cfg": {},
         "test_cfg": {"mode": "slide", "crop_size": options.input.crop, "stride": options.input.slide}

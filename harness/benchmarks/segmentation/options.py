@@ -145,6 +145,10 @@ class SegmentationModel(ModelOptions):
     """Whether the head reads all levels, resized to the first and concatenated, or the last one only."""
     channels: int = Field(default=64, ge=8)
     """Width of the head, and of the map in the ``context`` slot."""
+    head: Literal["skeleton", "mmseg"] = later("skeleton")
+    """Around the method. ``skeleton``: two convolutions and a third that joins their output to the head's input, the same for all
+    methods. ``mmseg``: what mmseg builds, which for ISANet, ANN, EMANet, DANet, OCRNet, PSANet and DeepLabv3 is less, with mmseg's
+    parameters (GC's ratio is 1/4) where the method names no others."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     classifier_std: float = Field(default=0.01, gt=0)
     """Spread of the classifier's first weights. With mmseg's 0.01 a context module that starts as the identity gets hardly
