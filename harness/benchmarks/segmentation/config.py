@@ -106,15 +106,16 @@ def _segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_cla
 
 def _main_loss(options: SegmentationModel) -> dict[str, Any]:
     """Of the context head, where it is not mmseg's default."""
-    loss: dict[str, Any] = {"loss_decode": _cross_entropy(options, 1.0)} if options.class_weight else {}
+    loss: dict[str, Any] = {"loss_decode": _cross_entropy(options, 1.0)} if options.class_weight or options.ohem else {}
     if options.ohem:
         loss["sampler"] = {"type": "mmseg.OHEMPixelSampler", "thresh": options.ohem.threshold, "min_kept": options.ohem.at_least}
     return loss
 
 
 def _cross_entropy(options: SegmentationModel, weight: float) -> dict[str, Any]:
-    of_classes = {"class_weight": options.class_weight} if options.class_weight else {}
-    return {"type": "mmseg.CrossEntropyLoss", "loss_weight": weight, **of_classes}
+    if options.class_weight or options.ohem:
+        return {"type": "KeptCrossEntropy", "loss_weight": weight, "class_weight": options.class_weight}
+    return {"type": "mmseg.CrossEntropyLoss", "loss_weight": weight}
 
 
 def _dataset(data: SegmentationData, split: Split, images: InputOptions) -> dict[str, Any]:

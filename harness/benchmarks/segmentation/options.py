@@ -160,9 +160,11 @@ class SegmentationModel(ModelOptions):
     align_corners: bool = later(False)
     """Whether maps are resized with the centres of their corner pixels in one place, as crops of 769 and 513 pixels want it."""
     class_weight: list[Annotated[float, Field(gt=0)]] = later([])
-    """Weight of each class in the loss of all heads; all alike by default."""
+    """Weight of each class in the loss of all heads, which is then averaged over labelled pixels; all alike by default, and averaged over
+    all pixels, as in mmseg."""
     ohem: HardPixels | None = later(None)
-    """Train the head (not the auxiliary one) on hard pixels only."""
+    """Train the head (not the auxiliary one) on hard pixels only, over which its loss is averaged; that of the auxiliary head is over
+    labelled pixels."""
     input: InputOptions = InputOptions()
 
     def offers(self, slots: tuple[str, ...]) -> tuple[str, ...]:
