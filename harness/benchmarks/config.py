@@ -35,6 +35,12 @@ def training(schedule: ScheduleOptions, validations: int = VALIDATIONS) -> dict[
         wrapper["paramwise_cfg"] = apart
     if schedule.clip:
         wrapper["clip_grad"] = {"max_norm": schedule.clip}
+    if schedule.accumulate > 1:
+        wrapper["accumulative_counts"] = schedule.accumulate
+    if schedule.precision == "bf16":
+        wrapper["type"] = "Autocast"
+    elif schedule.precision == "fp16":
+        wrapper |= {"type": "AmpOptimWrapper", "dtype": "float16"}
     return {
         "optim_wrapper": wrapper,
         "param_scheduler": _schedulers(schedule),
@@ -48,6 +54,18 @@ def _apart(schedule: ScheduleOptions) -> dict[str, Any]:
     """What is not trained as the rest, in mmengine's words."""
     keys = {part: {"lr_mult": multiples.lr, "decay_mult": multiples.decay} for part, multiples in schedule.parameters.items()}
     return ({} if schedule.decay_flat else {"flat_decay_mult": 0.0}) | ({"custom_keys": keys} if keys else {})
+
+
+def computing(config: dict[str, Any], schedule: ScheduleOptions) -> None:
+    """Add to a trial's config how its steps are computed, as far as ``schedule`` does not leave that as it was ever."""
+    if schedule.precision != "fp32":
+        config["precision"] = schedule.precision
+    if schedule.compile:
+        config["compile"] = True
+    if schedule.channels_last is not None:
+        config["channels_last"] = schedule.channels_last
+    if schedule.ema:
+        config["custom_hooks"] = [*config.get("custom_hooks", ()), {"type": "EMAHook", "momentum": schedule.ema, "update_buffers": True}]
 
 
 def epochs(count: int, validations: int = VALIDATIONS) -> dict[str, Any]:

@@ -287,6 +287,21 @@ class ScheduleOptions(Options):
     """Part of parameters' names -> what is multiplied for these, e.g. ``{"backbone.layer4.": {lr: 10}}``; the longest part that
     fits counts."""
 
+    accumulate: int = later(1, ge=1, le=1024)
+    """Batches whose gradients are put together before the optimiser takes a step."""
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = later("fp32")
+    """What training computes in. ``fp32``: exactly that, on every device. ``tf32``: products with 10 bits of mantissa where a GPU has
+    them. ``bf16``, ``fp16``: torch's autocast (``fp16`` with scaled gradients, on a GPU only), and ``tf32`` where it leaves float32.
+    Validation and test compute in float32 (``tf32`` if that is chosen)."""
+    compile: bool = later(False)
+    """Training steps are compiled by ``torch.compile``: minutes at first, faster steps later."""
+    channels_last: bool | None = later(None)
+    """Whether the convolutions of a trained backbone work on maps whose channels lie together; by default on a CPU and with ``bf16`` and
+    ``fp16``."""
+    ema: float = later(0.0, ge=0, lt=1)
+    """Of the averaged weights that are validated and tested in the place of the last ones: the share of each step's weights
+    (mmengine's ``momentum``, 0.0002 say). 0: none."""
+
     @model_validator(mode="after")
     def _schedule_agrees(self) -> ScheduleOptions:
         if self.warmup_iterations and self.warmup:
