@@ -159,8 +159,8 @@ def _metrics(board: Board, table: Table, name: str) -> None:
         alt_text=f"All metrics of {name}",
     )
     st.caption(f"Means over seeds; {UP} higher is better, {DOWN} lower is better. The CSV has intervals, and every class, scene and joint.")
-    content = formats.csv_text(board.part(lambda block, _: block == table.block))
-    tables.download(f"{name}-all-metrics.csv", content, "Download CSV of all metrics")
+    shown = board.part(lambda block, _: block == table.block)
+    tables.download(f"{name}-all-metrics.csv", partial(formats.csv_text, shown), "Download CSV of all metrics")
 
 
 def _cost(table: Table) -> None:
@@ -261,7 +261,7 @@ def _diagnostics(table: Table, name: str) -> None:
     st.caption(
         "Means over layers, images and seeds ± half of the 95 % interval; none is better for being higher. " + diagnostic_tables.EXPLAINED
     )
-    tables.download(f"{name}-diagnostics.csv", diagnostic_tables.csv_text(rows), "Download CSV of every layer and head")
+    tables.download(f"{name}-diagnostics.csv", partial(diagnostic_tables.csv_text, rows), "Download CSV of every layer and head")
 
 
 def _resolution(table: Table) -> None:

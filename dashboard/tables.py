@@ -6,7 +6,7 @@
         key="ranks",
         opens=lambda row, column: ("method", {"method": rows[row].method}),    # page and its parameters, or None
     )
-    tables.download("ranks.csv", formats.csv_text(board))
+    tables.download("ranks.csv", lambda: formats.csv_text(board))
 
 Cells are text, whatever they hold. A missing value is ``None`` (shown ``-``), and so is what is not a number. The first columns are
 those a phone shows: put the name and the score there. At most one column is pinned, the first.
@@ -133,8 +133,8 @@ def _instead(text: str, _value: object) -> str:
     return text
 
 
-def download(file: str, content: str | bytes, label: str = "Download CSV") -> None:
-    """A button that saves what is shown, with all digits and with what it was measured on."""
+def download(file: str, content: Callable[[], str], label: str = "Download CSV") -> None:
+    """A button that saves what is shown, with all digits and with what it was measured on; ``content`` is made when it is asked for."""
     st.download_button(
         label, content, file, mime="text/csv", key=f"download {file}", on_click="ignore", type="tertiary", icon=":material/download:"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -147,7 +148,7 @@ def _table(table: Table, board: Board, name: str) -> None:
         alt_text=f"Methods on {name}",
     )
     st.caption(LEGEND)
-    tables.download(f"{name}.csv", formats.csv_text(board.part(lambda block, _: block == table.block)))
+    tables.download(f"{name}.csv", partial(formats.csv_text, board.part(lambda block, _: block == table.block)))
 
 
 def main() -> None:

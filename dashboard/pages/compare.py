@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from harness.analysis.compare import Comparison
 from harness.analysis.leaderboard import Board
 from harness.analysis.numbers import RANK, number, probability
 from harness.analysis.statistics import LEVEL
-from harness.analysis.tables import csv_table
 from harness.analysis.views import comparison as view
 
 if TYPE_CHECKING:
@@ -113,9 +113,7 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
         rows=15,
         alt_text="differences with verdicts",
     )
-    names = [name for name in rows[0].plain() if name != "ci95"]
-    body = [[*(row.plain()[name] for name in names), *(row.ci95 or ("", ""))] for row in rows]
-    tables.download("differences.csv", csv_table([*names, "ci95_low", "ci95_high"], body))
+    tables.download("differences.csv", partial(view.csv_text, rows))
 
 
 def _over_benchmarks(board: Board, methods: Sequence[str]) -> None:

@@ -230,7 +230,7 @@ def _printed(name: str, catalog: Catalog) -> None:
         rows=15,
         alt_text="published numbers beside measured ones",
     )
-    tables.download(f"published-{name}.csv", csv_table([*records[0]], [[*record.values()] for record in records]))
+    tables.download(f"published-{name}.csv", lambda: csv_table([*records[0]], [[*record.values()] for record in records]))
 
 
 def _interval(row: view.Beside) -> dict[str, float | None]:

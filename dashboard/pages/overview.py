@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from dashboard import grid, reads, state, tables, text
@@ -54,7 +56,7 @@ def main() -> None:
     st.caption(LEGEND)
     left, right = st.columns(2)
     with left:
-        tables.download("overview.csv", formats.csv_text(shown.board))
+        tables.download("overview.csv", partial(formats.csv_text, shown.board))
     if failed:
         state.link("What failed", "runs", state="failed", place=right)
     if shown.notes:
