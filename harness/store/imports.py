@@ -92,7 +92,7 @@ def told(error: Exception) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     problem = error.errors()[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+    return ": ".join(filter(None, [".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, ")]))
 
 
 def _batches(stream: Iterable[str], file: Path) -> Iterator[tuple[int, list[Any]]]:

@@ -38,7 +38,6 @@ def damaged(database, statement: str, *values: object) -> None:
             "status",
             "trials.expires holds a value of type text",
         ),
-        ("UPDATE costs SET flops = 9e999", "db export out.jsonl", "trial "),
     ],
 )
 def test_damage_is_named_with_its_mend(cli, database, statement, command, says):
