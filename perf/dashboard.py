@@ -68,9 +68,10 @@ def _cell(tab: Any, across: int) -> Callable[[], None]:
     table.scroll_into_view_if_needed()
     tab.wait_for_timeout(500)
     box = table.bounding_box()
-    tab.mouse.move(box["x"] + across, box["y"] + 75)  # below headings of one line or of two
+    place = box["x"] + across, box["y"] + min(75, box["height"] - 17)  # below headings of one line or of two
+    tab.mouse.move(*place)
     tab.wait_for_timeout(300)
-    return lambda: tab.mouse.click(box["x"] + across, box["y"] + 75, delay=150)
+    return lambda: tab.mouse.click(*place, delay=150)
 
 
 def _pick(tab: Any, number: int) -> None:
