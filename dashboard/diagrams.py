@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from harness.analysis.views.comparison import Dot, Panel, Scores
     from harness.analysis.views.method import Place
 
-_ROW, _AXIS = 24, charts.AXIS + 16
-"""Pixels of a line, and of an axis with a title of two lines, which is part of a chart's height."""
+_ROW, _DENSE, _AXIS = 24, 18, charts.AXIS + 16
+"""Pixels of a line, of one of many, and of an axis with a title of two lines, which is part of a chart's height."""
 
 _FIRST, _SECOND, _NEITHER, _UNKNOWN = "first is better", "second is better", "no difference shown", "too few seeds"
 _VERDICTS = {"a": _FIRST, "b": _SECOND}
@@ -71,7 +71,8 @@ def places(found: Sequence[Place]) -> Any:
     last = base.mark_tick(thickness=1.5, size=8, color=charts.GREY).encode(x="of:Q")
     span = base.mark_rule(strokeWidth=4, strokeCap="round", color=charts.COLOURS[0]).encode(x="low:Q", x2="high:Q")
     point = base.mark_point(size=130, filled=True, opacity=1, color=charts.COLOURS[0]).encode(x="place:Q")
-    return alt.layer(track, last, span, point).properties(height=_ROW * len(found) + charts.AXIS)
+    row = _ROW if len(found) <= 12 else _DENSE
+    return alt.layer(track, last, span, point).properties(height=row * len(found) + charts.AXIS)
 
 
 VERDICTS = "▶ first is better · ◀ second is better · ● no difference shown · ✚ too few seeds"

@@ -13,6 +13,7 @@ seconds. Arguments are texts, numbers, tuples and the like. A database that cann
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from collections import OrderedDict
@@ -170,6 +171,13 @@ def database() -> str:
         return url if url.startswith("sqlite:") else "a database whose address is wrong"
 
 
+def command(*lines: str) -> None:
+    """Commands of the harness that are about this database, to be copied."""
+    parts = [line.partition("  #") for line in lines]
+    here = f" --db {shlex.quote(database())}"
+    st.code("\n".join("".join((what, here, *comment)) for what, *comment in parts), language=None, wrap_lines=True)
+
+
 def name_database() -> None:
     """Name the database in the sidebar."""
     st.sidebar.caption("Database")
@@ -185,5 +193,5 @@ def ready() -> None:
         return
     else:
         text.told("info", "No results yet. This fills the database:")
-    st.code(f"harness run -s quick --db '{database()}'", language="bash", wrap_lines=True)
+    command("harness run -s quick")
     st.stop()

@@ -69,7 +69,7 @@ def show(
         opens: where a click on a cell leads; a click on the box before a row asks for the first column.
         rows: how many are seen at once, the others by scrolling.
         pinned: whether the first column stays when the table is scrolled sideways.
-        boxes: whether a row has a box before it to be opened by; without, there is more room on a phone.
+        boxes: whether a row has a box before it to be opened by; without, there is more room on a phone. By the keyboard each has one.
         alt_text: what the table is, for those who do not see it.
     """
     frame = pd.DataFrame([*records])
@@ -104,7 +104,8 @@ def show(
         return
     # a table that was clicked is another one when the page is seen again: it would still hold the click
     clicked = st.session_state.setdefault("tables: clicks", 0)
-    modes: Any = ["single-row", "single-cell"] if boxes else "single-cell"
+    # a cell is chosen by whatever moves to it: whoever goes by the arrow keys opens rows, not cells
+    modes: Any = "single-row" if state.by_keys() else ["single-row", "single-cell"] if boxes else "single-cell"
     chosen = st.dataframe(shown, key=f"{key} {clicked}", on_select="rerun", selection_mode=modes, **about)
     picked = chosen.selection
     place = (picked.rows[0], names[0]) if picked.rows else picked.cells[0] if picked.cells else None

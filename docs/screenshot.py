@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,8 +106,9 @@ def views(url: str) -> dict[str, str]:
     rows = [row for some in board.parted()[0] for row in some if row.primary]
     if not rows:
         return {"overview": "", "runs": "runs"}
-    most = max(dict.fromkeys(row.benchmark for row in rows), key=lambda name: sum(row.benchmark == name for row in rows))
-    best = [row for row in rows if row.benchmark == most]
+    often = Counter(row.method for row in rows)
+    most = Counter(row.benchmark for row in rows if often[row.method] == max(often.values())).most_common(1)[0][0]
+    best = sorted((row for row in rows if row.benchmark == most), key=lambda row: -often[row.method])
     first, second = best[0], best[min(1, len(best) - 1)]
     two, trial = f"method={first.method}&method={second.method}", f"trial?trial={first.digests[0]}"
     camera = next((row for row in rows if row.family == "camera-localization"), None)

@@ -18,5 +18,6 @@ page = st.navigation(
 state.arrive(page.url_path or next(iter(PAGES)))
 state.menu(PAGES)
 reads.name_database()
+state.ask_for_keys()
 reads.ready()
 page.run()

@@ -101,7 +101,7 @@ def _one(line: view.Line) -> None:
     commands = told.commands(line.judged, load_catalog().benchmarks)
     if commands:
         st.subheader("To measure more")
-        st.code("\n".join(command for _, command in commands), language="bash", wrap_lines=True)
+        reads.command(*(command for _, command in commands))
 
 
 def _chart(some: Sequence[view.Difference], unit: str, alike: bool) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 from functools import partial
 from itertools import combinations
@@ -15,7 +16,7 @@ from dashboard import charts, diagrams, reads, sampling, state, tables
 from harness.analysis import source
 from harness.analysis.compare import Comparison
 from harness.analysis.leaderboard import Board
-from harness.analysis.numbers import RANK, number, probability
+from harness.analysis.numbers import RANK, SHARE, change, number, probability, signed
 from harness.analysis.statistics import LEVEL
 from harness.analysis.views import comparison as view
 
@@ -47,7 +48,7 @@ def _differences(board: Board, methods: Sequence[str]) -> None:
     rows = reads.cached(sampling.compared, tuple(methods))
     if not rows:
         st.text("They share no benchmark and setting here. This makes some:")
-        st.code(f"harness run {' '.join(f'-m {name}' for name in methods)} -b BENCHMARK --seeds 5", language="bash", wrap_lines=True)
+        reads.command(f"harness run {' '.join(f'-m {shlex.quote(name)}' for name in methods)} -b BENCHMARK --seeds 5")
         return
     where = {each.name: each.where for each in view.shared(board, methods)}
     if len(where) > 1:
@@ -94,21 +95,26 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
         }
         for row in rows
     ]
-    signed = "%+.3g"
+    marks: dict[tuple[int, str], tables.Mark] = {}
+    for line, row in enumerate(rows):
+        low, high = row.ci95 or (None, None)
+        told = {"difference": change(row.difference), "from": change(low), "to": change(high), "d": signed(row.effect, SHARE)}
+        told |= {"first": number(row.a, row.unit), "second": number(row.b, row.unit)}
+        marks |= {(line, name): tables.Mark(shown) for name, shown in told.items()}
     tables.show(
         records,
         key="differences",
         numbers=dict.fromkeys(("difference", "from", "to", "first", "second", "d"), ""),
         columns={
-            "difference": st.column_config.NumberColumn(format=signed, help="first − second"),
+            "difference": "first − second",
             **({"benchmark": st.column_config.TextColumn(width="medium")} if several else {}),
             "verdict": st.column_config.TextColumn(width="large", help="at 5 %, corrected by Holm for all rows together"),
-            "from": st.column_config.NumberColumn(format=signed, help="95 % interval of the difference, of this row alone"),
-            "to": st.column_config.NumberColumn(format=signed),
+            "from": "95 % interval of the difference, of this row alone",
             "p": "corrected by Holm for all rows together",
             "d": "the difference in standard deviations: over samples where they count, of one seed's value otherwise",
             "samples": "test samples, where the interval is over seeds and samples",
         },
+        marks=marks,
         opens=lambda row, _: ("benchmark", {"benchmark": rows[row].benchmark}),
         rows=15,
         alt_text="differences with verdicts",

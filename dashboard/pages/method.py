@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from harness.analysis import diagnostic_tables, source
 from harness.analysis.claims import published
 from harness.analysis.claims.tables import published_text
 from harness.analysis.diagnostics import in_order
-from harness.analysis.numbers import NOTHING, rank
+from harness.analysis.numbers import NOTHING, number, rank
 from harness.analysis.tables import csv_table
 from harness.analysis.views import method as view
 from harness.catalog import Catalog, Method, load_catalog
@@ -27,6 +28,12 @@ from harness.outcome import COSTS
 
 _COMPARED = 5
 """Methods that the page of comparisons takes."""
+
+_LACKING = 6
+"""Lines about trials without a result; the page of runs has them all."""
+
+_IN_UNIT = ("mean", "from", "to", "its mean", "floor")
+"""Columns in the unit of their benchmark."""
 
 
 @st.cache_resource(ttl=60, show_spinner=False)
@@ -64,10 +71,9 @@ def _results(name: str, found: Sequence[view.Place]) -> None:
         _standing(found)
     elif not lacking:
         st.text("It was never run here. This does:")
-        st.code(f"harness run -m {name} -b BENCHMARK --seeds 5", language="bash")
-    for some in lacking:
-        what = "1 trial" if some.count == 1 else f"{some.count} trials"
-        st.text(f"{some.benchmark}: {what} {some.state}" + (f": {some.reason}" if some.reason else ""))
+        reads.command(f"harness run -m {shlex.quote(name)} -b BENCHMARK --seeds 5")
+    if lacking:
+        st.text("\n".join(map(_lacks, lacking[:_LACKING])) + (f"\nand {len(lacking) - _LACKING} more" * (len(lacking) > _LACKING)))
     with st.container(horizontal=True):
         state.link("Its trials", "runs", method=name)
         state.link("Its attention", "attention", method=name)
@@ -75,9 +81,12 @@ def _results(name: str, found: Sequence[view.Place]) -> None:
             state.link("Compare with the best", "compare", method=[*dict.fromkeys([name, *others])][:_COMPARED])
 
 
+def _lacks(some: view.Unfinished) -> str:
+    what = "1 trial" if some.count == 1 else f"{some.count} trials"
+    return text.visible(f"{some.benchmark}: {what} {some.state}" + (f": {some.reason}" if some.reason else ""))
+
+
 def _standing(found: Sequence[view.Place]) -> None:
-    units = {place.row.unit for place in found}
-    unit = units.pop() if len(units) == 1 else ""
     differs = any(place.row.differs for place in found)
     records = [
         {
@@ -102,7 +111,14 @@ def _standing(found: Sequence[view.Place]) -> None:
     tables.show(
         records,
         key="standing",
-        numbers=dict.fromkeys(("mean", "from", "to", "its mean", "floor"), unit) | {quantity.title: "" for quantity in COSTS.values()},
+        numbers=dict.fromkeys((*_IN_UNIT, *(quantity.title for quantity in COSTS.values())), ""),
+        marks=_marks(records, [place.row.unit for place in found], _IN_UNIT)
+        | {
+            (line, quantity.title): tables.Mark(quantity.text(getattr(place.row.cost, name)))
+            for line, place in enumerate(found)
+            for name, quantity in COSTS.items()
+        },
+        rows=12,
         columns={
             "from": "95 % interval of the mean",
             "rank": "where it may stand: all methods of the benchmark together with 95 %",
@@ -115,6 +131,16 @@ def _standing(found: Sequence[view.Place]) -> None:
         ),
         alt_text="where the method stands on each benchmark, and what it costs there",
     )
+
+
+def _marks(records: Sequence[Mapping[str, Any]], units: Sequence[str], columns: Sequence[str]) -> dict[tuple[int, str], tables.Mark]:
+    """The digits of each cell by the unit of its row."""
+    return {
+        (line, name): tables.Mark(number(record[name], unit))
+        for line, (record, unit) in enumerate(zip(records, units, strict=True))
+        for name in columns
+        if record.get(name) is not None
+    }
 
 
 def _notes(place: view.Place) -> list[str]:
@@ -225,6 +251,7 @@ def _printed(name: str, catalog: Catalog) -> None:
         records,
         key="published",
         numbers=dict.fromkeys(("published", "measured", "from", "to"), ""),
+        marks=_marks(records, [row.number.unit for row in found], ("measured", "from", "to")),
         columns={"n": "seeds", "differs": "how what is printed was measured otherwise than on the benchmark here"},
         opens=lambda row, _: ("benchmark", {"benchmark": found[row].benchmark}) if found[row].benchmark else None,
         rows=15,

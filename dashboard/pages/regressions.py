@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from dashboard import changes, charts, reads, state, tables, text
+from harness import paths
 from harness.analysis import source
 from harness.analysis.gate import reports
 from harness.analysis.views import regressions as view
 from harness.errors import HarnessError
+from harness.store.url import results_folder
 
 if TYPE_CHECKING:
     from harness.analysis.gate.regression import Check
@@ -27,7 +30,8 @@ def _baseline() -> None:
     files = reads.fresh(source.baselines)
     if not files:
         st.text("There is no baseline in `baselines` beside the database. This saves one of what is there now:")
-        st.code("harness baseline save results/baselines/NAME.json", language="bash")
+        folder = results_folder(paths.default_database()) / "baselines"
+        reads.command(f"harness baseline save {shlex.quote(str(folder / 'NAME.json'))}")
         return
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     name = state.choice("Baseline", list(files), "baseline", place=left)

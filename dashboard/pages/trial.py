@@ -316,13 +316,13 @@ def _config(view: TrialView, other: TrialView | None) -> None:
     else:
         st.text("Choose a trial to compare with above, and this shows what is different.")
     st.subheader("Resolved config")
-    st.code(config_text(view.config), language="yaml", height=520, line_numbers=True)
+    st.code(config_text(view.config), language=None, height=520)
 
 
 def _provenance(view: TrialView) -> None:
     st.subheader("Run it again")
     if view.command:
-        st.code("\n".join(view.command), language="bash", wrap_lines=True)
+        st.code("\n".join(view.command), language=None, wrap_lines=True)
         differs = reads.cached(source.differs_here, view.row.digest)
         st.text(differs or "The code and the registry that are here plan this very trial, by its digest, if the dataset is the same.")
         if view.row.seed and not view.row.purpose:

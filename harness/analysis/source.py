@@ -33,7 +33,7 @@ _open = threading.local()
 
 
 @contextmanager
-def _reading(url: str) -> Iterator[Store]:
+def reading(url: str) -> Iterator[Store]:
     """The database; what this thread reads of it in the block, by functions that are called there too, is of one moment."""
     stores: dict[str, Store] = _open.__dict__
     if url in stores:
@@ -70,7 +70,7 @@ def board(
     """
     from harness.analysis import sampled
 
-    with _reading(url) as store:
+    with reading(url) as store:
         found = _board(
             store,
             store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
@@ -106,13 +106,13 @@ def diagnostics(url: str, shown: Board, names: Iterable[str] | None = None) -> l
     from harness.analysis import diagnostics
 
     digests = {digest for row in shown.rows for digest in row.digests}
-    with _reading(url) as store:
+    with reading(url) as store:
         return diagnostics.build(shown, store.results(kinds=("diagnostic",), diagnostics=names, digests=digests))
 
 
 def described(url: str, method: str) -> list[Diagnostic]:
     """The diagnostics of one method on every benchmark."""
-    with _reading(url):
+    with reading(url):
         return diagnostics(url, board(url, metrics="primary", methods=[method]))
 
 
@@ -122,37 +122,37 @@ def trials(url: str, *, page: tuple[int, int] | None = None, newest: bool = Fals
     Args:
         newest: see :meth:`harness.store.Store.trials`.
     """
-    with _reading(url) as store:
+    with reading(url) as store:
         return store.trials(page=page, newest=newest, **filters)
 
 
 def lots(url: str, **filters: Iterable[str] | None) -> list[Lot]:
     """How many trials stand how, by when they were planned and benchmark."""
-    with _reading(url) as store:
+    with reading(url) as store:
         return store.lots(**filters)
 
 
 def counts(url: str, **filters: Iterable[str] | None) -> dict[str, dict[str, int]]:
     """Benchmark -> state -> number of trials."""
-    with _reading(url) as store:
+    with reading(url) as store:
         return store.counts(**filters)
 
 
 def stamp(url: str) -> str:
     """A word that changes whenever what is read of the database does, for caches."""
-    with _reading(url) as store:
+    with reading(url) as store:
         return store.stamp()
 
 
 def results(url: str, *, metrics: Metrics = None, **filters: Iterable[str] | None) -> list[Result]:
     """Trials that are done, with all of their numbers, or some of their metrics as in :func:`board`."""
-    with _reading(url) as store:
+    with reading(url) as store:
         return store.results(kinds=(*KINDS, COST), metrics=metrics, **filters)
 
 
 def environments(url: str) -> dict[str, dict[str, Any]]:
     """:attr:`Result.environment_digest` -> packages, processor, device and source revision."""
-    with _reading(url) as store:
+    with reading(url) as store:
         return store.environments()
 
 
@@ -167,7 +167,7 @@ def history(url: str, benchmark: str, method: str, metric: str | None = None) ->
     """
     from harness.analysis.history import versions  # scipy, which no other reader waits for
 
-    with _reading(url) as store:
+    with reading(url) as store:
         specs = [spec for spec in store.specs() if spec.benchmark == benchmark]
         newest = [spec for spec in specs if spec.version == max(spec.version for spec in specs)]
         wanted = [spec for spec in newest if (spec.primary if metric is None else spec.metric == metric)]
@@ -186,7 +186,7 @@ def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
     Raises:
         UsageError: there is none, or more than one.
     """
-    with _reading(url) as store:
+    with reading(url) as store:
         row = store.trial(prefix)
         return row, next(iter(store.results(purposes=[row.purpose], digests=[row.digest])), None)
 
@@ -200,7 +200,7 @@ def trial_view(url: str, prefix: str) -> TrialView:
     from harness.analysis import reproduction
     from harness.analysis.views import trial as views
 
-    with _reading(url) as store:
+    with reading(url) as store:
         row, result = trial(url, prefix)
         searched = _search_of(url, row) if row.purpose else tuning(url, row)
         conditions, environment = store.settings().get(row.setting, {}), store.environments().get(row.environment_digest or "", {})
@@ -231,7 +231,7 @@ def differs_here(url: str, prefix: str) -> str:
 
 def siblings(url: str, prefix: str) -> list[TrialRow]:
     """The trials of the benchmark that are done and of the same purpose as the one that begins so, for comparison."""
-    with _reading(url) as store:
+    with reading(url) as store:
         row = store.trial(prefix)
         rows = store.trials(benchmarks=[row.benchmark], purposes=[row.purpose], states=["done"])
         return [some for some in rows if some.digest != row.digest]
@@ -239,7 +239,7 @@ def siblings(url: str, prefix: str) -> list[TrialRow]:
 
 def _search_of(url: str, row: TrialRow) -> dict[str, Any] | None:
     """What a tuning trial was part of, as a final trial of the same method tells it; ``None`` where there is none yet."""
-    with _reading(url) as store:
+    with reading(url) as store:
         finals = store.trials(benchmarks=[row.benchmark], methods=[row.method], purposes=[""])
         for digest in dict.fromkeys(final.tuning for final in finals if final.tuning):
             found = store.config(digest)
@@ -250,7 +250,7 @@ def _search_of(url: str, row: TrialRow) -> dict[str, Any] | None:
 
 def tuning(url: str, row: TrialRow) -> dict[str, Any] | None:
     """What was tried to find a trial's options, see :meth:`harness.compose.tuning.Search.report`; ``None`` where nothing was."""
-    with _reading(url) as store:
+    with reading(url) as store:
         return store.config(row.tuning) or None if row.tuning else None
 
 
@@ -260,7 +260,7 @@ def validations(url: str, metrics: Mapping[str, str]) -> dict[str, float]:
     Args:
         metrics: digest -> name of the curve.
     """
-    with _reading(url) as store:
+    with reading(url) as store:
         curves = store.curves(metrics)
     return {digest: float(some[metrics[digest]][-1, 1]) for digest, some in curves.items() if len(some.get(metrics[digest], ()))}
 
@@ -273,7 +273,7 @@ def confusion(url: str, trials: Iterable[TrialRow]) -> tuple[np.ndarray, list[st
     from harness.analysis import confusion
 
     trials = list(trials)
-    with _reading(url) as store:
+    with reading(url) as store:
         total = confusion.counts(store.per_sample(digests=[row.digest for row in trials]).values())
         if total is None:
             return None
@@ -283,20 +283,20 @@ def confusion(url: str, trials: Iterable[TrialRow]) -> tuple[np.ndarray, list[st
 
 def per_sample(url: str, digests: Iterable[str]) -> dict[str, dict[str, np.ndarray]]:
     """Digest -> score -> one value per test sample."""
-    with _reading(url) as store:
+    with reading(url) as store:
         return store.per_sample(digests=digests)
 
 
 def curves(url: str, row: TrialRow) -> tuple[dict[str, np.ndarray], str]:
     """The learning curves of a trial, see :attr:`harness.outcome.Outcome.curves`, and the primary metric of its benchmark."""
-    with _reading(url) as store:
+    with reading(url) as store:
         primary = [s.metric for s in store.specs() if (s.benchmark, s.version) == (row.benchmark, row.version) and s.primary]
         return store.curves([row.digest]).get(row.digest, {}), next(iter(primary), "")
 
 
 def methods(url: str) -> list[str]:
     """Methods of which there are trials, by name."""
-    with _reading(url) as store:
+    with reading(url) as store:
         return store.methods()
 
 
@@ -304,7 +304,7 @@ def primaries(url: str, digests: Iterable[str]) -> dict[str, str]:
     """Digest -> the primary metric of a trial as text with its unit, of those that are done and tested."""
     from harness.analysis.numbers import number
 
-    with _reading(url) as store:
+    with reading(url) as store:
         primary = {(spec.benchmark, spec.version): spec for spec in store.specs() if spec.primary}
         results = store.results(kinds=("metric",), metrics="primary", digests=digests)
     found = {}
@@ -317,13 +317,13 @@ def primaries(url: str, digests: Iterable[str]) -> dict[str, str]:
 
 def states(url: str, digests: Iterable[str]) -> dict[str, str]:
     """Digest -> state, of the trials that are known."""
-    with _reading(url) as store:
+    with reading(url) as store:
         return store.states(digests=digests)
 
 
 def recorded_benchmarks(url: str) -> set[str]:
     """Benchmarks that were run at least once."""
-    with _reading(url) as store:
+    with reading(url) as store:
         return {spec.benchmark for spec in store.specs()}
 
 
@@ -344,7 +344,7 @@ def claims(url: str) -> list[Judged]:
     told = [claim for claim in catalog.claims.values() if claim.diagnostic]
     there = {place.benchmark for claim in told for place in where[claim.id]}
     measures = {name for claim in told for name in (claim.measure, claim.than) if name in MEASURES}
-    with _reading(url) as store:
+    with reading(url) as store:
         # what nobody claims anything about is not read; a method is known by its primary metric, too
         metrics = {spec.metric for spec in store.specs() if spec.primary} | {place.measure for place in every}
         found = store.results(kinds=("metric", "cost", "diagnostic"), metrics=metrics, diagnostics=measures, benchmarks=benchmarks)
@@ -369,7 +369,7 @@ def check(url: str, baseline: Baseline, *, costs: bool = False, elsewhere: bool 
 
     benchmarks = None if elsewhere else sorted({entry.benchmark for entry in baseline.entries})
     cells = {entry.key[:3] for entry in baseline.entries}
-    with _reading(url):
+    with reading(url):
         shown = board(url, all_versions=True, metrics="whole", moderated=False, benchmarks=benchmarks)
         digests = {digest for row in shown.rows if (row.benchmark, row.version, row.method) in cells for digest in row.digests}
         measured = {result.digest: result for result in results(url, digests=digests)} if costs else None

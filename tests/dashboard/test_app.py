@@ -23,7 +23,7 @@ def test_an_absent_database_is_named_and_filled_where_it_was_looked_for(page, da
     assert [block.value for block in app.error] == ["There is no such database."]
     assert database in app.text[0].value
     assert [block.value for block in app.code if "harness" in block.value and "run" in block.value] == [
-        f"harness run -s quick --db '{database}'"
+        f"harness run -s quick --db {database}"
     ]
 
 
@@ -33,7 +33,7 @@ def test_an_empty_database_says_how_to_fill_it(page, database):
     open_store(database)
     app = page("runs")
     assert not app.error and not app.title
-    assert any(block.value == f"harness run -s quick --db '{database}'" for block in app.code)
+    assert any(block.value == f"harness run -s quick --db {database}" for block in app.code)
 
 
 def test_an_unreadable_database_is_an_explanation(page, database, tmp_path):
