@@ -17,7 +17,8 @@ import shlex
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import streamlit as st
@@ -106,6 +107,19 @@ def _or_stop(read: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     except HarnessError as error:
         text.told("error", "The database cannot be read.", str(error))
         st.stop()
+
+
+@contextmanager
+def telling_damage() -> Iterator[None]:
+    """Where something fails that cannot fail on a sound database, say what is wrong with this one."""
+    try:
+        yield
+    except Exception:
+        from harness.store.damage import damage
+
+        if (told := damage(paths.default_database())) is None:
+            raise
+        text.told("error", "The database cannot be read.", told)
 
 
 def board(*, all_versions: bool = False, metrics: Metrics = "primary", samples: bool = True, **filters: Collection[str] | None) -> Board:

@@ -19,5 +19,6 @@ state.arrive(page.url_path or next(iter(PAGES)))
 state.menu(PAGES)
 reads.name_database()
 state.ask_for_keys()
-reads.ready()
-page.run()
+with reads.telling_damage():
+    reads.ready()
+    page.run()
