@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,16 @@ class Floors:
             else:
                 self._store.put_floors(Floor(bench, version, dataset, name, value, of_task) for name, value in values.items())
         self._answers = []
+
+
+def list_datasets(tasks: Iterable[Task], data: Mapping[str, Path]) -> None:
+    """Read once what each dataset holds, for all trials that are forked from this process.
+
+    Whatever is wrong with one is told by its trials.
+    """
+    for task in tasks:
+        with contextlib.suppress(Exception):
+            task.family.listing(data[task.id], task.data.model_dump(mode="json", exclude={"root"}))
 
 
 def _count_gpus() -> int:

@@ -110,6 +110,8 @@ def run_plan(
             if trial_function is None:
                 on_event(Event("prepare", progress, message="importing OpenMMLab and the plugins"))
                 trial_function = prepare.trial_function(plugin_files)
+            wanted = {trial.benchmark for trial in todo}
+            prepare.list_datasets((task for task in plan.tasks.values() if task.id in wanted), data_dirs)
             found = prepare.devices(device)
             folder = results_dir.absolute() / "trials"
             try:
