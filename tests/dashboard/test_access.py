@@ -130,8 +130,9 @@ def test_the_tabulator_reaches_everything(database, measured):
             tab.wait_for_timeout(800)
             wanted = {*tab.evaluate(REACHABLE)}
             assert len(wanted) > 10
-            for _ in range(3 * len(wanted) + 60):
+            for _ in range(6 * len(wanted) + 100):  # a table is a step per column
                 tab.keyboard.press("Tab")
+                tab.wait_for_timeout(20)
                 wanted.discard(tab.evaluate(FOCUSED))
                 if not wanted:
                     break
