@@ -159,7 +159,7 @@ def _what_it_is(told: view.About) -> None:
             st.text("The plugin's file is not here, so that its formula and options are not known.")
             continue
         if formula := part.told.sections.get("Formula"):
-            st.code(formula, language=None)
+            st.code(formula, language=None, wrap_lines=True)
         _picture(method, part)
         st.text(plain(part.told.text))
         facts = {name: plain(part.told.sections[name]) for name in ("Shapes", "Parameters", "Map", "Source") if name in part.told.sections}

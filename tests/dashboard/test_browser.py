@@ -99,3 +99,24 @@ def test_addresses_are_kept_and_back_leads_back(database, measured):
                 break
         tab.get_by_role("heading", name="Benchmark", level=1).wait_for()
         assert not tab.get_by_text("Deploy").count()
+
+
+def test_pages_of_a_long_table_and_what_is_chosen_are_steps_back(database, measured):
+    """Each stands in the address, is kept by a reload, and is taken back by Back."""
+    measured("gap", *[70.0] * 60)
+    with screenshot.served(database) as address, screenshot.browser_page() as tab:
+        tab.goto(f"{address}/runs")
+        screenshot.at_rest(tab)
+        tab.get_by_role("button", name="Page 2", exact=True).click()
+        tab.get_by_text("51 to 60 of 60").wait_for()
+        assert "page=2" in tab.url
+        tab.get_by_role("radio", name="failed").click()
+        tab.get_by_text("No trial is like that.").wait_for()
+        there = tab.url
+        tab.reload()
+        tab.get_by_text("No trial is like that.").wait_for()
+        assert tab.url == there and "state=failed" in there
+        tab.go_back()
+        tab.get_by_text("51 to 60 of 60").wait_for()
+        tab.go_back()
+        tab.get_by_text("1 to 50 of 60").wait_for()
