@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import pandas as pd
 
-from dashboard import charts
+from dashboard import charts, text
 from harness.analysis.numbers import RANK, change, interval, limits, number, probability
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def forest(panel: Panel, labels: Sequence[str], metric: str) -> Any:
 def ranks(table: Overall) -> Any:
     """The critical-difference diagram, a line for each method: mean ranks with their intervals for other seeds, a bar beside methods
     that cannot be told apart over benchmarks, and the critical difference as a length above them."""
-    methods, count, critical = [*table.methods], len(table.methods), table.ranks.critical_difference
+    methods, count, critical = [*map(text.visible, table.methods)], len(table.methods), table.ranks.critical_difference
     spans = [(float(low), float(high)) for low, high in table.mean.seeds]
     frame = pd.DataFrame(
         {"method": method, "rank": float(rank), "low": span[0], "high": span[1], "told": limits(span, RANK)}

@@ -189,13 +189,13 @@ def command(*lines: str) -> None:
     """Commands of the harness that are about this database, to be copied."""
     parts = [line.partition("  #") for line in lines]
     here = f" --db {shlex.quote(database())}"
-    st.code("\n".join("".join((what, here, *comment)) for what, *comment in parts), language=None, wrap_lines=True)
+    text.code("\n".join("".join((what, here, *comment)) for what, *comment in parts), wrap_lines=True)
 
 
 def name_database() -> None:
     """Name the database in the sidebar."""
     st.sidebar.caption("Database")
-    st.sidebar.code(database(), language=None, wrap_lines=True)
+    st.sidebar.code(database(), wrap_lines=True)
 
 
 def ready() -> None:

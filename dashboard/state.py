@@ -80,7 +80,7 @@ def _key(name: str) -> str:
 
 
 def _missing(what: str, values: Iterable[str]) -> None:
-    st.text(f"{what}: there is no {', '.join(map(repr, map(text.visible, values)))} here.")
+    text.show(f"{what}: there is no {', '.join(map(repr, map(text.visible, values)))} here.")
 
 
 def value(name: str, default: str = "") -> str:
@@ -119,7 +119,7 @@ def choice(
         chosen = st.session_state[key]
         _write(name, None if chosen == first else str(chosen))
 
-    found: T = place.selectbox(label, options, key=key, format_func=show, on_change=keep, **more)
+    found: T = place.selectbox(label, options, key=key, format_func=lambda option: text.visible(show(option)), on_change=keep, **more)
     return found
 
 
@@ -130,7 +130,12 @@ def choices(label: str, options: Sequence[str], name: str, *, show: Callable[[st
         _missing(label, wrong)
     st.session_state[key] = [each for each in dict.fromkeys(asked) if each in options]
     found: list[str] = place.multiselect(
-        label, options, key=key, format_func=show, on_change=lambda: _write(name, st.session_state[key]), **more
+        label,
+        options,
+        key=key,
+        format_func=lambda option: text.visible(show(option)),
+        on_change=lambda: _write(name, st.session_state[key]),
+        **more,
     )
     return found
 

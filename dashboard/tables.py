@@ -22,7 +22,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import state
+from dashboard import state, text
 from harness.analysis.numbers import NOTHING, digits
 
 ROW = 30
@@ -72,7 +72,8 @@ def show(
         boxes: whether a row has a box before it to be opened by; without, there is more room on a phone. By the keyboard each has one.
         alt_text: what the table is, for those who do not see it.
     """
-    frame = pd.DataFrame([*records])
+    told = [{name: text.visible(cell) if isinstance(cell, str) else cell for name, cell in record.items()} for record in records]
+    frame = pd.DataFrame(told)
     config: dict[str, Any] = {}
     for name, unit in (numbers or {}).items():
         if name in frame:

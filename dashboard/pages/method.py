@@ -52,10 +52,10 @@ def _known() -> Catalog:
 
 def _head(told: view.About | None) -> None:
     if told is None:
-        st.text("This method is not in the registry, or not any more: what it is, is not known here.")
+        text.show("This method is not in the registry, or not any more: what it is, is not known here.")
         return
     method = told.method
-    st.text(" · ".join(filter(None, (method.title, method.kind, told.state + (f": {told.missing}" if told.missing else "")))))
+    text.show(" · ".join(filter(None, (method.title, method.kind, told.state + (f": {told.missing}" if told.missing else "")))))
     if (paper := method.paper) is not None:
         named = f"{paper.authors}: {paper.title}" if paper.authors else paper.title
         parts = [text.escaped(", ".join(filter(None, (named, paper.venue))))]
@@ -70,10 +70,10 @@ def _results(name: str, found: Sequence[view.Place]) -> None:
         charts.show(diagrams.places(found), key="places", alt_text="places of the method on each benchmark")
         _standing(found)
     elif not lacking:
-        st.text("It was never run here. This does:")
+        text.show("It was never run here. This does:")
         reads.command(f"harness run -m {shlex.quote(name)} -b BENCHMARK --seeds 5")
     if lacking:
-        st.text("\n".join(map(_lacks, lacking[:_LACKING])) + (f"\nand {len(lacking) - _LACKING} more" * (len(lacking) > _LACKING)))
+        text.show("\n".join(map(_lacks, lacking[:_LACKING])) + (f"\nand {len(lacking) - _LACKING} more" * (len(lacking) > _LACKING)))
     with st.container(horizontal=True):
         state.link("Its trials", "runs", method=name)
         state.link("Its attention", "attention", method=name)
@@ -154,20 +154,20 @@ def _what_it_is(told: view.About) -> None:
     for part in told.parts:
         params = ", ".join(f"{key}: {value}" for key, value in part.params.items())
         what = f"plugin {part.plugin} in slot {part.slot}" + (f" with {params}" if params else "")
-        st.text(" · ".join(filter(None, (what, part.file))))
+        text.show(" · ".join(filter(None, (what, part.file))))
         if part.told is None:
-            st.text("The plugin's file is not here, so that its formula and options are not known.")
+            text.show("The plugin's file is not here, so that its formula and options are not known.")
             continue
         if formula := part.told.sections.get("Formula"):
-            st.code(formula, language=None, wrap_lines=True)
+            text.code(formula, wrap_lines=True)
         _picture(method, part)
-        st.text(plain(part.told.text))
+        text.show(plain(part.told.text))
         facts = {name: plain(part.told.sections[name]) for name in ("Shapes", "Parameters", "Map", "Source") if name in part.told.sections}
         facts |= {"Complexity": method.complexity} if part.slot == method.slot and method.complexity else {}
-        st.text("\n".join(f"{name}: {' '.join(fact.split())}" for name, fact in facts.items()))
+        text.show("\n".join(f"{name}: {' '.join(fact.split())}" for name, fact in facts.items()))
         _options(method, part, several=len(told.parts) > 1)
     if method.notes:
-        st.text(plain(method.notes))
+        text.show(plain(method.notes))
 
 
 def _picture(method: Method, part: view.Part) -> None:
@@ -197,16 +197,16 @@ def _options(method: Method, part: view.Part, several: bool) -> None:
         )
     meaning = {"meaning": st.column_config.TextColumn(width=600)}
     tables.show(records, key=f"options {part.slot}", columns=meaning, alt_text="options of the method")
-    st.text(f"--set method.{f'{part.slot}.' if several else ''}OPTION=VALUE changes one for a run.")
+    text.show(f"--set method.{f'{part.slot}.' if several else ''}OPTION=VALUE changes one for a run.")
 
 
 def _diagnosed(name: str) -> None:
     found = view.diagnosed(reads.cached(source.described, name), name)
     if not found:
-        st.text("No diagnostics of its attention were recorded.")
+        text.show("No diagnostics of its attention were recorded.")
         return
     measures = in_order(measure for some in found.values() for measure in some)
-    st.text("Means over layers, test images and seeds, with 95 % intervals; none is better for being higher or lower.")
+    text.show("Means over layers, test images and seeds, with 95 % intervals; none is better for being higher or lower.")
     records = [
         {"benchmark": where} | {measure: diagnostic_tables.cell(some.get(measure)) for measure in measures} for where, some in found.items()
     ]
@@ -218,17 +218,17 @@ def _diagnosed(name: str) -> None:
         alt_text="diagnostics of the method's attention",
     )
     if any(row.renormalised for some in found.values() for row in some.values()):
-        st.text(diagnostic_tables.EXPLAINED)
+        text.show(diagnostic_tables.EXPLAINED)
 
 
 def _printed(name: str, catalog: Catalog) -> None:
     board = reads.board(metrics="whole", samples=False, benchmarks=tuple(catalog.published))
     found = view.printed(catalog, board, published.load(), name)
     if not found:
-        st.text("No paper that is transcribed here prints a number of it.")
+        text.show("No paper that is transcribed here prints a number of it.")
         return
     any_measured = any(row.measured for row in found)
-    st.text(
+    text.show(
         "Numbers of papers beside what was measured here, where a benchmark here has the same data and metric; never mixed with it."
         + ("" if any_measured else " None of these benchmarks was run with it yet.")
     )
@@ -269,7 +269,7 @@ def _interval(row: view.Beside) -> dict[str, float | None]:
 def _claims(name: str) -> None:
     found = view.claims(reads.cached(source.claims), name)
     if not found:
-        st.text("No claim of a paper is about it.")
+        text.show("No claim of a paper is about it.")
         return
     records: list[dict[str, object]] = []
     for identity, some in found.items():
