@@ -107,6 +107,45 @@ def _provide_xtcocotools() -> None:
         sys.modules[f"xtcocotools.{name}"] = module
 
 
+@contextmanager
+def _without_multimodal() -> Iterator[None]:
+    # where any transformers is installed mmpretrain imports its language models, which those of today (5) break. No plugin uses them.
+    from unittest.mock import patch
+
+    import importlib_metadata
+
+    find = importlib_metadata.distribution
+
+    def distribution(name: str) -> Any:
+        if name == "transformers":
+            raise importlib_metadata.PackageNotFoundError(name)
+        return find(name)
+
+    with patch.object(importlib_metadata, "distribution", distribution):
+        yield
+
+
+@contextmanager
+def _without_cuda() -> Iterator[None]:
+    # mmengine and mmcv ask for CUDA while they are imported, which initialises it where NVML does not answer (no library, MIG):
+    # then no process forked from this one could use a GPU. `use_device` says later what there is.
+    import torch
+
+    asked = torch.cuda.is_available
+    torch.cuda.is_available = lambda: False
+    try:
+        yield
+    finally:
+        torch.cuda.is_available = asked
+
+
+def _no_memory_in_logs() -> None:
+    # mmengine resets the allocator's peak with every line it logs, and initialises CUDA for that in a trial on the CPU
+    import mmengine.runner.log_processor as log_processor
+
+    log_processor.is_cuda_available = lambda: False
+
+
 def _only_registered_types() -> None:
     # mmengine takes a type that no registry has for an import path and calls what it finds: a configuration is data,
     # and `type: subprocess.Popen` in one must not start a program.
@@ -181,13 +220,15 @@ def setup() -> None:
     # asking whether CUDA is there must not initialise it: trials are forked from this process
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     _provide_mmcv_ext()
-    _provide_torchvision()
-    with warnings.catch_warnings():
+    with _without_cuda():
+        _provide_torchvision()
+    with warnings.catch_warnings(), _without_cuda(), _without_multimodal():
         warnings.simplefilter("ignore")  # deprecations inside the toolboxes, not for our users
         _provide_xtcocotools()
         for toolbox in TOOLBOXES:
             importlib.import_module(toolbox)
             for part in ("models", "datasets", "evaluation"):
                 importlib.import_module(f"{toolbox}.{part}")
+    _no_memory_in_logs()
     _only_registered_types()
     _metainfo_of_mmpose()

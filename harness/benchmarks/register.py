@@ -18,7 +18,7 @@ def setup() -> None:
         ImportError: a toolbox is not installed; ``harness doctor`` says which and how to mend it.
     """
     openmmlab.setup()
-    for part in ("attend", "batches", "marked", "pooling", "read", "remember"):
+    for part in ("attend", "autocast", "batches", "marked", "pooling", "read", "remember"):
         importlib.import_module(f"harness.benchmarks.parts.{part}")
     for package in families.packages().values():
         importlib.import_module(f"{package}.mm")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -41,6 +41,29 @@ if TYPE_CHECKING:
 @click.option("--device", type=options.Device(), default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Trials at the same time.  [default: what the machine can bear]")
 @click.option(
+    "--trials-per-gpu",
+    type=options.CountOrAuto(),
+    metavar="N",
+    help="Trials that share a GPU; auto: as many as its memory has room for.  [default: 1, or what --workers needs]",
+)
+@click.option(
+    "--gpus-per-trial",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="GPUs that train each trial together, its batch divided among them.",
+)
+@click.option(
+    "--workers-per-trial",
+    type=click.IntRange(0, 64),
+    metavar="N",
+    help="Processes that make the batches of a trial.  [default: on a GPU the cores that are left, 0 where all images fit into memory; "
+    "0 on a CPU]",
+)
+@click.option("--deterministic", is_flag=True, help="On a GPU, take deterministic kernels where there are any: slower, the same each time.")
+@click.option("--recompute", is_flag=True, help="Less memory and slower: activations of the backbone are made anew for the backward pass.")
+@click.option(
     "--time-limit",
     type=click.FloatRange(min=0, min_open=True),
     metavar="S",
@@ -65,6 +88,11 @@ def command(
     tune_seeds: int | None,
     device: str,
     workers: int | None,
+    trials_per_gpu: int | Literal["auto"] | None,
+    gpus_per_trial: int,
+    workers_per_trial: int | None,
+    deterministic: bool,
+    recompute: bool,
     time_limit: float | None,
     launcher: str,
     data_root: Path | None,
@@ -133,6 +161,11 @@ def command(
                 plugin_files=[file for file in files if wanted & set(file.names)],
                 retry_failed=retry_failed,
                 launch_by=launcher,
+                trials_per_gpu=trials_per_gpu,
+                gpus_per_trial=gpus_per_trial,
+                loader_workers=workers_per_trial,
+                deterministic=deterministic,
+                recompute=recompute,
                 time_limit=time_limit,
                 on_event=on_event,
             )

@@ -11,11 +11,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.hooks import Hook
+from mmengine.dist import all_reduce, get_rank, get_world_size
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import set_random_seed
 
+from harness.engine.loading import begin
+from harness.engine.ranks import bare
 from harness.errors import TrialError
 from harness.files import write_whole
+
+_OF_A_RANK = 15_485_863
 
 
 class SeedEachEpoch(Hook):
@@ -27,13 +32,28 @@ class SeedEachEpoch(Hook):
         self.seed = seed
 
     def before_train_epoch(self, runner: Any) -> None:
-        set_random_seed((self.seed * 1_000_003 + runner.epoch + 1) % 2**31)
+        # of several processes each draws what it needs for its own images
+        set_random_seed((self.seed * 1_000_003 + runner.epoch + 1 + _OF_A_RANK * get_rank()) % 2**31)
+        begin(runner.train_dataloader, runner.epoch)
 
     def before_val(self, runner: Any) -> None:
         set_random_seed((self.seed * 1_000_003) % 2**31)
 
     def before_test(self, runner: Any) -> None:
         self.before_val(runner)
+
+
+class TryAlgorithms(Hook):
+    """Lets cuDNN try its algorithms for training, whose batches have one shape; images that are tested may each have their own."""
+
+    def before_train_epoch(self, runner: Any) -> None:
+        torch.backends.cudnn.benchmark = True
+
+    def before_val_epoch(self, runner: Any) -> None:
+        torch.backends.cudnn.benchmark = False
+
+    def before_test_epoch(self, runner: Any) -> None:
+        torch.backends.cudnn.benchmark = False
 
 
 class StopOnNonFiniteLoss(Hook):
@@ -66,7 +86,8 @@ class Curves(Hook):
 
     def after_train_epoch(self, runner: Any) -> None:
         if self._losses:
-            self._add("loss", runner.epoch + 1, math.fsum(self._losses) / len(self._losses))
+            mean = math.fsum(self._losses) / len(self._losses)
+            self._add("loss", runner.epoch + 1, mean if get_world_size() == 1 else _over_ranks(mean))
         self._losses = []
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
@@ -80,6 +101,12 @@ class Curves(Hook):
     def arrays(self) -> dict[str, np.ndarray]:
         """Name -> (points, 2) float64 of epoch and value."""
         return {name: np.array(points, np.float64) for name, points in self.points.items()}
+
+
+def _over_ranks(value: float) -> float:
+    mean = torch.tensor(value, dtype=torch.float64)
+    all_reduce(mean, "mean")
+    return float(mean)
 
 
 class Checkpoint(Hook):
@@ -108,11 +135,13 @@ class Checkpoint(Hook):
             state = torch.load(self.file, map_location="cpu", weights_only=True)
             if state["epoch_length"] != len(runner.train_dataloader):
                 raise ValueError("written with batches of another size, by which schedules count")
-            runner.model.load_state_dict(state["model"])
+            bare(runner.model).load_state_dict(state["model"])
             runner.optim_wrapper.load_state_dict(state["optimizer"])
             for scheduler, saved in zip(runner.param_schedulers, state["schedulers"], strict=True):
                 scheduler.load_state_dict(saved)
             self.curves.points = state["curves"]
+            for hook in _averages(runner):
+                hook.ema_model.load_state_dict(state["average"])
         except Exception as error:
             # torn, of other code or of other batches: the trial must not be worse off than without a checkpoint, and a
             # half-loaded state cannot be trusted
@@ -125,10 +154,10 @@ class Checkpoint(Hook):
         runner.logger.info(f"resumed after epoch {state['epoch']}")
 
     def before_train_epoch(self, runner: Any) -> None:
-        if time.monotonic() - self.saved_at < self.every or runner.epoch == 0:
+        if time.monotonic() - self.saved_at < self.every or runner.epoch == 0 or get_rank() > 0:
             return
         state = {
-            "model": runner.model.state_dict(),
+            "model": bare(runner.model).state_dict(),
             "optimizer": runner.optim_wrapper.state_dict(),
             "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
             "epoch_length": len(runner.train_dataloader),
@@ -136,6 +165,8 @@ class Checkpoint(Hook):
             "iter": runner.iter,
             "curves": self.curves.points,
         }
+        for hook in _averages(runner):
+            state["average"] = hook.ema_model.state_dict()
         # by way of the memory: on a full disk torch.save itself raises a RuntimeError, which would end the trial
         content = io.BytesIO()
         torch.save(state, content)
@@ -144,6 +175,18 @@ class Checkpoint(Hook):
         except OSError as error:
             runner.logger.warning(f"checkpoint not written: {error}")
         self.saved_at = time.monotonic()
+
+
+def _averages(runner: Any) -> list[EMAHook]:
+    """The hook that averages weights, where there is one."""
+    return [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+
+
+def average_for_good(runner: Any) -> None:
+    """Training has ended: the averaged weights, where there are any, take the place of the last ones."""
+    for hook in _averages(runner):
+        hook._swap_ema_parameters()
+        runner.hooks.remove(hook)
 
 
 class ResumeFailed(Exception):

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import logging
 import math
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from pprint import pformat
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader
 
 from harness import openmmlab
 from harness.benchmarks import family, register
@@ -28,9 +33,12 @@ from harness.compose import Trial
 from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.diagnostics.collect import labels as labels_of
-from harness.engine import cost, environment, pulse
-from harness.engine.hooks import Checkpoint, Curves, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss
-from harness.errors import TrialError
+from harness.engine import cost, environment, pulse, quiet, ranks
+from harness.engine.computing import Computing, computing
+from harness.engine.hooks import Checkpoint, Curves, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss, TryAlgorithms, average_for_good
+from harness.engine.loading import Loading
+from harness.engine.recompute import recompute_activations
+from harness.errors import TrialError, UsageError
 from harness.outcome import Cost, Outcome
 from harness.slots import observing
 
@@ -44,7 +52,24 @@ class PlainConfig(Config):
 
 
 class TrialRunner(Runner):
-    """mmengine's Runner, without the survey of the machine it writes into each log: the record keeps one."""
+    """mmengine's Runner, with our loaders, and without the survey of the machine it writes into each log: the record keeps one."""
+
+    loading: Loading | None = None
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        # before it is wrapped for several processes, which lay gradients out as they find the parameters
+        backbone = cast(nn.Module, model.backbone)
+        if self.cfg["channels_last"]:
+            channels_last(backbone)
+        if self.cfg["recompute"]:
+            recompute_activations(backbone)
+        wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
+        return wrapped
+
+    def build_dataloader(self, dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader[Any]:
+        made: DataLoader[Any] = super().build_dataloader(dataloader, seed, diff_rank_seed)
+        train = dataloader is self._train_dataloader
+        return made if self.loading is None else self.loading.loader(made, train)
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
         pass
@@ -55,7 +80,26 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error)
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "CUDA out of memory" in text)
+    return isinstance(error, RuntimeError) and any(spelling in text for spelling in _OUT_OF_MEMORY)
+
+
+def kind_of(error: BaseException) -> str:
+    """``no-result``, ``out-of-memory`` or ``error``."""
+    if isinstance(error, TrialError):
+        return "no-result"
+    return "out-of-memory" if is_out_of_memory(error) else "error"
+
+
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_NOT_INITIALIZED",
+)
+"""How torch and the libraries below it say so; one that cannot make its own work space calls itself not initialized."""
 
 
 def _placed(value: Any, places: dict[str, str]) -> Any:
@@ -88,13 +132,25 @@ def _smaller_batches(config: dict[str, Any], divisor: int) -> None:
     """The same optimisation steps from smaller batches: gradients are accumulated."""
     loader = config["train_dataloader"]
     loader["batch_size"] = max(1, math.ceil(loader["batch_size"] / divisor))
-    config["optim_wrapper"]["accumulative_counts"] = divisor
+    wrapper = config["optim_wrapper"]
+    wrapper["accumulative_counts"] = divisor * wrapper.get("accumulative_counts", 1)
     for other in ("val_dataloader", "test_dataloader"):
         if other in config:
             config[other]["batch_size"] = max(1, math.ceil(config[other]["batch_size"] / divisor))
 
 
-def run_trial(trial: Trial, *, data: Path, work_dir: Path, device: str = "cpu", batch_divisor: int = 1) -> Outcome:
+def run_trial(
+    trial: Trial,
+    *,
+    data: Path,
+    work_dir: Path,
+    device: str = "cpu",
+    batch_divisor: int = 1,
+    recompute: bool = False,
+    loader_workers: int | None = 0,
+    spare_cores: int = 0,
+    deterministic: bool = False,
+) -> Outcome:
     """Train and test one trial; one that only helps to choose options is not tested, its result is its learning curves.
 
     The plugins the trial needs must be loaded (see :mod:`harness.catalog.plugins`). A checkpoint left in
@@ -103,23 +159,48 @@ def run_trial(trial: Trial, *, data: Path, work_dir: Path, device: str = "cpu", 
     Args:
         data: the dataset's folder.
         work_dir: existing folder for logs and the checkpoint.
-        device: ``cpu`` or ``cuda[:N]``.
+        device: ``cpu`` or ``cuda[:N]``; several, joined by commas, train it together (:mod:`harness.engine.ranks`).
         batch_divisor: train with batches this many times smaller and accumulate gradients.
+        recompute: make the backbone's activations anew for the backward pass; slower, with less memory, and the same result.
+        loader_workers, spare_cores: see :class:`~harness.engine.loading.Loading`.
+        deterministic: take deterministic kernels on a GPU, where there are any.
 
     Raises:
         TrialError: the trial cannot yield a result; the message is the reason.
-        UsageError: its config names a type that no registry has.
+        UsageError: its config names a type that no registry has, or asks for what the device cannot do.
     """
+    precision = trial.config.get("precision", "fp32")
+    if precision == "fp16" and device.startswith("cpu"):
+        raise UsageError("schedule.precision: fp16 needs a GPU, since its gradients are scaled there. On a CPU choose bf16 or fp32.")
     register.setup()
-    openmmlab.use_device(device)
-    if device == "cpu":
+    if device.startswith("cpu"):
         # one thread per trial: cores are for other trials, and sums do not depend on the number of workers
         torch.set_num_threads(1)
-    with openmmlab.explained(), _single_values_explained():
+    if len(devices := device.split(",")) > 1:
+        again = partial(
+            run_trial,
+            trial,
+            data=data,
+            work_dir=work_dir,
+            batch_divisor=batch_divisor,
+            recompute=recompute,
+            loader_workers=loader_workers,
+            spare_cores=spare_cores // len(devices),
+            deterministic=deterministic,
+        )
+        return ranks.spread(lambda own: again(device=own), devices, work_dir, kind_of)
+    loading = Loading(trial.seed, device, loader_workers, spare_cores, ranked=get_world_size() > 1)
+    openmmlab.use_device(device)
+    with ExitStack() as stack:
+        stack.enter_context(openmmlab.explained())
+        stack.enter_context(_single_values_explained())
+        stack.enter_context(quiet.staying(device))
+        how = stack.enter_context(computing(device, tf32=precision != "fp32", deterministic=deterministic))
+        run = partial(_run, trial, data, work_dir, how, loading, batch_divisor, recompute)
         try:
-            return _run(trial, data, work_dir, device, batch_divisor)
+            return run()
         except ResumeFailed:
-            return _run(trial, data, work_dir, device, batch_divisor)
+            return run()
 
 
 @contextlib.contextmanager
@@ -135,43 +216,66 @@ def _single_values_explained() -> Iterator[None]:
         ) from error
 
 
-def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: int) -> Outcome:
+def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Loading, batch_divisor: int, recompute: bool) -> Outcome:
+    device = how.device
     started = time.perf_counter()
     config = bare_config(trial, data, work_dir)
     if batch_divisor > 1:
         _smaller_batches(config, batch_divisor)
+    ranks.share(config, device)
     if trial.purpose:
         config["train_cfg"]["val_interval"] = config["train_cfg"]["max_epochs"]  # what decides is the last look
+    config.setdefault("channels_last", device == "cpu" or config.get("precision") in ("bf16", "fp16"))
+    config["recompute"] = recompute
     # mmengine names loggers and message hubs by the second, and would give this trial those of another one
     config["experiment_name"] = uuid.uuid4().hex
     runner = TrialRunner.from_cfg(PlainConfig(config))
     logging.getLogger("mmengine").propagate = False
-    if device == "cpu":
-        channels_last(runner.model.backbone)
-    runner.model.register_forward_hook(lambda *_: pulse.beat())
+    runner.loading = loading
+    model, first = ranks.bare(runner.model), get_rank() == 0
+    model.register_forward_pre_hook(lambda *_: quiet.pass_by())
+    passes = itertools.count()
+    model.register_forward_hook(lambda *_: pulse.beat(_reserved(device) if next(passes) % _LOOK == 0 else 0))
     checkpoint, artifacts = work_dir / "checkpoint.pth", work_dir / "artifacts"
     _drop_empty_validation(runner)
     beginning = first_epoch.FirstEpoch(artifacts / first_epoch.FILE)
     curves = Curves([metric.name for metric in trial.metrics])
-    for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), beginning, curves, Checkpoint(checkpoint, curves)):
+    watching = (beginning,) if first else ()
+    for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), *watching, curves, Checkpoint(checkpoint, curves)):
         runner.register_hook(hook)
     built = time.perf_counter()
-    with observing(beginning):
+    if device.startswith("cuda") and not how.deterministic:
+        runner.register_hook(TryAlgorithms())
+    _gather(runner)
+    with observing(beginning) if first else contextlib.nullcontext():
         runner.train()
+    average_for_good(runner)
     trained = time.perf_counter()
     learnt = Outcome(
         metrics={},
         cost=Cost(),
         curves=curves.arrays(),
-        environment=environment.describe(device),
-        notes=[*getattr(runner.model, "notes", ())],
+        environment=environment.describe(device) | loading.report() | ranks.report(),
+        notes=[*getattr(model, "notes", ())],
         durations={"build": built - started, "train": trained - built},
     )
     if batch_divisor > 1:
         learnt.notes.insert(0, f"ran out of memory; batches {batch_divisor} times smaller, gradients accumulated")
     outcome = learnt if trial.purpose else _tested(runner, trial, learnt, artifacts, device)
-    checkpoint.unlink(missing_ok=True)
+    outcome.environment |= how.report()
+    outcome.notes += how.notes()
+    if first:
+        checkpoint.unlink(missing_ok=True)
     return outcome
+
+
+_LOOK = 16
+"""Forward passes from one look at a GPU's memory to the next: a look takes a tenth of a millisecond."""
+
+
+def _reserved(device: str) -> int:
+    """Bytes of a GPU that this process has taken at most."""
+    return torch.cuda.max_memory_reserved(device) if device.startswith("cuda") else 0
 
 
 def _tested(runner: Runner, trial: Trial, learnt: Outcome, artifacts: Path, device: str) -> Outcome:
@@ -179,6 +283,9 @@ def _tested(runner: Runner, trial: Trial, learnt: Outcome, artifacts: Path, devi
     trained = time.perf_counter()
     metrics = runner.test()
     tested = time.perf_counter()
+    if get_rank() > 0:
+        return learnt
+    runner.model = ranks.alone(runner.model)
     diagnostics, notes = _diagnostics(runner, trial.family, artifacts)
     described = time.perf_counter()
     measured, doubts = _cost(runner, device)
@@ -204,6 +311,14 @@ def _tested(runner: Runner, trial: Trial, learnt: Outcome, artifacts: Path, devi
             "cost": costed - described,
         },
     )
+
+
+def _gather(runner: Runner) -> None:
+    """Have what several processes score put together without a folder for it."""
+    if get_world_size() > 1:
+        for loop in (runner.val_loop, runner.test_loop):
+            for metric in loop.evaluator.metrics if loop is not None else ():
+                metric.collect_device = "gpu"
 
 
 def _drop_empty_validation(runner: Runner) -> None:
