@@ -195,7 +195,7 @@ def command(*lines: str) -> None:
 def name_database() -> None:
     """Name the database in the sidebar."""
     st.sidebar.caption("Database")
-    st.sidebar.code(database(), wrap_lines=True)
+    st.sidebar.code(text.visible(database()), language=None, wrap_lines=True)
 
 
 def ready() -> None:
