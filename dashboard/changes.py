@@ -15,6 +15,9 @@ from harness.analysis.views import regressions
 _BOUND = 4.0
 """Of what is allowed, at which the chart of changes ends: what is beyond is drawn there."""
 
+_LEVEL = 6
+"""Versions up to here have their names level, beside one another."""
+
 
 def shares(lines: Sequence[regressions.Line]) -> Any:
     """Changes since a baseline as multiples of what is allowed, a row each."""
@@ -71,7 +74,7 @@ def history(steps: Sequence[regressions.Step], unit: str, title: str) -> Any:
         columns=["index", "text", "better"],
     )
     # versions are named below the axis by their place; names are data, and no expression of Vega's
-    names = alt.Axis(labelAngle=-40, labelLimit=140, title=None, ticks=False)
+    names = alt.Axis(labelAngle=0 if len(steps) <= _LEVEL else -40, labelLimit=140, title=None, ticks=False)
     order = [step.label for step in steps]
     several = len({*order}) == len(order)
     means["place"] = means["label"] if several else [f"{step.index + 1}: {step.label}" for step in steps]

@@ -31,6 +31,12 @@ ROW = 30
 WIDEST = 230
 """Pixels of the first column."""
 
+_LETTER = 6.5
+"""Pixels, on the wide side of an average."""
+
+_LOOKED_AT, _WIDEST_TEXT = 10, 160
+"""Rows by which a column is made as wide as its text, and pixels of one that a later row makes wider."""
+
 Opens = Callable[[int, str], tuple[str, Mapping[str, state.Value]] | None]
 """Place of a record and name of a column -> what a click there leads to."""
 
@@ -86,7 +92,11 @@ def show(
         first = str(frame.columns[0])
         longest = max(map(len, map(str, [first, *frame[first]])))
         # wide enough for its names, narrow enough for the next column to be seen on a phone
-        config[first] = {"width": min(30 + 7 * longest, WIDEST)} | (config.get(first) or {}) | {"pinned": pinned}
+        config[first] = {"width": round(min(30 + _LETTER * longest, WIDEST))} | (config.get(first) or {}) | {"pinned": pinned}
+    for name in frame.columns[1:]:  # the browser looks at the first rows only
+        told_of = [len(cell) for cell in frame[name] if isinstance(cell, str)]
+        if max(told_of, default=0) > max(told_of[:_LOOKED_AT], default=0):
+            config[name] = {"width": round(min(20 + _LETTER * max(told_of), _WIDEST_TEXT))} | (config.get(name) or {})
     names = [*map(str, frame.columns)]
     if groups:
         frame.columns = pd.MultiIndex.from_tuples([(groups.get(name, ""), name) for name in names])

@@ -55,7 +55,7 @@ def _list(every: Sequence[view.Line], judged: Sequence[verdicts.Judged]) -> None
             for line in shown
         ],
         key="claims",
-        columns={name: {"width": 205} for name in tiers}
+        columns={name: {"width": 250 if any(row.tests for line in shown if (row := line.on(name))) else 110} for name in tiers}
         | {"says": {"width": 420}, "published": {"width": 120, "help": "The printed differences, towards the claim."}},
         opens=lambda row, _: ("claims", {"claim": shown[row].id}),
         alt_text="Claims with their verdict on each tier",

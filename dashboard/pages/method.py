@@ -118,7 +118,7 @@ def _standing(found: Sequence[view.Place]) -> None:
             for line, place in enumerate(found)
             for name, quantity in COSTS.items()
         },
-        rows=12,
+        rows=9,
         columns={
             "from": "95 % interval of the mean",
             "rank": "where it may stand: all methods of the benchmark together with 95 %",
@@ -161,7 +161,11 @@ def _what_it_is(told: view.About) -> None:
         if formula := part.told.sections.get("Formula"):
             text.code(formula, wrap_lines=True)
         _picture(method, part)
-        text.show(plain(part.told.text))
+        first, _, more = plain(part.told.text).partition("\n\n")
+        text.show(first)
+        if more:
+            with st.expander("In more words"):
+                text.show(more)
         facts = {name: plain(part.told.sections[name]) for name in ("Shapes", "Parameters", "Map", "Source") if name in part.told.sections}
         facts |= {"Complexity": method.complexity} if part.slot == method.slot and method.complexity else {}
         text.show("\n".join(f"{name}: {' '.join(fact.split())}" for name, fact in facts.items()))
