@@ -33,6 +33,7 @@ VERBS = (
     "check",
     "history",
     "plugin",
+    "config",
     "data",
     "dashboard",
     "db",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import logging
 import math
 import time
@@ -22,9 +21,10 @@ from mmengine.runner import Runner
 
 from harness import openmmlab
 from harness.benchmarks import family, register
-from harness.benchmarks.base import DATA, undeclared
+from harness.benchmarks.base import undeclared
 from harness.benchmarks.parts.layout import channels_last
 from harness.compose import Trial
+from harness.compose.bare import bare_config
 from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.diagnostics.collect import labels as labels_of
@@ -56,32 +56,6 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error)
     return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "CUDA out of memory" in text)
-
-
-def _placed(value: Any, places: dict[str, str]) -> Any:
-    """``value`` with the stand-ins of folders and files replaced by where these lie."""
-    if isinstance(value, str):
-        head, slash, rest = value.partition("/")
-        return places.get(value) or (places[head] + slash + rest if head in places else value)
-    if isinstance(value, dict):
-        return {key: _placed(item, places) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_placed(item, places) for item in value)
-    return value
-
-
-def bare_config(trial: Trial, data: Path, work_dir: Path) -> dict[str, Any]:
-    """The mmengine config of a trial as anyone could run it: paths filled in, nothing of the harness's engine."""
-    config: dict[str, Any] = _placed(copy.deepcopy(trial.config), {DATA: str(data), **trial.files})
-    config.update(
-        work_dir=str(work_dir),
-        randomness={"seed": trial.seed},
-        default_hooks={"checkpoint": None, "logger": {"type": "LoggerHook", "interval": 20}},
-        log_level="INFO",
-    )
-    # for what plugins mark, which nobody knows before they are built; of no effect elsewhere, hence not in every trial's digest
-    config["optim_wrapper"].setdefault("constructor", "MarkedParameters")
-    return config
 
 
 def _smaller_batches(config: dict[str, Any], divisor: int) -> None:
