@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from harness import families
 from harness.benchmarks import inside
-from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
+from harness.benchmarks.options import DataOptions, HostOptions, ModelOptions, ScheduleOptions, TrainingOptions
 from harness.benchmarks.validation import hold_out
 from harness.errors import DataError, UsageError, did_you_mean
 from harness.images import DEEP, Decoding, significant_bits
@@ -139,6 +139,11 @@ class Listing(Generic[S]):
         """The samples' own files, in their order, training first; one that several samples share stands here as often."""
         return [file for name in SPLITS for sample in self.of(name) for file in self.files_of(sample)]
 
+    @property
+    def counted(self) -> str:
+        """How much there is, in words."""
+        return f"{len(self.train)} training, {len(self.val)} validation and {len(self.test)} test samples"
+
     def of(self, name: Split) -> list[S]:
         """The samples that were read for a split, problems or not."""
         found: list[S] = getattr(self, name)
@@ -233,8 +238,8 @@ class Family:
     """The metric the leaderboard sorts by, unless the benchmark says otherwise."""
     formats: Mapping[str, str]
     """Format -> the module that holds its ``FORMAT``, relative to the family's package or absolute."""
-    model: type[ModelOptions] = ModelOptions
-    schedule: type[ScheduleOptions] = ScheduleOptions
+    model: type[HostOptions] = ModelOptions
+    schedule: type[TrainingOptions] = ScheduleOptions
 
     def room(self, name: str) -> ModuleType:
         """A module of the family's package: ``config``, ``scores``, ``check``, ``floor``, ``pictures`` or ``mm``."""

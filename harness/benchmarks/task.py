@@ -16,7 +16,7 @@ from harness import families
 from harness.benchmarks import inside, pictures
 from harness.benchmarks.base import Family, Format, Listing, Metric, Problem, Sample
 from harness.benchmarks.config import refuse_drawn_images
-from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
+from harness.benchmarks.options import DataOptions, HostOptions, TrainingOptions
 from harness.catalog import Benchmark, Filling
 from harness.catalog.load import explain
 from harness.errors import UsageError, did_you_mean
@@ -48,8 +48,8 @@ class Task:
     family: Family
     format: Format[Any]
     data: DataOptions
-    model: ModelOptions
-    schedule: ScheduleOptions
+    model: HostOptions
+    schedule: TrainingOptions
 
     @property
     def id(self) -> str:
@@ -136,7 +136,7 @@ def task(entry: Benchmark) -> Task:
         raise UsageError(f"benchmark '{entry.id}': data.{key}: '{visible(text)}' leads out of the dataset's folder. {mend}")
     found = Task(entry, kin, form, data, _typed(kin.model, "model", entry), _typed(kin.schedule, "schedule", entry))
     names = [metric.name for metric in found.metrics]
-    if found.primary not in names:
+    if names and found.primary not in names:  # of code that has not run nothing is known
         raise UsageError(f"benchmark '{entry.id}': primary: {did_you_mean(found.primary, names, 'metric')}")
     return found
 

@@ -24,6 +24,7 @@ VERBS = (
     "list",
     "run",
     "status",
+    "evaluate",
     "leaderboard",
     "compare",
     "claims",

@@ -19,14 +19,16 @@ from harness.cli import options
 def command(method: str, benchmark: str, seed: int, out: Path | None, overrides: tuple[str, ...], data_root: Path | None) -> None:
     """Write a trial as a plain config file of OpenMMLab.
 
-    Any toolbox's tools/train.py runs it; on a CPU its numbers are those of the trial, bit for bit. The file names what is the
-    harness's by `custom_imports`, and the dataset by its place on this machine (docs/openmmlab.md).
+    BENCHMARK is one of the registry, or an OpenMMLab config file. Any toolbox's tools/train.py runs what is written; on a CPU its
+    numbers are those of the trial, bit for bit. It names what is the harness's by `custom_imports`, and the dataset by its place on
+    this machine (docs/openmmlab.md).
 
     \b
     harness config gc-block scenes-segmentation --out gc.py
     python tools/train.py gc.py
     """
     from harness import __version__, data, fingerprints
+    from harness.benchmarks.openmmlab import code
     from harness.catalog import load_catalog
     from harness.catalog.adopt import adopt
     from harness.catalog.plugins import discover
@@ -37,6 +39,8 @@ def command(method: str, benchmark: str, seed: int, out: Path | None, overrides:
     root = options.known_data_root(data_root)
     files = discover()
     catalog = adopt(load_catalog(), files)
+    is_file = benchmark.endswith(".py")
+    catalog, (benchmark,) = code.named(catalog, () if is_file else (benchmark,), (benchmark,) if is_file else ())
     planned = plan(
         Selection(methods=(method,), benchmarks=(benchmark,), seeds=seed + 1, overrides=overrides, data_root=root), catalog, files
     )
@@ -44,7 +48,7 @@ def command(method: str, benchmark: str, seed: int, out: Path | None, overrides:
     folder = data.ensure(task, root)
     listing = fingerprints.listing(task, folder)
     work_dir = Path("work_dirs") / f"{benchmark}-{method}-{seed}"
-    config = bare.alone(trial, folder.absolute(), work_dir, validates=bool(listing.of("val")))
+    config = bare.alone(trial, folder.absolute(), work_dir, validates=task.family.name == "openmmlab" or bool(listing.of("val")))
     about = f"{method} on {benchmark}, seed {seed}: trial {trial.digest} of attention-harness {__version__}"
     text = bare.text(config, f"{about}\npython tools/train.py FILE, of any OpenMMLab toolbox; docs/openmmlab.md says more")
     if out is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 @click.option("-m", "--method", "methods", multiple=True, metavar="METHOD", help="A method; may be repeated. Replaces the suite's methods.")
 @click.option(
     "-b", "--benchmark", "benchmarks", multiple=True, metavar="BENCHMARK", help="A benchmark; may be repeated. Replaces the suite's."
+)
+@click.option(
+    "--config",
+    "configs",
+    multiple=True,
+    metavar="FILE",
+    help="An OpenMMLab config file as a benchmark (docs/openmmlab.md); it is Python, and runs. May be repeated.",
 )
 @click.option("--seeds", type=click.IntRange(1, 1000), metavar="N", help="Seeds 0 to N-1.  [default: the suite's, or 1]")
 @click.option(
@@ -51,6 +59,7 @@ if TYPE_CHECKING:
 @options.data_root
 @options.database
 @options.plugin_files
+@click.option("--keep-weights", is_flag=True, help="Keep what each trial learned: its weights and predictions, beside its log.")
 @click.option("--dry-run", is_flag=True, help="Only list the trials and their states.")
 @click.option("--retry-failed", is_flag=True, help="Run failed trials again.")
 @click.pass_context
@@ -59,6 +68,7 @@ def command(
     suite: str | None,
     methods: tuple[str, ...],
     benchmarks: tuple[str, ...],
+    configs: tuple[str, ...],
     seeds: int | None,
     overrides: tuple[str, ...],
     tune: int | None,
@@ -70,6 +80,7 @@ def command(
     data_root: Path | None,
     db: str,
     plugins: tuple[Path, ...],
+    keep_weights: bool,
     dry_run: bool,
     retry_failed: bool,
 ) -> None:
@@ -84,10 +95,12 @@ def command(
     harness run -m simpool -b scenes-classification --set method.gamma=2 --set schedule.epochs=3
     harness run -b scenes-classification --plugin my_pool.py
     harness run -m gap -m simpool -b scenes-classification --seeds 5 --tune 8
+    harness run --config my_segmenter.py -m identity -m gc-block
     harness run -s real --data-root ~/datasets --dry-run
     """
     from harness import data
     from harness.analysis import source
+    from harness.benchmarks.openmmlab import code
     from harness.catalog import load_catalog
     from harness.catalog.adopt import adopt
     from harness.catalog.plugins import discover
@@ -105,6 +118,7 @@ def command(
     if not methods and suite is None:
         given = {path.resolve() for path in plugins}
         methods = tuple(name for file in files if file.path.resolve() in given for name in file.names)
+    catalog, benchmarks = code.named(catalog, benchmarks, configs, suite)
     planned = plan(Selection(suite, methods, benchmarks, seeds, overrides, root, tune, tune_seeds), catalog, files)
     searches = tuning.searches(planned, Overrides.parse(overrides), files)
     _say_unfit(planned)
@@ -120,7 +134,11 @@ def command(
             click.echo(one_line(f"{name}: {line}"), err=True)
     wanted = {name for trial in planned.trials for name in trial.plugins}
 
+    keep = keep_weights or (suite is not None and catalog.suites[suite].keep_weights)
+
     def go(some: Plan, phase: str) -> Summary:
+        if keep and phase != "tuning":
+            some.trials = [replace(trial, keep=True) for trial in some.trials]
         with watching(phase) as on_event:
             return run_plan(
                 some,

@@ -29,12 +29,17 @@ def bare_config(trial: Trial, data: Path, work_dir: Path) -> dict[str, Any]:
     config.update(
         work_dir=str(work_dir),
         randomness={"seed": trial.seed},
-        default_hooks={"checkpoint": None, "logger": {"type": "LoggerHook", "interval": 20}},
+        default_hooks={**config.get("default_hooks", {}), "checkpoint": None, "logger": {"type": "LoggerHook", "interval": 20}},
         log_level="INFO",
     )
     # for what plugins mark, which nobody knows before they are built; of no effect elsewhere, hence not in every trial's digest
     config["optim_wrapper"].setdefault("constructor", "MarkedParameters")
     return config
+
+
+def reorders(trial: Trial) -> bool:
+    """Whether the maps of a trial's backbone may lie with their channels together: not where the network is anybody's."""
+    return trial.family != "openmmlab"
 
 
 REGISTER = "harness.register"
@@ -50,7 +55,7 @@ def alone(trial: Trial, data: Path, work_dir: Path, *, validates: bool = True) -
     config = bare_config(trial, data, work_dir)
     imports = [REGISTER, *config.get("custom_imports", {}).get("imports", [])]
     config["custom_imports"] = {"imports": imports, "allow_failed_imports": False}
-    config["custom_hooks"] = [*config.get("custom_hooks", []), {"type": "AsInTrial", "seed": trial.seed}]
+    config["custom_hooks"] = [*config.get("custom_hooks", []), {"type": "AsInTrial", "seed": trial.seed, "reorder": reorders(trial)}]
     config["default_hooks"]["checkpoint"] = {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 1}
     if not validates:
         for name in ("val_dataloader", "val_cfg", "val_evaluator"):

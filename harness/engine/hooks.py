@@ -12,10 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.hooks import Hook
-from mmengine.runner import set_random_seed
+from mmengine.runner import IterBasedTrainLoop, set_random_seed
 
 from harness.errors import TrialError
 from harness.files import write_whole
+
+
+def in_iterations(runner: Any) -> bool:
+    """Whether the training is counted in iterations: for mmengine it is one epoch then."""
+    return runner._train_loop is not None and isinstance(runner.train_loop, IterBasedTrainLoop)
 
 
 class SeedEachEpoch(Hook):
@@ -31,6 +36,10 @@ class SeedEachEpoch(Hook):
 
     def before_val(self, runner: Any) -> None:
         set_random_seed((self.seed * 1_000_003) % 2**31)
+
+    def after_val(self, runner: Any) -> None:
+        if in_iterations(runner):  # nothing else would part the draws before a validation from those after it
+            set_random_seed((self.seed * 1_000_003 + runner.iter + 1) % 2**31)
 
     def before_test(self, runner: Any) -> None:
         self.before_val(runner)
@@ -65,16 +74,22 @@ class Curves(Hook):
             self._losses.append(float(loss))
 
     def after_train_epoch(self, runner: Any) -> None:
-        if self._losses:
-            self._add("loss", runner.epoch + 1, math.fsum(self._losses) / len(self._losses))
-        self._losses = []
+        self._add_loss(runner.iter / len(runner.train_dataloader) if in_iterations(runner) else runner.epoch + 1)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        epoch = runner.iter / len(runner.train_dataloader) if in_iterations(runner) else runner.epoch
+        if in_iterations(runner):
+            self._add_loss(epoch)
         for name, value in (metrics or {}).items():
             if name in self.metrics:
-                self._add(f"val/{name}", runner.epoch, float(value))
+                self._add(f"val/{name}", epoch, float(value))
 
-    def _add(self, name: str, epoch: int, value: float) -> None:
+    def _add_loss(self, epoch: float) -> None:
+        if self._losses:
+            self._add("loss", epoch, math.fsum(self._losses) / len(self._losses))
+        self._losses = []
+
+    def _add(self, name: str, epoch: float, value: float) -> None:
         self.points.setdefault(name, []).append([epoch, value])
 
     def arrays(self) -> dict[str, np.ndarray]:

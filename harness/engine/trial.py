@@ -18,18 +18,20 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmengine.utils import import_modules_from_strings
 
 from harness import openmmlab
 from harness.benchmarks import family, register
 from harness.benchmarks.base import undeclared
 from harness.benchmarks.parts.layout import channels_last
 from harness.compose import Trial
-from harness.compose.bare import bare_config
+from harness.compose.bare import bare_config, reorders
 from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.diagnostics.collect import labels as labels_of
 from harness.engine import cost, environment, pulse
 from harness.engine.hooks import Checkpoint, Curves, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss
+from harness.engine.kept import Keep
 from harness.errors import TrialError
 from harness.outcome import Cost, Outcome
 from harness.slots import observing
@@ -114,13 +116,15 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     config = bare_config(trial, data, work_dir)
     if batch_divisor > 1:
         _smaller_batches(config, batch_divisor)
-    if trial.purpose:
-        config["train_cfg"]["val_interval"] = config["train_cfg"]["max_epochs"]  # what decides is the last look
+    if trial.purpose:  # what decides is the last look
+        config["train_cfg"]["val_interval"] = config["train_cfg"].get("max_epochs") or config["train_cfg"]["max_iters"]
+    if imports := config.get("custom_imports"):
+        import_modules_from_strings(**imports)
     # mmengine names loggers and message hubs by the second, and would give this trial those of another one
     config["experiment_name"] = uuid.uuid4().hex
     runner = TrialRunner.from_cfg(PlainConfig(config))
     logging.getLogger("mmengine").propagate = False
-    if device == "cpu":
+    if device == "cpu" and reorders(trial):
         channels_last(runner.model.backbone)
     runner.model.register_forward_hook(lambda *_: pulse.beat())
     checkpoint, artifacts = work_dir / "checkpoint.pth", work_dir / "artifacts"
@@ -143,7 +147,12 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     )
     if batch_divisor > 1:
         learnt.notes.insert(0, f"ran out of memory; batches {batch_divisor} times smaller, gradients accumulated")
+    keeper = Keep(artifacts) if trial.keep else None
+    if keeper:
+        runner.register_hook(keeper)
     outcome = learnt if trial.purpose else _tested(runner, trial, learnt, artifacts, device)
+    if keeper:
+        keeper.write(trial, outcome.metrics)
     checkpoint.unlink(missing_ok=True)
     return outcome
 
