@@ -107,6 +107,45 @@ def _provide_xtcocotools() -> None:
         sys.modules[f"xtcocotools.{name}"] = module
 
 
+@contextmanager
+def _without_multimodal() -> Iterator[None]:
+    # where any transformers is installed mmpretrain imports its language models, which those of today (5) break. No plugin uses them.
+    from unittest.mock import patch
+
+    import importlib_metadata
+
+    find = importlib_metadata.distribution
+
+    def distribution(name: str) -> Any:
+        if name == "transformers":
+            raise importlib_metadata.PackageNotFoundError(name)
+        return find(name)
+
+    with patch.object(importlib_metadata, "distribution", distribution):
+        yield
+
+
+@contextmanager
+def _without_cuda() -> Iterator[None]:
+    # mmengine and mmcv ask for CUDA while they are imported, which initialises it where NVML does not answer (no library, MIG):
+    # then no process forked from this one could use a GPU. `use_device` says later what there is.
+    import torch
+
+    asked = torch.cuda.is_available
+    torch.cuda.is_available = lambda: False
+    try:
+        yield
+    finally:
+        torch.cuda.is_available = asked
+
+
+def _no_memory_in_logs() -> None:
+    # mmengine resets the allocator's peak with every line it logs, and initialises CUDA for that in a trial on the CPU
+    import mmengine.runner.log_processor as log_processor
+
+    log_processor.is_cuda_available = lambda: False
+
+
 def _only_registered_types() -> None:
     # mmengine takes a type that no registry has for an import path and calls what it finds: a configuration is data,
     # and `type: subprocess.Popen` in one must not start a program.
@@ -172,8 +211,9 @@ def use_device(device: str) -> None:
 def mend() -> None:
     """Let the toolboxes be imported on this PyTorch; changes nothing in a process whose stack is whole."""
     _provide_mmcv_ext()
-    _provide_torchvision()
-    with warnings.catch_warnings():
+    with _without_cuda():
+        _provide_torchvision()
+    with warnings.catch_warnings(), _without_cuda():
         warnings.simplefilter("ignore")
         _provide_xtcocotools()
 
@@ -184,7 +224,7 @@ def load(toolbox: str) -> None:
     Raises:
         ImportError: it is not installed, or not whole.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _without_cuda(), _without_multimodal():
         warnings.simplefilter("ignore")  # deprecations inside the toolboxes, not for our users
         importlib.import_module(toolbox)
         for part in ("models", "datasets", "evaluation"):
@@ -205,5 +245,6 @@ def setup() -> None:
     mend()
     for toolbox in TOOLBOXES:
         load(toolbox)
+    _no_memory_in_logs()
     _only_registered_types()
     _metainfo_of_mmpose()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from harness.benchmarks import task
@@ -85,3 +89,15 @@ def test_keypoint_data_that_would_be_executed(data, says):
     entry = Benchmark(id="b", family="keypoint", data={"format": "mmpose", "root": "r", "keypoints": 17, **splits, **data})
     with pytest.raises(UsageError, match=says):
         task(entry)
+
+
+@pytest.mark.slow  # a process that imports the stack
+def test_a_transformers_of_another_project_breaks_nothing(tmp_path):
+    """mmpretrain imports what it finds by this name, and the classes of today's are not those it expects."""
+    (tmp_path / "transformers-5.17.0.dist-info").mkdir()
+    (tmp_path / "transformers-5.17.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: transformers\nVersion: 5.17.0\n")
+    (tmp_path / "transformers.py").write_text("raise ImportError('of another project')\n")
+    script = "from harness.benchmarks import register; register.setup()"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-2000:]

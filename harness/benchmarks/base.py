@@ -275,16 +275,15 @@ class Family:
         data = chosen.options.model_validate({"root": ".", **options})
         key = (self.name, str(root.absolute()), repr(data))
         places = [root, *map(Path, inside.named_absolutely(data.model_dump(mode="json", exclude={"root"})))]
-        if key not in _LATEST or _LATEST[key][1] != _stamp(_LATEST[key][0], places):
-            _LATEST.clear()
+        if key not in _FOUND or _FOUND[key][1] != _stamp(_FOUND[key][0], places):
             found = chosen.listing(root, data)
-            _LATEST[key] = found, _stamp(found, places)
-        return data, _LATEST[key][0]
+            _FOUND[key] = found, _stamp(found, places)
+        return data, _FOUND[key][0]
 
 
-_LATEST: dict[tuple[str, ...], tuple[Listing[Any], Any]] = {}
-"""What :meth:`Family.listing` found last, and when its files had been written: the splits of one trial ask alike, and a listing may
-take half a minute."""
+_FOUND: dict[tuple[str, ...], tuple[Listing[Any], Any]] = {}
+"""What :meth:`Family.listing` found, and when its files had been written: the splits of one trial ask alike, and so do all trials that
+are forked from one process; a listing may take half a minute."""
 
 
 def _stamp(listing: Listing[Any], places: list[Path]) -> dict[str, tuple[int, int] | None]:

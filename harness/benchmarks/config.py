@@ -31,6 +31,12 @@ def training(schedule: ScheduleOptions, validations: int = VALIDATIONS) -> dict[
     wrapper: dict[str, Any] = {"type": "OptimWrapper", "optimizer": optimizer}
     if schedule.clip:
         wrapper["clip_grad"] = {"max_norm": schedule.clip}
+    if schedule.accumulate > 1:
+        wrapper["accumulative_counts"] = schedule.accumulate
+    if schedule.precision == "bf16":
+        wrapper["type"] = "Autocast"
+    elif schedule.precision == "fp16":
+        wrapper |= {"type": "AmpOptimWrapper", "dtype": "float16"}
     return {
         "optim_wrapper": wrapper,
         "param_scheduler": _schedulers(schedule),
@@ -38,6 +44,18 @@ def training(schedule: ScheduleOptions, validations: int = VALIDATIONS) -> dict[
         "val_cfg": {},
         "test_cfg": {},
     }
+
+
+def computing(config: dict[str, Any], schedule: ScheduleOptions) -> None:
+    """Add to a trial's config how its steps are computed, as far as ``schedule`` does not leave that as it was ever."""
+    if schedule.precision != "fp32":
+        config["precision"] = schedule.precision
+    if schedule.compile:
+        config["compile"] = True
+    if schedule.channels_last is not None:
+        config["channels_last"] = schedule.channels_last
+    if schedule.ema:
+        config["custom_hooks"] = [*config.get("custom_hooks", ()), {"type": "EMAHook", "momentum": schedule.ema, "update_buffers": True}]
 
 
 def epochs(count: int, validations: int = VALIDATIONS) -> dict[str, Any]:

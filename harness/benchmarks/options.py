@@ -16,12 +16,19 @@ from pydantic import (
 )
 
 from harness.benchmarks import buildable
+from harness.outcome import LATER, Later
 
 
 class Options(BaseModel):
     """Base of a family's option types: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def said(self) -> dict[str, Any]:
+        """All of it as plain data, for a digest: an option that came later is there where it is not at its default."""
+        plain = self.model_dump(mode="json")
+        late = [name for name, field in type(self).model_fields.items() if LATER in field.metadata and getattr(self, name) == field.default]
+        return {name: value for name, value in plain.items() if name not in late}
 
 
 def _no_address(text: str) -> str:
@@ -235,3 +242,17 @@ class ScheduleOptions(TrainingOptions):
     """Epochs between two tenfold reductions of the learning rate (``decay: step``)."""
     clip: float | None = Field(default=None, gt=0)
     """Largest gradient norm."""
+    accumulate: Later[Annotated[int, Field(ge=1, le=1024)]] = 1
+    """Batches whose gradients are put together before the optimiser takes a step."""
+    precision: Later[Literal["fp32", "tf32", "bf16", "fp16"]] = "fp32"
+    """What training computes in. ``fp32``: exactly that, on every device. ``tf32``: products with 10 bits of mantissa where a GPU has
+    them. ``bf16``, ``fp16``: torch's autocast (``fp16`` with scaled gradients, on a GPU only), and ``tf32`` where it leaves float32.
+    Validation and test compute in float32 (``tf32`` if that is chosen)."""
+    compile: Later[bool] = False
+    """Training steps are compiled by ``torch.compile``: minutes at first, faster steps later."""
+    channels_last: Later[bool | None] = None
+    """Whether the convolutions of a trained backbone work on maps whose channels lie together; by default on a CPU and with ``bf16`` and
+    ``fp16``."""
+    ema: Later[Annotated[float, Field(ge=0, lt=1)]] = 0.0
+    """Of the averaged weights that are validated and tested in the place of the last ones: the share of each step's weights
+    (mmengine's ``momentum``, 0.0002 say). 0: none."""

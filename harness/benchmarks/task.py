@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 from harness import families
 from harness.benchmarks import inside, pictures
 from harness.benchmarks.base import Family, Format, Listing, Metric, Problem, Sample
-from harness.benchmarks.config import refuse_drawn_images
-from harness.benchmarks.options import DataOptions, HostOptions, TrainingOptions
+from harness.benchmarks.config import computing, refuse_drawn_images
+from harness.benchmarks.options import DataOptions, HostOptions, ScheduleOptions, TrainingOptions
 from harness.catalog import Benchmark, Filling
 from harness.catalog.load import explain
 from harness.errors import UsageError, did_you_mean
@@ -85,6 +85,8 @@ class Task:
         """
         composed: dict[str, Any] = self.family.room("config").compose(self.data, self.model, self.schedule, fillings)
         refuse_drawn_images(composed)
+        if isinstance(self.schedule, ScheduleOptions):
+            computing(composed, self.schedule)
         return composed
 
     def generate(self, out: Path) -> None:

@@ -48,7 +48,7 @@ def command(
     root = options.known_data_root(data_root)
     found = kept(weights, benchmark, config, root, plugins, db)
     folder = data.ensure(found.task, root)
-    device = "cpu" if device == "cpu" else prepare.devices("cuda" if device == "auto" else device)[0]
+    device = "cpu" if device == "cpu" else next(iter(prepare.devices("cuda" if device == "auto" else device)))
 
     def test() -> dict[str, float]:
         from harness.benchmarks import register

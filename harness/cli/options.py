@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -37,6 +38,19 @@ class Device(click.ParamType[str]):
         if value not in ("auto", "cpu", "cuda") and not (kind == "cuda" and colon and index.isdecimal()):
             self.fail(f"'{value}' is not a device: write auto, cpu, cuda or cuda:1.", param, ctx)
         return value
+
+
+class CountOrAuto(click.ParamType["int | Literal['auto']"]):
+    """A number from 1 on, or ``auto``."""
+
+    name = "count"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int | Literal["auto"]:
+        if value == "auto":
+            return "auto"
+        if not value.isdecimal() or not 1 <= int(value) <= 256:
+            self.fail(f"'{value}' is neither a number from 1 to 256 nor auto.", param, ctx)
+        return int(value)
 
 
 def know(names: tuple[str, ...], recorded: set[str]) -> None:

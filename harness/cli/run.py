@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -49,6 +49,21 @@ if TYPE_CHECKING:
 @click.option("--device", type=options.Device(), default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Trials at the same time.  [default: what the machine can bear]")
 @click.option(
+    "--trials-per-gpu",
+    type=options.CountOrAuto(),
+    metavar="N",
+    help="Trials that share a GPU; auto: as many as its memory has room for.  [default: 1, or what --workers needs]",
+)
+@click.option(
+    "--workers-per-trial",
+    type=click.IntRange(0, 64),
+    metavar="N",
+    help="Processes that make the batches of a trial.  [default: on a GPU the cores that are left, 0 where all images fit into memory; "
+    "0 on a CPU]",
+)
+@click.option("--deterministic", is_flag=True, help="On a GPU, take deterministic kernels where there are any: slower, the same each time.")
+@click.option("--recompute", is_flag=True, help="Less memory and slower: activations of the backbone are made anew for the backward pass.")
+@click.option(
     "--time-limit",
     type=click.FloatRange(min=0, min_open=True),
     metavar="S",
@@ -75,6 +90,10 @@ def command(
     tune_seeds: int | None,
     device: str,
     workers: int | None,
+    trials_per_gpu: int | Literal["auto"] | None,
+    workers_per_trial: int | None,
+    deterministic: bool,
+    recompute: bool,
     time_limit: float | None,
     launcher: str,
     data_root: Path | None,
@@ -151,6 +170,10 @@ def command(
                 plugin_files=[file for file in files if wanted & set(file.names)],
                 retry_failed=retry_failed,
                 launch_by=launcher,
+                trials_per_gpu=trials_per_gpu,
+                loader_workers=workers_per_trial,
+                deterministic=deterministic,
+                recompute=recompute,
                 time_limit=time_limit,
                 on_event=on_event,
             )

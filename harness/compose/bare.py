@@ -37,11 +37,6 @@ def bare_config(trial: Trial, data: Path, work_dir: Path) -> dict[str, Any]:
     return config
 
 
-def reorders(trial: Trial) -> bool:
-    """Whether the maps of a trial's backbone may lie with their channels together: not where the network is anybody's."""
-    return trial.family != "openmmlab"
-
-
 REGISTER = "harness.register"
 """The module that a config of OpenMMLab imports to name what is ours."""
 
@@ -55,7 +50,10 @@ def alone(trial: Trial, data: Path, work_dir: Path, *, validates: bool = True) -
     config = bare_config(trial, data, work_dir)
     imports = [REGISTER, *config.get("custom_imports", {}).get("imports", [])]
     config["custom_imports"] = {"imports": imports, "allow_failed_imports": False}
-    config["custom_hooks"] = [*config.get("custom_hooks", []), {"type": "AsInTrial", "seed": trial.seed, "reorder": reorders(trial)}]
+    config["custom_hooks"] = [
+        *config.get("custom_hooks", []),
+        {"type": "AsInTrial", "seed": trial.seed, "reorder": config.get("channels_last", True)},
+    ]
     config["default_hooks"]["checkpoint"] = {"type": "CheckpointHook", "interval": 1, "max_keep_ckpts": 1}
     if not validates:
         for name in ("val_dataloader", "val_cfg", "val_evaluator"):

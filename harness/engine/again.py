@@ -17,7 +17,7 @@ from harness import openmmlab
 from harness.benchmarks import register
 from harness.benchmarks.parts.layout import channels_last
 from harness.compose import Trial
-from harness.compose.bare import bare_config, reorders
+from harness.compose.bare import bare_config
 from harness.engine.hooks import SeedEachEpoch
 from harness.engine.kept import Keep, weights
 from harness.engine.trial import PlainConfig, TrialRunner
@@ -75,7 +75,7 @@ def loaded(trial: Trial, file: Path, *, data: Path, work_dir: Path, device: str)
     if wrong := _difference(own, kept):
         raise UsageError(f"{file} holds the weights of another model than '{trial.benchmark}' has with '{trial.method}': {wrong}")
     runner.model.load_state_dict(kept)
-    if device == "cpu" and reorders(trial):
+    if config.get("channels_last", device == "cpu" or config.get("precision") in ("bf16", "fp16")):
         channels_last(runner.model.backbone)
     return runner
 

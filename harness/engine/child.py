@@ -11,8 +11,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,10 +28,14 @@ _PATIENCE = (1.0, 5.0, 15.0)
 """Seconds between attempts to write to a database that fails; a held one is waited for besides."""
 
 
+_GRACE = 5.0
+"""Seconds that a killed process has for its end."""
+
+
 class TrialFunction(Protocol):
     """Runs a trial, as :func:`harness.engine.trial.run_trial` does."""
 
-    def __call__(self, trial: Trial, *, data: Path, work_dir: Path, device: str, batch_divisor: int) -> Outcome: ...
+    def __call__(self, trial: Trial, *, data: Path, work_dir: Path, device: str, batch_divisor: int, **options: Any) -> Outcome: ...
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,12 @@ class Job:
     """The trial's own work folder; ``log.txt`` in it is its log."""
     device: str
     batch_divisor: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of the function."""
     notes: tuple[str, ...] = ()
     """What is recorded beside the trial's own notes."""
+    last: bool = False
+    """Whether running out of memory fails the trial: there is nothing left to try."""
 
 
 @dataclass
@@ -78,11 +86,16 @@ class Child:
         return self.kill()
 
     def kill(self) -> tuple[int, dict[str, Any]]:
-        """End the child, unless it has ended, and all processes it started; then wait for it."""
+        """End the child, unless it has ended, and all processes it started; then wait for it.
+
+        Not for ever: the kernel ends a process only when it comes back from a driver, and leases must be renewed meanwhile.
+        """
         for end, number in ((os.killpg, self.pid), (os.kill, self.pid)):  # it may not have made its group yet
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 end(number, signal.SIGKILL)
-        _, status = os.waitpid(self.pid, 0)
+        if (status := _buried(self.pid)) is None:
+            os.close(self.pipe)
+            return -signal.SIGKILL, {}
         self.janitor.forget(self.pid)
         os.set_blocking(self.pipe, False)
         try:
@@ -91,6 +104,18 @@ class Child:
             said = {}
         os.close(self.pipe)
         return os.waitstatus_to_exitcode(status), said
+
+
+def _buried(pid: int) -> int | None:
+    """The status of a process that was killed; ``None`` where it does not end, and is left to the kernel."""
+    until = time.monotonic() + _GRACE
+    while True:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return status
+        if time.monotonic() > until:
+            return None
+        time.sleep(0.002)
 
 
 def start(job: Job, function: TrialFunction, janitor: Janitor) -> Child:
@@ -129,7 +154,7 @@ def _work(job: Job, function: TrialFunction) -> dict[str, str]:
         print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {trial.method} on {trial.benchmark}, seed {trial.seed} ({job.device})")
         if job.device == "cpu":
             _one_thread()
-        outcome = function(trial, data=job.data, work_dir=job.folder, device=job.device, batch_divisor=job.batch_divisor)
+        outcome = function(trial, data=job.data, work_dir=job.folder, device=job.device, batch_divisor=job.batch_divisor, **job.options)
         outcome.notes = [*job.notes, *outcome.notes]
     except BaseException as error:
         if logged:
@@ -138,7 +163,7 @@ def _work(job: Job, function: TrialFunction) -> dict[str, str]:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return {"status": "unsaved", "reason": f"no space left on the disk of {job.folder}"}
         kind = _kind(error)
-        if kind == "out-of-memory" and job.batch_divisor == 1:
+        if kind == "out-of-memory" and not job.last:
             return {"status": kind, "reason": one_line(error)}
         reason = one_line(error)
         return _record(job, lambda store: store.fail(trial.digest, job.token, kind, reason), "failed", reason)

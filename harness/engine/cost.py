@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from statistics import quantiles
 from typing import Any, cast
 
@@ -16,9 +17,12 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from harness.benchmarks.parts.frozen import FrozenBackbone
 from harness.engine.memory import peak_mb
+from harness.engine.quiet import quiet
 from harness.outcome import Cost
 
 _WARM_UP = 3
+_WARM_SECONDS = 0.2
+"""Besides, on a GPU, whose clock rises with its work."""
 _SPREAD = 0.2
 """Of the middle half of the passes, as a share of their median: from here on a latency is said to be uncertain."""
 
@@ -31,9 +35,10 @@ CPU_ATTENTION = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lam
 def measure(model: nn.Module, batch: Any, device: str, budget: float = 0.05) -> tuple[Cost, list[str]]:
     """Cost of one forward pass of one image, and a note where its latency is uncertain.
 
-    FLOPs count convolutions, matrix products and fused attention (a multiply-add is two operations). Memory is that of
-    parameters, buffers and what the pass makes, see :func:`harness.engine.memory.peak_mb`. Latency is the median of ten passes,
-    or as many as ``budget`` seconds allow up to 100, after three to warm up. A frozen backbone is computed, not looked up.
+    FLOPs count convolutions, matrix products and fused attention (a multiply-add is two operations), as a CPU computes them.
+    Memory is that of parameters, buffers and what the pass makes, see :func:`harness.engine.memory.peak_mb`. Latency is the median of
+    ten passes, or as many as ``budget`` seconds allow up to 100, after three to warm up; on a GPU by CUDA events, while other trials
+    there wait. A frozen backbone is computed, not looked up.
 
     Args:
         batch: a batch of one sample, as the test dataloader yields it.
@@ -46,18 +51,20 @@ def measure(model: nn.Module, batch: Any, device: str, budget: float = 0.05) -> 
         return model(data["inputs"], data.get("data_samples"), mode="tensor")
 
     with _inferring(model):
-        with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as counter:
-            whole()
+        flops = _flops(model, whole, device)
         memory = peak_mb(_tensors(model), whole, device)
         data = preprocess(batch, False)
-        times = _times(lambda: model(data["inputs"], data.get("data_samples"), mode="tensor"), device, budget)
+        with quiet() as alone:
+            times = _times(lambda: model(data["inputs"], data.get("data_samples"), mode="tensor"), device, budget)
     low, middle, high = quantiles(times, n=4)
     cost = Cost(
         params=sum(parameter.numel() for parameter in model.parameters()),
-        flops=float(counter.get_total_flops()),
+        flops=flops,
         latency_ms=middle,
         peak_memory_mb=memory,
     )
+    if not alone:
+        return cost, ["the latency is uncertain, since other trials on the GPU did not wait"]
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     if high - low <= _SPREAD * middle and load <= cores + 0.5:  # this trial is part of the load, and rounding
         return cost, []
@@ -105,15 +112,44 @@ def _inferring(model: nn.Module) -> Iterator[None]:
 
 def _times(forward: Callable[[], Any], device: str, budget: float) -> list[float]:
     """Milliseconds of each pass."""
-    synchronize: Callable[[], object] = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
-    for _ in range(_WARM_UP):
+    one = _timed_by_events if device.startswith("cuda") else _timed_by_clock
+    warm = time.perf_counter() + (_WARM_SECONDS if device.startswith("cuda") else 0.0)
+    for number in count():
+        if number >= _WARM_UP and time.perf_counter() >= warm:
+            break
         forward()
     times: list[float] = []
     started = time.perf_counter()
     while len(times) < 10 or (time.perf_counter() - started < budget and len(times) < 100):
-        synchronize()
-        begin = time.perf_counter()
-        forward()
-        synchronize()
-        times.append(1000 * (time.perf_counter() - begin))
+        times.append(one(forward))
     return times
+
+
+def _timed_by_clock(forward: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    forward()
+    return 1000 * (time.perf_counter() - begin)
+
+
+def _timed_by_events(forward: Callable[[], Any]) -> float:
+    make: Callable[..., Any] = torch.cuda.Event  # torch gives it no types
+    begin, end = make(enable_timing=True), make(enable_timing=True)
+    torch.cuda.synchronize()
+    begin.record()
+    forward()
+    end.record()
+    torch.cuda.synchronize()
+    return float(begin.elapsed_time(end))
+
+
+def _flops(model: nn.Module, compute: Callable[[], Any], device: str) -> float:
+    """Counted on the CPU: kernels of a GPU may want their operands padded, and the model is the same."""
+    if device.startswith("cuda"):
+        model.to("cpu")
+    try:
+        with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as counter:
+            compute()
+    finally:
+        if device.startswith("cuda"):
+            model.to(device)
+    return float(counter.get_total_flops())

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import IterBasedTrainLoop, set_random_seed
 
+from harness.engine.loading import begin
 from harness.errors import TrialError
 from harness.files import write_whole
 
@@ -33,6 +34,7 @@ class SeedEachEpoch(Hook):
 
     def before_train_epoch(self, runner: Any) -> None:
         set_random_seed((self.seed * 1_000_003 + runner.epoch + 1) % 2**31)
+        begin(runner.train_dataloader, runner.epoch)
 
     def before_val(self, runner: Any) -> None:
         set_random_seed((self.seed * 1_000_003) % 2**31)
@@ -128,6 +130,8 @@ class Checkpoint(Hook):
             for scheduler, saved in zip(runner.param_schedulers, state["schedulers"], strict=True):
                 scheduler.load_state_dict(saved)
             self.curves.points = state["curves"]
+            for hook in _averages(runner):
+                hook.ema_model.load_state_dict(state["average"])
         except Exception as error:
             # torn, of other code or of other batches: the trial must not be worse off than without a checkpoint, and a
             # half-loaded state cannot be trusted
@@ -151,6 +155,8 @@ class Checkpoint(Hook):
             "iter": runner.iter,
             "curves": self.curves.points,
         }
+        for hook in _averages(runner):
+            state["average"] = hook.ema_model.state_dict()
         # by way of the memory: on a full disk torch.save itself raises a RuntimeError, which would end the trial
         content = io.BytesIO()
         torch.save(state, content)
@@ -159,6 +165,18 @@ class Checkpoint(Hook):
         except OSError as error:
             runner.logger.warning(f"checkpoint not written: {error}")
         self.saved_at = time.monotonic()
+
+
+def _averages(runner: Any) -> list[EMAHook]:
+    """The hook that averages weights, where there is one."""
+    return [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+
+
+def average_for_good(runner: Any) -> None:
+    """Training has ended: the averaged weights, where there are any, take the place of the last ones."""
+    for hook in _averages(runner):
+        hook._swap_ema_parameters()
+        runner.hooks.remove(hook)
 
 
 class ResumeFailed(Exception):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,39 +77,94 @@ class Floors:
         self._answers = []
 
 
-def _count_gpus() -> int:
+def list_datasets(tasks: Iterable[Task], data: Mapping[str, Path]) -> None:
+    """Read once what each dataset holds, for all trials that are forked from this process.
+
+    Whatever is wrong with one is told by its trials.
+    """
+    for task in tasks:
+        with contextlib.suppress(Exception):
+            task.family.listing(data[task.id], task.data.model_dump(mode="json", exclude={"root"}))
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU that computes."""
+
+    index: int
+    name: str
+    memory: int
+    """Bytes."""
+
+
+def gpus() -> tuple[list[Gpu], str]:
+    """The GPUs that compute, each tried with a tensor, and why another one does not.
+
+    Asked in a process of its own: to ask CUDA in this one would make it unusable in every process forked from here.
+    """
+    end_thread_pools()
+    try:
+        found, why = isolate.start(_tried_gpus).result()
+    except isolate.Isolated as error:
+        return [], str(error)
+    return [Gpu(*some) for some in found], why
+
+
+def _tried_gpus() -> tuple[list[tuple[int, str, int]], str]:
+    import warnings
+
     import torch
 
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    found, why = [], ""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    for index in range(count):
+        try:
+            torch.zeros(1, device=f"cuda:{index}").add_(1).item()
+            about = torch.cuda.get_device_properties(index)
+            found.append((index, about.name, about.total_memory))
+        except Exception as error:  # a driver fails in many ways
+            why = why or f"cuda:{index}: {isolate.one_line(error, 200)}"
+    return found, why or next((isolate.one_line(warning.message, 200) for warning in said if isinstance(warning.message, Warning)), "")
 
 
-def devices(wanted: str) -> list[str]:
-    """The devices behind ``auto``, ``cpu``, ``cuda`` (all of them) or ``cuda:N``.
+def devices(wanted: str, complain: Callable[[str], None] = lambda text: None) -> dict[str, int]:
+    """The devices behind ``auto``, ``cpu``, ``cuda`` (all of them) or ``cuda:N``, and the bytes of each GPU's memory.
+
+    Args:
+        complain: told why ``auto`` leaves a GPU alone that does not compute.
 
     Raises:
         UsageError: there is no such device.
     """
     if wanted == "cpu":
-        return ["cpu"]
+        return {"cpu": 0}
     kind, _, index = wanted.partition(":")
     if kind not in ("auto", "cuda") or (index and not index.isdecimal()) or (kind == "auto" and index):
         raise UsageError(f"unknown device '{wanted}'. Use auto, cpu, cuda or cuda:N.")
-    end_thread_pools()
-    # asking CUDA in this process would make it unusable in every process forked from here
-    count = isolate.start(_count_gpus).result()
+    usable, why = gpus()
+    found = {f"cuda:{gpu.index}": gpu.memory for gpu in usable}
     if kind == "auto":
-        return [f"cuda:{i}" for i in range(count)] or ["cpu"]
-    if not count or (index and int(index) >= count):
-        found = f"{count} CUDA devices are usable" if count else "no CUDA device is usable"
-        raise UsageError(f"--device {wanted}: {found}. `harness doctor` says why; --device cpu works everywhere.")
-    return [f"cuda:{int(index)}"] if index else [f"cuda:{i}" for i in range(count)]
+        if why:
+            complain(f"a GPU is not used: {why}. `harness doctor` says more.")
+        return found or {"cpu": 0}
+    if not found or (index and f"cuda:{int(index)}" not in found):
+        told = f"{len(found)} CUDA devices are usable" if found else "no CUDA device is usable"
+        raise UsageError(f"--device {wanted}: {told}. `harness doctor` says why; --device cpu works everywhere.")
+    return {name: found[name] for name in ([f"cuda:{int(index)}"] if index else found)}
 
 
-def default_workers(found: list[str]) -> int:
-    """One trial per core, or one per GPU."""
-    if found == ["cpu"]:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return len(found)
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers(found: Collection[str], per_device: int | None = 1) -> int:
+    """One trial per core, or so many per GPU, at most one per core where their number is not given."""
+    if [*found] == ["cpu"]:
+        return cores()
+    return max(len(found), cores()) if per_device is None else len(found) * per_device
 
 
 def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:

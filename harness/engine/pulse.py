@@ -18,9 +18,14 @@ class Pulse:
         """How often it has beaten."""
         return int.from_bytes(self._page[:_WIDTH], "little")
 
-    def beat(self) -> None:
-        """Show that something has been done."""
-        self._page[:_WIDTH] = (self.count + 1).to_bytes(_WIDTH, "little")
+    @property
+    def memory(self) -> int:
+        """Bytes of a GPU that the trial has taken at most, so far."""
+        return int.from_bytes(self._page[_WIDTH : 2 * _WIDTH], "little")
+
+    def beat(self, memory: int = 0) -> None:
+        """Show that something has been done, and how much of a GPU that took."""
+        self._page[: 2 * _WIDTH] = (self.count + 1).to_bytes(_WIDTH, "little") + memory.to_bytes(_WIDTH, "little")
 
 
 _own: Pulse | None = None
@@ -32,7 +37,7 @@ def take(pulse: Pulse) -> None:
     _own = pulse
 
 
-def beat() -> None:
-    """Show that this trial goes on; call it at least once in :data:`harness.engine.launchers.local.SILENCE`."""
+def beat(memory: int = 0) -> None:
+    """Show that this trial goes on, see :meth:`Pulse.beat`; call it at least once in :data:`harness.engine.launchers.local.SILENCE`."""
     if _own is not None:
-        _own.beat()
+        _own.beat(memory)

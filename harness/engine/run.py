@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.engine import prepare
 from harness.engine.guard import guarded
@@ -62,6 +63,10 @@ def run_plan(
     retry_failed: bool = False,
     time_limit: float | None = None,
     launch_by: str = "local",
+    trials_per_gpu: int | Literal["auto"] | None = None,
+    loader_workers: int | None = None,
+    deterministic: bool = False,
+    recompute: bool = False,
     on_event: Callable[[Event], None] = lambda event: None,
     trial_function: TrialFunction | None = None,
 ) -> Summary:
@@ -79,6 +84,12 @@ def run_plan(
         results_dir: logs, checkpoints and work files go to ``trials/DIGEST`` in here.
         retry_failed: run trials again that failed.
         time_limit: seconds for each trial, besides the benchmark's own limit.
+        trials_per_gpu: trials that share a GPU; ``auto``: as many as its memory has room for, and cores are there; by default one,
+            or what ``workers`` needs.
+        loader_workers: processes that make the batches of each trial; ``None``: on a GPU the cores that are left, 0 where all images
+            fit into memory, 0 on a CPU.
+        deterministic: take deterministic kernels on a GPU.
+        recompute: make activations anew for the backward pass.
         launch_by: who starts trials, see :mod:`harness.engine.launchers`.
         trial_function: runs one trial; by default :func:`harness.engine.trial.run_trial` with the stack imported
             and ``plugin_files`` loaded.
@@ -110,7 +121,14 @@ def run_plan(
             if trial_function is None:
                 on_event(Event("prepare", progress, message="importing OpenMMLab and the plugins"))
                 trial_function = prepare.trial_function(plugin_files)
-            found = prepare.devices(device)
+            wanted = {trial.benchmark for trial in todo}
+            prepare.list_datasets((task for task in plan.tasks.values() if task.id in wanted), data_dirs)
+            found = prepare.devices(device, lambda text: on_event(Event("warning", progress, message=text)))
+            per_device = None if trials_per_gpu == "auto" else trials_per_gpu or ceil((workers or 1) / len(found))
+            at_once = workers or prepare.default_workers(found, per_device)
+            options: dict[str, Any] = {"deterministic": deterministic, "recompute": recompute, "loader_workers": loader_workers or 0}
+            if loader_workers is None and "cpu" not in found:
+                options |= {"loader_workers": None, "spare_cores": prepare.cores() // min(at_once, len(todo)) - 1}
             folder = results_dir.absolute() / "trials"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -121,8 +139,11 @@ def run_plan(
                 data=data_dirs,
                 notes=notes or {},
                 folder=folder,
-                devices=found,
-                workers=workers or prepare.default_workers(found),
+                devices=[*found],
+                memory=found,
+                workers=at_once,
+                per_device=None if "cpu" in found else per_device,
+                options={name: value for name, value in options.items() if value or value is None},
                 time_limit=time_limit,
             )
             tally = Tally(progress.total, progress.done, progress.failed, settings.workers, on_event)

@@ -8,6 +8,7 @@ import math
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,20 +20,24 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
+from torch.utils.data import DataLoader
 
 from harness import openmmlab
 from harness.benchmarks import family, register
 from harness.benchmarks.base import undeclared
 from harness.benchmarks.parts.layout import channels_last
 from harness.compose import Trial
-from harness.compose.bare import bare_config, reorders
+from harness.compose.bare import bare_config
 from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.diagnostics.collect import labels as labels_of
-from harness.engine import cost, environment, pulse
-from harness.engine.hooks import Checkpoint, Curves, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss
+from harness.engine import cost, environment, pulse, quiet
+from harness.engine.computing import Computing, computing, trying
+from harness.engine.hooks import Checkpoint, Curves, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss, average_for_good
 from harness.engine.kept import Keep
-from harness.errors import TrialError
+from harness.engine.loading import Loading
+from harness.engine.recompute import recompute_activations
+from harness.errors import TrialError, UsageError
 from harness.outcome import Cost, Outcome
 from harness.slots import observing
 
@@ -46,7 +51,14 @@ class PlainConfig(Config):
 
 
 class TrialRunner(Runner):
-    """mmengine's Runner, without the survey of the machine it writes into each log: the record keeps one."""
+    """mmengine's Runner, with our loaders, and without the survey of the machine it writes into each log: the record keeps one."""
+
+    loading: Loading | None = None
+
+    def build_dataloader(self, dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader[Any]:
+        made: DataLoader[Any] = super().build_dataloader(dataloader, seed, diff_rank_seed)
+        train = dataloader is self._train_dataloader
+        return made if self.loading is None else self.loading.loader(made, train)
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
         pass
@@ -57,20 +69,44 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error)
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "CUDA out of memory" in text)
+    return isinstance(error, RuntimeError) and any(spelling in text for spelling in _OUT_OF_MEMORY)
+
+
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_NOT_INITIALIZED",
+)
+"""How torch and the libraries below it say so; one that cannot make its own work space calls itself not initialized."""
 
 
 def _smaller_batches(config: dict[str, Any], divisor: int) -> None:
     """The same optimisation steps from smaller batches: gradients are accumulated."""
     loader = config["train_dataloader"]
     loader["batch_size"] = max(1, math.ceil(loader["batch_size"] / divisor))
-    config["optim_wrapper"]["accumulative_counts"] = divisor
+    wrapper = config["optim_wrapper"]
+    wrapper["accumulative_counts"] = divisor * wrapper.get("accumulative_counts", 1)
     for other in ("val_dataloader", "test_dataloader"):
         if other in config:
             config[other]["batch_size"] = max(1, math.ceil(config[other]["batch_size"] / divisor))
 
 
-def run_trial(trial: Trial, *, data: Path, work_dir: Path, device: str = "cpu", batch_divisor: int = 1) -> Outcome:
+def run_trial(
+    trial: Trial,
+    *,
+    data: Path,
+    work_dir: Path,
+    device: str = "cpu",
+    batch_divisor: int = 1,
+    recompute: bool = False,
+    loader_workers: int | None = 0,
+    spare_cores: int = 0,
+    deterministic: bool = False,
+) -> Outcome:
     """Train and test one trial; one that only helps to choose options is not tested, its result is its learning curves.
 
     The plugins the trial needs must be loaded (see :mod:`harness.catalog.plugins`). A checkpoint left in
@@ -81,21 +117,33 @@ def run_trial(trial: Trial, *, data: Path, work_dir: Path, device: str = "cpu", 
         work_dir: existing folder for logs and the checkpoint.
         device: ``cpu`` or ``cuda[:N]``.
         batch_divisor: train with batches this many times smaller and accumulate gradients.
+        recompute: make the backbone's activations anew for the backward pass; slower, with less memory, and the same result.
+        loader_workers, spare_cores: see :class:`~harness.engine.loading.Loading`.
+        deterministic: take deterministic kernels on a GPU, where there are any.
 
     Raises:
         TrialError: the trial cannot yield a result; the message is the reason.
-        UsageError: its config names a type that no registry has.
+        UsageError: its config names a type that no registry has, or asks for what the device cannot do.
     """
+    precision = trial.config.get("precision", "fp32")
+    if precision == "fp16" and device == "cpu":
+        raise UsageError("schedule.precision: fp16 needs a GPU, since its gradients are scaled there. On a CPU choose bf16 or fp32.")
     register.setup()
     openmmlab.use_device(device)
     if device == "cpu":
         # one thread per trial: cores are for other trials, and sums do not depend on the number of workers
         torch.set_num_threads(1)
-    with openmmlab.explained(), _single_values_explained():
+    loading = Loading(trial.seed, device, loader_workers, spare_cores)
+    with ExitStack() as stack:
+        stack.enter_context(openmmlab.explained())
+        stack.enter_context(_single_values_explained())
+        stack.enter_context(quiet.staying(device))
+        how = stack.enter_context(computing(device, tf32=precision != "fp32", deterministic=deterministic))
+        run = partial(_run, trial, data, work_dir, how, loading, batch_divisor, recompute)
         try:
-            return _run(trial, data, work_dir, device, batch_divisor)
+            return run()
         except ResumeFailed:
-            return _run(trial, data, work_dir, device, batch_divisor)
+            return run()
 
 
 @contextlib.contextmanager
@@ -111,7 +159,8 @@ def _single_values_explained() -> Iterator[None]:
         ) from error
 
 
-def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: int) -> Outcome:
+def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Loading, batch_divisor: int, recompute: bool) -> Outcome:
+    device = how.device
     started = time.perf_counter()
     config = bare_config(trial, data, work_dir)
     if batch_divisor > 1:
@@ -124,9 +173,13 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     config["experiment_name"] = uuid.uuid4().hex
     runner = TrialRunner.from_cfg(PlainConfig(config))
     logging.getLogger("mmengine").propagate = False
-    if device == "cpu" and reorders(trial):
+    runner.loading = loading
+    if config.get("channels_last", device == "cpu" or config.get("precision") in ("bf16", "fp16")):
         channels_last(runner.model.backbone)
-    runner.model.register_forward_hook(lambda *_: pulse.beat())
+    if recompute:
+        recompute_activations(runner.model.backbone)
+    runner.model.register_forward_pre_hook(lambda *_: quiet.pass_by())
+    runner.model.register_forward_hook(lambda *_: pulse.beat(_reserved(device)))
     checkpoint, artifacts = work_dir / "checkpoint.pth", work_dir / "artifacts"
     _drop_empty_validation(runner)
     beginning = first_epoch.FirstEpoch(artifacts / first_epoch.FILE)
@@ -134,14 +187,15 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), beginning, curves, Checkpoint(checkpoint, curves)):
         runner.register_hook(hook)
     built = time.perf_counter()
-    with observing(beginning):
+    with observing(beginning), trying(how):
         runner.train()
+    average_for_good(runner)
     trained = time.perf_counter()
     learnt = Outcome(
         metrics={},
         cost=Cost(),
         curves=curves.arrays(),
-        environment=environment.describe(device),
+        environment=environment.describe(device) | loading.report(),
         notes=[*getattr(runner.model, "notes", ())],
         durations={"build": built - started, "train": trained - built},
     )
@@ -153,8 +207,15 @@ def _run(trial: Trial, data: Path, work_dir: Path, device: str, batch_divisor: i
     outcome = learnt if trial.purpose else _tested(runner, trial, learnt, artifacts, device)
     if keeper:
         keeper.write(trial, outcome.metrics)
+    outcome.environment |= how.report()
+    outcome.notes += how.notes()
     checkpoint.unlink(missing_ok=True)
     return outcome
+
+
+def _reserved(device: str) -> int:
+    """Bytes of a GPU that this process has taken at most."""
+    return torch.cuda.max_memory_reserved(device) if device.startswith("cuda") else 0
 
 
 def _tested(runner: Runner, trial: Trial, learnt: Outcome, artifacts: Path, device: str) -> Outcome:

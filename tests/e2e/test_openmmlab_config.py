@@ -181,9 +181,9 @@ def test_what_a_trial_needs_besides(project):
     with pytest.raises(UsageError, match=r"starts from torchvision://resnet18.*model\.pretrained=null"):
         task(entry).config({})
     (project / "own.py").write_text(BASE + "test_evaluator = dict(type='Mine')")
-    with pytest.raises(UsageError, match=r"the evaluator 'Mine' is not known.*data\.metrics"):
+    with pytest.raises(UsageError, match=r"the evaluator 'Mine' is not known.*data\.returns"):
         task(of_file("own.py"))
-    named = Benchmark(id="b", family="openmmlab", data={"format": "config", "code": "own.py", "metrics": {"speed": "higher"}})
+    named = Benchmark(id="b", family="openmmlab", data={"format": "config", "code": "own.py", "returns": {"speed": "higher"}})
     catalog, names = code.named(Catalog(benchmarks={"b": named}), ["b"], [])
     assert names == ("b",) and task(catalog.benchmarks["b"]).primary == "speed"
 

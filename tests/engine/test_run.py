@@ -123,20 +123,52 @@ def test_one_bad_trial_ends_alone_with_its_reason(run: Run, url: str, tmp_path: 
     assert run(plan, sleeping(0), retry_failed=True).done == 6
 
 
-def test_out_of_memory_gets_one_try_with_half_the_batch(run: Run, url: str):
+def test_out_of_memory_halves_the_batch_until_nothing_is_left(run: Run, url: str):
     def function(trial: Trial, *, batch_divisor: int, **where: Any) -> Outcome:
-        if batch_divisor == 1 or trial.config["number"] == 1:
+        if batch_divisor < 4 or trial.config["number"] == 1:
             raise MemoryError("no more")
         outcome = outcome_of(trial)
         outcome.notes.append(f"batches {batch_divisor} times smaller")
         return outcome
 
     kinds = []
-    summary = run(make_plan(2), function, on_event=lambda event: kinds.append(event.kind))
+    config = {"train_dataloader": {"batch_size": 4}}
+    summary = run(make_plan(2, config=config), function, workers=1, on_event=lambda event: kinds.append(event.kind))
     (result,) = read(url).results()
-    assert result.notes == ("a note", "batches 2 times smaller")
+    assert result.notes == ("a note", "batches 4 times smaller")
     assert [(row.kind, row.attempts) for row in summary.failed] == [("out-of-memory", 1)]
-    assert kinds.count("again") == 2
+    assert kinds.count("again") == 4
+
+
+def test_who_runs_out_of_memory_beside_others_waits_and_is_tried_whole(run: Run, url: str, tmp_path: Path):
+    """The others' shortage must not change a trial's batches."""
+    place = tmp_path / "running"
+    place.mkdir()
+
+    def function(trial: Trial, *, batch_divisor: int, **where: Any) -> Outcome:
+        mine = place / trial.digest
+        mine.touch()
+        try:
+            time.sleep(0.3)
+            if trial.config["number"] == 0 and len([*place.iterdir()]) > 1:
+                raise MemoryError("no more")
+            time.sleep(0.7)
+        finally:
+            mine.unlink()
+        outcome = outcome_of(trial)
+        outcome.notes.append(f"divided by {batch_divisor}")
+        return outcome
+
+    said = []
+    summary = run(make_plan(3), function, workers=3, on_event=lambda event: said.append(event.message))
+    notes = {row.method: row.notes for row in read(url).results()}
+    assert summary.done == 3 and notes["method-1"] == notes["method-2"] == ("a note", "divided by 1")
+    assert notes["method-0"] == (
+        "ran out of memory beside other trials on the device, and was run again alone there",
+        "a note",
+        "divided by 1",
+    )
+    assert [text for text in said if "waits until the device is free" in text]
 
 
 @pytest.mark.parametrize("own", [True, False])

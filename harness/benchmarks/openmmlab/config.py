@@ -34,6 +34,7 @@ def compose(data: OpenMMLabData, model: ConfigModel, schedule: ConfigSchedule, f
         if f"{split}_evaluator" in config:
             listed = {"test_evaluator": config[f"{split}_evaluator"]}
             config[f"{split}_evaluator"] = {"type": "OwnScores", "metrics": evaluators(listed), "names": names(own)}
+    config["channels_last"] = False  # a network of anybody's may reshape its maps as if they lay as usual
     config["train_dataloader"]["batch_size"] = schedule.batch_size
     config["optim_wrapper"]["optimizer"]["lr"] = schedule.lr
     host = deepcopy(model.config)

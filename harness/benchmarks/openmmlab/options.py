@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from harness.benchmarks.openmmlab.known import ENCODERS, MODELS, bare
+from harness.benchmarks.openmmlab.scores import metrics
 from harness.benchmarks.options import DataOptions, HostOptions, TrainingOptions
 
 
@@ -16,13 +17,11 @@ class OpenMMLabData(DataOptions):
     """The config file, from which all else follows: it is Python, and runs when the benchmark is run (docs/openmmlab.md)."""
     config: dict[str, Any] = {}
     """``train_dataloader``, ``test_evaluator`` and what else of the resolved config is no model and no schedule."""
-    metrics: dict[str, Literal["higher", "lower"]] = {}
+    returns: dict[str, Literal["higher", "lower"]] = {}
     """Which values of its evaluators are better, for evaluators that the harness does not know; the first ranks."""
 
     @property
     def primary(self) -> str | None:
-        from harness.benchmarks.openmmlab.scores import metrics
-
         return next((metric.name for metric in metrics(self)), None)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.benchmarks.base import Metric
 from harness.benchmarks.openmmlab.known import bare
-from harness.benchmarks.openmmlab.options import OpenMMLabData
 from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.benchmarks.openmmlab.options import OpenMMLabData
 
 _AP = ("AP", "AP .5", "AP .75", "AP (M)", "AP (L)", "AR", "AR .5", "AR .75", "AR (M)", "AR (L)")
 
@@ -83,14 +85,14 @@ def metrics(data: OpenMMLabData) -> list[Metric]:
     """
     if not data.config:
         return []
-    told = [Metric(name, "", direction == "higher", name) for name, direction in data.metrics.items()]
+    told = [Metric(name, "", direction == "higher", name) for name, direction in data.returns.items()]
     found = {metric.name: metric for metric in told}
     for one in evaluators(data.config):
         kind = bare(one["type"])
         if kind not in KNOWN and not told:
             raise UsageError(
                 f"the evaluator '{one['type']}' is not known, so nobody can say what it returns. Say which values are better with "
-                "--set 'data.metrics={NAME: higher}'."
+                "--set 'data.returns={NAME: higher}'."
             )
         if kind in KNOWN:
             for metric in KNOWN[kind](one, data.config.get("default_scope", "")):

@@ -238,6 +238,12 @@ def _layouts_at(path: str, branch: int | None, seen: dict[str, _Calls]) -> dict[
     return {branch: calls.layouts[branch]}
 
 
+def _inside(seen: dict[str, _Calls]) -> str | None:
+    """Where a backbone returns no map but a class token: the layer before the last, which is the last that the token still attends to."""
+    layers = [name for name, calls in seen.items() if name.rpartition(".")[2].isdecimal() and name.count(".") == 2 and calls.layouts]
+    return layers[-2] if len(layers) > 1 else None
+
+
 def insert_blocks(model: nn.Module, places: list[dict[str, Any]], input_size: tuple[int, int]) -> None:
     """Put attention blocks behind modules of a model, in place; one pass of zeros tells their widths.
 
@@ -262,6 +268,8 @@ def insert_blocks(model: nn.Module, places: list[dict[str, Any]], input_size: tu
     blocks = nn.ModuleDict()
     for place in places:
         path, replace, fillings = place["path"], place.get("replace", False), {}
+        if path == "backbone" and path in seen and not seen[path].layouts:
+            path = _inside(seen) or path
         for index, layout in _layouts_at(path, place.get("branch"), seen).items():
             key = f"{path.replace('.', '-')}@{index}"
             if key in blocks:

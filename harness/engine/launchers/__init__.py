@@ -15,6 +15,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.errors import UsageError, did_you_mean
 from harness.points import entry_points_of
@@ -34,6 +35,12 @@ class Settings:
     """Trials get a folder each in here."""
     devices: list[str]
     workers: int
+    memory: Mapping[str, int] = field(default_factory=dict)
+    """Device -> bytes that it has, of GPUs."""
+    per_device: int | None = None
+    """Trials on one device at the same time; ``None``: as many as its memory has room for, see :mod:`harness.engine.places`."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of the function that runs a trial."""
     time_limit: float | None = None
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Benchmark -> what is recorded with each of its trials."""

@@ -13,6 +13,7 @@ from harness.compose import Trial
 from harness.engine.child import Child, Job, TrialFunction, start
 from harness.engine.janitor import Janitor
 from harness.engine.launchers import Launched, Settings
+from harness.engine.places import Places
 from harness.engine.prepare import end_thread_pools
 from harness.engine.progress import EventKind, Tally
 from harness.engine.signals import interruptible
@@ -60,6 +61,8 @@ class Pool:
         self._waiting = [t.digest for t in sorted(trials, key=lambda t: -t.cost)]
         self._running: dict[str, Child] = {}
         self._tries: Counter[str] = Counter()
+        self._places = Places(settings.devices, settings.memory, settings.per_device)
+        self._alone: list[Job] = []
         self._look_at = self._tick_at = 0.0
         self._renew_at = time.monotonic() + HEARTBEAT
         self._store_failures = 0
@@ -79,8 +82,9 @@ class Pool:
         gc.freeze()  # keeps the collector of a child from copying the parent's pages
         with interruptible():
             try:
-                while self._waiting or self._running:
+                while self._waiting or self._running or self._alone:
                     self._start()
+                    self._start_alone()
                     time.sleep(_POLL)
                     self._reap()
                     self._renew()
@@ -102,6 +106,9 @@ class Pool:
 
     def _start(self) -> None:
         while len(self._running) < self._settings.workers and self._waiting and time.monotonic() >= self._look_at:
+            device = self._places.free(self._trials[self._waiting[0]].benchmark, [*self._running.values()])
+            if device is None:
+                return
             try:
                 digest = self._store.claim(self._waiting, self._lease, self._settings.folder)
                 if digest is None:
@@ -126,7 +133,8 @@ class Pool:
                     url=self._settings.url,
                     data=self._settings.data[trial.benchmark],
                     folder=self._settings.folder / digest,
-                    device=self._device(),
+                    device=device,
+                    options=self._settings.options,
                     notes=tuple(self._settings.notes.get(trial.benchmark, ())),
                 )
             )
@@ -145,10 +153,10 @@ class Pool:
             who = sorted({holder(row) for row in self._store.trials(digests=self._waiting, states=["running"])})
             self._tell("waiting", message=f"for {' and '.join(who) or 'others'}; trials left there: {len(self._waiting)}")
 
-    def _device(self) -> str:
-        """The device with the fewest trials on it."""
-        load = Counter(child.job.device for child in self._running.values())
-        return min(self._settings.devices, key=lambda device: load[device])
+    def _start_alone(self) -> None:
+        """Trials that ran out of memory beside others, once nothing else waits."""
+        while self._alone and not self._waiting and (device := self._places.alone([*self._running.values()])):
+            self._fork(replace(self._alone.pop(0), device=device))
 
     def _fork(self, job: Job) -> None:
         self._running[job.trial.digest] = start(job, self._function, self._janitor)
@@ -181,8 +189,7 @@ class Pool:
             self._tally.failed += 1
             self._tell("failed", job.trial, reason)
         elif status == "out-of-memory":
-            self._fork(replace(job, batch_divisor=2 * job.batch_divisor))
-            self._tell("again", job.trial, f"{reason}; trying half the batch")
+            self._out_of_memory(job, reason)
         elif status == "unsaved":
             self._give_up(job.trial, reason, kind=None)
         elif status == "lost":
@@ -193,6 +200,24 @@ class Pool:
             self._killed(job.trial, signal.Signals(-code).name)
         else:
             self._fail(job.trial, "crash", f"crashed with {signal.Signals(-code).name}")
+
+    def _out_of_memory(self, job: Job, reason: str) -> None:
+        """Try it again: alone on its device, where others were there; then with less to remember; then with half the batch."""
+        others = [child.job.trial.digest for child in self._running.values() if child.job.device == job.device]
+        if others and job.batch_divisor == 1 and not job.options.get("recompute"):
+            note = "ran out of memory beside other trials on the device, and was run again alone there"
+            self._alone.append(replace(job, notes=(*job.notes, note)))
+            self._tell("again", job.trial, f"{reason}; it waits until the device is free")
+            return
+        batch = job.trial.config.get("train_dataloader", {}).get("batch_size", 2)
+        if not job.options.get("recompute") and job.device != "cpu":
+            again = replace(job, options={**job.options, "recompute": True})
+            self._tell("again", job.trial, f"{reason}; trying with activations computed twice")
+        else:
+            divisor = 2 * job.batch_divisor
+            again = replace(job, batch_divisor=divisor, last=2 * divisor > batch)
+            self._tell("again", job.trial, f"{reason}; trying half the batch")
+        self._fork(again)
 
     def _count_done(self, trial: Trial) -> None:
         self._tally.done += 1
@@ -248,7 +273,7 @@ class Pool:
         self._tell("warning", trial, reason)
 
     def _renew(self) -> None:
-        if self._running and time.monotonic() >= self._renew_at:
+        if (self._running or self._alone) and time.monotonic() >= self._renew_at:
             self._renew_at = time.monotonic() + HEARTBEAT
             with contextlib.suppress(StoreError):  # the next heartbeat comes before the lease expires
                 self._store.renew(self._lease)
@@ -257,7 +282,8 @@ class Pool:
         """End what still runs and give it back."""
         for child in self._running.values():
             child.kill()
-        for digest in self._running:
+        for digest in (*self._running, *(job.trial.digest for job in self._alone)):
             with contextlib.suppress(StoreError):
                 self._store.release(digest, self._lease.token)
         self._running.clear()
+        self._alone.clear()
