@@ -190,6 +190,14 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def write(found: dict[str, Any]) -> None:
+    """Put the table into its page."""
+    page = FILE.with_name("openmmlab.md")
+    before, rest = page.read_text(encoding="utf-8").split("<!-- stock -->")
+    after = rest.partition("<!-- /stock -->")[2]
+    page.write_text(f"{before}<!-- stock -->\n{table(found)}<!-- /stock -->{after}", encoding="utf-8")
+
+
 def main(names: list[str]) -> None:
     """Run those named, or all, and write what came out."""
     found = json.loads(FILE.read_text(encoding="utf-8")) if FILE.is_file() else {}
@@ -201,6 +209,7 @@ def main(names: list[str]) -> None:
             print(name, found[name], flush=True)
             ordered = {name: found[name] for name in STOCK if name in found}
             FILE.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+            write(ordered)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ VERBS = (
     "run",
     "status",
     "evaluate",
+    "show",
     "leaderboard",
     "compare",
     "claims",

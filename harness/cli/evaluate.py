@@ -51,13 +51,10 @@ def command(
     device = "cpu" if device == "cpu" else next(iter(prepare.devices("cuda" if device == "auto" else device)))
 
     def test() -> dict[str, float]:
-        from harness.benchmarks import register
-        from harness.catalog.verify import deadly
         from harness.engine import again
-        from harness.engine.plugins import load_for
+        from harness.engine.plugins import load_alone
 
-        register.setup()
-        load_for(found.trial.plugins, found.plugins, deadly(found.plugins))
+        load_alone(found.trial.plugins, found.plugins)
         return again.evaluate(found.trial, found.file, data=folder, device=device, out=out)
 
     prepare.end_thread_pools()
