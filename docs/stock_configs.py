@@ -114,6 +114,9 @@ def cut(config: dict[str, Any]) -> None:
     length = "max_iters" if "max_iters" in loop else "max_epochs"
     loop.update({length: 2, "val_interval": 2})
     config["train_dataloader"]["batch_size"] = 2
+    schedulers = config.get("param_scheduler") or []
+    schedulers = [schedulers] if isinstance(schedulers, dict) else schedulers
+    config["param_scheduler"] = [one for one in schedulers if one.get("begin", 0) < 2]
 
 
 def _sides(value: Any) -> list[int]:

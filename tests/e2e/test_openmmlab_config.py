@@ -193,7 +193,7 @@ def test_a_config_as_a_benchmark(project):
     """Own package, EMA, two schedulers, `_base_`: all methods on it, the floor, the same numbers by its own entry and by a file."""
     run = ("run", "-m", "identity", "-m", "gc-block", "-m", "simpool", "--device", "cpu", "--workers", "1")
     harness(*run, "--config", "mine.py")
-    board = json.loads(harness("leaderboard", "--json"))
+    board = json.loads(harness("leaderboard", "--format", "json"))
     text = json.dumps(board)
     assert all(method in text for method in ("identity", "gc-block", "simpool", "floor"))
     rows = json.loads(harness("status", "--json"))["rows"]
