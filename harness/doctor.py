@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _NEEDED = ("torch", "torchvision", "mmengine", "mmsegmentation", "mmpose", "mmdet", "mmpretrain", "numpy", "scipy", "sqlalchemy", "alembic")
 _OPTIONAL = {"streamlit": "`harness dashboard`", "faster-coco-eval": "COCO metrics of keypoint benchmarks"}
-_INSTALL = "Run `make setup` in the checkout, or install the pinned requirements anew."
+_INSTALL = "Run `make clean setup` in the checkout, or install the pinned requirements anew."
 
 
 @dataclass(frozen=True)
@@ -184,21 +184,19 @@ def _devices() -> Iterator[Finding]:
         yield Finding("device", "torch", "broken", f"{type(error).__name__}: {error}", _INSTALL)
         return
     yield Finding("device", "cpu", "ok", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads")
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            about = torch.cuda.get_device_properties(index)
-            memory = f"{about.total_memory / (1 << 30):.0f} GiB"
-            yield Finding("device", f"cuda:{index}", "ok", f"{about.name}, {memory}, CUDA {torch.version.cuda}")
-    elif shutil.which("nvidia-smi") is None and not Path("/proc/driver/nvidia").exists():
+    from harness.engine.prepare import gpus
+
+    usable, why = gpus()  # in a process of its own: a driver may do anything
+    for gpu in usable:
+        memory = f"{gpu.memory / (1 << 30):.0f} GiB"
+        yield Finding("device", f"cuda:{gpu.index}", "ok", f"{gpu.name}, {memory}, CUDA {torch.version.cuda}")
+    there = shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia").exists()
+    if torch.version.cuda is None and there:
+        anew = "`make clean setup` installs the CUDA build where a GPU is."
+        yield Finding("device", "cuda", "note", "an NVIDIA GPU, but a CPU build of PyTorch", anew)
+    elif why or (there and not usable):
+        mend = f"Check `nvidia-smi`: the driver must support CUDA {torch.version.cuda}, or install a PyTorch for an older one."
+        what = f"an NVIDIA GPU that PyTorch (CUDA {torch.version.cuda}) cannot use: {why or 'it sees none'}"
+        yield Finding("device", "cuda", "note", what, mend)
+    elif not usable:
         yield Finding("device", "cuda", "ok", "no NVIDIA GPU here; everything runs on the CPU")
-    elif torch.version.cuda is None:
-        yield Finding(
-            "device",
-            "cuda",
-            "note",
-            "an NVIDIA GPU, but a CPU build of PyTorch",
-            "Run `make setup` again: it installs the CUDA build where a GPU is.",
-        )
-    else:
-        mend = f"Check `nvidia-smi`: the driver must support CUDA {torch.version.cuda}."
-        yield Finding("device", "cuda", "note", f"an NVIDIA GPU that PyTorch (CUDA {torch.version.cuda}) cannot use", mend)

@@ -55,6 +55,14 @@ if TYPE_CHECKING:
     help="Trials that share a GPU; auto: as many as its memory has room for.  [default: 1, or what --workers needs]",
 )
 @click.option(
+    "--gpus-per-trial",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="GPUs that train each trial together, its batch divided among them.",
+)
+@click.option(
     "--workers-per-trial",
     type=click.IntRange(0, 64),
     metavar="N",
@@ -91,6 +99,7 @@ def command(
     device: str,
     workers: int | None,
     trials_per_gpu: int | Literal["auto"] | None,
+    gpus_per_trial: int,
     workers_per_trial: int | None,
     deterministic: bool,
     recompute: bool,
@@ -171,6 +180,7 @@ def command(
                 retry_failed=retry_failed,
                 launch_by=launcher,
                 trials_per_gpu=trials_per_gpu,
+                gpus_per_trial=gpus_per_trial,
                 loader_workers=workers_per_trial,
                 deterministic=deterministic,
                 recompute=recompute,

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from harness import openmmlab
 from harness.benchmarks import register
-from harness.benchmarks.parts.layout import channels_last
 from harness.compose import Trial
 from harness.compose.bare import bare_config
 from harness.engine.hooks import SeedEachEpoch
@@ -65,6 +64,8 @@ def loaded(trial: Trial, file: Path, *, data: Path, work_dir: Path, device: str)
     for name in _TRAINING:
         config.pop(name, None)
     config["model"].pop("weights", None)  # all of them are in the file
+    config.setdefault("channels_last", device == "cpu" or config.get("precision") in ("bf16", "fp16"))
+    config["recompute"] = False
     config["experiment_name"] = uuid.uuid4().hex
     if imports := config.get("custom_imports"):
         import_modules_from_strings(**imports)
@@ -75,8 +76,6 @@ def loaded(trial: Trial, file: Path, *, data: Path, work_dir: Path, device: str)
     if wrong := _difference(own, kept):
         raise UsageError(f"{file} holds the weights of another model than '{trial.benchmark}' has with '{trial.method}': {wrong}")
     runner.model.load_state_dict(kept)
-    if config.get("channels_last", device == "cpu" or config.get("precision") in ("bf16", "fp16")):
-        channels_last(runner.model.backbone)
     return runner
 
 

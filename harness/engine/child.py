@@ -152,7 +152,7 @@ def _work(job: Job, function: TrialFunction) -> dict[str, str]:
         _redirect(job)
         logged = True
         print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {trial.method} on {trial.benchmark}, seed {trial.seed} ({job.device})")
-        if job.device == "cpu":
+        if job.device.startswith("cpu"):
             _one_thread()
         outcome = function(trial, data=job.data, work_dir=job.folder, device=job.device, batch_divisor=job.batch_divisor, **job.options)
         outcome.notes = [*job.notes, *outcome.notes]
@@ -183,10 +183,9 @@ def _kind(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "out-of-memory"
     if "torch" in sys.modules:
-        from harness.engine.trial import is_out_of_memory
+        from harness.engine.trial import kind_of
 
-        if is_out_of_memory(error):
-            return "out-of-memory"
+        return kind_of(error)
     return "error"
 
 

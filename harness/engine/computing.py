@@ -47,8 +47,8 @@ class Computing:
 def computing(device: str, *, tf32: bool = False, deterministic: bool = False) -> Iterator[Computing]:
     """Have torch compute so; on a CPU nothing changes.
 
-    Deterministic kernels must be asked for before the process uses cuBLAS. Otherwise cuDNN tries its algorithms for each new shape of
-    a training batch (:func:`trying`) and takes the fastest.
+    Deterministic kernels must be asked for before the process uses cuBLAS. Otherwise cuDNN tries its algorithms for each shape of a
+    training batch (:class:`harness.engine.hooks.TryAlgorithms`) and takes the fastest.
     """
     found = Computing(device, tf32, deterministic)
     if not device.startswith("cuda"):
@@ -70,19 +70,6 @@ def computing(device: str, *, tf32: bool = False, deterministic: bool = False) -
         if deterministic:
             torch.use_deterministic_algorithms(False)
         backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32, backends.cudnn.deterministic, backends.cudnn.benchmark = before
-
-
-@contextmanager
-def trying(found: Computing) -> Iterator[None]:
-    """Let cuDNN try its algorithms: for training, whose batches have one shape; test images may each have their own."""
-    if not found.device.startswith("cuda") or found.deterministic:
-        yield
-        return
-    torch.backends.cudnn.benchmark = True
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = False
 
 
 @contextmanager

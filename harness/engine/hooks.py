@@ -11,12 +11,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import IterBasedTrainLoop, set_random_seed
 
 from harness.engine.loading import begin
+from harness.engine.ranks import bare
 from harness.errors import TrialError
 from harness.files import write_whole
+
+_OF_A_RANK = 15_485_863
 
 
 def in_iterations(runner: Any) -> bool:
@@ -33,7 +37,8 @@ class SeedEachEpoch(Hook):
         self.seed = seed
 
     def before_train_epoch(self, runner: Any) -> None:
-        set_random_seed((self.seed * 1_000_003 + runner.epoch + 1) % 2**31)
+        # of several processes each draws what it needs for its own images
+        set_random_seed((self.seed * 1_000_003 + runner.epoch + 1 + _OF_A_RANK * get_rank()) % 2**31)
         begin(runner.train_dataloader, runner.epoch)
 
     def before_val(self, runner: Any) -> None:
@@ -45,6 +50,19 @@ class SeedEachEpoch(Hook):
 
     def before_test(self, runner: Any) -> None:
         self.before_val(runner)
+
+
+class TryAlgorithms(Hook):
+    """Lets cuDNN try its algorithms for training, whose batches have one shape; images that are tested may each have their own."""
+
+    def before_train_epoch(self, runner: Any) -> None:
+        torch.backends.cudnn.benchmark = True
+
+    def before_val_epoch(self, runner: Any) -> None:
+        torch.backends.cudnn.benchmark = False
+
+    def before_test_epoch(self, runner: Any) -> None:
+        torch.backends.cudnn.benchmark = False
 
 
 class StopOnNonFiniteLoss(Hook):
@@ -88,7 +106,8 @@ class Curves(Hook):
 
     def _add_loss(self, epoch: float) -> None:
         if self._losses:
-            self._add("loss", epoch, math.fsum(self._losses) / len(self._losses))
+            mean = math.fsum(self._losses) / len(self._losses)
+            self._add("loss", epoch, mean if get_world_size() == 1 else _over_ranks(mean))
         self._losses = []
 
     def _add(self, name: str, epoch: float, value: float) -> None:
@@ -97,6 +116,12 @@ class Curves(Hook):
     def arrays(self) -> dict[str, np.ndarray]:
         """Name -> (points, 2) float64 of epoch and value."""
         return {name: np.array(points, np.float64) for name, points in self.points.items()}
+
+
+def _over_ranks(value: float) -> float:
+    mean = torch.tensor(value, dtype=torch.float64)
+    all_reduce(mean, "mean")
+    return float(mean)
 
 
 class Checkpoint(Hook):
@@ -125,7 +150,7 @@ class Checkpoint(Hook):
             state = torch.load(self.file, map_location="cpu", weights_only=True)
             if state["epoch_length"] != len(runner.train_dataloader):
                 raise ValueError("written with batches of another size, by which schedules count")
-            runner.model.load_state_dict(state["model"])
+            bare(runner.model).load_state_dict(state["model"])
             runner.optim_wrapper.load_state_dict(state["optimizer"])
             for scheduler, saved in zip(runner.param_schedulers, state["schedulers"], strict=True):
                 scheduler.load_state_dict(saved)
@@ -144,10 +169,10 @@ class Checkpoint(Hook):
         runner.logger.info(f"resumed after epoch {state['epoch']}")
 
     def before_train_epoch(self, runner: Any) -> None:
-        if time.monotonic() - self.saved_at < self.every or runner.epoch == 0:
+        if time.monotonic() - self.saved_at < self.every or runner.epoch == 0 or get_rank() > 0:
             return
         state = {
-            "model": runner.model.state_dict(),
+            "model": bare(runner.model).state_dict(),
             "optimizer": runner.optim_wrapper.state_dict(),
             "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
             "epoch_length": len(runner.train_dataloader),

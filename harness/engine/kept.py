@@ -13,6 +13,7 @@ from torch import Tensor
 
 from harness.benchmarks.predictions import FOLDER, Predictions
 from harness.compose import Trial
+from harness.engine.ranks import bare
 from harness.errors import UsageError
 
 FILE = "weights.safetensors"
@@ -36,7 +37,8 @@ class Keep(Hook):
         self.predictions: Predictions | None = None
 
     def before_test_epoch(self, runner: Any) -> None:
-        self.weights = {name: value.detach().cpu().clone().contiguous() for name, value in runner.model.state_dict().items()}
+        state = bare(runner.model).state_dict()
+        self.weights = {name: value.detach().cpu().clone().contiguous() for name, value in state.items()}
         about = getattr(runner.test_dataloader.dataset, "metainfo", None) or {}
         self.predictions = Predictions(self.folder / FOLDER, map(str, about.get("classes", ())))
 

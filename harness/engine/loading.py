@@ -37,6 +37,8 @@ class Loading:
     """Processes for each loader; ``None``: ``spare`` ones, unless there is nothing to do for them."""
     spare: int = 0
     """Cores that no trial needs."""
+    ranked: bool = False
+    """Whether it is one of several processes of a trial."""
 
     @property
     def per_sample(self) -> bool:
@@ -44,7 +46,7 @@ class Loading:
 
         On a CPU without workers there is one stream for all draws of a trial.
         """
-        return bool(self.workers) or self.device.startswith("cuda")
+        return bool(self.workers) or self.ranked or self.device.startswith("cuda")
 
     def report(self) -> dict[str, Any]:
         """For the record: what digits depend on besides the digest."""

@@ -155,6 +155,23 @@ def devices(wanted: str, complain: Callable[[str], None] = lambda text: None) ->
     return {name: found[name] for name in ([f"cuda:{int(index)}"] if index else found)}
 
 
+def grouped(found: Mapping[str, int], each: int) -> dict[str, int]:
+    """Devices in groups of ``each``, joined by commas, with the memory of the smallest; a CPU is as many devices as a trial wants.
+
+    Raises:
+        UsageError: there are fewer.
+    """
+    if each == 1:
+        return dict(found)
+    if "cpu" in found:
+        return {",".join(["cpu"] * each): 0}
+    names = [*found]
+    if len(names) < each:
+        raise UsageError(f"--gpus-per-trial {each}: {len(names)} CUDA devices are usable.")
+    groups = [names[i : i + each] for i in range(0, len(names) - each + 1, each)]
+    return {",".join(group): min(found[name] for name in group) for group in groups}
+
+
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -162,8 +179,8 @@ def cores() -> int:
 
 def default_workers(found: Collection[str], per_device: int | None = 1) -> int:
     """One trial per core, or so many per GPU, at most one per core where their number is not given."""
-    if [*found] == ["cpu"]:
-        return cores()
+    if "cuda" not in next(iter(found)):
+        return max(1, cores() // len(next(iter(found)).split(",")))
     return max(len(found), cores()) if per_device is None else len(found) * per_device
 
 

@@ -25,7 +25,7 @@ class Pulse:
 
     def beat(self, memory: int = 0) -> None:
         """Show that something has been done, and how much of a GPU that took."""
-        self._page[: 2 * _WIDTH] = (self.count + 1).to_bytes(_WIDTH, "little") + memory.to_bytes(_WIDTH, "little")
+        self._page[: 2 * _WIDTH] = (self.count + 1).to_bytes(_WIDTH, "little") + max(memory, self.memory).to_bytes(_WIDTH, "little")
 
 
 _own: Pulse | None = None

@@ -64,6 +64,7 @@ def run_plan(
     time_limit: float | None = None,
     launch_by: str = "local",
     trials_per_gpu: int | Literal["auto"] | None = None,
+    gpus_per_trial: int = 1,
     loader_workers: int | None = None,
     deterministic: bool = False,
     recompute: bool = False,
@@ -86,6 +87,7 @@ def run_plan(
         time_limit: seconds for each trial, besides the benchmark's own limit.
         trials_per_gpu: trials that share a GPU; ``auto``: as many as its memory has room for, and cores are there; by default one,
             or what ``workers`` needs.
+        gpus_per_trial: GPUs that train each trial together, its batch divided among them; on a CPU, processes.
         loader_workers: processes that make the batches of each trial; ``None``: on a GPU the cores that are left, 0 where all images
             fit into memory, 0 on a CPU.
         deterministic: take deterministic kernels on a GPU.
@@ -124,10 +126,11 @@ def run_plan(
             wanted = {trial.benchmark for trial in todo}
             prepare.list_datasets((task for task in plan.tasks.values() if task.id in wanted), data_dirs)
             found = prepare.devices(device, lambda text: on_event(Event("warning", progress, message=text)))
+            found, on_gpus = prepare.grouped(found, gpus_per_trial), "cpu" not in found
             per_device = None if trials_per_gpu == "auto" else trials_per_gpu or ceil((workers or 1) / len(found))
             at_once = workers or prepare.default_workers(found, per_device)
             options: dict[str, Any] = {"deterministic": deterministic, "recompute": recompute, "loader_workers": loader_workers or 0}
-            if loader_workers is None and "cpu" not in found:
+            if loader_workers is None and on_gpus:
                 options |= {"loader_workers": None, "spare_cores": prepare.cores() // min(at_once, len(todo)) - 1}
             folder = results_dir.absolute() / "trials"
             try:
@@ -142,7 +145,7 @@ def run_plan(
                 devices=[*found],
                 memory=found,
                 workers=at_once,
-                per_device=None if "cpu" in found else per_device,
+                per_device=per_device if on_gpus else None,
                 options={name: value for name, value in options.items() if value or value is None},
                 time_limit=time_limit,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import math
 import time
@@ -13,13 +14,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from pprint import pformat
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
+from torch import nn
 from torch.utils.data import DataLoader
 
 from harness import openmmlab
@@ -31,9 +34,9 @@ from harness.compose.bare import bare_config
 from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.diagnostics.collect import labels as labels_of
-from harness.engine import cost, environment, pulse, quiet
-from harness.engine.computing import Computing, computing, trying
-from harness.engine.hooks import Checkpoint, Curves, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss, average_for_good
+from harness.engine import cost, environment, pulse, quiet, ranks
+from harness.engine.computing import Computing, computing
+from harness.engine.hooks import Checkpoint, Curves, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss, TryAlgorithms, average_for_good
 from harness.engine.kept import Keep
 from harness.engine.loading import Loading
 from harness.engine.recompute import recompute_activations
@@ -55,6 +58,16 @@ class TrialRunner(Runner):
 
     loading: Loading | None = None
 
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
+        # before it is wrapped for several processes, which lay gradients out as they find the parameters
+        backbone = cast(nn.Module, model.backbone)
+        if self.cfg["channels_last"]:
+            channels_last(backbone)
+        if self.cfg["recompute"]:
+            recompute_activations(backbone)
+        wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
+        return wrapped
+
     def build_dataloader(self, dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader[Any]:
         made: DataLoader[Any] = super().build_dataloader(dataloader, seed, diff_rank_seed)
         train = dataloader is self._train_dataloader
@@ -70,6 +83,13 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error)
     return isinstance(error, RuntimeError) and any(spelling in text for spelling in _OUT_OF_MEMORY)
+
+
+def kind_of(error: BaseException) -> str:
+    """``no-result``, ``out-of-memory`` or ``error``."""
+    if isinstance(error, TrialError):
+        return "no-result"
+    return "out-of-memory" if is_out_of_memory(error) else "error"
 
 
 _OUT_OF_MEMORY = (
@@ -115,7 +135,7 @@ def run_trial(
     Args:
         data: the dataset's folder.
         work_dir: existing folder for logs and the checkpoint.
-        device: ``cpu`` or ``cuda[:N]``.
+        device: ``cpu`` or ``cuda[:N]``; several, joined by commas, train it together (:mod:`harness.engine.ranks`).
         batch_divisor: train with batches this many times smaller and accumulate gradients.
         recompute: make the backbone's activations anew for the backward pass; slower, with less memory, and the same result.
         loader_workers, spare_cores: see :class:`~harness.engine.loading.Loading`.
@@ -126,14 +146,27 @@ def run_trial(
         UsageError: its config names a type that no registry has, or asks for what the device cannot do.
     """
     precision = trial.config.get("precision", "fp32")
-    if precision == "fp16" and device == "cpu":
+    if precision == "fp16" and device.startswith("cpu"):
         raise UsageError("schedule.precision: fp16 needs a GPU, since its gradients are scaled there. On a CPU choose bf16 or fp32.")
     register.setup()
-    openmmlab.use_device(device)
-    if device == "cpu":
+    if device.startswith("cpu"):
         # one thread per trial: cores are for other trials, and sums do not depend on the number of workers
         torch.set_num_threads(1)
-    loading = Loading(trial.seed, device, loader_workers, spare_cores)
+    if len(devices := device.split(",")) > 1:
+        again = partial(
+            run_trial,
+            trial,
+            data=data,
+            work_dir=work_dir,
+            batch_divisor=batch_divisor,
+            recompute=recompute,
+            loader_workers=loader_workers,
+            spare_cores=spare_cores // len(devices),
+            deterministic=deterministic,
+        )
+        return ranks.spread(lambda own: again(device=own), devices, work_dir, kind_of)
+    loading = Loading(trial.seed, device, loader_workers, spare_cores, ranked=get_world_size() > 1)
+    openmmlab.use_device(device)
     with ExitStack() as stack:
         stack.enter_context(openmmlab.explained())
         stack.enter_context(_single_values_explained())
@@ -165,8 +198,11 @@ def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Load
     config = bare_config(trial, data, work_dir)
     if batch_divisor > 1:
         _smaller_batches(config, batch_divisor)
+    ranks.share(config, device)
     if trial.purpose:  # what decides is the last look
         config["train_cfg"]["val_interval"] = config["train_cfg"].get("max_epochs") or config["train_cfg"]["max_iters"]
+    config.setdefault("channels_last", device == "cpu" or config.get("precision") in ("bf16", "fp16"))
+    config["recompute"] = recompute
     if imports := config.get("custom_imports"):
         import_modules_from_strings(**imports)
     # mmengine names loggers and message hubs by the second, and would give this trial those of another one
@@ -174,20 +210,22 @@ def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Load
     runner = TrialRunner.from_cfg(PlainConfig(config))
     logging.getLogger("mmengine").propagate = False
     runner.loading = loading
-    if config.get("channels_last", device == "cpu" or config.get("precision") in ("bf16", "fp16")):
-        channels_last(runner.model.backbone)
-    if recompute:
-        recompute_activations(runner.model.backbone)
-    runner.model.register_forward_pre_hook(lambda *_: quiet.pass_by())
-    runner.model.register_forward_hook(lambda *_: pulse.beat(_reserved(device)))
+    model, first = ranks.bare(runner.model), get_rank() == 0
+    model.register_forward_pre_hook(lambda *_: quiet.pass_by())
+    passes = itertools.count()
+    model.register_forward_hook(lambda *_: pulse.beat(_reserved(device) if next(passes) % _LOOK == 0 else 0))
     checkpoint, artifacts = work_dir / "checkpoint.pth", work_dir / "artifacts"
     _drop_empty_validation(runner)
     beginning = first_epoch.FirstEpoch(artifacts / first_epoch.FILE)
     curves = Curves([metric.name for metric in trial.metrics])
-    for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), beginning, curves, Checkpoint(checkpoint, curves)):
+    watching = (beginning,) if first else ()
+    for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), *watching, curves, Checkpoint(checkpoint, curves)):
         runner.register_hook(hook)
     built = time.perf_counter()
-    with observing(beginning), trying(how):
+    if device.startswith("cuda") and not how.deterministic:
+        runner.register_hook(TryAlgorithms())
+    _gather(runner)
+    with observing(beginning) if first else contextlib.nullcontext():
         runner.train()
     average_for_good(runner)
     trained = time.perf_counter()
@@ -195,13 +233,13 @@ def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Load
         metrics={},
         cost=Cost(),
         curves=curves.arrays(),
-        environment=environment.describe(device) | loading.report(),
-        notes=[*getattr(runner.model, "notes", ())],
+        environment=environment.describe(device) | loading.report() | ranks.report(),
+        notes=[*getattr(model, "notes", ())],
         durations={"build": built - started, "train": trained - built},
     )
     if batch_divisor > 1:
         learnt.notes.insert(0, f"ran out of memory; batches {batch_divisor} times smaller, gradients accumulated")
-    keeper = Keep(artifacts) if trial.keep else None
+    keeper = Keep(artifacts) if trial.keep and first else None
     if keeper:
         runner.register_hook(keeper)
     outcome = learnt if trial.purpose else _tested(runner, trial, learnt, artifacts, device)
@@ -209,8 +247,13 @@ def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Load
         keeper.write(trial, outcome.metrics)
     outcome.environment |= how.report()
     outcome.notes += how.notes()
-    checkpoint.unlink(missing_ok=True)
+    if first:
+        checkpoint.unlink(missing_ok=True)
     return outcome
+
+
+_LOOK = 16
+"""Forward passes from one look at a GPU's memory to the next: a look takes a tenth of a millisecond."""
 
 
 def _reserved(device: str) -> int:
@@ -223,6 +266,9 @@ def _tested(runner: Runner, trial: Trial, learnt: Outcome, artifacts: Path, devi
     trained = time.perf_counter()
     metrics = runner.test()
     tested = time.perf_counter()
+    if get_rank() > 0:
+        return learnt
+    runner.model = ranks.alone(runner.model)
     diagnostics, notes = _diagnostics(runner, trial.family, artifacts)
     described = time.perf_counter()
     measured, doubts = _cost(runner, device)
@@ -248,6 +294,14 @@ def _tested(runner: Runner, trial: Trial, learnt: Outcome, artifacts: Path, devi
             "cost": costed - described,
         },
     )
+
+
+def _gather(runner: Runner) -> None:
+    """Have what several processes score put together without a folder for it."""
+    if get_world_size() > 1:
+        for loop in (runner.val_loop, runner.test_loop):
+            for metric in loop.evaluator.metrics if loop is not None else ():
+                metric.collect_device = "gpu"
 
 
 def _drop_empty_validation(runner: Runner) -> None:

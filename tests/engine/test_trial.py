@@ -87,6 +87,13 @@ def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch):
     assert not (tmp_path / "cut" / "checkpoint.pth").exists()
 
 
+def test_averaged_weights_and_draws_of_workers_resume(prepared, tmp_path, monkeypatch):
+    trial, folder = prepared("schedule.ema=0.2", "data.augment=crop-flip")
+    whole = run(trial, folder, tmp_path / "whole", loader_workers=2)
+    cut(trial, folder, tmp_path / "cut", monkeypatch, loader_workers=1)
+    assert scores(run(trial, folder, tmp_path / "cut", loader_workers=2)) == scores(whole)
+
+
 @pytest.mark.parametrize("method", ["gather-excite", "slot-attention"])
 def test_looking_at_the_validation_changes_nothing(prepared, tmp_path, method):
     """Also of methods that draw in every pass, or change buffers in training."""

@@ -23,9 +23,12 @@ class TrainingBatches(BatchSampler):
 
     def __iter__(self) -> Iterator[list[int]]:
         for number, batch in enumerate(super().__iter__()):
-            if len(batch) > 1 or self.batch_size == 1 or number == 0:
+            if number < len(self):
                 yield batch
 
     def __len__(self) -> int:
-        count, rest = divmod(len(cast(Sized, self.sampler)), self.batch_size)
+        # of several processes each has a part of the batch, and all together decide
+        processes = getattr(self.sampler, "world_size", 1)
+        images = len(cast(Any, self.sampler).dataset) if processes > 1 else len(cast(Sized, self.sampler))
+        count, rest = divmod(images, self.batch_size * processes)
         return count + (rest > 1 or (rest == 1 and count == 0))

@@ -55,8 +55,8 @@ class FrozenBackbone(nn.Module):
             self._memory.clear()
         return self._folder
 
-    def _one(self, image: Tensor) -> list[Tensor]:
-        digest = hashlib.blake2b(image.detach().cpu().contiguous().numpy().tobytes(), digest_size=16)
+    def _one(self, image: Tensor, content: Tensor) -> list[Tensor]:
+        digest = hashlib.blake2b(content.numpy().tobytes(), digest_size=16)
         digest.update(str(tuple(image.shape)).encode())
         name = digest.hexdigest()
         if name in self._memory:
@@ -80,8 +80,10 @@ class FrozenBackbone(nn.Module):
             with torch.no_grad():
                 out = self.backbone(images)
             return (out,) if isinstance(out, Tensor) else tuple(out)
-        per_image = [self._one(image) for image in images]
-        return tuple(torch.stack(level).to(images.device, non_blocking=True) for level in zip(*per_image, strict=True))
+        # the batch travels at once, and its features do: a GPU waits for each journey
+        contents = images.detach().cpu().contiguous()
+        per_image = [self._one(image, content) for image, content in zip(images, contents, strict=True)]
+        return tuple(torch.stack(level).to(images.device) for level in zip(*per_image, strict=True))
 
 
 _DIGEST = 16

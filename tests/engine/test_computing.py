@@ -1,0 +1,100 @@
+"""How torch is set up for a trial on a GPU, without one: flags, and what is said of operations without a deterministic form."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+
+from harness.errors import HarnessError
+
+
+def flags():
+    backends = torch.backends
+    return (
+        *(backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32, backends.cudnn.deterministic),
+        *(torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
+    )
+
+
+@pytest.mark.parametrize("tf32", [True, False])
+def test_tf32_is_what_was_asked_for_and_set_back(openmmlab, tf32):
+    from harness.engine.computing import computing
+
+    before = flags()
+    with computing("cuda:0", tf32=tf32) as how:
+        assert flags()[:2] == (tf32, tf32)
+        assert how.report() == {"tf32": tf32, "deterministic": False}
+    assert flags() == before
+
+
+def test_a_cpu_computes_as_ever(openmmlab):
+    from harness.engine.computing import computing
+
+    before = flags()
+    with computing("cpu", tf32=True, deterministic=True) as how:
+        assert flags() == before and how.report() == {} and how.notes() == []
+
+
+def test_operations_without_a_deterministic_form_are_named(openmmlab, monkeypatch):
+    from harness.engine.computing import computing
+
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    before = flags()
+    with warnings.catch_warnings(record=True) as others:
+        warnings.simplefilter("always")
+        with computing("cuda:0", deterministic=True) as how:
+            assert flags()[2:] == (True, True, True)
+            said = "does not have a deterministic implementation, but you set 'torch.use_deterministic_algorithms(True, warn_only=True)'"
+            for operation in ("cumsum_cuda_kernel", "nll_loss2d_forward_out_cuda_template", "cumsum_cuda_kernel"):
+                warnings.warn(f"{operation} {said}", UserWarning, stacklevel=1)
+            warnings.warn("something else", UserWarning, stacklevel=1)
+    assert [str(warning.message) for warning in others] == ["something else"]
+    assert flags() == before
+    assert how.report() == {
+        "tf32": False,
+        "deterministic": True,
+        "cublas_workspace": ":4096:8",
+        "not_deterministic": ["cumsum_cuda_kernel", "nll_loss2d_forward_out_cuda_template"],
+    }
+    assert how.notes() == [
+        "not deterministic, since these operations have no such form on a GPU: cumsum_cuda_kernel, nll_loss2d_forward_out_cuda_template"
+    ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA out of memory. Tried to allocate 2.00 GiB.",
+        "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_NOT_INITIALIZED",
+        "[enforce fail at alloc_cpu.cpp:119] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes",
+    ],
+)
+def test_every_spelling_of_a_shortage_is_known(openmmlab, said):
+    from harness.engine.trial import kind_of
+
+    assert kind_of(RuntimeError(said)) == "out-of-memory"
+    assert kind_of(ValueError(said)) == "error"
+
+
+def test_other_errors_are_no_shortage(openmmlab):
+    from harness.engine.trial import kind_of
+    from harness.errors import TrialError
+
+    assert kind_of(RuntimeError("CUDA error: device-side assert triggered")) == "error"
+    assert kind_of(TrialError("the loss is nan")) == "no-result"
+    assert kind_of(MemoryError()) == kind_of(torch.OutOfMemoryError("x")) == "out-of-memory"
+
+
+def test_fp16_is_refused_on_a_cpu(openmmlab, tmp_path):
+    from engine_fakes import make_trial
+
+    from harness.engine.trial import run_trial
+
+    with pytest.raises(HarnessError, match=r"schedule\.precision: fp16 needs a GPU.*bf16"):
+        run_trial(make_trial(config={"precision": "fp16"}), data=tmp_path, work_dir=tmp_path, device="cpu")
