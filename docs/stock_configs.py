@@ -94,14 +94,25 @@ def draw(folder: Path) -> None:
                     "num_keypoints": 17, "keypoints": points.flatten().tolist(), "segmentation": [[x, y, x + w, y, x + w, y + h]],
                 }
             )  # fmt: skip
-        whole = {"images": images, "annotations": people, "categories": [{"id": 1, "name": "person"}]}
         (coco / "annotations").mkdir(exist_ok=True)
-        for kind in ("person_keypoints", "instances"):
+        for kind, names in (("person_keypoints", ["person"]), ("instances", _categories())):
+            categories = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
+            whole = {"images": images, "annotations": people, "categories": categories}
             (coco / "annotations" / f"{kind}_{split}.json").write_text(json.dumps(whole))
     found = [{"image_id": p["image_id"], "category_id": 1, "bbox": p["bbox"], "score": 0.9} for p in people]
     boxes = coco / "person_detection_results/COCO_val2017_detections_AP_H_56_person.json"
     boxes.parent.mkdir()
     boxes.write_text(json.dumps(found))
+
+
+def _categories() -> list[str]:
+    """COCO's, all of which a detector may predict."""
+    from harness import openmmlab
+
+    openmmlab.setup()
+    from mmdet.datasets import CocoDataset
+
+    return [*CocoDataset.METAINFO["classes"]]
 
 
 def cut(config: dict[str, Any]) -> None:

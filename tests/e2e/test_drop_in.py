@@ -61,6 +61,7 @@ CASES = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("toolbox", CASES)
 def test_a_toolbox_trains_with_plugins(tmp_path, toolbox):
     stock, told, expected = CASES[toolbox]

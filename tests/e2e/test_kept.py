@@ -24,7 +24,9 @@ TRIALS = {
 }
 
 
-@pytest.mark.parametrize("family", [name if name == "segmentation" else pytest.param(name, marks=pytest.mark.slow) for name in TRIALS])
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("family", TRIALS)
 def test_kept_weights_give_the_trials_own_numbers(tmp_path, family):
     method, bench, sets, predictions = TRIALS[family]
 

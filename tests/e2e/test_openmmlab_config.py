@@ -189,20 +189,21 @@ def test_what_a_trial_needs_besides(project):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_config_as_a_benchmark(project):
     """Own package, EMA, two schedulers, `_base_`: all methods on it, the floor, the same numbers by its own entry and by a file."""
-    run = ("run", "-m", "identity", "-m", "gc-block", "-m", "simpool", "--device", "cpu", "--workers", "1")
+    run = ("run", "-m", "gc-block", "-m", "simpool", "--device", "cpu", "--workers", "1")
     harness(*run, "--config", "mine.py")
     board = json.loads(harness("leaderboard", "--format", "json"))
     text = json.dumps(board)
-    assert all(method in text for method in ("identity", "gc-block", "simpool", "floor"))
+    assert all(method in text for method in ("gc-block", "simpool", "floor"))
     rows = json.loads(harness("status", "--json"))["rows"]
-    assert [row["state"] for row in rows] == ["done"] * 3, [row["reason"] for row in rows]
+    assert [row["state"] for row in rows] == ["done"] * 2, [row["reason"] for row in rows]
     digest = next(row["digest"] for row in rows if row["method"] == "simpool")
     ours = json.loads(harness("status", digest, "--json"))["trial"]
     assert ours["cost"]["params"] and any(name.startswith("entropy") for name in ours["diagnostics"])
     harness(*run, "-b", "mine")
-    assert len(json.loads(harness("status", "--json"))["rows"]) == 3, "the entry is the same benchmark, and all is done"
+    assert len(json.loads(harness("status", "--json"))["rows"]) == 2, "the entry is the same benchmark, and all is done"
     harness("config", "simpool", "mine", "--out", "alone.py")
     (project / "stock.py").write_text(
         "import json, sys\nfrom mmengine.config import Config\nfrom mmengine.runner import Runner\n"
