@@ -78,7 +78,7 @@ def _arrow(some: Measured) -> str:
 def _parts(board: Board, table: Table) -> None:
     found = {f"{some.metric} by {some.of}": some for some in benchmark.parts(benchmark.metrics(board, table.block), table.family)}
     if not found:
-        st.text("No metric of this benchmark is reported by class, scene, joint or threshold.")
+        text.show("No metric of this benchmark is reported by class, scene, joint or threshold.")
         return
     shown = found[state.choice("Metric", [*found], "metric", show=text.visible)]
     parts = shown.parts[:MANY]
@@ -99,7 +99,7 @@ def _parts(board: Board, table: Table) -> None:
     direction = "higher" if shown.higher_is_better else "lower"
     st.caption(f"Means over seeds; {direction} is better, and darker is better. Methods are in the order of the primary metric.")
     if len(shown.parts) > MANY:
-        st.text(f"The first {MANY} of {len(shown.parts)} are shown; the CSV of all metrics has them all.")
+        text.show(f"The first {MANY} of {len(shown.parts)} are shown; the CSV of all metrics has them all.")
 
 
 def _row(names: Sequence[str]) -> int:
@@ -159,8 +159,8 @@ def _metrics(board: Board, table: Table, name: str) -> None:
         alt_text=f"All metrics of {name}",
     )
     st.caption(f"Means over seeds; {UP} higher is better, {DOWN} lower is better. The CSV has intervals, and every class, scene and joint.")
-    content = formats.csv_text(board.part(lambda block, _: block == table.block))
-    tables.download(f"{name}-all-metrics.csv", content, "Download CSV of all metrics")
+    shown = board.part(lambda block, _: block == table.block)
+    tables.download(f"{name}-all-metrics.csv", partial(formats.csv_text, shown), "Download CSV of all metrics")
 
 
 def _cost(table: Table) -> None:
@@ -168,7 +168,7 @@ def _cost(table: Table) -> None:
     cost = state.choice("Cost", [*titles], "cost", default="latency_ms", show=lambda name: titles[name])
     points = benchmark.pareto(table.rows, cost)
     if not points:
-        st.text("This cost was not measured.")
+        text.show("This cost was not measured.")
         return
     best = {line.method for line in table.lines if line.best}
     close = bool(best) and state.switch("Only the tie group of the best", "closer")
@@ -200,7 +200,7 @@ def _cost(table: Table) -> None:
     ]
     charts.show(alt.layer(*layers).properties(height=420), key="pareto", alt_text=f"{table.metric} against {titles[cost]}")
     on_front = [f"{text.visible(point.method)} ({number(point.mean, unit)}, {point.cost:.3g})" for point in points if point.front]
-    st.text(f"On the front, the cheapest first: {', '.join(on_front)}.")
+    text.show(f"On the front, the cheapest first: {', '.join(on_front)}.")
     st.caption("On the front no other method is as good by the mean and as cheap. Bars are the 95 % intervals of the means.")
 
 
@@ -215,7 +215,7 @@ def _attention(table: Table, name: str) -> None:
                 break
     state.link("Layers, heads and measures of the attention", "attention", benchmark=name)
     if not found:
-        st.text("No maps of these methods lie beside this database.")
+        text.show("No maps of these methods lie beside this database.")
         return
     images = [*range(max(len(pictured) for _, _, pictured in found.values()))]
     image = state.choice("Test image", images, "image", show=lambda number: str(number + 1))
@@ -236,7 +236,7 @@ def _diagnostics(table: Table, name: str) -> None:
         if row.layer is None:
             whole.setdefault(row.method, {})[row.measure] = row
     if not whole:
-        st.text("No diagnostics: none of these methods offers queries, keys or a map.")
+        text.show("No diagnostics: none of these methods offers queries, keys or a map.")
         return
     measures, methods = in_order(measure for found in whole.values() for measure in found), [*whole]
     records = [
@@ -261,13 +261,13 @@ def _diagnostics(table: Table, name: str) -> None:
     st.caption(
         "Means over layers, images and seeds ± half of the 95 % interval; none is better for being higher. " + diagnostic_tables.EXPLAINED
     )
-    tables.download(f"{name}-diagnostics.csv", diagnostic_tables.csv_text(rows), "Download CSV of every layer and head")
+    tables.download(f"{name}-diagnostics.csv", partial(diagnostic_tables.csv_text, rows), "Download CSV of every layer and head")
 
 
 def _resolution(table: Table) -> None:
     standing = table.standing
     if standing is None:
-        st.text("Two methods with 2 seeds or more are needed to tell what can be told apart.")
+        text.show("Two methods with 2 seeds or more are needed to tell what can be told apart.")
         return
     frame = pd.DataFrame({"seeds": some.seeds, "least": some.least} for some in benchmark.resolution(standing))
     frame = frame[np.isfinite(frame["least"])]
@@ -284,7 +284,7 @@ def _resolution(table: Table) -> None:
     )
     charts.show(chart.properties(height=320), key="resolution", alt_text="Smallest difference that is shown, by seeds")
     reliability = standing.reliability
-    st.text(
+    text.show(
         f"{standing.sentence()}\n{standing.told_apart} of {standing.compared} pairs differ · "
         f"{100 * reliability.icc:.0f} % of the variance of the means is between methods"
     )
@@ -299,7 +299,7 @@ def _mistakes(table: Table) -> None:
     rows = {row.method: row for row in table.rows}
     found = reads.confusion(rows[state.choice("Method", [*rows], "of", show=text.visible)].digests)
     if found is None:
-        st.text("These trials were run before guesses were stored, or brought here without them; run them again to see them.")
+        text.show("These trials were run before guesses were stored, or brought here without them; run them again to see them.")
         return
     total, classes = found[0], [text.visible(name) for name in found[1]]
     share = 100 * total / np.maximum(total.sum(axis=1, keepdims=True), 1)
@@ -343,4 +343,4 @@ def _samples(bench: Benchmark) -> None:
     for index, (name, picture, caption) in enumerate(found):
         with columns[index % 4]:
             st.image(picture, width="stretch")
-            st.text(text.visible(caption or name))
+            text.show(text.visible(caption or name))

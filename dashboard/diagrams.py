@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import pandas as pd
 
-from dashboard import charts
+from dashboard import charts, text
 from harness.analysis.numbers import RANK, change, interval, limits, number, probability
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from harness.analysis.views.comparison import Dot, Panel, Scores
     from harness.analysis.views.method import Place
 
-_ROW, _AXIS = 24, charts.AXIS + 16
-"""Pixels of a line, and of an axis with a title of two lines, which is part of a chart's height."""
+_ROW, _DENSE, _AXIS = 24, 18, charts.AXIS + 16
+"""Pixels of a line, of one of many, and of an axis with a title of two lines, which is part of a chart's height."""
 
 _FIRST, _SECOND, _NEITHER, _UNKNOWN = "first is better", "second is better", "no difference shown", "too few seeds"
 _VERDICTS = {"a": _FIRST, "b": _SECOND}
@@ -71,7 +71,8 @@ def places(found: Sequence[Place]) -> Any:
     last = base.mark_tick(thickness=1.5, size=8, color=charts.GREY).encode(x="of:Q")
     span = base.mark_rule(strokeWidth=4, strokeCap="round", color=charts.COLOURS[0]).encode(x="low:Q", x2="high:Q")
     point = base.mark_point(size=130, filled=True, opacity=1, color=charts.COLOURS[0]).encode(x="place:Q")
-    return alt.layer(track, last, span, point).properties(height=_ROW * len(found) + charts.AXIS)
+    row = _ROW if len(found) <= 12 else _DENSE
+    return alt.layer(track, last, span, point).properties(height=row * len(found) + charts.AXIS)
 
 
 VERDICTS = "▶ first is better · ◀ second is better · ● no difference shown · ✚ too few seeds"
@@ -118,7 +119,7 @@ def forest(panel: Panel, labels: Sequence[str], metric: str) -> Any:
 def ranks(table: Overall) -> Any:
     """The critical-difference diagram, a line for each method: mean ranks with their intervals for other seeds, a bar beside methods
     that cannot be told apart over benchmarks, and the critical difference as a length above them."""
-    methods, count, critical = [*table.methods], len(table.methods), table.ranks.critical_difference
+    methods, count, critical = [*map(text.visible, table.methods)], len(table.methods), table.ranks.critical_difference
     spans = [(float(low), float(high)) for low, high in table.mean.seeds]
     frame = pd.DataFrame(
         {"method": method, "rank": float(rank), "low": span[0], "high": span[1], "told": limits(span, RANK)}

@@ -71,12 +71,12 @@ def draw(some: Sequence[Shown], truth: np.ndarray, picture: Draw) -> None:
     for shown in some:
         rows += len(shown.maps)
         if rows > _ROWS and shown is not some[0]:
-            st.text(f"Not drawn, as the page would be too long: {shown.method} and those after it. Choose fewer methods, or one layer.")
+            text.show(f"Not drawn, as the page would be too long: {shown.method} and those after it. Choose fewer methods, or one layer.")
             return
         st.subheader(text.escaped(shown.method), divider="grey")
         for row in shown.maps:
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-                st.text(row[0].layer, width=300)
+                text.show(row[0].layer, width=300)
                 for each in row:
                     _tile(picture(shown.image, each, 2 * _NARROW), [], _NARROW)
 

@@ -55,12 +55,13 @@ def _width(names: Iterable[str], least: int, most: int) -> int:
     return min(max(least, *(int(16 + 6.8 * len(name)) for name in names)), most)
 
 
-def _widths(headings: Sequence[str]) -> list[int]:
-    """Pixels of each column: room for its cells, and with its neighbours for the heading that they share."""
+def _widths(names: Sequence[str], headings: Sequence[str]) -> list[int]:
+    """Pixels of each column: room for its cells and its name, and with its neighbours for the heading that they share."""
     found: list[int] = []
     for heading, some in groupby(headings):
         count = len([*some])
-        found += [max(105, _width([heading], 0, 210) // count)] * count
+        shared = _width([heading], 0, 210) // count
+        found += [max(shared, _width([name], 80, 170)) for name in names[len(found) : len(found) + count]]
     return found
 
 
@@ -102,7 +103,7 @@ def show(grid: Grid) -> None:
         key="grid",
         numbers={PLACE: RANK} | {name: column.unit for name, column in zip(names, grid.columns, strict=True)},
         columns={METHOD: {"width": _width([line.method for line in grid.lines], 100, 214)}, PLACE: {"width": 100, "alignment": "left"}}
-        | {name: {"width": width, "alignment": "left"} for name, width in zip(names, _widths(headings), strict=True)},
+        | {name: {"width": width, "alignment": "left"} for name, width in zip(names, _widths(names, headings), strict=True)},
         groups=dict(zip(names, headings, strict=True)),
         marks=marks,
         opens=opens,

@@ -13,10 +13,12 @@ seconds. Arguments are texts, numbers, tuples and the like. A database that cann
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import streamlit as st
@@ -107,6 +109,19 @@ def _or_stop(read: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         st.stop()
 
 
+@contextmanager
+def telling_damage() -> Iterator[None]:
+    """Where something fails that cannot fail on a sound database, say what is wrong with this one."""
+    try:
+        yield
+    except Exception:
+        from harness.store.damage import damage
+
+        if (told := damage(paths.default_database())) is None:
+            raise
+        text.told("error", "The database cannot be read.", told)
+
+
 def board(*, all_versions: bool = False, metrics: Metrics = "primary", samples: bool = True, **filters: Collection[str] | None) -> Board:
     """The leaderboard, see :func:`harness.analysis.source.board`; filters are tuples of names."""
     return cached(source.board, all_versions=all_versions, metrics=metrics, samples=samples, **filters)
@@ -170,10 +185,17 @@ def database() -> str:
         return url if url.startswith("sqlite:") else "a database whose address is wrong"
 
 
+def command(*lines: str) -> None:
+    """Commands of the harness that are about this database, to be copied."""
+    parts = [line.partition("  #") for line in lines]
+    here = f" --db {shlex.quote(database())}"
+    text.code("\n".join("".join((what, here, *comment)) for what, *comment in parts), wrap_lines=True)
+
+
 def name_database() -> None:
     """Name the database in the sidebar."""
     st.sidebar.caption("Database")
-    st.sidebar.code(database(), language=None, wrap_lines=True)
+    st.sidebar.code(text.visible(database()), language=None, wrap_lines=True)
 
 
 def ready() -> None:
@@ -185,5 +207,5 @@ def ready() -> None:
         return
     else:
         text.told("info", "No results yet. This fills the database:")
-    st.code(f"harness run -s quick --db '{database()}'", language="bash", wrap_lines=True)
+    command("harness run -s quick")
     st.stop()

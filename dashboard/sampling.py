@@ -53,7 +53,7 @@ def chosen(dots: Sequence[Dot], furthest: Sequence[int]) -> int | None:
         return furthest[0] if furthest else None
     if asked.isascii() and asked.isdigit() and len(asked) < 10 and any(int(asked) in dot.samples for dot in dots):
         return int(asked)
-    st.text(f"Image: there is no {text.visible(asked)!r} with this score here.")
+    text.show(f"Image: there is no {text.visible(asked)!r} with this score here.")
     return None
 
 
@@ -77,7 +77,7 @@ def largest(some: Scores, furthest: Sequence[int], found: TestSet | str) -> None
     """The samples on which the methods differ most; a click leads to one."""
     if not furthest:
         return
-    st.text("Largest differences; a click shows the image")
+    text.show("Largest differences; a click shows the image")
     names = () if isinstance(found, str) else found.names
     records = [
         {
@@ -118,22 +118,22 @@ def one(some: Scores, image: int, found: TestSet | str, rows: tuple[Row, Row]) -
         _truth(image, found)
     for side, (column, row) in enumerate(zip(others, rows, strict=True)):
         with column:
-            st.text(row.method)
+            text.show(row.method)
             _answers(some, image, side, found)
             _maps(row, some.seeds, image, len(some.a))
 
 
 def _truth(image: int, found: TestSet | str) -> None:
     if isinstance(found, str):
-        st.text(f"The image cannot be shown: {found}")
+        text.show(f"The image cannot be shown: {found}")
         return
     try:
         sample = found.sample(image)
     except HarnessError as error:
-        st.text(str(error))
+        text.show(str(error))
         return
     st.image(sample.annotated, width="stretch")
-    st.text(sample.name if sample.caption in sample.name else f"{sample.name}\n{sample.caption}")
+    text.show(sample.name if sample.caption in sample.name else f"{sample.name}\n{sample.caption}")
 
 
 def _answers(some: Scores, image: int, side: int, found: TestSet | str) -> None:
@@ -167,7 +167,7 @@ def _maps(row: Row, seeds: Sequence[int], image: int, count: int) -> None:
     for seed, digest in digests.items():
         pictured, why = reads.cached(kept.pictured, digest)
         if why:
-            st.text(f"Seed {seed}: {why}")
+            text.show(f"Seed {seed}: {why}")
         known |= {one.sample for one in pictured if one.sample < count}
         mine = next((one for one in pictured if one.sample == image), None)
         if mine is not None:
@@ -175,7 +175,7 @@ def _maps(row: Row, seeds: Sequence[int], image: int, count: int) -> None:
             return
     if not known and any(_drawn_first(seed, digest, image, known) for seed, digest in digests.items()):
         return
-    st.text("Its trials kept no map over this image." if known else "No maps of its attention are kept here, or it has none.")
+    text.show("Its trials kept no map over this image." if known else "No maps of its attention are kept here, or it has none.")
     for sample in sorted(known):
         state.link(f"Maps over image {sample}", "compare", **_here(sample))
 
@@ -190,9 +190,9 @@ def _drawn_first(seed: int, digest: str, image: int, known: set[int]) -> bool:
         return False
     try:
         st.image(artifacts.read(picture), width="stretch")
-        st.text(f"attention, seed {seed}: the image, then its heads or maps; a line for each layer")
+        text.show(f"attention, seed {seed}: the image, then its heads or maps; a line for each layer")
     except DataError as error:
-        st.text(str(error))
+        text.show(str(error))
         return False
     return True
 
@@ -203,14 +203,14 @@ def _overlay(mine: Pictured, seed: int) -> None:
     image = overlays.enlarged(mine.image)
     if (found := attention.map_of(mine)) is not None:
         st.image(overlays.overlays(image, [found.values]), width="stretch")
-        st.text(f"attention of {found.layer}, seed {seed}, mean over {found.heads} {'map' if found.heads == 1 else 'heads or maps'}")
+        text.show(f"attention of {found.layer}, seed {seed}, mean over {found.heads} {'map' if found.heads == 1 else 'heads or maps'}")
     if _drawn(mine.predicted):
         # one map of labels would hide the other
         below = image if mine.predicted.labels is not None else overlays.marked(image, mine.true, true=True)
         st.image(overlays.marked(below, mine.predicted, true=False), width="stretch")
-        st.text(f"predicted by seed {seed}" + ("" if below is image else " in orange, true in white"))
+        text.show(f"predicted by seed {seed}" + ("" if below is image else " in orange, true in white"))
     if mine.predicted.text:
-        st.text(f"predicted: {mine.predicted.text}" + (f"\ntrue: {mine.true.text}" if mine.true.text else ""))
+        text.show(f"predicted: {mine.predicted.text}" + (f"\ntrue: {mine.true.text}" if mine.true.text else ""))
 
 
 def _drawn(marks: Marks) -> bool:

@@ -16,7 +16,7 @@ binding (``bind="query-params"``) writes the texts that are shown rather than wh
 and loses the state of a page on the way back to it.
 
 Names in the address, the same on all pages: ``benchmark``, ``method`` (several), ``trial`` (digest), ``metric``, ``image``,
-``layer``, ``head``, ``tab``, ``family``, ``tier``, ``slot``, ``q``, ``seeds``, ``state``.
+``layer``, ``head``, ``tab``, ``family``, ``tier``, ``slot``, ``q``, ``seeds``, ``state``, ``keys``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ T = TypeVar("T")
 
 Value = str | int | Iterable[str] | None
 """Of a name in the address: a text, several, or ``None`` where it is left out."""
+
+KEYS = "keys"
+"""In the address, see :func:`by_keys`."""
 
 _HERE, _LEFT, _GONE = "state: page", "state: left", "state: gone"
 """In the session: the page; page -> address in which it was left; steps of :func:`go`: page and parameters, and what was there."""
@@ -54,6 +57,11 @@ def _parameters(given: Mapping[str, Value]) -> dict[str, str | list[str]]:
     return found
 
 
+def _wanted(given: Mapping[str, Value]) -> dict[str, str | list[str]]:
+    """The address of a view of ours, which keeps how tables are used."""
+    return _parameters(given) | _parameters({KEYS: st.query_params.get(KEYS)})
+
+
 def _address() -> dict[str, str | list[str]]:
     """What stands in the address, several values of a name as a list."""
     return {name: some[0] if len(some := st.query_params.get_all(name)) == 1 else some for name in st.query_params}
@@ -72,7 +80,7 @@ def _key(name: str) -> str:
 
 
 def _missing(what: str, values: Iterable[str]) -> None:
-    st.text(f"{what}: there is no {', '.join(map(repr, map(text.visible, values)))} here.")
+    text.show(f"{what}: there is no {', '.join(map(repr, map(text.visible, values)))} here.")
 
 
 def value(name: str, default: str = "") -> str:
@@ -111,7 +119,7 @@ def choice(
         chosen = st.session_state[key]
         _write(name, None if chosen == first else str(chosen))
 
-    found: T = place.selectbox(label, options, key=key, format_func=show, on_change=keep, **more)
+    found: T = place.selectbox(label, options, key=key, format_func=lambda option: text.visible(show(option)), on_change=keep, **more)
     return found
 
 
@@ -122,7 +130,12 @@ def choices(label: str, options: Sequence[str], name: str, *, show: Callable[[st
         _missing(label, wrong)
     st.session_state[key] = [each for each in dict.fromkeys(asked) if each in options]
     found: list[str] = place.multiselect(
-        label, options, key=key, format_func=show, on_change=lambda: _write(name, st.session_state[key]), **more
+        label,
+        options,
+        key=key,
+        format_func=lambda option: text.visible(show(option)),
+        on_change=lambda: _write(name, st.session_state[key]),
+        **more,
     )
     return found
 
@@ -189,14 +202,14 @@ def page_number(pages: int, name: str = "page", *, place: Any = st) -> int:
     """A page of a long table, from 0; nothing is drawn where there is but one."""
     if pages < 2:
         return 0
-    key, asked = _key(name), value(name)
-    told = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else 1
-    st.session_state[key] = min(max(told, 1), pages)
+    asked = value(name)
+    here = min(max(int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else 1, 1), pages)
+    key = f"{_key(name)} {here}"  # Streamlit warns of a page that is set as the other widgets are: each page has a widget of its own
 
     def keep() -> None:
         _write(name, None if st.session_state[key] == 1 else str(st.session_state[key]))
 
-    return int(place.pagination(pages, key=key, on_change=keep)) - 1
+    return int(place.pagination(pages, default=here, key=key, on_change=keep)) - 1
 
 
 def tabs(draw: Mapping[str, Callable[[], None]], name: str = "tab") -> None:
@@ -222,7 +235,7 @@ def address(page: str, **parameters: Value) -> str:
 
 def go(page: str, **parameters: Value) -> NoReturn:
     """Leave for a page, in the state its parameters say; not in a callback, where Streamlit cannot switch pages."""
-    wanted = _parameters(parameters)
+    wanted = _wanted(parameters)
     if page == st.session_state.get(_HERE):
         st.query_params.from_dict(wanted)
         st.rerun()
@@ -232,7 +245,7 @@ def go(page: str, **parameters: Value) -> NoReturn:
 
 def link(label: str, page: str, *, place: Any = st, **parameters: Value) -> None:
     """A link to a view of ours; ``label`` may be text of a store."""
-    wanted = _parameters(parameters)
+    wanted = _wanted(parameters)
     st.session_state[_GONE] = [some for some in st.session_state.get(_GONE, []) if some[0] != (page, wanted)]
     if page != st.session_state.get(_HERE):
         place.page_link(file(page), label=text.escaped(label), query_params=wanted)
@@ -260,4 +273,20 @@ def menu(pages: Mapping[str, str]) -> None:
     left: dict[str, dict[str, str | list[str]]] = st.session_state.setdefault(_LEFT, {})
     left[st.session_state[_HERE]] = _address()
     for page, title in pages.items():
-        st.sidebar.page_link(file(page), label=title, query_params=left.get(page, {}))
+        there = {name: some for name, some in left.get(page, {}).items() if name != KEYS}
+        st.sidebar.page_link(file(page), label=title, query_params=_wanted(there))
+
+
+def by_keys() -> bool:
+    """Whether tables are used by the keyboard, whose arrows would otherwise open what they come by; on all pages."""
+    return value(KEYS) == "1"
+
+
+def ask_for_keys() -> None:
+    """The switch for it, in the sidebar."""
+    switch(
+        "Tables by keyboard",
+        KEYS,
+        place=st.sidebar,
+        help="Arrow keys move within a table, and Shift with Space opens a row; a click opens one by its box only.",
+    )

@@ -6,7 +6,7 @@
         key="ranks",
         opens=lambda row, column: ("method", {"method": rows[row].method}),    # page and its parameters, or None
     )
-    tables.download("ranks.csv", formats.csv_text(board))
+    tables.download("ranks.csv", lambda: formats.csv_text(board))
 
 Cells are text, whatever they hold. A missing value is ``None`` (shown ``-``), and so is what is not a number. The first columns are
 those a phone shows: put the name and the score there. At most one column is pinned, the first.
@@ -22,7 +22,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import state
+from dashboard import state, text
 from harness.analysis.numbers import NOTHING, digits
 
 ROW = 30
@@ -69,10 +69,11 @@ def show(
         opens: where a click on a cell leads; a click on the box before a row asks for the first column.
         rows: how many are seen at once, the others by scrolling.
         pinned: whether the first column stays when the table is scrolled sideways.
-        boxes: whether a row has a box before it to be opened by; without, there is more room on a phone.
+        boxes: whether a row has a box before it to be opened by; without, there is more room on a phone. By the keyboard each has one.
         alt_text: what the table is, for those who do not see it.
     """
-    frame = pd.DataFrame([*records])
+    told = [{name: text.visible(cell) if isinstance(cell, str) else cell for name, cell in record.items()} for record in records]
+    frame = pd.DataFrame(told)
     config: dict[str, Any] = {}
     for name, unit in (numbers or {}).items():
         if name in frame:
@@ -104,7 +105,8 @@ def show(
         return
     # a table that was clicked is another one when the page is seen again: it would still hold the click
     clicked = st.session_state.setdefault("tables: clicks", 0)
-    modes: Any = ["single-row", "single-cell"] if boxes else "single-cell"
+    # a cell is chosen by whatever moves to it: whoever goes by the arrow keys opens rows, not cells
+    modes: Any = "single-row" if state.by_keys() else ["single-row", "single-cell"] if boxes else "single-cell"
     chosen = st.dataframe(shown, key=f"{key} {clicked}", on_select="rerun", selection_mode=modes, **about)
     picked = chosen.selection
     place = (picked.rows[0], names[0]) if picked.rows else picked.cells[0] if picked.cells else None
@@ -133,8 +135,8 @@ def _instead(text: str, _value: object) -> str:
     return text
 
 
-def download(file: str, content: str | bytes, label: str = "Download CSV") -> None:
-    """A button that saves what is shown, with all digits and with what it was measured on."""
+def download(file: str, content: Callable[[], str], label: str = "Download CSV") -> None:
+    """A button that saves what is shown, with all digits and with what it was measured on; ``content`` is made when it is asked for."""
     st.download_button(
         label, content, file, mime="text/csv", key=f"download {file}", on_click="ignore", type="tertiary", icon=":material/download:"
     )

@@ -73,6 +73,13 @@ parameters) is chosen by them and not by the test.
 
 Values are YAML 1.2: `1e-3` is a number; `yes`, `off`, `010` and `1:30` are text, which is refused where a number or `true` is wanted.
 
+The paper tier (`tier: paper` in registry.yaml) has the published protocols, in the official file layouts. `harness data check NAME`
+refuses a dataset whose splits are not as large as the official ones (`data.official`, for cameras `data.counts`); a part of it is run with
+`--set data.official={}`. A picture that an official dataset has in two of its splits is told and stops nothing. Weights that OpenMMLab
+or torchvision offer are put into torch's hub cache by hand; without them a trial is refused, and `--set model.weights=null` trains from
+scratch. What an entry cannot have like its source stands in its `notes`; every value is compared with its source in
+tests/benchmarks/official.yaml.
+
 The suite `real` (`harness run -s real --data-root DIR`) reads six public datasets from the folders cifar10, 7scenes, openfield,
 mirror_mouse, camvid and raccoon of DIR; `harness data list --data-root DIR` says which of them are found.
 """

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness import data, slots
+from harness.benchmarks import task
 from harness.benchmarks.backbones import BACKBONES
 from harness.catalog import Method, load_catalog
 from harness.slots import AttentionState
@@ -51,8 +52,9 @@ def scenes() -> Scenes:
     catalog = load_catalog()
     changes = {"train": TRAIN, "test": TEST, "size": SIDE, "classes": CLASSES}
     bench = catalog.benchmarks["scenes-classification"]
-    root = data.ensure(bench.model_copy(update={"data": {**bench.data, **changes}}), None)
-    backbone = MODELS.build(BACKBONES["mobilenet-v2-s16"]["config"])
+    root = data.ensure(task(bench.model_copy(update={"data": {**bench.data, **changes}})), None)
+    chosen = BACKBONES["mobilenet-v2-s16"]
+    backbone = MODELS.build({**chosen.config, "out_indices": (chosen.last,)})
     load_backbone(backbone, catalog.benchmarks["rooms"].model["weights"])
     backbone.eval()
 

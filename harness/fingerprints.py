@@ -135,7 +135,7 @@ def _walk(place: Path | os.DirEntry[str], name: str, seen: set[tuple[int, int]])
 
 def _files(task: Task, folder: Path, listing: Listing[Any]) -> dict[str, Path]:
     """Name -> file of all that is read: relative to the folder where it lies below it, else absolute."""
-    files = [*listing.sources, *listing.files()]
+    files = listing.read()
     if not listing.sources and not task.format.read.__module__.startswith("harness.benchmarks."):
         # a reader of another package that does not name its sources
         files += [folder / name[1:] for name, _ in _walk(folder, "", set()) if not _KEPT_BY.intersection(name.split("/"))]

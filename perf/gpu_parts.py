@@ -22,7 +22,7 @@ FIRST = {  # one method of each benchmark of the quick suite
     "figures-keypoint": ["non-local-embedded-gaussian", "identity", "dnl-pairwise-only"],
     "rooms": ["mst-multi-scene-transformer", "mst-no-encoder-sa", "qk-alignment-plus-fixed-pe"],
 }
-BIG = ("model.backbone=resnet50", "data.size=[512, 512]", "schedule.batch_size=8")
+BIG = ("model.backbone=resnet50", "data.size=512", "schedule.batch_size=8")
 METHODS = ("non-local-embedded-gaussian", "gc-block", "dnl-add-disentangled-key", "danet", "ocnet", "simpool", "se", "isanet")
 
 

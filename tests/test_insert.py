@@ -218,3 +218,22 @@ def test_a_block_that_changes_the_shape_is_named() -> None:
     _insert(model, "backbone.layer3", "test-halves")
     with pytest.raises(UsageError, match="test-halves"):
         model(torch.randn(1, 3, *SIZE))
+
+
+def test_a_block_of_its_own_for_each_module_that_a_path_fits() -> None:
+    """Before the second convolution of every basic block, where polarized self-attention has it, and in no bottleneck."""
+    model = _Model({"type": "mmpose.HRNet", "extra": _HRNET})
+    insert_blocks(model, [{"path": "backbone.stage?.*.branches.*.conv2", "before": True, "plugin": "test-add-one-parameter"}], SIZE)
+    blocks = model.get_submodule(NAME)
+    assert len(blocks) == 2 + 3 + 4 and not any("layer1" in name for name in blocks)
+    second = model.backbone.stage2[0].branches[0][0].conv2
+    seen = []
+    second.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0]))
+    relu = model.backbone.stage2[0].branches[0][0].relu
+    before = []
+    relu.register_forward_hook(lambda _module, _inputs, output: before.append(output.clone()))
+    model.eval()(torch.rand(1, 3, *SIZE))
+    torch.testing.assert_close(seen[0], before[0] + 1)
+    for path, reason in (("backbone.stage9.*", "fits no module"), ("backbone.stage2.0", "keeps the shape")):
+        with pytest.raises(UsageError, match=reason):
+            insert_blocks(_Model({"type": "mmpose.HRNet", "extra": _HRNET}), [{"path": path, "before": True, "plugin": "se"}], SIZE)

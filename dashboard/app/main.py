@@ -18,5 +18,7 @@ page = st.navigation(
 state.arrive(page.url_path or next(iter(PAGES)))
 state.menu(PAGES)
 reads.name_database()
-reads.ready()
-page.run()
+state.ask_for_keys()
+with reads.telling_damage():
+    reads.ready()
+    page.run()

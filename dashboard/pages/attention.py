@@ -101,7 +101,7 @@ def _maps(trials: Sequence[_Trial]) -> None:
     st.caption(view.LEGEND[shows])
     gallery.table(shown, lambda digest: ("trial", {"trial": digest}))
     if missing := [trial.method for trial in trials if not found[trial]]:
-        st.text(f"No maps were kept of {', '.join(missing)}: the method has none, or an earlier version of the harness ran it.")
+        text.show(f"No maps were kept of {', '.join(missing)}: the method has none, or an earlier version of the harness ran it.")
 
 
 def _figures(trials: Sequence[_Trial]) -> None:
@@ -113,9 +113,9 @@ def _figures(trials: Sequence[_Trial]) -> None:
         if picture.image is not None
     ]
     if not figures:
-        st.text("No maps lie beside this database: these methods have none, or results were imported without their folder `trials`.")
+        text.show("No maps lie beside this database: these methods have none, or results were imported without their folder `trials`.")
         return
-    st.text("These trials kept figures only: a row per layer, the image first, then a column per head or map.")
+    text.show("These trials kept figures only: a row per layer, the image first, then a column per head or map.")
     numbers = sorted({picture.image for _, picture in figures if picture.image is not None})
     image = state.choice("Image", numbers, "image", show=lambda number: str(number + 1))
     for trial, picture in figures:
@@ -124,7 +124,7 @@ def _figures(trials: Sequence[_Trial]) -> None:
             try:
                 st.image(artifacts.read(picture))
             except DataError as error:
-                st.text(str(error))
+                text.show(str(error))
 
 
 def _measures(benchmark: str, trials: Sequence[_Trial]) -> None:
@@ -132,7 +132,7 @@ def _measures(benchmark: str, trials: Sequence[_Trial]) -> None:
     known = [row for row in rows if row.method in methods]
     measures = view.measures(known)
     if not measures:
-        st.text("None of these methods offers queries, keys or a map.")
+        text.show("None of these methods offers queries, keys or a map.")
         return
     measure = state.choice("Measure", measures, "metric")
     profile = view.profile(known, measure, methods)
@@ -162,7 +162,7 @@ def _first_epoch(rows: Sequence[Row], trials: Sequence[_Trial]) -> None:
     }
     known = [measure for measure in view.COURSES if view.courses(recorded, measure)]
     if not known:
-        st.text("No curve of the first epoch lies beside this database: methods without queries and keys have none.")
+        text.show("No curve of the first epoch lies beside this database: methods without queries and keys have none.")
         return
     left, right = st.columns(2)
     measure = state.choice("Measure", known, "course", show=lambda name: view.COURSES[name], place=left)
@@ -170,7 +170,7 @@ def _first_epoch(rows: Sequence[Row], trials: Sequence[_Trial]) -> None:
     layer = state.choice("Layer", ["", *layers], "of", show=lambda name: name or diagnostic_tables.OF_ALL, place=right)
     found = view.courses(recorded, measure, layer or None)
     if not found:
-        st.text("It was not recorded in this layer.")
+        text.show("It was not recorded in this layer.")
         return
     title = view.COURSES[measure]
     charts.show(
@@ -187,7 +187,7 @@ def _paths(trials: Sequence[_Trial]) -> None:
             text.told("warning", "The poses of a trial cannot be read.", why)
     scenes = [*dict.fromkeys(path.scene for some in found.values() for path in some)]
     if not scenes:
-        st.text("No predicted poses lie beside this database.")
+        text.show("No predicted poses lie beside this database.")
         return
     scene = state.choice("Scene", scenes, "scene")
     here = {trial: path for trial, some in found.items() for path in some if path.scene == scene}
@@ -195,7 +195,7 @@ def _paths(trials: Sequence[_Trial]) -> None:
     with st.container(horizontal=True, gap="medium"):
         for trial, path in here.items():
             with st.container(width=330):
-                st.text(f"{trial.method}, seed {trial.seed}")
+                text.show(f"{trial.method}, seed {trial.seed}")
                 chart, about = traces.path(path, room, trial.unit), f"True and predicted path of {text.visible(trial.method)}"
                 st.altair_chart(chart, width="content", key=f"path {trial.digest}", alt=about)
     st.caption("Line and circles: true. Crosses: predicted, each tied to its frame. Seen along the narrowest axis of the true path.")
@@ -208,10 +208,10 @@ def main() -> None:
     first, apart = reads.board(benchmarks=(benchmark,)).parted()
     rows = [row for row in first[0] if row.primary] if first else []
     if not rows:
-        st.text("No trial of this benchmark is done yet.")
+        text.show("No trial of this benchmark is done yet.")
         return
     if apart or rows[0].differs:
-        st.text(f"In one setting only: {rows[0].differs or 'as registered'}.")
+        text.show(f"In one setting only: {rows[0].differs or 'as registered'}.")
     trials = _chosen(rows)
     tabs: dict[str, Any] = {
         "Maps": lambda: _maps(trials),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -58,7 +59,7 @@ def _about(catalog: Catalog, name: str, table: Table | None) -> None:
         (table.family, table.tier, table.block[1]) if table else (known.family, known.tier, known.version) if known else ("", "", 0)
     )
     told = [family, tier, f"version {version}", table.axis if table and table.metric else "", table.block[2].device if table else ""]
-    st.text(f"{text.visible(title)}\n{' · '.join(filter(None, told))}")
+    text.show(f"{text.visible(title)}\n{' · '.join(filter(None, told))}")
     if tier == "synthetic":
         st.caption("Generated data: for machinery and controlled questions, not for claims about photographs.")
 
@@ -80,7 +81,7 @@ def _chart(table: Table, highlighted: list[str]) -> None:
     chart = charts.dots_and_intervals(lines, table.unit, table.axis, floor=floor)
     charts.show(chart, key="places", alt_text=f"Means of {len(lines)} methods with 95 % intervals, seeds as rings")
     if table.floor is not None and floor is None:
-        st.text(f"The floor, {number(table.floor, table.unit)}, lies beyond the axis.")
+        text.show(f"The floor, {number(table.floor, table.unit)}, lies beyond the axis.")
 
 
 def near(lines: list[charts.Line], floor: float) -> bool:
@@ -147,7 +148,7 @@ def _table(table: Table, board: Board, name: str) -> None:
         alt_text=f"Methods on {name}",
     )
     st.caption(LEGEND)
-    tables.download(f"{name}.csv", formats.csv_text(board.part(lambda block, _: block == table.block)))
+    tables.download(f"{name}.csv", partial(formats.csv_text, board.part(lambda block, _: block == table.block)))
 
 
 def main() -> None:
@@ -164,9 +165,9 @@ def main() -> None:
         st.info("No trial of this benchmark was planned yet.")
     else:
         if table.differs:
-            st.text(f"Run with: {text.visible(table.differs)}")
+            text.show(f"Run with: {text.visible(table.differs)}")
         if table.sentence:
-            st.text(table.sentence)
+            text.show(table.sentence)
         _chart(table, state.values("method"))
         _table(table, board, name)
     benchmark_tabs.show(name, table, catalog.benchmarks.get(name))

@@ -37,7 +37,7 @@ def _list(every: Sequence[view.Line], judged: Sequence[verdicts.Judged]) -> None
     method = state.choices("Method", methods, "method", place=places[4])
     shown = view.lines(judged, family=family, tier=tier, verdict=verdict, method=method, words=words)
     if not shown:
-        st.text("No claim passes these filters.")
+        text.show("No claim passes these filters.")
         return
     # a tier that the filter leaves out has no column
     tiers = [name for name in families.TIERS if (not tier or name in tier) and any(line.on(name) for line in shown)]
@@ -46,7 +46,7 @@ def _list(every: Sequence[view.Line], judged: Sequence[verdicts.Judged]) -> None
         for name, counted in view.counts(shown).items()
         if not tier or name in tier
     ]
-    st.text("\n".join(counts))
+    text.show("\n".join(counts))
     tables.show(
         [
             {"claim": line.id}
@@ -67,9 +67,9 @@ def _one(line: view.Line) -> None:
     claim = line.claim
     state.link("All claims", "claims")
     st.subheader(text.escaped(claim.id))
-    st.text(claim.statement)
+    text.show(claim.statement)
     rows = [row for tier in view.TIERS if (row := line.on(tier))]
-    st.text(
+    text.show(
         "\n".join(f"{_MARKS[row.verdict]} {told.ON[row.tier]}: {row.verdict}{f' ({row.reason})' if row.reason else ''}" for row in rows)
     )
     found = view.differences(line)
@@ -80,7 +80,7 @@ def _one(line: view.Line) -> None:
     if any(each.ci95 for each in found):
         st.caption("Measured: the difference with the 95 % interval of that test alone; verdicts are corrected (Holm) over a tier's tests.")
     for note in told.notes(line.judged):
-        st.text(note)
+        text.show(note)
     tests = [test for row in line.judged for test in row.tests]
     if tests:
         records = [dict(zip(told.EVIDENCE, cells, strict=True)) for cells in told.evidence(line.judged)]
@@ -101,7 +101,7 @@ def _one(line: view.Line) -> None:
     commands = told.commands(line.judged, load_catalog().benchmarks)
     if commands:
         st.subheader("To measure more")
-        st.code("\n".join(command for _, command in commands), language="bash", wrap_lines=True)
+        reads.command(*(command for _, command in commands))
 
 
 def _chart(some: Sequence[view.Difference], unit: str, alike: bool) -> Any:
@@ -148,7 +148,7 @@ def main() -> None:
         _one(line)
         return
     if asked:
-        st.text(f"There is no claim {text.visible(asked)!r}.")
+        text.show(f"There is no claim {text.visible(asked)!r}.")
     st.caption(verdicts.HEAD)
     _list(every, judged)
 

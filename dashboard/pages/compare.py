@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import altair as alt
 import streamlit as st
 
-from dashboard import charts, diagrams, reads, sampling, state, tables
+from dashboard import charts, diagrams, reads, sampling, state, tables, text
 from harness.analysis import source
 from harness.analysis.compare import Comparison
 from harness.analysis.leaderboard import Board
-from harness.analysis.numbers import RANK, number, probability
+from harness.analysis.numbers import RANK, SHARE, change, number, probability, signed
 from harness.analysis.statistics import LEVEL
-from harness.analysis.tables import csv_table
 from harness.analysis.views import comparison as view
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _PROPOSED = 12
 
 
 def _pair(row: Comparison) -> str:
-    return f"{row.method_a} − {row.method_b}"
+    return text.visible(f"{row.method_a} − {row.method_b}")
 
 
 def _metric(rows: Sequence[Comparison]) -> str:
@@ -46,31 +47,31 @@ def _metric(rows: Sequence[Comparison]) -> str:
 def _differences(board: Board, methods: Sequence[str]) -> None:
     rows = reads.cached(sampling.compared, tuple(methods))
     if not rows:
-        st.text("They share no benchmark and setting here. This makes some:")
-        st.code(f"harness run {' '.join(f'-m {name}' for name in methods)} -b BENCHMARK --seeds 5", language="bash", wrap_lines=True)
+        text.show("They share no benchmark and setting here. This makes some:")
+        reads.command(f"harness run {' '.join(f'-m {shlex.quote(name)}' for name in methods)} -b BENCHMARK --seeds 5")
         return
     where = {each.name: each.where for each in view.shared(board, methods)}
     if len(where) > 1:
         asked = state.choice("Benchmark", [_ALL, *where], "benchmark", show=lambda name: where.get(name, "all"))
         rows = [row for row in rows if asked == _ALL or view.place(row) == where[asked]]
     if len(methods) == 2:
-        st.text(f"first: {methods[0]}\nsecond: {methods[1]}\n{diagrams.VERDICTS}")
+        text.show(f"first: {methods[0]}\nsecond: {methods[1]}\n{diagrams.VERDICTS}")
         page = state.page_number(-(-len(rows) // _LINES))
         shown = rows[page * _LINES : (page + 1) * _LINES]
         for place, panel in enumerate(view.panels(shown)):
             chart = diagrams.forest(panel, [view.place(row) for row in panel.rows], _metric(panel.rows))
             charts.show(chart, key=f"forest {place}", alt_text=f"differences of {_metric(panel.rows)} with 95 % intervals")
     else:
-        st.text(diagrams.VERDICTS)
+        text.show(diagrams.VERDICTS)
         blocks = [*dict.fromkeys(view.place(row) for row in rows)]
         page = state.page_number(-(-len(blocks) // _PANELS))
         for place, block in enumerate(blocks[page * _PANELS : (page + 1) * _PANELS]):
             (panel,) = view.panels(row for row in rows if view.place(row) == block)
-            st.text(block)
+            text.show(block)
             chart = diagrams.forest(panel, [_pair(row) for row in panel.rows], _metric(panel.rows))
             charts.show(chart, key=f"forest {place}", alt_text=f"differences on {block} with 95 % intervals")
     if len(rows) > 1:
-        st.text("Each 95 % interval is of its row alone; verdicts hold for all rows together at 5 % (Holm), so fewer differ.")
+        text.show("Each 95 % interval is of its row alone; verdicts hold for all rows together at 5 % (Holm), so fewer differ.")
     _table(rows, several=len(methods) > 2)
 
 
@@ -94,28 +95,31 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
         }
         for row in rows
     ]
-    signed = "%+.3g"
+    marks: dict[tuple[int, str], tables.Mark] = {}
+    for line, row in enumerate(rows):
+        low, high = row.ci95 or (None, None)
+        told = {"difference": change(row.difference), "from": change(low), "to": change(high), "d": signed(row.effect, SHARE)}
+        told |= {"first": number(row.a, row.unit), "second": number(row.b, row.unit)}
+        marks |= {(line, name): tables.Mark(shown) for name, shown in told.items()}
     tables.show(
         records,
         key="differences",
         numbers=dict.fromkeys(("difference", "from", "to", "first", "second", "d"), ""),
         columns={
-            "difference": st.column_config.NumberColumn(format=signed, help="first − second"),
+            "difference": "first − second",
             **({"benchmark": st.column_config.TextColumn(width="medium")} if several else {}),
             "verdict": st.column_config.TextColumn(width="large", help="at 5 %, corrected by Holm for all rows together"),
-            "from": st.column_config.NumberColumn(format=signed, help="95 % interval of the difference, of this row alone"),
-            "to": st.column_config.NumberColumn(format=signed),
+            "from": "95 % interval of the difference, of this row alone",
             "p": "corrected by Holm for all rows together",
             "d": "the difference in standard deviations: over samples where they count, of one seed's value otherwise",
             "samples": "test samples, where the interval is over seeds and samples",
         },
+        marks=marks,
         opens=lambda row, _: ("benchmark", {"benchmark": rows[row].benchmark}),
         rows=15,
         alt_text="differences with verdicts",
     )
-    names = [name for name in rows[0].plain() if name != "ci95"]
-    body = [[*(row.plain()[name] for name in names), *(row.ci95 or ("", ""))] for row in rows]
-    tables.download("differences.csv", csv_table([*names, "ci95_low", "ci95_high"], body))
+    tables.download("differences.csv", partial(view.csv_text, rows))
 
 
 def _over_benchmarks(board: Board, methods: Sequence[str]) -> None:
@@ -125,13 +129,13 @@ def _over_benchmarks(board: Board, methods: Sequence[str]) -> None:
 
     summary = overall(board, methods)
     for note in summary.notes:
-        st.text(f"Note: {note}")
+        text.show(f"Note: {note}")
     if not summary.tables:
-        st.text("Ranks over benchmarks need two benchmarks or more on which all of these methods have 2 seeds, on one kind of device.")
+        text.show("Ranks over benchmarks need two benchmarks or more on which all of these methods have 2 seeds, on one kind of device.")
         return
     (table,) = summary.tables
     differ = "They differ" if table.ranks.p < 1 - LEVEL else "No difference between them is shown"
-    st.text(
+    text.show(
         f"{len(table.methods)} methods over {len(table.benchmarks)} benchmarks. {differ} (Friedman, p = {probability(table.ranks.p)}); "
         f"mean ranks {number(table.ranks.critical_difference, RANK)} apart differ (Nemenyi). Methods beside one bar cannot be told apart."
     )
@@ -167,9 +171,9 @@ def _signed_ranks(pairs: Sequence[Across], methods: int) -> None:
     here = pairs[0].benchmarks
     needed = math.ceil(1 + math.log2(methods * (methods - 1) / (2 * (1 - LEVEL))))  # see harness.analysis.inference.friedman.wilcoxon
     if here < needed:
-        st.text(f"Signed ranks (Wilcoxon) tell {methods} methods apart from {needed} benchmarks of one unit on; here are {here}.")
+        text.show(f"Signed ranks (Wilcoxon) tell {methods} methods apart from {needed} benchmarks of one unit on; here are {here}.")
         return
-    st.text(f"Signed ranks over {here} benchmarks of one unit (Wilcoxon), p corrected by Holm for all pairs:")
+    text.show(f"Signed ranks over {here} benchmarks of one unit (Wilcoxon), p corrected by Holm for all pairs:")
     records = [{"pair": f"{pair.method_a} − {pair.method_b}", "p": probability(pair.p), "unit": pair.unit} for pair in pairs]
     tables.show(records, key="signed ranks", alt_text="signed ranks of pairs over benchmarks")
 
@@ -177,7 +181,7 @@ def _signed_ranks(pairs: Sequence[Across], methods: int) -> None:
 def _samples(board: Board, methods: Sequence[str]) -> None:
     blocks = {each.name: each for each in view.shared(board, methods)}
     if not blocks:
-        st.text("They share no benchmark and setting here.")
+        text.show("They share no benchmark and setting here.")
         return
     left, middle, right = st.columns(3)
     rows = blocks[state.choice("Benchmark", [*blocks], "benchmark", show=lambda name: blocks[name].where, place=left)].rows
@@ -186,17 +190,17 @@ def _samples(board: Board, methods: Sequence[str]) -> None:
     a, b = (rows[name] for name in names)
     found = view.scores(a, b, reads.cached(source.per_sample, (*a.digests, *b.digests)))
     if not found:
-        st.text("Scores of single samples are not stored for both, or their seeds or samples are not the same: nothing to pair.")
+        text.show("Scores of single samples are not stored for both, or their seeds or samples are not the same: nothing to pair.")
         return
     score = state.choice("Score", [some.score for some in found], "metric", place=right)
     some = next(each for each in found if each.score == score)
     dots = view.dots(some)
     if not dots:
-        st.text("No sample has this score.")
+        text.show("No sample has this score.")
         return
     marks, (first, alike, second) = diagrams.HIGHER, some.higher
     seeds = "1 seed" if len(some.seeds) == 1 else f"means over {len(some.seeds)} seeds"
-    st.text(
+    text.show(
         f"{len(some.a)} test samples, {seeds}. {marks['a']} {names[0]} scores higher on {first} · {marks['b']} {names[1]} on {second} · "
         f"{marks['']} both alike on {alike}."
         + {True: " Higher is better.", False: " Lower is better.", None: ""}[some.higher_is_better]
@@ -208,7 +212,8 @@ def _samples(board: Board, methods: Sequence[str]) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         picked = alt.selection_point(name="picked", fields=["sample"])
-        sampling.clicked(diagrams.scatter(some, dots, names, image, picked))
+        a_and_b = text.visible(names[0]), text.visible(names[1])
+        sampling.clicked(diagrams.scatter(some, dots, a_and_b, image, picked))
     with right:
         sampling.largest(some, furthest, images)
     if image is not None:
@@ -218,7 +223,7 @@ def _samples(board: Board, methods: Sequence[str]) -> None:
 
 def _proposals(board: Board) -> None:
     """Where to begin."""
-    st.text("Choose two methods or more, or begin with the two best of a benchmark:")
+    text.show("Choose two methods or more, or begin with the two best of a benchmark:")
     for rows in board.parted()[0][:_PROPOSED]:
         best = [row for row in rows if row.primary][:2]
         if len(best) == 2:

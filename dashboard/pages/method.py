@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from harness.analysis import diagnostic_tables, source
 from harness.analysis.claims import published
 from harness.analysis.claims.tables import published_text
 from harness.analysis.diagnostics import in_order
-from harness.analysis.numbers import NOTHING, rank
+from harness.analysis.numbers import NOTHING, number, rank
 from harness.analysis.tables import csv_table
 from harness.analysis.views import method as view
 from harness.catalog import Catalog, Method, load_catalog
@@ -27,6 +28,12 @@ from harness.outcome import COSTS
 
 _COMPARED = 5
 """Methods that the page of comparisons takes."""
+
+_LACKING = 6
+"""Lines about trials without a result; the page of runs has them all."""
+
+_IN_UNIT = ("mean", "from", "to", "its mean", "floor")
+"""Columns in the unit of their benchmark."""
 
 
 @st.cache_resource(ttl=60, show_spinner=False)
@@ -45,10 +52,10 @@ def _known() -> Catalog:
 
 def _head(told: view.About | None) -> None:
     if told is None:
-        st.text("This method is not in the registry, or not any more: what it is, is not known here.")
+        text.show("This method is not in the registry, or not any more: what it is, is not known here.")
         return
     method = told.method
-    st.text(" · ".join(filter(None, (method.title, method.kind, told.state + (f": {told.missing}" if told.missing else "")))))
+    text.show(" · ".join(filter(None, (method.title, method.kind, told.state + (f": {told.missing}" if told.missing else "")))))
     if (paper := method.paper) is not None:
         named = f"{paper.authors}: {paper.title}" if paper.authors else paper.title
         parts = [text.escaped(", ".join(filter(None, (named, paper.venue))))]
@@ -63,11 +70,10 @@ def _results(name: str, found: Sequence[view.Place]) -> None:
         charts.show(diagrams.places(found), key="places", alt_text="places of the method on each benchmark")
         _standing(found)
     elif not lacking:
-        st.text("It was never run here. This does:")
-        st.code(f"harness run -m {name} -b BENCHMARK --seeds 5", language="bash")
-    for some in lacking:
-        what = "1 trial" if some.count == 1 else f"{some.count} trials"
-        st.text(f"{some.benchmark}: {what} {some.state}" + (f": {some.reason}" if some.reason else ""))
+        text.show("It was never run here. This does:")
+        reads.command(f"harness run -m {shlex.quote(name)} -b BENCHMARK --seeds 5")
+    if lacking:
+        text.show("\n".join(map(_lacks, lacking[:_LACKING])) + (f"\nand {len(lacking) - _LACKING} more" * (len(lacking) > _LACKING)))
     with st.container(horizontal=True):
         state.link("Its trials", "runs", method=name)
         state.link("Its attention", "attention", method=name)
@@ -75,9 +81,12 @@ def _results(name: str, found: Sequence[view.Place]) -> None:
             state.link("Compare with the best", "compare", method=[*dict.fromkeys([name, *others])][:_COMPARED])
 
 
+def _lacks(some: view.Unfinished) -> str:
+    what = "1 trial" if some.count == 1 else f"{some.count} trials"
+    return text.visible(f"{some.benchmark}: {what} {some.state}" + (f": {some.reason}" if some.reason else ""))
+
+
 def _standing(found: Sequence[view.Place]) -> None:
-    units = {place.row.unit for place in found}
-    unit = units.pop() if len(units) == 1 else ""
     differs = any(place.row.differs for place in found)
     records = [
         {
@@ -102,7 +111,14 @@ def _standing(found: Sequence[view.Place]) -> None:
     tables.show(
         records,
         key="standing",
-        numbers=dict.fromkeys(("mean", "from", "to", "its mean", "floor"), unit) | {quantity.title: "" for quantity in COSTS.values()},
+        numbers=dict.fromkeys((*_IN_UNIT, *(quantity.title for quantity in COSTS.values())), ""),
+        marks=_marks(records, [place.row.unit for place in found], _IN_UNIT)
+        | {
+            (line, quantity.title): tables.Mark(quantity.text(getattr(place.row.cost, name)))
+            for line, place in enumerate(found)
+            for name, quantity in COSTS.items()
+        },
+        rows=12,
         columns={
             "from": "95 % interval of the mean",
             "rank": "where it may stand: all methods of the benchmark together with 95 %",
@@ -117,6 +133,16 @@ def _standing(found: Sequence[view.Place]) -> None:
     )
 
 
+def _marks(records: Sequence[Mapping[str, Any]], units: Sequence[str], columns: Sequence[str]) -> dict[tuple[int, str], tables.Mark]:
+    """The digits of each cell by the unit of its row."""
+    return {
+        (line, name): tables.Mark(number(record[name], unit))
+        for line, (record, unit) in enumerate(zip(records, units, strict=True))
+        for name in columns
+        if record.get(name) is not None
+    }
+
+
 def _notes(place: view.Place) -> list[str]:
     row = place.row
     collapsed = f"attention collapsed in {row.collapsed} of {row.n} seeds"
@@ -128,20 +154,20 @@ def _what_it_is(told: view.About) -> None:
     for part in told.parts:
         params = ", ".join(f"{key}: {value}" for key, value in part.params.items())
         what = f"plugin {part.plugin} in slot {part.slot}" + (f" with {params}" if params else "")
-        st.text(" · ".join(filter(None, (what, part.file))))
+        text.show(" · ".join(filter(None, (what, part.file))))
         if part.told is None:
-            st.text("The plugin's file is not here, so that its formula and options are not known.")
+            text.show("The plugin's file is not here, so that its formula and options are not known.")
             continue
         if formula := part.told.sections.get("Formula"):
-            st.code(formula, language=None)
+            text.code(formula, wrap_lines=True)
         _picture(method, part)
-        st.text(plain(part.told.text))
+        text.show(plain(part.told.text))
         facts = {name: plain(part.told.sections[name]) for name in ("Shapes", "Parameters", "Map", "Source") if name in part.told.sections}
         facts |= {"Complexity": method.complexity} if part.slot == method.slot and method.complexity else {}
-        st.text("\n".join(f"{name}: {' '.join(fact.split())}" for name, fact in facts.items()))
+        text.show("\n".join(f"{name}: {' '.join(fact.split())}" for name, fact in facts.items()))
         _options(method, part, several=len(told.parts) > 1)
     if method.notes:
-        st.text(plain(method.notes))
+        text.show(plain(method.notes))
 
 
 def _picture(method: Method, part: view.Part) -> None:
@@ -171,16 +197,16 @@ def _options(method: Method, part: view.Part, several: bool) -> None:
         )
     meaning = {"meaning": st.column_config.TextColumn(width=600)}
     tables.show(records, key=f"options {part.slot}", columns=meaning, alt_text="options of the method")
-    st.text(f"--set method.{f'{part.slot}.' if several else ''}OPTION=VALUE changes one for a run.")
+    text.show(f"--set method.{f'{part.slot}.' if several else ''}OPTION=VALUE changes one for a run.")
 
 
 def _diagnosed(name: str) -> None:
     found = view.diagnosed(reads.cached(source.described, name), name)
     if not found:
-        st.text("No diagnostics of its attention were recorded.")
+        text.show("No diagnostics of its attention were recorded.")
         return
     measures = in_order(measure for some in found.values() for measure in some)
-    st.text("Means over layers, test images and seeds, with 95 % intervals; none is better for being higher or lower.")
+    text.show("Means over layers, test images and seeds, with 95 % intervals; none is better for being higher or lower.")
     records = [
         {"benchmark": where} | {measure: diagnostic_tables.cell(some.get(measure)) for measure in measures} for where, some in found.items()
     ]
@@ -192,17 +218,17 @@ def _diagnosed(name: str) -> None:
         alt_text="diagnostics of the method's attention",
     )
     if any(row.renormalised for some in found.values() for row in some.values()):
-        st.text(diagnostic_tables.EXPLAINED)
+        text.show(diagnostic_tables.EXPLAINED)
 
 
 def _printed(name: str, catalog: Catalog) -> None:
     board = reads.board(metrics="whole", samples=False, benchmarks=tuple(catalog.published))
     found = view.printed(catalog, board, published.load(), name)
     if not found:
-        st.text("No paper that is transcribed here prints a number of it.")
+        text.show("No paper that is transcribed here prints a number of it.")
         return
     any_measured = any(row.measured for row in found)
-    st.text(
+    text.show(
         "Numbers of papers beside what was measured here, where a benchmark here has the same data and metric; never mixed with it."
         + ("" if any_measured else " None of these benchmarks was run with it yet.")
     )
@@ -225,12 +251,13 @@ def _printed(name: str, catalog: Catalog) -> None:
         records,
         key="published",
         numbers=dict.fromkeys(("published", "measured", "from", "to"), ""),
+        marks=_marks(records, [row.number.unit for row in found], ("measured", "from", "to")),
         columns={"n": "seeds", "differs": "how what is printed was measured otherwise than on the benchmark here"},
         opens=lambda row, _: ("benchmark", {"benchmark": found[row].benchmark}) if found[row].benchmark else None,
         rows=15,
         alt_text="published numbers beside measured ones",
     )
-    tables.download(f"published-{name}.csv", csv_table([*records[0]], [[*record.values()] for record in records]))
+    tables.download(f"published-{name}.csv", lambda: csv_table([*records[0]], [[*record.values()] for record in records]))
 
 
 def _interval(row: view.Beside) -> dict[str, float | None]:
@@ -242,7 +269,7 @@ def _interval(row: view.Beside) -> dict[str, float | None]:
 def _claims(name: str) -> None:
     found = view.claims(reads.cached(source.claims), name)
     if not found:
-        st.text("No claim of a paper is about it.")
+        text.show("No claim of a paper is about it.")
         return
     records: list[dict[str, object]] = []
     for identity, some in found.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from dashboard import grid, reads, state, tables, text
@@ -32,7 +34,7 @@ def _filters(board: Board) -> Filters:
     words = [f"{name}: {', '.join(map(text.visible, some))}" for name, some in told.items() if some]
     words += [f"{seeds} seeds or more"] if seeds else []
     if words:
-        st.text(" · ".join(words))
+        text.show(" · ".join(words))
     return Filters(tuple(families), tuple(tiers), tuple(slots), tuple(methods), tuple(benchmarks), search, seeds)
 
 
@@ -49,18 +51,18 @@ def main() -> None:
         return
     counted = f"{len(shown.lines)} methods on {len(shown.columns)} benchmarks"
     failed = sum(lacks.counts["failed"] for lacks in shown.failed)
-    st.text(counted + (f" · {failed} trials failed" if failed else ""))
+    text.show(counted + (f" · {failed} trials failed" if failed else ""))
     grid.show(shown)
     st.caption(LEGEND)
     left, right = st.columns(2)
     with left:
-        tables.download("overview.csv", formats.csv_text(shown.board))
+        tables.download("overview.csv", partial(formats.csv_text, shown.board))
     if failed:
         state.link("What failed", "runs", state="failed", place=right)
     if shown.notes:
         with st.expander(f"What is left out, and what is missing ({len(shown.notes)})"):
             for note in shown.notes:
-                st.text(note)
+                text.show(note)
 
 
 main()

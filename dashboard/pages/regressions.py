@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from dashboard import changes, charts, reads, state, tables, text
+from harness import paths
 from harness.analysis import source
 from harness.analysis.gate import reports
 from harness.analysis.views import regressions as view
 from harness.errors import HarnessError
+from harness.store.url import results_folder
 
 if TYPE_CHECKING:
     from harness.analysis.gate.regression import Check
@@ -26,8 +29,9 @@ _MARKS = {"worse": "×", "incomparable": "≠", "missing": "·", "better": "✓"
 def _baseline() -> None:
     files = reads.fresh(source.baselines)
     if not files:
-        st.text("There is no baseline in `baselines` beside the database. This saves one of what is there now:")
-        st.code("harness baseline save results/baselines/NAME.json", language="bash")
+        text.show("There is no baseline in `baselines` beside the database. This saves one of what is there now:")
+        folder = results_folder(paths.default_database()) / "baselines"
+        reads.command(f"harness baseline save {shlex.quote(str(folder / 'NAME.json'))}")
         return
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     name = state.choice("Baseline", list(files), "baseline", place=left)
@@ -37,14 +41,14 @@ def _baseline() -> None:
     except (HarnessError, OSError) as error:
         text.told("error", "The baseline cannot be compared.", str(error))
         return
-    st.text(check.summary())
+    text.show(check.summary())
     _entries(check)
     if check.costs:
         _costs(check)
     for trial in check.failed:
-        st.text(f"Failed: {trial.method} on {trial.benchmark}, seed {trial.seed}: {trial.reason}")
+        text.show(f"Failed: {trial.method} on {trial.benchmark}, seed {trial.seed}: {trial.reason}")
     for note in check.notes:
-        st.text(f"Note: {note}")
+        text.show(f"Note: {note}")
 
 
 def _entries(check: Check) -> None:
@@ -58,13 +62,13 @@ def _entries(check: Check) -> None:
     known = status or [each for each in counts if each != "new"]
     lines = view.lines(check, status=known, benchmark=benchmark, method=method, primary=primary)
     if not status and "new" in counts:
-        st.text(f'{counts["new"]} entries of its benchmarks that the baseline does not have are left out: the status "new" shows them.')
+        text.show(f'{counts["new"]} entries of its benchmarks that the baseline does not have are left out: the status "new" shows them.')
     if not lines:
-        st.text("No entry passes these filters.")
+        text.show("No entry passes these filters.")
         return
     drawn = [line for line in lines if line.share][:_DRAWN]
     if not drawn:
-        st.text("None of these entries changed by anything that can be told as a multiple of what is allowed.")
+        text.show("None of these entries changed by anything that can be told as a multiple of what is allowed.")
     else:
         st.subheader(f"Change as a multiple of what is allowed{'' if len(drawn) < _DRAWN else f', the worst {_DRAWN}'}")
         charts.show(changes.shares(drawn), key="shares", alt_text="Changes since the baseline, worst first")
@@ -113,7 +117,7 @@ def _history() -> None:
     board = reads.board()
     benchmarks = [*dict.fromkeys(row.benchmark for row in board.rows)]
     if not benchmarks:
-        st.text("No trial is done yet.")
+        text.show("No trial is done yet.")
         return
     places = st.columns(3)
     benchmark = state.choice("Benchmark", benchmarks, "benchmark", place=places[0])
@@ -124,7 +128,7 @@ def _history() -> None:
     history = reads.cached(source.history, benchmark, method, metric)
     steps = view.steps(history) if history else []
     if history is None or not steps:
-        st.text("None of its trials is a version of the code: all were run with --set or --tune, or have no such number.")
+        text.show("None of its trials is a version of the code: all were run with --set or --tune, or have no such number.")
         return
     spec = history.spec
     better = "higher" if spec.higher_is_better else "lower"
@@ -135,9 +139,9 @@ def _history() -> None:
         "Dashed: the mean changed, found with a chance of 1 % in a series without a change."
     )
     if len(steps) == 1:
-        st.text("There is one version so far: a change of the method's code, its entry or the harness's numerics adds the next.")
+        text.show("There is one version so far: a change of the method's code, its entry or the harness's numerics adds the next.")
     if history.left_out:
-        st.text(f"{history.left_out} trials are left out: run with --set or --tune, or without a number.")
+        text.show(f"{history.left_out} trials are left out: run with --set or --tune, or without a number.")
     _versions(steps, spec.unit)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import reads, state, tables
+from dashboard import reads, state, tables, text
 from harness import paths
 from harness.analysis import artifacts, source
 from harness.analysis.numbers import duration, moment
@@ -42,7 +42,7 @@ def _now() -> None:
     """Counts and progress; drawn again every few seconds, and the whole page where a trial has begun or ended since."""
     lots, running = reads.cached(source.lots), _running()
     totals = runs.totals(lots, running)
-    st.text(" · ".join(f"{totals[name]:,} {name}" for name in runs.STATES))
+    text.show(" · ".join(f"{totals[name]:,} {name}" for name in runs.STATES))
     found = runs.batches(lots, running, time.time())
     for batch in found[:_MOST]:
         told = f"{batch.ended} of {batch.total} trials"
@@ -52,12 +52,12 @@ def _now() -> None:
         else:
             told += " · none is running; the same harness run goes on with them"
         failed = f" · {batch.counts['failed']} failed" if batch.counts["failed"] else ""
-        st.text(f"Planned {moment(batch.created)} · {told}{failed}")
+        text.show(f"Planned {moment(batch.created)} · {told}{failed}")
         st.progress(batch.ended / batch.total)
         if batch.running:
             _in_work(batch.running, batch.created)
     if len(found) > _MOST:
-        st.text(f"{len(found) - _MOST} older batches are not finished either, and none of their trials is running.")
+        text.show(f"{len(found) - _MOST} older batches are not finished either, and none of their trials is running.")
     if st.session_state.setdefault(_DRAWN, totals) != totals:
         st.rerun()
 
@@ -170,16 +170,16 @@ def main() -> None:
     filters = _filters(running)
     if asked := state.value("failure"):
         chosen = next((failure for failure in failures if failure.key == asked), None)
-        st.text(f"Only: {chosen.reason}" if chosen else "There is no failure of this kind any more.")
+        text.show(f"Only: {chosen.reason}" if chosen else "There is no failure of this kind any more.")
         filters["digests"] = tuple(row.digest for row in chosen.rows) if chosen else ()
         state.link("All reasons", "runs", state="failed")
     total = sum(sum(counts.values()) for counts in reads.cached(source.counts, **filters).values())
     first = _PAGE * state.page_number(-(-total // _PAGE))
     rows = reads.fresh(source.trials, page=(first, _PAGE), newest=True, **filters)
     if not rows:
-        st.text("No trial is like that.")
+        text.show("No trial is like that.")
         return
-    st.text(f"{first + 1:,} to {first + len(rows):,} of {total:,}, the latest first")
+    text.show(f"{first + 1:,} to {first + len(rows):,} of {total:,}, the latest first")
     tables.show(
         _records(rows),
         key="trials",

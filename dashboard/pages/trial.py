@@ -52,13 +52,13 @@ def _head(view: TrialView) -> None:
     row = view.row
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(view.standing, **_BADGES[view.standing])
-        st.text(f"{_names(view)} · {row.digest}", width="content")
+        text.show(f"{_names(view)} · {row.digest}", width="content")
     if row.purpose:
-        st.text("It only helped to choose options: it was not tested, and no table of results shows it.")
+        text.show("It only helped to choose options: it was not tested, and no table of results shows it.")
     if row.state == "failed":
         text.told("error", "This trial failed.", f"{row.kind}: {row.reason}")
     elif view.standing == "interrupted":
-        st.text("Its process is gone; the same `harness run` goes on with it.")
+        text.show("Its process is gone; the same `harness run` goes on with it.")
     with st.container(horizontal=True):
         state.link("Method", "method", method=row.method)
         state.link("Benchmark", "benchmark", benchmark=row.benchmark)
@@ -73,7 +73,7 @@ def _primary(metric: Measured, other: Measured | None) -> None:
         told.append(f"{'below the ' if metric.below_floor else ''}floor {number(metric.floor, metric.unit)} {metric.unit}".strip())
     if other is not None and other.metric == metric.metric:
         told.append(f"the other trial {number(other.value, other.unit)} {other.unit}".strip())
-    st.text("; ".join(told))
+    text.show("; ".join(told))
 
 
 def _other(view: TrialView) -> TrialView | None:
@@ -116,7 +116,7 @@ def _numbers(view: TrialView, other: TrialView | None) -> None:
         tables.show([{"": name} | found for name, found in rows.items()], key="metrics", numbers=units, alt_text="Metrics of the trial")
         st.caption("↑ higher is better, ↓ lower is better. The floor is what a trivial predictor reaches on the same data.")
     else:
-        st.text("There are no numbers: the trial is not done." if view.standing != "done" else "It was not tested.")
+        text.show("There are no numbers: the trial is not done." if view.standing != "done" else "It was not tested.")
     if parts:
         st.subheader("By scene or class")
         records = [{"": name} | parts[name] for name in sorted(parts)]
@@ -130,7 +130,7 @@ def _numbers(view: TrialView, other: TrialView | None) -> None:
     if view.row.notes:
         st.subheader("Notes")
     for note in view.row.notes:
-        st.text(note)
+        text.show(note)
 
 
 def _tuned(view: TrialView) -> None:
@@ -157,7 +157,7 @@ def _tuned(view: TrialView) -> None:
 def _learning(view: TrialView, other: TrialView | None) -> None:
     names = [*view.curves]
     if not names:
-        st.text("No learning curve was stored.")
+        text.show("No learning curve was stored.")
         return
     primary = f"val/{view.primary.metric}" if view.primary else ""
     looked = [name for name in names if name != "loss"]
@@ -206,11 +206,11 @@ def _maps(view: TrialView, other: TrialView | None) -> None:
             picture, facts = (place.container(), place.container()) if other else place.columns([3, 1])
             with picture:
                 if other:
-                    st.text(_names(some))
+                    text.show(_names(some))
                 if some.row.digest in galleries[image]:
                     _picture(galleries[image][some.row.digest])
                 else:
-                    st.text("No maps over this image.")
+                    text.show("No maps over this image.")
                 _predicted(some.row.digest, image)
             with facts:
                 kept_here, _ = reads.cached(kept.pictured, some.row.digest)
@@ -226,14 +226,14 @@ def _maps(view: TrialView, other: TrialView | None) -> None:
                     if plot.name == name:
                         _picture(plot)
     if not galleries and not any(plots):
-        st.text("No pictures lie beside the database. They are written when a trial is tested, and do not travel with an export.")
+        text.show("No pictures lie beside the database. They are written when a trial is tested, and do not travel with an export.")
 
 
 def _predicted(digest: str, image: int) -> None:
     """What is true of a test image beside what the trial predicted, where it kept that."""
     found, why = reads.cached(kept.pictured, digest)
     if why:
-        st.text(why)
+        text.show(why)
     if image >= len(found):
         return
     one = found[image]
@@ -245,21 +245,21 @@ def _predicted(digest: str, image: int) -> None:
         if (key := attention.key([one])) is not None:
             st.image(key)
     if one.predicted.text:
-        st.text(f"true: {one.true.text}\npredicted: {one.predicted.text}")
+        text.show(f"true: {one.true.text}\npredicted: {one.predicted.text}")
 
 
 def _facts(facts: Sequence[Fact]) -> None:
     """Names and texts in two columns, none cut."""
     width = max((len(fact.name) for fact in facts), default=0)
     if facts:
-        st.code("\n".join(f"{fact.name:{width}}  {text.visible(fact.text)}" for fact in facts), language=None, wrap_lines=True)
+        text.code("\n".join(f"{fact.name:{width}}  {text.visible(fact.text)}" for fact in facts), wrap_lines=True)
 
 
 def _picture(picture: artifacts.Picture) -> None:
     try:
         st.image(artifacts.read(picture))
     except DataError as error:
-        st.text(str(error))
+        text.show(str(error))
 
 
 def _diagnostics(view: TrialView) -> None:
@@ -267,7 +267,7 @@ def _diagnostics(view: TrialView) -> None:
     numbers: Mapping[str, float] = view.result.diagnostics if view.result else {}
     first_epoch = artifacts.first_epoch(paths.default_database(), view.row.digest)
     if not numbers and not first_epoch:
-        st.text("The method offers no queries, keys or maps to look at, or the trial is not done.")
+        text.show("The method offers no queries, keys or maps to look at, or the trial is not done.")
     if numbers:
         measures, places = diagnostic_tables.values(numbers)
         records = [
@@ -312,24 +312,24 @@ def _config(view: TrialView, other: TrialView | None) -> None:
             records = [{"key": each.key, "this trial": each.here, "the other trial": each.there, "of": each.of} for each in found]
             tables.show(records, key="differences", rows=14, alt_text="What the two trials do not have in common")
         else:
-            st.text("Nothing: the two trials are of one config, on the same data, code and machine.")
+            text.show("Nothing: the two trials are of one config, on the same data, code and machine.")
     else:
-        st.text("Choose a trial to compare with above, and this shows what is different.")
+        text.show("Choose a trial to compare with above, and this shows what is different.")
     st.subheader("Resolved config")
-    st.code(config_text(view.config), language="yaml", height=520, line_numbers=True)
+    text.code(config_text(view.config), height=520)
 
 
 def _provenance(view: TrialView) -> None:
     st.subheader("Run it again")
     if view.command:
-        st.code("\n".join(view.command), language="bash", wrap_lines=True)
+        text.code("\n".join(view.command), wrap_lines=True)
         differs = reads.cached(source.differs_here, view.row.digest)
-        st.text(differs or "The code and the registry that are here plan this very trial, by its digest, if the dataset is the same.")
+        text.show(differs or "The code and the registry that are here plan this very trial, by its digest, if the dataset is the same.")
         if view.row.seed and not view.row.purpose:
             last = view.row.seed - 1
-            st.text(f"Seeds 0 to {last} are run before it." if last else "Seed 0 is run before it.")
+            text.show(f"Seeds 0 to {last} are run before it." if last else "Seed 0 is run before it.")
     else:
-        st.text("The run that it was part of did not get to its final trials; its budget is not known.")
+        text.show("The run that it was part of did not get to its final trials; its budget is not known.")
     st.subheader("Course")
     _facts(view.course)
     st.subheader("What its numbers depend on")
@@ -346,11 +346,11 @@ def _tail(digest: str, alive: bool) -> None:
     more = state.switch("More lines", "more")
     tail = artifacts.log_tail(paths.default_database(), digest, _MORE if more else _LOG)
     if not tail:
-        st.text("No log lies beside the database.")
+        text.show("No log lies beside the database.")
         return
     if alive:
-        st.text(runs.phase(tail) or "It has begun.")
-    st.code(tail, language=None, height=900 if more else "content")
+        text.show(runs.phase(tail) or "It has begun.")
+    text.code(tail, height=900 if more else "content")
 
 
 def main() -> None:
@@ -360,7 +360,7 @@ def main() -> None:
     with left:
         digest = state.words("Digest, or its first digits", "trial")
     if not digest:
-        st.text("Choose a trial on the page of runs, or give the first digits of its digest.")
+        text.show("Choose a trial on the page of runs, or give the first digits of its digest.")
         state.link("All runs", "runs")
         return
     if (view := _view(digest)) is None:

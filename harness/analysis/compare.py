@@ -61,6 +61,9 @@ class Comparison:
     """Chance that a scores higher than b on a sample, ties counted half."""
     differs: str
     """How both were run, where that is not as registered; see :attr:`harness.analysis.leaderboard.Row.differs`."""
+    digests_a: tuple[str, ...]
+    """The trials behind it."""
+    digests_b: tuple[str, ...]
     verdict: Verdict = "too few seeds"
     sentence: str = ""
     """The verdict in words, with what more seeds would show."""
@@ -104,8 +107,9 @@ def _row(a: Row, b: Row, left: Sequence[float], right: Sequence[float], **found:
     means = math.fsum(left) / len(left), math.fsum(right) / len(right)
     about = {name: getattr(a, name) for name in ("benchmark", "version", "metric", "unit", "higher_is_better", "differs")}
     nothing = {"ci95": None, "over": None, "p": None, "samples": None, "groups": None, "effect": None, "superiority": None}
+    behind = {"digests_a": a.digests, "digests_b": b.digests}
     told = {"method_a": a.method, "method_b": b.method, "a": means[0], "b": means[1], "difference": means[0] - means[1]}
-    return Comparison(**(about | nothing | told | found))
+    return Comparison(**(about | nothing | behind | told | found))
 
 
 def _both(standing: Standing, a: Row, b: Row) -> Cells:
@@ -145,7 +149,8 @@ def _over_samples(standing: Standing, a: Row, b: Row, trials: Mapping[str, sampl
     if made is None or made != sampled.made_of(b, trials) or len(seeds) < min(2, a.n, b.n):
         return None
     statistic, score = made
-    scores = [trials[row.digests[row.seeds.index(seed)]][score] for row in (a, b) for seed in seeds]
+    digests = [tuple(row.digests[row.seeds.index(seed)] for seed in seeds) for row in (a, b)]
+    scores = [trials[digest][score] for some in digests for digest in some]
     if len({some.size for some in scores}) > 1:
         return None
     stacked = np.stack(scores).astype(np.float64).reshape(2, len(seeds), -1)
@@ -165,6 +170,8 @@ def _over_samples(standing: Standing, a: Row, b: Row, trials: Mapping[str, sampl
         statistic(left, axis=-1).tolist(),
         statistic(right, axis=-1).tolist(),
         n=len(seeds),
+        digests_a=digests[0],
+        digests_b=digests[1],
         ci95=cells.scale.of_difference(found.difference.interval),
         over="seeds and samples" if several else "samples",
         p=found.difference.p if several else None,

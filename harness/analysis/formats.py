@@ -10,7 +10,7 @@ from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import NOTHING, limits, number, rank
 from harness.analysis.standing import Standing
-from harness.analysis.tables import WIDTH, aligned, commented, csv_table, latex_table, markdown_table, markdown_text
+from harness.analysis.tables import WIDTH, aligned, column_widths, commented, csv_table, latex_table, markdown_table, markdown_text
 from harness.outcome import COSTS
 
 INTERVAL = "95 %"
@@ -159,7 +159,13 @@ def table(board: Board, width: int | None = WIDTH, costs: Sequence[str] = ()) ->
         metrics = _shown(methods)
         first, front = next(iter(methods.values()))[0], fronts.get(block)
         longest = None if width is None else _LONGEST_NAME
-        lines = aligned(*_lines(board, methods, front, metrics, longest), fold=width is not None)
+        header, body = _lines(board, methods, front, metrics, longest)
+        lines = aligned(header, body, fold=width is not None)
+        if width and (over := max(map(len, lines)) - width) > 0:
+            wide = dict(zip(header, column_widths(header, body), strict=True))
+            while over > 0 and len(metrics) > 1:
+                over -= wide[metrics.pop()] + 2
+            lines = aligned(*_lines(board, methods, front, metrics, longest))
         while width and longest and (over := max(map(len, lines)) - width) > 0 and (len(metrics) > 1 or longest > _SHORTEST_NAME):
             if len(metrics) > 1:
                 metrics.pop()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
-from harness.store import COST, KINDS, open_store
+from harness.store import COST, KINDS, Store, open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,12 +22,30 @@ if TYPE_CHECKING:
     from harness.analysis.history.versions import History
     from harness.analysis.leaderboard import Board
     from harness.analysis.views.trial import TrialView
-    from harness.store import Lot, Metrics, Result, Store, TrialRow
+    from harness.store import Lot, Metrics, Result, TrialRow
 
 UNFINISHED = ("planned", "running", "failed")
 """States of trials without a result."""
 
 # statistics take scipy a quarter of a second to import, and most questions need none: whoever does imports them
+
+_open = threading.local()
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Store]:
+    """The database; what this thread reads of it in the block, by functions that are called there too, is of one moment."""
+    stores: dict[str, Store] = _open.__dict__
+    if url in stores:
+        yield stores[url]
+        return
+    store = open_store(url, read_only=True)
+    with store.snapshot():
+        stores[url] = store
+        try:
+            yield store
+        finally:
+            del stores[url]
 
 
 def board(
@@ -48,22 +68,33 @@ def board(
     Raises:
         UsageError: the database cannot be read. One that does not exist yet has no rows.
     """
-    from harness.analysis import leaderboard, sampled
+    from harness.analysis import sampled
 
-    store = open_store(url, read_only=True)
-    waiting: dict[str, Any] = {**filters, "states": UNFINISHED, "purposes": [""]}
-    with store.snapshot():
-        found = leaderboard.build(
+    with reading(url) as store:
+        found = _board(
+            store,
             store.results(kinds=("metric", "cost"), metrics=metrics, **filters),
-            store.specs(),
-            store.floors(),
-            unfinished=store.trials(**waiting),
-            environments=store.environments(),
-            settings=store.settings(),
             all_versions=all_versions,
             moderated=moderated,
+            **filters,
         )
         return sampled.with_samples(found, lambda digests: store.per_sample(digests=digests)) if samples else found
+
+
+def _board(store: Store, results: Iterable[Result], *, all_versions: bool, moderated: bool, **filters: Iterable[str] | None) -> Board:
+    from harness.analysis import leaderboard
+
+    waiting: dict[str, Any] = {**filters, "states": UNFINISHED, "purposes": [""]}
+    return leaderboard.build(
+        results,
+        store.specs(),
+        store.floors(),
+        unfinished=store.trials(**waiting),
+        environments=store.environments(),
+        settings=store.settings(),
+        all_versions=all_versions,
+        moderated=moderated,
+    )
 
 
 def diagnostics(url: str, shown: Board, names: Iterable[str] | None = None) -> list[Diagnostic]:
@@ -75,13 +106,14 @@ def diagnostics(url: str, shown: Board, names: Iterable[str] | None = None) -> l
     from harness.analysis import diagnostics
 
     digests = {digest for row in shown.rows for digest in row.digests}
-    store = open_store(url, read_only=True)
-    return diagnostics.build(shown, store.results(kinds=("diagnostic",), diagnostics=names, digests=digests))
+    with reading(url) as store:
+        return diagnostics.build(shown, store.results(kinds=("diagnostic",), diagnostics=names, digests=digests))
 
 
 def described(url: str, method: str) -> list[Diagnostic]:
     """The diagnostics of one method on every benchmark."""
-    return diagnostics(url, board(url, metrics="primary", methods=[method]))
+    with reading(url):
+        return diagnostics(url, board(url, metrics="primary", methods=[method]))
 
 
 def trials(url: str, *, page: tuple[int, int] | None = None, newest: bool = False, **filters: Iterable[str] | None) -> list[TrialRow]:
@@ -90,33 +122,38 @@ def trials(url: str, *, page: tuple[int, int] | None = None, newest: bool = Fals
     Args:
         newest: see :meth:`harness.store.Store.trials`.
     """
-    return open_store(url, read_only=True).trials(page=page, newest=newest, **filters)
+    with reading(url) as store:
+        return store.trials(page=page, newest=newest, **filters)
 
 
 def lots(url: str, **filters: Iterable[str] | None) -> list[Lot]:
     """How many trials stand how, by when they were planned and benchmark."""
-    return open_store(url, read_only=True).lots(**filters)
+    with reading(url) as store:
+        return store.lots(**filters)
 
 
 def counts(url: str, **filters: Iterable[str] | None) -> dict[str, dict[str, int]]:
     """Benchmark -> state -> number of trials."""
-    return open_store(url, read_only=True).counts(**filters)
+    with reading(url) as store:
+        return store.counts(**filters)
 
 
 def stamp(url: str) -> str:
     """A word that changes whenever what is read of the database does, for caches."""
-    return open_store(url, read_only=True).stamp()
+    with reading(url) as store:
+        return store.stamp()
 
 
 def results(url: str, *, metrics: Metrics = None, **filters: Iterable[str] | None) -> list[Result]:
     """Trials that are done, with all of their numbers, or some of their metrics as in :func:`board`."""
-    store = open_store(url, read_only=True)
-    return store.results(kinds=(*KINDS, COST), metrics=metrics, **filters)
+    with reading(url) as store:
+        return store.results(kinds=(*KINDS, COST), metrics=metrics, **filters)
 
 
 def environments(url: str) -> dict[str, dict[str, Any]]:
     """:attr:`Result.environment_digest` -> packages, processor, device and source revision."""
-    return open_store(url, read_only=True).environments()
+    with reading(url) as store:
+        return store.environments()
 
 
 def history(url: str, benchmark: str, method: str, metric: str | None = None) -> History | None:
@@ -128,24 +165,19 @@ def history(url: str, benchmark: str, method: str, metric: str | None = None) ->
     Raises:
         UsageError: the benchmark has no such metric.
     """
-    store = open_store(url, read_only=True)
-    with store.snapshot():
-        return _history(store, benchmark, method, metric)
-
-
-def _history(store: Store, benchmark: str, method: str, metric: str | None) -> History | None:
     from harness.analysis.history import versions  # scipy, which no other reader waits for
 
-    specs = [spec for spec in store.specs() if spec.benchmark == benchmark]
-    newest = [spec for spec in specs if spec.version == max(spec.version for spec in specs)]
-    wanted = [spec for spec in newest if (spec.primary if metric is None else spec.metric == metric)]
-    if not wanted and newest:
-        known = ", ".join(spec.metric for spec in newest)
-        raise UsageError(
-            f"{benchmark} has no metric '{metric}'. Known: {known}." if metric else f"{benchmark}: name one by --metric: {known}."
-        )
-    found = store.results(benchmarks=[benchmark], methods=[method])
-    return versions.build(found, wanted[0], store.environments(), store.settings()) if found and wanted else None
+    with reading(url) as store:
+        specs = [spec for spec in store.specs() if spec.benchmark == benchmark]
+        newest = [spec for spec in specs if spec.version == max(spec.version for spec in specs)]
+        wanted = [spec for spec in newest if (spec.primary if metric is None else spec.metric == metric)]
+        if not wanted and newest:
+            known = ", ".join(spec.metric for spec in newest)
+            raise UsageError(
+                f"{benchmark} has no metric '{metric}'. Known: {known}." if metric else f"{benchmark}: name one by --metric: {known}."
+            )
+        found = store.results(benchmarks=[benchmark], methods=[method])
+        return versions.build(found, wanted[0], store.environments(), store.settings()) if found and wanted else None
 
 
 def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
@@ -154,8 +186,7 @@ def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:
     Raises:
         UsageError: there is none, or more than one.
     """
-    store = open_store(url, read_only=True)
-    with store.snapshot():
+    with reading(url) as store:
         row = store.trial(prefix)
         return row, next(iter(store.results(purposes=[row.purpose], digests=[row.digest])), None)
 
@@ -169,25 +200,25 @@ def trial_view(url: str, prefix: str) -> TrialView:
     from harness.analysis import reproduction
     from harness.analysis.views import trial as views
 
-    store = open_store(url, read_only=True)
-    row, result = trial(url, prefix)
-    searched = _search_of(url, row) if row.purpose else tuning(url, row)
-    conditions, environment = store.settings().get(row.setting, {}), store.environments().get(row.environment_digest or "", {})
-    confused = confusion(url, [row])
-    return views.build(
-        row,
-        result,
-        specs=store.specs(),
-        floors=store.floors(),
-        curves=store.curves([row.digest]).get(row.digest, {}),
-        per_sample=store.per_sample(digests=[row.digest]).get(row.digest, {}),
-        classes=confused[1] if confused else (),
-        config=store.config(row.config_digest),
-        conditions=conditions,
-        environment=environment,
-        tuning=searched,
-        command=reproduction.command(row, environment, searched),
-    )
+    with reading(url) as store:
+        row, result = trial(url, prefix)
+        searched = _search_of(url, row) if row.purpose else tuning(url, row)
+        conditions, environment = store.settings().get(row.setting, {}), store.environments().get(row.environment_digest or "", {})
+        confused = confusion(url, [row])
+        return views.build(
+            row,
+            result,
+            specs=store.specs(),
+            floors=store.floors(),
+            curves=store.curves([row.digest]).get(row.digest, {}),
+            per_sample=store.per_sample(digests=[row.digest]).get(row.digest, {}),
+            classes=confused[1] if confused else (),
+            config=store.config(row.config_digest),
+            conditions=conditions,
+            environment=environment,
+            tuning=searched,
+            command=reproduction.command(row, environment, searched),
+        )
 
 
 def differs_here(url: str, prefix: str) -> str:
@@ -200,25 +231,27 @@ def differs_here(url: str, prefix: str) -> str:
 
 def siblings(url: str, prefix: str) -> list[TrialRow]:
     """The trials of the benchmark that are done and of the same purpose as the one that begins so, for comparison."""
-    row, _ = trial(url, prefix)
-    rows = open_store(url, read_only=True).trials(benchmarks=[row.benchmark], purposes=[row.purpose], states=["done"])
-    return [some for some in rows if some.digest != row.digest]
+    with reading(url) as store:
+        row = store.trial(prefix)
+        rows = store.trials(benchmarks=[row.benchmark], purposes=[row.purpose], states=["done"])
+        return [some for some in rows if some.digest != row.digest]
 
 
 def _search_of(url: str, row: TrialRow) -> dict[str, Any] | None:
     """What a tuning trial was part of, as a final trial of the same method tells it; ``None`` where there is none yet."""
-    store = open_store(url, read_only=True)
-    finals = store.trials(benchmarks=[row.benchmark], methods=[row.method], purposes=[""])
-    for digest in dict.fromkeys(final.tuning for final in finals if final.tuning):
-        found = store.config(digest)
-        if any(row.digest in point["trials"] for point in found.get("points", ())):
-            return found
-    return None
+    with reading(url) as store:
+        finals = store.trials(benchmarks=[row.benchmark], methods=[row.method], purposes=[""])
+        for digest in dict.fromkeys(final.tuning for final in finals if final.tuning):
+            found = store.config(digest)
+            if any(row.digest in point["trials"] for point in found.get("points", ())):
+                return found
+        return None
 
 
 def tuning(url: str, row: TrialRow) -> dict[str, Any] | None:
     """What was tried to find a trial's options, see :meth:`harness.compose.tuning.Search.report`; ``None`` where nothing was."""
-    return open_store(url, read_only=True).config(row.tuning) or None if row.tuning else None
+    with reading(url) as store:
+        return store.config(row.tuning) or None if row.tuning else None
 
 
 def validations(url: str, metrics: Mapping[str, str]) -> dict[str, float]:
@@ -227,7 +260,8 @@ def validations(url: str, metrics: Mapping[str, str]) -> dict[str, float]:
     Args:
         metrics: digest -> name of the curve.
     """
-    curves = open_store(url, read_only=True).curves(metrics)
+    with reading(url) as store:
+        curves = store.curves(metrics)
     return {digest: float(some[metrics[digest]][-1, 1]) for digest, some in curves.items() if len(some.get(metrics[digest], ()))}
 
 
@@ -238,39 +272,43 @@ def confusion(url: str, trials: Iterable[TrialRow]) -> tuple[np.ndarray, list[st
     """
     from harness.analysis import confusion
 
-    store, trials = open_store(url, read_only=True), list(trials)
-    total = confusion.counts(store.per_sample(digests=[row.digest for row in trials]).values())
-    if total is None:
-        return None
-    classes = confusion.names(store.settings().get(trials[0].setting, {}), len(total))
+    trials = list(trials)
+    with reading(url) as store:
+        total = confusion.counts(store.per_sample(digests=[row.digest for row in trials]).values())
+        if total is None:
+            return None
+        classes = confusion.names(store.settings().get(trials[0].setting, {}), len(total))
     return confusion.over(total, len(classes)), classes
 
 
 def per_sample(url: str, digests: Iterable[str]) -> dict[str, dict[str, np.ndarray]]:
     """Digest -> score -> one value per test sample."""
-    return open_store(url, read_only=True).per_sample(digests=digests)
+    with reading(url) as store:
+        return store.per_sample(digests=digests)
 
 
 def curves(url: str, row: TrialRow) -> tuple[dict[str, np.ndarray], str]:
     """The learning curves of a trial, see :attr:`harness.outcome.Outcome.curves`, and the primary metric of its benchmark."""
-    store = open_store(url, read_only=True)
-    primary = [s.metric for s in store.specs() if (s.benchmark, s.version) == (row.benchmark, row.version) and s.primary]
-    return store.curves([row.digest]).get(row.digest, {}), next(iter(primary), "")
+    with reading(url) as store:
+        primary = [s.metric for s in store.specs() if (s.benchmark, s.version) == (row.benchmark, row.version) and s.primary]
+        return store.curves([row.digest]).get(row.digest, {}), next(iter(primary), "")
 
 
 def methods(url: str) -> list[str]:
     """Methods of which there are trials, by name."""
-    return open_store(url, read_only=True).methods()
+    with reading(url) as store:
+        return store.methods()
 
 
 def primaries(url: str, digests: Iterable[str]) -> dict[str, str]:
     """Digest -> the primary metric of a trial as text with its unit, of those that are done and tested."""
     from harness.analysis.numbers import number
 
-    store = open_store(url, read_only=True)
-    primary = {(spec.benchmark, spec.version): spec for spec in store.specs() if spec.primary}
+    with reading(url) as store:
+        primary = {(spec.benchmark, spec.version): spec for spec in store.specs() if spec.primary}
+        results = store.results(kinds=("metric",), metrics="primary", digests=digests)
     found = {}
-    for result in store.results(kinds=("metric",), metrics="primary", digests=digests):
+    for result in results:
         spec = primary.get((result.benchmark, result.version))
         if spec and spec.metric in result.metrics:
             found[result.digest] = f"{number(result.metrics[spec.metric], spec.unit)} {spec.unit}".strip()
@@ -279,18 +317,21 @@ def primaries(url: str, digests: Iterable[str]) -> dict[str, str]:
 
 def states(url: str, digests: Iterable[str]) -> dict[str, str]:
     """Digest -> state, of the trials that are known."""
-    return open_store(url, read_only=True).states(digests=digests)
+    with reading(url) as store:
+        return store.states(digests=digests)
 
 
 def recorded_benchmarks(url: str) -> set[str]:
     """Benchmarks that were run at least once."""
-    return {spec.benchmark for spec in open_store(url, read_only=True).specs()}
+    with reading(url) as store:
+        return {spec.benchmark for spec in store.specs()}
 
 
 def claims(url: str) -> list[Judged]:
     """Every claim of the registry on every tier, judged by what the database has."""
     from harness.analysis.claims import verdicts
     from harness.analysis.claims.columns import Blocks
+    from harness.analysis.diagnostics import build
     from harness.analysis.leaderboard import Board
     from harness.catalog import load_catalog
     from harness.diagnostics import MEASURES
@@ -299,13 +340,16 @@ def claims(url: str) -> list[Judged]:
     catalog = load_catalog()
     where = places(catalog)
     every = [place for some in where.values() for place in some]
-    # what nobody claims anything about is not read; a method is known by its primary metric, too
-    metrics = {spec.metric for spec in open_store(url, read_only=True).specs() if spec.primary} | {place.measure for place in every}
-    shown = board(url, metrics=sorted(metrics), moderated=False, benchmarks=sorted({place.benchmark for place in every}))
+    benchmarks = sorted({place.benchmark for place in every})
     told = [claim for claim in catalog.claims.values() if claim.diagnostic]
     there = {place.benchmark for claim in told for place in where[claim.id]}
     measures = {name for claim in told for name in (claim.measure, claim.than) if name in MEASURES}
-    described = diagnostics(url, Board([row for row in shown.rows if row.benchmark in there]), measures)
+    with reading(url) as store:
+        # what nobody claims anything about is not read; a method is known by its primary metric, too
+        metrics = {spec.metric for spec in store.specs() if spec.primary} | {place.measure for place in every}
+        found = store.results(kinds=("metric", "cost", "diagnostic"), metrics=metrics, diagnostics=measures, benchmarks=benchmarks)
+        shown = _board(store, found, all_versions=False, moderated=False, benchmarks=benchmarks)
+    described = build(Board([row for row in shown.rows if row.benchmark in there]), found)
     why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
     return verdicts.judge(catalog.claims.values(), where, Blocks(shown, described), why)
 
@@ -324,12 +368,13 @@ def check(url: str, baseline: Baseline, *, costs: bool = False, elsewhere: bool 
     from harness.analysis.gate import regression
 
     benchmarks = None if elsewhere else sorted({entry.benchmark for entry in baseline.entries})
-    shown = board(url, all_versions=True, metrics="whole", moderated=False, benchmarks=benchmarks)
     cells = {entry.key[:3] for entry in baseline.entries}
-    digests = {digest for row in shown.rows if (row.benchmark, row.version, row.method) in cells for digest in row.digests}
-    measured = {result.digest: result for result in results(url, digests=digests)} if costs else None
-    failed = artifacts.placed(url, trials(url, states=["failed"], purposes=[""]))
-    return regression.check(baseline, shown, [*failed, *trials(url, digests=digests)], environments(url), measured)
+    with reading(url):
+        shown = board(url, all_versions=True, metrics="whole", moderated=False, benchmarks=benchmarks)
+        digests = {digest for row in shown.rows if (row.benchmark, row.version, row.method) in cells for digest in row.digests}
+        measured = {result.digest: result for result in results(url, digests=digests)} if costs else None
+        failed = artifacts.placed(url, trials(url, states=["failed"], purposes=[""]))
+        return regression.check(baseline, shown, [*failed, *trials(url, digests=digests)], environments(url), measured)
 
 
 def checked(url: str, file: str, _written: int, *, costs: bool = False) -> Check:

@@ -27,7 +27,7 @@ def fit(values: Sequence[Sequence[float]], unit: str, *, moderated: bool = True)
     return _fit(tuple(map(tuple, values)), unit, moderated)
 
 
-@lru_cache(64)  # of one block they are wanted for its intervals, and again for its ranks
+@lru_cache(512)  # of one block they are wanted for its intervals, and again for its ranks: those of all blocks of a board at once
 def _fit(values: tuple[tuple[float, ...], ...], unit: str, moderated: bool) -> cells.Cells:
     return cells.fit(values, scale_of(unit, (value for row in values for value in row)), moderated=moderated)
 

@@ -28,10 +28,19 @@ def _folded(name: str, longest: int = 12) -> tuple[str, str]:
     return name[:place], name[place:]
 
 
+def _heads(header: Sequence[str], fold: bool) -> list[Sequence[str]]:
+    return [line for line in zip(*(_folded(name) for name in header), strict=True) if any(line)] if fold else [header]
+
+
+def column_widths(header: Sequence[str], body: Sequence[Sequence[str]], *, fold: bool = True) -> list[int]:
+    """Letters of each column of :func:`aligned`; between two columns there are two blanks."""
+    heads = _heads(header, fold)
+    return [max(len(line[column]) for line in [*heads, *body]) for column in range(len(header))]
+
+
 def aligned(header: Sequence[str], body: Sequence[Sequence[str]], *, fold: bool = True) -> list[str]:
     """The lines of a table; long headings take two where ``fold`` allows it."""
-    heads = [line for line in zip(*(_folded(name) for name in header), strict=True) if any(line)] if fold else [header]
-    widths = [max(len(line[column]) for line in [*heads, *body]) for column in range(len(header))]
+    heads, widths = _heads(header, fold), column_widths(header, body, fold=fold)
 
     def join(line: Sequence[str]) -> str:
         cells = (cell.ljust(width) if name in LEFT else cell.rjust(width) for name, cell, width in zip(header, line, widths, strict=True))

@@ -132,6 +132,9 @@ class Listing(Generic[S]):
     """Files that decide what the samples are, besides the samples' own: annotations, lists, poses. A reader names each before
     it opens it, so that one which is missing stands here, too."""
 
+    unpacked: list[Path] = field(default_factory=list)
+    """Folders of the harness's cache that hold what the reader took out of larger files."""
+
     videos: bool = False
     """Whether pictures are frames whose neighbours look alike, a folder for each sequence."""
 
@@ -143,6 +146,10 @@ class Listing(Generic[S]):
     def counted(self) -> str:
         """How much there is, in words."""
         return f"{len(self.train)} training, {len(self.val)} validation and {len(self.test)} test samples"
+
+    def read(self) -> list[Path]:
+        """Everything of the dataset's folder that was or will be read: sources, then the samples' files, which may lie in them."""
+        return [*self.sources, *(file for file in self.files() if file.parent not in self.unpacked)]
 
     def of(self, name: Split) -> list[S]:
         """The samples that were read for a split, problems or not."""
@@ -221,7 +228,7 @@ class Format(Generic[D]):
         """
         found = self.read(root, data)
         found.root = root
-        if what := inside.strays([*found.sources, *found.files()], root, data.model_dump(mode="json", exclude={"root"})):
+        if what := inside.strays(found.read(), root, data.model_dump(mode="json", exclude={"root"})):
             found.add("the dataset", what, "put them there or link to them; only an entry may name a place elsewhere, absolutely")
         hold_out(found, data.val_share)
         return found

@@ -28,7 +28,11 @@ def training(schedule: ScheduleOptions, validations: int = VALIDATIONS) -> dict[
     optimizer: dict[str, Any] = {"type": schedule.optimizer, "lr": schedule.lr, "weight_decay": schedule.weight_decay}
     if schedule.optimizer == "SGD":
         optimizer["momentum"] = 0.9
+    if schedule.nesterov:
+        optimizer["nesterov"] = True
     wrapper: dict[str, Any] = {"type": "OptimWrapper", "optimizer": optimizer}
+    if apart := _apart(schedule):
+        wrapper["paramwise_cfg"] = apart
     if schedule.clip:
         wrapper["clip_grad"] = {"max_norm": schedule.clip}
     if schedule.accumulate > 1:
@@ -44,6 +48,12 @@ def training(schedule: ScheduleOptions, validations: int = VALIDATIONS) -> dict[
         "val_cfg": {},
         "test_cfg": {},
     }
+
+
+def _apart(schedule: ScheduleOptions) -> dict[str, Any]:
+    """What is not trained as the rest, in mmengine's words."""
+    keys = {part: {"lr_mult": multiples.lr, "decay_mult": multiples.decay} for part, multiples in schedule.parameters.items()}
+    return ({} if schedule.decay_flat else {"flat_decay_mult": 0.0}) | ({"custom_keys": keys} if keys else {})
 
 
 def computing(config: dict[str, Any], schedule: ScheduleOptions) -> None:
@@ -66,26 +76,38 @@ def epochs(count: int, validations: int = VALIDATIONS) -> dict[str, Any]:
 def _schedulers(schedule: ScheduleOptions) -> list[dict[str, Any]]:
     warm = schedule.warmup * schedule.epochs
     schedulers: list[dict[str, Any]] = []
+    if schedule.warmup_iterations:
+        warming = {"type": "LinearLR", "start_factor": schedule.warmup_from, "by_epoch": False, "begin": 0}
+        schedulers.append({**warming, "end": schedule.warmup_iterations})
     if warm:
         # convert_to_iter_based needs whole epochs, so a warm-up is rounded to one or more
         warm = min(max(1, round(warm)), schedule.epochs)
         schedulers.append(
-            {"type": "LinearLR", "start_factor": 0.05, "by_epoch": True, "begin": 0, "end": warm, "convert_to_iter_based": True}
+            {
+                "type": "LinearLR",
+                "start_factor": schedule.warmup_from,
+                "by_epoch": True,
+                "begin": 0,
+                "end": warm,
+                "convert_to_iter_based": True,
+            }
         )
     if schedule.decay == "cosine" and schedule.epochs > warm:
         schedulers.append(
             {
                 "type": "CosineAnnealingLR",
                 "T_max": schedule.epochs - warm,
-                "eta_min": schedule.lr * 0.01,
+                "eta_min": schedule.lr * 0.01 if schedule.lr_end is None else schedule.lr_end,
                 "by_epoch": True,
                 "begin": warm,
                 "end": schedule.epochs,
                 "convert_to_iter_based": True,
             }
         )
+    elif schedule.decay == "step" and schedule.milestones:
+        schedulers.append({"type": "MultiStepLR", "milestones": schedule.milestones, "gamma": schedule.factor, "by_epoch": True})
     elif schedule.decay == "step":
-        schedulers.append({"type": "StepLR", "step_size": schedule.step, "gamma": 0.1, "by_epoch": True})
+        schedulers.append({"type": "StepLR", "step_size": schedule.step, "gamma": schedule.factor, "by_epoch": True})
     return schedulers
 
 

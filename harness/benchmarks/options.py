@@ -16,19 +16,12 @@ from pydantic import (
 )
 
 from harness.benchmarks import buildable
-from harness.outcome import LATER, Later
 
 
 class Options(BaseModel):
     """Base of a family's option types: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    def said(self) -> dict[str, Any]:
-        """All of it as plain data, for a digest: an option that came later is there where it is not at its default."""
-        plain = self.model_dump(mode="json")
-        late = [name for name, field in type(self).model_fields.items() if LATER in field.metadata and getattr(self, name) == field.default]
-        return {name: value for name, value in plain.items() if name not in late}
 
 
 def _no_address(text: str) -> str:
@@ -53,6 +46,17 @@ Length = Annotated[int, Field(ge=1, le=1 << 15)]
 """Pixels of a side."""
 
 
+def later(default: Any, **limits: Any) -> Any:
+    """A field of an option type that was added when results had been stored already.
+
+    Where it has its default it is left out of what a trial is known by, so that older results stay those of the same setting.
+
+    Args:
+        limits: of pydantic's ``Field``.
+    """
+    return Field(default=default, exclude_if=lambda value: value == default, **limits)
+
+
 class DataOptions(Options):
     """``data:`` of a benchmark entry; a format subclasses it with its reader's options."""
 
@@ -70,11 +74,26 @@ class DataOptions(Options):
     val_share: float = Field(default=0.15, ge=0, lt=0.5)
     """Share of the training samples that is held out for validation where the dataset names no such split: whole pictures, or
     sequences of a video, by a hash of their names, and of each class or scene alike. 0: none. Of fewer than 20 samples none is."""
+    official: dict[Literal["train", "val", "test"], int] = Field(default={}, exclude=True)
+    """How many samples a split must have, where a protocol says so; ``{}`` to run on a part of the data."""
 
     @property
     def primary(self) -> str | None:
         """The metric that the leaderboard sorts by with such data, where it is not that of the family."""
         return None
+
+
+class ShrunkData(DataOptions):
+    """Common to the families whose protocols resize with Pillow."""
+
+    antialias: bool = later(False)
+    """Resize images as Pillow and torchvision do it, over all pixels that fall together; by default as OpenCV does, which reads four
+    of them."""
+
+    @property
+    def resizing(self) -> dict[str, str]:
+        """Arguments of OpenMMLab's transforms that resize."""
+        return {"backend": "pillow"} if self.antialias else {}
 
 
 class GeneratedData(DataOptions):
@@ -99,11 +118,20 @@ class BlockPlace(Options):
     """Where a ``block`` is inserted: after the output of the module at ``path``."""
 
     path: str
-    """Dotted module path from the model, e.g. ``backbone.layer3`` or ``backbone.layer3.0.conv2``."""
+    """Dotted module path from the model, e.g. ``backbone.layer3`` or ``backbone.layer3.0.conv2``; with ``*`` for anything in it, each
+    module that it fits gets a block of its own: ``backbone.stage?.*.branches.*.conv2``."""
     branch: int | None = None
     """Which tensor, where the module returns several (HRNet's branches); all of them by default."""
     replace: bool = False
     """Put the block in the module's stead (a 3x3 convolution that keeps its shape, say) rather than after it."""
+    before: bool = later(False)
+    """Put the block before a module that keeps its input's shape, rather than after it."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> BlockPlace:
+        if self.before and (self.replace or self.branch is not None):
+            raise ValueError("before goes with neither replace nor branch")
+        return self
 
 
 class Weights(Options):
@@ -222,6 +250,15 @@ def _names_checkpoint(config: Any) -> bool:
     return isinstance(config, (list, tuple)) and any(map(_names_checkpoint, config))
 
 
+class Multiples(Options):
+    """What is trained apart from the rest."""
+
+    lr: float = Field(default=1.0, ge=0)
+    """Times the learning rate."""
+    decay: float = Field(default=1.0, ge=0)
+    """Times the weight decay."""
+
+
 class TrainingOptions(Options):
     """``schedule:`` of any benchmark entry; the same for every method on the benchmark."""
 
@@ -242,17 +279,47 @@ class ScheduleOptions(TrainingOptions):
     """Epochs between two tenfold reductions of the learning rate (``decay: step``)."""
     clip: float | None = Field(default=None, gt=0)
     """Largest gradient norm."""
-    accumulate: Later[Annotated[int, Field(ge=1, le=1024)]] = 1
+    warmup_iterations: int = later(0, ge=0)
+    """A linear warm-up of so many iterations beside the decay, in the place of ``warmup``, which is 0 then."""
+    warmup_from: float = later(0.05, gt=0, le=1)
+    """Share of the learning rate that a warm-up begins with."""
+    milestones: list[Annotated[int, Field(ge=1)]] = later([])
+    """Epochs after which the learning rate falls (``decay: step``), in the place of every ``step``."""
+    factor: float = later(0.1, gt=0, lt=1)
+    """What the learning rate falls by at each step."""
+    lr_end: float | None = later(None, ge=0)
+    """Learning rate that a cosine or polynomial decay ends with; by default a hundredth or a ten-thousandth of the first one."""
+    nesterov: bool = later(False)
+    """Nesterov's momentum, of ``SGD``."""
+    decay_flat: bool = later(True)
+    """Whether parameters of one dimension (biases, gains of normalization) have weight decay, too."""
+    parameters: dict[str, Multiples] = later({})
+    """Part of parameters' names -> what is multiplied for these, e.g. ``{"backbone.layer4.": {lr: 10}}``; the longest part that
+    fits counts."""
+
+    accumulate: int = later(1, ge=1, le=1024)
     """Batches whose gradients are put together before the optimiser takes a step."""
-    precision: Later[Literal["fp32", "tf32", "bf16", "fp16"]] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = later("fp32")
     """What training computes in. ``fp32``: exactly that, on every device. ``tf32``: products with 10 bits of mantissa where a GPU has
     them. ``bf16``, ``fp16``: torch's autocast (``fp16`` with scaled gradients, on a GPU only), and ``tf32`` where it leaves float32.
     Validation and test compute in float32 (``tf32`` if that is chosen)."""
-    compile: Later[bool] = False
+    compile: bool = later(False)
     """Training steps are compiled by ``torch.compile``: minutes at first, faster steps later."""
-    channels_last: Later[bool | None] = None
+    channels_last: bool | None = later(None)
     """Whether the convolutions of a trained backbone work on maps whose channels lie together; by default on a CPU and with ``bf16`` and
     ``fp16``."""
-    ema: Later[Annotated[float, Field(ge=0, lt=1)]] = 0.0
+    ema: float = later(0.0, ge=0, lt=1)
     """Of the averaged weights that are validated and tested in the place of the last ones: the share of each step's weights
     (mmengine's ``momentum``, 0.0002 say). 0: none."""
+
+    @model_validator(mode="after")
+    def _schedule_agrees(self) -> ScheduleOptions:
+        if self.warmup_iterations and self.warmup:
+            raise ValueError("warmup_iterations stands in the place of warmup: set warmup: 0")
+        if self.milestones and self.decay != "step":
+            raise ValueError("milestones are those of decay: step")
+        if self.milestones != sorted(set(self.milestones)):
+            raise ValueError("milestones ascend")
+        if self.nesterov and self.optimizer != "SGD":
+            raise ValueError("nesterov is an option of optimizer: SGD")
+        return self

@@ -48,7 +48,7 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
     digests = contents(images.values())
     if not (listing.same_twice and set(images["train"]) == set(images["test"])):
         copies = _copies(digests, images["train"], images["test"])
-        yield from _in_both(root, copies, "train", "test")
+        yield from _in_both(root, copies, "train", "test", official=bool(data.official))
         train, test = ({file: thumbs[file] for file in images[name] if file in thumbs and file not in copies} for name in ("train", "test"))
         if twins := twins_in(train, test, listing.decoding(data)):
             shown = ", ".join(f"{relative(file, root)} and {relative(other, root)}" for file, other in twins[:_SHOWN])
@@ -88,9 +88,9 @@ def _copies(digests: dict[Path, bytes], some: list[Path], others: list[Path]) ->
     return {file: known[digests[file]] for file in others if file in digests and digests[file] in known}
 
 
-def _in_both(root: Path, copies: dict[Path, list[Path]], one: Split, other: Split) -> Iterator[Problem]:
+def _in_both(root: Path, copies: dict[Path, list[Path]], one: Split, other: Split, *, official: bool = False) -> Iterator[Problem]:
     """One that stands several times in the one split, too, is no picture of its own (a blank frame, a drawing) and tells
-    little: such are warned of.
+    little: such are warned of. So are those of an ``official`` dataset, which is what it is.
     """
     for fatal in (True, False):
         twice = [(file, same) for file, same in copies.items() if (len(same) == 1 or file in same) == fatal]
@@ -99,4 +99,4 @@ def _in_both(root: Path, copies: dict[Path, list[Path]], one: Split, other: Spli
             first, there = relative(file, root), relative(same[0], root)
             what = f"{len(twice)} {NAMES[other]} images are {NAMES[one]} images, too, e.g. {first}"
             what += "" if file in same else f", the same picture as {there}"
-            yield Problem("splits", what, "take them out of one of the two", fatal)
+            yield Problem("splits", what, "take them out of one of the two", fatal and not official)

@@ -17,6 +17,7 @@ from harness.benchmarks import inside, pictures
 from harness.benchmarks.base import Family, Format, Listing, Metric, Problem, Sample
 from harness.benchmarks.config import computing, refuse_drawn_images
 from harness.benchmarks.options import DataOptions, HostOptions, ScheduleOptions, TrainingOptions
+from harness.benchmarks.splits import official
 from harness.catalog import Benchmark, Filling
 from harness.catalog.load import explain
 from harness.errors import UsageError, did_you_mean
@@ -105,7 +106,7 @@ class Task:
     def check_listing(self, root: Path, listing: Listing[Any]) -> list[Problem]:
         """The same of what was listed already."""
         own = self.family.room("check").problems(root, self.data, listing)
-        return list(dict.fromkeys([*listing.problems, *pictures.problems(self.data, listing), *own]))
+        return list(dict.fromkeys([*listing.problems, *official(self.data, listing), *pictures.problems(self.data, listing), *own]))
 
     def floor(self, root: Path) -> dict[str, float]:
         """Metrics of the trivial predictor computed from the training data alone."""
@@ -150,7 +151,7 @@ def _typed(schema: type[BaseModel], part: str, entry: Benchmark) -> Any:
     except ValidationError as error:
         raise explain(error, (part,), {}, f"benchmark '{entry.id}'", schema) from None
     plain = typed.model_dump(mode="json")
-    for where, said, wanted in _coerced(part, given, plain):
+    for where, said, wanted in _coerced(part, given, typed):
         raise UsageError(f"benchmark '{entry.id}': {where}: {json.dumps(said, ensure_ascii=False)} is not {wanted}. Write one.")
     for where, value, why in _senseless(part, plain):
         raise UsageError(f"benchmark '{entry.id}': {where}: {value:.60} {why}")
@@ -174,10 +175,12 @@ def _senseless(where: str, value: Any) -> Iterator[tuple[str, str, str]]:
 
 def _coerced(where: str, given: Any, typed: Any) -> Iterator[tuple[str, Any, str]]:
     """(place, what is written there, what is wanted) for text taken as a number or truth value, and one of these as the other."""
+    if isinstance(typed, BaseModel):
+        typed = dict(typed)  # not dumped: that leaves out what has its default
     if isinstance(given, dict) and isinstance(typed, dict):
         for key in given.keys() & typed.keys():
             yield from _coerced(f"{where}.{key}", given[key], typed[key])
-    elif isinstance(given, (list, tuple)) and isinstance(typed, list):
+    elif isinstance(given, (list, tuple)) and isinstance(typed, (list, tuple)):
         for index, (one, other) in enumerate(zip(given, typed, strict=False)):
             yield from _coerced(f"{where}.{index}", one, other)
     elif isinstance(typed, bool) and not isinstance(given, bool):

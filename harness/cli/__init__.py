@@ -23,6 +23,8 @@ VERBS = (
     "doctor",
     "list",
     "run",
+    "worker",
+    "submit",
     "status",
     "evaluate",
     "show",

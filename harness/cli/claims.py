@@ -46,6 +46,8 @@ def command(
     known = load_catalog().claims
     if claim is not None and claim not in known:
         raise did_you_mean(claim, known, "claim", "harness list claims")
+    if told := options.absent(db):
+        click.echo(told, err=True)
     # verdicts are corrected over all claims, whichever are shown
     rows = [row for row in source.claims(db) if claim in (None, row.claim.id) and family in (None, row.claim.family)]
     if markdown is not None:

@@ -85,7 +85,8 @@ def command(
     else:
         some, named = " -m ".join(methods), " and ".join(f"'{name}'" for name in methods)
         click.echo(
-            f"{named} share no benchmark and setting here; `harness run -m {some} -b BENCHMARK --seeds 3` makes some.",
+            options.absent(db)
+            or f"{named} share no benchmark and setting here; `harness run -m {some} -b BENCHMARK --seeds 3` makes some.",
             err=True,
         )
     ctx.exit(0 if rows else 4)

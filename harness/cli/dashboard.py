@@ -53,7 +53,7 @@ def command(port: int, db: str) -> None:
     # in the place of this process: whoever ends it ends the server; -P: nothing is imported from the current folder
     os.execve(
         sys.executable,
-        [sys.executable, "-P", "-m", "streamlit", "run", str(app), *arguments],
+        [sys.executable, "-P", "-m", "dashboard.app.serve", str(app), *arguments],
         {**os.environ, "HARNESS_DB": db, "PYTHONPATH": path},
     )
 

@@ -43,7 +43,8 @@ def command(ctx: click.Context, benchmark: str, method: str, metric: str | None,
         if method not in known and history is None:
             raise did_you_mean(method, known, "method", "harness list methods")
         click.echo(
-            f"no results of {method} on {benchmark} that are numbers and without --set or --tune. "
+            options.absent(db)
+            or f"no results of {method} on {benchmark} that are numbers and without --set or --tune. "
             f"`harness run -m {method} -b {benchmark}` measures some.",
             err=True,
         )

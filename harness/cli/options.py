@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import click
 
 from harness import paths
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Name(click.ParamType[str]):
@@ -26,6 +30,19 @@ class Name(click.ParamType[str]):
         if value not in known:
             raise did_you_mean(value, known, self.name)
         return value
+
+
+class Span(click.ParamType[float]):
+    """Seconds, as ``90``, ``90s``, ``30m``, ``2h`` or ``1d``."""
+
+    name = "span"
+    _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)([smhd]?)", str(value))
+        if not found or not float(found[1]):
+            self.fail(f"'{value}' is not a time: write 90s, 30m, 2h or 1d.", param, ctx)
+        return float(found[1]) * self._UNITS[found[2]]
 
 
 class Device(click.ParamType[str]):
@@ -125,6 +142,60 @@ plugin_files = click.option(
     metavar="FILE",
     help="A plugin file from anywhere; without a registry entry it is a method of its own name. May be repeated.",
 )
+
+
+_HOW = (
+    click.option("--device", type=Device(), default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda or cuda:N."),
+    click.option(
+        "--workers", type=click.IntRange(1, 256), metavar="N", help="Trials at the same time.  [default: what the machine can bear]"
+    ),
+    click.option(
+        "--trials-per-gpu",
+        type=CountOrAuto(),
+        metavar="N",
+        help="Trials that share a GPU; auto: as many as its memory has room for.  [default: 1, or what --workers needs]",
+    ),
+    click.option(
+        "--gpus-per-trial",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="GPUs that train each trial together, its batch divided among them.",
+    ),
+    click.option(
+        "--workers-per-trial",
+        "loader_workers",
+        type=click.IntRange(0, 64),
+        metavar="N",
+        help="Processes that make the batches of a trial.  [default: on a GPU the cores that are left, 0 where all images fit into memory; "
+        "0 on a CPU]",
+    ),
+    click.option(
+        "--deterministic", is_flag=True, help="On a GPU, take deterministic kernels where there are any: slower, the same each time."
+    ),
+    click.option(
+        "--recompute", is_flag=True, help="Less memory and slower: activations of the backbone are made anew for the backward pass."
+    ),
+    click.option(
+        "--time-limit",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="S",
+        help="Stop a trial that takes longer than S seconds; a benchmark may have a shorter limit of its own. "
+        "One that gives no sign of life for half an hour is stopped in any case.",
+    ),
+)
+
+
+HOW = (*("device", "workers", "trials_per_gpu", "gpus_per_trial", "loader_workers", "deterministic", "recompute", "time_limit"),)
+"""The parameters of :func:`how`."""
+
+
+def how(function: Function) -> Function:
+    """How trials are run on a machine: arguments of :func:`harness.engine.run.run_plan`."""
+    for option in reversed(_HOW):
+        function = option(function)
+    return function
 
 
 def known_data_root(folder: Path | None) -> Path | None:

@@ -46,12 +46,14 @@ def command(
         raise UsageError("a report is of files or of a database: leave out --db, or the files.")
     with ExitStack() as stack:
         url = stack.enter_context(report.imported(files)) if files else db
+        stack.enter_context(source.reading(url))  # the whole report is of one moment
         options.know(benchmarks, source.recorded_benchmarks(url))
         board = source.board(
             url, all_versions=all_versions, samples=True, benchmarks=benchmarks or None, families=[family] if family else None
         )
         if not board.rows and not board.missing:
-            click.echo("nothing to report yet. `harness run -s quick` measures something in minutes.", err=True)
+            absent = "" if files else options.absent(db)
+            click.echo(absent or "nothing to report yet. `harness run -s quick` measures something in minutes.", err=True)
             return
         texts = report.texts(url, board, json_text(as_json(board, all_versions)), family=family, benchmarks=benchmarks)
     for name, text in texts.items():

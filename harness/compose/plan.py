@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from harness.catalog import Catalog, Method, Tune
 from harness.catalog.parameters import Taken
 from harness.catalog.plugins import PluginFile, broken, owners
 from harness.compose.overrides import Overrides
-from harness.compose.trial import Trial, compose
+from harness.compose.trial import Trial, compose_seeds
 from harness.errors import UsageError, did_you_mean
 from harness.slots import SLOTS
 
@@ -140,7 +141,8 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
     for bench, method in fitting:
         told = overrides.texts(of_benchmark=bench in changed, of_method=methods[method] != catalog.methods[method])
         cells.append(Cell(methods[method], used[bench], prints[bench], told))
-    trials = [compose(cell.method, cell.task, seed, cell.fingerprint, files, cell.told) for cell in cells for seed in range(seeds)]
+    of_cells = (compose_seeds(cell.method, cell.task, range(seeds), cell.fingerprint, files, cell.told) for cell in cells)
+    trials = [*chain.from_iterable(of_cells)]
     return Plan(unique(trials), used, unfit, cells, seeds, _budget(selection, catalog))
 
 

@@ -29,7 +29,7 @@ def setting(task: Task, fingerprint: str) -> dict[str, Any]:
         "evaluator": task.config({})["test_evaluator"],
         "numerics": NUMERICS,
         "model": task.model.model_dump(mode="json") | {"weights": weights.named(task.model.weights)[0]},
-        "schedule": task.schedule.said(),
+        "schedule": task.schedule.model_dump(mode="json"),
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.benchmarks import Task, weights
@@ -62,7 +63,14 @@ class Trial:
 
 
 def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list[PluginFile], overrides: tuple[str, ...] = ()) -> Trial:
-    """The trial of ``method``, which fits ``task``.
+    """The trial of ``method``, which fits ``task``; see :func:`compose_seeds`."""
+    return compose_seeds(method, task, (seed,), fingerprint, files, overrides)[0]
+
+
+def compose_seeds(
+    method: Method, task: Task, seeds: Iterable[int], fingerprint: str, files: list[PluginFile], overrides: tuple[str, ...] = ()
+) -> list[Trial]:
+    """The trials of ``method``, which fits ``task``: one per seed, of one config that is composed once.
 
     Args:
         fingerprint: of the task's dataset, see :func:`harness.data.fingerprint`.
@@ -87,31 +95,34 @@ def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list
         "method": [method.id, {slot: [filling.plugin, filling.params] for slot, filling in fillings.items()}],
         "plugins": plugins,
         "dataset": fingerprint,
-        "seed": seed,
         "numerics": NUMERICS,
     }
-    return Trial(
-        digest=digest_of(identity),
-        benchmark=bench.id,
-        version=bench.version,
-        family=bench.family,
-        tier=bench.tier,
-        method=method.id,
-        slot="+".join(fillings),
-        seed=seed,
-        config=config,
-        config_digest=config_digest,
-        dataset=fingerprint,
-        plugins=plugins,
-        cost=bench.cost,
-        time_limit=bench.time_limit,
-        metrics=task.metrics,
-        overrides=overrides,
-        files=places,
-        task=digest_of(of_task(conditions)),
-        setting=digest_of(conditions),
-        conditions=conditions,
-    )
+    common: dict[str, Any] = {
+        "benchmark": bench.id,
+        "version": bench.version,
+        "family": bench.family,
+        "tier": bench.tier,
+        "method": method.id,
+        "slot": "+".join(fillings),
+        "config": config,
+        "config_digest": config_digest,
+        "dataset": fingerprint,
+        "plugins": plugins,
+        "cost": bench.cost,
+        "time_limit": bench.time_limit,
+        "metrics": task.metrics,
+        "overrides": overrides,
+        "files": places,
+        "task": digest_of(of_task(conditions)),
+        "setting": digest_of(conditions),
+        "conditions": conditions,
+    }
+    return [Trial(digest=digest_of(identity | {"seed": seed}), seed=seed, **common) for seed in seeds]
+
+
+def as_tuning(trial: Trial) -> Trial:
+    """The trial that only helps to choose options."""
+    return replace(trial, digest=digest_of([trial.digest, TUNING]), purpose=TUNING, setting="", conditions={})
 
 
 def plugins_in(config: Any) -> set[str]:

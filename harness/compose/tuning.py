@@ -20,7 +20,7 @@ from harness.catalog.ranges import PROJECTIONS, Range
 from harness.compose.overrides import METHOD, Override, Overrides
 from harness.compose.plan import Cell, Plan, check_filling, unique
 from harness.compose.setting import setting
-from harness.compose.trial import TUNING, Trial, compose
+from harness.compose.trial import Trial, as_tuning, compose_seeds
 from harness.digests import digest_of
 from harness.errors import UsageError, did_you_mean
 
@@ -127,11 +127,8 @@ class Search:
         winner, report = self.points[verdict.winner], self.report(verdict)
         conditions = setting(self.cell.task, self.cell.fingerprint) | {"tuning": self.budget}
         about: dict[str, Any] = {"setting": digest_of(conditions), "conditions": conditions, "tuning": digest_of(report), "search": report}
-        found = []
-        for seed in range(seeds):
-            trial = compose(winner.method, winner.task, seed, self.cell.fingerprint, files, self.cell.told)
-            found.append(replace(trial, digest=digest_of([trial.digest, self.budget]), **about))
-        return found
+        composed = compose_seeds(winner.method, winner.task, range(seeds), self.cell.fingerprint, files, self.cell.told)
+        return [replace(trial, digest=digest_of([trial.digest, self.budget]), **about) for trial in composed]
 
 
 def searches(plan: Plan, fixed: Overrides, files: list[PluginFile]) -> list[Search]:
@@ -238,8 +235,5 @@ def _point(values: dict[str, Any], cell: Cell, tune: Tune, known: dict[str, Plug
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     told = (*cell.told, *(item.text for item in chosen.items))
-    trials = []
-    for seed in range(FIRST_SEED, FIRST_SEED + tune.seeds):
-        trial = compose(method, changed, seed, cell.fingerprint, files, told)
-        trials.append(replace(trial, digest=digest_of([trial.digest, TUNING]), purpose=TUNING, setting="", conditions={}))
-    return Point(values, method, changed, tuple(trials))
+    composed = compose_seeds(method, changed, range(FIRST_SEED, FIRST_SEED + tune.seeds), cell.fingerprint, files, told)
+    return Point(values, method, changed, tuple(as_tuning(trial) for trial in composed))

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,26 +53,28 @@ def _floor(task: Task, folder: Path, planned: str) -> dict[str, float]:
     return floor
 
 
-class Floors:
-    """Floors that are not in the store yet, each computed in a process of its own while the parent goes on."""
+class Floors(AbstractContextManager["Floors"]):
+    """Floors that are not in the store yet, each computed in a process of its own while the block is run, and stored at its end.
 
-    def __init__(self, plan: Plan, data: dict[str, Path], store: Store):
+    One that cannot be computed costs a complaint only.
+    """
+
+    def __init__(self, plan: Plan, data: dict[str, Path], store: Store, complain: Callable[[str], None]):
         known = {(floor.benchmark, floor.version, floor.dataset, floor.task) for floor in store.floors()}
         keys = {trial.benchmark: (trial.benchmark, trial.version, trial.dataset, trial.task) for trial in plan.trials}
-        self._store = store
+        self._store, self._complain = store, complain
         self._answers: list[tuple[tuple[str, int, str, str], isolate.Answer]] = []
         end_thread_pools()
         for task in plan.tasks.values():
             if task.id in keys and keys[task.id] not in known:
                 self._answers.append((keys[task.id], isolate.start(partial(_floor, task, data[task.id], keys[task.id][2]))))
 
-    def store(self, complain: Callable[[str], None]) -> None:
-        """Wait for them and store them; a floor that cannot be computed costs a complaint only."""
+    def __exit__(self, *_: object) -> None:
         for (bench, version, dataset, of_task), answer in self._answers:
             try:
                 values = answer.result()
             except HarnessError as error:
-                complain(f"the floor of '{bench}' could not be computed: {error}")
+                self._complain(f"the floor of '{bench}' could not be computed: {error}")
             else:
                 self._store.put_floors(Floor(bench, version, dataset, name, value, of_task) for name, value in values.items())
         self._answers = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
@@ -15,7 +16,7 @@ from harness.engine.guard import guarded
 from harness.engine.launchers import Launched, Settings, launcher
 from harness.engine.progress import Event, Progress, Tally
 from harness.errors import UsageError
-from harness.store import TrialRow, open_store
+from harness.store import Store, TrialRow, open_store
 from harness.store.url import absolute
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Summary:
     """Digest of a missing trial -> why, where this run knows."""
     interrupted: bool = False
     seconds: float = 0.0
+    begun: int = 0
+    """How often this run began a trial."""
 
     @property
     def exit_code(self) -> int:
@@ -48,6 +51,21 @@ class Summary:
         if self.interrupted:
             return 130
         return 3 if self.failed or self.missing else 0
+
+
+def fill(
+    plan: Plan, store: Store, data_dirs: dict[str, Path], complain: Callable[[str], None], *, retry_failed: bool = False
+) -> prepare.Floors:
+    """Put the trials of ``plan`` into the queue, and begin to compute the floors that are not known: they are there after ``with``.
+
+    Args:
+        data_dirs: benchmark -> the folder of its dataset.
+        complain: is told of a floor that cannot be computed.
+        retry_failed: also plan those again that failed.
+    """
+    store.plan(plan.trials, retry_failed=retry_failed)
+    store.put_specs(prepare.metric_specs(plan))
+    return prepare.Floors(plan, data_dirs, store, complain)
 
 
 def run_plan(
@@ -68,6 +86,10 @@ def run_plan(
     loader_workers: int | None = None,
     deterministic: bool = False,
     recompute: bool = False,
+    queued: bool = False,
+    most: int | None = None,
+    until: float | None = None,
+    patient: bool = True,
     on_event: Callable[[Event], None] = lambda event: None,
     trial_function: TrialFunction | None = None,
 ) -> Summary:
@@ -93,6 +115,8 @@ def run_plan(
         deterministic: take deterministic kernels on a GPU.
         recompute: make activations anew for the backward pass.
         launch_by: who starts trials, see :mod:`harness.engine.launchers`.
+        queued: whether somebody else has put the trials into the queue, and sees to their floors.
+        most, until, patient: see :class:`harness.engine.launchers.Settings`.
         trial_function: runs one trial; by default :func:`harness.engine.trial.run_trial` with the stack imported
             and ``plugin_files`` loaded.
 
@@ -107,25 +131,26 @@ def run_plan(
     launch = launcher(launch_by)
     began = time.monotonic()
     store = open_store(store_url)
-    store.plan(plan.trials, retry_failed=retry_failed)
-    store.put_specs(prepare.metric_specs(plan))
     digests = [trial.digest for trial in plan.trials]
-    states = store.states(digests=digests)
-    todo = [trial for trial in plan.trials if states[trial.digest] in ("planned", "running")]
-    counted = list(states.values())
-    progress = Progress(len(digests), counted.count("done"), counted.count("failed"), 0, None)
-    on_event(Event("planned", progress))
-
-    floors = prepare.Floors(plan, data_dirs, store)
+    progress = Progress(len(digests), 0, 0, 0, None)
     start: Callable[[], Launched] = Launched
-    try:
+
+    def complain(text: str) -> None:
+        on_event(Event("warning", progress, message=text))
+
+    with nullcontext() if queued else fill(plan, store, data_dirs, complain, retry_failed=retry_failed):
+        states = store.states(digests=digests)
+        todo = [trial for trial in plan.trials if states[trial.digest] in ("planned", "running")]
+        counted = list(states.values())
+        progress = Progress(len(digests), counted.count("done"), counted.count("failed"), 0, None)
+        on_event(Event("planned", progress))
         if todo:
             if trial_function is None:
                 on_event(Event("prepare", progress, message="importing OpenMMLab and the plugins"))
                 trial_function = prepare.trial_function(plugin_files)
             wanted = {trial.benchmark for trial in todo}
             prepare.list_datasets((task for task in plan.tasks.values() if task.id in wanted), data_dirs)
-            found = prepare.devices(device, lambda text: on_event(Event("warning", progress, message=text)))
+            found = prepare.devices(device, complain)
             found, on_gpus = prepare.grouped(found, gpus_per_trial), "cpu" not in found
             per_device = None if trials_per_gpu == "auto" else trials_per_gpu or ceil((workers or 1) / len(found))
             at_once = workers or prepare.default_workers(found, per_device)
@@ -148,17 +173,21 @@ def run_plan(
                 per_device=per_device if on_gpus else None,
                 options={name: value for name, value in options.items() if value or value is None},
                 time_limit=time_limit,
+                most=most,
+                until=until,
+                patient=patient,
             )
             tally = Tally(progress.total, progress.done, progress.failed, settings.workers, on_event)
             start = partial(launch, store, todo, settings, guarded(trial_function, plan.tasks), tally)
-    finally:
-        floors.store(lambda text: on_event(Event("warning", progress, message=text)))
     launched = start()
-    rows = store.trials(digests=digests)
+    with store.snapshot():
+        states = store.states(digests=digests)
+        rows = store.trials(digests=[digest for digest, state in states.items() if state != "done"])
     return Summary(
-        total=len(rows),
+        total=len(states),
         ran=len(launched.ran),
-        done=sum(row.state == "done" for row in rows),
+        begun=launched.begun,
+        done=len(states) - len(rows),
         failed=[row for row in rows if row.state == "failed"],
         missing=[row for row in rows if row.state not in ("done", "failed")],
         reasons=launched.unsaved,

@@ -23,17 +23,17 @@ def fork() -> int:
     if pid == 0:
         for number in _INTERRUPTS:
             signal.signal(number, signal.SIG_DFL)
-        _die_with(parent)
+        die_with(parent)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 
-def _die_with(parent: int) -> None:
-    """Have the kernel kill this process as soon as its parent ends (Linux; elsewhere leases alone must do)."""
+def die_with(parent: int, number: int = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal as soon as its parent ends (Linux; elsewhere leases alone must do)."""
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:  # it ended before the call
         os._exit(1)
 

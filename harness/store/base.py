@@ -107,10 +107,12 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[s
         connection.execute(sa.insert(table), missing)
 
 
-def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Slices short enough for one ``IN (...)``."""
-    for first in range(0, len(values), _CHUNK):
-        yield values[first : first + _CHUNK]
+def chunks(values: Sequence[str], first: int = _CHUNK) -> Iterator[Sequence[str]]:
+    """Slices short enough for one ``IN (...)``, of which the first has ``first`` values at most."""
+    if values:
+        yield values[:first]
+    for start in range(first, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
 
 
 def number(value: float | None) -> float | None:

@@ -10,7 +10,7 @@ holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,9 @@ HEARTBEAT = 15.0
 EXPIRY = 60.0
 """Seconds after which a lease that was not renewed is void."""
 
+_FEW = 100
+"""Of so many one is free, as a rule."""
+
 _UNLEASED = dict.fromkeys(LEASED)
 _QUEUED = [trials.c[name] for name in ("digest", "state", *LEASED)]
 
@@ -49,17 +52,18 @@ class Queue(Transactions):
         Args:
             retry_failed: also plan those again that failed.
         """
-        planned = list(planned)
-        contents = {trial.config_digest: {"digest": trial.config_digest, "content": trial.config} for trial in planned}
-        contents |= {trial.setting: {"digest": trial.setting, "content": trial.conditions} for trial in planned if trial.setting}
-        contents |= {trial.tuning: {"digest": trial.tuning, "content": trial.search} for trial in planned if trial.tuning}
+        asked = {trial.digest: trial for trial in planned}
         with self._write() as connection:
             now = clock(connection)
-            insert_new(connection, configs, list(contents.values()))
-            insert_new(connection, trials, [_row(trial, now) for trial in planned])
-            _say_anew(connection, {trial.digest: trial for trial in planned})
+            said = _said(connection, asked)
+            changed = {digest: values for digest, before in said.items() if (values := _anew(asked[digest], *before))}
+            new = [trial for digest, trial in asked.items() if digest not in said]
+            insert_new(connection, configs, _contents([*new, *(asked[digest] for digest in changed)]))
+            insert_new(connection, trials, [_row(trial, now) for trial in new])
+            for digest, values in changed.items():
+                connection.execute(sa.update(trials).where(trials.c.digest == digest).values(**values))
             if retry_failed:
-                for some in chunks([trial.digest for trial in planned]):
+                for some in chunks([*asked]):
                     failed = sa.and_(trials.c.digest.in_(some), trials.c.state == "failed")
                     connection.execute(sa.update(trials).where(failed).values(state="planned", kind=None, reason=None))
 
@@ -70,7 +74,7 @@ class Queue(Transactions):
             digests: in order of preference.
             folder: the trial's work folder is ``folder/DIGEST``, its log ``log.txt`` in there.
         """
-        for some in chunks(digests):
+        for some in chunks(digests, first=_FEW):
             with self._write() as connection:
                 now = clock(connection)
                 open_ones = sa.and_(trials.c.digest.in_(some), trials.c.state.in_(("planned", "running")))
@@ -80,12 +84,13 @@ class Queue(Transactions):
                     if row is None or (row.state == "running" and not is_void(row, now)):
                         continue
                     # The condition repeats what was just read: on a database whose writers do not wait for each
-                    # other, only one of two takers changes the row.
+                    # other, only one of two takers changes the row; and the other does not wait, but goes on.
                     same_holder = trials.c.token.is_not_distinct_from(row.token)
                     unchanged = sa.and_(trials.c.digest == digest, trials.c.state == row.state, same_holder)
+                    free = sa.select(trials.c.digest).where(unchanged).with_for_update(skip_locked=True).scalar_subquery()
                     taken = connection.execute(
                         sa.update(trials)
-                        .where(unchanged)
+                        .where(trials.c.digest == free)
                         .values(
                             state="running",
                             **asdict(lease),
@@ -166,23 +171,38 @@ def give_back(connection: sa.Connection) -> None:
     connection.execute(sa.update(trials).where(trials.c.state == "running").values(state="planned", **_UNLEASED))
 
 
-def _say_anew(connection: sa.Connection, planned: dict[str, Trial]) -> None:
-    """Trials that are there already are known under what is said of them now.
+def _contents(planned: Iterable[Trial]) -> list[dict[str, Any]]:
+    """Rows of what is stored once for many trials."""
+    contents: dict[str, dict[str, Any]] = {}
+    for trial in planned:
+        for digest, content in ((trial.config_digest, trial.config), (trial.setting, trial.conditions), (trial.tuning, trial.search)):
+            if digest:
+                contents[digest] = content
+    return [{"digest": digest, "content": content} for digest, content in contents.items()]
+
+
+_SAID = ("task", "setting", "tuning")
+
+
+def _said(connection: sa.Connection, planned: Collection[str]) -> dict[str, tuple[Any, ...]]:
+    """Digest -> what is said of those that are there already: the overrides and :data:`_SAID`."""
+    columns = [trials.c[name] for name in ("digest", "overrides", *_SAID)]
+    found = {}
+    for some in chunks([*planned]):
+        for digest, *told in connection.execute(sa.select(*columns).where(trials.c.digest.in_(some))):
+            found[digest] = tuple(told)
+    return found
+
+
+def _anew(trial: Trial, overrides: Any, *before: str) -> dict[str, Any]:
+    """What is to be said of a trial that is there already.
 
     What a ``--set`` asked for once may be what is registered now; and an option that changes no result, like the colours of
     pictures, must not part results that are the same.
     """
-    said = ("task", "setting", "tuning")
-    columns = [trials.c[name] for name in ("digest", "overrides", *said)]
-    for some in chunks([*planned]):
-        for digest, overrides, *before in connection.execute(sa.select(*columns).where(trials.c.digest.in_(some))).all():
-            trial = planned[digest]
-            now: dict[str, Any] = {name: getattr(trial, name) for name in said}
-            now = {} if before == [*now.values()] else now
-            if overrides and not trial.overrides:
-                now["overrides"] = ()
-            if now:
-                connection.execute(sa.update(trials).where(trials.c.digest == digest).values(**now))
+    now: dict[str, Any] = {name: getattr(trial, name) for name in _SAID}
+    now = {} if before == (*now.values(),) else now
+    return now | {"overrides": ()} if overrides and not trial.overrides else now
 
 
 def _row(trial: Trial, now: float) -> dict[str, Any]:

@@ -295,6 +295,7 @@ def test_any_mmseg_dataset_class_is_read_checked_and_configured(openmmlab, tmp_p
 
     init_default_scope("mmseg")
     entry = load_catalog().benchmarks["ade20k"]
+    entry = entry.model_copy(update={"data": entry.data | {"official": {}}})
     for split in ("training", "validation"):
         for part, pixels in (("images", np.full((6, 8, 3), len(split))), ("annotations", np.arange(48).reshape(6, 8))):
             (tmp_path / part / split).mkdir(parents=True)

@@ -129,7 +129,7 @@ def test_every_claim_can_be_judged_or_says_why_not():
             assert not unmeasurable(claim, SHIPPED).startswith("no benchmark of"), f"{claim.id}: {unmeasurable(claim, SHIPPED)}"
         for name in claim.benchmarks:
             assert name in {place.benchmark for place in where[claim.id]}, f"{claim.id} cannot be judged on {name}"
-    assert {place.measure for place in where["psa-over-plain"]} == {"PCK@0.05", "median_px"}
+    assert {place.measure for place in where["psa-over-plain"]} == {"PCK@0.05", "median_px", "AP", "PCKh@0.5"}
 
 
 def test_every_mapping_to_a_benchmark_finds_numbers_and_metrics():

@@ -86,6 +86,9 @@ def test_a_wheel_holds_the_package_beside_the_harness(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     installed = tmp_path / "installed"
     zipfile.ZipFile(wheel).extractall(installed)
+    bundled, pictures = installed / "harness" / "_bundled", Path("docs", "pictures", "methods")
+    assert {file.name for file in (bundled / pictures).iterdir()} == {file.name for file in (paths.home() / pictures).iterdir()}
+    assert (bundled / "dashboard" / "app" / "serve.py").is_file()
     done = python("-P", "-m", "harness", "list", "plugins", "--json", path=installed, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     files = {row["name"]: Path(row["file"]) for row in json.loads(done.stdout)["rows"]}

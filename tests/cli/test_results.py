@@ -382,7 +382,10 @@ def test_every_version_of_the_code_stays_and_is_shown(cli, measured, tmp_path, m
     assert cli("history", "-b", "scenes-classification", "-m", "gap", "--plot", "h.xyz").exit_code == 2
 
 
-@pytest.mark.parametrize("verb", ["leaderboard", "status"])
+@pytest.mark.parametrize(
+    "verb",
+    ["leaderboard", "status", "claims", "compare gap gem", "history -b scenes-classification -m gap", "report --out report"],
+)
 def test_a_mistyped_database_is_named_and_no_other_one_is_filled(cli, tmp_path, verb):
-    result = cli(verb, "--db", f"sqlite:///{tmp_path}/none.db")
+    result = cli(*verb.split(), "--db", f"sqlite:///{tmp_path}/none.db")
     assert f"no database at {tmp_path}/none.db" in result.stderr and f"--db sqlite:///{tmp_path}/none.db" in result.stderr

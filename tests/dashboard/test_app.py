@@ -11,10 +11,11 @@ from dashboard.pages import PAGES
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_page_is_drawn(page, measured, name):
+def test_every_page_is_drawn(page, measured, name, caplog):
     measured("gap", 70.0, 72.0)
     measured("gem", 80.0, None)
     assert page(name).title
+    assert not [record.message for record in caplog.records if record.name.startswith("streamlit.elements")]
 
 
 def test_an_absent_database_is_named_and_filled_where_it_was_looked_for(page, database):
@@ -23,7 +24,7 @@ def test_an_absent_database_is_named_and_filled_where_it_was_looked_for(page, da
     assert [block.value for block in app.error] == ["There is no such database."]
     assert database in app.text[0].value
     assert [block.value for block in app.code if "harness" in block.value and "run" in block.value] == [
-        f"harness run -s quick --db '{database}'"
+        f"harness run -s quick --db {database}"
     ]
 
 
@@ -33,7 +34,7 @@ def test_an_empty_database_says_how_to_fill_it(page, database):
     open_store(database)
     app = page("runs")
     assert not app.error and not app.title
-    assert any(block.value == f"harness run -s quick --db '{database}'" for block in app.code)
+    assert any(block.value == f"harness run -s quick --db {database}" for block in app.code)
 
 
 def test_an_unreadable_database_is_an_explanation(page, database, tmp_path):
@@ -41,6 +42,36 @@ def test_an_unreadable_database_is_an_explanation(page, database, tmp_path):
     (tmp_path / "results" / "harness.db").write_bytes(b"this is no database" * 100)
     app = page("claims")
     assert app.error and any("harness.db" in block.value and "not a readable" in block.value for block in app.text)
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE numbers SET value = '[1]'",
+        "UPDATE trials SET labels = '{'",
+        "UPDATE configs SET content = '{'",
+        "UPDATE trials SET created = 'long ago', finished = 'x'",
+    ],
+)
+def test_a_damaged_database_is_a_sentence(page, measured, tmp_path, name, statement):
+    """What no harness has written: a sentence, or what can be shown without it, and never a traceback."""
+    measured("gap", 70.0, 72.0)
+    measured("gem", 80.0, 82.0)
+    _execute(tmp_path, statement)
+    app = page(name)
+    assert app.title or any("is damaged" in block.value for block in app.text)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_half_a_file_is_a_sentence(page, measured, tmp_path, name):
+    measured("gap", *[70.0] * 30)
+    file = tmp_path / "results" / "harness.db"
+    _execute(tmp_path, "PRAGMA journal_mode = DELETE")
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    app = page(name)
+    assert app.error and any("harness.db" in block.value for block in app.text)
 
 
 def test_a_password_is_not_shown(page, monkeypatch):

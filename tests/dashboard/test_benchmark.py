@@ -53,7 +53,7 @@ def test_the_table_has_places_intervals_the_floor_at_its_rank_and_what_failed(pa
 
 def test_downloads_are_exact_and_say_what_was_measured(page, filled, monkeypatch):
     files = {}
-    monkeypatch.setattr(tables, "download", lambda name, content, *_: files.update({name: content}))
+    monkeypatch.setattr(tables, "download", lambda name, content, *_: files.update({name: content()}))
     page("benchmark", benchmark=NAME, tab="All metrics")
     short, whole = (list(csv.DictReader(io.StringIO(files[f"{NAME}{end}.csv"]))) for end in ("", "-all-metrics"))
     assert [(line["method"], line["metric"]) for line in short] == [(name, "top1") for name in ("gap", "gem", "se")] + [("simpool", "")]

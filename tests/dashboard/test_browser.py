@@ -28,6 +28,9 @@ HOSTILE = {
 }
 METHODS = ("<script>alert('gap')</script>", "![gem](http://203.0.113.7/gem.png)", "\u05d0\u05d1\u05d2-\u202egpj.exe", "long-" * 24)
 
+REVERSED = "() => /[\u202a-\u202e\u2066-\u2069]/.test(document.querySelector('[data-testid=stMain]').innerText)"
+"""Whether a name may turn round the sentence it stands in."""
+
 
 @pytest.fixture
 def hostile(database, measured, tmp_path):
@@ -52,8 +55,8 @@ def test_a_hostile_store_is_text_on_every_page(hostile):
         tab.on("request", lambda request: None if request.url.startswith((address, "data:", "blob:")) else foreign.append(request.url))
         tab.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
         tab.on("pageerror", lambda error: errors.append(str(error)))
-        digest = _digest(hostile)
-        views = [*PAGES, f"trial?trial={digest}", *(f"compare?method={METHODS[0]}&method={METHODS[1]}", f"method?method={METHODS[2]}")]
+        views = [*PAGES, f"trial?trial={_digest(hostile, METHODS[2])}", f"method?method={METHODS[2]}", f"runs?method={METHODS[2]}"]
+        views += [f"compare?method={METHODS[0]}&method={some}" for some in METHODS[1:3]]
         for view in views:
             tab.goto(f"{address}/{'' if view == 'overview' else view}")
             screenshot.at_rest(tab)
@@ -64,15 +67,17 @@ def test_a_hostile_store_is_text_on_every_page(hostile):
                 heading.click()
                 screenshot.at_rest(tab)
                 assert not tab.locator("[data-testid=stException]").count(), (view, heading.inner_text())
+                assert not tab.evaluate(REVERSED), (view, heading.inner_text())
+            assert not tab.evaluate(REVERSED), view
             assert "root:x:0" not in tab.locator("[data-testid=stMain]").inner_text(), view
         assert not [url for url in foreign if not url.startswith("ws://127.0.0.1")]
         assert not dialogs and not errors
 
 
-def _digest(url: str) -> str:
+def _digest(url: str, method: str) -> str:
     from harness.analysis import source
 
-    return next(row.digest for row in source.trials(url, states=["done"]))
+    return next(row.digest for row in source.trials(url, states=["done"], methods=[method]))
 
 
 def test_addresses_are_kept_and_back_leads_back(database, measured):
@@ -99,3 +104,24 @@ def test_addresses_are_kept_and_back_leads_back(database, measured):
                 break
         tab.get_by_role("heading", name="Benchmark", level=1).wait_for()
         assert not tab.get_by_text("Deploy").count()
+
+
+def test_pages_of_a_long_table_and_what_is_chosen_are_steps_back(database, measured):
+    """Each stands in the address, is kept by a reload, and is taken back by Back."""
+    measured("gap", *[70.0] * 60)
+    with screenshot.served(database) as address, screenshot.browser_page() as tab:
+        tab.goto(f"{address}/runs")
+        screenshot.at_rest(tab)
+        tab.get_by_role("button", name="Page 2", exact=True).click()
+        tab.get_by_text("51 to 60 of 60").wait_for()
+        assert "page=2" in tab.url
+        tab.get_by_role("radio", name="failed").click()
+        tab.get_by_text("No trial is like that.").wait_for()
+        there = tab.url
+        tab.reload()
+        tab.get_by_text("No trial is like that.").wait_for()
+        assert tab.url == there and "state=failed" in there
+        tab.go_back()
+        tab.get_by_text("51 to 60 of 60").wait_for()
+        tab.go_back()
+        tab.get_by_text("1 to 50 of 60").wait_for()

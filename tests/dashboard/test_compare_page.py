@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
 import numpy as np
@@ -57,6 +59,20 @@ def test_differences_have_verdicts_in_words(database, measured, page):
     assert (shown["difference"], shown["from"], shown["to"]) == (row.difference, *row.ci95)
     (chart,) = _charts(app)
     assert "right: the first is better" in json.dumps(chart)
+
+
+def test_a_download_is_exact_and_names_the_trials(database, measured, page, monkeypatch):
+    from dashboard import tables
+
+    a, b = measured("simpool", 70.0, 72.0), measured("gap", 10.0, 11.0)
+    files = {}
+    monkeypatch.setattr(tables, "download", lambda name, content, *_: files.update({name: content()}))
+    page("compare", method=BOTH)
+    (row,) = csv.DictReader(io.StringIO(files["differences.csv"]))
+    (found,) = compare(source.board(database), BOTH)
+    assert (float(row["difference"]), float(row["ci95_low"]), float(row["ci95_high"])) == (found.difference, *found.ci95)
+    assert (row["benchmark"], row["version"]) == (found.benchmark, str(found.version))
+    assert (row["digests_a"].split(), row["digests_b"].split()) == (a, b)
 
 
 def test_a_pair_a_line_for_three_methods_on_each_benchmark(database, measured, page):

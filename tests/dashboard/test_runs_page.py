@@ -81,7 +81,7 @@ def test_failures_are_grouped_by_reason(page, measured, database):
     assert "no failure of this kind any more" in texts(gone) and "No trial is like that." in texts(gone)
 
 
-def test_filters_search_and_pages(page, measured, monkeypatch):
+def test_filters_search_and_pages(page, measured, caplog):
     measured("gap", *range(1, 41))
     gem = measured("gem", *range(1, 31))
     assert {*shown(page("runs", method="gem"), "method")} == {"gem"}
@@ -91,6 +91,7 @@ def test_filters_search_and_pages(page, measured, monkeypatch):
     assert "51 to 70 of 70" in texts(second) and len({*shown(first, "trial"), *shown(second, "trial")}) == 70
     assert "there is no 'nobody' here" in texts(page("runs", method="nobody"))
     assert "No trial is like that." in texts(page("runs", state="failed"))
+    assert not [record.message for record in caplog.records if record.name.startswith("streamlit.elements")]
 
 
 def test_what_differs_does_not_look_alike(page, measured, database):

@@ -461,3 +461,12 @@ def test_an_outside_package_brings_a_launcher(tmp_path, monkeypatch):
     assert launchers.names()["local"] == "harness.engine.launchers.local", "a shipped name cannot be taken"
     with pytest.raises(UsageError, match="unknown launcher 'mined'"):
         run_plan(plan, url, data_dirs={"fake": tmp_path}, launch_by="mined")
+
+
+def test_no_more_trials_are_begun_than_were_asked_for(run: Run, url: str):
+    plan = make_plan(5)
+    some = run(plan, sleeping(0), most=2, workers=3)
+    assert (some.begun, some.ran, len(some.missing)) == (2, 2, 3)
+    late = run(plan, sleeping(0), until=time.monotonic())
+    assert (late.begun, len(late.missing)) == (0, 3)
+    assert run(plan, sleeping(0), queued=True).ran == 3

@@ -30,15 +30,6 @@ CONFIGS = {
 }
 """Plugin -> mmseg's base configuration."""
 
-OURS: dict[str, dict[str, Any]] = {
-    **{
-        name: {"num_convs": 1, "concat_input": False}
-        for name in ("ann", "aspp-deeplabv3", "danet", "isanet", "ocrnet", "ocrnet on HRNet", "psanet")
-    },
-    "emanet": {"context_channels": 512},
-}
-"""How the skeleton of our head differs from mmseg's FCNHead."""
-
 SIZES = {"aspp-deeplabv3": (37, 13)}
 """Maps on which dilated convolutions reach past their middle; (5, 7) where that does not matter."""
 
@@ -110,8 +101,9 @@ def levels(config: Any) -> list[int]:
 
 
 def ours(name: str) -> nn.Module:
-    from harness_plugins.context.released import SETTINGS
     from mmengine.registry import MODELS
+
+    from harness.benchmarks.segmentation.heads import MMSEG, Head
 
     config, plugin = configured(name), name.partition(" ")[0]
     last, widths = config[-1] if isinstance(config, list) else config, levels(config)
@@ -120,7 +112,7 @@ def ours(name: str) -> nn.Module:
         {
             "type": "ContextHead",
             "plugin": plugin,
-            "params": SETTINGS.get(plugin, {}),
+            "params": MMSEG.get(plugin, Head()).params,
             # a head that concatenates its maps has no shallower one beside them
             "level_channels": [sum(widths)] if concat else widths,
             "in_channels": widths if concat else widths[-1],
@@ -129,7 +121,7 @@ def ours(name: str) -> nn.Module:
             "channels": last["channels"],
             "num_classes": last["num_classes"],
             "norm_cfg": last["norm_cfg"],
-            **OURS.get(name, {}),
+            **MMSEG.get(plugin, Head()).of_width(512),
         }
     ).eval()
 
@@ -142,6 +134,38 @@ def maps(name: str) -> list[Tensor]:
 def agree(mine: Tensor, expected: Tensor) -> None:
     spread = expected.std()
     assert spread > 0.1 and (mine - expected).abs().max() <= 1e-4 * spread
+
+
+def test_the_heads_of_a_benchmark_have_the_parameters_of_released_ones():
+    from harness_plugins.context.released import SETTINGS
+
+    from harness.benchmarks.segmentation.heads import MMSEG
+
+    assert {plugin: dict(head.params) for plugin, head in MMSEG.items() if head.params} == SETTINGS
+
+
+@pytest.mark.parametrize(("method", "millions"), [("isanet", 11.9), ("ann", 20.4), ("emanet", 16.5), ("dnl-add-disentangled-key", None)])
+def test_a_benchmark_offers_both_forms_of_a_head(method, millions):
+    """What the registry composes is what mmseg's configuration builds, or the skeleton around the same method."""
+    from mmengine.registry import MODELS
+
+    from harness import benchmarks
+    from harness.catalog import load_catalog
+
+    catalog = load_catalog()
+    load_plugins({filling.plugin for filling in catalog.methods[method].slots.values()}, discover())
+
+    def count(form: str, bench: str = "cityscapes-mmseg") -> int:
+        entry = catalog.benchmarks[bench]
+        entry = entry.model_copy(update={"model": entry.model | {"head": form}})
+        task = benchmarks.task(entry)
+        config = task.config(catalog.methods[method].fill(task.slots))["model"]["model"]["decode_head"]
+        return sum(value.numel() for value in MODELS.build(config).parameters())
+
+    plugin = next(iter(catalog.methods[method].slots.values())).plugin
+    assert count("mmseg") == sum(value.numel() for value in theirs(plugin).parameters())
+    if millions is not None:
+        assert round(count("mmseg", "ade20k") / 1e6, 1) == millions and count("skeleton", "ade20k") > 24e6
 
 
 @pytest.mark.parametrize("name", CONFIGS)

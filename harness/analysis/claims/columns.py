@@ -81,10 +81,7 @@ class Column:
     def between(self, a: str, b: str) -> tuple[float, float, float]:
         """a - b, the variance of that difference and its degrees of freedom."""
         order = [*self.values]
-        left, right = sorted((order.index(a), order.index(b)))
-        pair = pairs.pairwise(self.cells.of([left, right]), draws=1)  # p values are adjusted over claims, not over pairs
-        sign = 1 if order[left] == a else -1
-        return sign * float(pair.difference[0]), float(pair.variance[0]), float(pair.df[0])
+        return pairs.pair(self.cells, order.index(a), order.index(b))
 
     def alone(self, a: str) -> tuple[float, float, float]:
         """The mean of one method, its variance and degrees of freedom, with strength borrowed from the others."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _HARDWARE = ("machine", "cpu", "cpu_isa", "device_name")
 
+_COMPUTED = ("draws", "tf32", "deterministic", "devices")
+"""How it computed (docs/gpu.md); a trial on one CPU without loader workers says nothing of it."""
+
 UNKNOWN = ""
 """Machine of a trial that does not say where it ran; it is not the same as any, itself included."""
 
@@ -28,7 +31,8 @@ def machine_of(environment: Mapping[str, Any]) -> dict[str, Any]:
     if not environment.get("cpu"):
         return {}
     packages = {name: version for name, version in environment.get("packages", {}).items() if name != "attention-harness"}
-    return {**_hardware(environment), "cuda": environment.get("cuda"), "packages": packages}
+    computed = {name: environment[name] for name in _COMPUTED if name in environment}
+    return {**_hardware(environment), **computed, "cuda": environment.get("cuda"), "packages": packages}
 
 
 def machines_of(trials: Iterable[Result | TrialRow], environments: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -66,4 +70,7 @@ def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     changed = [f"{name} {packages.get(name, 'absent')}" for name in sorted({*packages, *before}) if packages.get(name) != before.get(name)]
     if changed:
         return ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+    for name in _COMPUTED:
+        if one.get(name) != other.get(name):
+            return f"{name} {one.get(name, 'as ever')}"
     return "other instructions of the processor" if one.get("cpu_isa") != other.get("cpu_isa") else "another device"

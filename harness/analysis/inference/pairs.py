@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +87,15 @@ def pairwise(cells: Cells, *, draws: int = DRAWS, seed: int = 0) -> Pairs:
         chance = (1 + reached) / (1 + draws)
         adjusted[order] = np.maximum(np.maximum.accumulate(chance), p[order])
     return Pairs(left, right, difference, squared, nu, p, adjusted)
+
+
+def pair(cells: Cells, left: int, right: int) -> tuple[float, float, float]:
+    """Difference, its variance and degrees of freedom of one pair as :func:`pairwise` has them, and nothing of the others."""
+    both = sorted((left, right))
+    variance, df = cells.variance[both] / cells.n[both], cells.df[both]
+    known = np.isfinite(variance) & (cells.n[both] > 1)
+    matched = [float(x[0]) for x in sum_of_two(variance[:1], df[:1], variance[1:], df[1:]).matched()] if known.all() else [math.nan] * 2
+    return float(cells.mean[left] - cells.mean[right]), matched[0], matched[1]
 
 
 def pairwise_paired(values: ArrayLike) -> Pairs:

@@ -10,6 +10,7 @@ import numpy as np
 from harness.analysis import sampled
 from harness.analysis.compare import Comparison
 from harness.analysis.leaderboard import Board, Row
+from harness.analysis.tables import csv_table
 from harness.outcome import GROUP, GUESS, LABEL
 
 MOST = 5
@@ -70,6 +71,17 @@ def shared(board: Board, methods: Sequence[str]) -> list[Shared]:
 def place(row: Row | Comparison) -> str:
     """The block of a row, in a line."""
     return f"{row.benchmark} v{row.version}{f' · {row.differs}' if row.differs else ''}"
+
+
+def csv_text(rows: Sequence[Comparison]) -> str:
+    """One line per row, with all that :meth:`Comparison.plain` tells; the interval has two columns, digests are joined by spaces."""
+    told = []
+    for row in rows:
+        low, high = row.ci95 or (None, None)
+        kept = {name: value for name, value in row.plain().items() if name != "ci95"}
+        joined = {name: " ".join(getattr(row, name)) for name in ("digests_a", "digests_b")}
+        told.append({**kept, **joined, "ci95_low": low, "ci95_high": high})
+    return csv_table([*told[0]], [[*some.values()] for some in told]) if told else ""
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,9 @@ def _dataset(data: CameraData, split: Split, varied: bool) -> dict[str, Any]:
     # the root's place and the metrics are no property of the images
     options = data.model_dump(mode="json", exclude={"root", "thresholds", "median"})
     resize = (
-        {"type": "mmpretrain.ResizeEdge", "scale": data.resize, "edge": "short"}
+        {"type": "mmpretrain.ResizeEdge", "scale": data.resize, "edge": "short", **data.resizing}
         if isinstance(data.resize, int)
-        else {"type": "Resize", "scale": [data.resize[1], data.resize[0]], "keep_ratio": False}
+        else {"type": "Resize", "scale": [data.resize[1], data.resize[0]], "keep_ratio": False, **data.resizing}
     )
     plain = [{"type": "mmpretrain.CenterCrop", "crop_size": data.crop}] if data.crop else []
     augmented = [{"type": "mmpretrain.RandomCrop", "crop_size": data.crop}] if data.crop else []

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from harness.benchmarks.options import DataOptions, Length, ModelOptions, Options, ScheduleOptions
+from harness.benchmarks.options import Length, ModelOptions, Options, ScheduleOptions, ShrunkData
 
 Unit = Literal["m", "mm", "scene units"]
 
@@ -15,7 +15,7 @@ SCENE_UNITS: Unit = "scene units"
 """Of reconstructions from images alone, whose scale is arbitrary."""
 
 
-class CameraData(DataOptions):
+class CameraData(ShrunkData):
     """Options that every camera-localization format shares."""
 
     in_metres: ClassVar[list[tuple[float, float]]] = [(0.2, 5.0), (0.2, 10.0), (0.3, 5.0), (0.3, 10.0)]

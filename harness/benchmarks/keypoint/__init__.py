@@ -13,6 +13,7 @@ FAMILY = Family(
         "coco": ".readers.coco",
         "deeplabcut": ".readers.deeplabcut",
         "mmpose": ".readers.mmpose",
+        "mpii": ".readers.mpii",
     },
     model=KeypointModel,
 )

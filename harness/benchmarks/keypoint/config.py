@@ -24,30 +24,31 @@ def compose(data: KeypointData, model: KeypointModel, schedule: ScheduleOptions,
         "default_scope": "mmpose",
         "model": config.attend(_model(data, model, host, codec), model, fillings, data.size[::-1]),
         **config.loaders(lambda split: data.dataset(split, _pipeline(data, codec, split)), schedule.batch_size, collate="pseudo_collate"),
-        **config.evaluators([_accuracy(data), *([{"type": "KeypointAP"}] if data.has_ap else [])]),
+        **config.evaluators(_evaluators(data)),
         **config.training(schedule),
     }
 
 
-def _accuracy(data: KeypointData) -> dict[str, Any]:
+def _evaluators(data: KeypointData) -> list[dict[str, Any]]:
     further = data.model_dump(mode="json", include={"norm", "thresholds", "segment"}, exclude_defaults=True)
-    return {"type": "KeypointAccuracy", **further}
+    return [
+        *([{"type": "KeypointAccuracy", **further}] if data.has_truth else []),
+        *([{"type": "HeadAccuracy"}] if data.has_head else []),
+        *([{"type": "KeypointAP", **({"every": True} if data.has_every_ap else {})}] if data.has_ap else []),
+    ]
 
 
 def _codec(data: KeypointData, model: KeypointModel, host: Features) -> dict[str, Any]:
-    """Gaussian heatmaps with unbiased decoding (Zhang et al., CVPR 2020), at the resolution the head ends with."""
+    """Gaussian heatmaps at the resolution the head ends with, and how points are read from them."""
     if host.stride is None:
         raise UsageError("model.backbone: give the stride of its last output as _stride, from which the size of the heatmaps follows.")
     stride = host.stride / 2 ** len(model.deconv)
     if any(side % stride for side in data.size):
         raise UsageError(f"data.size: {data.size[0]}x{data.size[1]} is no multiple of {stride:g}, the stride of the model's heatmaps.")
-    return {
-        "type": "mmpose.MSRAHeatmap",
-        "input_size": list(data.size),
-        "heatmap_size": [int(side / stride) for side in data.size],
-        "sigma": model.sigma,
-        "unbiased": True,
-    }
+    sizes = {"input_size": list(data.size), "heatmap_size": [int(side / stride) for side in data.size], "sigma": model.sigma}
+    if model.decoding == "udp":
+        return {"type": "mmpose.UDPHeatmap", **sizes}
+    return {"type": "mmpose.MSRAHeatmap", **sizes, "unbiased": model.decoding == "unbiased"}
 
 
 def _model(data: KeypointData, model: KeypointModel, host: Features, codec: dict[str, Any]) -> dict[str, Any]:
@@ -72,7 +73,9 @@ def _model(data: KeypointData, model: KeypointModel, host: Features, codec: dict
         },
         # the training accuracy costs more than a small model's step
         "train_cfg": {"compute_acc": False},
-        "test_cfg": {"flip_test": False},
+        "test_cfg": {"flip_test": True, "flip_mode": "heatmap", "shift_heatmap": model.decoding != "udp"}
+        if model.flip_test
+        else {"flip_test": False},
     }
 
 
@@ -81,11 +84,19 @@ def _pipeline(data: KeypointData, codec: dict[str, Any], split: Split) -> list[d
         {"type": "ReadImage", "exif": data.exif, "bits": data.bits},
         {"type": "mmpose.GetBBoxCenterScale", "padding": 1.0 if data.whole_image else _BOX_PADDING},
     ]
-    affine = {"type": "mmpose.TopdownAffine", "input_size": list(data.size)}
+    affine: dict[str, Any] = {"type": "mmpose.TopdownAffine", "input_size": list(data.size)}
+    if codec["type"] == "mmpose.UDPHeatmap":
+        affine["use_udp"] = True
     target = {"type": "mmpose.GenerateTarget", "encoder": codec}
     pack = {"type": "mmpose.PackPoseInputs"}
     if split != "train":
         return [{"type": "Remember", "transforms": [*fixed, affine]}, pack]
+    if data.augment in ("coco", "mpii"):
+        flip = {"type": "mmpose.RandomFlip", "direction": "horizontal"}
+        official: list[dict[str, Any]] = [{"type": "mmpose.RandomBBoxTransform", "shift_prob": 0.0}]
+        if data.augment == "coco":
+            official = [{"type": "mmpose.RandomHalfBody"}, {"type": "mmpose.RandomBBoxTransform"}]
+        return [{"type": "Remember", "transforms": fixed}, flip, *official, affine, target, pack]
     if data.augment == "affine":
         turn = {"type": "mmpose.RandomBBoxTransform", "shift_factor": 0.1, "scale_factor": [0.8, 1.2], "rotate_factor": 30}
         return [{"type": "Remember", "transforms": fixed}, turn, affine, target, pack]

@@ -12,7 +12,7 @@ from harness.benchmarks.keypoint.readers.pose import Pose, Poses
 
 
 def floor(_root: Path, data: KeypointData, listing: Poses) -> dict[str, float]:
-    """Metrics of the mean pose of the training data, placed in every box; AP where fall-offs are known."""
+    """Metrics of the mean pose of the training data, placed in every annotated box; AP where fall-offs are known."""
     test = listing.split("test")
     boxes = np.array([pose.box for pose in test])
     extent = boxes[:, 2:] - boxes[:, :2]
@@ -23,7 +23,13 @@ def floor(_root: Path, data: KeypointData, listing: Poses) -> dict[str, float]:
     far = scores.distances(predicted, truth, flags, lengths)
     against = scores.further(data.norm, data.thresholds, data.segment or (), listing.names, truth, flags, lengths)
     metrics, _ = scores.summary(far, flags, lengths, listing.names, against)
-    return metrics | (scores.average_precision(predicted, test, listing.sigmas) if listing.sigmas else {})
+    if not data.has_truth:
+        metrics = {}
+    if data.has_head:
+        metrics |= scores.head_accuracy(far, np.array([pose.head for pose in test]), listing.names)
+    if not listing.sigmas:
+        return metrics
+    return metrics | scores.average_precision(predicted, test, listing.sigmas, every=data.has_every_ap)
 
 
 def _mean_pose(poses: list[Pose]) -> np.ndarray:

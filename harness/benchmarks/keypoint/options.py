@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from harness.benchmarks.base import DATA, Split
 from harness.benchmarks.keypoint.oks import COCO_SIGMAS, coco_sigmas
-from harness.benchmarks.options import DataOptions, ModelOptions
+from harness.benchmarks.options import DataOptions, ModelOptions, later
 from harness.errors import did_you_mean
 
 Side = Annotated[int, Field(ge=16, le=1 << 15, multiple_of=4)]
@@ -23,8 +23,10 @@ class KeypointData(DataOptions):
 
     size: tuple[Side, Side] = (64, 64)
     """Width and height of the images the model sees."""
-    augment: Literal["none", "affine"] = "none"
-    """Training images: ``affine`` shifts, scales and turns them. Frozen backbones want ``none``."""
+    augment: Literal["none", "affine", "coco", "mpii"] = "none"
+    """Training images: ``affine`` shifts, scales and turns them a little; ``coco`` mirrors them, cuts some to half a body, shifts, scales
+    by up to a half and turns by up to 80 degrees, as mmpose does on COCO; ``mpii`` is that without half bodies and shifts. In a mirror
+    ``left_…`` and ``right_…`` points change places. Frozen backbones want ``none``."""
     thresholds: list[Share] = []
     """How far a point may lie from its place to be correct, as shares of ``norm``, e.g. ``[0.05, 0.1, 0.2]``: a metric each.
     ``PCK@0.05``, relative to the box, is always reported. By default 0.5 of the head and 0.2 of the torso."""
@@ -53,6 +55,10 @@ class KeypointData(DataOptions):
         return [str(index) for index in range(self.count)]
 
     @property
+    def primary(self) -> str | None:
+        return None if self.has_truth else "AP"
+
+    @property
     def whole_image(self) -> bool:
         """Whether the model sees whole images and not boxes cut from them."""
         return True
@@ -60,6 +66,21 @@ class KeypointData(DataOptions):
     @property
     def has_ap(self) -> bool:
         """Whether average precision is reported."""
+        return False
+
+    @property
+    def has_every_ap(self) -> bool:
+        """Whether all that COCO's evaluation says of precision and recall is reported."""
+        return False
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether each tested instance has true points of its own, which detected boxes have not."""
+        return True
+
+    @property
+    def has_head(self) -> bool:
+        """Whether each tested instance has the length of its head, against which MPII measures errors."""
         return False
 
     def dataset(self, split: Split, pipeline: list[dict[str, Any]], root: str = DATA) -> dict[str, Any]:
@@ -140,3 +161,9 @@ class KeypointModel(ModelOptions):
     """Widths of 3x3 convolutions after them."""
     sigma: float = Field(default=1.5, gt=0)
     """Standard deviation of the target heatmaps, in cells."""
+    decoding: Literal["unbiased", "quarter", "udp"] = later("unbiased")
+    """From heatmap to point. ``unbiased``: by its Taylor expansion (Zhang et al., CVPR 2020). ``quarter``: a quarter of a cell towards
+    the second highest, as SimpleBaseline and HRNet have it. ``udp``: as Huang et al. (CVPR 2020), who also measure images between the
+    centres of their outer pixels."""
+    flip_test: bool = later(False)
+    """Average the heatmaps of the test image and of its mirror image."""

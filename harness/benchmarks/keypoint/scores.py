@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 THRESHOLD = 0.05
 PCK, MEDIAN, AP, AP50 = f"PCK@{THRESHOLD}", "median_px", "AP", "AP50"
+COCO_STATS = {AP: 0, AP50: 1, "AP75": 2, "APM": 3, "APL": 4, "AR": 5}
+"""Metric -> its place in what pycocotools sums up."""
+HEAD_SHARES = (0.5, 0.1)
+"""Of the head's length, within which MPII counts a point as found."""
+TRUNK = ("pelvis", "thorax")
+"""Points that MPII's mean leaves out."""
 FLAGS = {"covered": 1, "visible": 2}
 """Kinds of labelled points, by COCO's flag."""
 
@@ -36,9 +42,48 @@ def metrics(data: KeypointData) -> list[Metric]:
         for name, (against, share) in yardsticks(data.norm, data.thresholds).items()
     ]
     found.insert(1, Metric(MEDIAN, "px", False, "Median error in pixels of the original image"))
+    if not data.has_truth:
+        found = []
+    if data.has_head:
+        found += [
+            Metric(f"PCKh@{share:g}", "%", True, f"Points within {100 * share:g} % of the head's length", per_scene=True)
+            for share in HEAD_SHARES
+        ]
     if data.has_ap:
         found += [Metric(AP, "%", True, "COCO average precision (OKS 0.50 to 0.95)"), Metric(AP50, "%", True, "AP at OKS 0.50")]
+    if data.has_ap and data.has_every_ap:
+        found += [
+            Metric("AP75", "%", True, "AP at OKS 0.75"),
+            Metric("APM", "%", True, "AP of figures of 32 to 96 pixels"),
+            Metric("APL", "%", True, "AP of larger figures"),
+            Metric("AR", "%", True, "COCO average recall"),
+        ]
     return found
+
+
+def head_accuracy(far: np.ndarray, heads: np.ndarray, names: Sequence[str]) -> dict[str, float]:
+    """MPII's PCKh in percent: the share of all labelled points within a share of their figure's head, pelvis and thorax left out.
+
+    Unlike :func:`pck` it is no mean over joints: a joint weighs as often as it is labelled. Also given for each joint.
+
+    Args:
+        far: (N, K) distances in pixels, NaN where not labelled.
+        heads: (N,) pixels.
+        names: of the K joints.
+    """
+    import numpy as np
+
+    labelled = np.isfinite(far)
+    counted = np.array([name not in TRUNK for name in names])
+    values = {}
+    for share in HEAD_SHARES:
+        hits = labelled & (far < share * heads[:, None])
+        every = labelled[:, counted].sum()
+        values[f"PCKh@{share:g}"] = 100 * float(hits[:, counted].sum() / every) if every else float("nan")
+        for k, name in enumerate(names):
+            if labelled[:, k].any():
+                values[f"PCKh@{share:g}/{name}"] = 100 * float(hits[:, k].sum() / labelled[:, k].sum())
+    return values
 
 
 def segment_lengths(truth: np.ndarray, flags: np.ndarray, names: Sequence[str], segment: Sequence[str]) -> np.ndarray:
@@ -149,8 +194,8 @@ def further(
     return {name: (lengths, share) for name, (_, share) in yardsticks(norm, thresholds).items() if name != PCK}
 
 
-def average_precision(predicted: np.ndarray, poses: list[Pose], sigmas: tuple[float, ...]) -> dict[str, float]:
-    """COCO's AP and AP50 (%) of one prediction per annotated pose, all equally sure.
+def average_precision(predicted: np.ndarray, poses: list[Pose], sigmas: tuple[float, ...], *, every: bool = False) -> dict[str, float]:
+    """COCO's AP and AP50 (%), or ``every`` one of ``COCO_STATS``, of one prediction per annotated pose, all equally sure.
 
     Args:
         predicted: (N, K, 2) pixels.
@@ -177,7 +222,12 @@ def average_precision(predicted: np.ndarray, poses: list[Pose], sigmas: tuple[fl
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return {AP: 100 * float(evaluation.stats[0]), AP50: 100 * float(evaluation.stats[1])}
+    return {name: percent(evaluation.stats[place]) for name, place in COCO_STATS.items() if every or name in (AP, AP50)}
+
+
+def percent(stat: float) -> float:
+    """Of what pycocotools sums up, in which -1 stands for nothing to be found: NaN."""
+    return 100 * float(stat) if stat >= 0 else float("nan")
 
 
 def coco_annotation(pose: Pose) -> dict[str, Any]:

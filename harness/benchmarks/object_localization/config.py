@@ -56,14 +56,14 @@ def _dataset(data: LocalizationData, split: Split) -> dict[str, Any]:
     pipeline: list[dict[str, Any]] = [{"type": "ReadImage"}]
     if split == "train":
         enlarged = data.size * 8 // 7 if data.augment == "crop-flip" else data.size
-        pipeline += [{"type": "CropPart"}, {"type": "Resize", "scale": [enlarged, enlarged]}]
+        pipeline += [{"type": "CropPart"}, {"type": "Resize", "scale": [enlarged, enlarged], **data.resizing}]
         if data.augment == "crop-flip":
             pipeline.append({"type": "mmpretrain.RandomCrop", "crop_size": data.size})
             pipeline.append({"type": "mmpretrain.RandomFlip", "prob": 0.5, "direction": "horizontal"})
         pipeline.append({"type": "mmpretrain.PackInputs"})
     else:
         if not data.full_resolution:
-            pipeline.append({"type": "Resize", "scale": [data.size, data.size]})
+            pipeline.append({"type": "Resize", "scale": [data.size, data.size], **data.resizing})
         pipeline.append({"type": "mmpretrain.PackInputs", "algorithm_keys": ["boxes", "calibration"]})
     return {
         "type": "LocalizationDataset",

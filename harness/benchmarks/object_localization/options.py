@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.benchmarks.options import DataOptions, ModelOptions
+from harness.benchmarks.options import ModelOptions, ShrunkData
 
 
-class LocalizationData(DataOptions):
+class LocalizationData(ShrunkData):
     """Common to all formats."""
 
     size: int = Field(default=224, ge=16, le=1 << 15)

@@ -14,6 +14,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Literal, cast
 
 import torch
@@ -81,6 +82,17 @@ class _Place:
         for index, (block, layout) in self.fillings.items():
             outputs[index] = layout.apply(block, outputs[index], grid)
         return type(output)(outputs)
+
+
+@dataclass
+class _Before:
+    """Forward hook that puts a block before a module."""
+
+    block: nn.Module
+    layout: _Layout
+
+    def __call__(self, _module: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+        return (self.layout.apply(self.block, inputs[0], None),)
 
 
 @dataclass
@@ -244,14 +256,28 @@ def _inside(seen: dict[str, _Calls]) -> str | None:
     return layers[-2] if len(layers) > 1 else None
 
 
+def _each(places: list[dict[str, Any]], seen: dict[str, _Calls]) -> Iterator[dict[str, Any]]:
+    """The places, one for each module that a path with ``*`` or ``?`` fits and where a block can stand."""
+    for place in places:
+        path = place["path"]
+        if not any(mark in path for mark in "*?["):
+            yield place
+            continue
+        fitting = [name for name, calls in seen.items() if fnmatchcase(name, path) and calls.count == 1 and calls.layouts]
+        if not fitting:
+            raise _wrong_path(path, "it fits no module of the backbone", seen)
+        yield from ({**place, "path": name} for name in fitting)
+
+
 def insert_blocks(model: nn.Module, places: list[dict[str, Any]], input_size: tuple[int, int]) -> None:
     """Put attention blocks behind modules of a model, in place; one pass of zeros tells their widths.
 
     Args:
         model: an OpenMMLab model (or any module) with a ``backbone`` that takes (B, 3, H, W).
-        places: ``path`` (dotted, from the model), ``branch`` (which output, where a module returns several; -1 the last,
-            all of them if ``None``; each gets a block of its own), ``replace`` (the block stands in the module's stead),
-            ``plugin`` (a loaded plugin of the ``block`` slot) and ``params``.
+        places: ``path`` (dotted, from the model; ``*`` and ``?`` fit anything), ``branch`` (which output, where a module returns
+            several; -1 the last, all of them if ``None``; each gets a block of its own), ``replace`` (the block stands in the
+            module's stead), ``before`` (it stands before the module), ``plugin`` (a loaded plugin of the ``block`` slot) and
+            ``params``.
         input_size: (H, W) of the images the model sees, for the dry run that finds the widths.
 
     Raises:
@@ -266,10 +292,12 @@ def insert_blocks(model: nn.Module, places: list[dict[str, Any]], input_size: tu
     whole = any(place["path"] in known and place["path"].partition(".")[0] != "backbone" for place in places)
     seen, sources = _dry_run(model, cast(tuple[int, int], tuple(input_size)), whole)
     blocks = nn.ModuleDict()
-    for place in places:
-        path, replace, fillings = place["path"], place.get("replace", False), {}
+    for place in _each(places, seen):
+        path, replace, before, fillings = place["path"], place.get("replace", False), place.get("before", False), {}
         if path == "backbone" and path in seen and not seen[path].layouts:
             path = _inside(seen) or path
+        if before and not (path in seen and seen[path].keeps_shape):
+            raise _wrong_path(path, "a block before a module needs one that keeps the shape of its single input", seen)
         for index, layout in _layouts_at(path, place.get("branch"), seen).items():
             key = f"{path.replace('.', '-')}@{index}"
             if key in blocks:
@@ -280,7 +308,10 @@ def insert_blocks(model: nn.Module, places: list[dict[str, Any]], input_size: tu
             raise UsageError(f"no block can replace '{path}': its output has another shape than its input. Insert it after that module.")
         if replace:
             model.set_submodule(path, nn.Identity())
-        model.get_submodule(path).register_forward_hook(_Place(fillings))
+        if before:
+            model.get_submodule(path).register_forward_pre_hook(_Before(*fillings[0]))
+        else:
+            model.get_submodule(path).register_forward_hook(_Place(fillings))
     model.add_module(NAME, blocks)
     for path, grid in sources.items():
         # first of its hooks: a block behind the patch embedding itself already finds the grid there

@@ -27,6 +27,8 @@ def problems(root: Path, data: SegmentationData, listing: Pairs) -> Iterator[Pro
         held[split] = [Counter[int]() for _ in pairs]
         for pair, pixels in zip(pairs, held[split], strict=True):
             yield from _look(root, data, listing, pair, pixels)
+    if data.server:  # whose test labels are blank
+        held["test"] = held["train"]
     told = getattr(data, "labels", None) or getattr(data, "ignore", None)  # whoever says what values mean is believed
     if not told and (problem := _masks(listing, held) or _palettes(root, listing)):
         yield problem

@@ -7,14 +7,22 @@ from typing import Any
 from harness.benchmarks import config as shared
 from harness.benchmarks.backbones import features
 from harness.benchmarks.base import DATA, Split
+from harness.benchmarks.segmentation.heads import MMSEG, Head
 from harness.benchmarks.segmentation.options import InputOptions, SegmentationData, SegmentationModel, SegmentationSchedule
 from harness.catalog import Filling
+from harness.errors import UsageError
 
 
 def compose(
     data: SegmentationData, model: SegmentationModel, schedule: SegmentationSchedule, fillings: dict[str, Filling]
 ) -> dict[str, Any]:
-    """Model, loaders, evaluator and schedule of one trial."""
+    """Model, loaders, evaluator and schedule of one trial.
+
+    Raises:
+        UsageError: the weights of the classes are not one for each.
+    """
+    if model.class_weight and len(model.class_weight) != data.class_count:
+        raise UsageError(f"model.class_weight: {len(model.class_weight)} weights for {data.class_count} classes. Give one for each.")
     size = model.input.crop or model.input.size or data.image_size or (512, 512)
     # images of different sizes cannot stand in one batch
     together = (model.input.size is not None and not model.input.keep_ratio) or data.image_size is not None
@@ -28,8 +36,11 @@ def compose(
         **shared.evaluators({"type": "SegmentationScores", "ignore_index": data.ignore_index}),
         **shared.training(schedule),
     }
+    if data.server:
+        config["custom_hooks"] = [{"type": "WritePredictions", "server": data.server}]
     if schedule.decay == "poly":
-        config["param_scheduler"].append({"type": "PolyLR", "power": 0.9, "eta_min": 1e-4 * schedule.lr, "by_epoch": True,
+        end = 1e-4 * schedule.lr if schedule.lr_end is None else schedule.lr_end
+        config["param_scheduler"].append({"type": "PolyLR", "power": 0.9, "eta_min": end, "by_epoch": True,
                                           "begin": 0, "end": schedule.epochs, "convert_to_iter_based": True})  # fmt: skip
     return config
 
@@ -40,7 +51,11 @@ def _segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_cla
     widths = host.channels
     concat = options.fuse == "concat" and len(widths) > 1
     head = {"num_classes": num_classes, "ignore_index": ignore_index, "dropout_ratio": options.dropout, "norm_cfg": {"type": "BN"}}
+    if options.align_corners:
+        head["align_corners"] = True
     filling = fillings.get("context")
+    plugin, params = (filling.plugin, filling.params) if filling else ("identity", {})
+    own = (MMSEG.get(plugin) if options.head == "mmseg" else None) or Head()
     fixed = options.input.crop or options.input.size
     model: dict[str, Any] = {
         "type": "mmseg.EncoderDecoder",
@@ -54,8 +69,8 @@ def _segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_cla
         "backbone": host.config,
         "decode_head": {
             "type": "ContextHead",
-            "plugin": filling.plugin if filling else "identity",
-            "params": filling.params if filling else {},
+            "plugin": plugin,
+            "params": {**own.params, **params},
             "level_channels": widths,
             "in_channels": widths if concat else widths[-1],
             "in_index": list(range(len(widths))) if concat else len(widths) - 1,
@@ -63,6 +78,8 @@ def _segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_cla
             "channels": options.channels,
             "init_cfg": {"type": "Normal", "std": options.classifier_std, "override": {"name": "conv_seg"}},
             **head,
+            **_main_loss(options),
+            **own.of_width(options.channels),
         },
         "train_cfg": {},
         "test_cfg": {"mode": "slide", "crop_size": options.input.crop, "stride": options.input.slide}
@@ -75,13 +92,30 @@ def _segmentor(options: SegmentationModel, fillings: dict[str, Filling], num_cla
             "type": "mmseg.FCNHead",
             "in_channels": widths[index],
             "in_index": index,
-            "channels": max(options.channels // 2, 8),
+            "channels": options.auxiliary_channels or max(options.channels // 2, 8),
             "num_convs": 1,
             "concat_input": False,
-            "loss_decode": {"type": "mmseg.CrossEntropyLoss", "loss_weight": options.auxiliary},
+            "loss_decode": _cross_entropy(options, options.auxiliary),
             **head,
         }
+    if options.input.test_scales or options.input.test_flip:
+        scales = options.input.test_scales or [1.0]
+        model |= {"type": "ScalesAndFlips", "scales": scales, "flip": options.input.test_flip}
     return model
+
+
+def _main_loss(options: SegmentationModel) -> dict[str, Any]:
+    """Of the context head, where it is not mmseg's default."""
+    loss: dict[str, Any] = {"loss_decode": _cross_entropy(options, 1.0)} if options.class_weight or options.ohem else {}
+    if options.ohem:
+        loss["sampler"] = {"type": "mmseg.OHEMPixelSampler", "thresh": options.ohem.threshold, "min_kept": options.ohem.at_least}
+    return loss
+
+
+def _cross_entropy(options: SegmentationModel, weight: float) -> dict[str, Any]:
+    if options.class_weight or options.ohem:
+        return {"type": "KeptCrossEntropy", "loss_weight": weight, "class_weight": options.class_weight}
+    return {"type": "mmseg.CrossEntropyLoss", "loss_weight": weight}
 
 
 def _dataset(data: SegmentationData, split: Split, images: InputOptions) -> dict[str, Any]:

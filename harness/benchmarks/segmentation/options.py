@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from harness.benchmarks.options import DataOptions, Length, ModelOptions, Options, ScheduleOptions
+from harness.benchmarks.options import DataOptions, Length, ModelOptions, Options, ScheduleOptions, later
 
 Factor = Annotated[float, Field(gt=0, le=100)]
 Size = tuple[Length, Length]
@@ -28,6 +28,11 @@ class SegmentationData(DataOptions):
     @property
     def colours(self) -> list[tuple[int, int, int]] | None:
         """RGB per class, for pictures only."""
+        return None
+
+    @property
+    def server(self) -> str | None:
+        """The server that scores the predictions, where the labels of the test are not public."""
         return None
 
     @property
@@ -108,6 +113,10 @@ class InputOptions(Options):
     """Random brightness, contrast, saturation and hue in training."""
     slide: Size | None = None
     """(H, W) stride of sliding-window inference with windows of ``crop``; the whole image at once by default."""
+    test_scales: list[Annotated[float, Field(gt=0)]] = later([])
+    """Factors of the resized test image whose predictions are averaged; that image alone by default."""
+    test_flip: bool = later(False)
+    """Average the prediction of the mirrored test image, too."""
 
     @model_validator(mode="after")
     def _parts_agree(self) -> InputOptions:
@@ -116,6 +125,15 @@ class InputOptions(Options):
         if (self.scale or self.keep_ratio) and not (self.size and self.crop):
             raise ValueError("scale and keep_ratio need size and crop, or the images of a batch would differ in size")
         return self
+
+
+class HardPixels(Options):
+    """Online hard example mining: only pixels whose class is not yet certain are trained on."""
+
+    threshold: float = Field(default=0.7, gt=0, le=1)
+    """Probability of the true class below which a pixel is hard."""
+    at_least: int = Field(default=100_000, ge=2)
+    """Pixels per image that are trained on, hard or not."""
 
 
 class SegmentationModel(ModelOptions):
@@ -127,12 +145,26 @@ class SegmentationModel(ModelOptions):
     """Whether the head reads all levels, resized to the first and concatenated, or the last one only."""
     channels: int = Field(default=64, ge=8)
     """Width of the head, and of the map in the ``context`` slot."""
+    head: Literal["skeleton", "mmseg"] = later("skeleton")
+    """Around the method. ``skeleton``: two convolutions and a third that joins their output to the head's input, the same for all
+    methods. ``mmseg``: what mmseg builds, which for ISANet, ANN, EMANet, DANet, OCRNet, PSANet and DeepLabv3 is less, with mmseg's
+    parameters (GC's ratio is 1/4) where the method names no others."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     classifier_std: float = Field(default=0.01, gt=0)
     """Spread of the classifier's first weights. With mmseg's 0.01 a context module that starts as the identity gets hardly
     any gradient in the first hundred steps, which a short schedule does not have to spare."""
     auxiliary: float = Field(default=0.0, ge=0)
     """Loss weight of an FCN head on the last but one level; none by default."""
+    auxiliary_channels: int | None = later(None, ge=1)
+    """Width of that head; half of ``channels`` by default."""
+    align_corners: bool = later(False)
+    """Whether maps are resized with the centres of their corner pixels in one place, as crops of 769 and 513 pixels want it."""
+    class_weight: list[Annotated[float, Field(gt=0)]] = later([])
+    """Weight of each class in the loss of all heads, which is then averaged over labelled pixels; all alike by default, and averaged over
+    all pixels, as in mmseg."""
+    ohem: HardPixels | None = later(None)
+    """Train the head (not the auxiliary one) on hard pixels only, over which its loss is averaged; that of the auxiliary head is over
+    labelled pixels."""
     input: InputOptions = InputOptions()
 
     def offers(self, slots: tuple[str, ...]) -> tuple[str, ...]:

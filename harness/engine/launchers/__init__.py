@@ -7,6 +7,10 @@ A launcher's module has one function::
 It takes trials from the queue in ``store`` by lease (:meth:`~harness.store.queue.Queue.claim`), has ``function`` called for each
 in a process of its own, records every end in the store, tells ``tally`` what happens, and returns when nothing is left that it
 could do. It raises :class:`~harness.store.StoreError` where the database failed for good.
+
+The module of a cluster, on which ``harness submit`` starts workers (:mod:`harness.engine.worker`), has another::
+
+    def cluster(where: str, need: Need, options: Mapping[str, str]) -> Cluster
 """
 
 from __future__ import annotations
@@ -15,12 +19,16 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harness.errors import UsageError, did_you_mean
 from harness.points import entry_points_of
 
-SHIPPED = {"local": "harness.engine.launchers.local"}
+SHIPPED = {
+    "local": "harness.engine.launchers.local",
+    "ray": "harness.engine.launchers.ray",
+    "slurm": "harness.engine.launchers.slurm",
+}
 """Launcher -> its module."""
 
 
@@ -44,6 +52,12 @@ class Settings:
     time_limit: float | None = None
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Benchmark -> what is recorded with each of its trials."""
+    most: int | None = None
+    """How many trials are begun at most."""
+    until: float | None = None
+    """``time.monotonic()`` from which no trial is begun; those that run are finished."""
+    patient: bool = True
+    """Whether to wait for trials that others run, which may be lost there."""
 
 
 @dataclass
@@ -52,6 +66,8 @@ class Launched:
 
     ran: set[str] = field(default_factory=set)
     """Trials it finished."""
+    begun: int = 0
+    """How often it began one."""
     unsaved: dict[str, str] = field(default_factory=dict)
     """Trials that could not be recorded -> why."""
     interrupted: bool = False
@@ -63,17 +79,72 @@ def names() -> dict[str, str]:
     return {point.name: point.value for point in entry_points_of("harness.launchers")} | SHIPPED
 
 
+@dataclass(frozen=True)
+class Need:
+    """What a worker asks of a cluster."""
+
+    cpus: float = 1.0
+    gpus: float | None = None
+    """A part of one, or several; ``None``: one where the cluster has any."""
+    memory: float | None = None
+    """GiB."""
+
+
+class Worker(Protocol):
+    """A process on a cluster, or one that waits for room there."""
+
+    def poll(self) -> tuple[int, str] | None:
+        """Its exit code and last words; ``None`` before its end."""
+
+    def stop(self) -> None:
+        """End it; it gives its trials back."""
+
+
+class Cluster(Protocol):
+    """Machines that start processes."""
+
+    @property
+    def device(self) -> str:
+        """``--device`` of a worker."""
+
+    def room(self) -> int:
+        """How many workers to start at most."""
+
+    def start(self, arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> Worker:
+        """Start ``harness ARGUMENTS`` in a folder, with some variables, as soon as there is room."""
+
+    def close(self) -> None:
+        """Leave the cluster."""
+
+
 def launcher(name: str) -> Callable[..., Launched]:
     """The ``launch`` of a launcher.
 
     Raises:
-        UsageError: there is none of this name, or its module cannot be imported.
+        UsageError: there is none of this name, its module cannot be imported, or it is a cluster's.
     """
+    launch: Callable[..., Launched] = _of(name, "launch", "`harness submit` starts workers there")
+    return launch
+
+
+def cluster(name: str) -> Callable[[str, Need, Mapping[str, str]], Cluster]:
+    """The ``cluster`` of a launcher.
+
+    Raises:
+        UsageError: there is none of this name, its module cannot be imported, or it starts trials on this machine.
+    """
+    found: Callable[[str, Need, Mapping[str, str]], Cluster] = _of(name, "cluster", "`harness run` is what starts trials with it")
+    return found
+
+
+def _of(name: str, function: str, otherwise: str) -> Any:
     known = names()
     if name not in known:
         raise did_you_mean(name, known, "launcher")
     try:
-        launch: Callable[..., Launched] = importlib.import_module(known[name]).launch
+        module = importlib.import_module(known[name])
     except Exception as error:  # whatever a package from outside raises
         raise UsageError(f"launcher '{name}' cannot be imported from {known[name]}: {type(error).__name__}: {error}.") from error
-    return launch
+    if not hasattr(module, function):
+        raise UsageError(f"launcher '{name}' has no `{function}`: {otherwise}.")
+    return getattr(module, function)

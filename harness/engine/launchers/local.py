@@ -31,6 +31,8 @@ _POLL = 0.02
 _TICK = 1.0
 _LOOK_AGAIN = 2.0
 """Seconds between two looks at trials that another run holds."""
+_STALE = 200
+"""So many trials before the one that could be taken are looked at again: others may have finished them."""
 _STORE_FAILURES = 5
 _STORE_PAUSE = 5.0
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU}
@@ -82,7 +84,7 @@ class Pool:
         gc.freeze()  # keeps the collector of a child from copying the parent's pages
         with interruptible():
             try:
-                while self._waiting or self._running or self._alone:
+                while self._running or self._alone or (self._waiting and not self._enough()):
                     self._start()
                     self._start_alone()
                     time.sleep(_POLL)
@@ -104,8 +106,13 @@ class Pool:
         running = [(child.job.trial, now - child.since) for child in self._running.values()]
         self._tally.tell(kind, (self._trials[d] for d in self._waiting), running, trial, message)
 
+    def _enough(self) -> bool:
+        """Whether no other trial is to be begun."""
+        most, until = self._settings.most, self._settings.until
+        return (most is not None and self.launched.begun >= most) or (until is not None and time.monotonic() >= until)
+
     def _start(self) -> None:
-        while len(self._running) < self._settings.workers and self._waiting and time.monotonic() >= self._look_at:
+        while not self._enough() and len(self._running) < self._settings.workers and self._waiting and time.monotonic() >= self._look_at:
             device = self._places.free(self._trials[self._waiting[0]].benchmark, [*self._running.values()])
             if device is None:
                 return
@@ -123,8 +130,13 @@ class Pool:
                 return
             if digest is None:
                 return
-            self._waiting.remove(digest)
+            place = self._waiting.index(digest)
+            del self._waiting[place]
+            if place > _STALE:
+                with contextlib.suppress(StoreError):
+                    self._drop_ended(self._waiting[:place])
             self._tries[digest] += 1
+            self.launched.begun += 1
             trial = self._trials[digest]
             self._fork(
                 Job(
@@ -142,20 +154,26 @@ class Pool:
 
     def _others(self) -> None:
         """Nothing could be claimed: drop what other runs have finished, and look at the rest again later."""
-        states = self._store.states(digests=self._waiting)
-        for digest in [d for d in self._waiting if states.get(d) not in ("planned", "running")]:
-            self._waiting.remove(digest)
-            failed = states.get(digest) == "failed"
-            self._tally.done, self._tally.failed = self._tally.done + (not failed), self._tally.failed + failed
+        self._drop_ended(self._waiting)
         self._look_at = time.monotonic() + _LOOK_AGAIN
+        if not self._settings.patient:
+            self._waiting.clear()
         if len(self._waiting) not in (0, self._awaited) and not self._running:
             self._awaited = len(self._waiting)
             who = sorted({holder(row) for row in self._store.trials(digests=self._waiting, states=["running"])})
             self._tell("waiting", message=f"for {' and '.join(who) or 'others'}; trials left there: {len(self._waiting)}")
 
+    def _drop_ended(self, digests: list[str]) -> None:
+        """Wait no longer for those of ``digests`` that others have finished."""
+        states = self._store.states(digests=digests)
+        ended = {digest for digest in digests if states.get(digest) not in ("planned", "running")}
+        failed = sum(states.get(digest) == "failed" for digest in ended)
+        self._waiting = [digest for digest in self._waiting if digest not in ended]
+        self._tally.done, self._tally.failed = self._tally.done + len(ended) - failed, self._tally.failed + failed
+
     def _start_alone(self) -> None:
         """Trials that ran out of memory beside others, once nothing else waits."""
-        while self._alone and not self._waiting and (device := self._places.alone([*self._running.values()])):
+        while self._alone and (not self._waiting or self._enough()) and (device := self._places.alone([*self._running.values()])):
             self._fork(replace(self._alone.pop(0), device=device))
 
     def _fork(self, job: Job) -> None:

@@ -57,11 +57,20 @@ def part_of(of: str, options: dict[str, Any], split: Split, data_root: str, **kw
     return whole
 
 
+def mirrored(name: str, names: list[str]) -> str:
+    """The point that a point becomes in a mirror, by ``left_`` and ``right_`` in front of its name; empty where it stays itself."""
+    side, _, rest = name.partition("_")
+    other = {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side, "")
+    return other if other in names else ""
+
+
 def _metainfo(listing: Poses) -> dict[str, Any]:
     count = len(listing.names)
     return {
         "dataset_name": "harness",
-        "keypoint_info": {index: {"name": name, "id": index} for index, name in enumerate(listing.names)},
+        "keypoint_info": {
+            index: {"name": name, "id": index, "swap": mirrored(name, listing.names)} for index, name in enumerate(listing.names)
+        },
         "skeleton_info": {},
         "joint_weights": [1.0] * count,
         "sigmas": list(listing.sigmas or [_ANY_SIGMA] * count),
@@ -82,4 +91,5 @@ def _info(pose: Pose) -> dict[str, Any]:
         "id": pose.annotation_id,
         "category_id": np.array(1),
         "raw_ann_info": coco_annotation(pose),
+        **({"head_size": np.array([[pose.head]], np.float32)} if pose.head is not None else {}),
     }

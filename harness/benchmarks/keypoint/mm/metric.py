@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 from mmpose.evaluation import CocoMetric, PCKAccuracy
 
@@ -57,10 +58,49 @@ class KeypointAccuracy(PCKAccuracy):
 
 @METRICS.register_module()
 class KeypointAP(CocoMetric):
-    """mmpose's COCO keypoint evaluation; AP and AP50 in percent."""
+    """mmpose's COCO keypoint evaluation in percent.
+
+    Args:
+        every: give all of ``scores.COCO_STATS``, and not only AP and AP50.
+    """
 
     default_prefix = None
 
+    def __init__(self, every: bool = False) -> None:
+        super().__init__()
+        names = {scores.AP: "AP", scores.AP50: "AP .5"}
+        self.names = names | ({"AP75": "AP .75", "APM": "AP (M)", "APL": "AP (L)", "AR": "AR"} if every else {})
+
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         found = super().compute_metrics(results)
-        return {name: 100 * float(found[key]) for name, key in ((scores.AP, "AP"), (scores.AP50, "AP .5"))}
+        return {name: scores.percent(found[key]) for name, key in self.names.items()}
+
+
+@METRICS.register_module()
+class HeadAccuracy(BaseMetric):
+    """MPII's PCKh (%), see :func:`scores.head_accuracy`.
+
+    Attributes:
+        per_sample: ``PCKh@0.5`` -> (N,) float32, the share of the figure's points, NaN where none counts.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.per_sample: dict[str, np.ndarray] = {}
+
+    def process(self, data_batch: Any, data_samples: list[dict[str, Any]]) -> None:
+        for sample in data_samples:
+            truth = sample["gt_instances"]
+            points, heads = np.asarray(sample["pred_instances"]["keypoints"]), np.asarray(truth["head_size"]).reshape(-1)
+            flags = np.asarray(truth["keypoints_visible"]).reshape(points.shape[:2])
+            self.results.append((scores.distances(points, np.asarray(truth["keypoints"]), flags, heads), heads))
+
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+        far, heads = (np.concatenate(parts) for parts in zip(*results, strict=True))
+        named = (self.dataset_meta or {}).get("keypoint_id2name", {})
+        names = [named[index] for index in sorted(named)]
+        counted = far[:, [name not in scores.TRUNK for name in names]]
+        labelled = np.isfinite(counted).sum(axis=1)
+        hits = (counted < scores.HEAD_SHARES[0] * heads[:, None]).sum(axis=1)
+        self.per_sample = {f"PCKh@{scores.HEAD_SHARES[0]:g}": (100 * hits / np.where(labelled, labelled, np.nan)).astype(np.float32)}
+        return scores.head_accuracy(far, heads, names)

@@ -50,7 +50,8 @@ class MMPoseFiles(Options):
     images: Place = ""
     """Folder of the images."""
     bbox_file: Annotated[Place, Field(pattern=r"\.json$")] | None = None
-    """Detected boxes to test on instead of the annotated ones, as JSON."""
+    """Detected boxes to test on instead of the annotated ones, as JSON. Then only average precision is reported, and the trivial
+    predictor is still given the annotated boxes."""
 
 
 class MMPoseData(ListedPoints):
@@ -79,7 +80,15 @@ class MMPoseData(ListedPoints):
 
     @property
     def has_ap(self) -> bool:
-        return self.ap
+        return self.ap or not self.has_truth
+
+    @property
+    def has_every_ap(self) -> bool:
+        return True
+
+    @property
+    def has_truth(self) -> bool:
+        return self.test.bbox_file is None
 
     def files(self, split: Split) -> MMPoseFiles:
         """What a split is made of; where validation is held out, what training is."""
@@ -118,7 +127,7 @@ def read(root: Path, data: MMPoseData) -> Poses:
     for name in ("val", "test"):
         files = getattr(data, name)
         if files and files.bbox_file:
-            listing.sources.append(root / files.bbox_file)
+            listing.text(files.bbox_file, "put it there, or take bbox_file out of the entry to test on annotated boxes")
             # annotated boxes: detected ones carry no truth to look at
             data = data.model_copy(update={name: files.model_copy(update={"bbox_file": None})})
     for split in SPLITS if data.val else NEEDED:
@@ -142,7 +151,7 @@ def _split(root: Path, data: MMPoseData, split: Split, listing: Poses) -> list[P
     if missing:
         return []
     try:
-        built = DATASETS.build(data.whole(split, [], str(root)))
+        built = DATASETS.build(data.whole(split, [], str(root)) | {"serialize_data": False})
     except Exception as error:  # whatever a third-party reader meets in a malformed file
         what = f"mmpose's {data.type} cannot read it ({error!r:.200})"
         listing.add(files.ann_file, what, "mend the file, or name another class")

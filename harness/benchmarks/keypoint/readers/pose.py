@@ -47,6 +47,8 @@ class Pose:
     """Counts the images of a split from 1; a validation split that is held out keeps the numbers of training."""
     annotation_id: int
     """Counts the poses as ``image_id`` does the images: COCO's evaluation takes an annotation with id 0 for one that is not there."""
+    head: float | None = None
+    """Length of the head in pixels, where the dataset measures it (MPII)."""
 
 
 @dataclass

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from harness.benchmarks import buildable
 from harness.benchmarks.base import SPLITS, Format, Split
-from harness.benchmarks.options import Place, Told
+from harness.benchmarks.options import Place, Told, later
 from harness.benchmarks.segmentation.options import LabelledData
 from harness.benchmarks.segmentation.readers.labels import UNKNOWN, Labels, counted
 from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
@@ -54,11 +54,15 @@ class ToolboxData(LabelledData):
     """Its number of classes, so that a trial can be planned without importing mmseg; verified by ``check``."""
     reduce_zero_label: bool = False
     """Label 0 means "ignore", and classes are counted from 1; for classes of mmseg that do not say so themselves."""
-    train: SegArguments
-    """The class's arguments for training data, e.g. ``data_prefix``; paths are relative to the root."""
+    train: SegArguments | list[SegArguments]
+    """The class's arguments for training data, e.g. ``data_prefix``; paths are relative to the root. Of a list the images are put
+    together (Cityscapes' training and validation set)."""
     test: SegArguments
     val: SegArguments | None = None
     """For validation; without it, ``val_share`` of the training images."""
+    predictions: Literal["cityscapes"] | None = later(None)
+    """Leave the predicted label maps in the trial's ``artifacts/predictions``, for the server of a test set whose labels are not
+    public: ``cityscapes``, as label ids (7 is road)."""
 
     @field_validator("type")
     @classmethod
@@ -69,6 +73,10 @@ class ToolboxData(LabelledData):
     @property
     def class_count(self) -> int:
         return self.num_classes
+
+    @property
+    def server(self) -> str | None:
+        return self.predictions
 
     @property
     def class_name(self) -> str:
@@ -84,29 +92,33 @@ def read(root: Path, data: ToolboxData) -> Pairs:
     """
     listing = Pairs(labels=counted([f"class {index}" for index in range(data.num_classes)], data.ignore_index))
     for split in SPLITS:
-        arguments: SegArguments | None = getattr(data, split)
-        if arguments is None:
-            continue
-        if arguments.ann_file:
-            listing.sources.append(root / arguments.ann_file)
-        try:
-            dataset = _build(data, root, split, arguments)
-        except DataError as error:
-            listing.add(f"{split} split", str(error))
-            continue
-        entries = [dataset.get_data_info(index) for index in range(len(dataset))]
-        pairs = [(Path(entry["img_path"]), Path(entry["seg_map_path"])) for entry in entries]
-        listing.of(split).extend(Pair(image.name, image, label) for image, label in pairs)
-        if not pairs:
-            listing.add(f"{split} split", "has no image", f"Check data.{split} and the folder.")
-            continue
-        classes = list(dataset.metainfo.get("classes") or ())
-        if len(classes) == data.num_classes:
-            listing.labels = _labels(classes, data, entries[0])
-        elif split == "test":
-            what = f"is {data.num_classes}, but {data.type} has {len(classes)} classes"
-            listing.add("data.num_classes", what, f"Write {len(classes)}.")
+        given: SegArguments | list[SegArguments] | None = getattr(data, split)
+        for arguments in given if isinstance(given, list) else [] if given is None else [given]:
+            _add(root, data, split, arguments, listing)
     return listing
+
+
+def _add(root: Path, data: ToolboxData, split: Split, arguments: SegArguments, listing: Pairs) -> None:
+    """The images that the class lists with these arguments."""
+    if arguments.ann_file:
+        listing.sources.append(root / arguments.ann_file)
+    try:
+        dataset = _build(data, root, split, arguments)
+    except DataError as error:
+        listing.add(f"{split} split", str(error))
+        return
+    entries = [dataset.get_data_info(index) for index in range(len(dataset))]
+    pairs = [(Path(entry["img_path"]), Path(entry["seg_map_path"])) for entry in entries]
+    listing.of(split).extend(Pair(image.name, image, label) for image, label in pairs)
+    if not pairs:
+        listing.add(f"{split} split", "has no image", f"Check data.{split} and the folder.")
+        return
+    classes = list(dataset.metainfo.get("classes") or ())
+    if len(classes) == data.num_classes:
+        listing.labels = _labels(classes, data, entries[0])
+    elif split == "test":
+        what = f"is {data.num_classes}, but {data.type} has {len(classes)} classes"
+        listing.add("data.num_classes", what, f"Write {len(classes)}.")
 
 
 def _labels(classes: list[str], data: ToolboxData, entry: dict[str, Any]) -> Labels:
@@ -129,6 +141,7 @@ def _build(data: ToolboxData, root: Path, split: Split, arguments: SegArguments)
     from mmengine.registry import DATASETS
 
     config: dict[str, Any] = {"type": data.class_name, "data_root": str(root), "pipeline": [], "test_mode": split != "train"}
+    config["serialize_data"] = False  # it is listed and thrown away
     if data.ignore_index != 255:
         config["ignore_index"] = data.ignore_index
     if data.reduce_zero_label:

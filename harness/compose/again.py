@@ -1,0 +1,125 @@
+"""Plan again, with what is registered here, trials of which a store has the names and options: for who runs what others planned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.benchmarks import Task, task
+from harness.catalog import Catalog, Method, load_catalog
+from harness.catalog.adopt import adopt
+from harness.catalog.plugins import PluginFile, discover
+from harness.compose.overrides import Overrides
+from harness.compose.trial import Trial, as_tuning, compose_seeds
+from harness.digests import digest_of
+from harness.errors import HarnessError, did_you_mean
+
+if TYPE_CHECKING:
+    from harness.store.records import TrialRow
+
+
+@dataclass(frozen=True)
+class Registered:
+    """The methods, benchmarks and plugins that are here."""
+
+    catalog: Catalog
+    files: list[PluginFile]
+
+    @classmethod
+    def here(cls, plugins: Sequence[Path] = ()) -> Registered:
+        """
+        Args:
+            plugins: files from elsewhere, as ``--plugin`` names them.
+        """
+        files = discover(tuple(plugins))
+        return cls(adopt(load_catalog(), files), files)
+
+    def cell(self, row: TrialRow, tuning: Mapping[str, Any] | None) -> tuple[Method, Task]:
+        """The method and the benchmark of a trial, with what it changed of them.
+
+        Args:
+            tuning: what was tried to find its options (:meth:`harness.compose.tuning.Search.report`); empty where nothing was.
+
+        Raises:
+            HarnessError: the registry does not have the method or the benchmark, or refuses the options.
+        """
+        for name, known, what in ((row.method, self.catalog.methods, "method"), (row.benchmark, self.catalog.benchmarks, "benchmark")):
+            if name not in known:
+                raise did_you_mean(name, known, what)
+        found: Mapping[str, Any] = {}
+        if tuning and not row.purpose and tuning["winner"] is not None:
+            found = tuning["points"][tuning["winner"]]["values"]
+        changes = Overrides.parse([*row.overrides, *texts(found)])
+        method, bench = (
+            changes.of_method(self.catalog.methods[row.method]),
+            task(changes.of_benchmark(self.catalog.benchmarks[row.benchmark])),
+        )
+        if method.fill(bench.slots) is None:
+            raise HarnessError(f"method '{row.method}' fits no slot of '{row.benchmark}' here.")
+        return method, bench
+
+    def trials(
+        self,
+        rows: Sequence[TrialRow],
+        cell: tuple[Method, Task],
+        conditions: Mapping[str, Any],
+        tuning: Mapping[str, Any] | None,
+        fingerprint: str,
+    ) -> list[Trial]:
+        """The trials that are run here where ``rows`` are asked for, in their order: equal digests say that they are the same.
+
+        Args:
+            rows: trials that differ in their seed only.
+            cell: :meth:`cell` of them.
+            conditions: what is behind their setting (:meth:`harness.store.Store.settings`); the budget of tuned ones is part of it.
+            tuning: as in :meth:`cell`.
+            fingerprint: of the dataset.
+
+        Raises:
+            HarnessError: their weights are missing here.
+        """
+        first = rows[0]
+        found = compose_seeds(*cell, [row.seed for row in rows], fingerprint, self.files, first.overrides)
+        if first.purpose:
+            return [as_tuning(trial) for trial in found]
+        if "tuning" not in conditions:
+            return found
+        about: dict[str, Any] = {"setting": first.setting, "conditions": conditions, "tuning": first.tuning, "search": tuning or {}}
+        return [replace(trial, digest=digest_of([trial.digest, conditions["tuning"]]), **about) for trial in found]
+
+
+def texts(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ``key=value`` of a point of a search, as its trials have them."""
+    return tuple(f"{key}={json.dumps(value)}" for key, value in values.items())
+
+
+def difference(row: TrialRow, trial: Trial, conditions: Mapping[str, Any]) -> str:
+    """Why ``trial`` is what is run here where ``row`` was asked for, in a sentence; empty where it is the same one.
+
+    Args:
+        conditions: what is behind the setting of ``row``.
+    """
+    if trial.digest == row.digest:
+        return ""
+    numerics = conditions.get("numerics"), trial.conditions.get("numerics")
+    sources = [name for name in sorted({*row.plugins, *trial.plugins}) if row.plugins.get(name) != trial.plugins.get(name)]
+    reasons = [
+        f"the benchmark is of version {trial.version}, not {row.version}" if trial.version != row.version else "",
+        f"the harness's numerics are {numerics[1]}, not {numerics[0]}" if None not in numerics and numerics[0] != numerics[1] else "",
+        f"the code of {', '.join(sources)} is another" if sources else "",
+        "the config is another" if trial.config_digest != row.config_digest else "",
+        f"the data are others ({trial.dataset}, not {row.dataset})" if trial.dataset != row.dataset else "",
+    ]
+    return f"Here it is another trial ({trial.digest}): {'; '.join(filter(None, reasons)) or 'the options of the method are others'}."
+
+
+def alike(rows: Iterable[TrialRow]) -> list[list[TrialRow]]:
+    """Trials that differ in their seed only, together."""
+    found: dict[tuple[Any, ...], list[TrialRow]] = {}
+    for row in rows:
+        kind = (row.benchmark, row.method, row.overrides, row.purpose, row.setting, row.tuning, row.config_digest, row.dataset)
+        found.setdefault((*kind, tuple(row.plugins.items())), []).append(row)
+    return [*found.values()]
