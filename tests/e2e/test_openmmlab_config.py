@@ -58,7 +58,7 @@ auto_scale_lr = dict(base_batch_size=4, enable=True)
 MINE = """
 _base_ = ["base.py"]
 custom_imports = dict(imports=["my_package.parts"])
-custom_hooks = [dict(type="EMAHook", momentum=0.01), dict(type="CountIterations")]
+custom_hooks = [dict(type="CountIterations")]
 model = dict(head=dict(type="MyHead"))
 """
 
@@ -191,7 +191,7 @@ def test_what_a_trial_needs_besides(project):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_config_as_a_benchmark(project):
-    """Own package, EMA, two schedulers, `_base_`: all methods on it, the floor, the same numbers by its own entry and by a file."""
+    """Own package, two schedulers, `_base_`: all methods on it, the floor, the same numbers by its own entry and by a file."""
     run = ("run", "-m", "gc-block", "-m", "simpool", "--device", "cpu", "--workers", "1")
     harness(*run, "--config", "mine.py")
     board = json.loads(harness("leaderboard", "--format", "json"))

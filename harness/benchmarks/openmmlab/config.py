@@ -37,6 +37,8 @@ def compose(data: OpenMMLabData, model: ConfigModel, schedule: ConfigSchedule, f
     config["channels_last"] = False  # a network of anybody's may reshape its maps as if they lay as usual
     config["train_dataloader"]["batch_size"] = schedule.batch_size
     config["optim_wrapper"]["optimizer"]["lr"] = schedule.lr
+    if "paramwise_cfg" in config["optim_wrapper"]:  # its keys may be those of a whole kind of networks, so that some fit nothing
+        config["optim_wrapper"].setdefault("constructor", "DefaultOptimWrapperConstructor")
     host = deepcopy(model.config)
     _fill(host, fillings)
     config["model"] = {"type": "Attend", "model": host, "input_size": list(model.input_size)}
