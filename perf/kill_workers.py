@@ -175,7 +175,7 @@ def _is_ours(pid: int) -> bool:
     """Whether a process is a worker or a trial of one: not a janitor, whose death only loses a service, nor one of Ray's own."""
     with contextlib.suppress(OSError):
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        return b"worker" in command and not any(other in command for other in (b"postgres", b"/ray/", b"ray::"))
+        return b"worker" in command and not any(other in command for other in (b"pgserver", b"postgres:", b"/ray/", b"ray::"))
     return False
 
 
@@ -207,7 +207,8 @@ def trouble(kind: str, given: argparse.Namespace, here: Path) -> bool:
         if submitted is not None:
             submitted.send_signal(signal.SIGINT)
             submitted.wait()
-            cluster.shutdown()
+            with contextlib.suppress(Exception):  # of a Ray that is half gone
+                cluster.shutdown()
         time.sleep(3)
         left = [pid for pid in marked(mark) if _is_ours(pid)]
         last = herd.start() if given.real else None

@@ -51,7 +51,9 @@ def test_printed_numbers_and_claims_stand_in_tabs(database, measured, page):
     measured("gap", 10.0, 11.0, 12.0)
     table = _table(page("method", method="simpool", tab="Published"), "published")
     assert {*table["published"]} <= {number.value for number in load() if number.method_id == "simpool"} and table["measured"].isna().all()
-    assert table["benchmark"][0] == "cub-200-2011" and len(table) > 40
+    first = table["benchmark"].notna().to_numpy()
+    assert "cub-200-2011" in {*table["benchmark"]} and not any(first[first.argmin() :]), "what a benchmark here measures, too, comes first"
+    assert len(table) > 40
     assert "from" not in table and "None of these benchmarks was run" in _texts(page("method", method="simpool", tab="Published"))
     claims = _table(page("method", method="gap", tab="Claims"), "statement").set_index("claim")
     judged = {row.claim.id: row.verdict for row in source.claims(database) if row.tier == "synthetic"}
@@ -70,7 +72,7 @@ def test_a_number_that_was_measured_stands_beside_the_printed_one(database, meas
             "UPDATE names SET name = 'maxboxaccv2' WHERE name = 'top1'",
         ):
             connection.execute(sa.text(change))
-    row = _table(page("method", method="simpool", tab="Published"), "published").loc[0]
+    row = _table(page("method", method="simpool", tab="Published"), "published").set_index("benchmark", drop=False).loc["cub-200-2011"]
     assert (row["published"], row["measured"], row["n"], row["benchmark"]) == (77.9, 61.0, 2, "cub-200-2011")
     assert row["from"] < 61 < row["to"]
 

@@ -171,6 +171,19 @@ def test_who_runs_out_of_memory_beside_others_waits_and_is_tried_whole(run: Run,
     assert [text for text in said if "waits until the device is free" in text]
 
 
+def test_who_runs_out_of_memory_on_a_gpu_first_remembers_less_and_says_so(run: Run, url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("harness.engine.prepare.devices", lambda *_: {"cuda:0": 1 << 33})
+
+    def function(trial: Trial, *, recompute: bool = False, **where: Any) -> Outcome:
+        if not recompute:
+            raise MemoryError("no more")
+        return outcome_of(trial)
+
+    assert run(make_plan(1), function, workers=1).done == 1
+    (result,) = read(url).results()
+    assert result.notes == ("ran out of memory; the backbone's activations were computed again for the backward pass", "a note")
+
+
 @pytest.mark.parametrize("own", [True, False])
 def test_a_trial_over_its_time_limit_is_stopped_with_all_its_processes(run: Run, tmp_path: Path, own: bool):
     def function(trial: Trial, *, work_dir: Path, **where: Any) -> Outcome:

@@ -229,7 +229,8 @@ class Pool:
             return
         batch = job.trial.config.get("train_dataloader", {}).get("batch_size", 2)
         if not job.options.get("recompute") and job.device != "cpu":
-            again = replace(job, options={**job.options, "recompute": True})
+            note = "ran out of memory; the backbone's activations were computed again for the backward pass"
+            again = replace(job, options={**job.options, "recompute": True}, notes=(*job.notes, note))
             self._tell("again", job.trial, f"{reason}; trying with activations computed twice")
         else:
             divisor = 2 * job.batch_divisor

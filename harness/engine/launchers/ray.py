@@ -56,15 +56,18 @@ class RayCluster:
             options: further resources of a worker, as Ray knows them: name -> how much.
 
         Raises:
-            UsageError: Ray is not installed, or there is no such cluster.
+            UsageError: Ray is not installed, there is no such cluster, or an option is no number.
         """
         try:
             self._ray = ray = importlib.import_module("ray")  # not everybody has it, and its types
         except ImportError:
             raise UsageError(f"Ray is not installed. {MEND}") from None
         try:
-            ray.init(address=where, log_to_driver=False, include_dashboard=False if where == "local" else None, logging_level="ERROR")
             resources = {name: float(value) for name, value in options.items()}
+        except ValueError as error:
+            raise UsageError(f"--option: a resource of Ray has a number ({error}). Write e.g. tpu=1.") from None
+        try:
+            ray.init(address=where, log_to_driver=False, include_dashboard=False if where == "local" else None, logging_level="ERROR")
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UsageError(f"no Ray cluster at '{where}': {error}. Start one with `ray start --head`, or write --ray local.") from None
         self._gpus = need.gpus if need.gpus is not None else float(ray.cluster_resources().get("GPU", 0) > 0)
