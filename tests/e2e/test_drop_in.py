@@ -70,7 +70,7 @@ def test_a_toolbox_trains_with_plugins(tmp_path, toolbox):
     file = tools["cut_file"](stock, tmp_path)
     side = {"mmpose": (128, 96), "mmpretrain": (74, 74)}.get(toolbox, (64, 64))
     wrapped = {"type": "Attend", "input_size": side, **told}
-    no_weights = "model['pretrained'] = None\nmodel['backbone'].pop('init_cfg', None)\n"
+    no_weights = "model.pop('pretrained', None)\nmodel['backbone'].pop('init_cfg', None)\n"
     wrap = f"{no_weights}model = dict(model=model, **{wrapped!r})\n"
     rest = "custom_imports = dict(imports=['harness.register'])\nval_dataloader = val_cfg = val_evaluator = None\nwork_dir = 'work'\n"
     quiet = "for name in list(default_hooks):\n    if name in ('visualization',):\n        default_hooks.pop(name)\n"
