@@ -208,6 +208,29 @@ def use_device(device: str) -> None:
         torch.cuda.set_device(int(device.partition(":")[2]))
 
 
+def mend() -> None:
+    """Let the toolboxes be imported on this PyTorch; changes nothing in a process whose stack is whole."""
+    _provide_mmcv_ext()
+    with _without_cuda():
+        _provide_torchvision()
+    with warnings.catch_warnings(), _without_cuda():
+        warnings.simplefilter("ignore")
+        _provide_xtcocotools()
+
+
+def load(toolbox: str) -> None:
+    """Import all of a toolbox that configs name classes of.
+
+    Raises:
+        ImportError: it is not installed, or not whole.
+    """
+    with warnings.catch_warnings(), _without_cuda(), _without_multimodal():
+        warnings.simplefilter("ignore")  # deprecations inside the toolboxes, not for our users
+        importlib.import_module(toolbox)
+        for part in ("models", "datasets", "evaluation"):
+            importlib.import_module(f"{toolbox}.{part}")
+
+
 @cache
 def setup() -> None:
     """Import the OpenMMLab stack and register its modules; :mod:`harness.benchmarks.register` adds ours.
@@ -219,16 +242,9 @@ def setup() -> None:
     """
     # asking whether CUDA is there must not initialise it: trials are forked from this process
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
-    _provide_mmcv_ext()
-    with _without_cuda():
-        _provide_torchvision()
-    with warnings.catch_warnings(), _without_cuda(), _without_multimodal():
-        warnings.simplefilter("ignore")  # deprecations inside the toolboxes, not for our users
-        _provide_xtcocotools()
-        for toolbox in TOOLBOXES:
-            importlib.import_module(toolbox)
-            for part in ("models", "datasets", "evaluation"):
-                importlib.import_module(f"{toolbox}.{part}")
+    mend()
+    for toolbox in TOOLBOXES:
+        load(toolbox)
     _no_memory_in_logs()
     _only_registered_types()
     _metainfo_of_mmpose()

@@ -25,7 +25,7 @@ FLOORS = (
     ("data", "generated", "listing", "fingerprints"),
     ("compose",),
     ("store",),
-    ("engine", "analysis", "plugin_tools", "doctor"),
+    ("engine", "analysis", "plugin_tools", "doctor", "register"),
     ("report",),
     ("cli",),
 )
@@ -151,7 +151,8 @@ ROOMS = ("config", "scores", "check", "floor", "pictures", "mm", "options", "rea
 @pytest.mark.parametrize("name", families.SHIPPED)
 def test_every_family_has_the_same_rooms(name):
     package = families.SHIPPED[name]
-    assert {room for room in ROOMS if f"{package}.{room}" in MODULES} == set(ROOMS)
+    wanted = set(ROOMS) - ({"synthetic"} if name == "openmmlab" else set())  # what would be drawn follows from a config
+    assert {room for room in ROOMS if f"{package}.{room}" in MODULES} == wanted
     assert EDGES[package] <= {"harness.benchmarks.base", f"{package}.options", f"{package}.scores"}, "the package itself holds tables only"
 
 

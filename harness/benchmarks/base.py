@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from harness import families
 from harness.benchmarks import inside
-from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
+from harness.benchmarks.options import DataOptions, HostOptions, ModelOptions, ScheduleOptions, TrainingOptions
 from harness.benchmarks.validation import hold_out
 from harness.errors import DataError, UsageError, did_you_mean
 from harness.images import DEEP, Decoding, significant_bits
@@ -142,6 +142,11 @@ class Listing(Generic[S]):
         """The samples' own files, in their order, training first; one that several samples share stands here as often."""
         return [file for name in SPLITS for sample in self.of(name) for file in self.files_of(sample)]
 
+    @property
+    def counted(self) -> str:
+        """How much there is, in words."""
+        return f"{len(self.train)} training, {len(self.val)} validation and {len(self.test)} test samples"
+
     def read(self) -> list[Path]:
         """Everything of the dataset's folder that was or will be read: sources, then the samples' files, which may lie in them."""
         return [*self.sources, *(file for file in self.files() if file.parent not in self.unpacked)]
@@ -240,8 +245,8 @@ class Family:
     """The metric the leaderboard sorts by, unless the benchmark says otherwise."""
     formats: Mapping[str, str]
     """Format -> the module that holds its ``FORMAT``, relative to the family's package or absolute."""
-    model: type[ModelOptions] = ModelOptions
-    schedule: type[ScheduleOptions] = ScheduleOptions
+    model: type[HostOptions] = ModelOptions
+    schedule: type[TrainingOptions] = ScheduleOptions
 
     def room(self, name: str) -> ModuleType:
         """A module of the family's package: ``config``, ``scores``, ``check``, ``floor``, ``pictures`` or ``mm``."""

@@ -52,5 +52,7 @@ def _load(task: Task) -> None:
     from harness.benchmarks.parts.weights import load_backbone
 
     config = task.config({})
+    if "custom_imports" in config:  # its network may be of a package that is imported in the trial's process only
+        return
     with openmmlab.explained(), DefaultScope.overwrite_default_scope(config["default_scope"]):
         load_backbone(MODELS.build(config["model"]["model"]["backbone"]), config["model"]["weights"])

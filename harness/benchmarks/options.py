@@ -160,12 +160,23 @@ IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 
 
-class ModelOptions(Options):
-    """``model:`` of a benchmark entry."""
+class HostOptions(Options):
+    """``model:`` of any benchmark entry."""
+
+    weights: Weights | None = None
+    block_at: list[BlockPlace] = []
+    """Where the ``block`` slot lies; the family's default for a named backbone."""
+
+    def offers(self, slots: tuple[str, ...]) -> tuple[str, ...]:
+        """Which slots this model has, given those of its family."""
+        return slots
+
+
+class ModelOptions(HostOptions):
+    """``model:`` of a benchmark whose network the entry describes."""
 
     backbone: str | dict[str, Any] = "resnet-narrow"
     """A name that ``harness list backbones`` shows, or the config of an OpenMMLab network listed there, with ``type``."""
-    weights: Weights | None = None
     mean: tuple[float, float, float] = IMAGENET_MEAN
     """Red, green and blue (0 to 255) subtracted from an image: what the weights were trained with, ImageNet's by default."""
     std: tuple[float, float, float] = IMAGENET_STD
@@ -173,8 +184,6 @@ class ModelOptions(Options):
     frozen: bool = False
     """Keep the backbone with its ``weights`` fixed; its features are computed once per image and reused by every trial, so that
     training images cannot be augmented."""
-    block_at: list[BlockPlace] = []
-    """Where the ``block`` slot lies; the family's default for a named backbone."""
 
     @field_validator("backbone")
     @classmethod
@@ -205,10 +214,6 @@ class ModelOptions(Options):
         if min(self.std) < 1 or 0 < max(map(abs, self.mean)) <= 1:
             raise ValueError("mean and std are those of pixels from 0 to 255; values for pixels from 0 to 1 are multiplied by 255")
         return self
-
-    def offers(self, slots: tuple[str, ...]) -> tuple[str, ...]:
-        """Which slots this model has, given those of its family."""
-        return slots
 
 
 def _split_pretrained(config: dict[str, Any]) -> tuple[dict[str, Any], str | None, str | None]:
@@ -254,12 +259,17 @@ class Multiples(Options):
     """Times the weight decay."""
 
 
-class ScheduleOptions(Options):
-    """``schedule:`` of a benchmark entry; the same for every method on the benchmark."""
+class TrainingOptions(Options):
+    """``schedule:`` of any benchmark entry; the same for every method on the benchmark."""
 
-    epochs: int = Field(default=10, ge=1, le=100_000)
     batch_size: int = Field(default=16, ge=1, le=100_000)
     lr: float = Field(default=1e-3, gt=0)
+
+
+class ScheduleOptions(TrainingOptions):
+    """``schedule:`` of a benchmark whose training the entry describes."""
+
+    epochs: int = Field(default=10, ge=1, le=100_000)
     optimizer: Literal["AdamW", "Adam", "SGD"] = "AdamW"
     weight_decay: float = Field(default=0.01, ge=0)
     warmup: float = Field(default=0.1, ge=0, lt=1)

@@ -7,6 +7,9 @@ from functools import cache
 
 from harness import families, openmmlab
 
+PARTS = tuple(f"harness.benchmarks.parts.{name}" for name in ("attend", "autocast", "batches", "marked", "pooling", "read", "remember"))
+"""Modules whose classes all families share."""
+
 
 @cache
 def setup() -> None:
@@ -18,7 +21,7 @@ def setup() -> None:
         ImportError: a toolbox is not installed; ``harness doctor`` says which and how to mend it.
     """
     openmmlab.setup()
-    for part in ("attend", "autocast", "batches", "marked", "pooling", "read", "remember"):
-        importlib.import_module(f"harness.benchmarks.parts.{part}")
+    for part in PARTS:
+        importlib.import_module(part)
     for package in families.packages().values():
         importlib.import_module(f"{package}.mm")

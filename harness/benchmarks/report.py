@@ -45,13 +45,13 @@ def describe(task: Task, listing: Listing[Any], problems: Iterable[Problem]) -> 
     """Samples per split, what is not used and why, and every warning, a line each."""
     data = task.data
     counted = {("class", "classes"): "class_count", ("keypoint", "keypoints"): "count", ("scene", "scenes"): "scene_names"}
-    parts = [f"{len(listing.train)} training, {len(listing.val)} validation and {len(listing.test)} test samples"]
+    parts = [listing.counted]
     for (one, many), attribute in counted.items():
         if (found := getattr(data, attribute, None)) is not None:
             count = found if isinstance(found, int) else len(found)
             parts.append(f"{count} {one if count == 1 else many}")
     lines = [", ".join(parts)]
-    if not listing.val:
+    if listing.train and not listing.val:
         lines.append(f"no validation split: {_why_none(data, listing)}")
     lines += [f"not used: {count} {what}" for what, count in sorted(listing.left_out.items())]
     return lines + [f"warning: {problem.sentences}" for problem in grouped(problems) if not problem.fatal]

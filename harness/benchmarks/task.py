@@ -16,7 +16,7 @@ from harness import families
 from harness.benchmarks import inside, pictures
 from harness.benchmarks.base import Family, Format, Listing, Metric, Problem, Sample
 from harness.benchmarks.config import computing, refuse_drawn_images
-from harness.benchmarks.options import DataOptions, ModelOptions, ScheduleOptions
+from harness.benchmarks.options import DataOptions, HostOptions, ScheduleOptions, TrainingOptions
 from harness.benchmarks.splits import official
 from harness.catalog import Benchmark, Filling
 from harness.catalog.load import explain
@@ -49,8 +49,8 @@ class Task:
     family: Family
     format: Format[Any]
     data: DataOptions
-    model: ModelOptions
-    schedule: ScheduleOptions
+    model: HostOptions
+    schedule: TrainingOptions
 
     @property
     def id(self) -> str:
@@ -86,7 +86,8 @@ class Task:
         """
         composed: dict[str, Any] = self.family.room("config").compose(self.data, self.model, self.schedule, fillings)
         refuse_drawn_images(composed)
-        computing(composed, self.schedule)
+        if isinstance(self.schedule, ScheduleOptions):
+            computing(composed, self.schedule)
         return composed
 
     def generate(self, out: Path) -> None:
@@ -138,7 +139,7 @@ def task(entry: Benchmark) -> Task:
         raise UsageError(f"benchmark '{entry.id}': data.{key}: '{visible(text)}' leads out of the dataset's folder. {mend}")
     found = Task(entry, kin, form, data, _typed(kin.model, "model", entry), _typed(kin.schedule, "schedule", entry))
     names = [metric.name for metric in found.metrics]
-    if found.primary not in names:
+    if names and found.primary not in names:  # of code that has not run nothing is known
         raise UsageError(f"benchmark '{entry.id}': primary: {did_you_mean(found.primary, names, 'metric')}")
     return found
 

@@ -164,6 +164,8 @@ class Suite(Entry):
     seeds: int = Field(default=2, ge=1, le=1000)
     tune: Tune | None = None
     """Tune every method first; a number is that of the trials."""
+    keep_weights: bool = False
+    """Keep the weights and predictions of every trial, as ``harness run --keep-weights`` does."""
 
     @field_validator("tune", mode="before")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,8 @@ class Asked:
     data_root: Path | None
     plugins: tuple[Path, ...]
     retry_failed: bool
+    keep: bool = False
+    """Whether the final trials keep their weights and predictions."""
     ready: Mapping[str, Ready] = field(default_factory=dict)
     """Benchmark -> its dataset, after :meth:`prepare`."""
 
@@ -112,6 +114,8 @@ class Asked:
             undecided = tuned.say(self.searches, verdicts, tried)
             _say_count(tried, "tuning ")
             planned = tuning.final_plan(planned, self.searches, verdicts, self.files)
+        if self.keep:
+            planned.trials = [replace(trial, keep=True) for trial in planned.trials]
         summary = go(planned, "final" if self.searches else "")
         if summary.done:
             digests = [trial.digest for trial in planned.trials]
@@ -156,12 +160,19 @@ def asked(
     db: str,
     plugins: tuple[Path, ...],
     retry_failed: bool,
+    configs: tuple[str, ...] = (),
+    keep: bool = False,
 ) -> Asked:
     """The trials that the values of :func:`selection`'s options mean.
+
+    Args:
+        configs: config files that are benchmarks, see :func:`harness.benchmarks.openmmlab.code.named`.
+        keep: as :attr:`Asked.keep`; a suite may say so, too.
 
     Raises:
         UsageError, DataError: see :func:`harness.compose.plan`.
     """
+    from harness.benchmarks.openmmlab import code
     from harness.catalog import load_catalog
     from harness.catalog.adopt import adopt
     from harness.catalog.plugins import discover
@@ -174,11 +185,13 @@ def asked(
     if not methods and suite is None:
         given = {path.resolve() for path in plugins}
         methods = tuple(name for file in files if file.path.resolve() in given for name in file.names)
+    catalog, benchmarks = code.named(catalog, benchmarks, configs, suite)
     planned = plan(Selection(suite, methods, benchmarks, seeds, overrides, root, tune, tune_seeds), catalog, files)
     searches = tuning.searches(planned, Overrides.parse(overrides), files)
     for method, bench in planned.unfit:
         click.echo(f"note: '{method}' fits no slot of '{bench}' and is left out there.", err=True)
-    return Asked(planned, searches, files, db, root, plugins, retry_failed)
+    keep = keep or (suite is not None and catalog.suites[suite].keep_weights)
+    return Asked(planned, searches, files, db, root, plugins, retry_failed, keep)
 
 
 def say_ending(summary: Summary, phase: str = "") -> None:

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @selection
+@click.option(
+    "--config",
+    "configs",
+    multiple=True,
+    metavar="FILE",
+    help="An OpenMMLab config file as a benchmark (docs/openmmlab.md); it is Python, and runs. May be repeated.",
+)
+@click.option("--keep-weights", is_flag=True, help="Keep what each trial learned: its weights and predictions, beside its log.")
 @options.how
 @click.option("--launcher", default="local", show_default=True, metavar="NAME", help="Who starts the trials; packages may bring others.")
 @click.option("--dry-run", is_flag=True, help="Only list the trials and their states.")
@@ -26,6 +34,8 @@ def command(
     ctx: click.Context,
     /,
     launcher: str,
+    configs: tuple[str, ...],
+    keep_weights: bool,
     dry_run: bool,
     plan_only: bool,
     **told: Any,
@@ -41,6 +51,7 @@ def command(
     harness run -m simpool -b scenes-classification --set method.gamma=2 --set schedule.epochs=3
     harness run -b scenes-classification --plugin my_pool.py
     harness run -m gap -m simpool -b scenes-classification --seeds 5 --tune 8
+    harness run --config my_segmenter.py -m identity -m gc-block
     harness run -s real --data-root ~/datasets --dry-run
     """
     from harness.cli import tuned
@@ -49,7 +60,7 @@ def command(
     from harness.store.url import results_folder
 
     how = {name: told.pop(name) for name in options.HOW}
-    wanted = asked(**told)
+    wanted = asked(**told, configs=configs, keep=keep_weights)
     if dry_run:
         if wanted.searches:
             tuned.dry_run(wanted.plan, wanted.searches, wanted.db, wanted.files)

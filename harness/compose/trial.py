@@ -56,6 +56,8 @@ class Trial:
     """:data:`TUNING` for a trial that only helps to choose options: it is not tested, and no table shows it."""
     tuning: str = ""
     """Digest of :attr:`search`; empty where nothing was tuned."""
+    keep: bool = False
+    """Whether weights and predictions are kept; of no effect on any number, and not in the digest."""
     search: dict[str, Any] = field(default_factory=dict)
     """What was tried to find the options of this trial, see :meth:`harness.compose.tuning.Search.report`."""
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.hooks import EMAHook, Hook
-from mmengine.runner import set_random_seed
+from mmengine.runner import IterBasedTrainLoop, set_random_seed
 
 from harness.engine.loading import begin
 from harness.engine.ranks import bare
@@ -21,6 +21,11 @@ from harness.errors import TrialError
 from harness.files import write_whole
 
 _OF_A_RANK = 15_485_863
+
+
+def in_iterations(runner: Any) -> bool:
+    """Whether the training is counted in iterations: for mmengine it is one epoch then."""
+    return runner._train_loop is not None and isinstance(runner.train_loop, IterBasedTrainLoop)
 
 
 class SeedEachEpoch(Hook):
@@ -38,6 +43,10 @@ class SeedEachEpoch(Hook):
 
     def before_val(self, runner: Any) -> None:
         set_random_seed((self.seed * 1_000_003) % 2**31)
+
+    def after_val(self, runner: Any) -> None:
+        if in_iterations(runner):  # nothing else would part the draws before a validation from those after it
+            set_random_seed((self.seed * 1_000_003 + runner.iter + 1) % 2**31)
 
     def before_test(self, runner: Any) -> None:
         self.before_val(runner)
@@ -85,17 +94,23 @@ class Curves(Hook):
             self._losses.append(float(loss))
 
     def after_train_epoch(self, runner: Any) -> None:
-        if self._losses:
-            mean = math.fsum(self._losses) / len(self._losses)
-            self._add("loss", runner.epoch + 1, mean if get_world_size() == 1 else _over_ranks(mean))
-        self._losses = []
+        self._add_loss(runner.iter / len(runner.train_dataloader) if in_iterations(runner) else runner.epoch + 1)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        epoch = runner.iter / len(runner.train_dataloader) if in_iterations(runner) else runner.epoch
+        if in_iterations(runner):
+            self._add_loss(epoch)
         for name, value in (metrics or {}).items():
             if name in self.metrics:
-                self._add(f"val/{name}", runner.epoch, float(value))
+                self._add(f"val/{name}", epoch, float(value))
 
-    def _add(self, name: str, epoch: int, value: float) -> None:
+    def _add_loss(self, epoch: float) -> None:
+        if self._losses:
+            mean = math.fsum(self._losses) / len(self._losses)
+            self._add("loss", epoch, mean if get_world_size() == 1 else _over_ranks(mean))
+        self._losses = []
+
+    def _add(self, name: str, epoch: float, value: float) -> None:
         self.points.setdefault(name, []).append([epoch, value])
 
     def arrays(self) -> dict[str, np.ndarray]:

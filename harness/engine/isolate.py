@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -85,3 +86,19 @@ def one_line(error: BaseException, longest: int = 400) -> str:
     if not isinstance(error, HarnessError):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def quietly(function: Callable[[], Any]) -> Any:
+    """:func:`start` a function and wait for it; what it prints is not shown.
+
+    Raises:
+        HarnessError: the function raised; its own sentence.
+    """
+    with tempfile.TemporaryFile() as said:
+
+        def silent() -> Any:
+            for stream in (1, 2):
+                os.dup2(said.fileno(), stream)
+            return function()
+
+        return start(silent).result()

@@ -108,8 +108,9 @@ class _Numbered:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for batch in self.batches:
-            yield [(self.epoch, index) for index in batch]
+        for number, batch in enumerate(self.batches):
+            passed = number // max(len(self), 1)  # of a sampler that never ends
+            yield [(self.epoch + passed, index) for index in batch]
 
 
 class _Drawing(Dataset[Any]):

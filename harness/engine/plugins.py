@@ -119,3 +119,17 @@ def load_for(names: Iterable[str], files: list[PluginFile], dead: dict[Any, str]
         else:
             with unchanged(f"plugin file {file.path}"):
                 load(file)
+
+
+def load_alone(names: Iterable[str], files: list[PluginFile]) -> None:
+    """:func:`load_for` in a process that has nothing imported yet: the OpenMMLab stack first.
+
+    Raises:
+        UsageError: as there.
+    """
+    from harness.benchmarks import register
+    from harness.catalog.verify import deadly
+
+    dead = deadly(files)
+    register.setup()
+    load_for(names, files, dead)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import itertools
 import logging
 import math
@@ -22,20 +21,23 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
+from mmengine.utils import import_modules_from_strings
 from torch import nn
 from torch.utils.data import DataLoader
 
 from harness import openmmlab
 from harness.benchmarks import family, register
-from harness.benchmarks.base import DATA, undeclared
+from harness.benchmarks.base import undeclared
 from harness.benchmarks.parts.layout import channels_last
 from harness.compose import Trial
+from harness.compose.bare import bare_config
 from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.diagnostics.collect import labels as labels_of
 from harness.engine import cost, environment, pulse, quiet, ranks
 from harness.engine.computing import Computing, computing
 from harness.engine.hooks import Checkpoint, Curves, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss, TryAlgorithms, average_for_good
+from harness.engine.kept import Keep
 from harness.engine.loading import Loading
 from harness.engine.recompute import recompute_activations
 from harness.errors import TrialError, UsageError
@@ -100,32 +102,6 @@ _OUT_OF_MEMORY = (
     "CUDNN_STATUS_NOT_INITIALIZED",
 )
 """How torch and the libraries below it say so; one that cannot make its own work space calls itself not initialized."""
-
-
-def _placed(value: Any, places: dict[str, str]) -> Any:
-    """``value`` with the stand-ins of folders and files replaced by where these lie."""
-    if isinstance(value, str):
-        head, slash, rest = value.partition("/")
-        return places.get(value) or (places[head] + slash + rest if head in places else value)
-    if isinstance(value, dict):
-        return {key: _placed(item, places) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_placed(item, places) for item in value)
-    return value
-
-
-def bare_config(trial: Trial, data: Path, work_dir: Path) -> dict[str, Any]:
-    """The mmengine config of a trial as anyone could run it: paths filled in, nothing of the harness's engine."""
-    config: dict[str, Any] = _placed(copy.deepcopy(trial.config), {DATA: str(data), **trial.files})
-    config.update(
-        work_dir=str(work_dir),
-        randomness={"seed": trial.seed},
-        default_hooks={"checkpoint": None, "logger": {"type": "LoggerHook", "interval": 20}},
-        log_level="INFO",
-    )
-    # for what plugins mark, which nobody knows before they are built; of no effect elsewhere, hence not in every trial's digest
-    config["optim_wrapper"].setdefault("constructor", "MarkedParameters")
-    return config
 
 
 def _smaller_batches(config: dict[str, Any], divisor: int) -> None:
@@ -223,10 +199,12 @@ def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Load
     if batch_divisor > 1:
         _smaller_batches(config, batch_divisor)
     ranks.share(config, device)
-    if trial.purpose:
-        config["train_cfg"]["val_interval"] = config["train_cfg"]["max_epochs"]  # what decides is the last look
+    if trial.purpose:  # what decides is the last look
+        config["train_cfg"]["val_interval"] = config["train_cfg"].get("max_epochs") or config["train_cfg"]["max_iters"]
     config.setdefault("channels_last", device == "cpu" or config.get("precision") in ("bf16", "fp16"))
     config["recompute"] = recompute
+    if imports := config.get("custom_imports"):
+        import_modules_from_strings(**imports)
     # mmengine names loggers and message hubs by the second, and would give this trial those of another one
     config["experiment_name"] = uuid.uuid4().hex
     runner = TrialRunner.from_cfg(PlainConfig(config))
@@ -261,7 +239,12 @@ def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Load
     )
     if batch_divisor > 1:
         learnt.notes.insert(0, f"ran out of memory; batches {batch_divisor} times smaller, gradients accumulated")
+    keeper = Keep(artifacts) if trial.keep and first else None
+    if keeper:
+        runner.register_hook(keeper)
     outcome = learnt if trial.purpose else _tested(runner, trial, learnt, artifacts, device)
+    if keeper:
+        keeper.write(trial, outcome.metrics)
     outcome.environment |= how.report()
     outcome.notes += how.notes()
     if first:

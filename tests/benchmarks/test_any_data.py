@@ -169,7 +169,7 @@ DAMAGES = (_rename, _cut, _delete, _copy, _tag, _repaint, _strangers, _edit, _ed
 def _built(entry: Benchmark, root: Path, split: str) -> list[dict[str, Any]]:
     from mmengine.registry import DATASETS, DefaultScope
 
-    from harness.engine.trial import _placed
+    from harness.compose.bare import _placed
 
     config = task(entry).config({})
     with DefaultScope.overwrite_default_scope(config["default_scope"]):

@@ -75,7 +75,7 @@ def test_a_link_is_what_it_leads_to(folder):
 
 
 def test_where_the_file_lies_is_filled_in_for_the_trial(folder):
-    from harness.engine.trial import bare_config
+    from harness.compose.bare import bare_config
 
     planned = trial(weights={"file": "a.pth"})
     weights = bare_config(planned, folder / "data", folder)["model"]["weights"]

@@ -242,7 +242,8 @@ def test_a_method_can_hold_its_queries_and_keys(prepared, tmp_path, monkeypatch)
 def test_the_config_beside_a_trial_is_python_that_says_the_same(prepared, tmp_path):
     from mmengine.config import Config
 
-    from harness.engine.trial import PlainConfig, bare_config
+    from harness.compose.bare import bare_config
+    from harness.engine.trial import PlainConfig
 
     trial, folder = prepared()
     config = PlainConfig(bare_config(trial, folder, tmp_path))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Sequence
 from typing import Any, cast
 
 from mmengine.logging import print_log
 from mmengine.registry import MODELS
 from torch import nn
 
+from harness.benchmarks.parts.encoder import fill_encoder
 from harness.benchmarks.parts.frozen import FrozenBackbone
 from harness.benchmarks.parts.insert import insert_blocks
 from harness.benchmarks.parts.weights import load_backbone
@@ -18,11 +20,12 @@ from harness.benchmarks.parts.weights import load_backbone
 @MODELS.register_module(name="Attend")  # type: ignore[untyped-decorator]  # mmengine has no types
 def attend(
     model: dict[str, Any],
-    blocks: list[dict[str, Any]],
-    weights: dict[str, Any] | None,
-    frozen: bool,
-    input_size: list[int],
+    blocks: Sequence[dict[str, Any]] = (),
+    weights: dict[str, Any] | None = None,
+    frozen: bool = False,
+    input_size: Sequence[int] = (224, 224),
     data_preprocessor: dict[str, Any] | None = None,
+    encoder: dict[str, Any] | None = None,
 ) -> nn.Module:
     """Build ``model``, load its backbone's weights, fill its ``block`` slot and freeze what is to be frozen.
 
@@ -30,11 +33,12 @@ def attend(
     weights were loaded.
 
     Args:
-        model: config of an OpenMMLab model with a ``backbone``.
+        model: config of an OpenMMLab model with a ``backbone``, of any toolbox.
         blocks: places, plugins and parameters, see :func:`insert_blocks`.
         weights: see :class:`harness.benchmarks.options.Weights`.
         frozen: keep the backbone fixed and reuse its features.
         input_size: (H, W) of the images.
+        encoder: what goes into a transformer's encoder, the arguments of :func:`fill_encoder`.
         data_preprocessor: given by mmengine's Runner when the config has one beside the model.
     """
     config = dict(model)
@@ -50,8 +54,11 @@ def attend(
         print_log(note, "current")
     if frozen:
         built.backbone = FrozenBackbone(built.backbone, json.dumps(model["backbone"], sort_keys=True))
+    size = cast(tuple[int, int], tuple(input_size))
+    if encoder:
+        fill_encoder(built, size, **encoder)
     if blocks:
-        insert_blocks(built, blocks, cast(tuple[int, int], tuple(input_size)))
+        insert_blocks(built, list(blocks), size)
     # the Runner calls this before training, and would overwrite the weights just loaded
     built.init_weights = lambda: None
     return cast(nn.Module, built)

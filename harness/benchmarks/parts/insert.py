@@ -1,4 +1,4 @@
-"""Insert attention blocks into any backbone, by module path.
+"""Insert attention blocks into any backbone, neck or head, by module path.
 
 One mechanism for every OpenMMLab backbone: a forward hook replaces the output of the named module by the
 block's output. The blocks are children of the root model (``attention_blocks``), never of the backbone, so that
@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, cast
 
 import torch
+from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from harness import slots
@@ -37,7 +38,7 @@ class _Grid:
     size: tuple[int, int] | None = None
 
     def __call__(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
-        self.size = _grid_of(output) or self.size
+        self.size = grid_of(output) or self.size
 
 
 @dataclass
@@ -77,7 +78,7 @@ class _Place:
         if isinstance(output, Tensor):
             block, layout = self.fillings[0]
             return layout.apply(block, output, None)
-        outputs, grid = list(output), _grid_of(output)
+        outputs, grid = list(output), grid_of(output)
         for index, (block, layout) in self.fillings.items():
             outputs[index] = layout.apply(block, outputs[index], grid)
         return type(output)(outputs)
@@ -113,7 +114,7 @@ def _same_shape(block: nn.Module, x: Tensor) -> Tensor:
     return y
 
 
-def _grid_of(output: Any) -> tuple[int, int] | None:
+def grid_of(output: Any) -> tuple[int, int] | None:
     """(H, W) where a module returns (tokens, (H, W))."""
     if not isinstance(output, (tuple, list)) or len(output) != 2 or not isinstance(output[0], Tensor) or output[0].ndim != 3:
         return None
@@ -142,7 +143,7 @@ def _layout_of(x: Any, image: tuple[int, int], grid: tuple[int, int] | None, sou
 
 
 @contextmanager
-def _undisturbed(model: nn.Module) -> Iterator[None]:
+def undisturbed(model: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients; modes and random state are as before afterwards."""
     modes = {module: module.training for module in model.modules()}
     random_state = torch.get_rng_state()
@@ -157,8 +158,27 @@ def _undisturbed(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _dry_run(model: nn.Module, image: tuple[int, int]) -> tuple[dict[str, _Calls], dict[str, _Grid]]:
-    """Run the backbone once on zeros: what each of its modules returns, and which of them tell a token grid."""
+def pass_zeros(model: nn.Module, image: tuple[int, int]) -> None:
+    """One pass of a whole model of any toolbox, an image of zeros through backbone, neck and head.
+
+    Raises:
+        UsageError: it takes more than an image.
+    """
+    first = next(model.parameters(), torch.empty(0))
+    told = {name: image for name in ("ori_shape", "img_shape", "pad_shape", "batch_input_shape")}
+    sample = BaseDataElement(metainfo={**told, "scale_factor": (1.0, 1.0)})
+    try:
+        with undisturbed(model):
+            model(torch.zeros(1, 3, *image, device=first.device, dtype=first.dtype), [sample], mode="tensor")
+    except Exception as error:
+        raise UsageError(
+            f"nothing can be put outside the backbone of {type(model).__name__}: a pass of an image of zeros fails "
+            f"({type(error).__name__}: {error}). Give a path below `backbone`."
+        ) from error
+
+
+def _dry_run(model: nn.Module, image: tuple[int, int], whole: bool) -> tuple[dict[str, _Calls], dict[str, _Grid]]:
+    """Run the backbone, or the whole model, once on zeros: what each module returns, and which of them tell a token grid."""
     seen: dict[str, _Calls] = {}
     sources: dict[str, _Grid] = {}
     latest: list[_Grid] = []
@@ -166,7 +186,7 @@ def _dry_run(model: nn.Module, image: tuple[int, int]) -> tuple[dict[str, _Calls
 
     def watch(path: str, module: nn.Module) -> None:
         def look(_module: nn.Module, inputs: Any, output: Any) -> None:
-            grid = _grid_of(output)
+            grid = grid_of(output)
             outputs = [output] if isinstance(output, Tensor) else list(output) if isinstance(output, (tuple, list)) else []
             layouts = {i: _layout_of(x, image, grid, latest[-1] if latest else None) for i, x in enumerate(outputs)}
             calls = seen.setdefault(path, _Calls())
@@ -185,10 +205,17 @@ def _dry_run(model: nn.Module, image: tuple[int, int]) -> tuple[dict[str, _Calls
     inside: Iterable[tuple[str, nn.Module]] = [("", backbone)] if isinstance(backbone, FrozenBackbone) else backbone.named_modules()
     for name, module in inside:
         watch(f"backbone.{name}".rstrip("."), module)
+    if whole:
+        for name, module in model.named_modules():
+            if name and name.partition(".")[0] != "backbone":
+                watch(name, module)
     first = next(backbone.parameters(), torch.empty(0))
     try:
-        with _undisturbed(model):
-            backbone(torch.zeros(1, 3, *image, device=first.device, dtype=first.dtype))
+        if whole:
+            pass_zeros(model, image)
+        else:
+            with undisturbed(model):
+                backbone(torch.zeros(1, 3, *image, device=first.device, dtype=first.dtype))
     finally:
         for handle in handles:
             handle.remove()
@@ -209,16 +236,24 @@ def _layouts_at(path: str, branch: int | None, seen: dict[str, _Calls]) -> dict[
     """The outputs of the module at ``path`` that get a block."""
     calls = seen.get(path)
     if calls is None:
-        raise _wrong_path(path, "the backbone calls no such module", seen)
+        raise _wrong_path(path, "the model calls no such module", seen)
     if calls.count > 1:
         raise _wrong_path(path, f"the module runs {calls.count} times in one pass", seen)
     if not calls.layouts:
         raise _wrong_path(path, "its output is no feature map", seen)
     if branch is None:
         return calls.layouts
+    if branch == -1:
+        branch = max(calls.layouts)
     if branch not in calls.layouts:
         raise UsageError(f"'{path}' has no branch {branch}. Its branches: {', '.join(map(str, calls.layouts))}.")
     return {branch: calls.layouts[branch]}
+
+
+def _inside(seen: dict[str, _Calls]) -> str | None:
+    """Where a backbone returns no map but a class token: the layer before the last, which is the last that the token still attends to."""
+    layers = [name for name, calls in seen.items() if name.rpartition(".")[2].isdecimal() and name.count(".") == 2 and calls.layouts]
+    return layers[-2] if len(layers) > 1 else None
 
 
 def _each(places: list[dict[str, Any]], seen: dict[str, _Calls]) -> Iterator[dict[str, Any]]:
@@ -235,13 +270,14 @@ def _each(places: list[dict[str, Any]], seen: dict[str, _Calls]) -> Iterator[dic
 
 
 def insert_blocks(model: nn.Module, places: list[dict[str, Any]], input_size: tuple[int, int]) -> None:
-    """Put attention blocks behind modules of ``model.backbone``, in place.
+    """Put attention blocks behind modules of a model, in place; one pass of zeros tells their widths.
 
     Args:
         model: an OpenMMLab model (or any module) with a ``backbone`` that takes (B, 3, H, W).
         places: ``path`` (dotted, from the model; ``*`` and ``?`` fit anything), ``branch`` (which output, where a module returns
-            several; all of them if ``None``; each gets a block of its own), ``replace`` (the block stands in the module's stead),
-            ``before`` (it stands before the module), ``plugin`` (a loaded plugin of the ``block`` slot) and ``params``.
+            several; -1 the last, all of them if ``None``; each gets a block of its own), ``replace`` (the block stands in the
+            module's stead), ``before`` (it stands before the module), ``plugin`` (a loaded plugin of the ``block`` slot) and
+            ``params``.
         input_size: (H, W) of the images the model sees, for the dry run that finds the widths.
 
     Raises:
@@ -252,10 +288,14 @@ def insert_blocks(model: nn.Module, places: list[dict[str, Any]], input_size: tu
         return
     if not isinstance(getattr(model, "backbone", None), nn.Module):
         raise UsageError(f"{type(model).__name__} has no backbone, so no block can be inserted.")
-    seen, sources = _dry_run(model, cast(tuple[int, int], tuple(input_size)))
+    known = {name for name, _ in model.named_modules()}
+    whole = any(place["path"] in known and place["path"].partition(".")[0] != "backbone" for place in places)
+    seen, sources = _dry_run(model, cast(tuple[int, int], tuple(input_size)), whole)
     blocks = nn.ModuleDict()
     for place in _each(places, seen):
         path, replace, before, fillings = place["path"], place.get("replace", False), place.get("before", False), {}
+        if path == "backbone" and path in seen and not seen[path].layouts:
+            path = _inside(seen) or path
         if before and not (path in seen and seen[path].keeps_shape):
             raise _wrong_path(path, "a block before a module needs one that keeps the shape of its single input", seen)
         for index, layout in _layouts_at(path, place.get("branch"), seen).items():

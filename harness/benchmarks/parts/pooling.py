@@ -21,8 +21,9 @@ class PluginPooling(nn.Module):
     Forward: tuple of (B, C_i, H_i, W_i) -> tuple of one (B, C).
     """
 
-    def __init__(self, plugin: str, params: dict[str, Any], channels: int, transformer: bool = False):
+    def __init__(self, plugin: str, channels: int, params: dict[str, Any] | None = None, transformer: bool = False):
         super().__init__()
+        params = params or {}
         cls = slots.registry().module_dict.get(plugin)
         asked = cls is not None and "transformer" in inspect.signature(cls).parameters and "transformer" not in params
         self.method = slots.build(plugin, params, channels=channels, **({"transformer": transformer} if asked else {}))

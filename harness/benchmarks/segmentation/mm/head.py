@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -37,12 +38,19 @@ class ContextHead(FCNHead):
     Args:
         plugin: name of a loaded plugin of the ``context`` or ``block`` slot.
         params: the method's parameters.
-        level_channels: widths of all maps the head is given, shallow to deep.
+        level_channels: widths of all maps the head is given, shallow to deep; none of another level is offered without them.
         context_channels: width of the context module where it is not ``channels``, that of what follows (mmseg's ``EMAHead``).
         kwargs: of ``mmseg.FCNHead``.
     """
 
-    def __init__(self, plugin: str, params: dict[str, Any], level_channels: list[int], context_channels: int | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        plugin: str,
+        params: dict[str, Any] | None = None,
+        level_channels: Sequence[int] = (),
+        context_channels: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         width = context_channels or self.channels
         low_channels = level_channels[-2] if len(level_channels) > 1 else None
@@ -50,7 +58,7 @@ class ContextHead(FCNHead):
         cls = slots.registry().module_dict.get(plugin)
         asked = inspect.signature(cls).parameters if cls else {}
         context = {name: value for name, value in offered.items() if name in asked}
-        self.context = slots.build(plugin, params, channels=width, **context)
+        self.context = slots.build(plugin, params or {}, channels=width, **context)
         self.fuses_levels = context.get("low_channels") is not None
         self.takes = {name for name in ("auxiliary", "source") if name in inspect.signature(self.context.forward).parameters}
         self.before_channels = getattr(self.context, "before_channels", None)

@@ -1,0 +1,68 @@
+"""What ``evaluate`` and ``show`` share: kept weights by trial or file, and the trial they make on a benchmark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.benchmarks import Task
+    from harness.catalog.plugins import PluginFile
+    from harness.compose import Trial
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Kept weights, and what they are to be tried on."""
+
+    file: Path
+    about: dict[str, Any]
+    trial: Trial
+    task: Task
+    plugins: list[PluginFile]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the trial is the one that learned them, code and data included."""
+        return bool(self.trial.digest == self.about["trial"])
+
+
+def kept(named: str, benchmark: str | None, config: str | None, data_root: Path | None, plugins: tuple[Path, ...], db: str) -> Kept:
+    """What is meant.
+
+    Args:
+        named: a file, or a trial's digest or its first digits.
+        benchmark: another one than that of the trial.
+        config: an OpenMMLab config file that is the benchmark.
+
+    Raises:
+        UsageError: there is no such file or trial, or its weights were not kept.
+    """
+    from harness.analysis import artifacts, source
+    from harness.benchmarks.openmmlab import code
+    from harness.catalog import load_catalog
+    from harness.catalog.adopt import adopt
+    from harness.catalog.plugins import discover
+    from harness.compose import Selection, plan
+    from harness.engine.kept import FILE, about
+
+    file: Path | None = Path(named)
+    if not Path(named).is_file():
+        row, _ = source.trial(db, named)
+        file = artifacts.find(db, row.digest, f"artifacts/{FILE}")
+        if file is None:
+            raise UsageError(f"trial {row.digest} has no kept weights. `harness run --keep-weights` keeps those of the trials it runs.")
+    assert file is not None
+    told = about(file)
+    files = discover(plugins)
+    catalog = adopt(load_catalog(), files)
+    chosen = (benchmark,) if benchmark else () if config else (told["benchmark"],)
+    catalog, names = code.named(catalog, chosen, (config,) if config else ())
+    same = names[0] == told["benchmark"]
+    sets = tuple(text for text in told["overrides"] if same or text.startswith("method."))
+    selection = Selection(methods=(told["method"],), benchmarks=names, seeds=told["seed"] + 1, overrides=sets, data_root=data_root)
+    planned = plan(selection, catalog, files)
+    return Kept(file, told, planned.trials[-1], planned.tasks[names[0]], files)

@@ -1,0 +1,90 @@
+"""A trained model again: its weights in the model of a benchmark, to be tested or to look at images."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from mmengine.runner import Runner
+from mmengine.utils import import_modules_from_strings
+from torch import Tensor
+
+from harness import openmmlab
+from harness.benchmarks import register
+from harness.compose import Trial
+from harness.compose.bare import bare_config
+from harness.engine.hooks import SeedEachEpoch
+from harness.engine.kept import Keep, weights
+from harness.engine.trial import PlainConfig, TrialRunner
+from harness.errors import UsageError
+
+_TRAINING = ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler", "auto_scale_lr", "val_dataloader", "val_cfg",
+             "val_evaluator", "custom_hooks")  # fmt: skip
+
+
+def evaluate(trial: Trial, file: Path, *, data: Path, device: str, out: Path | None = None) -> dict[str, float]:
+    """The metrics of kept weights in a test as the trial has it.
+
+    Args:
+        trial: says model, data and metrics; its plugins are loaded.
+        file: of the weights.
+        data: the dataset's folder.
+        out: where predictions are written, if at all.
+
+    Raises:
+        UsageError: the weights are those of another model.
+    """
+    with tempfile.TemporaryDirectory() as work_dir:
+        runner = loaded(trial, file, data=data, work_dir=Path(work_dir), device=device)
+        keeper = Keep(out) if out else None
+        for hook in (SeedEachEpoch(trial.seed), *([keeper] if keeper else [])):
+            runner.register_hook(hook)
+        with openmmlab.explained():
+            found = {name: float(value) for name, value in runner.test().items()}
+        if keeper and keeper.predictions:
+            keeper.predictions.write()
+        return found
+
+
+def loaded(trial: Trial, file: Path, *, data: Path, work_dir: Path, device: str) -> Runner:
+    """A runner that can test, whose model has the weights of ``file``.
+
+    Raises:
+        UsageError: they are those of another model.
+    """
+    register.setup()
+    openmmlab.use_device(device)
+    if device == "cpu":
+        torch.set_num_threads(1)
+    config = bare_config(trial, data, work_dir)
+    for name in _TRAINING:
+        config.pop(name, None)
+    config["model"].pop("weights", None)  # all of them are in the file
+    config.setdefault("channels_last", device == "cpu" or config.get("precision") in ("bf16", "fp16"))
+    config["recompute"] = False
+    config["experiment_name"] = uuid.uuid4().hex
+    if imports := config.get("custom_imports"):
+        import_modules_from_strings(**imports)
+    with openmmlab.explained():
+        runner = TrialRunner.from_cfg(PlainConfig(config))
+    logging.getLogger("mmengine").propagate = False
+    own, kept = runner.model.state_dict(), weights(file)
+    if wrong := _difference(own, kept):
+        raise UsageError(f"{file} holds the weights of another model than '{trial.benchmark}' has with '{trial.method}': {wrong}")
+    runner.model.load_state_dict(kept)
+    return runner
+
+
+def _difference(own: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> str:
+    for name in [*own, *kept]:
+        if name not in kept:
+            return f"it lacks '{name}'."
+        if name not in own:
+            return f"'{name}' has no place there."
+        if own[name].shape != kept[name].shape:
+            return f"'{name}' is {tuple(kept[name].shape)} and would have to be {tuple(own[name].shape)}."
+    return ""

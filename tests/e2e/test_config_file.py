@@ -1,0 +1,53 @@
+"""A trial as a config file: stock mmengine, which knows nothing of the harness but the import, gets the trial's own numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+STOCK = """
+import json, sys
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+runner = Runner.from_cfg(Config.fromfile(sys.argv[1]))
+runner.train()
+print("METRICS " + json.dumps({name: float(value) for name, value in runner.test().items()}))
+"""
+
+TRIALS = {
+    "segmentation": ("gc-block", "scenes-segmentation", ("schedule.epochs=2", "data.train=24", "data.test=8")),
+    "classification": ("simpool", "scenes-classification", ("schedule.epochs=2", "data.train=40", "data.test=20")),
+    "keypoint": ("dnl-pairwise-only", "figures-keypoint", ("schedule.epochs=2", "data.train=28", "data.test=14")),
+    "object-localization": ("gem", "scenes-localization", ("schedule.epochs=2", "data.train=40", "data.test=20")),
+    "camera-localization": (
+        "qk-alignment-plus-fixed-pe",
+        "rooms",
+        ("schedule.epochs=2", "data.train=16", "data.test=8", "model.frozen=false", "model.weights=null"),
+    ),
+}
+
+
+@pytest.mark.parametrize("family", [name if name == "segmentation" else pytest.param(name, marks=pytest.mark.slow) for name in TRIALS])
+def test_a_config_file_yields_the_numbers_of_its_trial(tmp_path, family):
+    method, bench, sets = TRIALS[family]
+    changed = [part for text in sets for part in ("--set", text)]
+
+    def python(*args: str) -> str:
+        done = subprocess.run([sys.executable, *args], cwd=tmp_path, capture_output=True, text=True, env=os.environ, check=False)
+        assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
+        return done.stdout
+
+    python("-m", "harness", "config", method, bench, "--seed", "1", "--out", "trial.py", *changed)
+    (tmp_path / "stock.py").write_text(STOCK)
+    printed = python("stock.py", "trial.py")
+    stock = json.loads(next(line for line in printed.splitlines() if line.startswith("METRICS"))[8:])
+    python("-m", "harness", "run", "-m", method, "-b", bench, "--seeds", "2", "--device", "cpu", *changed)
+    rows = json.loads(python("-m", "harness", "status", "--json"))["rows"]
+    digest = next(row["digest"] for row in rows if row["seed"] == 1)
+    ours = json.loads(python("-m", "harness", "status", digest, "--json"))["trial"]["metrics"]
+    assert ours == stock and len(ours) > 0

@@ -1,0 +1,56 @@
+"""What a trial learned is kept: tested again it gives the trial's own numbers, and it looks at other images."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TRIALS = {
+    "segmentation": ("gc-block", "scenes-segmentation", ("data.train=16", "data.test=8"), "labels/000007-00007.png"),
+    "classification": ("simpool", "scenes-classification", ("data.train=40", "data.test=20"), "probabilities.csv"),
+    "keypoint": ("dnl-pairwise-only", "figures-keypoint", ("data.train=28", "data.test=14"), "results.json"),
+    "object-localization": ("simpool", "scenes-localization", ("data.train=40", "data.test=20"), "probabilities.csv"),
+    "camera-localization": (
+        "mst-no-encoder-sa",
+        "rooms",
+        ("data.train=16", "data.test=8", "model.frozen=false", "model.weights=null"),
+        "poses.csv",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("family", TRIALS)
+def test_kept_weights_give_the_trials_own_numbers(tmp_path, family):
+    method, bench, sets, predictions = TRIALS[family]
+
+    def harness(*args: str, code: int = 0) -> str:
+        done = subprocess.run([sys.executable, "-m", "harness", *args], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr[-3000:] + done.stdout[-500:]
+        return done.stdout + done.stderr * bool(code)
+
+    changed = [part for text in ("schedule.epochs=1", *sets) for part in ("--set", text)]
+    harness("run", "-m", method, "-b", bench, *changed, "--device", "cpu", "--keep-weights")
+    (row,) = json.loads(harness("status", "--json"))["rows"]
+    told = json.loads(harness("status", row["digest"], "--json"))["trial"]["metrics"]
+    again = json.loads(harness("evaluate", row["digest"], "--json", "--out", "again"))
+    assert again["metrics"] == told == again["weights"]["metrics"] and len(told) > 0
+    artifacts = tmp_path / "results/trials" / row["digest"] / "artifacts"
+    first, second = ((folder / predictions).read_bytes() for folder in (artifacts / "predictions", tmp_path / "again/predictions"))
+    assert first == second and len(first) > 50
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (70, 90, 3), dtype=np.uint8)).save(tmp_path / "mine.png")
+    (shown,) = json.loads(harness("show", row["digest"], "--image", "mine.png", "--json"))["rows"]
+    assert Image.open(tmp_path / shown["picture"]).size[0] >= 64
+    if family == "segmentation":
+        (tmp_path / "w.safetensors").write_bytes((artifacts / "weights.safetensors").read_bytes())
+        said = harness("evaluate", "w.safetensors", "-b", "scenes-classification", code=2)
+        assert "holds the weights of another model" in said or "fits no slot" in said
+        (artifacts / "weights.safetensors").unlink()
+        assert "has no kept weights" in harness("evaluate", row["digest"], code=2)

@@ -1,0 +1,215 @@
+"""Anyone's OpenMMLab config as a benchmark, and plugins in anyone's config."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.benchmarks import task
+from harness.benchmarks.openmmlab import code
+from harness.benchmarks.openmmlab.entry import of_file, parts
+from harness.catalog import Benchmark, Catalog
+from harness.errors import UsageError
+
+BASE = """
+os = __import__("os")
+open(os.environ["MARK"], "a").write(f"{os.getpid()}\\n")
+default_scope = "mmpretrain"
+norm = dict(mean=[127.0] * 3, std=[60.0] * 3)
+model = dict(
+    type="ImageClassifier",
+    data_preprocessor=dict(num_classes=2, to_rgb=True, **norm),
+    backbone=dict(type="ResNet", depth=18, stem_channels=8, base_channels=8),
+    neck=dict(type="GlobalAveragePooling"),
+    head=dict(type="LinearClsHead", num_classes=2, in_channels=64, loss=dict(type="CrossEntropyLoss")),
+)
+steps = [dict(type="LoadImageFromFile"), dict(type="RandomFlip", prob=0.5), dict(type="PackInputs")]
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=True),
+    dataset=dict(type="CustomDataset", data_root="data/mine", data_prefix="train", pipeline=steps),
+)
+test_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(type="CustomDataset", data_root="data/mine", data_prefix="test", pipeline=[steps[0], steps[2]]),
+)
+val_dataloader = test_dataloader
+val_evaluator = dict(type="Accuracy", topk=(1,))
+test_evaluator = val_evaluator
+val_cfg, test_cfg = dict(), dict()
+optim_wrapper = dict(optimizer=dict(type="SGD", lr=0.05, momentum=0.9))
+param_scheduler = [dict(type="LinearLR", start_factor=0.1, by_epoch=False, end=4), dict(type="MultiStepLR", milestones=[2], by_epoch=True)]
+train_cfg = dict(by_epoch=True, max_epochs=3, val_interval=1)
+auto_scale_lr = dict(base_batch_size=4, enable=True)
+"""
+
+MINE = """
+_base_ = ["base.py"]
+custom_imports = dict(imports=["my_package.parts"])
+custom_hooks = [dict(type="CountIterations")]
+model = dict(head=dict(type="MyHead"))
+"""
+
+PARTS = """
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmpretrain.models import LinearClsHead
+from mmpretrain.registry import MODELS
+
+
+@MODELS.register_module()
+class MyHead(LinearClsHead):
+    pass
+
+
+@HOOKS.register_module()
+class CountIterations(Hook):
+    pass
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A user's folder: a config with its base, a package and two classes of images."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 8), ("test", 6)):
+        for index in range(count):
+            for name, level in (("dark", 60), ("light", 180)):
+                file = tmp_path / "data/mine" / split / name / f"{index}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(rng.integers(level - 50, level + 50, (32, 32, 3), dtype=np.uint8)).save(file)
+    (tmp_path / "base.py").write_text(BASE)
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package/__init__.py").touch()
+    (tmp_path / "my_package/parts.py").write_text(PARTS)
+    (tmp_path / "registry.yaml").write_text("benchmarks: {mine: {family: openmmlab, data: {format: config, code: mine.py}}}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("MARK", str(tmp_path / "ran.txt"))
+    return tmp_path
+
+
+def harness(*args: str, code: int = 0) -> str:
+    done = subprocess.run([sys.executable, "-m", "harness", *args], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr[-3000:] + done.stdout[-1000:]
+    return done.stdout
+
+
+def test_a_config_runs_where_it_is_named_and_nowhere_else(project):
+    from harness.listing import list_benchmarks
+
+    rows = {row["id"]: row for row in list_benchmarks("openmmlab")}
+    assert rows["mine"]["error"] is None and rows["mine"]["metrics"] == []
+    assert not (project / "ran.txt").exists()
+    made = of_file("mine.py")
+    ran = {int(line) for line in (project / "ran.txt").read_text().split()}
+    assert os.getpid() not in ran and made.id == "mine", "it ran, in another process"
+    assert "my_package.parts" not in sys.modules
+
+
+def test_what_is_kept_of_a_config(project):
+    entry = of_file("base.py")
+    found = task(entry)
+    assert [metric.name for metric in found.metrics] == ["top1"] and found.primary == "top1"
+    assert set(found.slots) == {"block", "pooling"}
+    config = found.config({})
+    assert config["train_dataloader"]["dataset"]["data_root"] == "$DATA" and entry.data["root"] == str(project / "data/mine")
+    assert config["train_dataloader"]["num_workers"] == 0 and "persistent_workers" not in config["train_dataloader"]
+    assert "val_dataloader" not in config, "it validates on its test data"
+    assert isinstance(config["test_evaluator"]["metrics"][0]["topk"], tuple), "tuples are no lists for OpenMMLab"
+    assert sorted(file.parent.name for file in found.listing(project / "data/mine").sources) == ["dark"] * 14 + ["light"] * 14
+
+
+def test_code_of_its_own_package_is_part_of_a_trial(project):
+    before = task(of_file("mine.py")).config({})
+    (project / "my_package/parts.py").write_text(PARTS.replace("    pass", "    number = 1", 1))
+    after = task(of_file("mine.py")).config({})
+    assert before.pop("code") != after.pop("code") and before == after
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("model = None", "has no `model`"),
+        ("load_from = 'x.pth'", "goes on from a checkpoint"),
+        ("train_cfg = dict(type='MyLoop')", "a loop of type MyLoop is not known"),
+        ("param_scheduler = dict(type='ReduceOnPlateauLR', monitor='loss')", "decides by the validation"),
+        ("default_scope = 'mmagic'", "default_scope is 'mmagic'"),
+        ("custom_imports = dict(imports=['no_such_package'])", "no module 'no_such_package'"),
+        ("model['neck'] = dict(type='X', init_cfg=dict(type='Pretrained', checkpoint='a.pth'))", "a checkpoint of its own, a.pth"),
+        ("test_dataloader['dataset']['data_root'] = '/elsewhere'", "Link them into one"),
+    ],
+)
+def test_what_cannot_be_kept_to_is_refused(project, change, says):
+    said: dict[str, Any] = {}
+    exec(BASE + change, said)
+    with pytest.raises(UsageError, match=says):
+        parts({name: value for name, value in said.items() if name not in ("os", "__builtins__")})
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("optim_wrapper['optimizer']['lr'] = float('inf')", "optim_wrapper.optimizer.lr is inf"),
+        ("os._exit(7)", "ended with status 7"),
+    ],
+)
+def test_a_config_that_fails_is_named(project, change, says):
+    (project / "bad.py").write_text(BASE + change)
+    with pytest.raises(UsageError, match=f"bad.py: .*{says}"):
+        of_file("bad.py")
+
+
+def test_what_a_trial_needs_besides(project):
+    (project / "start.py").write_text(BASE + "model['backbone']['init_cfg'] = dict(type='Pretrained', checkpoint='torchvision://resnet18')")
+    entry = of_file("start.py")
+    with pytest.raises(UsageError, match=r"starts from torchvision://resnet18.*model\.pretrained=null"):
+        task(entry).config({})
+    (project / "own.py").write_text(BASE + "test_evaluator = dict(type='Mine')")
+    with pytest.raises(UsageError, match=r"the evaluator 'Mine' is not known.*data\.returns"):
+        task(of_file("own.py"))
+    named = Benchmark(id="b", family="openmmlab", data={"format": "config", "code": "own.py", "returns": {"speed": "higher"}})
+    catalog, names = code.named(Catalog(benchmarks={"b": named}), ["b"], [])
+    assert names == ("b",) and task(catalog.benchmarks["b"]).primary == "speed"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_config_as_a_benchmark(project):
+    """Own package, two schedulers, `_base_`: all methods on it, the floor, the same numbers by its own entry and by a file."""
+    run = ("run", "-m", "gc-block", "-m", "simpool", "--device", "cpu", "--workers", "1")
+    harness(*run, "--config", "mine.py")
+    board = json.loads(harness("leaderboard", "--format", "json"))
+    text = json.dumps(board)
+    assert all(method in text for method in ("gc-block", "simpool", "floor"))
+    rows = json.loads(harness("status", "--json"))["rows"]
+    assert [row["state"] for row in rows] == ["done"] * 2, [row["reason"] for row in rows]
+    digest = next(row["digest"] for row in rows if row["method"] == "simpool")
+    ours = json.loads(harness("status", digest, "--json"))["trial"]
+    assert ours["cost"]["params"] and any(name.startswith("entropy") for name in ours["diagnostics"])
+    harness(*run, "-b", "mine")
+    assert len(json.loads(harness("status", "--json"))["rows"]) == 2, "the entry is the same benchmark, and all is done"
+    harness("config", "simpool", "mine", "--out", "alone.py")
+    (project / "stock.py").write_text(
+        "import json, sys\nfrom mmengine.config import Config\nfrom mmengine.runner import Runner\n"
+        "runner = Runner.from_cfg(Config.fromfile('alone.py'))\nrunner.train()\nprint('METRICS ' + json.dumps(runner.test()))\n"
+    )
+    done = subprocess.run([sys.executable, "stock.py"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    stock = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("METRICS"))[8:])
+    assert stock == ours["metrics"]
