@@ -26,6 +26,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from dashboard import text
 from harness.analysis.inference.scales import reach
 from harness.analysis.numbers import digits
 
@@ -79,19 +80,19 @@ def series(
 
 
 def _rest(names: Iterable[str], shown: Sequence[str]) -> list[str]:
-    return [REST] if {*names} - {*shown} else []
+    return [REST] if {*map(text.visible, names)} - {*shown} else []
 
 
 def coloured(names: Iterable[str], chosen: Sequence[str] = ()) -> list[str]:
     """Names that get a colour of their own."""
-    known = [*dict.fromkeys(names)]
-    wanted = [name for name in chosen if name in known] or known
+    known = [*dict.fromkeys(map(text.visible, names))]
+    wanted = [name for name in map(text.visible, chosen) if name in known] or known
     return wanted[: len(COLOURS)]
 
 
 def labelled(names: Iterable[str], chosen: Sequence[str] = ()) -> list[str]:
     """Each of ``names`` as the legend of :func:`series` has it: itself or :data:`REST`."""
-    names = [*names]
+    names = [*map(text.visible, names)]
     shown = {*coloured(names, chosen)}
     return [name if name in shown else REST for name in names]
 

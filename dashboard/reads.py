@@ -16,7 +16,7 @@ from __future__ import annotations
 import shlex
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -40,8 +40,9 @@ P = ParamSpec("P")
 CHECKED = 2.0
 """Seconds for which a stamp is believed."""
 
-_MOST = 200
-"""Answers that are kept of a database; the one not asked for longest goes first."""
+_MOST = 100
+"""Answers of each function that are kept of a database, so that many small ones push out no leaderboard; the one not asked for longest
+goes first."""
 
 
 class _Shelf:
@@ -50,21 +51,21 @@ class _Shelf:
     def __init__(self, url: str):
         self._url = url
         self._stamp, self._until = "", 0.0
-        self._answers: OrderedDict[Any, Any] = OrderedDict()
+        self._answers: dict[Callable[..., Any], OrderedDict[Any, Any]] = defaultdict(OrderedDict)
         self._lock = threading.RLock()  # re-entrant: what is read may read in turn
 
     def answer(self, function: Callable[..., T], arguments: tuple[Any, ...], named: dict[str, Any]) -> T:
-        key = (function, arguments, tuple(sorted(named.items())))
+        key = (arguments, tuple(sorted(named.items())))
         with self._lock:
             self._look()
-            if key in self._answers:
-                self._answers.move_to_end(key)
+            answers: OrderedDict[Any, T] = self._answers[function]
+            if key in answers:
+                answers.move_to_end(key)
             else:
-                self._answers[key] = function(self._url, *arguments, **named)
-                while len(self._answers) > _MOST:
-                    self._answers.popitem(last=False)
-            found: T = self._answers[key]
-            return found
+                answers[key] = function(self._url, *arguments, **named)
+                while len(answers) > _MOST:
+                    answers.popitem(last=False)
+            return answers[key]
 
     def _look(self) -> None:
         if time.monotonic() < self._until:

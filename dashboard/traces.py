@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from dashboard import charts
+from dashboard import charts, text
 from harness.analysis.numbers import MEASURE
 from harness.analysis.views import attention as view
 
@@ -27,9 +27,9 @@ def profile(profile: view.Profile, methods: Sequence[str]) -> Any:
     places = {method: (f"{number} mean", f"{number} seeds") for number, method in enumerate(methods)}
     frame = pd.DataFrame(
         {
-            "layer": point.layer,
+            "layer": text.visible(point.layer),
             "row": _folded(point.layer),
-            "method": point.method,
+            "method": text.visible(point.method),
             "place": places[point.method][0],
             "mean": point.mean,
             "low": max(point.ci95[0], 0.0) if point.ci95 else point.mean,
@@ -39,7 +39,7 @@ def profile(profile: view.Profile, methods: Sequence[str]) -> Any:
         for point in profile.points
     )
     seeds = pd.DataFrame(
-        {"row": _folded(point.layer), "method": point.method, "place": places[point.method][1], "value": value}
+        {"row": _folded(point.layer), "method": text.visible(point.method), "place": places[point.method][1], "value": value}
         for point in profile.points
         for value in point.values
     )
@@ -49,7 +49,7 @@ def profile(profile: view.Profile, methods: Sequence[str]) -> Any:
     within = charts.scale("", [*frame["low"], *frame["high"], *seeds["value"], *frame["uniform"].dropna()])
     names = alt.Axis(labelLimit=charts.NAMES, labelExpr="split(datum.label, '\\n')", labelBaseline="line-bottom", domain=False, ticks=False)
     y = alt.Y("row:N", sort=[_folded(layer) for layer in profile.layers], title=None, axis=names)
-    there = [place for method in methods if (frame["method"] == method).any() for place in places[method]]
+    there = [place for method in methods if (frame["method"] == text.visible(method)).any() for place in places[method]]
     offset = alt.YOffset("place:N", scale=alt.Scale(domain=there))
     x = partial(alt.X, title=profile.measure, scale=within)
     about = {"method": "method", "layer": "layer", "mean": f"mean|{MEASURE}", "low": f"from|{MEASURE}", "high": f"to|{MEASURE}"}
@@ -70,6 +70,7 @@ def profile(profile: view.Profile, methods: Sequence[str]) -> Any:
 
 def _folded(layer: str) -> str:
     """A long name of a layer in two lines, parted at a dot: what tells layers apart stands at its end."""
+    layer = text.visible(layer)
     parts = layer.split(".")
     half = (len(parts) + 1) // 2
     return layer if len(layer) < 24 or len(parts) < 2 else f"{'.'.join(parts[:half])}.\n{'.'.join(parts[half:])}"
@@ -82,14 +83,14 @@ def courses(found: Sequence[view.Course], methods: Sequence[str], title: str) ->
         methods: all that may have a line, which decides their colours.
     """
     thin = pd.DataFrame(
-        {"iteration": at, "value": value, "method": course.method, "trial": course.digest}
+        {"iteration": at, "value": value, "method": text.visible(course.method), "trial": course.digest}
         for course in found
         for at, value in course.points
     )
     means = {method: view.mean_course([course for course in found if course.method == method]) for method in methods}
     thick = pd.DataFrame(
         (
-            {"iteration": at, "value": value, "method": method, "marked": place % max(1, len(points) // 6) == 0}
+            {"iteration": at, "value": value, "method": text.visible(method), "marked": place % max(1, len(points) // 6) == 0}
             for method, points in means.items()
             for place, (at, value) in enumerate(points)
         ),

@@ -104,6 +104,7 @@ def test_a_checkpoint_on_a_full_disk_is_done_without(openmmlab, tmp_path: Path, 
         epoch=1,
         iter=3,
         max_epochs=9,
+        hooks=[],
         logger=SimpleNamespace(warning=said.append),
     )
     full_disk(10_000)

@@ -18,8 +18,10 @@ def blocks_of(
     """The results of each setting: first what is registered (the newest, where the entry was edited), then what was tuned, then what
     ``--set`` made."""
     found: dict[Setting, list[tuple[Result, Setting]]] = defaultdict(list)
+    known: dict[tuple[Any, ...], Setting] = {}  # of thousands of results there are but a few
     for result in results:
-        setting = setting_of(result, contents, environments)
+        told = (result.setting, result.dataset, result.environment_digest, result.overrides)
+        setting = known.get(told) or known.setdefault(told, setting_of(result, contents, environments))
         found[setting].append((result, setting))
 
     def standing(setting: Setting) -> tuple[bool, bool, float]:

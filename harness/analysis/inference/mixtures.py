@@ -54,12 +54,18 @@ class Mixture:
         return found
 
     def quantile(self, tail: float) -> Array:
-        """c with P(\\|T\\| > c) = tail: Newton on log P as a function of log c, bisection where that leaves the bracket."""
+        """c with P(\\|T\\| > c) = tail: Newton on log P as a function of log c, bisection where that leaves the bracket.
+
+        It starts where c would be if log P of each part were a line there.
+        """
         scale = np.maximum(self.scale, np.finfo(np.float64).tiny)
-        own = np.log(scale * t_quantile(self.df, tail))
+        some, where = np.unique(self.df, return_inverse=True)  # a prior has few degrees of freedom for its many parts
+        mine = t_quantile(some, tail)[where].reshape(self.df.shape)
+        own = np.log(scale * mine)
         low, high = own.min(-1), own.max(-1)
-        at = (self.weight * own).sum(-1)
         norm = gammaln((self.df + 1) / 2) - gammaln(self.df / 2) - np.log(self.df * np.pi) / 2
+        steep = 2 * mine * np.exp(norm - (self.df + 1) / 2 * np.log1p(mine**2 / self.df)) / tail
+        at = (self.weight * own).sum(-1) + (self.weight * steep * (own - (self.weight * own).sum(-1, keepdims=True)) ** 2).sum(-1) / 2
         for _ in range(60):
             x = np.exp(at)[..., None] / scale
             p = (self.weight * 2 * stdtr(self.df, -x)).sum(-1)

@@ -74,14 +74,15 @@ def pairwise(cells: Cells, *, draws: int = DRAWS, seed: int = 0) -> Pairs:
         noise = np.ascontiguousarray((np.random.default_rng(seed).standard_t(df, (draws, df.size)) * np.sqrt(variance)).T)
         reached = np.zeros(order.size, int)
         largest = np.zeros(draws)
+        divisor, stretch = squared * nu, _stretch(nu)
         for place in reversed(range(order.size)):  # from the least extreme pair on: what is worked on stays in the processor's cache
             pair = order[place]
             if squared[pair] > 0:  # or else both never vary
                 drawn = noise[left[pair]] - noise[right[pair]]
                 drawn *= drawn
-                drawn /= squared[pair] * nu[pair]
+                drawn /= divisor[pair]
                 np.log1p(drawn, out=drawn)
-                drawn *= _stretch(nu[pair])
+                drawn *= stretch[pair]
                 np.maximum(largest, drawn, out=largest)
             reached[place] = np.count_nonzero(largest >= observed[pair])
         chance = (1 + reached) / (1 + draws)

@@ -74,7 +74,7 @@ POSITIVE = Scale("positive")
 
 def scale_of(unit: str, values: Iterable[float]) -> Scale:
     """The scale of a metric: percentages by their unit, others are positive if all values are; values outside make it linear."""
-    array = np.array([value for value in values if np.isfinite(value)], np.float64)
+    array = _finite(values)
     if unit == "%":
         return PERCENT if array.size == 0 or (array.min() >= 0 and array.max() <= 100) else LINEAR
     return POSITIVE if array.size and array.min() > 0 else LINEAR
@@ -89,7 +89,12 @@ def reach(unit: str, values: Iterable[float] = ()) -> tuple[float, float]:
     Args:
         values: of a unit that says nothing: no less than 0 where none of them is.
     """
-    array = np.array([value for value in values if np.isfinite(value)], np.float64)
+    array = _finite(values)
     if unit == "%":
         return 0.0, 100.0
     return (0.0 if unit in _LENGTHS or (array.size and array.min() >= 0) else -np.inf), np.inf
+
+
+def _finite(values: Iterable[float]) -> Array:
+    array = np.array([*values], np.float64)
+    return array[np.isfinite(array)]
