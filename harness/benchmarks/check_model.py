@@ -38,7 +38,8 @@ def _weights(task: Task) -> list[Problem]:
         weights.find(task.model.weights)
         _load(task)
     except UsageError as error:
-        return [Problem("model.weights", str(error).removeprefix("model.weights: "))]
+        where, _, what = str(error).partition(": ")
+        return [Problem(where, what) if where.startswith("model.") else Problem("model.weights", str(error))]
     return []
 
 

@@ -10,10 +10,13 @@ from harness.benchmarks.options import DataOptions
 
 
 def official(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
-    """A split with another number of samples than ``data.official`` says."""
-    for split, wanted in data.official.items():
-        found = len(listing.of(split))
-        if found != wanted:
-            what = f"{found:,} samples, where the official split has {wanted:,}"
-            mend = "fetch the dataset again; to run on a part of it, whose numbers stand in no paper, write data.official: {}"
-            yield Problem(f"{NAMES[split]} split", what, mend)
+    """Splits with another number of samples than ``data.official`` says, all in one problem."""
+    found = {split: len(listing.of(split)) for split in data.official}
+    wrong = [
+        f"{found[split]:,} {NAMES[split]} samples, where the official split has {wanted:,}"
+        for split, wanted in data.official.items()
+        if found[split] != wanted
+    ]
+    if wrong:
+        mend = "fetch the dataset again; to run on a part of it, whose numbers stand in no paper, --set data.official={}"
+        yield Problem("data.official", "; ".join(wrong), mend)

@@ -77,7 +77,10 @@ def _torchvision(value: str) -> Path:
     hub = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")) / "hub" / "checkpoints"
     file = hub / value
     if not file.is_file():
-        raise UsageError(f"model.weights.torchvision: '{value}' is not in {hub}. Put the file there; the harness downloads nothing.")
+        raise UsageError(
+            f"model.weights.torchvision: '{value}' is not in {hub}. Put it there, as the harness downloads nothing: torchvision's are at "
+            "https://download.pytorch.org/models/, the benchmark's notes name others."
+        )
     return file
 
 

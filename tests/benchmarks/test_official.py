@@ -109,9 +109,7 @@ def test_every_entry_is_in_the_table():
     assert {*ENTRIES} == {*PAPER}
     for name in PAPER:
         paths = {*rows(name)}
-        optimizer = {"optim_wrapper/optimizer/type", "optim_wrapper/optimizer/weight_decay", "train/batch_size"}
-        if PAPER[name].family != "object-localization":  # whose authors draw the rate at random, method by method
-            optimizer |= {"optim_wrapper/optimizer/lr"}
+        optimizer = {f"optim_wrapper/optimizer/{value}" for value in ("type", "lr", "weight_decay")} | {"train/batch_size"}
         # LOST trains nothing, and nobody publishes a schedule for Tiny-ImageNet
         if "corloc" not in name and "tiny" not in name:
             assert optimizer <= paths and {"iterations", "train_cfg/max_epochs"} & paths, name

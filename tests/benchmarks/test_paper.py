@@ -43,7 +43,7 @@ def test_a_part_of_the_data_is_told_from_all_of_it(openmmlab, tmp_path, name):
     refused = [problem for problem in whole.check(tmp_path) if problem.fatal]
     sizes = {"training": whole.data.official.get("train"), "test": whole.data.official.get("test")}
     for split, size in sizes.items() if whole.data.official else ():
-        assert any(f"{split} split" == problem.where and f"{size:,}" in problem.what for problem in refused)
+        assert any(f"{split} samples, where the official split has {size:,}" in problem.what for problem in refused)
     assert whole.data.official or all("frames" in problem.what for problem in refused if problem.where in PAPER[name].data["scenes"])
     assert refused
 

@@ -182,7 +182,7 @@ def test_the_model_is_checked_before_a_trial(openmmlab, folder):
 
     assert check_model(task(bench()), 8) == []
     (missing,) = check_model(task(bench(backbone=RESNET, weights={"file": "none.pth"})), 8)
-    assert missing.fatal and missing.sentences.startswith("model.weights: ") and "no file at none.pth" in missing.what
+    assert missing.fatal and missing.sentences.startswith("model.weights.file: ") and "no file at none.pth" in missing.what
     config = {key: value for key, value in RESNET.items() if not key.startswith("_")}
     state = MODELS.build(config).state_dict()
     torch.save(state, "a.pth")

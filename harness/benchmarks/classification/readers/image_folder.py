@@ -53,7 +53,7 @@ def read(root: Path, data: ClassificationData) -> Labels:
         names = folders_of(root / train)
         if len(names) != data.class_count:
             what = f"{len(names)} class folders, data.classes says {data.class_count}"
-            listing.add(train, what, "correct data.classes, or list the folders to use there")
+            listing.add(train, what, "add the missing folders, or write into data.classes how many there are, or the names of those to use")
     if names is not None and len(set(names)) != len(names):
         listing.add("data.classes", "a class is listed twice", "list every class once")
     listing.classes = names or []

@@ -20,6 +20,8 @@ from harness.benchmarks.classification.readers.labelled import Labelled, Labels
 from harness.benchmarks.listed import lines_in
 from harness.images import search
 
+_MEND = "unpack ILSVRC2012_devkit_t12.tar.gz there, or sort the validation images into a folder per class"
+
 
 class ImageNetData(ListedClasses):
     """ILSVRC 2012: trained on ``train``, tested on ``val``, since the labels of its test set are not public."""
@@ -76,10 +78,16 @@ def _flat(root: Path, data: ImageNetData) -> Labels:
     listing = image_folder.read(root, only_train)
     listing.test, listing.problems = [], [problem for problem in listing.problems if "are the same folder" not in problem.what]
     known = {name: label for label, name in enumerate(listing.classes)}
-    where = f"{data.devkit}/data/ILSVRC2012_validation_ground_truth.txt"
-    listing.sources.append(root / where)
+    truth, meta = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"
+    where = f"{data.devkit}/data/{truth}"
+    listing.sources += [root / data.devkit / "data" / name for name in (truth, meta)]
+    missing = [name for name in (truth, meta) if not (root / data.devkit / "data" / name).is_file()]
+    if missing:
+        what = f"no {' and no '.join(missing)}, which tell the classes of the images in {data.test} where these lie in one folder"
+        listing.add(f"{data.devkit}/data", what, _MEND)
+        return listing
     numbers = lines_in(root, where, listing)
-    names = _names(root, data, listing)
+    names = _names(root, f"{data.devkit}/data/{meta}", listing)
     files = sorted(search(root / data.test).files)
     if not numbers or not names:
         return listing
@@ -96,18 +104,15 @@ def _flat(root: Path, data: ImageNetData) -> Labels:
     return listing
 
 
-def _names(root: Path, data: ImageNetData, listing: Labels) -> dict[str, str]:
+def _names(root: Path, where: str, listing: Labels) -> dict[str, str]:
     """The development kit's number of a class -> its name."""
     from scipy.io import loadmat
 
-    where = f"{data.devkit}/data/meta.mat"
-    listing.sources.append(root / where)
     try:
         synsets: Any = loadmat(root / where, squeeze_me=True)["synsets"]
         return {str(int(row["ILSVRC2012_ID"])): str(row["WNID"]) for row in synsets}
-    except Exception as error:  # whatever SciPy raises of a file that is missing, cut off or something else
-        mend = "put the development kit there, or sort the validation images into a folder per class"
-        listing.add(where, f"it cannot be read ({type(error).__name__}: {error})", mend)
+    except Exception as error:  # whatever SciPy raises of a file that is cut off or something else
+        listing.add(where, f"it cannot be read ({type(error).__name__}: {error})", _MEND)
         return {}
 
 

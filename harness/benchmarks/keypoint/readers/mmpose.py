@@ -127,7 +127,7 @@ def read(root: Path, data: MMPoseData) -> Poses:
     for name in ("val", "test"):
         files = getattr(data, name)
         if files and files.bbox_file:
-            listing.text(files.bbox_file, "put it there, or take bbox_file out of the entry to test on annotated boxes")
+            listing.text(files.bbox_file, "put it there, or --set data.test.bbox_file=null to test on annotated boxes")
             # annotated boxes: detected ones carry no truth to look at
             data = data.model_copy(update={name: files.model_copy(update={"bbox_file": None})})
     for split in SPLITS if data.val else NEEDED:

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,21 +74,24 @@ def read(root: Path, data: MpiiData) -> Poses:
     return listing.finish(data)
 
 
-def _heads(data: MpiiData, listing: Poses) -> list[float]:
-    """Length of each head of the test in pixels."""
+def _heads(data: MpiiData, listing: Poses) -> list[float] | None:
+    """Length of each head of the test in pixels; None, noted in ``listing``, where nobody says it."""
     import numpy as np
     from scipy.io import loadmat
 
-    file = listing.root / data.head_boxes
+    file, mend = listing.root / data.head_boxes, "put MPII's mpii_gt_val.mat there"
     listing.sources.append(file)
+    if not file.is_file():
+        listing.add(data.head_boxes, "the file with the head boxes is missing", mend)
+        return None
     try:
         corners = np.asarray(loadmat(file)["headboxes_src"], float)
-    except Exception as error:  # whatever SciPy raises of a file that is missing, cut off or something else
-        listing.add(data.head_boxes, f"the head boxes cannot be read ({type(error).__name__}: {error})", "put MPII's mpii_gt_val.mat there")
-        return []
+    except Exception as error:  # whatever SciPy raises of a file that is cut off or something else
+        listing.add(data.head_boxes, f"the head boxes cannot be read ({type(error).__name__}: {error})", mend)
+        return None
     if corners.ndim != 3 or corners.shape[:2] != (2, 2):
-        listing.add(data.head_boxes, f"headboxes_src has shape {corners.shape}, not (2, 2, N)", "put MPII's mpii_gt_val.mat there")
-        return []
+        listing.add(data.head_boxes, f"headboxes_src has shape {corners.shape}, not (2, 2, N)", mend)
+        return None
     lengths: list[float] = (_HEAD * np.linalg.norm(corners[1] - corners[0], axis=0)).tolist()
     return lengths
 
@@ -106,7 +108,7 @@ def _split(root: Path, data: MpiiData, where: str, heads: list[float] | None, li
     if not isinstance(entries, list):
         listing.add(where, "the file is no list of figures", "give the JSON files of SimpleBaseline or HRNet")
         return []
-    if heads is not None and heads and len(heads) != len(entries):
+    if heads is not None and len(heads) != len(entries):
         what = f"{len(heads)} heads for the {len(entries)} figures of {where}"
         listing.add(data.head_boxes, what, "fetch both files again: they belong together, in one order")
         return []
@@ -115,7 +117,7 @@ def _split(root: Path, data: MpiiData, where: str, heads: list[float] | None, li
     numbers: dict[Path, int] = {}
     sizes: dict[Path, tuple[int, int]] = {}
     for index, entry in enumerate(entries):
-        head = None if heads is None else heads[index] if heads else math.nan
+        head = None if heads is None else heads[index]
         pose = _pose(root, data, entry, f"figure {index}", head, (numbers, sizes), len(poses) + 1, tally)
         if pose:
             poses.append(pose)
@@ -152,7 +154,7 @@ def _pose(
         if file not in sizes:
             sizes[file] = measure(file, header_only=True, exif=data.exif == "apply")
     except ValueError as error:
-        tally.leave_out("figures whose image is missing", f"{place}, '{said:.80}' ({error})", f"put the images into {data.images}", ALWAYS)
+        tally.leave_out("figures whose image is missing", f"{place}, '{said:.80}' ({error})", f"put it into {data.images}/", ALWAYS)
         return None
     visible = np.where((flags > 0) & np.isfinite(points).all(axis=1), 2, 0)
     if not visible.any():
