@@ -165,6 +165,23 @@ def _metainfo_of_mmpose() -> None:
             found.METAINFO = {"from_file": os.path.join(package, ".mim", "configs", "_base_", "datasets", os.path.basename(told))}
 
 
+def _ap_of_nothing() -> None:
+    # a detector that finds nothing has an AP of 0; pycocotools cannot load a list without results, and mmdet then reports no metric
+    from mmdet.datasets.api_wrappers import COCO
+
+    load_results = COCO.loadRes
+
+    def loaded(self: Any, results: Any) -> Any:
+        if not isinstance(results, list) or results:
+            return load_results(self, results)
+        nothing = type(self)()
+        nothing.dataset = {**self.dataset, "annotations": []}
+        nothing.createIndex()
+        return nothing
+
+    COCO.loadRes = loaded
+
+
 _UNREGISTERED = re.compile(r"(.*) is not in the \S+::(.+?) registry")
 _UNREGISTERED_LAYER = re.compile(r"Cannot find (.*) in registry under scope name")
 
@@ -248,3 +265,4 @@ def setup() -> None:
     _no_memory_in_logs()
     _only_registered_types()
     _metainfo_of_mmpose()
+    _ap_of_nothing()

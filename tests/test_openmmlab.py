@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -101,3 +102,26 @@ def test_a_transformers_of_another_project_breaks_nothing(tmp_path):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
     ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-2000:]
+
+
+def test_a_detector_that_finds_nothing_has_a_precision_of_zero(openmmlab, tmp_path):
+    """As one whose only box is in a wrong place; where nothing of a size is there to be found, both say -1."""
+    import torch
+    from mmdet.evaluation import CocoMetric
+    from mmengine.evaluator import Evaluator
+
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 10, 20, 20], "area": 400, "iscrowd": 0}
+    truth = {"images": [{"id": 1, "height": 90, "width": 90}], "annotations": [box], "categories": [{"id": 1, "name": "cat"}]}
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+
+    def scores(*boxes: list[float]) -> dict[str, float]:
+        evaluator = Evaluator(CocoMetric(ann_file=str(tmp_path / "truth.json")))
+        evaluator.dataset_meta = {"classes": ("cat",)}
+        found = torch.tensor(boxes).reshape(-1, 4)
+        predicted = {"bboxes": found, "scores": torch.full((len(found),), 0.9), "labels": torch.zeros(len(found), dtype=torch.long)}
+        evaluator.process([{"img_id": 1, "ori_shape": (90, 90), "pred_instances": predicted}])
+        return evaluator.evaluate(1)
+
+    nothing = scores()
+    assert nothing == scores([60.0, 60.0, 80.0, 80.0]) and nothing["coco/bbox_mAP"] == 0 and nothing["coco/bbox_mAP_l"] == -1
+    assert scores([10.0, 10.0, 30.0, 30.0])["coco/bbox_mAP"] == 1

@@ -35,7 +35,8 @@ def command(row: TrialRow, environment: Mapping[str, Any], tuning: Mapping[str, 
         own: Mapping[str, Any] = next((point["values"] for point in tuning["points"] if row.digest in point["trials"]), {})
         told = tuple(text for text in told if text not in texts(own))
     seeds = 1 if row.purpose else row.seed + 1
-    words = ["harness", "run", "-m", row.method, "-b", row.benchmark, "--seeds", str(seeds)]
+    where = ["--config", row.config_file] if row.config_file else ["-b", row.benchmark]
+    words = ["harness", "run", "-m", row.method, *where, "--seeds", str(seeds)]
     words += [word for text in told for word in ("--set", text)] + budget
     device = str(environment.get("device", ""))
     words += ["--device", device] if re.fullmatch(r"cpu|cuda(:\d+)?", device) else []

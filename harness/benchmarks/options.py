@@ -82,6 +82,11 @@ class DataOptions(Options):
         """The metric that the leaderboard sorts by with such data, where it is not that of the family."""
         return None
 
+    @property
+    def config_file(self) -> str:
+        """The file that is the benchmark, as the user named it, where no registry has it."""
+        return ""
+
 
 class ShrunkData(DataOptions):
     """Common to the families whose protocols resize with Pillow."""

@@ -59,10 +59,15 @@ def kept(named: str, benchmark: str | None, config: str | None, data_root: Path 
     told = about(file)
     files = discover(plugins)
     catalog = adopt(load_catalog(), files)
+    if not benchmark and not config and told["benchmark"] not in catalog.benchmarks and (code_file := told.get("config_file")):
+        raise UsageError(
+            f"{named}: its benchmark is a config file, {code_file}, which is code and runs only where it is named. Add --config FILE."
+        )
     chosen = (benchmark,) if benchmark else () if config else (told["benchmark"],)
     catalog, names = code.named(catalog, chosen, (config,) if config else ())
     same = names[0] == told["benchmark"]
-    sets = tuple(text for text in told["overrides"] if same or text.startswith("method."))
+    # on other data the model is still the one that was trained
+    sets = tuple(text for text in told["overrides"] if same or text.startswith(("method.", "model.")))
     selection = Selection(methods=(told["method"],), benchmarks=names, seeds=told["seed"] + 1, overrides=sets, data_root=data_root)
     planned = plan(selection, catalog, files)
     return Kept(file, told, planned.trials[-1], planned.tasks[names[0]], files)

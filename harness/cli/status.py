@@ -100,6 +100,7 @@ def _plain(row: TrialRow) -> dict[str, Any]:
         "tier",
         "method",
         "slot",
+        "config_file",
         "seed",
         "dataset",
         "task",

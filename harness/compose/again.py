@@ -48,7 +48,7 @@ class Registered:
         """
         for name, known, what in ((row.method, self.catalog.methods, "method"), (row.benchmark, self.catalog.benchmarks, "benchmark")):
             if name not in known:
-                raise did_you_mean(name, known, what)
+                raise _unregistered(row) if what == "benchmark" and row.config_file else did_you_mean(name, known, what)
         found: Mapping[str, Any] = {}
         if tuning and not row.purpose and tuning["winner"] is not None:
             found = tuning["points"][tuning["winner"]]["values"]
@@ -89,6 +89,10 @@ class Registered:
             return found
         about: dict[str, Any] = {"setting": first.setting, "conditions": conditions, "tuning": first.tuning, "search": tuning or {}}
         return [replace(trial, digest=digest_of([trial.digest, conditions["tuning"]]), **about) for trial in found]
+
+
+def _unregistered(row: TrialRow) -> HarnessError:
+    return HarnessError(f"its benchmark is the config file {row.config_file}, which is code and runs only where it is named (--config).")
 
 
 def texts(values: Mapping[str, Any]) -> tuple[str, ...]:

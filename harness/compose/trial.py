@@ -44,6 +44,8 @@ class Trial:
     """What its evaluator must return."""
     overrides: tuple[str, ...] = ()
     """What ``--set`` changed, as ``key=value``; told to readers, in the digest by its effect only."""
+    config_file: str = ""
+    """The file that is its benchmark, as ``--config`` named it; told to readers, in the digest by what it says only."""
     files: dict[str, str] = field(default_factory=dict)
     """What stands for a file in ``config`` -> where it lies, see :func:`harness.benchmarks.weights.by_content`."""
     task: str = ""
@@ -112,6 +114,7 @@ def compose_seeds(
         "time_limit": bench.time_limit,
         "metrics": task.metrics,
         "overrides": overrides,
+        "config_file": task.data.config_file,
         "files": places,
         "task": digest_of(of_task(conditions)),
         "setting": digest_of(conditions),

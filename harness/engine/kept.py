@@ -61,6 +61,7 @@ class Keep(Hook):
             "family": trial.family,
             "seed": trial.seed,
             "overrides": list(trial.overrides),
+            "config_file": trial.config_file,
             "metrics": metrics,
         }
         partial = self.folder / f".{FILE}"

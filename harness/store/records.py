@@ -44,6 +44,8 @@ class Identity:
     """Plugin name -> digest of its source."""
     overrides: Later[Texts] = ()
     """What ``--set`` changed, as ``key=value``."""
+    config_file: Later[str] = ""
+    """The file that is its benchmark, as ``--config`` named it; empty for one that is registered."""
     config_digest: Digest
     """Of the config, see :meth:`Store.config`."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -54,3 +55,39 @@ def test_kept_weights_give_the_trials_own_numbers(tmp_path, family):
         assert "holds the weights of another model" in said or "fits no slot" in said
         (artifacts / "weights.safetensors").unlink()
         assert "has no kept weights" in harness("evaluate", row["digest"], code=2)
+
+
+OTHER = """
+benchmarks:
+  other:
+    family: classification
+    data: {format: synthetic, train: 8, test: 15, seed: 5, size: 48, classes: 8, side: [0.3, 0.4]}
+    model: {backbone: resnet-thin-s8}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_kept_weights_on_other_data_of_the_family(tmp_path):
+    """By a trial and by the file it left; the model is the trained one, whatever the other benchmark has."""
+    (tmp_path / "registry.yaml").write_text(OTHER)
+
+    def harness(*args: str) -> str:
+        done = subprocess.run([sys.executable, "-m", "harness", *args], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-500:]
+        return done.stdout
+
+    sets = ("schedule.epochs=1", "data.train=40", "data.test=20", "model.backbone=resnet-thin", "method.gamma=2")
+    changed = [part for text in sets for part in ("--set", text)]
+    harness("run", "-m", "simpool", "-b", "scenes-classification", *changed, "--device", "cpu", "--keep-weights")
+    (row,) = json.loads(harness("status", "--json"))["rows"]
+    shifted = json.loads(harness("evaluate", row["digest"], "-b", "other", "--json", "--out", "there"))
+    assert shifted["benchmark"] == "other" and shifted["weights"]["benchmark"] == "scenes-classification"
+    with (tmp_path / "there/predictions/probabilities.csv").open() as file:
+        _, *lines = csv.reader(file)
+    right = [int(label) == np.argmax([float(score) for score in scores]) for _, label, *scores in lines]
+    assert len(right) == 15 and shifted["metrics"]["top1"] == pytest.approx(100 * np.mean(right))
+    kept = tmp_path / "results/trials" / row["digest"] / "artifacts/weights.safetensors"
+    again = json.loads(harness("evaluate", str(kept), "-b", "other", "--json"))
+    assert again["metrics"] == shifted["metrics"]
+    assert json.loads(harness("evaluate", row["digest"], "--json"))["metrics"] == shifted["weights"]["metrics"]

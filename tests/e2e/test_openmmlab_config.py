@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.analysis import source
 from harness.benchmarks import task
 from harness.benchmarks.openmmlab import code
 from harness.benchmarks.openmmlab.entry import of_file, parts
@@ -186,6 +188,20 @@ def test_what_a_trial_needs_besides(project):
     named = Benchmark(id="b", family="openmmlab", data={"format": "config", "code": "own.py", "returns": {"speed": "higher"}})
     catalog, names = code.named(Catalog(benchmarks={"b": named}), ["b"], [])
     assert names == ("b",) and task(catalog.benchmarks["b"]).primary == "speed"
+
+
+def test_a_trial_says_the_config_file_that_it_was_planned_from(project):
+    """The command of its status plans it again; nothing else runs the file."""
+    harness("run", "--config", "base.py", "-m", "gc-block", "--plan-only")
+    ran = (project / "ran.txt").read_text()
+    (row,) = json.loads(harness("status", "--json"))["rows"]
+    assert row["config_file"] == "base.py" and row["benchmark"] == "base"
+    (line,) = json.loads(harness("status", row["digest"], "--json"))["trial"]["command"]
+    why = source.differs_here("sqlite:///results/harness.db", row["digest"])
+    assert "config file base.py, which is code" in why and (project / "ran.txt").read_text() == ran
+    program, *words = shlex.split(line)
+    assert program == "harness" and "base.py" in words and "-b" not in words
+    assert row["digest"] in harness(*words, "--dry-run")
 
 
 @pytest.mark.slow

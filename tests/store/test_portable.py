@@ -250,7 +250,7 @@ def test_a_line_without_a_field_of_the_first_exports_is_refused(filled: Store, t
     lines = (tmp_path / "a.jsonl").read_text().splitlines()
     number, done = next((number, json.loads(line)) for number, line in enumerate(lines) if '"state":"done"' in line)
     other = open_store(f"sqlite:///{tmp_path}/second.db")
-    of_trial = done.keys() - {"labels", "overrides", "task", "setting", "purpose", "tuning", "curves", "kind"}
+    of_trial = done.keys() - {"labels", "overrides", "config_file", "task", "setting", "purpose", "tuning", "curves", "kind"}
     of_cost = done["cost"].keys() - {"train_memory_mb"}
     for spoilt, name in [
         *(({k: v for k, v in done.items() if k != name}, name) for name in of_trial),

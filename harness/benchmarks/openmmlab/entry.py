@@ -53,6 +53,7 @@ def of_file(name: str, entry: Benchmark | None = None) -> Benchmark:
     except UsageError as error:
         raise UsageError(f"config {file}: {error}") from None
     if entry is None:
+        made["data"]["code"] = name
         return Benchmark(id=_id(file), title=file.stem, family="openmmlab", cost=_SECONDS, data=made["data"], model=made["model"],
                          schedule=made["schedule"])  # fmt: skip
     told = {part: {**made[part], **getattr(entry, part)} for part in made}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from harness.benchmarks.openmmlab.known import ENCODERS, MODELS, bare
 from harness.benchmarks.openmmlab.scores import metrics
 from harness.benchmarks.options import DataOptions, HostOptions, TrainingOptions
@@ -13,7 +15,7 @@ class OpenMMLabData(DataOptions):
     """Loaders, evaluators and what else decides which numbers come out."""
 
     val_share: ClassVar[float] = 0.0  # type: ignore[misc]  # no option here: the config's own splits are kept
-    code: str | None = None
+    code: str | None = Field(default=None, exclude=True)
     """The config file, from which all else follows: it is Python, and runs when the benchmark is run (docs/openmmlab.md)."""
     config: dict[str, Any] = {}
     """``train_dataloader``, ``test_evaluator`` and what else of the resolved config is no model and no schedule."""
@@ -23,6 +25,10 @@ class OpenMMLabData(DataOptions):
     @property
     def primary(self) -> str | None:
         return next((metric.name for metric in metrics(self)), None)
+
+    @property
+    def config_file(self) -> str:
+        return self.code or ""
 
 
 class ConfigModel(HostOptions):
