@@ -51,11 +51,11 @@ def command(
     device = "cpu" if device == "cpu" else next(iter(prepare.devices("cuda" if device == "auto" else device)))
 
     def test() -> dict[str, float]:
-        from harness.engine import again
+        from harness.engine import trained
         from harness.engine.plugins import load_alone
 
         load_alone(found.trial.plugins, found.plugins)
-        return again.evaluate(found.trial, found.file, data=folder, device=device, out=out)
+        return trained.evaluate(found.trial, found.file, data=folder, device=device, out=out)
 
     prepare.end_thread_pools()
     metrics = isolate.quietly(test)

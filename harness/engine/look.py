@@ -18,7 +18,7 @@ from harness.diagnostics.collect import diagnose
 from harness.diagnostics.maps import Marks
 from harness.diagnostics.overlays import enlarged, marked
 from harness.diagnostics.pictures import as_image
-from harness.engine.again import loaded
+from harness.engine.trained import loaded
 from harness.errors import DataError
 from harness.images import Decoding, read_bgr, write_image
 
