@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -19,6 +19,9 @@ Later = Annotated[_T, LATER]
 
 LABEL, GUESS = "label", "guess"
 """Names in :attr:`Outcome.per_sample` for the class of an image and the class it was taken for first, as numbers."""
+
+ROUGH = "rough"
+"""Name in :attr:`Outcome.labels` for the costs, parted by commas, that were measured while others disturbed."""
 
 GROUP = "group"
 """Name in :attr:`Outcome.per_sample` for the number of what a sample belongs to (scene, sequence, image), where samples of one are
@@ -75,20 +78,33 @@ class Cost:
     train_memory_mb: Annotated[float | None, LATER] = _cost("train MB", "training memory (MB)", 1, "{:.0f}".format, max, True)
     """The same of one training step of a whole batch, with gradients and the optimizer's state."""
 
-    def texts(self, names: Iterable[str]) -> list[str]:
-        """Those named, as text."""
-        return [COSTS[name].text(getattr(self, name)) for name in names]
+    def texts(self, names: Iterable[str], rough: Collection[str] = ()) -> list[str]:
+        """Those named, as text; ``~`` before those that were measured while others disturbed."""
+        return ["~" * (name in rough) + COSTS[name].text(getattr(self, name)) for name in names]
 
 
 COSTS: dict[str, Quantity] = {cost.name: cost.metadata["quantity"] for cost in fields(Cost)}
 """Field of :class:`Cost` -> how it is read, in the order in which they are shown."""
 
 
-def over_seeds(costs: Iterable[Cost]) -> Cost:
-    """The cost of several seeds of one method; ``None`` where no seed has it."""
-    costs = [*costs]
-    found = {name: [value for cost in costs if (value := getattr(cost, name)) is not None] for name in COSTS}
-    return Cost(**{name: COSTS[name].over_seeds(values) for name, values in found.items() if values})
+def over_seeds(costs: Iterable[tuple[Cost, Mapping[str, str]]]) -> tuple[Cost, tuple[str, ...]]:
+    """The cost of several seeds of one method, ``None`` where no seed has it, and which of it is rough.
+
+    What was measured while others disturbed counts where there is nothing else.
+
+    Args:
+        costs: the cost and the labels of each seed.
+    """
+    found: dict[str, list[Any]] = {name: [] for name in COSTS}
+    disturbed: dict[str, list[Any]] = {name: [] for name in COSTS}
+    for cost, labels in costs:
+        doubtful = labels.get(ROUGH, "").split(",")
+        for name in COSTS:
+            if (value := getattr(cost, name)) is not None:
+                (disturbed if name in doubtful else found)[name].append(value)
+    rough = tuple(name for name in COSTS if disturbed[name] and not found[name])
+    over = {name: COSTS[name].over_seeds(values) for name in COSTS if (values := found[name] or disturbed[name])}
+    return Cost(**over), rough
 
 
 @dataclass
@@ -115,4 +131,4 @@ class Outcome:
     labels: dict[str, str] = field(default_factory=dict)
     """A few words about how the numbers came about, by what they are about. ``map``: which map of the model located objects;
     the leaderboard shows it as a column. ``attention``: ``collapsed``, where that of a layer is all but one-hot; the leaderboard
-    marks it."""
+    marks it. :data:`ROUGH`: which costs are."""
