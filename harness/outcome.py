@@ -71,7 +71,7 @@ class Cost:
     flops: float | None = _cost("GFLOPs", "GFLOPs", 1e9, "{:.3g}".format, _first)
     """Floating-point operations of one forward pass of one image (a multiply-add counts as two)."""
     latency_ms: float | None = _cost("ms", "latency (ms)", 1, "{:.3g}".format, median)
-    """Median time of one forward pass of one image on the trial's device."""
+    """Median time of one forward pass of one image on the trial's device; on a CPU, that of the processor."""
     peak_memory_mb: float | None = _cost("MB", "peak memory (MB)", 1, "{:.0f}".format, max)
     """Most memory held in one forward pass of one image (in 2^20 bytes): parameters, buffers and what the pass makes. CPU: by the
     live tensors, the same each time; CUDA: by the allocator."""

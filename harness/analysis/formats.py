@@ -128,7 +128,7 @@ def legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
     if " !" in text:
         lines.append("! worse than the floor, the trivial predictor computed from the training data.")
     if "~" in text:
-        lines.append("~ measured while the machine was busy with other things, in every seed.")
+        lines.append("~ uncertain in every seed, since other things disturbed the passes that were timed.")
     if "†" in text:
         lines.append("† attention collapsed to next to one position in at least one seed: `harness status DIGEST` says where.")
     return lines

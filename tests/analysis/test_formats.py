@@ -70,7 +70,7 @@ def test_collapsed_attention_is_marked_and_explained(result, specs, floors):
     assert "collapsed" not in as_json(board.of(["gap"])) and "†" not in formats.table(board.of(["gap"]))
 
 
-def test_a_latency_of_a_busy_machine_counts_where_there_is_no_other_and_is_marked(result, specs, floors):
+def test_an_uncertain_latency_counts_where_there_is_no_other_and_is_marked(result, specs, floors):
     busy = {"labels": {"rough": "latency_ms"}}
     trials = [result("gap", 0, **busy), result("gap", 1), result("gap", 2), *(result("simpool", seed, **busy) for seed in (0, 1, 2))]
     board = build(trials, specs, floors)
@@ -79,7 +79,7 @@ def test_a_latency_of_a_busy_machine_counts_where_there_is_no_other_and_is_marke
         "simpool": (5.0, ("latency_ms",)),
     }
     text = formats.table(board)
-    assert text.count("~") == 2 and "machine was busy" in text and "~5" in formats.markdown(board)
+    assert text.count("~") == 2 and "disturbed the passes" in text and "~5" in formats.markdown(board)
     assert as_json(board)["rough"] == [{"benchmark": "scenes", "method": "simpool", "costs": ["latency_ms"]}]
     assert "~" not in formats.table(board.of(["gap"])) and "rough" not in as_json(board.of(["gap"]))
 
