@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -87,6 +88,9 @@ COSTS: dict[str, Quantity] = {cost.name: cost.metadata["quantity"] for cost in f
 """Field of :class:`Cost` -> how it is read, in the order in which they are shown."""
 
 
+_values = attrgetter(*COSTS)
+
+
 def over_seeds(costs: Iterable[tuple[Cost, Mapping[str, str]]]) -> tuple[Cost, tuple[str, ...]]:
     """The cost of several seeds of one method, ``None`` where no seed has it, and which of it is rough.
 
@@ -95,16 +99,15 @@ def over_seeds(costs: Iterable[tuple[Cost, Mapping[str, str]]]) -> tuple[Cost, t
     Args:
         costs: the cost and the labels of each seed.
     """
-    found: dict[str, list[Any]] = {name: [] for name in COSTS}
-    disturbed: dict[str, list[Any]] = {name: [] for name in COSTS}
-    for cost, labels in costs:
-        doubtful = labels.get(ROUGH, "").split(",")
-        for name in COSTS:
-            if (value := getattr(cost, name)) is not None:
-                (disturbed if name in doubtful else found)[name].append(value)
-    rough = tuple(name for name in COSTS if disturbed[name] and not found[name])
-    over = {name: COSTS[name].over_seeds(values) for name in COSTS if (values := found[name] or disturbed[name])}
-    return Cost(**over), rough
+    measured = [(_values(cost), labels[ROUGH].split(",") if ROUGH in labels else ()) for cost, labels in costs]
+    over, rough = {}, []
+    for place, name in enumerate(COSTS):
+        there = [(values[place], name in doubtful) for values, doubtful in measured if values[place] is not None]
+        if there:
+            certain = [value for value, doubtful in there if not doubtful]
+            over[name] = COSTS[name].over_seeds(certain or [value for value, _ in there])
+            rough += [name] * (not certain)
+    return Cost(**over), tuple(rough)
 
 
 @dataclass
