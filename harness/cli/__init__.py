@@ -10,6 +10,7 @@ import atexit
 import gc
 import importlib
 import os
+import re
 import sys
 from typing import IO, Any
 
@@ -55,7 +56,8 @@ class Failure(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # a class variable for click, which reads it of the exception
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(visible(f"error: {self.format_message()}", "\n\t"), file=file or sys.stderr)
+        short = re.sub(r"\S{300,}", lambda word: f"{word[0][:100]}…", self.format_message())  # of what was given, to no end
+        click.echo(visible(f"error: {short}", "\n\t"), file=file or sys.stderr)
 
 
 def _keep_traceback() -> str:

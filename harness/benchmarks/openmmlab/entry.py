@@ -33,6 +33,9 @@ _SCHEDULE = ("optim_wrapper", "param_scheduler", "train_cfg", "auto_scale_lr", "
 _HOOKS = frozenset(("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint", "visualization", "badcase"))
 """Default hooks that every trial has, and those that only write files."""
 
+PATIENCE = 300.0
+"""Seconds that a config file has to say all it says."""
+
 _SECONDS = 600.0
 """Expected of a trial, of which nothing is known."""
 
@@ -67,7 +70,10 @@ def _id(file: Path) -> str:
 
 def _run(file: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "harness.benchmarks.openmmlab.resolve", str(file)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"it was still running after {PATIENCE:g} s. A config says what to do; it does nothing itself.") from None
     try:
         said = ast.literal_eval(done.stdout)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
