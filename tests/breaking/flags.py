@@ -152,7 +152,7 @@ def make(dice: random.Random, folder: Path, shared: Path) -> Case:
     shutil.copy(shared / "results/harness.db", folder / "h.db")
     (folder / "i.png").write_bytes(b"no picture")
     (folder / "registry.yaml").write_text(
-        "benchmarks: {tiny: {family: classification, data: {format: synthetic, train: 8, test: 6, size: 16}}}"
+        "benchmarks: {tiny: {family: classification, data: {format: synthetic, train: 8, test: 8, size: 32}}}"
     )
     words = [*verb.split(), name, value] if value != "--" else [*verb.split(), name]
     if name != "--db" and any(some.opts[0] == "--db" for some in _verbs()[verb]):

@@ -16,7 +16,7 @@ from breaking import odd
 from breaking.case import Case, Wrong, harness
 
 ENTRY = (
-    "benchmarks: {mine: {family: classification, data: {format: synthetic, train: 8, test: 6, size: 32}, "
+    "benchmarks: {mine: {family: classification, data: {format: synthetic, train: 8, test: 8, size: 32}, "
     "model: {backbone: resnet-narrow, weights: {file: w.pth}}}}"
 )
 
@@ -39,7 +39,7 @@ def prepare(shared: Path) -> None:
     register.setup()
     from mmengine.registry import MODELS
 
-    data = {"format": "synthetic", "train": 8, "test": 6, "size": 32}
+    data = {"format": "synthetic", "train": 8, "test": 8, "size": 32}
     config = task(Benchmark(id="b", family="classification", data=data, model={"backbone": "resnet-narrow"})).config({})
     state = MODELS.build(config["model"]["model"]["backbone"]).state_dict()
     torch.save(state, shared / "w.pth")
