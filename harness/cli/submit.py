@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "--gpus",
     type=click.FloatRange(min=0),
     metavar="N",
-    help="GPUs of a worker, a part of one for Ray.  [default: 1 where a Ray cluster has any, else 0]",
+    help="GPUs of a worker, a part of one for Ray.  [default: where a Ray cluster has any, what a benchmark's trials took before, or 1]",
 )
 @click.option("--memory", type=click.FloatRange(min=0, min_open=True), metavar="GIB", help="Memory of a worker.")
 @click.option(
@@ -85,7 +85,6 @@ def command(
     wanted = asked(**selected)
     wanted.prepare()
     arguments = ["worker", "--db", absolute(wanted.db), "--workers", str(trials)]
-    arguments += [word for bench in wanted.plan.tasks for word in ("-b", bench)]
     arguments += [word for file in wanted.plugins for word in ("--plugin", str(file.absolute()))]
     arguments += ["--data-root", str(wanted.data_root.absolute())] if wanted.data_root else []
     arguments += ["--time-limit", f"{time_limit:g}"] if time_limit else []

@@ -22,8 +22,8 @@ FILE = "weights.safetensors"
 
 _ABOUT = "attention-harness"
 
-_LAST_SEED = 1 << 20
-"""All seeds up to it are planned to find one."""
+_LAST_SEED = 999
+"""Of a final trial, see `harness run --seeds`."""
 
 
 class _About(BaseModel):

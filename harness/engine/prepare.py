@@ -116,13 +116,14 @@ def gpus() -> tuple[list[Gpu], str]:
     """
     end_thread_pools()
     try:
-        found, why = isolate.start(_tried_gpus).result()
+        found, why = isolate.start(tried_gpus).result()
     except isolate.Isolated as error:
         return [], str(error)
     return [Gpu(*some) for some in found], why
 
 
-def _tried_gpus() -> tuple[list[tuple[int, str, int]], str]:
+def tried_gpus() -> tuple[list[tuple[int, str, int]], str]:
+    """Index, name and bytes of each GPU that computes here, and why another one does not; initializes CUDA."""
     import warnings
 
     import torch

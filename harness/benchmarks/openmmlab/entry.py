@@ -55,6 +55,8 @@ def of_file(name: str, entry: Benchmark | None = None) -> Benchmark:
         made = parts(_run(file))
     except UsageError as error:
         raise UsageError(f"config {file}: {error}") from None
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # a config is Python, and may say anything anywhere
+        raise UsageError(f"config {file}: its parts are not those of a config of OpenMMLab ({type(error).__name__}: {error}).") from None
     if entry is None:
         made["data"]["code"] = name
         return Benchmark(id=_id(file), title=file.stem, family="openmmlab", cost=_SECONDS, data=made["data"], model=made["model"],
