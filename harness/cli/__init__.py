@@ -12,6 +12,8 @@ import importlib
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import click
@@ -56,8 +58,22 @@ class Failure(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # a class variable for click, which reads it of the exception
 
     def show(self, file: IO[Any] | None = None) -> None:
-        short = re.sub(r"\S{300,}", lambda word: f"{word[0][:100]}…", self.format_message())  # of what was given, to no end
-        click.echo(visible(f"error: {short}", "\n\t"), file=file or sys.stderr)
+        click.echo(f"error: {_shown(self.format_message())}", file=file or sys.stderr)
+
+
+def _shown(message: str) -> str:
+    """A message with what was given in it: no longer than it has to be, and nothing that a terminal would obey."""
+    return visible(re.sub(r"\S{300,}", lambda word: f"{word[0][:100]}…", message), "\n\t")
+
+
+@contextmanager
+def _complaining() -> Iterator[None]:
+    """While click reads what was given."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = _shown(error.message)  # type: ignore[misc]  # of a given word, which click shows as it is
+        raise
 
 
 def _keep_traceback() -> str:
@@ -104,13 +120,17 @@ class Verbs(Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         return importlib.import_module(f"harness.cli.{name}").command if name in VERBS else None
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        with _complaining():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: click.Context) -> None:
         try:
             os.getcwd()
         except FileNotFoundError:
             raise Failure("the current folder no longer exists. Change into one that does.", 2) from None
         try:
-            with interruptible():
+            with interruptible(), _complaining():
                 super().invoke(ctx)
         except HarnessError as error:
             raise Failure(str(error), error.exit_code) from None
