@@ -36,6 +36,7 @@ class Ray:
         Args:
             seconds: that a made-up trial takes; ``None``: trials are trained.
         """
+        os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
         from ray.cluster_utils import Cluster
 
         self._url = url
@@ -65,7 +66,11 @@ class Ray:
     def lose_a_node(self) -> None:
         """One node is killed with all that runs there, and another one comes."""
         self._cluster.remove_node(self._second, allow_graceful=False)
-        self._second = self._add()
+        for _ in range(5):  # on a busy machine Ray gives up on its own node
+            with contextlib.suppress(Exception):
+                self._second = self._add()
+                return
+        raise RuntimeError("no second node comes up")
 
     def end(self) -> None:
         """Interrupt the command and end the nodes."""

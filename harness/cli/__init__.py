@@ -7,6 +7,7 @@ Exit codes: 0 all well, 1 regression found, 2 wrong usage or configuration, 3 tr
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import importlib
 import os
@@ -139,6 +140,8 @@ class Verbs(Group):
         except (KeyboardInterrupt, click.Abort):
             raise Failure("interrupted. The same command goes on where it stopped.", 130) from None
         except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+                raise Failure(f"{error.filename}: no file can have so long a name. Give a shorter one.", 2) from None
             if damaged := _damaged(ctx):
                 raise Failure(damaged, 2) from None
             raise Failure(f"unexpected {type(error).__name__}: {error}. The traceback is in {_keep_traceback()}.", 3) from None

@@ -136,7 +136,7 @@ def make(dice: random.Random, folder: Path, shared: Path) -> Case:
         must = "refuse" if value not in ("1e30",) or kind == "IntRange" else "either"
     elif kind == "Path":
         value = dice.choice(FILES)
-        must = "refuse" if name == "--plugin" else "either"
+        must = "refuse" if name == "--plugin" and value != "/proc/1/mem" and value != "/proc/self/mem" else "either"
     elif getattr(param, "is_flag", False):
         value = dice.choice(NAMES)
         must = "refuse"
