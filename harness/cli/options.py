@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Callable
@@ -43,6 +44,16 @@ class Span(click.ParamType[float]):
         if not found or not float(found[1]):
             self.fail(f"'{value}' is not a time: write 90s, 30m, 2h or 1d.", param, ctx)
         return float(found[1]) * self._UNITS[found[2]]
+
+
+class Number(click.FloatRange):
+    """A number in a range, and no ``nan`` or ``inf``, which lie in every one for click."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"'{value}' is not a number that means something.", param, ctx)
+        return found
 
 
 class Device(click.ParamType[str]):
@@ -179,7 +190,7 @@ _HOW = (
     ),
     click.option(
         "--time-limit",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         metavar="S",
         help="Stop a trial that takes longer than S seconds; a benchmark may have a shorter limit of its own. "
         "One that gives no sign of life for half an hour is stopped in any case.",
