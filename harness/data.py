@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import __version__, fingerprints, generated, paths
+from harness import __version__, fingerprints, generated, openmmlab, paths
 from harness.benchmarks import Task
 from harness.benchmarks.base import refuse
 from harness.benchmarks.check_model import check_model
@@ -88,7 +88,9 @@ def ready(task: Task, data_root: Path | None) -> Ready:
 
     Raises:
         DataError: it is missing, or malformed so that a trial could not run; names the first file and the mend.
+        UsageError: a toolbox of OpenMMLab is not installed that its models are made of.
     """
+    openmmlab.require(task.family.toolbox)
     folder = ensure(task, data_root)
     entry = task.entry
     model = {key: entry.model.get(key) for key in ("weights", "backbone")}

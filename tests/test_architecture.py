@@ -25,7 +25,7 @@ FLOORS = (
     ("data", "generated", "listing", "fingerprints"),
     ("compose",),
     ("store",),
-    ("engine", "analysis", "plugin_tools", "doctor", "register"),
+    ("engine", "analysis", "plugin_tools", "doctor", "register", "requirements"),
     ("report",),
     ("cli",),
 )

@@ -6,16 +6,27 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from harness import paths
 
+if TYPE_CHECKING:
+    from click import ParamType
+else:
+
+    class ParamType(click.ParamType):
+        """Says what it converts to, which click's own does from 8.4 on."""
+
+        def __class_getitem__(cls, _to):
+            return cls
+
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Name(click.ParamType[str]):
+class Name(ParamType[str]):
     """A name that is known to the harness; an unknown one gets the nearest known names."""
 
     def __init__(self, name: str):
@@ -32,7 +43,7 @@ class Name(click.ParamType[str]):
         return value
 
 
-class Span(click.ParamType[float]):
+class Span(ParamType[float]):
     """Seconds, as ``90``, ``90s``, ``30m``, ``2h`` or ``1d``."""
 
     name = "span"
@@ -45,7 +56,7 @@ class Span(click.ParamType[float]):
         return float(found[1]) * self._UNITS[found[2]]
 
 
-class Device(click.ParamType[str]):
+class Device(ParamType[str]):
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``; whether it exists is found out where it is used."""
 
     name = "device"
@@ -57,7 +68,7 @@ class Device(click.ParamType[str]):
         return value
 
 
-class CountOrAuto(click.ParamType["int | Literal['auto']"]):
+class CountOrAuto(ParamType["int | Literal['auto']"]):
     """A number from 1 on, or ``auto``."""
 
     name = "count"
