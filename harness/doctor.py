@@ -38,6 +38,7 @@ def examine(database: str, data_root: Path | None) -> Iterator[Finding]:
     looks: list[Callable[[], Iterator[Finding]]] = [
         _packages,
         lambda: _disk(database),
+        _elsewhere,
         lambda: _database(database),
         lambda: _data(data_root),
         _openmmlab,
@@ -88,6 +89,16 @@ def _disk(database: str) -> Iterator[Finding]:
             low = free < paths.ROOM
             mend = "Free some space, or set HARNESS_CACHE to another disk." if low else ""
             yield Finding("disk", name, "note" if low else "ok", f"{free / (1 << 30):.1f} GiB free for {folder}", mend)
+
+
+def _elsewhere() -> Iterator[Finding]:
+    from harness import remote
+
+    if url := paths.artifacts():
+        try:
+            yield Finding("disk", "artifacts", "ok", f"{len(remote.trials(url))} trials left files at {remote.shown(url)}")
+        except HarnessError as error:
+            yield Finding("disk", "artifacts", "broken", str(error), "Mend that, or give another HARNESS_ARTIFACTS.")
 
 
 def _database(url: str) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ SETTINGS = {
 @click.command("dashboard")
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="On 127.0.0.1.")
 @options.database
+@options.artifacts
 def command(port: int, db: str) -> None:
     """Show the results in a browser, on this machine only.
 

@@ -81,6 +81,17 @@ class CountOrAuto(ParamType["int | Literal['auto']"]):
         return int(value)
 
 
+class Root(ParamType[Path]):
+    """A folder, or a URL, of which the folder of this machine is meant into which its datasets are copied."""
+
+    name = "root"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        from harness import remote
+
+        return remote.mirror(value) if isinstance(value, str) and remote.is_url(value) else Path(value)
+
+
 def know(names: tuple[str, ...], recorded: set[str]) -> None:
     """Check names of benchmarks that results are asked of.
 
@@ -140,9 +151,35 @@ benchmarks = click.option(
 
 data_root = click.option(
     "--data-root",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder with the real datasets.  [default: HARNESS_DATA]",
+    type=Root(),
+    metavar="DIR|URL",
+    help="Where the real datasets lie; of a URL each is copied to this machine once.  [default: HARNESS_DATA]",
+)
+
+
+def _leave_at(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    # by the environment all processes of a run and a dashboard know of it
+    import os
+
+    from harness import remote
+
+    if value is not None:
+        before = os.environ.pop("HARNESS_ARTIFACTS", "")  # empty: none
+        os.environ["HARNESS_ARTIFACTS"] = remote.checked(value)
+        ctx.call_on_close(lambda: os.environ.update(HARNESS_ARTIFACTS=before))
+
+
+keep_weights = click.option(
+    "--keep-weights", is_flag=True, help="Keep what each trial learned: its weights and predictions, beside its log."
+)
+
+artifacts = click.option(
+    "--artifacts",
+    metavar="URL",
+    envvar="HARNESS_ARTIFACTS",
+    callback=_leave_at,
+    expose_value=False,
+    help="Where trials leave logs, pictures and weights for other machines, s3://bucket/runs say.  [default: HARNESS_ARTIFACTS]",
 )
 
 plugin_files = click.option(
