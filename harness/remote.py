@@ -49,8 +49,11 @@ def checked(text: str) -> str:
     url = text if is_url(text) else Path(text).expanduser().absolute().as_uri()
     if url.startswith("memory:"):
         raise UsageError(f"{url}: memory is gone with the process, and trials have processes of their own. Give a URL that lasts.")
-    with _open(url):
-        return url.rstrip("/")
+    try:
+        with _open(url):
+            return url.rstrip("/")
+    except RemoteError as error:
+        raise UsageError(str(error)) from None
 
 
 @contextlib.contextmanager
@@ -61,9 +64,9 @@ def _open(url: str) -> Iterator[tuple[Any, str]]:
     try:
         filesystem, place = fsspec.core.url_to_fs(url)
     except ImportError as error:
-        raise UsageError(f"{shown(url)}: what opens such a URL is not installed: {error}.") from None
+        raise RemoteError(f"{shown(url)}: what opens such a URL is not installed: {error}.") from None
     except ValueError as error:
-        raise UsageError(f"{shown(url)}: {error}. Give a URL that fsspec opens: file://, s3://, gs://, sftp:// and others.") from None
+        raise RemoteError(f"{shown(url)}: {error}. Give a URL that fsspec opens: file://, s3://, gs://, sftp:// and others.") from None
     try:
         yield filesystem, place.rstrip("/")
     except HarnessError:
