@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="An OpenMMLab config file as a benchmark (docs/openmmlab.md); it is Python, and runs. May be repeated.",
 )
-@click.option("--keep-weights", is_flag=True, help="Keep what each trial learned: its weights and predictions, beside its log.")
+@options.keep_weights
+@options.artifacts
 @options.how
 @click.option("--launcher", default="local", show_default=True, metavar="NAME", help="Who starts the trials; packages may bring others.")
 @click.option("--dry-run", is_flag=True, help="Only list the trials and their states.")

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Told to the cluster: what submitit takes (slurm_partition=gpu), a resource of Ray; may be repeated.",
 )
+@options.keep_weights
+@options.artifacts
 @click.option("--time-limit", type=options.Number(min=0, min_open=True), metavar="S", help="Stop a trial that takes longer than S seconds.")
 @click.pass_context
 def command(
@@ -55,6 +57,7 @@ def command(
     trials: int,
     options_: tuple[str, ...],
     time_limit: float | None,
+    keep_weights: bool,
     **selected: Any,
 ) -> None:
     """Plan trials, start workers on a cluster, and watch until all are done.
@@ -67,6 +70,7 @@ def command(
     harness submit -s real --db postgresql+psycopg://bench@db/harness --ray 10.0.0.1:6379 --gpus 0.5
     harness submit -s real --db postgresql+psycopg://bench@db/harness --slurm --gpus 1 --option slurm_partition=gpu
     """
+    from harness import paths, remote
     from harness.cli.progress import watching
     from harness.engine.launchers import Need, cluster
     from harness.engine.submit import submit
@@ -81,11 +85,13 @@ def command(
     ((name, where),) = chosen
     opened = cluster(name)
     told = {key: value for key, _, value in (text.partition("=") for text in options_)}
-    wanted = asked(**selected)
+    wanted = asked(**selected, keep=keep_weights)
     wanted.prepare()
     arguments = ["worker", "--db", absolute(wanted.db), "--workers", str(trials)]
     arguments += [word for file in wanted.plugins for word in ("--plugin", str(file.absolute()))]
-    arguments += ["--data-root", str(wanted.data_root.absolute())] if wanted.data_root else []
+    arguments += ["--data-root", remote.source(wanted.data_root) or str(wanted.data_root.absolute())] if wanted.data_root else []
+    arguments += ["--keep-weights"] if wanted.keep else []
+    arguments += ["--artifacts", place] if (place := paths.artifacts()) else []
     arguments += ["--time-limit", f"{time_limit:g}"] if time_limit else []
 
     def go(some: Plan, phase: str) -> Summary:

@@ -15,6 +15,8 @@ from harness.texts import one_line
 
 @click.command("worker")
 @options.database
+@options.keep_weights
+@options.artifacts
 @options.how
 @options.benchmarks
 @options.data_root
@@ -35,6 +37,7 @@ def command(
     forever: bool,
     max_trials: int | None,
     seconds: float | None,
+    keep_weights: bool,
     **how: Any,
 ) -> None:
     """Run the trials that wait in the database, until nothing is left.
@@ -65,6 +68,7 @@ def command(
             forever=forever,
             most=max_trials,
             seconds=seconds,
+            keep=keep_weights,
             say=lambda text: click.echo(one_line(text), err=True),
             on_event=on_event,
             results_dir=results_folder(db),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,7 @@ def work(
     forever: bool = False,
     most: int | None = None,
     seconds: float | None = None,
+    keep: bool = False,
     say: Callable[[str], None] = lambda text: None,
     on_event: Callable[[Event], None] = lambda event: None,
     **options: Any,
@@ -80,6 +81,7 @@ def work(
         forever: do not end, but wait for further trials.
         most: begin so many trials and no more.
         seconds: begin no trial later than so long from now; those that run are finished.
+        keep: whether trials keep their weights and predictions, those of tuning apart.
         say: is told why trials are left to others, once for each reason.
         on_event, options: see :func:`harness.engine.run.run_plan`.
 
@@ -106,6 +108,7 @@ def work(
             if enough():
                 break
             # one that waits for what others run of one batch would leave the next alone
+            batch.plan.trials = [replace(trial, keep=keep and not trial.purpose) for trial in batch.plan.trials]
             limits = {"most": None if most is None else most - begun, "until": until, "patient": len(found) == 1}
             summary = _run(batch, url, here, on_event=on_event, **limits, **options)
             begun += summary.begun
@@ -192,7 +195,8 @@ class Places:
         if self._prints[key] != planned and not task.is_generated:
             raise HarnessError(
                 f"the data of '{task.id}' in {data.locate(task, self._root)} are others ({self._prints[key]}) than those that the trials "
-                f"were planned with ({planned}). Put the same files there, or give another --data-root."
+                f"were planned with ({planned}). Put the same files there, or give another --data-root. What was copied from a URL is "
+                "copied again when that folder has been deleted."
             )
         return self._prints[key]
 
