@@ -143,6 +143,18 @@ plugin_files = click.option(
     help="A plugin file from anywhere; without a registry entry it is a method of its own name. May be repeated.",
 )
 
+configs = click.option(
+    "--config",
+    "configs",
+    multiple=True,
+    metavar="FILE",
+    help="An OpenMMLab config file as a benchmark (docs/openmmlab.md); it is Python, and runs. May be repeated.",
+)
+
+keep_weights = click.option(
+    "--keep-weights", "keep", is_flag=True, help="Keep what each trial learned: its weights and predictions, beside its log."
+)
+
 
 _HOW = (
     click.option("--device", type=Device(), default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda or cuda:N."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -87,6 +88,10 @@ def command(
     arguments = ["worker", "--db", absolute(wanted.db), "--workers", str(trials)]
     arguments += [word for bench in wanted.plan.tasks for word in ("-b", bench)]
     arguments += [word for file in wanted.plugins for word in ("--plugin", str(file.absolute()))]
+    arguments += [
+        word for file in wanted.configs for word in ("--config", file if "::" in file else str(Path(file).expanduser().absolute()))
+    ]
+    arguments += ["--keep-weights"] if wanted.keep else []
     arguments += ["--data-root", str(wanted.data_root.absolute())] if wanted.data_root else []
     arguments += ["--time-limit", f"{time_limit:g}"] if time_limit else []
 

@@ -150,11 +150,12 @@ def _is_validated_after(runner: Any, done: int) -> bool:
 def _generators() -> dict[str, Any]:
     """The state of all generators, as tensors and plain values."""
     kind, key, *rest = np.random.get_state()
+    cuda: Any = torch.cuda
     return {
         "python": random.getstate(),
         "numpy": (kind, torch.from_numpy(np.asarray(key, np.int64)), *rest),
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
+        "cuda": cuda.get_rng_state() if cuda.is_initialized() else None,
     }
 
 
@@ -188,11 +189,11 @@ class _Advanced:
         if not self.behind:
             return next(self.batches)
         self.behind -= 1
-        inner = self.batches._iterator
+        inner: Any = self.batches._iterator
         try:
-            if not isinstance(inner, _SingleProcessDataLoaderIter):  # workers have begun to read
+            if type(inner) is not _SingleProcessDataLoaderIter:  # workers have begun to read
                 raise StopIteration
-            inner._next_index()
+            inner._next_index()  # type: ignore[no-untyped-call]  # torch has no types here
         except StopIteration:  # the end of the data, where mmengine begins them again
             next(self.batches)
         if not self.behind:
