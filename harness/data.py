@@ -13,6 +13,7 @@ from harness import __version__, fingerprints, generated, openmmlab, paths, remo
 from harness.benchmarks import Task
 from harness.benchmarks.base import refuse
 from harness.benchmarks.check_model import check_model
+from harness.benchmarks.fetching import fetch
 from harness.benchmarks.report import describe
 from harness.errors import DataError, UsageError
 from harness.files import write_whole
@@ -104,14 +105,16 @@ class Ready:
 
 
 def ready(task: Task, data_root: Path | None) -> Ready:
-    """A dataset, generated if need be, or else looked at once per content; and the model's weights.
+    """A dataset, generated if need be, or else looked at once per content; and the model's weights, fetched if need be.
 
     Raises:
         DataError: it is missing, or malformed so that a trial could not run; names the first file and the mend.
         UsageError: a toolbox of OpenMMLab is not installed that its models are made of.
+        UsageError: the weights cannot be fetched.
     """
     openmmlab.require(task.family.toolbox)
     folder = ensure(task, data_root)
+    fetch(task.model.weights)
     entry = task.entry
     model = {key: entry.model.get(key) for key in ("weights", "backbone")}
     known = fingerprint(task, data_root)

@@ -7,7 +7,9 @@ from functools import cache
 
 from harness import families, openmmlab
 
-PARTS = tuple(f"harness.benchmarks.parts.{name}" for name in ("attend", "autocast", "batches", "marked", "pooling", "read", "remember"))
+PARTS = tuple(
+    f"harness.benchmarks.parts.{name}" for name in ("attend", "autocast", "batches", "foreign", "marked", "pooling", "read", "remember")
+)
 """Modules whose classes all families share."""
 
 

@@ -57,7 +57,6 @@ class Span(ParamType[float]):
         return float(found[1]) * self._UNITS[found[2]]
 
 
-<<<<<<< HEAD
 class Number(click.FloatRange):
     """A number in a range, and no ``nan`` or ``inf``, which lie in every one for click."""
 
@@ -68,10 +67,7 @@ class Number(click.FloatRange):
         return found
 
 
-class Device(click.ParamType[str]):
-=======
 class Device(ParamType[str]):
->>>>>>> wt-pack
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``; whether it exists is found out where it is used."""
 
     name = "device"
@@ -184,10 +180,6 @@ def _leave_at(ctx: click.Context, param: click.Parameter, value: str | None) -> 
         ctx.call_on_close(lambda: os.environ.update(HARNESS_ARTIFACTS=before))
 
 
-keep_weights = click.option(
-    "--keep-weights", is_flag=True, help="Keep what each trial learned: its weights and predictions, beside its log."
-)
-
 artifacts = click.option(
     "--artifacts",
     metavar="URL",
@@ -204,6 +196,18 @@ plugin_files = click.option(
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="A plugin file from anywhere; without a registry entry it is a method of its own name. May be repeated.",
+)
+
+configs = click.option(
+    "--config",
+    "configs",
+    multiple=True,
+    metavar="FILE",
+    help="An OpenMMLab config file as a benchmark (docs/openmmlab.md); it is Python, and runs. May be repeated.",
+)
+
+keep_weights = click.option(
+    "--keep-weights", "keep", is_flag=True, help="Keep what each trial learned: its weights and predictions, beside its log."
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Told to the cluster: what submitit takes (slurm_partition=gpu), a resource of Ray; may be repeated.",
 )
-@options.keep_weights
-@options.artifacts
 @click.option("--time-limit", type=options.Number(min=0, min_open=True), metavar="S", help="Stop a trial that takes longer than S seconds.")
 @click.pass_context
 def command(
@@ -57,7 +56,6 @@ def command(
     trials: int,
     options_: tuple[str, ...],
     time_limit: float | None,
-    keep_weights: bool,
     **selected: Any,
 ) -> None:
     """Plan trials, start workers on a cluster, and watch until all are done.
@@ -85,10 +83,13 @@ def command(
     ((name, where),) = chosen
     opened = cluster(name)
     told = {key: value for key, _, value in (text.partition("=") for text in options_)}
-    wanted = asked(**selected, keep=keep_weights)
+    wanted = asked(**selected)
     wanted.prepare()
     arguments = ["worker", "--db", absolute(wanted.db), "--workers", str(trials)]
     arguments += [word for file in wanted.plugins for word in ("--plugin", str(file.absolute()))]
+    arguments += [
+        word for file in wanted.configs for word in ("--config", file if "::" in file else str(Path(file).expanduser().absolute()))
+    ]
     arguments += ["--data-root", remote.source(wanted.data_root) or str(wanted.data_root.absolute())] if wanted.data_root else []
     arguments += ["--keep-weights"] if wanted.keep else []
     arguments += ["--artifacts", place] if (place := paths.artifacts()) else []

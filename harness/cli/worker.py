@@ -15,12 +15,13 @@ from harness.texts import one_line
 
 @click.command("worker")
 @options.database
-@options.keep_weights
 @options.artifacts
 @options.how
 @options.benchmarks
 @options.data_root
 @options.plugin_files
+@options.configs
+@options.keep_weights
 @click.option("--forever", is_flag=True, help="Wait for further trials when nothing is left.")
 @click.option("--max-trials", type=click.IntRange(min=1), metavar="N", help="Begin N trials, then end.")
 @click.option(
@@ -34,17 +35,19 @@ def command(
     benchmarks: tuple[str, ...],
     data_root: Path | None,
     plugins: tuple[Path, ...],
+    configs: tuple[str, ...],
+    keep: bool,
     forever: bool,
     max_trials: int | None,
     seconds: float | None,
-    keep_weights: bool,
     **how: Any,
 ) -> None:
     """Run the trials that wait in the database, until nothing is left.
 
     On any machine that has the same code and data and reaches the database: `harness run` or `harness run --plan-only` fills the queue,
     and any number of workers share it. A trial whose code, registry entry or data are others here is left to others, and the worker says
-    so. One that another worker runs is waited for, since it may be lost there. The exit code is 3 if a trial failed or is left to others.
+    so; a benchmark that is a config file is run by workers that name it. A trial that another worker runs is waited for, since it may be
+    lost there. The exit code is 3 if a trial failed or is left to others.
 
     \b
     harness run -s quick --plan-only --db postgresql+psycopg://bench@db/harness
@@ -64,11 +67,12 @@ def command(
             db,
             benchmarks=benchmarks,
             plugins=plugins,
+            configs=configs,
+            keep=keep,
             data_root=options.known_data_root(data_root),
             forever=forever,
             most=max_trials,
             seconds=seconds,
-            keep=keep_weights,
             say=lambda text: click.echo(one_line(text), err=True),
             on_event=on_event,
             results_dir=results_folder(db),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import data
+from harness.benchmarks.openmmlab import code
 from harness.compose.again import Registered, alike, difference
 from harness.compose.plan import Plan
 from harness.engine.progress import Event
@@ -62,11 +63,12 @@ def work(
     *,
     benchmarks: Iterable[str] = (),
     plugins: Sequence[Path] = (),
+    configs: Sequence[str] = (),
+    keep: bool = False,
     data_root: Path | None = None,
     forever: bool = False,
     most: int | None = None,
     seconds: float | None = None,
-    keep: bool = False,
     say: Callable[[str], None] = lambda text: None,
     on_event: Callable[[Event], None] = lambda event: None,
     **options: Any,
@@ -78,10 +80,11 @@ def work(
     Args:
         benchmarks: run only trials of these; none means all.
         plugins: plugin files from elsewhere, as the run that planned the trials named them.
+        configs: config files that are benchmarks; each runs once, as those do of ``benchmarks`` that are code.
+        keep: whether trials keep their weights and predictions, those of tuning apart.
         forever: do not end, but wait for further trials.
         most: begin so many trials and no more.
         seconds: begin no trial later than so long from now; those that run are finished.
-        keep: whether trials keep their weights and predictions, those of tuning apart.
         say: is told why trials are left to others, once for each reason.
         on_event, options: see :func:`harness.engine.run.run_plan`.
 
@@ -90,12 +93,14 @@ def work(
     """
     until = None if seconds is None else time.monotonic() + seconds
     worked, said, begun = Worked(), set[str](), 0
+    benchmarks = [*benchmarks]
+    coded = code.found(Registered.here(plugins).catalog, benchmarks, configs)
 
     def enough() -> bool:
         return (most is not None and begun >= most) or (until is not None and time.monotonic() >= until)
 
     while not enough():
-        here = Registered.here(plugins)
+        here = Registered.here(plugins, coded)
         refused: Counter[str] = Counter()
         found = batches(url, here, data_root, refused, benchmarks, worked.unsaved)
         for reason, count in refused.items():
