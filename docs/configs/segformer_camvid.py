@@ -7,7 +7,7 @@ classes = ("Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", 
 model = dict(
     data_preprocessor=dict(size=(96, 128)),
     backbone=dict(init_cfg=None),
-    decode_head=dict(num_classes=len(classes), norm_cfg=dict(type="BN"), ignore_index=255),
+    decode_head=dict(num_classes=len(classes), norm_cfg=dict(type="BN"), ignore_index=11),
 )
 
 load = [dict(type="LoadImageFromFile"), dict(type="LoadAnnotations")]
