@@ -49,6 +49,7 @@ _OPTIONS = (
     options.plugin_files,
     options.configs,
     options.keep_weights,
+    options.artifacts,
     click.option("--retry-failed", is_flag=True, help="Run failed trials again."),
 )
 
@@ -147,7 +148,8 @@ class Asked:
         waiting = sum(state in ("planned", "running") for state in states.values())
         ended = len(states) - waiting
         then = " The same command plans the final ones when these have ended." if phase == "tuning " else ""
-        return f"{len(states)} {phase}trials are in the queue, {ended} of them have ended. `harness worker` runs the rest.{then}"
+        rest = f"`harness worker{' --keep-weights' if self.keep else ''}` runs the rest."
+        return f"{len(states)} {phase}trials are in the queue, {ended} of them have ended. {rest}{then}"
 
 
 def asked(

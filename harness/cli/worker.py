@@ -15,6 +15,7 @@ from harness.texts import one_line
 
 @click.command("worker")
 @options.database
+@options.artifacts
 @options.how
 @options.benchmarks
 @options.data_root

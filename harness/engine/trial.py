@@ -42,7 +42,7 @@ from harness.engine.kept import Keep
 from harness.engine.loading import Loading
 from harness.engine.recompute import recompute_activations
 from harness.errors import TrialError, UsageError
-from harness.outcome import Cost, Outcome
+from harness.outcome import ROUGH, Cost, Outcome
 from harness.slots import observing
 
 
@@ -288,7 +288,9 @@ def _tested(runner: Runner, trial: Trial, learnt: Outcome, artifacts: Path, devi
             *notes,
             *doubts,
         ],
-        labels={name: text for metric in scorers for name, text in getattr(metric, "labels", {}).items()} | labels_of(diagnostics),
+        labels={name: text for metric in scorers for name, text in getattr(metric, "labels", {}).items()}
+        | labels_of(diagnostics)
+        | ({ROUGH: "latency_ms"} if doubts else {}),
         durations={
             **learnt.durations,
             "test": tested - trained,

@@ -81,7 +81,7 @@ def work(
         benchmarks: run only trials of these; none means all.
         plugins: plugin files from elsewhere, as the run that planned the trials named them.
         configs: config files that are benchmarks; each runs once, as those do of ``benchmarks`` that are code.
-        keep: whether trials keep their weights and predictions.
+        keep: whether trials keep their weights and predictions, those of tuning apart.
         forever: do not end, but wait for further trials.
         most: begin so many trials and no more.
         seconds: begin no trial later than so long from now; those that run are finished.
@@ -113,9 +113,8 @@ def work(
             if enough():
                 break
             # one that waits for what others run of one batch would leave the next alone
+            batch.plan.trials = [replace(trial, keep=keep and not trial.purpose) for trial in batch.plan.trials]
             limits = {"most": None if most is None else most - begun, "until": until, "patient": len(found) == 1}
-            if keep:
-                batch.plan.trials = [replace(trial, keep=not trial.purpose) for trial in batch.plan.trials]
             summary = _run(batch, url, here, on_event=on_event, **limits, **options)
             begun += summary.begun
             worked.done += summary.ran
@@ -201,7 +200,8 @@ class Places:
         if self._prints[key] != planned and not task.is_generated:
             raise HarnessError(
                 f"the data of '{task.id}' in {data.locate(task, self._root)} are others ({self._prints[key]}) than those that the trials "
-                f"were planned with ({planned}). Put the same files there, or give another --data-root."
+                f"were planned with ({planned}). Put the same files there, or give another --data-root. What was copied from a URL is "
+                "copied again when that folder has been deleted."
             )
         return self._prints[key]
 

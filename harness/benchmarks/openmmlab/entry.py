@@ -35,6 +35,9 @@ _SCHEDULE = ("optim_wrapper", "param_scheduler", "train_cfg", "auto_scale_lr", "
 _HOOKS = frozenset(("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint", "visualization", "badcase"))
 """Default hooks that every trial has, and those that only write files."""
 
+PATIENCE = 300.0
+"""Seconds that a config file has to say all it says."""
+
 _SECONDS = 600.0
 """Expected of a trial, of which nothing is known."""
 
@@ -54,6 +57,8 @@ def of_file(name: str, entry: Benchmark | None = None) -> Benchmark:
         made = parts(_run(file))
     except UsageError as error:
         raise UsageError(f"config {file}: {error}") from None
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # a config is Python, and may say anything anywhere
+        raise UsageError(f"config {file}: its parts are not those of a config of OpenMMLab ({type(error).__name__}: {error}).") from None
     if entry is None:
         made["data"]["code"] = name
         return Benchmark(id=_id(file), title=file.stem, family="openmmlab", cost=_SECONDS, data=made["data"], model=made["model"],
@@ -69,7 +74,10 @@ def _id(file: Path) -> str:
 
 def _run(file: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "harness.benchmarks.openmmlab.resolve", str(file)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"it was still running after {PATIENCE:g} s. A config says what to do; it does nothing itself.") from None
     try:
         said = ast.literal_eval(done.stdout)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
