@@ -19,6 +19,7 @@ from harness.compose.bare import bare_config
 from harness.engine.lookup import Lookup, Told
 from harness.engine.trial import PlainConfig
 from harness.errors import UsageError
+from harness.features import room
 
 
 def build(trial: Trial, *, data: Path, device: str, told: Told) -> int:
@@ -48,5 +49,8 @@ def build(trial: Trial, *, data: Path, device: str, told: Told) -> int:
         lookup = Lookup(trial, runner.model, told)
         for split in SPLITS:
             loader = runner.build_dataloader(config[f"{split}_dataloader"])
-            count += len(lookup.prepared(loader.dataset, loader.collate_fn, split).images)
+            if len(loader.dataset) and lookup.prepared(loader.dataset, loader.collate_fn, split) is None:
+                mend = f"Give more gigabytes with {room.LIMIT}, or free the disk."
+                raise UsageError(f"the features of '{trial.benchmark}' are more than may be kept. {mend}")
+            count += len(loader.dataset)
     return count

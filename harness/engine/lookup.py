@@ -54,11 +54,13 @@ class Lookup:
         plain = type(model) is ImageClassifier or getattr(model, "takes_numbers", False)
         return plain and isinstance(model.backbone, FrozenBackbone) and getattr(model.data_preprocessor, "batch_augments", None) is None
 
-    def loader(self, made: DataLoader[Any], split: Split) -> DataLoader[Any]:
-        """A loader of numbers in the same order as ``made`` has images."""
-        self.loaders[split] = made
+    def loader(self, made: DataLoader[Any], split: Split) -> DataLoader[Any] | None:
+        """A loader of numbers in the same order as ``made`` has images; ``None`` where the features are more than can be kept."""
         dataset: Any = made.dataset
         found = self.prepared(dataset, made.collate_fn, split)
+        if found is None:
+            return None
+        self.loaders[split] = made
         first = self.backbone.known([self._features(dataset, made.collate_fn, index, name) for index, name in enumerate(found.images)])
         self.backbone.flush()
         numbered = _Numbered(dataset, first, found.about, reused=split == "train")
@@ -71,8 +73,8 @@ class Lookup:
             if hasattr(loops[split], "dataloader"):
                 loops[split].dataloader = loader
 
-    def prepared(self, dataset: Any, collate: Callable[[list[Any]], Any], split: Split) -> Samples:
-        """Which images the samples of a split are; their features are kept then, as far as there is room."""
+    def prepared(self, dataset: Any, collate: Callable[[list[Any]], Any], split: Split) -> Samples | None:
+        """Which images the samples of a split are, whose features are kept then; ``None`` where there is no room for them."""
         key = self._key(split)
         found, kept = samples.read(key), self.backbone.store(self.device)
         if found is not None and len(found.images) == len(dataset) and all(name in kept for name in found.images):
@@ -90,14 +92,16 @@ class Lookup:
                 for index in range(len(dataset)):
                     image, more = self._image(dataset, collate, index)
                     name = name_of(image[0].detach().cpu().contiguous())
-                    self._computed(image, name)
+                    features = self._computed(image, name)
+                    if index == 0 and len(dataset) * sum(level.nbytes for level in features) > kept.most():
+                        return None
                     images.append(name)
                     about.append(more)
                     self.told(split, index + 1, len(dataset))
                 found = Samples(self.trial.benchmark, split, images, about)
                 samples.write(key, found)
             self.backbone.flush()
-        return found
+        return found if all(name in kept for name in found.images) else None
 
     def _key(self, split: Split) -> str:
         config = self.trial.config

@@ -74,8 +74,8 @@ class TrialRunner(Runner):
     def build_dataloader(self, dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader[Any]:
         made: DataLoader[Any] = super().build_dataloader(dataloader, seed, diff_rank_seed)
         split: Split = next((name for name in SPLITS if dataloader is getattr(self, f"_{name}_dataloader")), "test")
-        if self.lookup is not None:
-            return self.lookup.loader(made, split)
+        if self.lookup is not None and (numbers := self.lookup.loader(made, split)) is not None:
+            return numbers
         return made if self.loading is None else self.loading.loader(made, split == "train")
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:

@@ -158,6 +158,12 @@ class Store:
             Level(data[row.start + offset : row.start + offset + size], tuple(shape), dtype) for offset, size, shape, dtype in row.levels
         ]
 
+    def most(self) -> int:
+        """Bytes that this store may take, once all others have made room."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder.parent).free + room.used() - paths.ROOM
+        return min(room.limit(), free)
+
     def put(self, rows: Mapping[str, list[Level]]) -> bool:
         """Keep rows that are not there yet, if the disk has room; whether they are kept.
 
