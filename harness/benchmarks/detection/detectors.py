@@ -58,7 +58,7 @@ def faster_rcnn(options: DetectionModel, host: Features, classes: int, fillings:
     read |= plugin(fillings, "region_features")
     relation = fillings.get("relation")
     proposals = {"nms": _suppression(0.7), "max_per_img": regions.proposed, "min_bbox_size": 0}
-    rcnn = {"sampler": _drawn(regions.trained, 0.25, with_objects=True), "pos_weight": -1, "debug": False}
+    rcnn = {"sampler": _drawn(regions.trained, regions.objects, with_objects=True), "pos_weight": -1, "debug": False}
     return {
         "type": "mmdet.FasterRCNN",
         "backbone": host.config,

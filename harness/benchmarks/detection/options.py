@@ -66,7 +66,9 @@ class RegionOptions(Options):
     before: Count = 2000
     """The best of each level that are compared with one another for that; in the test half as many."""
     trained: Count = 512
-    """Regions of an image that the box head is trained on, a quarter of them objects where there are as many."""
+    """Regions of an image that the box head is trained on."""
+    objects: float = Field(default=0.25, gt=0, le=1)
+    """Share of these that are objects, where there are as many."""
     anchors_trained: Count = 256
     """Anchors of an image that the proposals are trained on, half of them objects where there are as many."""
     width: Count = 1024
