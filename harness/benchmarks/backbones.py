@@ -144,16 +144,17 @@ def _by_hand(given: dict[str, Any]) -> Features:
     channels, stride = config.pop("_channels", None), config.pop("_stride", None)
     if channels is None:
         found = maps(config)
-        return Features(config, [width for width, _ in found], found[-1][1] if stride is None else stride)
+        last = found[-1][1] if stride is None else stride
+        told = [one for _, one in found if one is not None]
+        return Features(config, [width for width, _ in found], last, told if len(told) == len(found) else _halved(last, len(found)))
     widths = [channels] if isinstance(channels, int) else list(channels or ())
     if not widths or not all(isinstance(width, int) for width in widths):
-<<<<<<< HEAD
-        raise UsageError("model.backbone: give the width of its outputs as _channels, a number or a list, shallow to deep.")
-    return Features(config, widths, stride, [stride >> (len(widths) - 1 - level) for level in range(len(widths))] if stride else [])
-=======
         raise UsageError("model.backbone: _channels is the width of its outputs, a number or a list, shallow to deep.")
-    return Features(config, widths, stride)
->>>>>>> main
+    return Features(config, widths, stride, _halved(stride, len(widths)))
+
+
+def _halved(last: int | None, count: int) -> list[int]:
+    return [last >> (count - 1 - level) for level in range(count)] if last else []
 
 
 def block_places(model: ModelOptions) -> list[BlockPlace]:
