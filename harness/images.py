@@ -110,7 +110,7 @@ def measure(file: Path, *, header_only: bool = False, exif: bool = False) -> tup
     """
     with _opened(file) as image:
         if not header_only:
-            image.load()
+            _load(image, file)
         turned = exif and _turned(image.getexif().get(_ORIENTATION, 1))
         return image.size[::-1] if turned else image.size
 
@@ -128,7 +128,7 @@ def glance(file: Path, bits: int) -> tuple[tuple[int, int], np.ndarray]:
     from PIL import Image
 
     with _opened(file) as image:
-        image.load()
+        _load(image, file)
         if not image.mode.startswith("I"):
             return image.size, thumbnail(image)
         grey = np.minimum(np.asarray(image) >> (bits - 8), 255).astype(np.uint8)
@@ -163,6 +163,13 @@ def _opened(file: Path) -> Iterator[Image.Image]:
         raise ValueError("the file is no image") from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"the image cannot be read ({error})") from None
+
+
+def _load(image: Image.Image, file: Path) -> None:
+    """Decode all of it, by what trials decode with, too: of damage one takes what the other does not."""
+    image.load()
+    if image.format != "JPEG" and _decode(file) is None:  # what is damaged in a JPEG, Pillow sees
+        raise ValueError("the image cannot be decoded")
 
 
 def _turned(orientation: Any) -> bool:

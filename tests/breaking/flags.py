@@ -18,7 +18,7 @@ VERBS = (
     "plugin new mine --slot pooling", "config gap scenes-classification", "data check tiny", "data list", "db backup x.db", "db current",
     "db export x.jsonl", "db import all.jsonl", "db upgrade",
 )  # fmt: skip
-NUMBERS = ("x", "", " ", "nan", "inf", "-inf", "1e999", "-1", "-0.0001", "9" * 400, "0x10", "1,5", "1 2", "--", "1e30", "None", "[1]")
+NUMBERS = ("x", "", " ", "nan", "inf", "-inf", "1e999", "-1", "-0.0001", "9" * 400, "0x10", "1,5", "1 2", "1e30", "None", "[1]")
 NAMES = (
     "",
     " ",
