@@ -235,15 +235,15 @@ def _deep_colour(file: Path) -> bool:
 
 
 def _decode(file: Path) -> np.ndarray | None:
-    """(H, W, 3) BGR in uint8 or uint16 as stored; ``None`` where it cannot be decoded."""
+    """(H, W, 3) BGR in uint8 or uint16 as stored; ``None`` where it cannot be read or decoded."""
     import cv2
     import numpy as np
 
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-    raw = np.fromfile(file, np.uint8)
     try:
+        raw = np.fromfile(file, np.uint8)
         return cv2.imdecode(raw, flags) if raw.size else None
-    except cv2.error:
+    except (OSError, cv2.error):
         return None
 
 
@@ -255,10 +255,7 @@ def read_bgr(file: Path, decoding: Decoding = Decoding()) -> np.ndarray:
     """
     import numpy as np
 
-    try:
-        pixels = _decode(file)
-    except OSError as error:
-        raise ValueError(f"the image cannot be read ({error.strerror})") from None
+    pixels = _decode(file)
     if pixels is None:
         measure(file)  # says why, where it knows
         raise ValueError("the image cannot be decoded")
