@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS = (
     ("errors", "paths", "points", "files", "images", "families", "outcome", "marks", "slots", "digests", "texts", "_coco"),
-    ("openmmlab", "diagnostics"),
+    ("openmmlab", "diagnostics", "features"),
     ("catalog",),
     ("benchmarks",),
     ("data", "generated", "listing", "fingerprints"),

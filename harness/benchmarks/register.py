@@ -7,7 +7,10 @@ from functools import cache
 
 from harness import families, openmmlab
 
-PARTS = tuple(f"harness.benchmarks.parts.{name}" for name in ("attend", "autocast", "batches", "marked", "pooling", "read", "remember"))
+PARTS = tuple(
+    f"harness.benchmarks.parts.{name}"
+    for name in ("attend", "autocast", "batches", "cifar_resnet", "marked", "pooling", "read", "remember")
+)
 """Modules whose classes all families share."""
 
 

@@ -41,6 +41,7 @@ VERBS = (
     "plugin",
     "config",
     "data",
+    "features",
     "dashboard",
     "db",
 )
