@@ -23,6 +23,7 @@ SHIPPED = {
     "keypoint": "harness.benchmarks.keypoint",
     "camera-localization": "harness.benchmarks.camera_localization",
     "frozen-features": "harness.benchmarks.frozen_features",
+    "self-supervised": "harness.benchmarks.self_supervised",
     "openmmlab": "harness.benchmarks.openmmlab",
 }
 """Family -> its package, in the order families are listed."""

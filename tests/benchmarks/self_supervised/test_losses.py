@@ -132,9 +132,8 @@ def test_the_head_gives_cosines_and_shares_its_prototypes(draws):
     shared, apart = ProjectionHead(8, 16, 6, prototypes=5), ProjectionHead(8, 16, 6, prototypes=5, patch_prototypes=7)
     of_class, of_patches = shared(tokens)
     x = shared.mlp(tokens)
-    slow = torch.einsum(
-        "btd,kd->btk", x / x.norm(dim=-1, keepdim=True), shared.prototypes.weight / shared.prototypes.weight.norm(dim=1)[:, None]
-    )
+    rows = shared.prototypes.weight / shared.prototypes.weight.norm(dim=1)[:, None]
+    slow = torch.einsum("btd,kd->btk", x / x.norm(dim=-1, keepdim=True), rows)
     assert torch.allclose(of_class, slow[:, 0], atol=1e-6) and torch.allclose(of_patches, slow[:, 1:], atol=1e-6)
     assert torch.allclose(shared.of_class_token(tokens[:, 0]), of_class, atol=1e-6)
     assert apart(tokens)[1].shape == (2, 4, 7) and apart(tokens)[0].shape == (2, 5)

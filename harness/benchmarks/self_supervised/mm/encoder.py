@@ -12,7 +12,7 @@ from harness.errors import UsageError
 
 
 class _Cover:
-    """Forward hook of the patch embedding, which returns (tokens, grid): masked tokens become the mask token, before positions are added."""
+    """Forward hook of the patch embedding, which returns (tokens, grid): masked ones become the mask token, before positions are added."""
 
     def __init__(self) -> None:
         self.mask: Tensor | None = None
@@ -76,8 +76,10 @@ class Encoder(nn.Module):
         return cast(Tensor, tokens)
 
     def looked(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The same without a mask, and the (B, heads, N) attention of [CLS] in the last block to the patches; each row sums to 1 with [CLS]'s
-        attention to itself."""
+        """The same without a mask, and the (B, heads, N) attention of [CLS] to the patches in the last block.
+
+        With what [CLS] gives to itself, which is not there, each row sums to 1.
+        """
         self._row.wanted = True
         try:
             tokens = self(images)

@@ -23,7 +23,7 @@ class Pretrainer(BaseModel):
     """Base of the hosts.
 
     Its prediction of an image is a data sample with ``pooled`` (D,), the [CLS] token of the pre-trained network, ``untrained`` (D,), that
-    of the network before training, and ``mask`` (N,), the tokens that the strategy would mask.
+    of the network before training, ``mask`` (N,), the tokens that the strategy would mask, and ``attention`` (N,), where [CLS] looks.
 
     Args:
         mean, std: of red, green and blue, from 0 to 255.
@@ -88,7 +88,12 @@ class Pretrainer(BaseModel):
         tokens, attention = self.encoder.looked(images)
         first = {name: value.to(images.device) for name, value in self._first.items()}
         untrained = cast(Tensor, functional_call(self.encoder, first, (images,)))[:, 0]
-        fields = {"pooled": tokens[:, 0], "untrained": untrained, "mask": drawn(self.masking, attention)}
+        fields = {
+            "pooled": tokens[:, 0],
+            "untrained": untrained,
+            "mask": drawn(self.masking, attention),
+            "attention": attention.mean(dim=1),
+        }
         for name, values in fields.items():
             for sample, value in zip(samples, values.detach().cpu(), strict=True):
                 sample.set_field(value, name)

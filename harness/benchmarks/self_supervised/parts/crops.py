@@ -78,9 +78,8 @@ def jittered(images: Tensor, jitter: Jitter) -> Tensor:
     changed = torch.rand(count) < jitter.prob
     for name in ("brightness", "contrast", "saturation"):
         spread = getattr(jitter, name)
-        factor = torch.where(changed, torch.empty(count).uniform_(1 - spread, 1 + spread), torch.ones(count)).to(images)[
-            :, None, None, None
-        ]
+        drawn = torch.empty(count).uniform_(1 - spread, 1 + spread)
+        factor = torch.where(changed, drawn, torch.ones(count)).to(images)[:, None, None, None]
         other = torch.zeros_like(images) if name == "brightness" else _grey(images)
         if name == "contrast":
             other = other.mean(dim=(1, 2, 3), keepdim=True)
