@@ -18,14 +18,14 @@ from harness.errors import UsageError
 ROOT = Path(__file__).parents[1]
 
 FLOORS = (
-    ("errors", "paths", "points", "files", "images", "families", "outcome", "marks", "slots", "digests", "texts", "_coco"),
+    ("errors", "paths", "points", "files", "remote", "images", "families", "outcome", "marks", "slots", "digests", "texts", "_coco"),
     ("openmmlab", "diagnostics", "features"),
     ("catalog",),
     ("benchmarks",),
     ("data", "generated", "listing", "fingerprints"),
     ("compose",),
     ("store",),
-    ("engine", "analysis", "plugin_tools", "doctor", "register"),
+    ("engine", "analysis", "plugin_tools", "doctor", "register", "requirements"),
     ("report",),
     ("cli",),
 )

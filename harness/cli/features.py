@@ -117,7 +117,8 @@ def build(benchmarks: tuple[str, ...], sets: tuple[str, ...], device: str, data_
         if name not in catalog.benchmarks:
             raise did_you_mean(name, catalog.benchmarks, "benchmark", "harness list benchmarks")
         slots = task(Overrides.parse(sets).of_benchmark(catalog.benchmarks[name])).slots
-        method = next(some.id for some in catalog.methods.values() if some.state != "planned" and some.fill(slots) is not None)
+        fitting = [some for some in catalog.methods.values() if some.state != "planned" and some.fill(slots) is not None]
+        method = min(fitting, key=lambda some: "pooling" not in some.slots).id  # whose model tries no image of zeros
         planned = plan(Selection(methods=(method,), benchmarks=(name,), overrides=sets, data_root=root), catalog, files)
         trials.append((planned.trials[0], data.ready(planned.tasks[name], root).folder))
     from harness.benchmarks import register

@@ -24,6 +24,10 @@ _LONGEST = 1e10
 """Seconds: three hundred years."""
 
 
+_DEAREST = 1e24
+"""Operations, bytes or milliseconds: the first is a day of all computers there are."""
+
+
 def _named(text: str) -> str:
     if not text.isprintable() or text != text.strip():
         raise ValueError(f"{text!r:.60} is no name: it holds line breaks, control characters or blanks at its ends")
@@ -118,8 +122,8 @@ class CostLine(_COST):
 
     @model_validator(mode="after")
     def _is_one(self) -> CostLine:
-        if any(value < 0 for value in self.model_dump().values() if value is not None):
-            raise ValueError("a cost is no negative number")
+        if any(not 0 <= value <= _DEAREST for value in self.model_dump().values() if value is not None):
+            raise ValueError("a cost is no negative number, and none beyond all use")
         return self
 
 

@@ -134,6 +134,7 @@ def weights(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_trial_from_weights_to_leaderboard_looks_at_images_once(weights, tmp_path, monkeypatch):
+    import mmengine
     from click.testing import CliRunner
 
     from harness.cli import main
@@ -163,12 +164,19 @@ benchmarks:
     harness(*run, "--db", "sqlite:///one.db")
     listed = json.loads(harness("features", "list", "--json"))
     assert [(row["split"], row["samples"], row["kept"]) for row in listed["rows"]] == [("test", 96, 96), ("train", 60, 60), ("val", 72, 72)]
-    # kept features are found by number: of an image nothing but its name is asked for in a test
-    calls = tmp_path / "calls"
-    plain = "harness.benchmarks.parts.frozen.FrozenBackbone.of_image"
-    monkeypatch.setattr(plain, lambda *_: calls.write_text("an image was computed"))
+    # kept features are found by number: images are for diagnostics and costs, once and not in each epoch
+    read = tmp_path / "read"
+    plain = mmengine.dataset.BaseDataset.__getitem__
+
+    def counted(self, index):
+        with read.open("a") as stream:
+            stream.write(".")
+        return plain(self, index)
+
+    monkeypatch.setattr(mmengine.dataset.BaseDataset, "__getitem__", counted)
+    monkeypatch.setattr("harness.engine.lookup.Lookup._image", None)
     harness(*run, "--db", "sqlite:///two.db")
-    assert not calls.exists()
+    assert len(read.read_text()) <= 2 * (24 + 16 + 1)
     both = [json.loads(harness("leaderboard", "--format", "json", "--db", f"sqlite:///{name}.db"))["rows"] for name in ("one", "two")]
     assert [(row["metric"], row["mean"]) for row in both[0]] == [(row["metric"], row["mean"]) for row in both[1]]
     assert {row["metric"] for row in both[0]} == {metric.name for metric in metrics(None)}

@@ -16,7 +16,7 @@ FAMILY = Family(
     primary="linear",
     model=FrozenModel,
     formats={
-        "synthetic": f"{_CLASSIFICATION}.synthetic",
+        "synthetic": ".synthetic",
         "digits": f"{_CLASSIFICATION}.readers.digits",
         "image-folder": f"{_CLASSIFICATION}.readers.image_folder",
         "image-list": f"{_CLASSIFICATION}.readers.image_list",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from harness.benchmarks.options import ModelOptions
 
 
 class FrozenModel(ModelOptions):
     """``model:`` of a benchmark of frozen features."""
 
-    frozen: Literal[True] = True  # type: ignore[assignment]  # narrower than for other families
-    """The backbone stays as its ``weights`` are; training images cannot be augmented."""
+    frozen: bool = True
+    """The backbone stays as its ``weights`` are, and training images cannot be augmented; ``false``: it is trained with the pooling, and
+    the protocols then judge what fine-tuning made of it."""

@@ -11,6 +11,7 @@ from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from harness.benchmarks.base import Split
 from harness.benchmarks.classification.mm import ClassDataset
 from harness.benchmarks.frozen_features.scores import Vectors, protocols, summarise
 from harness.errors import TrialError
@@ -27,8 +28,9 @@ class WithBank(ClassDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         own = self._split
-        parts = {}
-        for split in (own, "train", *(["val"] if own == "test" else [])):
+        parts: dict[Split, list[dict[str, Any]]] = {}
+        behind: tuple[Split, ...] = ("train", "val") if own == "test" else ("train",)
+        for split in (own, *behind):
             self._split = split
             parts[split] = super().load_data_list()
         self._split = own

@@ -46,7 +46,8 @@ def protocols(train: Vectors, val: Vectors | None, test: Vectors, classes: int) 
     guesses = knn(train.features, train.labels, test.features, NEIGHBOURS, classes)
     hits = {f"knn{k}": (found == test.labels).astype(float) for k, found in guesses.items()}
     hits |= {f"shots{count}": few_shot(train.features, train.labels, test.features, test.labels, count, classes) for count in FEW}
-    probed = linear_probe(train.features, train.labels, *((val.features, val.labels) if val else (None, None)), classes)
+    judges = (val.features, val.labels) if val else (None, None)
+    probed = linear_probe(train.features, train.labels, judges[0], judges[1], classes)
     guessed = probed.guess(test.features)
     return hits | {"linear": (guessed == test.labels).astype(float)}, guessed, probed.penalty
 

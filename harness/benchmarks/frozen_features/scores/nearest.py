@@ -60,7 +60,8 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     import numpy as np
 
     vectors = np.asarray(vectors, np.float64)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    found: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return found
 
 
 def subsets(labels: np.ndarray, count: int) -> list[np.ndarray]:
@@ -92,4 +93,5 @@ def few_shot(
     k = 1 if count == 1 else 20
     truth = np.asarray(truth)
     hits = [knn(bank[some], labels[some], queries, [k], classes)[k] == truth for some in subsets(labels, count)]
-    return np.mean(hits, axis=0)
+    found: np.ndarray = np.mean(hits, axis=0)
+    return found
