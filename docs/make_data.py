@@ -140,7 +140,12 @@ def backbones() -> str:
 
 
 NETWORKS = """\
-Any other is the config of one of these OpenMMLab networks, with `_channels`, the width of its outputs. Its arguments are numbers, truth
+`timm:NAME` is a network of timm (`pip install timm`), `torchvision:NAME` a classifier of torchvision. Their levels are timm's own (stages,
+blocks of a transformer) and the last module at each stride; how wide they are a pass of an image tells, once. Weights are named as by any
+other, e.g. `weights: {huggingface: timm/resnet18.a1_in1k, sha256: ...}`; without, a network begins at random.
+
+Any other is the config of one of these OpenMMLab networks. What its outputs are is found in the same way, unless `_channels`, their width,
+and `_stride`, that of the last, say it. Its arguments are numbers, truth
 values, words where it chooses between some, and layers of mmcv by `type`: nothing that names a file or is evaluated. Files of weights are
 named by `weights`; another network is code, and comes with a package that brings a family ([CONTRIBUTING](../CONTRIBUTING.md))."""
 
@@ -155,13 +160,21 @@ def page() -> str:
     """The whole page."""
     parts: list[str] = [HEAD]
     told: set[type[Options]] = set()
+    formats: dict[type[Options], str] = {}
     for name in families.SHIPPED:
         family = benchmarks.family(name)
         extra = "block" not in family.slots and "block_at" in family.model.model_fields
         block = " With `model.block_at`, `block` too." if extra else ""
         parts.append(f"## {name}\n\nSlots: {', '.join(f'`{slot}`' for slot in family.slots)}.{block} Primary metric: `{family.primary}`.\n")
+        shared = [form for form in family.formats if family.format(form).options in formats]
+        if shared:
+            owner = formats[family.format(shared[0]).options]
+            parts.append(f"Formats: {', '.join(f'`{form}`' for form in shared)}, as of [{owner}](#{owner}).\n")
         for format_name in family.formats:
+            if format_name in shared:
+                continue
             options = family.format(format_name).options
+            formats[options] = name
             told_of = inspect.getdoc(inspect.getmodule(options)) or ""
             parts.append(f"### format: {format_name}\n\n{told_of}\n\n{table(options, told)}\n")
         parts.append(f"### model\n\n{table(family.model, told)}\n")

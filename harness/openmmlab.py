@@ -24,6 +24,26 @@ from harness.errors import UsageError, did_you_mean
 
 TOOLBOXES = ("mmpretrain", "mmseg", "mmdet", "mmpose")
 
+MMPOSE = "mmpose>=1.3.1,<1.4"
+"""The one toolbox that our metadata cannot ask for: its own asks for chumpy, which pip cannot build and nothing here uses."""
+MMPOSE_MEND = f"pip install --no-deps '{MMPOSE}'"
+
+
+def installed() -> tuple[str, ...]:
+    """The toolboxes that are there."""
+    return tuple(name for name in TOOLBOXES if importlib.util.find_spec(name))
+
+
+def require(toolbox: str) -> None:
+    """Refuse what needs a toolbox that is not there; an empty name needs none.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    if toolbox and toolbox not in installed():
+        mend = f"Run `{MMPOSE_MEND}`." if toolbox == "mmpose" else "Run `harness doctor`."
+        raise UsageError(f"this needs {toolbox}, which is not installed. {mend}")
+
 
 def has_compiled_ops() -> bool:
     """Whether the compiled ops of the full mmcv are installed."""
@@ -35,11 +55,15 @@ def has_compiled_ops() -> bool:
 
 
 class _MissingOps(types.ModuleType):
-    """Stands in for ``mmcv._ext``: every op exists, and raises only when it is called."""
+    """Stands in for ``mmcv._ext``: every op exists, and one that :mod:`harness._mmcv` lacks raises when it is called."""
 
-    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
-        if name.startswith("__"):
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_"):
             raise AttributeError(name)
+        from harness import _mmcv
+
+        if name in _mmcv.OPERATIONS:
+            return _mmcv.OPERATIONS[name]
 
         def missing(*_args: object, **_kwargs: object) -> NoReturn:
             raise RuntimeError(
@@ -65,8 +89,7 @@ def _provide_torchvision() -> None:
     # A CUDA build of torchvision beside a CPU-only torch cannot load its ops library and then dies
     # while registering fake kernels for ops that were never defined.
     try:
-        import torchvision
-
+        _import_torchvision()
         return
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
@@ -82,7 +105,29 @@ def _provide_torchvision() -> None:
     cast("Any", _provide_torchvision).library = library  # the schemas live as long as this object
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import torchvision  # noqa: F401
+        _import_torchvision()
+
+
+def _import_torchvision() -> None:
+    """Import it; where its compiled operations are missing, its detectors use ours."""
+    ops = importlib.import_module("torchvision.ops")
+    from harness import regions
+
+    if regions.compiled():
+        return
+
+    def roi_align(
+        input: Any, boxes: Any, output_size: Any, spatial_scale: float = 1.0, sampling_ratio: int = -1, aligned: bool = False
+    ) -> Any:
+        rois = boxes if not isinstance(boxes, (list, tuple)) else ops._utils.convert_boxes_to_roi_format(boxes)
+        size = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+        return regions.roi_align(input, rois, size, spatial_scale, sampling_ratio, aligned)
+
+    # modules of torchvision have each other's functions by name
+    for mine, theirs in ((regions.nms, ops.nms), (roi_align, ops.roi_align)):
+        for module in [module for name, module in sys.modules.items() if name.split(".")[0] == "torchvision"]:
+            for name in [name for name, value in vars(module).items() if value is theirs]:
+                setattr(module, name, mine)
 
 
 def _provide_xtcocotools() -> None:
@@ -250,7 +295,7 @@ def load(toolbox: str) -> None:
 
 @cache
 def setup() -> None:
-    """Import the OpenMMLab stack and register its modules; :mod:`harness.benchmarks.register` adds ours.
+    """Import what is there of the OpenMMLab stack and register its modules; :mod:`harness.benchmarks.register` adds ours.
 
     Takes 10 to 15 s the first time in a process (OpenMMLab's own imports), nothing afterwards.
 
@@ -260,9 +305,12 @@ def setup() -> None:
     # asking whether CUDA is there must not initialise it: trials are forked from this process
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     mend()
-    for toolbox in TOOLBOXES:
+    there = installed()
+    for toolbox in there:
         load(toolbox)
     _no_memory_in_logs()
     _only_registered_types()
-    _metainfo_of_mmpose()
-    _ap_of_nothing()
+    if "mmdet" in there:
+        _ap_of_nothing()
+    if "mmpose" in there:
+        _metainfo_of_mmpose()

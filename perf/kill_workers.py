@@ -36,16 +36,7 @@ import numpy as np
 from kill_ray import NODE, Ray
 from queue_load import database
 
-REGISTRY = """
-benchmarks:
-  tiny:
-    family: classification
-    tier: synthetic
-    data: {format: synthetic, train: 24, test: 12, size: 32}
-    model: {backbone: resnet-narrow}
-    schedule: {epochs: 1, batch_size: 12}
-    cost: 2
-"""
+REGISTRY = (Path(__file__).parents[1] / "tests" / "tiny.yaml").read_text()
 MARK = "HARNESS_KILL_WORKERS"
 SECONDS = 0.3
 ROUND = 100

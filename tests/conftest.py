@@ -25,6 +25,7 @@ def _own_cache(request, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("HARNESS_CACHE", str(shared))
     monkeypatch.delenv("HARNESS_DB", raising=False)
     monkeypatch.delenv("HARNESS_REGISTRY", raising=False)
+    monkeypatch.delenv("HARNESS_ARTIFACTS", raising=False)
     if not request.node.get_closest_marker("real"):
         monkeypatch.delenv("HARNESS_DATA", raising=False)
     elif "HARNESS_DATA" not in os.environ:

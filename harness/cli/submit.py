@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -67,6 +68,7 @@ def command(
     harness submit -s real --db postgresql+psycopg://bench@db/harness --ray 10.0.0.1:6379 --gpus 0.5
     harness submit -s real --db postgresql+psycopg://bench@db/harness --slurm --gpus 1 --option slurm_partition=gpu
     """
+    from harness import paths, remote
     from harness.cli.progress import watching
     from harness.engine.launchers import Need, cluster
     from harness.engine.submit import submit
@@ -85,7 +87,12 @@ def command(
     wanted.prepare()
     arguments = ["worker", "--db", absolute(wanted.db), "--workers", str(trials)]
     arguments += [word for file in wanted.plugins for word in ("--plugin", str(file.absolute()))]
-    arguments += ["--data-root", str(wanted.data_root.absolute())] if wanted.data_root else []
+    arguments += [
+        word for file in wanted.configs for word in ("--config", file if "::" in file else str(Path(file).expanduser().absolute()))
+    ]
+    arguments += ["--data-root", remote.source(wanted.data_root) or str(wanted.data_root.absolute())] if wanted.data_root else []
+    arguments += ["--keep-weights"] if wanted.keep else []
+    arguments += ["--artifacts", place] if (place := paths.artifacts()) else []
     arguments += ["--time-limit", f"{time_limit:g}"] if time_limit else []
 
     def go(some: Plan, phase: str) -> Summary:

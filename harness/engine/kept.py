@@ -66,6 +66,10 @@ class Keep(Hook):
         if self.predictions is not None:
             self.predictions.add(outputs or ())
 
+    def after_test_epoch(self, runner: Any, metrics: Any = None) -> None:
+        if self.predictions is not None:  # boxes that only the evaluator makes, by a threshold for all images
+            self.predictions.results += [one for metric in runner.test_evaluator.metrics for one in getattr(metric, "instances", ())]
+
     def write(self, trial: Trial, metrics: dict[str, float]) -> None:
         """Write both; in the head of the file of weights stands whose they are.
 

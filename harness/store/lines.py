@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from harness.outcome import Cost
 from harness.store.arrays import unpack, unpack_curve
 from harness.store.columns import Held, held
-from harness.store.legacy import labels_in
+from harness.store.legacy import labels_in, rough_in
 from harness.store.records import LEASED, TRAVELS, Content, Floor, PlacedSpec, TrialRecord
 from harness.texts import visible
 
@@ -158,7 +158,7 @@ class TrialLine(_TRIAL):
     def _labelled(self) -> TrialLine:
         if "labels" not in self.model_fields_set:
             self.labels, self.notes = labels_in(self.notes)
-        self.labels = {visible(name): visible(text) for name, text in self.labels.items()}
+        self.labels = {visible(name): visible(text) for name, text in (rough_in(self.notes) | self.labels).items()}
         self.plugins = {visible(name): visible(text) for name, text in self.plugins.items()}
         return self
 

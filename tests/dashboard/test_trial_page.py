@@ -67,6 +67,12 @@ def test_it_shows_what_its_attention_did(page, measured, tmp_path):
     assert len(page("trial", trial=digest, tab="Diagnostics").get("vega_lite_chart")) == 2
 
 
+def test_it_shows_what_was_taken_for_what(page, measured):
+    (digest,) = measured("gap", 70.0)
+    app = page("trial", trial=digest, tab="Numbers")
+    assert "What is taken for what" in [one.value for one in app.subheader] and len(app.get("vega_lite_chart")) == 1
+
+
 def test_moved_results_show_maps_and_predictions(page, measured, tmp_path, monkeypatch):
     (digest,) = measured("gap", 70.0)
     leave(tmp_path / "results", digest)
@@ -78,6 +84,17 @@ def test_moved_results_show_maps_and_predictions(page, measured, tmp_path, monke
     told = dict(line.split("  ", 1) for line in app.code[0].value.splitlines())
     assert told["test sample"].strip() == "3 (from 0)" and {name: text.strip() for name, text in told.items()}["taken for"]
     assert "line 499" in page("trial", trial=digest, tab="Log").code[0].value
+
+
+def test_what_another_machine_left_is_shown_and_what_cannot_be_read_is_a_sentence(page, measured, tmp_path, monkeypatch):
+    (digest,) = measured("gap", 70.0)
+    leave(tmp_path / "left", digest)
+    monkeypatch.setenv("HARNESS_ARTIFACTS", (tmp_path / "left").as_uri())
+    assert len(page("trial", trial=digest, tab="Maps and predictions", image="1").get("image")) == 3
+    assert "line 499" in page("trial", trial=digest, tab="Log").code[0].value
+    monkeypatch.setenv("HARNESS_ARTIFACTS", "nosuch://bucket")
+    (told,) = page("trial", trial=digest, tab="Log").error
+    assert told.value == "What trials left elsewhere cannot be read."
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"<svg onload='alert(1)'/>", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])

@@ -19,16 +19,7 @@ from harness.engine.submit import Lost, submit
 from harness.errors import UsageError
 from harness.store import open_store
 
-REGISTRY = """
-benchmarks:
-  tiny:
-    family: classification
-    tier: synthetic
-    data: {format: synthetic, train: 24, test: 12, size: 32}
-    model: {backbone: resnet-narrow}
-    schedule: {epochs: 1, batch_size: 12}
-    cost: 2
-"""
+REGISTRY = (Path(__file__).parents[1] / "tiny.yaml").read_text()
 SELECTED = ("-b", "tiny", "-m", "gap", "-m", "gem", "--seeds", "2")
 
 

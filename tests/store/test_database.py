@@ -169,7 +169,7 @@ def test_a_corrupt_file_is_refused_and_left_alone(tmp_path: Path, read_only: boo
     [
         ("results/harness.db", "not a database URL"),
         ("oracel://host/db", "no database driver"),
-        ("postgresql+pg8000://host/db", r"Run `pip install 'psycopg\[binary\]'` and write postgresql\+psycopg://"),
+        ("postgresql+pg8000://host/db", r"Run `pip install 'attention-harness\[postgresql\]'` and write postgresql\+psycopg://"),
         ("mssql+pyodbc://host/db", r"Run `pip install 'pyodbc'`"),
         ("sqlite:////proc/no/such/harness.db", "cannot create the folder"),
         ("sqlite:////proc", "is a folder. Name a file in it: sqlite:////proc/harness.db"),
