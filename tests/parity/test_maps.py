@@ -60,7 +60,9 @@ def test_map_has_the_documented_shape_and_changes_nothing(name):
     assert all(torch.equal(a, b) for a, b in zip(plain, watched, strict=True))
     assert len(offers) == PROOFS[name].times
     for offer in offers:
-        assert {key: tuple(value.shape) for key, value in offer.items()} == {key: (B, *shape) for key, shape in PROOFS[name].offers.items()}
+        assert {key: tuple(value.shape) for key, value in offer.items()} == {
+            key: (PROOFS[name].sets, *shape) for key, shape in PROOFS[name].offers.items()
+        }
         assert all(value.isfinite().all() for value in offer.values())
         sums(name, offer, 1e-5)
 

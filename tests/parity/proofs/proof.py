@@ -29,6 +29,8 @@ class Proof:
     of values 2 widths a pair; means, maxima, softmax and gates are no matrix products and count nothing."""
     offers: Shapes | str
     """What it offers to an observer, without the axis of images, or why nothing."""
+    sets: int = 2
+    """What that axis counts for two images: the images, unless a slot takes one at a time or counts classes or regions."""
     rebuilt: Callable[[Any, Tensor, list[Offer]], Tensor] | str = ""
     """(module, input, offers) -> the output, made from the map and the method's last layers: the map is the one it used. Or which
     test shows that."""
