@@ -1,1 +1,1 @@
-"""Scores of detections that find the same object: the `duplicate_removal` slot."""
+"""Which of the boxes of one image is the duplicate of another, (R, C), boxes and scores -> scores (R, K)."""

@@ -1,1 +1,1 @@
-"""Features of regions, gathered from a feature map: the `region_features` slot."""
+"""What a detector reads of a feature map for a region, (B, C, H, W) and regions (R, 5) -> (R, C, size, size)."""
