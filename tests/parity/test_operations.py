@@ -95,7 +95,8 @@ def test_formulas_are_read_as_they_are_meant():
 def work_of(name: str, n: int, d: int) -> float:
     """The operations, and reading the map, which is all that methods without products do."""
     slot = CASES[name][0]
-    read = n if slot == "masking" else isqrt(n) * d if slot in ("relation", "duplicate_removal") else n * d
+    # regions are as many as a map has rows; their features are read at points whose number is given
+    read = {"masking": n, "relation": isqrt(n) * d, "duplicate_removal": isqrt(n) * d, "region_features": 0}.get(slot, n * d)
     return PROOFS[name].flops(d, n) + (SYMBOLS["h"] * n * n if name == "t5-relative-pe" else read)
 
 

@@ -127,7 +127,7 @@ class RelationDuplicateRemoval(nn.Module):
         Args:
             features: (R, C).
             boxes: (R, K, 4), refined.
-            scores: (R, K) probabilities.
+            scores: (R, K) probabilities, in single precision or double.
             gt_boxes: (G, 4).
             gt_labels: (G,) from 0 to K - 1.
 
@@ -137,7 +137,7 @@ class RelationDuplicateRemoval(nn.Module):
         _, boxes, products = self.products(features, boxes.detach(), scores)
         target = targets(boxes, gt_boxes, gt_labels, self.thresholds)
         share = 1 / (self.first * len(self.thresholds))
-        products, eps = products.float(), 1e-8
+        eps = 1e-8
         kept = -(target * (products + eps).log()).sum() * share
         removed = -((1 - target) * (1 - products + eps).log()).sum() * share
         return {"loss_kept": self.positives * kept, "loss_removed": removed}

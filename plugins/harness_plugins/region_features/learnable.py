@@ -93,8 +93,9 @@ class LearnableRegionFeatures(nn.Module):
         for number, one in enumerate(seen):
             (mine,) = torch.where(image == number)
             if len(mine):
-                found, weights[mine] = self.of_image(one, boxes[mine], x.shape[1])
-                y[mine] = found.to(y.dtype)
+                found, shares = self.of_image(one, boxes[mine], x.shape[1])
+                # under autocast each has a type of its own
+                y[mine], weights[mine] = found.to(y.dtype), shares.to(weights.dtype)
         slots.observe(self, attention=lambda: weights.unsqueeze(1), keys="points")
         return y.mT.unflatten(2, (self.size, self.size))
 

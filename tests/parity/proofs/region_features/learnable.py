@@ -33,9 +33,7 @@ def at(image: Tensor, x: float, y: float) -> Tensor:
 
 
 def grid(x0: float, y0: float, x1: float, y1: float, count: int) -> list[tuple[float, float]]:
-    return [
-        (x0 + (x1 - x0) * (j + 0.5) / count, y0 + (y1 - y0) * (i + 0.5) / count) for i in range(count) for j in range(count)
-    ]
+    return [(x0 + (x1 - x0) * (j + 0.5) / count, y0 + (y1 - y0) * (i + 0.5) / count) for i in range(count) for j in range(count)]
 
 
 def features(x: Tensor, rois: Tensor, state: State, form: str) -> Tensor:

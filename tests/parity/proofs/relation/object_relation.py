@@ -20,9 +20,7 @@ OFFERS: Shapes = {"attention": (RELATIONS, H, H), "q": (RELATIONS, H, 1), "k": (
 
 def geometry(one: Tensor, other: Tensor, dim: int = 64) -> Tensor:
     """ε of a pair of boxes, one number after the other."""
-    (xm, ym, wm, hm), (xn, yn, wn, hn) = (
-        ((b[0] + b[2]) / 2, (b[1] + b[3]) / 2, b[2] - b[0] + 1, b[3] - b[1] + 1) for b in (one, other)
-    )
+    (xm, ym, wm, hm), (xn, yn, wn, hn) = (((b[0] + b[2]) / 2, (b[1] + b[3]) / 2, b[2] - b[0] + 1, b[3] - b[1] + 1) for b in (one, other))
     floor = one.new_tensor(1e-3)
     numbers = (
         torch.log(torch.maximum((xm - xn).abs() / wm, floor)),
