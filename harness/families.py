@@ -22,6 +22,7 @@ SHIPPED = {
     "segmentation": "harness.benchmarks.segmentation",
     "keypoint": "harness.benchmarks.keypoint",
     "camera-localization": "harness.benchmarks.camera_localization",
+    "detection": "harness.benchmarks.detection",
     "openmmlab": "harness.benchmarks.openmmlab",
 }
 """Family -> its package, in the order families are listed."""

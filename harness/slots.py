@@ -111,9 +111,9 @@ SLOTS: dict[str, Slot] = {
 # duplicate_removal: K classes, without background; a score of 0 says that a box is the duplicate of another, or none. A plugin that is
 #     trained has `loss(features, boxes, scores, gt_boxes (G,4), gt_labels (G,)) -> {"loss_...": scalar}`, called once for each training
 #     image with the head's own predictions, of which no gradient reaches the detector unless the plugin lets it.
-# detector: `padding` is true where a pixel of the batch is none of the image; boxes are centre and size as shares of the batch's images.
-#     L layers are trained alike, matched one to one with the objects, and the last is tested. K+1 logits have "no object" last and are
-#     trained as DETR's; K logits are trained with the focal loss, as those of Deformable DETR.
+# detector: `padding` is true where a pixel of the batch is none of the image; boxes are centre and size as shares of the image without
+#     its padding. L layers are trained alike, matched one to one with the objects, and the last is tested. K+1 logits have "no object"
+#     last and are trained as DETR's; K logits are trained with the focal loss, as those of Deformable DETR.
 
 
 @dataclass

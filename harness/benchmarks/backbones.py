@@ -36,6 +36,8 @@ class Features:
     channels: list[int]
     stride: int | None
     """Of the deepest map; ``None`` where a config given by hand does not say."""
+    strides: list[int]
+    """Of all maps; of a config given by hand each is taken to be half the next."""
 
 
 def _residual(depth: int, width: int, strides: tuple[int, ...] = (1, 2, 2, 2), **config: Any) -> Backbone:
@@ -102,7 +104,8 @@ def features(model: ModelOptions, levels: Sequence[int] | None = None, *, pair: 
         config["num_stages"] = stages
         config["strides"] = tuple(config.get("strides", (1, 2, 2, 2)))[:stages]
         config["dilations"] = tuple(config.get("dilations", (1, 1, 1, 1)))[:stages]
-    return Features(config, [found.levels[level][0] for level in wanted], found.levels[wanted[-1]][1])
+    widths, strides = ([found.levels[level][part] for level in wanted] for part in (0, 1))
+    return Features(config, widths, strides[-1], strides)
 
 
 def _named(name: str) -> Backbone:
@@ -117,7 +120,7 @@ def _by_hand(given: dict[str, Any]) -> Features:
     widths = [channels] if isinstance(channels, int) else list(channels or ())
     if not widths or not all(isinstance(width, int) for width in widths):
         raise UsageError("model.backbone: give the width of its outputs as _channels, a number or a list, shallow to deep.")
-    return Features(config, widths, stride)
+    return Features(config, widths, stride, [stride >> (len(widths) - 1 - level) for level in range(len(widths))] if stride else [])
 
 
 def block_places(model: ModelOptions) -> list[BlockPlace]:
