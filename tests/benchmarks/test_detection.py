@@ -458,8 +458,8 @@ def test_gloves_are_far_from_the_player_and_look_alike(tmp_path):
                 assert np.array_equal(red[0][y0:y1, x0:x1], blue[0][y0:y1, x0:x1])
             if label == teams.CLASSES.index("red-glove"):
                 assert other == teams.CLASSES.index("blue-glove")
-                player = red[1][0][1]
-                near.append(max(box[0] - player[2], player[0] - box[2], box[1] - player[3], player[1] - box[3]))
+                players = [player for kind, player in red[1] if kind == teams.CLASSES.index("red-player")]
+                near += [max(box[0] - p[2], p[0] - box[2], box[1] - p[3], p[1] - box[3]) for p in players]
         coins = np.array([box for label, box in red[1] if label == teams.CLASSES.index("coin")]).reshape(-1, 4)
         overlapping += int((np.triu(scores.overlaps(coins, coins), 1) > 0.5).sum())
     assert min(near) > teams.GAP - 1 and overlapping > 30

@@ -1,8 +1,8 @@
 """Scenes in which context decides: gloves whose team a distant player tells, and coins that lie half upon each other.
 
-A player wears the colour of a team and stands at one side of the image. Gloves of both teams look alike, and lie at least :data:`GAP`
-pixels away from every player: whose they are follows from the player in the picture. Coins lie alone or in pairs whose boxes overlap
-by more than a half, where non-maximum suppression takes one of the two for a duplicate.
+One or two players wear the colour of a team and stand at one side of the image. Gloves of both teams look alike, and lie at least
+:data:`GAP` pixels away from every player: whose they are follows from the players in the picture. Coins lie alone or in pairs whose
+boxes overlap by more than a half, where non-maximum suppression takes one of the two for a duplicate.
 
 The images are written with their annotations as COCO JSON (``train/*.png``, ``annotations/train.json``, ...).
 """
@@ -77,15 +77,18 @@ def _scene(rng: np.random.Generator, size: int, *, team: int, cue: bool, pairs: 
     objects: list[tuple[int, Box]] = []
 
     # drawn with the player at the top, and turned at the end
-    height, width = (float(side) for side in rng.uniform(0.19, 0.23, 2) * size)
-    x = float(rng.uniform(1, size - width - 1))
-    y = float(rng.uniform(1, 0.25 * size - height))
-    shown = team if cue else int(rng.integers(2))
-    objects.append((shown, _player(image, (x, y, x + width, y + height), _COLOURS[shown])))
-    _occupy(free, objects[-1][1])
+    shown, lowest = team if cue else int(rng.integers(2)), 0.0
+    for half in range(2):
+        height, width = (float(side) for side in rng.uniform(0.21, 0.25, 2) * size)
+        x = float(rng.uniform(1, size / 2 - width - 1)) + half * size / 2
+        y = float(rng.uniform(1, 0.28 * size - height))
+        if half == 0 or rng.random() < 0.5:
+            objects.append((shown, _player(image, (x, y, x + width, y + height), _COLOURS[shown])))
+            _occupy(free, objects[-1][1])
+            lowest = max(lowest, y + height)
 
-    far = int(y + height + GAP) if size >= 96 else size // 2
-    for _ in range(int(rng.integers(2, 4))):
+    far = int(lowest + GAP) if size >= 96 else size // 2
+    for _ in range(int(rng.integers(2, 5))):
         side = float(rng.uniform(0.095, 0.12)) * size
         if place := _place(rng, free, side, far):
             objects.append((_RED_GLOVE + team, _glove(image, place, side, float(rng.uniform(0, 2 * np.pi)))))
@@ -169,7 +172,7 @@ def _grid(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _player(image: np.ndarray, box: Box, colour: tuple[int, int, int]) -> Box:
-    """A shirt with stripes and a head."""
+    """A shirt with a seam and a head."""
     import numpy as np
 
     x, y = _grid(image)
@@ -177,7 +180,7 @@ def _player(image: np.ndarray, box: Box, colour: tuple[int, int, int]) -> Box:
     middle, radius = (x0 + x1) / 2, (y1 - y0) * 0.17
     body = np.maximum(np.maximum(x0 - x, x - x1), np.maximum(y0 + 2 * radius - y, y - y1))
     _blend(image, body, colour)
-    _blend(image, np.maximum(body, 1.5 - np.abs((x - middle + 4) % 8 - 4) * 1.0), (238, 238, 238))
+    _blend(image, np.maximum(body, np.abs(x - middle) - 1), (238, 238, 238))
     _blend(image, np.hypot(x - middle, y - y0 - radius) - radius, (226, 184, 150))
     return box
 

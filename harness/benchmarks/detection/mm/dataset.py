@@ -15,7 +15,7 @@ from harness.benchmarks.detection.readers.picture import Object, Pictures
 
 @DATASETS.register_module()
 class DetectionDataset(BaseDataset):
-    """Pictures of any of the family's formats. Those without objects are tested and not trained on, as mmdet has it.
+    """Pictures of any of the family's formats; those without objects are tested and not trained on, as mmdet has it.
 
     Args:
         options: the benchmark's data options, without ``root``.
@@ -40,7 +40,6 @@ class DetectionDataset(BaseDataset):
                 "decoding": decoding,
             }
             for picture in listing.split(self._split)
-            if self._split != "train" or any(not item.crowd for item in picture.objects)
         ]
 
 

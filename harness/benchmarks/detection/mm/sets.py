@@ -14,7 +14,6 @@ from torch import Tensor
 from harness import slots
 from harness.errors import UsageError
 
-
 _NO_OBJECT = 0.1
 """Weight of "no object" in the loss of the classes."""
 

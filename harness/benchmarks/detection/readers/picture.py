@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.benchmarks.base import Listing
+from harness.benchmarks.base import Listing, Split
 from harness.images import measure
 
 Box = tuple[float, float, float, float]
@@ -57,6 +57,15 @@ class Pictures(Listing[Picture]):
 
     def files_of(self, sample: Picture) -> tuple[Path, ...]:
         return (sample.file,)
+
+    def split(self, name: Split) -> list[Picture]:
+        """The pictures of a split, for ``train`` those that show an object.
+
+        Raises:
+            DataError: a problem is fatal.
+        """
+        pictures = super().split(name)
+        return [picture for picture in pictures if name != "train" or any(not item.crowd for item in picture.objects)]
 
     def measure(self, picture: Picture) -> tuple[int, int]:
         """(width, height) of a picture as a trial sees it.
