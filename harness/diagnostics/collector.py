@@ -121,7 +121,7 @@ class Collector:
                 self._too_large.add(layer)
             elif (attention := measured(values["attention"])) is not None:
                 offered["attention"] = attention
-                grid = self.grids.of(module, attention.shape[-2])
+                grid = None if "queries" in values else self.grids.of(module, attention.shape[-2])
                 if attention.shape[-2] == attention.shape[-1] and "keys" not in values:
                     self._among_positions(layer, attention, spatial, grid)
                 elif grid is not None:  # for each of the keys, where it is attended to

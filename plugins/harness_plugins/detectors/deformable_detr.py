@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import torch
-from harness_plugins.detectors.parts import ToBox, hidden, offer
+from harness_plugins.detectors.parts import ToBox, hidden
 from mmcv.ops import MultiScaleDeformableAttention
 from mmdet.models.layers import DeformableDetrTransformerDecoder, DeformableDetrTransformerEncoder, SinePositionalEncoding
 from torch import Tensor, nn
@@ -34,7 +34,7 @@ class DeformableDETR(nn.Module):
         2Qd queries, a linear layer to 2 numbers, and the heads (d + 1)K + 2(d² + d) + 4d + 4.
 
     Map:
-        ``attention`` (B, h, N, levels · points), keys "points"; of the decoder (B, h, Q, levels · points), and Q × Q among queries.
+        ``attention`` of each layer over the points it reads, (B, h, N, levels · points); of the decoder (B, h, Q, levels · points).
 
     Source:
         Zhu et al., ICLR 2021; encoder, decoder and positions are mmdet's classes, in the form of ``deformable-detr_r50``: without
@@ -55,8 +55,6 @@ class DeformableDETR(nn.Module):
 
     # mmdet reads sizes of maps from tensors
     compiles = exports = False
-    # it starts at zero, and the boxes' biases reach the output through a softmax or not at all
-    inert: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -84,7 +82,8 @@ class DeformableDETR(nn.Module):
         shapes = [(width, 1, 1, 0) for width in used] + [(channels[-1], 3, 2, 1)] * (levels > len(used))
         shapes += [(dim, 3, 2, 1)] * (levels - len(shapes))
         self.projections = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(width, dim, kernel, stride, pad), nn.GroupNorm(groups, dim)) for width, kernel, stride, pad in shapes
+            nn.Sequential(nn.Conv2d(width, dim, kernel, stride, pad, bias=False), nn.GroupNorm(groups, dim))
+            for width, kernel, stride, pad in shapes
         )
         self.given = len(used)
         self.position = SinePositionalEncoding(dim // 2, normalize=True, offset=-0.5)
@@ -96,7 +95,6 @@ class DeformableDETR(nn.Module):
         self.classify, self.box = nn.Linear(dim, classes), ToBox(dim)
         self._start()
         for stack in (self.encoder, self.decoder):
-            offer(stack)
             for part in stack.modules():
                 if isinstance(part, MultiScaleDeformableAttention):
                     part.register_forward_hook(_sampled, with_kwargs=True)
@@ -112,7 +110,6 @@ class DeformableDETR(nn.Module):
                     part.init_weights()
         for projection in self.projections:
             nn.init.xavier_uniform_(projection[0].weight)
-            nn.init.zeros_(projection[0].bias)
         nn.init.xavier_uniform_(self.reference.weight)
         nn.init.zeros_(self.reference.bias)
         nn.init.constant_(self.classify.bias, -math.log(99))
@@ -158,4 +155,4 @@ def _sampled(part: Any, args: tuple[Any, ...], kwargs: dict[str, Any], _output: 
         logits: Tensor = part.attention_weights(placed).unflatten(-1, (part.num_heads, -1))
         return logits.softmax(-1).transpose(1, 2)
 
-    slots.observe(part, attention=attention, keys="points")
+    slots.observe(part, attention=attention, queries="positions of several maps, or objects", keys="points")

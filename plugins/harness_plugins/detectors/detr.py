@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness_plugins.detectors.parts import ToBox, hidden, offer
+from harness_plugins.detectors.parts import ToBox, hidden, offer, offer_read
 from mmdet.models.layers import DetrTransformerDecoder, DetrTransformerEncoder, SinePositionalEncoding
 from torch import Tensor, nn
 
@@ -29,7 +29,8 @@ class DETR(nn.Module):
         Cd + d + L(4d² + 4d + 2df + f + d + 4d) + L(8d² + 8d + 2df + f + d + 6d) + 2d + Qd + (d + 1)(K + 1) + 2(d² + d) + 4d + 4.
 
     Map:
-        ``attention`` with ``q`` and ``k`` of each layer: encoder (B, h, N, N), decoder (B, h, Q, Q) and (B, h, Q, N); rows sum to 1.
+        ``attention`` (B, h, N, N) with ``q`` and ``k`` of each layer of the encoder; ``map`` (B, Q, H, W) of each of the decoder: where an
+        object looks, the mean over heads.
 
     Source:
         Carion et al., ECCV 2020; ``models/detr.py`` and ``models/transformer.py`` of facebookresearch/detr; encoder, decoder and
@@ -73,7 +74,10 @@ class DETR(nn.Module):
             for parameter in stack.parameters():
                 if parameter.dim() > 1:
                     nn.init.xavier_uniform_(parameter)
-            offer(stack)
+        for layer in self.encoder.layers:
+            offer(layer.self_attn.attn)
+        for layer in self.decoder.layers:
+            offer_read(layer.cross_attn.attn)
 
     def forward(self, maps: tuple[Tensor, ...], padding: Tensor) -> tuple[Tensor, Tensor]:
         """Maps and padding -> logits (L, B, Q, K + 1) and boxes (L, B, Q, 4)."""
@@ -82,6 +86,8 @@ class DETR(nn.Module):
         position = self.position(padded).flatten(2).mT.to(x.dtype)
         padded = padded.flatten(1)
         memory = self.encoder(query=x.flatten(2).mT, query_pos=position, key_padding_mask=padded)
+        for layer in self.decoder.layers:
+            layer.cross_attn.attn.grid = x.shape[-2:]
         queries = self.queries.weight.expand(len(x), -1, -1)
         objects = self.decoder(query=queries * 0, key=memory, value=memory, query_pos=queries, key_pos=position, key_padding_mask=padded)
         return self.classify(objects), self.box(objects).sigmoid()

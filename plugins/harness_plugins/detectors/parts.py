@@ -23,25 +23,37 @@ def hidden(padding: Tensor, x: Tensor) -> Tensor:
     return F.interpolate(padding[:, None].float(), size=x.shape[-2:])[:, 0].bool()
 
 
-def offer(module: nn.Module) -> None:
-    """Have every ``nn.MultiheadAttention`` inside offer its queries, keys and weights to observers; its numbers stay as they are."""
-    for part in module.modules():
-        if isinstance(part, nn.MultiheadAttention):
-            part.register_forward_hook(_offered, with_kwargs=True)
+def offer(layer: nn.MultiheadAttention) -> None:
+    """Have mmcv's self-attention over positions offer its queries, keys and weights to observers; its numbers stay as they are."""
+    layer.register_forward_hook(_positions, with_kwargs=True)
 
 
-def _offered(part: nn.MultiheadAttention, args: tuple[Any, ...], kwargs: dict[str, Any], _output: Any) -> None:
-    query, key, *_ = (*args, *(kwargs[name] for name in ("query", "key") if name in kwargs))
-    padded = kwargs.get("key_padding_mask")
+def offer_read(layer: nn.MultiheadAttention) -> None:
+    """Have mmcv's cross-attention offer where each object looks, the mean over heads; ``layer.grid`` is the (H, W) of the positions."""
+    layer.register_forward_hook(_objects, with_kwargs=True)
 
-    def heads(x: Tensor, which: int) -> Tensor:
-        # (N, B, d) here, as mmcv calls it
-        weight, bias = part.in_proj_weight.chunk(3)[which], part.in_proj_bias.chunk(3)[which]
-        return F.linear(x.transpose(0, 1), weight, bias).unflatten(-1, (part.num_heads, -1)).transpose(1, 2)
 
-    def attention() -> Tensor:
-        q, k = heads(query, 0), heads(key, 1)
-        logits = q @ k.mT / q.shape[-1] ** 0.5
-        return (logits if padded is None else logits.masked_fill(padded[:, None, None], -torch.inf)).softmax(-1)
+def heads(layer: nn.MultiheadAttention, x: Tensor, which: int) -> Tensor:
+    """Queries (``which`` 0), keys or values of each head, (N, B, d) as mmcv passes them -> (B, heads, N, d_h)."""
+    weight, bias = layer.in_proj_weight.chunk(3)[which], layer.in_proj_bias.chunk(3)[which]
+    return F.linear(x.transpose(0, 1), weight, bias).unflatten(-1, (layer.num_heads, -1)).transpose(1, 2)
 
-    slots.observe(part, q=lambda: heads(query, 0), k=lambda: heads(key, 1), attention=attention)
+
+def weights(layer: nn.MultiheadAttention, given: dict[str, Any]) -> Tensor:
+    """Its attention, (B, heads, N_q, N_k); rows sum to 1."""
+    q, k, padded = heads(layer, given["query"], 0), heads(layer, given["key"], 1), given.get("key_padding_mask")
+    logits = q @ k.mT / q.shape[-1] ** 0.5
+    return (logits if padded is None else logits.masked_fill(padded[:, None, None], -torch.inf)).softmax(-1)
+
+
+def _positions(layer: nn.MultiheadAttention, _args: tuple[Any, ...], given: dict[str, Any], _output: Any) -> None:
+    slots.observe(
+        layer,
+        q=lambda: heads(layer, given["query"], 0),
+        k=lambda: heads(layer, given["key"], 1),
+        attention=lambda: weights(layer, given),
+    )
+
+
+def _objects(layer: Any, _args: tuple[Any, ...], given: dict[str, Any], _output: Any) -> None:
+    slots.observe(layer, map=lambda: weights(layer, given).mean(1).unflatten(-1, layer.grid))

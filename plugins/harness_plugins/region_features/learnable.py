@@ -96,7 +96,7 @@ class LearnableRegionFeatures(nn.Module):
                 found, shares = self.of_image(one, boxes[mine], x.shape[1])
                 # under autocast each has a type of its own
                 y[mine], weights[mine] = found.to(y.dtype), shares.to(weights.dtype)
-        slots.observe(self, attention=lambda: weights.unsqueeze(1), keys="points")
+        slots.observe(self, attention=lambda: weights.unsqueeze(1), queries="parts of a region", keys="points")
         return y.mT.unflatten(2, (self.size, self.size))
 
     def of_image(self, seen: Tensor, boxes: Tensor, channels: int) -> tuple[Tensor, Tensor]:

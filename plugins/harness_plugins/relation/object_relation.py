@@ -147,5 +147,5 @@ def related(module: Any, features: Tensor, boxes: Tensor) -> Tensor:
     )
     bias = module.geometric(boxes)
     bias = None if bias is None else bias.to(q.dtype)
-    slots.observe(module, q=q, k=k, attention=lambda: attention_map(q, k, bias), boxes=boxes, keys="regions")
+    slots.observe(module, q=q, k=k, attention=lambda: attention_map(q, k, bias), boxes=boxes, queries="regions", keys="regions")
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2)
