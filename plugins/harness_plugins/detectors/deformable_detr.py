@@ -133,7 +133,9 @@ class DeformableDETR(nn.Module):
         }
         x = torch.cat([level.flatten(2).mT for level in levels], 1)
         memory = self.encoder(query=x, query_pos=torch.cat(positions, 1), key_padding_mask=flat, **places)
-        where, what = self.queries.weight.expand(len(x), -1, -1).chunk(2, 2)
+        # looked up, since counters of operations do not take views of parameters
+        table = self.queries(torch.arange(self.queries.num_embeddings, device=x.device)).expand(len(x), -1, -1)
+        where, what = table.chunk(2, 2)
         first = self.reference(where)
         objects, _ = self.decoder(
             query=what, query_pos=where, value=memory, key_padding_mask=flat, reference_points=first.sigmoid(), **places

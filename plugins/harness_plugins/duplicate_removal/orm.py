@@ -9,7 +9,7 @@ from harness_plugins.relation.object_relation import GeometricWeight, related, s
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.slots import attention_method
+from harness.slots import attention_method, mark
 
 
 class RankedRelation(nn.Module):
@@ -63,6 +63,8 @@ class RelationDuplicateRemoval(nn.Module):
         relations: h; it divides d and k.
         positives: how often a detection that is to be kept counts in the loss.
         least: classes in which no score reaches this are left at 0 when testing.
+        rank_lr: learning rate of W_r, as a multiple of the schedule's. ε has 1024 entries, none of them small: at 1, which is right for
+            the authors' SGD, each step of an Adam moves u so far that all probabilities end at 1 and stay there.
     """
 
     query_key = ("relation.query", "relation.key")
@@ -80,6 +82,7 @@ class RelationDuplicateRemoval(nn.Module):
         relations: int = 16,
         positives: float = 4.0,
         least: float = 0.01,
+        rank_lr: float = 1.0,
     ) -> None:
         super().__init__()
         if merge not in ("mean", "max"):
@@ -95,6 +98,8 @@ class RelationDuplicateRemoval(nn.Module):
         self.keep = nn.Linear(width, len(thresholds))
         start(self)
         nn.init.constant_(self.keep.bias, -3)
+        if rank_lr != 1:
+            mark(self, "rank", lr_mult=rank_lr)
 
     def forward(self, features: Tensor, boxes: Tensor, scores: Tensor) -> Tensor:
         """(R, C), (R, K, 4), (R, K) -> (R, K)."""
