@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo lint test lock clean
+.PHONY: setup demo lint test matrix lock clean
 
 setup: $(VENV)/.ready
 
@@ -28,6 +28,12 @@ lint: setup
 test: setup
 	@# a file's tests share what they prepare; at most four processes, since each imports the whole stack
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+# fresh environments at both ends of the ranges of pyproject.toml; docs/install.md says what passed
+matrix:
+	$(PYTHON) -m venv build/matrix/uv
+	build/matrix/uv/bin/pip install -q uv
+	PATH="$(CURDIR)/build/matrix/uv/bin:$$PATH" $(PYTHON) tests/matrix.py
 
 lock:
 	@(sed -n '/^#/p' requirements.txt; $(BIN)/pip freeze --exclude-editable --exclude torch) > requirements.new

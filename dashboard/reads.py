@@ -27,6 +27,7 @@ from dashboard import text
 from harness import paths
 from harness.analysis import source
 from harness.errors import HarnessError
+from harness.remote import RemoteError
 from harness.store.url import file_of, parse, shown
 
 if TYPE_CHECKING:
@@ -105,9 +106,16 @@ def fresh(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
 def _or_stop(read: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     try:
         return read(*arguments, **named)
+    except RemoteError as error:
+        _tell_elsewhere(error)
+        st.stop()
     except HarnessError as error:
         text.told("error", "The database cannot be read.", str(error))
         st.stop()
+
+
+def _tell_elsewhere(error: RemoteError) -> None:
+    text.told("error", "What trials left elsewhere cannot be read.", f"{error} Without HARNESS_ARTIFACTS the dashboard looks here only.")
 
 
 @contextmanager
@@ -115,6 +123,8 @@ def telling_damage() -> Iterator[None]:
     """Where something fails that cannot fail on a sound database, say what is wrong with this one."""
     try:
         yield
+    except RemoteError as error:
+        _tell_elsewhere(error)
     except Exception:
         from harness.store.damage import damage
 

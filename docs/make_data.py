@@ -140,7 +140,12 @@ def backbones() -> str:
 
 
 NETWORKS = """\
-Any other is the config of one of these OpenMMLab networks, with `_channels`, the width of its outputs. Its arguments are numbers, truth
+`timm:NAME` is a network of timm (`pip install timm`), `torchvision:NAME` a classifier of torchvision. Their levels are timm's own (stages,
+blocks of a transformer) and the last module at each stride; how wide they are a pass of an image tells, once. Weights are named as by any
+other, e.g. `weights: {huggingface: timm/resnet18.a1_in1k, sha256: ...}`; without, a network begins at random.
+
+Any other is the config of one of these OpenMMLab networks. What its outputs are is found in the same way, unless `_channels`, their width,
+and `_stride`, that of the last, say it. Its arguments are numbers, truth
 values, words where it chooses between some, and layers of mmcv by `type`: nothing that names a file or is evaluated. Files of weights are
 named by `weights`; another network is code, and comes with a package that brings a family ([CONTRIBUTING](../CONTRIBUTING.md))."""
 

@@ -9,10 +9,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import __version__, fingerprints, generated, paths
+from harness import __version__, fingerprints, generated, openmmlab, paths, remote
 from harness.benchmarks import Task
 from harness.benchmarks.base import refuse
 from harness.benchmarks.check_model import check_model
+from harness.benchmarks.fetching import fetch
 from harness.benchmarks.report import describe
 from harness.errors import DataError, UsageError
 from harness.files import write_whole
@@ -30,8 +31,11 @@ def _generated_key(task: Task) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def locate(task: Task, data_root: Path | None) -> Path:
+def locate(task: Task, data_root: Path | None, *, fetch: bool = False) -> Path:
     """The folder of a benchmark's dataset, existing or (for generated data) not yet.
+
+    Args:
+        fetch: copy it to this machine first, where the root is a URL and it is not here yet.
 
     Raises:
         UsageError: the benchmark needs ``--data-root`` and none was given.
@@ -42,18 +46,35 @@ def locate(task: Task, data_root: Path | None) -> Path:
     root = task.data.root
     if not root:
         raise UsageError(f"benchmark '{task.id}': data.root is missing. Give it in the registry or with --set data.root=DIR.")
+    if remote.is_url(root):
+        base, _, root = root.rstrip("/").rpartition("/")
+        data_root = remote.mirror(base)
     try:
         folder = Path(root).expanduser()
     except RuntimeError:
         raise UsageError(f"benchmark '{task.id}': data.root '{root}': there is no such user. Write the path out.") from None
     if not folder.is_absolute():
-        given = data_root or (Path(os.environ["HARNESS_DATA"]) if os.environ.get("HARNESS_DATA") else None)
+        told = os.environ.get("HARNESS_DATA")
+        given = data_root or (remote.mirror(told) if told and remote.is_url(told) else Path(told) if told else None)
         if given is None:
             raise UsageError(f"benchmark '{task.id}' reads '{root}': say where it lies with --data-root DIR (or HARNESS_DATA).")
+        _copied(task, given, str(folder), fetch)
         folder = given / folder
     if not folder.is_dir():
         raise DataError(f"benchmark '{task.id}': no dataset at {folder}. Put it there, or give another --data-root.")
     return folder
+
+
+def _copied(task: Task, given: Path, name: str, fetch: bool) -> None:
+    """See that a dataset of a URL is here."""
+    if (url := remote.source(given)) is None:
+        return
+    if fetch:
+        remote.fetch(given, name)
+    if not (given / name).is_dir():
+        place = remote.shown(url)
+        what = f"no dataset at {place}/{name}. Put it there" if fetch else f"not copied from {place} yet. The first run does that"
+        raise DataError(f"benchmark '{task.id}': {what}.")
 
 
 def ensure(task: Task, data_root: Path | None) -> Path:
@@ -62,7 +83,7 @@ def ensure(task: Task, data_root: Path | None) -> Path:
     Raises:
         DataError: it is missing, or cannot be written.
     """
-    folder = locate(task, data_root)
+    folder = locate(task, data_root, fetch=True)
     if not task.is_generated or generated.is_sound(folder):
         return folder
     try:
@@ -84,12 +105,16 @@ class Ready:
 
 
 def ready(task: Task, data_root: Path | None) -> Ready:
-    """A dataset, generated if need be, or else looked at once per content; and the model's weights.
+    """A dataset, generated if need be, or else looked at once per content; and the model's weights, fetched if need be.
 
     Raises:
         DataError: it is missing, or malformed so that a trial could not run; names the first file and the mend.
+        UsageError: a toolbox of OpenMMLab is not installed that its models are made of.
+        UsageError: the weights cannot be fetched.
     """
+    openmmlab.require(task.family.toolbox)
     folder = ensure(task, data_root)
+    fetch(task.model.weights)
     entry = task.entry
     model = {key: entry.model.get(key) for key in ("weights", "backbone")}
     known = fingerprint(task, data_root)
@@ -112,7 +137,7 @@ def ready(task: Task, data_root: Path | None) -> Ready:
 
 def fingerprint(task: Task, data_root: Path | None) -> str:
     """Identifies a dataset's content: by generator and options, or by the files that the benchmark reads."""
-    return _generated_key(task) if task.is_generated else fingerprints.of_folder(task, locate(task, data_root))
+    return _generated_key(task) if task.is_generated else fingerprints.of_folder(task, locate(task, data_root, fetch=True))
 
 
 def unchanged(task: Task, folder: Path, planned: str) -> str:

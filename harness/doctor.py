@@ -8,7 +8,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,9 +17,7 @@ from harness.errors import HarnessError
 if TYPE_CHECKING:
     from torch import Tensor
 
-_NEEDED = ("torch", "torchvision", "mmengine", "mmsegmentation", "mmpose", "mmdet", "mmpretrain", "numpy", "scipy", "sqlalchemy", "alembic")
-_OPTIONAL = {"streamlit": "`harness dashboard`", "faster-coco-eval": "COCO metrics of keypoint benchmarks"}
-_INSTALL = "Run `make clean setup` in the checkout, or install the pinned requirements anew."
+_INSTALL = "Run `make clean setup` in a checkout, or `pip install attention-harness` in an environment of its own."
 
 
 @dataclass(frozen=True)
@@ -41,6 +38,7 @@ def examine(database: str, data_root: Path | None) -> Iterator[Finding]:
     looks: list[Callable[[], Iterator[Finding]]] = [
         _packages,
         lambda: _disk(database),
+        _elsewhere,
         lambda: _database(database),
         lambda: _data(data_root),
         _openmmlab,
@@ -51,18 +49,26 @@ def examine(database: str, data_root: Path | None) -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    inside = (3, 11) <= sys.version_info < (3, 13)
-    yield Finding(
-        "package", "python", "ok" if inside else "broken", platform.python_version(), "" if inside else "Use CPython 3.11 or 3.12."
-    )
-    for name in (*_NEEDED, *_OPTIONAL):
-        try:
-            yield Finding("package", name, "ok", version(name))
-        except PackageNotFoundError:
-            if name in _OPTIONAL:
-                yield Finding("package", name, "note", f"not installed; {_OPTIONAL[name]} needs it", f"Run `pip install {name}`.")
+    from harness import requirements
+
+    inside = (3, 11) <= sys.version_info < (3, 14)
+    mend = "" if inside else "Use CPython 3.11, 3.12 or 3.13."
+    yield Finding("package", "python", "ok" if inside else "broken", platform.python_version(), mend)
+    needed = requirements.needed()
+    for some in needed:
+        name = some.requirement.name
+        if some.found is None:
+            what = f"not installed; {some.by} needs it" if some.by else "not installed"
+            yield Finding("package", name, "note" if some.by else "broken", what, f"Run `{some.mend}`.")
+        else:
+            other, version = some.found
+            what = version if other == name else f"{other} {version}"
+            if some.fits:
+                yield Finding("package", name, "ok", what)
             else:
-                yield Finding("package", name, "broken", "not installed", _INSTALL)
+                yield Finding("package", name, "note", f"{what}, which was not tested", f"Run `{some.mend}`.")
+    for conflict in requirements.conflicts(needed):
+        yield Finding("package", conflict.name, "broken", conflict.what, f"Run `{conflict.mend}`.")
 
 
 def _existing(folder: Path) -> Path:
@@ -83,6 +89,16 @@ def _disk(database: str) -> Iterator[Finding]:
             low = free < paths.ROOM
             mend = "Free some space, or set HARNESS_CACHE to another disk." if low else ""
             yield Finding("disk", name, "note" if low else "ok", f"{free / (1 << 30):.1f} GiB free for {folder}", mend)
+
+
+def _elsewhere() -> Iterator[Finding]:
+    from harness import remote
+
+    if url := paths.artifacts():
+        try:
+            yield Finding("disk", "artifacts", "ok", f"{len(remote.trials(url))} trials left files at {remote.shown(url)}")
+        except HarnessError as error:
+            yield Finding("disk", "artifacts", "broken", str(error), "Mend that, or give another HARNESS_ARTIFACTS.")
 
 
 def _database(url: str) -> Iterator[Finding]:
@@ -134,13 +150,13 @@ def _openmmlab() -> Iterator[Finding]:
     from harness import openmmlab
     from harness.benchmarks import register
 
-    full = openmmlab.has_compiled_ops()
+    full, there = openmmlab.has_compiled_ops(), openmmlab.installed()
     try:
         register.setup()
     except Exception as error:  # whatever a broken installation raises
         yield Finding("openmmlab", "import", "broken", f"{type(error).__name__}: {error}", _INSTALL)
         return
-    yield Finding("openmmlab", "import", "ok", "mmengine, mmcv, mmpretrain, mmseg, mmdet and mmpose import")
+    yield Finding("openmmlab", "import", "ok", f"mmengine, mmcv, {' and '.join([', '.join(there[:-1]), there[-1]])} import")
     if not full:
         mend = "Only needed for models with such ops: `pip install --no-build-isolation mmcv==2.1.0` (needs a compiler)."
         yield Finding("openmmlab", "mmcv ops", "note", "mmcv-lite: compiled ops (deformable convolution, RoI ops) are absent", mend)

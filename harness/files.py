@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import stat
@@ -56,6 +57,17 @@ def write_whole(file: Path, content: str | bytes | memoryview, *, durable: bool 
     """Write ``content``, text as UTF-8, as :func:`whole` does."""
     with whole(file, "w" if isinstance(content, str) else "wb", durable=durable) as stream:
         stream.write(content)
+
+
+def regular(file: Path) -> Path:
+    """``file``, which somebody named and is about to be read whole: a pipe or a device may have no end.
+
+    Raises:
+        OSError: it is there, and is no regular file.
+    """
+    if file.exists() and not file.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return file
 
 
 def sync(place: Path) -> None:

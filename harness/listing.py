@@ -38,7 +38,7 @@ def list_methods(family: str | None = None) -> list[dict[str, Any]]:
             "notes": method.notes,
             "params": method.params,
             "complexity": method.complexity,
-            "tune": {name: some.plain() for name, some in method.tune.items()},
+            "tune": {name: some and some.plain() for name, some in method.tune.items()},
         }
         for method in catalog.methods.values()
         if offered is None or method.fill(offered)

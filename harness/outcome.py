@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -19,6 +20,9 @@ Later = Annotated[_T, LATER]
 
 LABEL, GUESS = "label", "guess"
 """Names in :attr:`Outcome.per_sample` for the class of an image and the class it was taken for first, as numbers."""
+
+ROUGH = "rough"
+"""Name in :attr:`Outcome.labels` for the costs, parted by commas, that were measured while others disturbed."""
 
 GROUP = "group"
 """Name in :attr:`Outcome.per_sample` for the number of what a sample belongs to (scene, sequence, image), where samples of one are
@@ -68,27 +72,42 @@ class Cost:
     flops: float | None = _cost("GFLOPs", "GFLOPs", 1e9, "{:.3g}".format, _first)
     """Floating-point operations of one forward pass of one image (a multiply-add counts as two)."""
     latency_ms: float | None = _cost("ms", "latency (ms)", 1, "{:.3g}".format, median)
-    """Median time of one forward pass of one image on the trial's device."""
+    """Median time of one forward pass of one image on the trial's device; on a CPU, that of the processor."""
     peak_memory_mb: float | None = _cost("MB", "peak memory (MB)", 1, "{:.0f}".format, max)
     """Most memory held in one forward pass of one image (in 2^20 bytes): parameters, buffers and what the pass makes. CPU: by the
     live tensors, the same each time; CUDA: by the allocator."""
     train_memory_mb: Annotated[float | None, LATER] = _cost("train MB", "training memory (MB)", 1, "{:.0f}".format, max, True)
     """The same of one training step of a whole batch, with gradients and the optimizer's state."""
 
-    def texts(self, names: Iterable[str]) -> list[str]:
-        """Those named, as text."""
-        return [COSTS[name].text(getattr(self, name)) for name in names]
+    def texts(self, names: Iterable[str], rough: Collection[str] = ()) -> list[str]:
+        """Those named, as text; ``~`` before those that were measured while others disturbed."""
+        return ["~" * (name in rough) + COSTS[name].text(getattr(self, name)) for name in names]
 
 
 COSTS: dict[str, Quantity] = {cost.name: cost.metadata["quantity"] for cost in fields(Cost)}
 """Field of :class:`Cost` -> how it is read, in the order in which they are shown."""
 
 
-def over_seeds(costs: Iterable[Cost]) -> Cost:
-    """The cost of several seeds of one method; ``None`` where no seed has it."""
-    costs = [*costs]
-    found = {name: [value for cost in costs if (value := getattr(cost, name)) is not None] for name in COSTS}
-    return Cost(**{name: COSTS[name].over_seeds(values) for name, values in found.items() if values})
+_values = attrgetter(*COSTS)
+
+
+def over_seeds(costs: Iterable[tuple[Cost, Mapping[str, str]]]) -> tuple[Cost, tuple[str, ...]]:
+    """The cost of several seeds of one method, ``None`` where no seed has it, and which of it is rough.
+
+    What was measured while others disturbed counts where there is nothing else.
+
+    Args:
+        costs: the cost and the labels of each seed.
+    """
+    measured = [(_values(cost), labels[ROUGH].split(",") if ROUGH in labels else ()) for cost, labels in costs]
+    over, rough = {}, []
+    for place, name in enumerate(COSTS):
+        there = [(values[place], name in doubtful) for values, doubtful in measured if values[place] is not None]
+        if there:
+            certain = [value for value, doubtful in there if not doubtful]
+            over[name] = COSTS[name].over_seeds(certain or [value for value, _ in there])
+            rough += [name] * (not certain)
+    return Cost(**over), tuple(rough)
 
 
 @dataclass
@@ -115,4 +134,4 @@ class Outcome:
     labels: dict[str, str] = field(default_factory=dict)
     """A few words about how the numbers came about, by what they are about. ``map``: which map of the model located objects;
     the leaderboard shows it as a column. ``attention``: ``collapsed``, where that of a layer is all but one-hot; the leaderboard
-    marks it."""
+    marks it. :data:`ROUGH`: which costs are."""

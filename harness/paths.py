@@ -56,6 +56,11 @@ def default_database() -> str:
     return os.environ.get("HARNESS_DB") or "sqlite:///results/harness.db"
 
 
+def artifacts() -> str | None:
+    """The URL at which trials leave their files besides, and where they are looked for (``HARNESS_ARTIFACTS``, ``--artifacts``)."""
+    return os.environ.get("HARNESS_ARTIFACTS") or None
+
+
 def registry_files() -> list[Path]:
     """The shipped registry, then ``HARNESS_REGISTRY`` (or ``registry.yaml`` of the current folder)."""
     shipped = home() / "registry.yaml"

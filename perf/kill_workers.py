@@ -2,13 +2,15 @@
 
     python perf/kill_workers.py --faults 1000                                   # SQLite and PostgreSQL, six workers each
     python perf/kill_workers.py --faults 60 --gap 8 --workers 2 --real --only postgresql
-    python perf/kill_workers.py --faults 30 --gap 8 --workers 1 --real --ray    # two Ray nodes besides
+    python perf/kill_workers.py --faults 1000 --gap 6 --seconds 2 --workers 3 --ray --only postgresql      # two Ray nodes besides
 
 Workers (`harness.engine.worker`) share a queue. At random moments a worker or one of its trials' processes gets SIGKILL, SIGTERM or,
-for up to some seconds, SIGSTOP; a worker that has ended is started again, and when all is done, further seeds are planned. Trials
-are made up and take 0.3 s, while all around them is as always; with ``--real`` they are trained, by `harness worker`, and leases
-have their usual length instead of 3 s. After the last fault a worker that is left alone must bring every trial to its end with the
-numbers that it has undisturbed, bit for bit, and no process may be left. Exit code 0 if so, 1 if not. Needs Linux.
+for up to some seconds, SIGSTOP; a worker that has ended is started again, and when all is done, further trials are planned. With
+``--ray``, `harness submit` has workers on two Ray nodes besides, which the queue takes for other machines; then it, its actors, and a
+node with all that it runs are hurt, too. Trials are made up and take ``--seconds``, while all around them is as always; with ``--real``
+they are trained, by `harness worker`, and leases have their usual length instead of 3 s. After the last fault a worker that is left
+alone must bring every trial to its end with the numbers that it has undisturbed, bit for bit, and no process may be left. Exit code 0
+if so, 1 if not. Needs Linux.
 """
 
 from __future__ import annotations
@@ -31,20 +33,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kill_ray import NODE, Ray
 from queue_load import database
 
-REGISTRY = """
-benchmarks:
-  tiny:
-    family: classification
-    tier: synthetic
-    data: {format: synthetic, train: 24, test: 12, size: 32}
-    model: {backbone: resnet-narrow}
-    schedule: {epochs: 1, batch_size: 12}
-    cost: 2
-"""
+REGISTRY = (Path(__file__).parents[1] / "tests" / "tiny.yaml").read_text()
 MARK = "HARNESS_KILL_WORKERS"
 SECONDS = 0.3
+ROUND = 100
+"""Seeds of the trials that are planned at a time."""
 
 
 def marked(mark: str) -> list[int]:
@@ -68,15 +64,31 @@ def made_up(trial: Any, **_: Any) -> Any:
     from harness.outcome import Cost, Outcome
 
     time.sleep(SECONDS)
-    return Outcome(metrics=metrics(trial.digest), cost=Cost(params=1))
+    return Outcome(metrics=metrics(trial.digest), cost=Cost(params=1), labels={"node": os.environ.get(NODE, "here").partition("-")[0]})
 
 
-def plan(url: str, seeds: int) -> list[str]:
-    """Put trials into the queue; their digests."""
+def hurry(seconds: float) -> None:
+    """Let leases expire soon, and made-up trials take so long."""
+    from harness.engine.launchers import local
+    from harness.store import queue
+
+    global SECONDS
+    SECONDS = seconds
+    queue.EXPIRY, local.HEARTBEAT = 3.0, 1.0
+
+
+def selected(number: int, seeds: int) -> list[str]:
+    """Options of `harness run` and `submit` for the trials of a round."""
+    return ["-b", "tiny", "-m", "gap", "-m", "gem", "--seeds", str(seeds), "--set", f"schedule.lr={0.001 + number / 1e5:g}"]
+
+
+def plan(url: str, number: int, seeds: int) -> list[str]:
+    """Put the trials of a round into the queue; their digests."""
     from harness.cli.planning import asked
 
-    options = {"suite": None, "methods": ("gap", "gem"), "benchmarks": ("tiny",), "overrides": (), "tune": None, "tune_seeds": None}
-    found = asked(seeds=seeds, data_root=None, db=url, plugins=(), retry_failed=False, **options)
+    options = {"suite": None, "methods": ("gap", "gem"), "benchmarks": ("tiny",), "tune": None, "tune_seeds": None}
+    overrides = (selected(number, seeds)[-1],)
+    found = asked(seeds=seeds, data_root=None, db=url, plugins=(), retry_failed=False, overrides=overrides, **options)
     with contextlib.redirect_stderr(None):
         found.prepare()
     found.fill()
@@ -151,6 +163,9 @@ class Herd:
         if not victims:
             return
         victim = self._dice.choice(victims)
+        if (actor := _actor(victim)) is not None and self._dice.random() < 0.3:
+            self.happened["of these, actors of Ray"] += 1
+            victim = actor
         number = self._dice.choices([signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP], [6, 2, 2])[0]
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim, number)
@@ -172,11 +187,25 @@ class Herd:
 
 
 def _is_ours(pid: int) -> bool:
-    """Whether a process is a worker or a trial of one: not a janitor, whose death only loses a service, nor one of Ray's own."""
+    """Whether a process is a worker, a trial of one, or what started it: not a janitor, whose death only loses a service."""
     with contextlib.suppress(OSError):
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        return b"worker" in command and not any(other in command for other in (b"pgserver", b"postgres:", b"/ray/", b"ray::"))
+        if any(other in command for other in (b"pgserver", b"postgres:", b"/ray/", b"gcs_server", b"raylet")):
+            return False
+        return b"worker" in command or b"\0submit\0" in command
     return False
+
+
+def _actor(pid: int) -> int | None:
+    """The process of Ray that started a worker."""
+    with contextlib.suppress(OSError, ValueError):
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        if Path(f"/proc/{parent}/cmdline").read_bytes().startswith(b"ray::"):
+            return parent
+    return None
+
+
+FAULTS = ("SIGKILL", "SIGSTOP", "SIGTERM", "nodes killed")
 
 
 def trouble(kind: str, given: argparse.Namespace, here: Path) -> bool:
@@ -186,29 +215,32 @@ def trouble(kind: str, given: argparse.Namespace, here: Path) -> bool:
     mark = os.environ[MARK]
     dice = random.Random(given.seed)
     with database(kind, None) as url:
-        seeds = 4 if given.real else 20
-        planned = plan(url, seeds)
+        seeds = 4 if given.real else ROUND
+        rounds = 1
+        planned = plan(url, 0, seeds)
         herd = Herd(url, given.workers, given.real, dice)
-        cluster, submitted = _ray(url, seeds) if given.ray else (None, None)
-        began = time.monotonic()
-        names = [number.name for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP)]
-        while sum(herd.happened[name] for name in names) < given.faults:
+        ray = Ray(url, None if given.real else given.seconds) if given.ray else None
+        began, told_at = time.monotonic(), 0.0
+        while (faults := sum(herd.happened[name] for name in FAULTS)) < given.faults:
             herd.keep()
+            if ray and ray.keep(selected(rounds - 1, seeds)):
+                herd.happened["ends of submit"] += 1
             time.sleep(dice.uniform(0, given.gap))
-            herd.hurt(mark)
-            if submitted is not None and submitted.poll() is not None:
-                submitted = _submit(cluster, url, seeds)
+            if ray and dice.random() < 0.02:
+                ray.lose_a_node()
+                herd.happened["nodes killed"] += 1
+            else:
+                herd.hurt(mark)
             if set(open_store(url).states().values()) <= {"done", "failed"}:
-                seeds += seeds
-                planned = plan(url, seeds)
-                herd.happened["times all was done, and more was planned"] += 1
+                planned += plan(url, rounds, seeds)
+                rounds += 1
+            if time.monotonic() > told_at + 60:
+                told_at = time.monotonic()
+                print(f"{kind}: {faults} faults, {open_store(url).counts()}", flush=True)
         before = open_store(url).counts()
         herd.end()
-        if submitted is not None:
-            submitted.send_signal(signal.SIGINT)
-            submitted.wait()
-            with contextlib.suppress(Exception):  # of a Ray that is half gone
-                cluster.shutdown()
+        if ray:
+            ray.end()
         time.sleep(3)
         left = [pid for pid in marked(mark) if _is_ours(pid)]
         last = herd.start() if given.real else None
@@ -222,37 +254,17 @@ def trouble(kind: str, given: argparse.Namespace, here: Path) -> bool:
         results = {result.digest: dict(result.metrics) for result in store.results()}
         reference: Callable[[str], dict[str, float] | None] = metrics
         if given.real:
-            subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "harness",
-                    "run",
-                    "-b",
-                    "tiny",
-                    "-m",
-                    "gap",
-                    "-m",
-                    "gem",
-                    "--seeds",
-                    str(seeds),
-                    "--device",
-                    "cpu",
-                    "--db",
-                    f"sqlite:///{here}/reference-{kind}.db",
-                ],
-                check=True,
-                capture_output=True,
-            )
-            undisturbed = {r.digest: dict(r.metrics) for r in open_store(f"sqlite:///{here}/reference-{kind}.db").results()}
-            reference = undisturbed.get
+            reference = undisturbed(f"sqlite:///{here}/reference-{kind}.db", rounds, seeds).get
         differ = [digest for digest in planned if results.get(digest) != reference(digest)]
         failed = [f"{row.kind}: {row.reason}" for row in store.trials(states=["failed"])]
         attempts = sum(row.attempts for row in store.trials())
+        where = Counter(result.labels.get("node", "anywhere") for result in store.results())
     good = not differ and not left and len(results) == len(planned) and code == 0
     told = ", ".join(f"{what} {count}" for what, count in sorted(herd.happened.items()))
     print(f"{kind}: {told}; {time.monotonic() - began:.0f} s")
-    print(f"  {len(planned)} trials, {attempts} begun, {before} before the last worker, which ended with exit code {code}")
+    print(
+        f"  {len(planned)} trials, {attempts} begun, run {dict(where)}, {before} before the last worker, which ended with exit code {code}"
+    )
     print(
         f"  {len(planned) - len(differ)} equal, {len(differ)} lost or changed, {len(results) - len(planned)} too many, "
         f"failed {failed[:3]}, processes left {len(left)}: {'PASSED' if good else 'FAILED'}",
@@ -261,18 +273,14 @@ def trouble(kind: str, given: argparse.Namespace, here: Path) -> bool:
     return good
 
 
-def _ray(url: str, seeds: int) -> tuple[Any, subprocess.Popen[bytes]]:
-    from ray.cluster_utils import Cluster
+def undisturbed(url: str, rounds: int, seeds: int) -> dict[str, dict[str, float]]:
+    """The numbers of all rounds by one `harness run` after the other."""
+    from harness.store import open_store
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    cluster.add_node(num_cpus=1)
-    return cluster, _submit(cluster, url, seeds)
-
-
-def _submit(cluster: Any, url: str, seeds: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "harness", "submit", "-b", "tiny", "-m", "gap", "-m", "gem", "--seeds", str(seeds)]
-    with open("submit.txt", "ab") as log:
-        return subprocess.Popen([*command, "--db", url, "--ray", cluster.address], stdout=log, stderr=log)
+    for number in range(rounds):
+        command = [sys.executable, "-m", "harness", "run", *selected(number, seeds), "--device", "cpu", "--db", url]
+        subprocess.run(command, check=True, capture_output=True)
+    return {result.digest: dict(result.metrics) for result in open_store(url).results()}
 
 
 def main() -> int:
@@ -283,16 +291,14 @@ def main() -> int:
     parser.add_argument("--gap", type=float, default=0.3, help="longest time between two faults, in seconds")
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
     parser.add_argument("--real", action="store_true", help="train, by `harness worker`")
-    parser.add_argument("--ray", action="store_true", help="with a two-node Ray besides; needs --real")
+    parser.add_argument("--ray", action="store_true", help="with a two-node Ray besides")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="that a made-up trial takes")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     if MARK not in os.environ:  # what this process starts is known by it
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, MARK: uuid.uuid4().hex})
     if not given.real:
-        from harness.engine.launchers import local
-        from harness.store import queue
-
-        queue.EXPIRY, local.HEARTBEAT = 3.0, 1.0
+        hurry(given.seconds)
     here = Path(tempfile.mkdtemp(prefix="kill-workers-"))
     os.chdir(here)
     os.environ["HARNESS_CACHE"] = str(here / "cache")

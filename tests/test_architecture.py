@@ -18,11 +18,13 @@ from harness.errors import UsageError
 ROOT = Path(__file__).parents[1]
 
 FLOORS = (
+    # what stands alone, then what stands in for packages
     (
         "errors",
         "paths",
         "points",
         "files",
+        "remote",
         "images",
         "families",
         "outcome",
@@ -40,7 +42,7 @@ FLOORS = (
     ("data", "generated", "listing", "fingerprints"),
     ("compose",),
     ("store",),
-    ("engine", "analysis", "plugin_tools", "doctor", "register"),
+    ("engine", "analysis", "plugin_tools", "doctor", "register", "requirements"),
     ("report",),
     ("cli",),
 )

@@ -93,7 +93,8 @@ def test_a_checkpoint_on_a_full_disk_is_done_without(openmmlab, tmp_path: Path, 
 
     import torch
 
-    from harness.engine.hooks import Checkpoint, Curves
+    from harness.engine.checkpoint import Checkpoint
+    from harness.engine.hooks import Curves
 
     said = []
     runner = SimpleNamespace(

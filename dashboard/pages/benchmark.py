@@ -110,7 +110,8 @@ def _record(line: Line, table: Table) -> tuple[dict[str, Any], dict[str, tables.
     if line.rank:
         marks["rank"] = tables.Mark(line.ranks)
     if line.row:
-        marks |= {quantity.title: tables.Mark(quantity.text(getattr(line.row.cost, cost))) for cost, quantity in COSTS.items()}
+        costs = zip(COSTS.values(), line.row.cost.texts(COSTS, line.row.rough), strict=True)
+        marks |= {quantity.title: tables.Mark(shown) for quantity, shown in costs}
     return record, marks
 
 

@@ -186,7 +186,7 @@ def _picture(method: Method, part: view.Part) -> None:
 def _options(method: Method, part: view.Part, several: bool) -> None:
     if part.told is None or not part.told.options:
         return
-    ranges = {name: some.plain() for name, some in method.tune.items()}
+    ranges = {name: some.plain() for name, some in method.tune.items() if some is not None}
     records: list[dict[str, object]] = []
     for option in part.told.options:
         tuned: Mapping[str, Any] = ranges.get(option.name) or ranges.get(f"{part.slot}.{option.name}") or {}

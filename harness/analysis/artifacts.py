@@ -1,7 +1,8 @@
-"""What trials left beside the database: logs, pictures and the curve of the first epoch.
+"""What trials left beside the database, or at ``HARNESS_ARTIFACTS``: logs, pictures and the curve of the first epoch.
 
 A trial's files are found from its digest, in ``trials/DIGEST`` beside the database's file (:func:`harness.store.url.results_folder`),
-so that results which were moved or imported keep theirs. What the database says about paths is what others wrote into it: nothing
+so that results which were moved or imported keep theirs; those of other machines are copied into the cache when they are looked at
+(:mod:`harness.remote`). What the database says about paths is what others wrote into it: nothing
 is opened by it, and nothing that lies outside of that folder, where a link may lead. Pictures are decoded whole before they are shown.
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 from re import fullmatch
 from typing import TYPE_CHECKING, Any
 
+from harness import paths, remote
 from harness.errors import DataError
 from harness.store.url import results_folder
 
@@ -57,10 +59,15 @@ def find(url: str, digest: str, name: str = "") -> Path | None:
 
     Args:
         url: of the database.
-        name: below the trial's folder.
+        name: below the trial's folder; a folder is found on this machine only.
+
+    Raises:
+        RemoteError: the place where other machines leave their files cannot be read.
     """
     root = _root(url)
-    return _below(root, digest, name) if root else None
+    found = _below(root, digest, name) if root else None
+    elsewhere = paths.artifacts()
+    return remote.get(elsewhere, digest, name) if found is None and name and elsewhere and _is_digest(digest) else found
 
 
 def _root(url: str) -> Path | None:
@@ -70,8 +77,12 @@ def _root(url: str) -> Path | None:
         return None
 
 
+def _is_digest(text: str) -> bool:
+    return fullmatch("[0-9a-f]{1,32}", text) is not None
+
+
 def _below(root: Path, digest: str, name: str) -> Path | None:
-    if not fullmatch("[0-9a-f]{1,32}", digest):
+    if not _is_digest(digest):
         return None
     try:
         found = (root / digest / name).resolve(strict=True)
@@ -81,13 +92,19 @@ def _below(root: Path, digest: str, name: str) -> Path | None:
 
 
 def placed(url: str, rows: Iterable[TrialRow]) -> list[TrialRow]:
-    """The same trials with ``log`` and ``work_dir`` where they lie now; ``None`` where they are not there."""
+    """The same trials with ``log`` and ``work_dir`` where they lie now, folders or URLs; ``None`` where they are not there."""
     root = _root(url)
     there = {entry.name for entry in root.iterdir()} if root else set()
+    elsewhere = paths.artifacts()
+    left = remote.trials(elsewhere) if elsewhere else set()
     found = []
     for row in rows:
         folder, log = (_below(root, row.digest, name) if root and row.digest in there else None for name in ("", LOG))
-        found.append(replace(row, log=str(log) if log else None, work_dir=str(folder) if folder else None))
+        if elsewhere and folder is None and row.digest in left:
+            place = f"{remote.shown(elsewhere)}/trials/{row.digest}"
+            found.append(replace(row, log=f"{place}/{LOG}", work_dir=place))
+        else:
+            found.append(replace(row, log=str(log) if log else None, work_dir=str(folder) if folder else None))
     return found
 
 
@@ -126,6 +143,8 @@ def pictures(url: str, digest: str) -> list[Picture]:
         names = sorted(entry.name for entry in (folder / "artifacts").iterdir()) if folder else []
     except OSError:
         return []
+    if folder is None and (elsewhere := paths.artifacts()) and _is_digest(digest):
+        names = [Path(name).name for name in remote.names(elsewhere, digest) if Path(name).parent == Path("artifacts")]
     wanted = [name for name in names if Path(name).suffix in _PICTURES][:_MOST_PICTURES]
     found = [Picture(digest, name, file) for name in wanted if (file := find(url, digest, f"artifacts/{name}"))]
     return sorted(found, key=lambda picture: (picture.image is None, picture.image or 0, picture.name))

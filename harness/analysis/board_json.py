@@ -89,6 +89,7 @@ def as_json(board: Board, all_versions: bool = False, costs: Sequence[str] = ())
         "collapsed": [
             {"benchmark": name(row), "method": row.method, "seeds": row.collapsed} for row in shown if row.primary and row.collapsed
         ],
+        "rough": [{"benchmark": name(row), "method": row.method, "costs": [*row.rough]} for row in shown if row.primary and row.rough],
         "missing": [
             {
                 "benchmark": f"{lacks.benchmark}@{lacks.version}" if all_versions else lacks.benchmark,

@@ -81,7 +81,7 @@ def _lines(
         ]
         last = ["*" * (method in front)] if front is not None else []
         last += [first.map or NOTHING] * maps
-        body.append([*line, seeds(first.n, board.lacks(block, method)), *first.cost.texts(costs), *last])
+        body.append([*line, seeds(first.n, board.lacks(block, method)), *first.cost.texts(costs, first.rough), *last])
     if floor:
         body.append(floor)
     for lacks in board.without(block):
@@ -127,6 +127,8 @@ def legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
         lines.append("n 2/3: of 3 seeds that were asked for 2 have a result; the mean is over these.")
     if " !" in text:
         lines.append("! worse than the floor, the trivial predictor computed from the training data.")
+    if "~" in text:
+        lines.append("~ uncertain in every seed, since other things disturbed the passes that were timed.")
     if "†" in text:
         lines.append("† attention collapsed to next to one position in at least one seed: `harness status DIGEST` says where.")
     return lines

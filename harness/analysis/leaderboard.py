@@ -79,6 +79,8 @@ class Row:
     """Object localization: which map of the model located objects."""
     collapsed: int = 0
     """Seeds in which the attention of a layer has collapsed."""
+    rough: tuple[str, ...] = ()
+    """Costs that no seed measured while nothing else disturbed."""
 
     @property
     def block(self) -> Block:
@@ -298,8 +300,10 @@ def _about(trials: Sequence[Result]) -> dict[str, Any]:
     """What all rows of a method share."""
     first = trials[0]
     shared = ("benchmark", "version", "dataset", "family", "tier", "slot", "method", "overrides")
+    cost, rough = over_seeds((trial.cost, trial.labels) for trial in trials)
     return {name: getattr(first, name) for name in shared} | {
-        "cost": over_seeds(trial.cost for trial in trials),
+        "cost": cost,
+        "rough": rough,
         "digests": tuple(trial.digest for trial in trials),
         "seeds": tuple(trial.seed for trial in trials),
         "collapsed": sum(trial.labels.get("attention") == "collapsed" for trial in trials),

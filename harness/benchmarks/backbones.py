@@ -1,13 +1,19 @@
-"""Backbones by name: one table for all families. Every one is an OpenMMLab class."""
+"""Backbones by name: one table for all families. Every one is an OpenMMLab class.
+
+Beside the table there are ``timm:NAME`` and ``torchvision:NAME``, whose levels a pass of an image tells
+(:mod:`harness.benchmarks.measured`), as it does of a config given by hand that does not say its widths.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
 from typing import Any
 
+from harness.benchmarks.measured import maps
 from harness.benchmarks.options import BlockPlace, ModelOptions
 from harness.errors import UsageError, did_you_mean
 
@@ -76,6 +82,9 @@ BACKBONES: dict[str, Backbone] = {
     "efficientnet-b0": Backbone({"type": "mmpretrain.EfficientNet", "arch": "b0"}, _EFFICIENTNET_B0, 6, (3, 4), "backbone.layers.4"),
 }
 
+LIBRARIES = {"timm": "TimmBackbone", "torchvision": "TorchvisionBackbone"}
+"""Library of networks -> the class that makes backbones of them, see :mod:`harness.benchmarks.parts.foreign`."""
+
 
 def features(model: ModelOptions, levels: Sequence[int] | None = None, *, pair: bool = False) -> Features:
     """The backbone of ``model``.
@@ -109,18 +118,43 @@ def features(model: ModelOptions, levels: Sequence[int] | None = None, *, pair: 
 
 
 def _named(name: str) -> Backbone:
+    library, colon, inside = name.partition(":")
+    if colon and library in LIBRARIES:
+        return _of_library(library, inside)
     if name not in BACKBONES:
         raise did_you_mean(name, BACKBONES, "backbone")
     return BACKBONES[name]
 
 
+def _of_library(library: str, name: str) -> Backbone:
+    if not re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?", name):  # timm takes folders and addresses for names, too
+        raise UsageError(f"model.backbone: '{library}:{name}': write the name of a network of {library} behind the colon, e.g. resnet18.")
+    config = {"type": LIBRARIES[library], "name": name}
+    levels = {level: (width, stride) for level, (width, stride) in enumerate(maps(config)) if stride is not None}
+    if not levels:
+        raise UsageError(f"model.backbone: '{library}:{name}' gives no maps. Take another network.")
+    last = max(levels)
+    coarser = [level for level, (_, stride) in levels.items() if stride < levels[last][1]]
+    pair = (coarser[-1] if coarser else last // 2, last)  # of a transformer all maps are alike
+    return Backbone(config, levels, last, pair, "backbone")
+
+
 def _by_hand(given: dict[str, Any]) -> Features:
     config = dict(given)
     channels, stride = config.pop("_channels", None), config.pop("_stride", None)
+    if channels is None:
+        found = maps(config)
+        last = found[-1][1] if stride is None else stride
+        told = [one for _, one in found if one is not None]
+        return Features(config, [width for width, _ in found], last, told if len(told) == len(found) else _halved(last, len(found)))
     widths = [channels] if isinstance(channels, int) else list(channels or ())
     if not widths or not all(isinstance(width, int) for width in widths):
-        raise UsageError("model.backbone: give the width of its outputs as _channels, a number or a list, shallow to deep.")
-    return Features(config, widths, stride, [stride >> (len(widths) - 1 - level) for level in range(len(widths))] if stride else [])
+        raise UsageError("model.backbone: _channels is the width of its outputs, a number or a list, shallow to deep.")
+    return Features(config, widths, stride, _halved(stride, len(widths)))
+
+
+def _halved(last: int | None, count: int) -> list[int]:
+    return [last >> (count - 1 - level) for level in range(count)] if last else []
 
 
 def block_places(model: ModelOptions) -> list[BlockPlace]:

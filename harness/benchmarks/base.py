@@ -247,6 +247,8 @@ class Family:
     """Format -> the module that holds its ``FORMAT``, relative to the family's package or absolute."""
     model: type[HostOptions] = ModelOptions
     schedule: type[TrainingOptions] = ScheduleOptions
+    toolbox: str = ""
+    """A toolbox of OpenMMLab that it needs and that an installation may lack."""
 
     def room(self, name: str) -> ModuleType:
         """A module of the family's package: ``config``, ``scores``, ``check``, ``floor``, ``pictures`` or ``mm``."""

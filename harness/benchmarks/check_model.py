@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.benchmarks import weights
 from harness.benchmarks.base import Problem
+from harness.benchmarks.fetching import fetch
 from harness.benchmarks.task import Task
 from harness.errors import UsageError
 
@@ -35,6 +36,7 @@ def _weights(task: Task) -> list[Problem]:
     if task.model.weights is None:
         return []
     try:
+        fetch(task.model.weights)
         weights.find(task.model.weights)
         _load(task)
     except UsageError as error:

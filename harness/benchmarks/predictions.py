@@ -5,7 +5,7 @@ the model predicts                     file
 =====================================  ==============================================================================
 classes                                ``probabilities.csv``: image, label, and a column for each class
 a label map                            ``labels/NAME.png``, a byte for each pixel's class, at the image's own size
-keypoints, boxes                       ``results.json``, as COCO's evaluation reads it
+keypoints, boxes                       ``results.json``, as COCO's evaluation reads it; an image without a number is its file
 camera poses                           ``poses.csv``: image, scene, position and quaternion (scalar first), camera to world
 =====================================  ==============================================================================
 """
@@ -39,7 +39,8 @@ class Predictions:
     def __init__(self, folder: Path, classes: Iterable[str] = ()):
         self.folder, self.classes = folder, tuple(classes)
         self._rows: dict[str, list[list[Any]]] = {}
-        self._results: list[dict[str, Any]] = []
+        self.results: list[dict[str, Any]] = []
+        """Keypoints and boxes, as COCO's evaluation reads them."""
         self._count = 0
 
     def add(self, samples: Iterable[Any]) -> None:
@@ -49,13 +50,15 @@ class Predictions:
             OSError: a label map cannot be written.
         """
         for sample in samples:
+            if sample.get("calibration"):  # looked at to choose a threshold, and not scored
+                continue
             image = str(sample.get("img_path", "")) or str(self._count)
             if "pred_sem_seg" in sample:
                 name = f"{self._count:06d}-{re.sub('[^A-Za-z0-9_.-]+', '_', Path(image).stem)}.png"
                 (self.folder / "labels").mkdir(parents=True, exist_ok=True)
                 write_image(self.folder / "labels" / name, _array(sample.pred_sem_seg.data).squeeze(0).astype(np.uint8))
             elif "pred_instances" in sample:
-                self._results += _instances(sample)
+                self.results += _instances(sample)
             elif "pred_position" in sample:
                 scene, pose = int(sample.pred_scene), [*_array(sample.pred_position), *_array(sample.pred_quaternion)]
                 self._row("poses", [image, scene, *(f"{value:.9g}" for value in pose)])
@@ -81,9 +84,9 @@ class Predictions:
             self.folder.mkdir(parents=True, exist_ok=True)
             with whole(self.folder / f"{name}.csv") as stream:
                 csv.writer(stream, lineterminator="\n").writerows([head, *rows])
-        if self._results:
+        if self.results:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(self.folder / "results.json", json.dumps(finite(self._results)))
+            write_whole(self.folder / "results.json", json.dumps(finite(self.results)))
 
 
 def _array(value: Any) -> np.ndarray:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from harness.benchmarks.options import Weights
+from harness import paths
+from harness.benchmarks.options import SOURCES, Weights
 from harness.errors import UsageError
 
 WEIGHTS = "$WEIGHTS/"
@@ -38,8 +41,11 @@ def named(weights: Weights | None) -> tuple[dict[str, str] | None, dict[str, str
     """
     if weights is None:
         return None, {}
-    file = find(weights).absolute()
-    digest = sha256(file)
+    if weights.url and weights.sha256:  # known before it is fetched
+        file, digest = fetched(weights).absolute(), weights.sha256.lower()
+    else:
+        file = find(weights).absolute()
+        digest = sha256(file)
     content = {"file": f"{WEIGHTS}{digest}", "sha256": digest} | ({"key": weights.key} if weights.key else {})
     return content, {content["file"]: str(file)}
 
@@ -50,9 +56,17 @@ def find(weights: Weights) -> Path:
     Raises:
         UsageError: the file is missing or unreadable, or its sha256 is another.
     """
-    source = next(name for name in ("file", "torchvision", "package") if getattr(weights, name))
-    places: dict[str, Callable[[str], Path]] = {"file": _plain, "torchvision": _torchvision, "package": _packaged}
+    source = next(name for name in SOURCES if getattr(weights, name))
+    places: dict[str, Callable[[str], Path]] = {
+        "file": _plain,
+        "torchvision": _torchvision,
+        "package": _packaged,
+        "huggingface": hugging_face,
+        "url": lambda _: fetched(weights),
+    }
     file = places[source](getattr(weights, source))
+    if source == "url" and not file.is_file():
+        raise UsageError(f"model.weights.url: {weights.url} has not been fetched yet. `harness run` does that.")
     if not file.is_file():
         raise UsageError(f"model.weights.{source}: no file at {file}. Put it there, or correct the path.")
     if weights.sha256:
@@ -78,10 +92,38 @@ def _torchvision(value: str) -> Path:
     file = hub / value
     if not file.is_file():
         raise UsageError(
-            f"model.weights.torchvision: '{value}' is not in {hub}. Put it there, as the harness downloads nothing: torchvision's are at "
-            "https://download.pytorch.org/models/, the benchmark's notes name others."
+            f"model.weights.torchvision: '{value}' is not in {hub}. Put it there, or have it fetched by its url and sha256: torchvision's "
+            "are at https://download.pytorch.org/models/, the benchmark's notes name others."
         )
     return file
+
+
+def hugging_face(value: str) -> Path:
+    """A file in Hugging Face's cache, of the newest snapshot that has it.
+
+    Args:
+        value: as :attr:`Weights.huggingface`.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    name, _, inside = value.partition(":")
+    inside = inside or "model.safetensors"
+    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
+    cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    found = [file for file in (cache / f"models--{name.replace('/', '--')}" / "snapshots").glob(f"*/{inside}") if file.is_file()]
+    if not found:
+        raise UsageError(
+            f"model.weights.huggingface: '{name}' has no {inside} in {cache}. Fetch it with `hf download {name} {inside}`, or set HF_HOME."
+        )
+    return max(found, key=lambda file: file.lstat().st_mtime_ns)
+
+
+def fetched(weights: Weights) -> Path:
+    """Where the file of an address lies once it has been fetched."""
+    assert weights.url and weights.sha256
+    name = re.sub("[^A-Za-z0-9._-]+", "_", urlsplit(weights.url).path.rpartition("/")[2]).lstrip(".")
+    return paths.cache_dir() / "weights" / weights.sha256.lower() / (name or "weights")
 
 
 @cache

@@ -19,6 +19,7 @@ from harness.catalog.plain import Loader
 from harness.catalog.schema import Benchmark, Catalog, Method, Suite
 from harness.diagnostics import MEASURES
 from harness.errors import UsageError, did_you_mean
+from harness.files import regular
 
 _SECTIONS: dict[str, type[BaseModel]] = {
     "methods": Method,
@@ -63,7 +64,7 @@ class _Loader(Loader):
 
 def _parse(file: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = regular(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the registry {file}: {error}. Give a readable UTF-8 YAML file.") from error
     try:

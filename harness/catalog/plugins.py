@@ -26,6 +26,7 @@ from harness.catalog.code import UNPARSABLE
 from harness.catalog.parameters import Taken
 from harness.catalog.sources import PACKAGE, declared, file_digest, module_files
 from harness.errors import UsageError
+from harness.files import regular
 
 GROUP = "harness.plugins"
 
@@ -49,7 +50,7 @@ class PluginFile:
 
 def _scan(path: Path, origin: str, module: str) -> PluginFile:
     try:
-        found = declared(path.read_bytes())
+        found = declared(regular(path).read_bytes())
     except (OSError, *UNPARSABLE) as error:
         line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         reason = getattr(error, "msg", None) or getattr(error, "strerror", None) or error

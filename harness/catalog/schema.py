@@ -59,8 +59,8 @@ class Method(Entry):
     params: str = ""
     """Parameter count as a formula of the width d, for the documentation."""
     complexity: str = ""
-    tune: dict[str, Range] = {}
-    """Own parameters that a tuned run tries (docs/tuning.md), as ``PARAMETER`` or ``SLOT.PARAMETER``."""
+    tune: dict[str, Range | None] = {}
+    """Own parameters that a tuned run tries (docs/tuning.md), as ``PARAMETER`` or ``SLOT.PARAMETER``; null: not this one."""
 
     @field_validator("slots")
     @classmethod

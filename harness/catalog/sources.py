@@ -21,6 +21,7 @@ from pathlib import Path
 from harness import paths
 from harness.catalog.code import UNPARSABLE, code
 from harness.catalog.parameters import Taken, taken
+from harness.files import regular
 from harness.openmmlab import TOOLBOXES
 
 PACKAGE = "harness_plugins"
@@ -154,7 +155,7 @@ def _imported(path: Path, own: str) -> Iterator[Path]:
 
 def _imports(path: Path) -> tuple[tuple[int, str], ...]:
     try:
-        return declared(path.read_bytes()).imports
+        return declared(regular(path).read_bytes()).imports
     except (OSError, *UNPARSABLE):
         return ()
 

@@ -7,10 +7,14 @@ Exit codes: 0 all well, 1 regression found, 2 wrong usage or configuration, 3 tr
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import importlib
 import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import click
@@ -55,7 +59,22 @@ class Failure(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # a class variable for click, which reads it of the exception
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(visible(f"error: {self.format_message()}", "\n\t"), file=file or sys.stderr)
+        click.echo(f"error: {_shown(self.format_message())}", file=file or sys.stderr)
+
+
+def _shown(message: str) -> str:
+    """A message with what was given in it: no longer than it has to be, and nothing that a terminal would obey."""
+    return visible(re.sub(r"\S{300,}", lambda word: f"{word[0][:100]}…", message), "\n\t")
+
+
+@contextmanager
+def _complaining() -> Iterator[None]:
+    """While click reads what was given."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = _shown(error.message)  # type: ignore[misc]  # of a given word, which click shows as it is
+        raise
 
 
 def _keep_traceback() -> str:
@@ -102,13 +121,17 @@ class Verbs(Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         return importlib.import_module(f"harness.cli.{name}").command if name in VERBS else None
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        with _complaining():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: click.Context) -> None:
         try:
             os.getcwd()
         except FileNotFoundError:
             raise Failure("the current folder no longer exists. Change into one that does.", 2) from None
         try:
-            with interruptible():
+            with interruptible(), _complaining():
                 super().invoke(ctx)
         except HarnessError as error:
             raise Failure(str(error), error.exit_code) from None
@@ -117,6 +140,8 @@ class Verbs(Group):
         except (KeyboardInterrupt, click.Abort):
             raise Failure("interrupted. The same command goes on where it stopped.", 130) from None
         except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+                raise Failure(f"{error.filename}: no file can have so long a name. Give a shorter one.", 2) from None
             if damaged := _damaged(ctx):
                 raise Failure(damaged, 2) from None
             raise Failure(f"unexpected {type(error).__name__}: {error}. The traceback is in {_keep_traceback()}.", 3) from None

@@ -21,7 +21,7 @@ def command() -> None:
 @options.family
 @click.option(
     "--relative",
-    type=click.FloatRange(min=0),
+    type=options.Number(min=0),
     default=0.03,
     show_default=True,
     help="Smallest drop that means something, as a share of what a method is above the floor.",

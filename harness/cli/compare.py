@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @options.benchmarks
 @options.family
 @click.option("--bayes", is_flag=True, help="Over several benchmarks: the chance that a method is better by more than --rope.")
-@click.option("--rope", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Difference of practical interest, in the unit.")
+@click.option("--rope", type=options.Number(min=0), default=1.0, show_default=True, help="Difference of practical interest, in the unit.")
 @options.as_json
 @options.database
 @click.pass_context

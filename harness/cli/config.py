@@ -28,6 +28,7 @@ def command(method: str, benchmark: str, seed: int, out: Path | None, overrides:
     python tools/train.py gc.py
     """
     from harness import __version__, data, fingerprints
+    from harness.benchmarks.fetching import fetch
     from harness.benchmarks.openmmlab import code
     from harness.catalog import load_catalog
     from harness.catalog.adopt import adopt
@@ -46,6 +47,7 @@ def command(method: str, benchmark: str, seed: int, out: Path | None, overrides:
     )
     trial, task = planned.trials[-1], planned.tasks[benchmark]
     folder = data.ensure(task, root)
+    fetch(task.model.weights)
     listing = fingerprints.listing(task, folder)
     work_dir = Path("work_dirs") / f"{benchmark}-{method}-{seed}"
     config = bare.alone(trial, folder.absolute(), work_dir, validates=task.family.name == "openmmlab" or bool(listing.of("val")))

@@ -26,6 +26,7 @@ SETTINGS = {
 @click.command("dashboard")
 @click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="On 127.0.0.1.")
 @options.database
+@options.artifacts
 def command(port: int, db: str) -> None:
     """Show the results in a browser, on this machine only.
 
@@ -42,7 +43,7 @@ def command(port: int, db: str) -> None:
     if not app.is_file():
         raise UsageError(f"no dashboard at {app}. Install the distribution again.")
     if find_spec("streamlit") is None:
-        raise UsageError("the dashboard needs streamlit, which is not installed. Run `pip install streamlit`.")
+        raise UsageError("the dashboard needs streamlit, which is not installed. Run `pip install 'attention-harness[dashboard]'`.")
     if not _is_free(port):
         raise UsageError(f"port {port} is taken, by another dashboard perhaps. Give another one: --port {port % 65535 + 1}.")
     arguments = [*(f"--{name}={value}" for name, value in SETTINGS.items()), f"--server.port={port}"]

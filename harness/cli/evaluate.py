@@ -20,6 +20,7 @@ from harness.cli.output import print_json, print_rows
 @options.plugin_files
 @options.as_json
 @options.database
+@options.artifacts
 def command(
     weights: str,
     benchmark: str | None,

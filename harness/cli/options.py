@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from harness import paths
 
+if TYPE_CHECKING:
+    from click import ParamType
+else:
+
+    class ParamType(click.ParamType):
+        """Says what it converts to, which click's own does from 8.4 on."""
+
+        def __class_getitem__(cls, _to):
+            return cls
+
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Name(click.ParamType[str]):
+class Name(ParamType[str]):
     """A name that is known to the harness; an unknown one gets the nearest known names."""
 
     def __init__(self, name: str):
@@ -32,7 +44,7 @@ class Name(click.ParamType[str]):
         return value
 
 
-class Span(click.ParamType[float]):
+class Span(ParamType[float]):
     """Seconds, as ``90``, ``90s``, ``30m``, ``2h`` or ``1d``."""
 
     name = "span"
@@ -45,7 +57,17 @@ class Span(click.ParamType[float]):
         return float(found[1]) * self._UNITS[found[2]]
 
 
-class Device(click.ParamType[str]):
+class Number(click.FloatRange):
+    """A number in a range, and no ``nan`` or ``inf``, which lie in every one for click."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = float(super().convert(value, param, ctx))
+        if not math.isfinite(found):
+            self.fail(f"'{value}' is not a number that means something.", param, ctx)
+        return found
+
+
+class Device(ParamType[str]):
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``; whether it exists is found out where it is used."""
 
     name = "device"
@@ -57,7 +79,7 @@ class Device(click.ParamType[str]):
         return value
 
 
-class CountOrAuto(click.ParamType["int | Literal['auto']"]):
+class CountOrAuto(ParamType["int | Literal['auto']"]):
     """A number from 1 on, or ``auto``."""
 
     name = "count"
@@ -68,6 +90,17 @@ class CountOrAuto(click.ParamType["int | Literal['auto']"]):
         if not value.isdecimal() or not 1 <= int(value) <= 256:
             self.fail(f"'{value}' is neither a number from 1 to 256 nor auto.", param, ctx)
         return int(value)
+
+
+class Root(ParamType[Path]):
+    """A folder, or a URL, of which the folder of this machine is meant into which its datasets are copied."""
+
+    name = "root"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        from harness import remote
+
+        return remote.mirror(value) if isinstance(value, str) and remote.is_url(value) else Path(value)
 
 
 def know(names: tuple[str, ...], recorded: set[str]) -> None:
@@ -129,9 +162,31 @@ benchmarks = click.option(
 
 data_root = click.option(
     "--data-root",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder with the real datasets.  [default: HARNESS_DATA]",
+    type=Root(),
+    metavar="DIR|URL",
+    help="Where the real datasets lie; of a URL each is copied to this machine once.  [default: HARNESS_DATA]",
+)
+
+
+def _leave_at(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    # by the environment all processes of a run and a dashboard know of it
+    import os
+
+    from harness import remote
+
+    if value is not None:
+        before = os.environ.pop("HARNESS_ARTIFACTS", "")  # empty: none
+        os.environ["HARNESS_ARTIFACTS"] = remote.checked(value)
+        ctx.call_on_close(lambda: os.environ.update(HARNESS_ARTIFACTS=before))
+
+
+artifacts = click.option(
+    "--artifacts",
+    metavar="URL",
+    envvar="HARNESS_ARTIFACTS",
+    callback=_leave_at,
+    expose_value=False,
+    help="Where trials leave logs, pictures and weights for other machines, s3://bucket/runs say.  [default: HARNESS_ARTIFACTS]",
 )
 
 plugin_files = click.option(
@@ -141,6 +196,18 @@ plugin_files = click.option(
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="A plugin file from anywhere; without a registry entry it is a method of its own name. May be repeated.",
+)
+
+configs = click.option(
+    "--config",
+    "configs",
+    multiple=True,
+    metavar="FILE",
+    help="An OpenMMLab config file as a benchmark (docs/openmmlab.md); it is Python, and runs. May be repeated.",
+)
+
+keep_weights = click.option(
+    "--keep-weights", "keep", is_flag=True, help="Keep what each trial learned: its weights and predictions, beside its log."
 )
 
 
@@ -179,7 +246,7 @@ _HOW = (
     ),
     click.option(
         "--time-limit",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Number(min=0, min_open=True),
         metavar="S",
         help="Stop a trial that takes longer than S seconds; a benchmark may have a shorter limit of its own. "
         "One that gives no sign of life for half an hour is stopped in any case.",

@@ -47,6 +47,9 @@ _OPTIONS = (
     options.data_root,
     options.database,
     options.plugin_files,
+    options.configs,
+    options.keep_weights,
+    options.artifacts,
     click.option("--retry-failed", is_flag=True, help="Run failed trials again."),
 )
 
@@ -69,8 +72,9 @@ class Asked:
     db: str
     data_root: Path | None
     plugins: tuple[Path, ...]
+    configs: tuple[str, ...]
     retry_failed: bool
-    keep: bool = False
+    keep: bool
     """Whether the final trials keep their weights and predictions."""
     ready: Mapping[str, Ready] = field(default_factory=dict)
     """Benchmark -> its dataset, after :meth:`prepare`."""
@@ -144,7 +148,8 @@ class Asked:
         waiting = sum(state in ("planned", "running") for state in states.values())
         ended = len(states) - waiting
         then = " The same command plans the final ones when these have ended." if phase == "tuning " else ""
-        return f"{len(states)} {phase}trials are in the queue, {ended} of them have ended. `harness worker` runs the rest.{then}"
+        rest = f"`harness worker{' --keep-weights' if self.keep else ''}` runs the rest."
+        return f"{len(states)} {phase}trials are in the queue, {ended} of them have ended. {rest}{then}"
 
 
 def asked(
@@ -159,9 +164,9 @@ def asked(
     data_root: Path | None,
     db: str,
     plugins: tuple[Path, ...],
+    configs: tuple[str, ...],
     retry_failed: bool,
-    configs: tuple[str, ...] = (),
-    keep: bool = False,
+    keep: bool,
 ) -> Asked:
     """The trials that the values of :func:`selection`'s options mean.
 
@@ -191,7 +196,7 @@ def asked(
     for method, bench in planned.unfit:
         click.echo(f"note: '{method}' fits no slot of '{bench}' and is left out there.", err=True)
     keep = keep or (suite is not None and catalog.suites[suite].keep_weights)
-    return Asked(planned, searches, files, db, root, plugins, retry_failed, keep)
+    return Asked(planned, searches, files, db, root, plugins, configs, retry_failed, keep)
 
 
 def say_ending(summary: Summary, phase: str = "") -> None:

@@ -19,6 +19,7 @@ from harness.cli.output import json_text, write_file
 @options.family
 @click.option("--all-versions", is_flag=True, help="Show older versions of a benchmark too.")
 @options.database
+@options.artifacts
 @click.pass_context
 def command(
     ctx: click.Context, files: tuple[Path, ...], out: Path, benchmarks: tuple[str, ...], family: str | None, all_versions: bool, db: str

@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @selection
-@click.option(
-    "--config",
-    "configs",
-    multiple=True,
-    metavar="FILE",
-    help="An OpenMMLab config file as a benchmark (docs/openmmlab.md); it is Python, and runs. May be repeated.",
-)
-@click.option("--keep-weights", is_flag=True, help="Keep what each trial learned: its weights and predictions, beside its log.")
 @options.how
 @click.option("--launcher", default="local", show_default=True, metavar="NAME", help="Who starts the trials; packages may bring others.")
 @click.option("--dry-run", is_flag=True, help="Only list the trials and their states.")
@@ -34,8 +26,6 @@ def command(
     ctx: click.Context,
     /,
     launcher: str,
-    configs: tuple[str, ...],
-    keep_weights: bool,
     dry_run: bool,
     plan_only: bool,
     **told: Any,
@@ -60,7 +50,7 @@ def command(
     from harness.store.url import results_folder
 
     how = {name: told.pop(name) for name in options.HOW}
-    wanted = asked(**told, configs=configs, keep=keep_weights)
+    wanted = asked(**told)
     if dry_run:
         if wanted.searches:
             tuned.dry_run(wanted.plan, wanted.searches, wanted.db, wanted.files)

@@ -21,6 +21,7 @@ from harness.cli.output import print_json, print_rows
 @options.plugin_files
 @options.as_json
 @options.database
+@options.artifacts
 def command(
     weights: str,
     images: tuple[Path, ...],

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--layers", is_flag=True, help="With TRIAL: its diagnostics for each layer and head.")
 @options.as_json
 @options.database
+@options.artifacts
 def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
     """Show progress, and why trials failed.
 

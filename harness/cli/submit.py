@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli import options
 from harness.cli.planning import asked, selection
 
 if TYPE_CHECKING:
@@ -21,14 +23,14 @@ if TYPE_CHECKING:
 @click.option("--slurm", metavar="[local]", is_flag=False, flag_value="slurm", help="As jobs of Slurm; `local`: processes of this machine.")
 @click.option("--launcher", metavar="NAME", help="On another cluster, which a package brings.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Workers at most.  [default: as many as there is room for]")
-@click.option("--cpus", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, metavar="N", help="Cores of a worker.")
+@click.option("--cpus", type=options.Number(min=0, min_open=True), default=1.0, show_default=True, metavar="N", help="Cores of a worker.")
 @click.option(
     "--gpus",
-    type=click.FloatRange(min=0),
+    type=options.Number(min=0),
     metavar="N",
-    help="GPUs of a worker, a part of one for Ray.  [default: 1 where a Ray cluster has any, else 0]",
+    help="GPUs of a worker, a part of one for Ray.  [default: where a Ray cluster has any, what a benchmark's trials took before, or 1]",
 )
-@click.option("--memory", type=click.FloatRange(min=0, min_open=True), metavar="GIB", help="Memory of a worker.")
+@click.option("--memory", type=options.Number(min=0, min_open=True), metavar="GIB", help="Memory of a worker.")
 @click.option(
     "--trials", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N", help="Trials of a worker at the same time."
 )
@@ -39,9 +41,7 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Told to the cluster: what submitit takes (slurm_partition=gpu), a resource of Ray; may be repeated.",
 )
-@click.option(
-    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Stop a trial that takes longer than S seconds."
-)
+@click.option("--time-limit", type=options.Number(min=0, min_open=True), metavar="S", help="Stop a trial that takes longer than S seconds.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -68,6 +68,7 @@ def command(
     harness submit -s real --db postgresql+psycopg://bench@db/harness --ray 10.0.0.1:6379 --gpus 0.5
     harness submit -s real --db postgresql+psycopg://bench@db/harness --slurm --gpus 1 --option slurm_partition=gpu
     """
+    from harness import paths, remote
     from harness.cli.progress import watching
     from harness.engine.launchers import Need, cluster
     from harness.engine.submit import submit
@@ -85,9 +86,13 @@ def command(
     wanted = asked(**selected)
     wanted.prepare()
     arguments = ["worker", "--db", absolute(wanted.db), "--workers", str(trials)]
-    arguments += [word for bench in wanted.plan.tasks for word in ("-b", bench)]
     arguments += [word for file in wanted.plugins for word in ("--plugin", str(file.absolute()))]
-    arguments += ["--data-root", str(wanted.data_root.absolute())] if wanted.data_root else []
+    arguments += [
+        word for file in wanted.configs for word in ("--config", file if "::" in file else str(Path(file).expanduser().absolute()))
+    ]
+    arguments += ["--data-root", remote.source(wanted.data_root) or str(wanted.data_root.absolute())] if wanted.data_root else []
+    arguments += ["--keep-weights"] if wanted.keep else []
+    arguments += ["--artifacts", place] if (place := paths.artifacts()) else []
     arguments += ["--time-limit", f"{time_limit:g}"] if time_limit else []
 
     def go(some: Plan, phase: str) -> Summary:

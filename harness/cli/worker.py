@@ -15,10 +15,13 @@ from harness.texts import one_line
 
 @click.command("worker")
 @options.database
+@options.artifacts
 @options.how
 @options.benchmarks
 @options.data_root
 @options.plugin_files
+@options.configs
+@options.keep_weights
 @click.option("--forever", is_flag=True, help="Wait for further trials when nothing is left.")
 @click.option("--max-trials", type=click.IntRange(min=1), metavar="N", help="Begin N trials, then end.")
 @click.option(
@@ -32,6 +35,8 @@ def command(
     benchmarks: tuple[str, ...],
     data_root: Path | None,
     plugins: tuple[Path, ...],
+    configs: tuple[str, ...],
+    keep: bool,
     forever: bool,
     max_trials: int | None,
     seconds: float | None,
@@ -41,7 +46,8 @@ def command(
 
     On any machine that has the same code and data and reaches the database: `harness run` or `harness run --plan-only` fills the queue,
     and any number of workers share it. A trial whose code, registry entry or data are others here is left to others, and the worker says
-    so. One that another worker runs is waited for, since it may be lost there. The exit code is 3 if a trial failed or is left to others.
+    so; a benchmark that is a config file is run by workers that name it. A trial that another worker runs is waited for, since it may be
+    lost there. The exit code is 3 if a trial failed or is left to others.
 
     \b
     harness run -s quick --plan-only --db postgresql+psycopg://bench@db/harness
@@ -61,6 +67,8 @@ def command(
             db,
             benchmarks=benchmarks,
             plugins=plugins,
+            configs=configs,
+            keep=keep,
             data_root=options.known_data_root(data_root),
             forever=forever,
             most=max_trials,

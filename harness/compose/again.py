@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmarks import Task, task
-from harness.catalog import Catalog, Method, load_catalog
+from harness.catalog import Benchmark, Catalog, Method, load_catalog
 from harness.catalog.adopt import adopt
 from harness.catalog.plugins import PluginFile, discover
 from harness.compose.overrides import Overrides
@@ -29,13 +29,15 @@ class Registered:
     files: list[PluginFile]
 
     @classmethod
-    def here(cls, plugins: Sequence[Path] = ()) -> Registered:
+    def here(cls, plugins: Sequence[Path] = (), coded: Mapping[str, Benchmark] | None = None) -> Registered:
         """
         Args:
             plugins: files from elsewhere, as ``--plugin`` names them.
+            coded: benchmarks that are code, see :func:`harness.benchmarks.openmmlab.code.found`; none runs here.
         """
         files = discover(tuple(plugins))
-        return cls(adopt(load_catalog(), files), files)
+        catalog = adopt(load_catalog(), files)
+        return cls(catalog.model_copy(update={"benchmarks": {**catalog.benchmarks, **(coded or {})}}), files)
 
     def cell(self, row: TrialRow, tuning: Mapping[str, Any] | None) -> tuple[Method, Task]:
         """The method and the benchmark of a trial, with what it changed of them.

@@ -169,7 +169,7 @@ def places(benchmark: str, count: int) -> np.ndarray:
 def _search(cell: Cell, tune: Tune, fixed: Overrides, files: list[PluginFile]) -> Search:
     known = owners(files)
     shared = {key: some for key, some in cell.task.entry.tune.items() if not _is_fixed(key, fixed)}
-    own = {key: some for key, some in _of_method(cell.method, known).items() if not _is_fixed(key, fixed)}
+    own = {key: some for key, some in of_method(cell.method, known).items() if not _is_fixed(key, fixed)}
     space = shared | own
     where = f"tuning '{cell.method.id}' on '{cell.task.id}'"
     if not space:
@@ -184,14 +184,15 @@ def _search(cell: Cell, tune: Tune, fixed: Overrides, files: list[PluginFile]) -
     return Search(cell, tune, space, tuple(shared), tuple(points))
 
 
-def _of_method(method: Method, known: dict[str, PluginFile]) -> dict[str, Range]:
-    """``lr_mult`` of the plugins that take it, then what the entry says."""
+def of_method(method: Method, known: dict[str, PluginFile]) -> dict[str, Range]:
+    """``lr_mult`` of the plugins that take it, then what the entry says; null there takes one out."""
     alone = len(method.slots) == 1
-    found = {}
+    found: dict[str, Range | None] = {}
     for slot, filling in method.slots.items():
         if "lr_mult" in (known[filling.plugin].parameters.get(filling.plugin) or ()):
             found[f"{METHOD}.lr_mult" if alone else f"{METHOD}.{slot}.lr_mult"] = PROJECTIONS
-    return found | {f"{METHOD}.{key}": some for key, some in method.tune.items()}
+    found |= {f"{METHOD}.{key}": some for key, some in method.tune.items()}
+    return {key: some for key, some in found.items() if some is not None}
 
 
 def _is_fixed(key: str, fixed: Overrides) -> bool:

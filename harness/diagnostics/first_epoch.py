@@ -36,8 +36,8 @@ class FirstEpoch(Hook):
     In at most 20 of these it looks at the entropy of the attention, too, of modules that offer queries, keys and attention: such a
     matrix is made of these two, while others may run layers anew that keep statistics in training.
 
-    It is a hook and an observer at once: it listens while training runs inside ``observing(hook)``, and writes its file at
-    the end of the epoch, before a checkpoint is written. A trial that is resumed later keeps the file. It draws no random
+    It is a hook and an observer at once: it listens while training runs inside ``observing(hook)``, and writes its file when
+    all data have been seen once, before a checkpoint is written. A trial that is resumed later keeps the file. It draws no random
     number and changes no tensor, so that results do not depend on it, and it never fails a trial.
 
     Args:
@@ -62,7 +62,7 @@ class FirstEpoch(Hook):
         count = len(runner.train_dataloader)
         step = math.ceil(count / (_POINTS - 1))
         rarely = step * math.ceil(count / step / (_ENTROPIES - 1))
-        first, last = runner.epoch == 0, batch_idx + 1 == count
+        first, last = runner.epoch == 0 and batch_idx < count, batch_idx + 1 == count
         self.iteration = batch_idx + 1 if first and (batch_idx % step == 0 or last) else None
         self.looks, self.formed = batch_idx % rarely == 0 or last, 0
         if batch_idx == 0:
@@ -87,6 +87,10 @@ class FirstEpoch(Hook):
             entropy = unknown if weights is None else measures.entropy(weights).nanmean()
             point = torch.stack([distance, purity, entropy])
         self.points[self.iteration, self.names.get(id(module), type(module).__name__)].append(point)
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        if batch_idx + 1 == len(runner.train_dataloader):  # a training that is counted in iterations goes on
+            self.after_train_epoch(runner)
 
     def after_train_epoch(self, runner: Any) -> None:
         self.iteration = None

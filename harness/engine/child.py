@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness import paths, remote
 from harness.compose import Trial
 from harness.engine.isolate import forked, one_line
 from harness.engine.janitor import Janitor
 from harness.engine.pulse import Pulse, take
-from harness.errors import TrialError
+from harness.errors import HarnessError, TrialError
 from harness.outcome import Outcome
 from harness.store import Store, StoreError, open_store
 
@@ -155,7 +156,7 @@ def _work(job: Job, function: TrialFunction) -> dict[str, str]:
         if job.device.startswith("cpu"):
             _one_thread()
         outcome = function(trial, data=job.data, work_dir=job.folder, device=job.device, batch_divisor=job.batch_divisor, **job.options)
-        outcome.notes = [*job.notes, *outcome.notes]
+        outcome.notes = [*job.notes, *outcome.notes, *_leave(job)]
     except BaseException as error:
         if logged:
             with contextlib.suppress(OSError):
@@ -166,8 +167,23 @@ def _work(job: Job, function: TrialFunction) -> dict[str, str]:
         if kind == "out-of-memory" and not job.last:
             return {"status": kind, "reason": one_line(error)}
         reason = one_line(error)
+        _leave(job)
         return _record(job, lambda store: store.fail(trial.digest, job.token, kind, reason), "failed", reason)
     return _record(job, lambda store: store.finish(trial.digest, job.token, outcome), "done", "")
+
+
+def _leave(job: Job) -> list[str]:
+    """Copy what others may want to see to where the run was told to; what is to be noted if that fails."""
+    if (url := paths.artifacts()) is None:
+        return []
+    sys.stdout.flush()
+    try:
+        remote.put(url, job.folder, job.trial.digest)
+    except HarnessError as error:
+        said = f"its files are in {job.folder} of {os.uname().nodename} only: {one_line(error)}"
+        print(said)
+        return [said]
+    return []
 
 
 def _one_thread() -> None:

@@ -37,8 +37,8 @@ def measure(model: nn.Module, batch: Any, device: str, budget: float = 0.05) -> 
 
     FLOPs count convolutions, matrix products and fused attention (a multiply-add is two operations), as a CPU computes them.
     Memory is that of parameters, buffers and what the pass makes, see :func:`harness.engine.memory.peak_mb`. Latency is the median of
-    ten passes, or as many as ``budget`` seconds allow up to 100, after three to warm up; on a GPU by CUDA events, while other trials
-    there wait. A frozen backbone is computed, not looked up.
+    ten passes, or as many as ``budget`` seconds allow up to 100, after three to warm up; on a CPU of its thread, without the time that
+    others have the core, on a GPU by CUDA events, while other trials there wait. A frozen backbone is computed, not looked up.
 
     Args:
         batch: a batch of one sample, as the test dataloader yields it.
@@ -65,12 +65,11 @@ def measure(model: nn.Module, batch: Any, device: str, budget: float = 0.05) -> 
     )
     if not alone:
         return cost, ["the latency is uncertain, since other trials on the GPU did not wait"]
-    load, cores = os.getloadavg()[0], os.cpu_count() or 1
-    if high - low <= _SPREAD * middle and load <= cores + 0.5:  # this trial is part of the load, and rounding
+    if high - low <= _SPREAD * middle:
         return cost, []
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
     return cost, [
-        f"the latency is uncertain, since the machine was busy (load {load:.1f} on {cores} cores): "
-        f"half of {len(times)} passes took {low:.3g} to {high:.3g} ms"
+        f"the latency is uncertain: half of {len(times)} passes took {low:.3g} to {high:.3g} ms (load {load:.1f} on {cores} cores)"
     ]
 
 
@@ -112,7 +111,7 @@ def _inferring(model: nn.Module) -> Iterator[None]:
 
 def _times(forward: Callable[[], Any], device: str, budget: float) -> list[float]:
     """Milliseconds of each pass."""
-    one = _timed_by_events if device.startswith("cuda") else _timed_by_clock
+    one = _timed_by_events if device.startswith("cuda") else _timed_by_processor
     warm = time.perf_counter() + (_WARM_SECONDS if device.startswith("cuda") else 0.0)
     for number in count():
         if number >= _WARM_UP and time.perf_counter() >= warm:
@@ -125,10 +124,11 @@ def _times(forward: Callable[[], Any], device: str, budget: float) -> list[float
     return times
 
 
-def _timed_by_clock(forward: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
+def _timed_by_processor(forward: Callable[[], Any]) -> float:
+    """A trial computes on one thread: alone on a core it takes by the clock what it takes of the processor, whoever else wants that."""
+    begin = time.thread_time()
     forward()
-    return 1000 * (time.perf_counter() - begin)
+    return 1000 * (time.thread_time() - begin)
 
 
 def _timed_by_events(forward: Callable[[], Any]) -> float:

@@ -15,7 +15,7 @@ from harness import paths
 from harness.compose import NUMERICS
 
 _PACKAGES = (
-    *("torch", "torchvision", "numpy", "scipy", "opencv-python-headless", "faster-coco-eval"),
+    *("torch", "torchvision", "timm", "numpy", "scipy", "opencv-python", "opencv-python-headless", "faster-coco-eval"),
     *("mmengine", "mmcv", "mmcv-lite", "mmsegmentation", "mmpose", "mmdet", "mmpretrain"),
 )
 

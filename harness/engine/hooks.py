@@ -1,12 +1,9 @@
-"""mmengine hooks that make a trial reproducible, resumable and honest about a diverged loss."""
+"""mmengine hooks that make a trial reproducible and honest about a diverged loss; checkpoint.py makes it resumable."""
 
 from __future__ import annotations
 
-import io
 import math
-import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +13,7 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import IterBasedTrainLoop, set_random_seed
 
 from harness.engine.loading import begin
-from harness.engine.ranks import bare
 from harness.errors import TrialError
-from harness.files import write_whole
 
 _OF_A_RANK = 15_485_863
 
@@ -87,11 +82,12 @@ class Curves(Hook):
     def __init__(self, metrics: Iterable[str]):
         self.metrics = frozenset(metrics)
         self.points: dict[str, list[list[float]]] = {}
-        self._losses: list[float] = []
+        self.losses: list[float] = []
+        """Since the last point."""
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None) -> None:
         if (loss := (outputs or {}).get("loss")) is not None:
-            self._losses.append(float(loss))
+            self.losses.append(float(loss))
 
     def after_train_epoch(self, runner: Any) -> None:
         self._add_loss(runner.iter / len(runner.train_dataloader) if in_iterations(runner) else runner.epoch + 1)
@@ -105,10 +101,10 @@ class Curves(Hook):
                 self._add(f"val/{name}", epoch, float(value))
 
     def _add_loss(self, epoch: float) -> None:
-        if self._losses:
-            mean = math.fsum(self._losses) / len(self._losses)
+        if self.losses:
+            mean = math.fsum(self.losses) / len(self.losses)
             self._add("loss", epoch, mean if get_world_size() == 1 else _over_ranks(mean))
-        self._losses = []
+        self.losses = []
 
     def _add(self, name: str, epoch: float, value: float) -> None:
         self.points.setdefault(name, []).append([epoch, value])
@@ -124,85 +120,13 @@ def _over_ranks(value: float) -> float:
     return float(mean)
 
 
-class Checkpoint(Hook):
-    """Keeps the state between two epochs, after the validation, at most every ``every`` seconds, and resumes from it.
-
-    The file holds tensors and plain values only (mmengine's own checkpoints pickle its message hub, which
-    ``weights_only=True`` refuses). It appears whole or not at all; one that cannot be read, or was written with batches
-    of another size (before or during a second try after running out of memory), is dropped.
-
-    Args:
-        curves: what has been learnt so far belongs to the state.
-    """
-
-    priority = "HIGHEST"  # before an epoch begins to change anything
-
-    def __init__(self, file: Path, curves: Curves, every: float = 30.0):
-        self.file = file
-        self.curves = curves
-        self.every = every
-        self.saved_at = time.monotonic()
-
-    def before_train(self, runner: Any) -> None:
-        if not self.file.is_file():
-            return
-        try:
-            state = torch.load(self.file, map_location="cpu", weights_only=True)
-            if state["epoch_length"] != len(runner.train_dataloader):
-                raise ValueError("written with batches of another size, by which schedules count")
-            bare(runner.model).load_state_dict(state["model"])
-            runner.optim_wrapper.load_state_dict(state["optimizer"])
-            for scheduler, saved in zip(runner.param_schedulers, state["schedulers"], strict=True):
-                scheduler.load_state_dict(saved)
-            self.curves.points = state["curves"]
-            for hook in _averages(runner):
-                hook.ema_model.load_state_dict(state["average"])
-        except Exception as error:
-            # torn, of other code or of other batches: the trial must not be worse off than without a checkpoint, and a
-            # half-loaded state cannot be trusted
-            self.file.unlink(missing_ok=True)
-            raise ResumeFailed(str(error)) from error
-        runner.train_loop._epoch = state["epoch"]
-        runner.train_loop._iter = state["iter"]
-        # the Runner has told the optimiser that training begins at iteration 0
-        runner.optim_wrapper.initialize_count_status(runner.model, runner.iter, runner.max_iters)
-        runner.logger.info(f"resumed after epoch {state['epoch']}")
-
-    def before_train_epoch(self, runner: Any) -> None:
-        if time.monotonic() - self.saved_at < self.every or runner.epoch == 0 or get_rank() > 0:
-            return
-        state = {
-            "model": bare(runner.model).state_dict(),
-            "optimizer": runner.optim_wrapper.state_dict(),
-            "schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
-            "epoch_length": len(runner.train_dataloader),
-            "epoch": runner.epoch,
-            "iter": runner.iter,
-            "curves": self.curves.points,
-        }
-        for hook in _averages(runner):
-            state["average"] = hook.ema_model.state_dict()
-        # by way of the memory: on a full disk torch.save itself raises a RuntimeError, which would end the trial
-        content = io.BytesIO()
-        torch.save(state, content)
-        try:
-            write_whole(self.file, content.getbuffer())
-        except OSError as error:
-            runner.logger.warning(f"checkpoint not written: {error}")
-        self.saved_at = time.monotonic()
-
-
-def _averages(runner: Any) -> list[EMAHook]:
+def averages(runner: Any) -> list[EMAHook]:
     """The hook that averages weights, where there is one."""
     return [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
 
 
 def average_for_good(runner: Any) -> None:
     """Training has ended: the averaged weights, where there are any, take the place of the last ones."""
-    for hook in _averages(runner):
+    for hook in averages(runner):
         hook._swap_ema_parameters()
         runner.hooks.remove(hook)
-
-
-class ResumeFailed(Exception):
-    """The checkpoint was of no use and has been deleted; start the trial again."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -20,6 +21,25 @@ FILE = "weights.safetensors"
 """Among a trial's artifacts."""
 
 _ABOUT = "attention-harness"
+
+_LAST_SEED = 999
+"""Of a final trial, see `harness run --seeds`."""
+
+
+class _About(BaseModel):
+    """What stands in the head of a file."""
+
+    model_config = ConfigDict(strict=True)
+
+    trial: str
+    method: str
+    benchmark: str
+    version: int
+    family: str
+    seed: int = Field(ge=0, le=_LAST_SEED)
+    overrides: list[str]
+    config_file: str | None = None
+    metrics: dict[str, float | None]
 
 
 class Keep(Hook):
@@ -45,6 +65,10 @@ class Keep(Hook):
     def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if self.predictions is not None:
             self.predictions.add(outputs or ())
+
+    def after_test_epoch(self, runner: Any, metrics: Any = None) -> None:
+        if self.predictions is not None:  # boxes that only the evaluator makes, by a threshold for all images
+            self.predictions.results += [one for metric in runner.test_evaluator.metrics for one in getattr(metric, "instances", ())]
 
     def write(self, trial: Trial, metrics: dict[str, float]) -> None:
         """Write both; in the head of the file of weights stands whose they are.
@@ -82,9 +106,10 @@ def about(file: Path) -> dict[str, Any]:
             told = (opened.metadata() or {}).get(_ABOUT)
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{file} cannot be read as safetensors: {error}.") from None
-    if told is None:
-        raise UsageError(f"{file} does not say whose weights it holds. `harness run --keep-weights` writes files that do.")
-    return dict(json.loads(told))
+    try:
+        return _About.model_validate(json.loads(told or "")).model_dump()
+    except (ValueError, RecursionError):
+        raise UsageError(f"{file} does not say whose weights it holds. `harness run --keep-weights` writes files that do.") from None
 
 
 def weights(file: Path) -> dict[str, Tensor]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.engine.child import Child
 
-_CONTEXT = 700 << 20
+CONTEXT = 700 << 20
 """Bytes that a process takes on a GPU before it computes anything: CUDA's context and the kernels of its libraries."""
 
-_FILLED = 0.9
+FILLED = 0.9
 """Share of a GPU's memory that trials may take."""
 
 _SETTLED = 30
@@ -35,7 +35,7 @@ class Places:
         for child in running:
             if child.pulse.memory and child.pulse.count >= _SETTLED:
                 name = child.job.trial.benchmark
-                self._peaks[name] = max(self._peaks[name], child.pulse.memory + _CONTEXT)
+                self._peaks[name] = max(self._peaks[name], child.pulse.memory + CONTEXT)
 
     def free(self, benchmark: str, running: Sequence[Child]) -> str | None:
         """The device with the fewest trials, of those that have room for one of ``benchmark``."""
@@ -57,10 +57,10 @@ class Places:
         total = self._memory.get(device, 0)
         if not total or not there:
             return True
-        left = _FILLED * total - sum(self._taken(child, total) for child in there)
+        left = FILLED * total - sum(self._taken(child, total) for child in there)
         needed = self._peaks[benchmark] or max(left / 2, total / 4)
         return needed <= left
 
     def _taken(self, child: Child, total: int) -> float:
         known = self._peaks[child.job.trial.benchmark]
-        return max(known, child.pulse.memory + _CONTEXT) if known else max(child.pulse.memory + _CONTEXT, total / 4)
+        return max(known, child.pulse.memory + CONTEXT) if known else max(child.pulse.memory + CONTEXT, total / 4)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.data import unchanged
 from harness.engine import isolate
 from harness.errors import HarnessError, UsageError
-from harness.store import Floor, MetricSpec, Store
+from harness.store import Floor, MetricSpec, Store, open_store
 
 if TYPE_CHECKING:
     from harness.benchmarks import Task
@@ -45,38 +45,47 @@ def metric_specs(plan: Plan) -> list[MetricSpec]:
     return specs
 
 
-def _floor(task: Task, folder: Path, planned: str) -> dict[str, float]:
-    """A floor belongs to the data that was planned with, so these must be there before and after."""
-    unchanged(task, folder, planned)
-    floor = task.floor(folder)
-    unchanged(task, folder, planned)
-    return floor
+def _floor(task: Task, folder: Path, of: tuple[str, int, str, str], url: str) -> None:
+    """Store a floor, unless another run that wanted it has done so meanwhile.
+
+    It belongs to the data that was planned with, so these must be there before and after.
+    """
+    store, (bench, version, dataset, of_task) = open_store(url), of
+    with store.turn(f"floor {of}"):
+        if of in _floors(store):
+            return
+        unchanged(task, folder, dataset)
+        floor = task.floor(folder)
+        unchanged(task, folder, dataset)
+        store.put_floors(Floor(bench, version, dataset, name, value, of_task) for name, value in floor.items())
+
+
+def _floors(store: Store) -> set[tuple[str, int, str, str]]:
+    return {(floor.benchmark, floor.version, floor.dataset, floor.task) for floor in store.floors()}
 
 
 class Floors(AbstractContextManager["Floors"]):
-    """Floors that are not in the store yet, each computed in a process of its own while the block is run, and stored at its end.
+    """Floors that are not in the store yet, each computed and stored by a process of its own while the block is run.
 
-    One that cannot be computed costs a complaint only.
+    Runs that begin together compute it once. One that cannot be computed costs a complaint only.
     """
 
     def __init__(self, plan: Plan, data: dict[str, Path], store: Store, complain: Callable[[str], None]):
-        known = {(floor.benchmark, floor.version, floor.dataset, floor.task) for floor in store.floors()}
+        known = _floors(store)
         keys = {trial.benchmark: (trial.benchmark, trial.version, trial.dataset, trial.task) for trial in plan.trials}
-        self._store, self._complain = store, complain
-        self._answers: list[tuple[tuple[str, int, str, str], isolate.Answer]] = []
+        self._complain = complain
+        self._answers: list[tuple[str, isolate.Answer]] = []
         end_thread_pools()
         for task in plan.tasks.values():
             if task.id in keys and keys[task.id] not in known:
-                self._answers.append((keys[task.id], isolate.start(partial(_floor, task, data[task.id], keys[task.id][2]))))
+                self._answers.append((task.id, isolate.start(partial(_floor, task, data[task.id], keys[task.id], store.url))))
 
     def __exit__(self, *_: object) -> None:
-        for (bench, version, dataset, of_task), answer in self._answers:
+        for bench, answer in self._answers:
             try:
-                values = answer.result()
+                answer.result()
             except HarnessError as error:
                 self._complain(f"the floor of '{bench}' could not be computed: {error}")
-            else:
-                self._store.put_floors(Floor(bench, version, dataset, name, value, of_task) for name, value in values.items())
         self._answers = []
 
 
@@ -107,13 +116,14 @@ def gpus() -> tuple[list[Gpu], str]:
     """
     end_thread_pools()
     try:
-        found, why = isolate.start(_tried_gpus).result()
+        found, why = isolate.start(tried_gpus).result()
     except isolate.Isolated as error:
         return [], str(error)
     return [Gpu(*some) for some in found], why
 
 
-def _tried_gpus() -> tuple[list[tuple[int, str, int]], str]:
+def tried_gpus() -> tuple[list[tuple[int, str, int]], str]:
+    """Index, name and bytes of each GPU that computes here, and why another one does not; initializes CUDA."""
     import warnings
 
     import torch

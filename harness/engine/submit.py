@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from harness.engine.launchers import Cluster, Worker
 from harness.engine.progress import Event, EventKind, Progress
 from harness.engine.run import Summary, fill
+from harness.engine.shares import Share, shares
 from harness.engine.signals import interruptible
 from harness.errors import HarnessError
 from harness.store import open_store
@@ -50,7 +52,7 @@ def submit(
     Args:
         url: of the database, as the workers reach it.
         open_cluster: is called when the queue is filled and something is left to do.
-        arguments: of ``harness`` for a worker, to which its device is added.
+        arguments: of ``harness`` for a worker, to which its benchmarks and device are added.
         data_dirs: benchmark -> the folder of its dataset here.
         workers: at most so many; by default as many as there is room for.
         retry_failed: run trials again that failed.
@@ -78,18 +80,26 @@ def submit(
         with contextlib.ExitStack() as stack, interruptible():
             cluster = open_cluster()
             stack.callback(cluster.close)
-            running: list[Worker] = []
+            running: list[tuple[Share, Worker]] = []
             stack.callback(_stop, running)
+            open_trials = [trials[digest] for digest, state in states.items() if state in ("planned", "running")]
+            memory = cluster.gpu_memory()
+            groups = shares(open_trials, store.peaks() if memory else {}, memory)
             environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             futile = 0
             try:
-                while left := sum(state in ("planned", "running") for state in states.values()):
-                    room = max(1, min(left, cluster.room(), workers or left))
-                    while len(running) < room:
-                        running.append(cluster.start([*arguments, "--device", cluster.device], os.getcwd(), environment))
+                while left := Counter(trials[digest].benchmark for digest, state in states.items() if state in ("planned", "running")):
+                    room = 0
+                    for share in groups:
+                        here = sum(left[name] for name in share.benchmarks)
+                        wanted = min(here, max(1, cluster.room(share.gpus)), (workers or left.total()) - room)
+                        command = [*arguments, *(word for name in share.benchmarks for word in ("-b", name)), "--device", cluster.device]
+                        for _ in range(wanted - sum(of == share for of, _ in running)):
+                            running.append((share, cluster.start(command, os.getcwd(), environment, share.gpus)))
+                        room += max(wanted, sum(of == share for of, _ in running))
                     time.sleep(_LOOK)
-                    ended = [(worker, told) for worker in running if (told := worker.poll()) is not None]
-                    running[:] = [worker for worker in running if worker not in [one for one, _ in ended]]
+                    ended = [(worker, told) for _, worker in running if (told := worker.poll()) is not None]
+                    running[:] = [(share, worker) for share, worker in running if worker not in [one for one, _ in ended]]
                     now = store.states(digests=trials)
                     news = {digest: state for digest, state in now.items() if state != states[digest]}
                     states = now
@@ -104,9 +114,9 @@ def submit(
                             f"workers end (the last one with exit code {code}), and no trial does. Its last words: {words or 'none'}"
                         )
                 leave = time.monotonic() + _LEAVE
-                while time.monotonic() < leave and any(worker.poll() is None for worker in running):
+                while time.monotonic() < leave and any(worker.poll() is None for _, worker in running):
                     time.sleep(_LOOK)
-                running[:] = [worker for worker in running if worker.poll() is None]
+                running[:] = [(share, worker) for share, worker in running if worker.poll() is None]
             except KeyboardInterrupt:
                 interrupted = True
     with store.snapshot():
@@ -123,6 +133,6 @@ def submit(
     )
 
 
-def _stop(workers: list[Worker]) -> None:
-    for worker in workers:
+def _stop(workers: list[tuple[Share, Worker]]) -> None:
+    for _, worker in workers:
         worker.stop()

@@ -35,13 +35,14 @@ from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.diagnostics.collect import labels as labels_of
 from harness.engine import cost, environment, pulse, quiet, ranks
+from harness.engine.checkpoint import BetweenIterations, Checkpoint, ResumeFailed
 from harness.engine.computing import Computing, computing
-from harness.engine.hooks import Checkpoint, Curves, ResumeFailed, SeedEachEpoch, StopOnNonFiniteLoss, TryAlgorithms, average_for_good
+from harness.engine.hooks import Curves, SeedEachEpoch, StopOnNonFiniteLoss, TryAlgorithms, average_for_good
 from harness.engine.kept import Keep
 from harness.engine.loading import Loading
 from harness.engine.recompute import recompute_activations
 from harness.errors import TrialError, UsageError
-from harness.outcome import Cost, Outcome
+from harness.outcome import ROUGH, Cost, Outcome
 from harness.slots import observing
 
 
@@ -219,7 +220,8 @@ def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Load
     beginning = first_epoch.FirstEpoch(artifacts / first_epoch.FILE)
     curves = Curves([metric.name for metric in trial.metrics])
     watching = (beginning,) if first else ()
-    for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), *watching, curves, Checkpoint(checkpoint, curves)):
+    keeping = Checkpoint(checkpoint, curves)
+    for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), *watching, curves, keeping, BetweenIterations(keeping)):
         runner.register_hook(hook)
     built = time.perf_counter()
     if device.startswith("cuda") and not how.deterministic:
@@ -286,7 +288,9 @@ def _tested(runner: Runner, trial: Trial, learnt: Outcome, artifacts: Path, devi
             *notes,
             *doubts,
         ],
-        labels={name: text for metric in scorers for name, text in getattr(metric, "labels", {}).items()} | labels_of(diagnostics),
+        labels={name: text for metric in scorers for name, text in getattr(metric, "labels", {}).items()}
+        | labels_of(diagnostics)
+        | ({ROUGH: "latency_ms"} if doubts else {}),
         durations={
             **learnt.durations,
             "test": tested - trained,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import data
+from harness.benchmarks.openmmlab import code
 from harness.compose.again import Registered, alike, difference
 from harness.compose.plan import Plan
 from harness.engine.progress import Event
@@ -62,6 +63,8 @@ def work(
     *,
     benchmarks: Iterable[str] = (),
     plugins: Sequence[Path] = (),
+    configs: Sequence[str] = (),
+    keep: bool = False,
     data_root: Path | None = None,
     forever: bool = False,
     most: int | None = None,
@@ -77,6 +80,8 @@ def work(
     Args:
         benchmarks: run only trials of these; none means all.
         plugins: plugin files from elsewhere, as the run that planned the trials named them.
+        configs: config files that are benchmarks; each runs once, as those do of ``benchmarks`` that are code.
+        keep: whether trials keep their weights and predictions, those of tuning apart.
         forever: do not end, but wait for further trials.
         most: begin so many trials and no more.
         seconds: begin no trial later than so long from now; those that run are finished.
@@ -88,12 +93,14 @@ def work(
     """
     until = None if seconds is None else time.monotonic() + seconds
     worked, said, begun = Worked(), set[str](), 0
+    benchmarks = [*benchmarks]
+    coded = code.found(Registered.here(plugins).catalog, benchmarks, configs)
 
     def enough() -> bool:
         return (most is not None and begun >= most) or (until is not None and time.monotonic() >= until)
 
     while not enough():
-        here = Registered.here(plugins)
+        here = Registered.here(plugins, coded)
         refused: Counter[str] = Counter()
         found = batches(url, here, data_root, refused, benchmarks, worked.unsaved)
         for reason, count in refused.items():
@@ -106,6 +113,7 @@ def work(
             if enough():
                 break
             # one that waits for what others run of one batch would leave the next alone
+            batch.plan.trials = [replace(trial, keep=keep and not trial.purpose) for trial in batch.plan.trials]
             limits = {"most": None if most is None else most - begun, "until": until, "patient": len(found) == 1}
             summary = _run(batch, url, here, on_event=on_event, **limits, **options)
             begun += summary.begun
@@ -192,7 +200,8 @@ class Places:
         if self._prints[key] != planned and not task.is_generated:
             raise HarnessError(
                 f"the data of '{task.id}' in {data.locate(task, self._root)} are others ({self._prints[key]}) than those that the trials "
-                f"were planned with ({planned}). Put the same files there, or give another --data-root."
+                f"were planned with ({planned}). Put the same files there, or give another --data-root. What was copied from a URL is "
+                "copied again when that folder has been deleted."
             )
         return self._prints[key]
 

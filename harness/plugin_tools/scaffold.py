@@ -64,7 +64,9 @@ def scaffold(name: str, slot: str, folder: Path | None = None) -> Scaffold:
     for taken, where in ((name in owner, owner.get(name)), (name in catalog.methods, None)):
         if taken:
             raise UsageError(f"'{name}' exists already{f' in {where.path}' if where else ''}. Choose another name.")
-    if source.exists():
+    with writing(source, _MEND):
+        exists = source.exists()
+    if exists:
         raise UsageError(f"{source} exists already. Choose another name, or delete it.")
     before = _read(registry)
     after = with_entry(before, entry(name, slot), registry)

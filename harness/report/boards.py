@@ -182,7 +182,11 @@ def _further(board: Board, table: views.Table) -> tuple[tuple[str, ...], dict[tu
         found = [""] * (len(costs) + maps + printed)
         values = [some.floor if line.kind == "floor" else row.mean if (row := some.rows.get(line.method)) else None for some in others]
         if line.row:
-            found = [*line.row.cost.texts(costs), *[line.row.map or NOTHING] * maps, *["; ".join(map(_printed, line.published))] * printed]
+            found = [
+                *line.row.cost.texts(costs, line.row.rough),
+                *[line.row.map or NOTHING] * maps,
+                *["; ".join(map(_printed, line.published))] * printed,
+            ]
         blank = "" if line.kind != "method" else NOTHING
         texts = [blank if value is None else number(value, some.unit) for value, some in zip(values, others, strict=True)]
         cells[line.method, line.kind] = (*texts, *found)

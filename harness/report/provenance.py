@@ -104,18 +104,23 @@ def _ran(anchor: str, rows: Sequence[Row], trials: Sequence[TrialRow], environme
     }
     listed = tuple((row.method, tuple(zip(row.seeds, row.digests, strict=True))) for row in rows)
     name = f"{first.benchmark} v{first.version}{f' · {first.differs}' if first.differs else ''}"
-    return Ran(anchor, name, listed, tuple(facts.items()), tuple(_commands(rows)))
+    return Ran(anchor, name, listed, tuple(facts.items()), tuple(_commands(rows, {trial.digest: trial.config_file for trial in trials})))
 
 
-def _commands(rows: Sequence[Row]) -> Iterable[str]:
-    """What measures a block again; methods with the same seeds and options together."""
-    grouped: dict[tuple[int, tuple[str, ...]], list[str]] = {}
+def _commands(rows: Sequence[Row], configs: Mapping[str, str]) -> Iterable[str]:
+    """What measures a block again; methods with the same seeds and options together.
+
+    Args:
+        configs: digest of a trial -> the config file that is its benchmark; empty where a registry has it.
+    """
+    grouped: dict[tuple[int, tuple[str, ...], str], list[str]] = {}
     for row in rows:
-        grouped.setdefault((max(row.seeds) + 1, row.overrides), []).append(row.method)
+        grouped.setdefault((max(row.seeds) + 1, row.overrides, configs.get(row.digests[0], "")), []).append(row.method)
     first = rows[0]
     tuning = first.setting.content.get("tuning") or {}
-    for (count, overrides), methods in grouped.items():
-        words = ["harness", "run", "-b", first.benchmark, *(word for method in methods for word in ("-m", method)), "--seeds", str(count)]
+    for (count, overrides, file), methods in grouped.items():
+        where = ["--config", file] if file else ["-b", first.benchmark]
+        words = ["harness", "run", *where, *(word for method in methods for word in ("-m", method)), "--seeds", str(count)]
         words += [word for text in overrides for word in ("--set", text)]
         words += ["--tune", str(tuning["trials"]), "--tune-seeds", str(tuning["seeds"])] if tuning else []
         words += ["--data-root", "DIR"] if first.tier == "paper" else []

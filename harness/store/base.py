@@ -30,6 +30,11 @@ class Transactions:
         self._moment = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
         self._held = threading.local()
 
+    @property
+    def url(self) -> str:
+        """What :func:`harness.store.open_store` opens this database by, password and all."""
+        return self._url.render_as_string(hide_password=False)
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """What this thread reads in the block is of one moment, whatever is written meanwhile. Do not fork in it."""

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 
 from harness.errors import UsageError
+from harness.files import regular
 from harness.store import numbers
 from harness.store.base import insert, insert_new
 from harness.store.lines import LINES, HeaderLine, TrialLine
@@ -33,7 +34,7 @@ def read(file: Path, write: Callable[[], AbstractContextManager[sa.Connection]],
     added = seen = 0
     announced = None
     try:
-        with file.open(encoding="utf-8") as stream, write() as connection:
+        with regular(file).open(encoding="utf-8-sig") as stream, write() as connection:
             for last, batch in _batches(stream, file):
                 try:
                     if isinstance(batch[0], HeaderLine):
@@ -83,7 +84,7 @@ def parsed(text: str, *, first: bool) -> Any:
             raise ValueError(f"not an export of the harness with schema {SCHEMA}")
         return HeaderLine.model_validate(content)
     if kind not in LINES:
-        raise ValueError(f"unknown kind {kind!r}; known: {', '.join(LINES)}")
+        raise ValueError(f"unknown kind {kind!r:.60}; known: {', '.join(LINES)}")
     return LINES[kind].model_validate(content)
 
 
@@ -104,6 +105,8 @@ def _batches(stream: Iterable[str], file: Path) -> Iterator[tuple[int, list[Any]
     batch: list[Any] = []
     number = 0
     for number, text in enumerate(stream, start=1):
+        if number > 1 and text.isspace():
+            continue
         try:
             line = parsed(text, first=number == 1)
         except (ValueError, RecursionError) as error:

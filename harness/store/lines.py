@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from harness.outcome import Cost
 from harness.store.arrays import unpack, unpack_curve
 from harness.store.columns import Held, held
-from harness.store.legacy import labels_in
+from harness.store.legacy import labels_in, rough_in
 from harness.store.records import LEASED, TRAVELS, Content, Floor, PlacedSpec, TrialRecord
 from harness.texts import visible
 
@@ -22,6 +22,10 @@ _LATEST = 253_402_214_400.0
 
 _LONGEST = 1e10
 """Seconds: three hundred years."""
+
+
+_DEAREST = 1e24
+"""Operations, bytes or milliseconds: the first is a day of all computers there are."""
 
 
 def _named(text: str) -> str:
@@ -118,8 +122,8 @@ class CostLine(_COST):
 
     @model_validator(mode="after")
     def _is_one(self) -> CostLine:
-        if any(value < 0 for value in self.model_dump().values() if value is not None):
-            raise ValueError("a cost is no negative number")
+        if any(not 0 <= value <= _DEAREST for value in self.model_dump().values() if value is not None):
+            raise ValueError("a cost is no negative number, and none beyond all use")
         return self
 
 
@@ -154,7 +158,7 @@ class TrialLine(_TRIAL):
     def _labelled(self) -> TrialLine:
         if "labels" not in self.model_fields_set:
             self.labels, self.notes = labels_in(self.notes)
-        self.labels = {visible(name): visible(text) for name, text in self.labels.items()}
+        self.labels = {visible(name): visible(text) for name, text in (rough_in(self.notes) | self.labels).items()}
         self.plugins = {visible(name): visible(text) for name, text in self.plugins.items()}
         return self
 

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 
 from harness.errors import UsageError
 from harness.store.schema import REVISION
@@ -27,12 +26,10 @@ def refuse_newer(revision: str, where: str) -> None:
     Raises:
         UsageError: the database was written by a newer harness.
     """
-    try:
-        ScriptDirectory.from_config(config()).get_revision(revision)
-    except CommandError:
+    if revision not in {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}:
         raise UsageError(
-            f"{where} is of a newer harness (schema {revision}; this one knows {REVISION}). Update the harness, or give another --db."
-        ) from None
+            f"{where} is of a newer harness (schema {revision!r:.20}; this one knows {REVISION}). Update the harness, or give another --db."
+        )
 
 
 def run(connection: sa.Connection, revision: str | None, where: str) -> None:

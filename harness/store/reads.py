@@ -186,6 +186,13 @@ class Reads(Transactions):
                     found[trial][name] = unpack_curve(data, count)
         return dict(found)
 
+    def peaks(self) -> dict[str, float]:
+        """:attr:`Result.setting` -> the most MB that training took in any trial of it that is done, where that was measured."""
+        most = sa.func.max(costs.c.train_memory_mb)
+        query = sa.select(trials.c.setting, most).join(costs).where(trials.c.state == "done").group_by(trials.c.setting)
+        with self._read() as connection:
+            return {setting: peak for setting, peak in connection.execute(query) if setting and peak is not None}
+
     def specs(self) -> list[MetricSpec]:
         """How the metrics of every benchmark are read, in the benchmark's own order."""
         columns = [specs.c[name] for name in field_names(MetricSpec)]

@@ -6,9 +6,10 @@ from harness.store.database import connected
 from harness.store.portable import Portable
 from harness.store.queue import Queue
 from harness.store.reads import Reads
+from harness.store.turns import Turns
 
 
-class Store(Queue, Reads, Portable):
+class Store(Queue, Reads, Portable, Turns):
     """One open database; made by :func:`harness.store.open_store`.
 
     It holds no connection between two calls, so that it survives a fork and never keeps others waiting. Every

@@ -41,7 +41,7 @@ def parse(url: str) -> URL:
     except ImportError as error:
         mend = f"Run `pip install '{error.name}'`." if error.name else "Install the package that has it."
         if parsed.drivername.startswith("postgresql"):
-            mend = "Run `pip install 'psycopg[binary]'` and write postgresql+psycopg://..."
+            mend = "Run `pip install 'attention-harness[postgresql]'` and write postgresql+psycopg://..."
         raise UsageError(f"the driver for '{parsed.drivername}' is not installed. {mend}") from None
     if parsed.get_backend_name() == "sqlite":
         _check_file(url, parsed)

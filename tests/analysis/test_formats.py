@@ -70,6 +70,20 @@ def test_collapsed_attention_is_marked_and_explained(result, specs, floors):
     assert "collapsed" not in as_json(board.of(["gap"])) and "†" not in formats.table(board.of(["gap"]))
 
 
+def test_an_uncertain_latency_counts_where_there_is_no_other_and_is_marked(result, specs, floors):
+    busy = {"labels": {"rough": "latency_ms"}}
+    trials = [result("gap", 0, **busy), result("gap", 1), result("gap", 2), *(result("simpool", seed, **busy) for seed in (0, 1, 2))]
+    board = build(trials, specs, floors)
+    assert {row.method: (row.cost.latency_ms, row.rough) for row in board.rows if row.primary} == {
+        "gap": (5.5, ()),
+        "simpool": (5.0, ("latency_ms",)),
+    }
+    text = formats.table(board)
+    assert text.count("~") == 2 and "disturbed the passes" in text and "~5" in formats.markdown(board)
+    assert as_json(board)["rough"] == [{"benchmark": "scenes", "method": "simpool", "costs": ["latency_ms"]}]
+    assert "~" not in formats.table(board.of(["gap"])) and "rough" not in as_json(board.of(["gap"]))
+
+
 def test_further_metrics_make_room(result):
     from harness.store.records import MetricSpec
 

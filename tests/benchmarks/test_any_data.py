@@ -17,19 +17,18 @@ from typing import Any
 import formats
 import numpy as np
 import pytest
+from examined import entry_of, examine
 from formats import FORMATS, NO_VAL
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from harness.benchmarks import task
-from harness.benchmarks.base import DATA, SPLITS
+from harness.benchmarks.base import SPLITS
 from harness.benchmarks.validation import hold_out
-from harness.catalog import Benchmark
 from harness.compose.setting import setting
 from harness.errors import HarnessError
 from harness.fingerprints import of_folder
-from harness.images import read_bgr
 
 NAMES = ("a b", "ä", "x.y", "%20", "[1]", "#1", "IMG_001 (copy)", ".hidden", "-", "ж", "0")
 
@@ -166,52 +165,10 @@ def _edit(draw, root: Path) -> None:
 DAMAGES = (_rename, _cut, _delete, _copy, _tag, _repaint, _strangers, _edit, _edit, _edit)
 
 
-def _built(entry: Benchmark, root: Path, split: str) -> list[dict[str, Any]]:
-    from mmengine.registry import DATASETS, DefaultScope
-
-    from harness.compose.bare import _placed
-
-    config = task(entry).config({})
-    with DefaultScope.overwrite_default_scope(config["default_scope"]):
-        dataset = DATASETS.build(_placed(config[f"{split}_dataloader"]["dataset"], {DATA: str(root)}))
-        return [(dataset.get_data_info(index), dataset[index]) for index in range(len(dataset))]
-
-
-def _examine(entry: Benchmark, root: Path) -> bool:
-    """Hold the trial's datasets against the reader; whether a trial could run."""
-    found = task(entry)
-    if any(problem.fatal for problem in found.check(root)):
-        return False
-    listing = found.listing(root)
-    decoding = listing.decoding(found.data)
-    for split in SPLITS:
-        expected = listing.split(split)
-        assert expected or split == "val", f"nothing fatal, and no {split} sample"
-        built = _built(entry, root, split)
-        if entry.family == "object-localization" and split != "train":
-            built = [item for item in built if not item[0]["calibration"]]
-        assert [info["img_path"] for info, _ in built] == [str(listing.image(sample)) for sample in expected]
-        assert all(info["decoding"] == decoding for info, _ in built)
-        for sample in expected:
-            assert read_bgr(listing.image(sample), decoding).ndim == 3
-        assert all("inputs" in item for _, item in built)
-    if not listing.same_twice or listing.val:
-        for one, other in (("train", "val"), ("val", "test")):
-            assert not {*listing.images(one)} & {*listing.images(other)}
-    floor = found.floor(root)
-    assert floor and all(isinstance(value, float) for value in floor.values())
-    assert len(found.samples(root, 3)) == min(3, len(listing.split("test")))
-    return True
-
-
-def entry_of(content: dict[str, Any]) -> Benchmark:
-    return Benchmark(id="any", **{**content, "data": {**content["data"], "root": "x"}})
-
-
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_sound_dataset_is_what_a_trial_sees(openmmlab, tmp_path, name):
     entry = entry_of(FORMATS[name](tmp_path))
-    assert task(entry).check(tmp_path) == [] and _examine(entry, tmp_path)
+    assert task(entry).check(tmp_path) == [] and examine(entry, tmp_path)
     assert task(entry).listing(tmp_path).val == [], "too few to hold any out"
 
 
@@ -219,7 +176,7 @@ def test_a_sound_dataset_is_what_a_trial_sees(openmmlab, tmp_path, name):
 def test_a_validation_split_of_its_own_is_used_whole(openmmlab, tmp_path, monkeypatch, name):
     monkeypatch.setitem(formats.SPLITS, "val", 3)
     entry = entry_of(FORMATS[name](tmp_path))
-    assert task(entry).check(tmp_path) == [] and _examine(entry, tmp_path)
+    assert task(entry).check(tmp_path) == [] and examine(entry, tmp_path)
     assert {split: len(task(entry).listing(tmp_path).of(split)) for split in SPLITS} == formats.SPLITS
 
 
@@ -228,7 +185,7 @@ def test_without_one_a_share_of_training_is_held_out(openmmlab, tmp_path, monkey
     monkeypatch.setitem(formats.SPLITS, "train", 40)
     content = FORMATS[name](tmp_path)
     entry, whole = (entry_of({**content, "data": {**content["data"], **more}}) for more in ({"val_share": 0.25}, {"val_share": 0}))
-    assert task(entry).check(tmp_path) == [] and _examine(entry, tmp_path)
+    assert task(entry).check(tmp_path) == [] and examine(entry, tmp_path)
     listing, everything = task(entry).listing(tmp_path), task(whole).listing(tmp_path)
     assert everything.val == [] and len(everything.train) >= 16
     assert [*map(everything.image, everything.test)] == [*map(listing.image, listing.test)]
@@ -262,7 +219,7 @@ def _property(name: str, examples: int) -> None:
                     break
                 damage(data.draw, root)
             try:
-                _examine(entry, root)
+                examine(entry, root)
             except HarnessError as error:  # refused in a sentence is right, too
                 assert str(error)
 

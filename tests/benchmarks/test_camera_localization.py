@@ -128,7 +128,7 @@ def test_impossible_options_are_refused(data, model, says):
     ("data", "model", "says"),
     [
         ({}, {"backbone": "efficentnet-b0"}, "Did you mean 'efficientnet-b0'"),
-        ({}, {"backbone": {"type": "mmpretrain.ResNet", "depth": 18}}, "_channels"),
+        ({}, {"backbone": {"type": "mmpretrain.ResNet", "depth": 18, "_channels": 512}}, "_channels"),
         ({"augment": True}, {"frozen": True, "weights": {"file": "x"}}, "makes another image of it in every epoch"),
     ],
 )

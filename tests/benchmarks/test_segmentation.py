@@ -211,7 +211,9 @@ def test_wrong_entries_are_named(data, named):
         task(bench(data))
 
 
-@pytest.mark.parametrize("model, named", [({"levels": [9]}, "no level 9"), ({"backbone": {"type": "mmpretrain.ResNet"}}, "_channels")])
+@pytest.mark.parametrize(
+    "model, named", [({"levels": [9]}, "no level 9"), ({"backbone": {"type": "mmpretrain.ResNet", "_channels": "wide"}}, "_channels")]
+)
 def test_wrong_models_are_named(model, named):
     with pytest.raises(UsageError, match=named):
         task(bench({"format": "synthetic"}, model=model)).config({})

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import torch
+from mmengine.registry import MODELS
 
-from harness.benchmarks import task
+from harness.benchmarks import register, task
 from harness.benchmarks.check_model import check_model
+from harness.benchmarks.fetching import fetch
+from harness.benchmarks.options import Weights
 from harness.benchmarks.weights import find
 from harness.catalog import Benchmark, load_catalog
 from harness.catalog.plugins import discover
 from harness.compose import compose
+from harness.data import ready
 from harness.errors import UsageError
 
 RESNET = {
@@ -81,8 +90,6 @@ def test_where_the_file_lies_is_filled_in_for_the_trial(folder):
     weights = bare_config(planned, folder / "data", folder)["model"]["weights"]
     assert weights["file"] == str(folder / "a.pth") and "$" not in json.dumps(weights)
     (folder / "a.pth").write_bytes(b"third")
-    from harness.benchmarks.options import Weights
-
     with pytest.raises(UsageError, match="expected"):
         find(Weights(**weights))
 
@@ -113,12 +120,15 @@ PRETRAINED = {"type": "Pretrained", "checkpoint": "a.pth"}
         ({"weights": {"file": "."}}, "no file at"),
         ({"weights": {"file": "~nobody-of-this-name/a.pth"}}, "no such user"),
         ({"weights": {"file": "a.pth", "sha256": "00000000"}}, "expected 00000000"),
-        ({"weights": {}}, "give exactly one of file, torchvision and package; found none"),
+        ({"weights": {}}, "give exactly one of file, torchvision, package, huggingface, url; found none"),
+        ({"weights": {"url": "https://example.org/a.pth", "sha256": "0123456789"}}, "whole sha256"),
+        ({"weights": {"url": "file:///etc/passwd", "sha256": "0" * 64}}, "url"),
+        ({"weights": {"huggingface": "timm/none.here", "sha256": "0" * 8}}, "hf download timm/none.here model.safetensors"),
         ({"weights": {"file": "a.pth", "torchvision": "b"}}, "found file, torchvision"),
         ({"weights": {"file": "a.pth", "kee": "x"}}, "unknown key"),
         ({"backbone": {**RESNET, "init_cfg": {**PRETRAINED, "checkpoint": "none.pth"}}}, r"no file at none\.pth"),
-        ({"backbone": {**RESNET, "init_cfg": {**PRETRAINED, "checkpoint": "torchvision://resnet18"}}}, "the harness downloads nothing"),
-        ({"backbone": {**RESNET, "pretrained": True}}, "the harness downloads nothing"),
+        ({"backbone": {**RESNET, "init_cfg": {**PRETRAINED, "checkpoint": "torchvision://resnet18"}}}, "url: ADDRESS"),
+        ({"backbone": {**RESNET, "pretrained": True}}, "is no file"),
         ({"backbone": {**RESNET, "init_cfg": PRETRAINED}, "weights": {"file": "b.pth"}}, "give one of them"),
         ({"backbone": {**RESNET, "stem": {"init_cfg": PRETRAINED}}}, "a part of the backbone's config names a checkpoint of its own"),
         ({"backbone": {**RESNET, "init_cfg": [PRETRAINED, PRETRAINED]}}, "several checkpoints"),
@@ -131,6 +141,72 @@ PRETRAINED = {"type": "Pretrained", "checkpoint": "a.pth"}
 def test_what_cannot_be_used_is_refused_before_the_trial(folder, model, reason):
     with pytest.raises(UsageError, match=reason):
         trial(**model)
+
+
+@pytest.fixture
+def address(folder, monkeypatch):
+    """Of a folder that is served, and what was asked of it."""
+    asked: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_args: object) -> None:
+            asked.append(self.path)
+
+    (folder / "served").mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder / "served")))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("HARNESS_CACHE", str(folder / "cache"))
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+
+
+def test_weights_of_an_address_are_fetched_when_a_trial_is_to_run(folder, address):
+    """Planned without a look at the address, as the trial that has the same file; fetched once, loaded, and used without the network."""
+    base, asked = address
+    register.setup()
+    network = MODELS.build({name: value for name, value in RESNET.items() if not name.startswith("_")})
+    torch.save(network.state_dict(), folder / "served" / "w.pth")
+    told = {"url": f"{base}/w.pth?version=1", "sha256": hashlib.sha256((folder / "served/w.pth").read_bytes()).hexdigest()}
+    planned = trial(backbone=RESNET, weights=told)
+    assert asked == [] and planned.digest == trial(backbone=RESNET, weights={"file": "served/w.pth"}).digest
+    with pytest.raises(UsageError, match=r"w\.pth\?version=1 has not been fetched yet"):
+        find(Weights(**told))
+    found = task(bench(backbone=RESNET, weights=told))
+    for _ in range(2):
+        ready(found, None)
+    assert asked == ["/w.pth?version=1"]
+    (place,) = planned.files.values()
+    assert Path(place).name == "w.pth" and Path(place).read_bytes() == (folder / "served/w.pth").read_bytes()
+    assert find(Weights(**told)) == Path(place) and check_model(found, 16) == []
+
+
+def test_what_an_address_does_not_hold_is_refused_and_not_kept(folder, address):
+    base, asked = address
+    (folder / "served" / "w.pth").write_bytes(b"another file")
+    other = Weights(url=f"{base}/w.pth", sha256="0" * 64)
+    with pytest.raises(UsageError, match="expected 0000000000000000"):
+        fetch(other)
+    with pytest.raises(UsageError, match=r"cannot be fetched.*404"):
+        fetch(Weights(url=f"{base}/none.pth", sha256="0" * 64))
+    with pytest.raises(UsageError, match=r"cannot be fetched.*refused"):
+        fetch(Weights(url="http://127.0.0.1:9/w.pth", sha256="0" * 64))
+    assert len(asked) >= 2 and not [file for file in (folder / "cache").rglob("*") if file.is_file()]
+
+
+def test_weights_in_the_cache_of_hugging_face(folder, monkeypatch):
+    """The newest snapshot that holds the file; its sha256 is asked for, as of all that others may change."""
+    monkeypatch.setenv("HF_HOME", str(folder))
+    for age, snapshot in enumerate(("old", "new")):
+        file = folder / "hub/models--timm--net.tag/snapshots" / snapshot / "model.safetensors"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(snapshot.encode())
+        os.utime(file, (age, age))
+    digest = hashlib.sha256(b"new").hexdigest()
+    assert find(Weights(huggingface="timm/net.tag", sha256=digest[:8])).read_bytes() == b"new"
+    with pytest.raises(UsageError, match="give the file's sha256"):
+        find(Weights(huggingface="timm/net.tag"))
+    with pytest.raises(UsageError, match=r"has no other\.bin"):
+        find(Weights(huggingface="timm/net.tag:other.bin", sha256=digest))
 
 
 def test_a_dry_run_refuses_a_missing_file(tmp_path, monkeypatch):

@@ -12,11 +12,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from installed import walk
+from packaging.requirements import Requirement
 
 from harness import paths
 from harness.catalog.code import code
 from harness.catalog.plugins import discover, owners, source_digest
 
+ROOT = Path(__file__).parents[2]
 PLUGIN = "from harness.slots import attention_method\n\n@attention_method('mine', slot='masking')\ndef f(a): ...\n"
 
 
@@ -77,18 +80,41 @@ def test_the_package_of_another_harness_is_refused(tmp_path):
     assert f"Python imports harness_plugins from {tmp_path / 'harness_plugins'}, but this harness's lies in" in done.stderr
 
 
-@pytest.mark.slow
-def test_a_wheel_holds_the_package_beside_the_harness(tmp_path):
-    """Its plugins are found there, with the digests that they have in a checkout."""
-    root = Path(__file__).parents[2]
-    built = python("-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(root))
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Built from this checkout."""
+    pytest.importorskip("hatchling", reason="hatchling is not installed: make setup")
+    folder = tmp_path_factory.mktemp("wheel")
+    built = python("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=ROOT)
     assert built.returncode == 0, built.stderr
-    (wheel,) = tmp_path.glob("*.whl")
+    return next(folder.glob("*.whl"))
+
+
+def test_a_wheel_holds_all_that_is_read(wheel):
+    """Every file of the packages, and what else is looked for at run time; nothing besides."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    kept = [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    bundled = ("registry.yaml", "dashboard/", "docs/pictures/methods/", "results/published.csv")
+    expected = {name for name in kept if name.startswith("harness/")}
+    expected |= {name.removeprefix("plugins/") for name in kept if name.startswith("plugins/harness_plugins/")}
+    expected |= {f"harness/_bundled/{name}" for name in kept if name.startswith(bundled)}
+    assert {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name} == expected
+
+
+def test_a_wheel_asks_for_ranges_and_not_for_a_browser(wheel):
+    """Who only trains installs neither the dashboard nor a database server, and keeps the versions that are there."""
+    archive = zipfile.ZipFile(wheel)
+    told = archive.read(next(name for name in archive.namelist() if name.endswith("/METADATA"))).decode()
+    asked = [Requirement(line.partition(": ")[2]) for line in told.splitlines() if line.startswith("Requires-Dist: ")]
+    core = {some.name for some in asked if some.marker is None or some.marker.evaluate({"extra": ""})}
+    assert {"torch", "mmengine", "sqlalchemy"} <= core and not core & {"streamlit", "altair", "pandas", "psycopg", "ray", "pytest"}
+    assert not [some for some in asked if some.name in core and "==" in str(some.specifier)]
+
+
+@pytest.mark.slow
+def test_an_extracted_wheel_has_the_plugins_and_digests_of_the_checkout(wheel, tmp_path):
     installed = tmp_path / "installed"
     zipfile.ZipFile(wheel).extractall(installed)
-    bundled, pictures = installed / "harness" / "_bundled", Path("docs", "pictures", "methods")
-    assert {file.name for file in (bundled / pictures).iterdir()} == {file.name for file in (paths.home() / pictures).iterdir()}
-    assert (bundled / "dashboard" / "app" / "serve.py").is_file()
     done = python("-P", "-m", "harness", "list", "plugins", "--json", path=installed, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     files = {row["name"]: Path(row["file"]) for row in json.loads(done.stdout)["rows"]}
@@ -102,3 +128,17 @@ def test_a_wheel_holds_the_package_beside_the_harness(tmp_path):
     assert digests == {name: source_digest(name, here) for name in owners(here)}
     named = python("-P", "-c", "import harness_plugins.pooling.simpool as m; print(m.__file__)", path=installed, cwd=tmp_path)
     assert named.stdout.strip() == str(files["simpool"])
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_works_far_from_a_checkout(wheel, tmp_path):
+    """In an environment that borrows the other packages of this one; ``make matrix`` installs them anew."""
+    place = tmp_path / "environment"
+    assert python("-m", "venv", str(place)).returncode == 0
+    (packages,) = place.glob("lib/python*/site-packages")
+    (packages / "borrowed.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    done = subprocess.run([place / "bin" / "pip", "install", "-q", "--no-deps", wheel], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "far"
+    folder.mkdir()
+    assert walk(place / "bin" / "python", folder) == ""

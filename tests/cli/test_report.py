@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import io
 import json
@@ -127,6 +128,16 @@ def test_the_page_and_its_tables(cli, measured):
     first = {file.name: file.read_bytes() for file in Path("out").iterdir()}
     cli("report", "--out", "out")
     assert first == {file.name: file.read_bytes() for file in Path("out").iterdir()}, "the same results give the same files"
+
+
+def test_trials_on_a_config_file_are_run_again_by_that_file(cli, measured):
+    measured("gap", 70.0, 72.0)
+    measured("gem", 80.0)
+    with contextlib.closing(sqlite3.connect("results/harness.db")) as store, store:
+        store.execute("UPDATE trials SET config_file = 'mine.py' WHERE method = 'gem'")
+    assert cli("report", "--out", "out").exit_code == 0
+    for command in ("harness run --config mine.py -m gem --seeds 1", "harness run -b scenes-classification -m gap --seeds 2"):
+        assert command in read().text
 
 
 def test_filters_are_those_of_the_leaderboard(cli, measured):

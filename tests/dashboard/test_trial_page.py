@@ -80,6 +80,17 @@ def test_moved_results_show_maps_and_predictions(page, measured, tmp_path, monke
     assert "line 499" in page("trial", trial=digest, tab="Log").code[0].value
 
 
+def test_what_another_machine_left_is_shown_and_what_cannot_be_read_is_a_sentence(page, measured, tmp_path, monkeypatch):
+    (digest,) = measured("gap", 70.0)
+    leave(tmp_path / "left", digest)
+    monkeypatch.setenv("HARNESS_ARTIFACTS", (tmp_path / "left").as_uri())
+    assert len(page("trial", trial=digest, tab="Maps and predictions", image="1").get("image")) == 3
+    assert "line 499" in page("trial", trial=digest, tab="Log").code[0].value
+    monkeypatch.setenv("HARNESS_ARTIFACTS", "nosuch://bucket")
+    (told,) = page("trial", trial=digest, tab="Log").error
+    assert told.value == "What trials left elsewhere cannot be read."
+
+
 @pytest.mark.parametrize("content", [b"", b"no picture", b"<svg onload='alert(1)'/>", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
 def test_a_broken_picture_is_a_sentence_and_hides_nothing(page, measured, tmp_path, content):
     (digest,) = measured("gap", 70.0)

@@ -6,19 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-REGISTRY = """
-benchmarks:
-  tiny:
-    family: classification
-    tier: synthetic
-    data: {format: synthetic, train: 24, test: 12, size: 32}
-    model: {backbone: resnet-narrow}
-    schedule: {epochs: 1, batch_size: 12}
-    cost: 2
-"""
+REGISTRY = (Path(__file__).parents[1] / "tiny.yaml").read_text()
 
 PLUGIN = """
 import torch

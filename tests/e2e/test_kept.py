@@ -11,11 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness import data
+from harness.catalog import load_catalog
+from harness.catalog.plugins import discover
+from harness.compose import Selection, plan
+
 TRIALS = {
     "segmentation": ("gc-block", "scenes-segmentation", ("data.train=16", "data.test=8"), "labels/000007-00007.png"),
     "classification": ("simpool", "scenes-classification", ("data.train=40", "data.test=20"), "probabilities.csv"),
     "keypoint": ("dnl-pairwise-only", "figures-keypoint", ("data.train=28", "data.test=14"), "results.json"),
-    "object-localization": ("simpool", "scenes-localization", ("data.train=40", "data.test=20"), "probabilities.csv"),
+    "object-localization": ("simpool", "scenes-localization", ("data.train=40", "data.test=20"), "results.json"),
     "camera-localization": (
         "mst-no-encoder-sa",
         "rooms",
@@ -49,12 +54,33 @@ def test_kept_weights_give_the_trials_own_numbers(tmp_path, family):
     Image.fromarray(rng.integers(0, 256, (70, 90, 3), dtype=np.uint8)).save(tmp_path / "mine.png")
     (shown,) = json.loads(harness("show", row["digest"], "--image", "mine.png", "--json"))["rows"]
     assert Image.open(tmp_path / shown["picture"]).size[0] >= 64
+    if family == "object-localization":
+        assert told["corloc"] == pytest.approx(corloc(json.loads(first), ("schedule.epochs=1", *sets)))
+        rows = [*csv.reader((artifacts / "predictions/probabilities.csv").open())][1:]
+        assert [row[0] for row in rows] == [one["image_id"] for one in json.loads(first)], "one of each scored image"
     if family == "segmentation":
         (tmp_path / "w.safetensors").write_bytes((artifacts / "weights.safetensors").read_bytes())
         said = harness("evaluate", "w.safetensors", "-b", "scenes-classification", code=2)
         assert "holds the weights of another model" in said or "fits no slot" in said
         (artifacts / "weights.safetensors").unlink()
         assert "has no kept weights" in harness("evaluate", row["digest"], code=2)
+
+
+def corloc(found: list[dict], sets: tuple[str, ...]) -> float:
+    """Percent of test images whose box has an IoU of 0.5 or more with one of the dataset's."""
+    planned = plan(Selection(methods=("simpool",), benchmarks=("scenes-localization",), overrides=sets), load_catalog(), discover())
+    task = planned.tasks["scenes-localization"]
+    folder = data.ensure(task, None)
+    hits = []
+    for picture, one in zip(task.listing(folder).split("test"), found, strict=True):
+        assert one["image_id"] == str(folder / picture.file)
+        x, y, width, height = one["bbox"]
+        ious = []
+        for x0, y0, x1, y1 in picture.boxes:
+            shared = max(0, min(x + width, x1) - max(x, x0)) * max(0, min(y + height, y1) - max(y, y0))
+            ious.append(shared / (width * height + (x1 - x0) * (y1 - y0) - shared))
+        hits.append(max(ious) >= 0.5)
+    return 100 * float(np.mean(hits))
 
 
 OTHER = """

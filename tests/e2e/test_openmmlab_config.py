@@ -105,6 +105,10 @@ def project(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+class Exit(Exception):
+    """Enough has been seen."""
+
+
 def harness(*args: str, code: int = 0) -> str:
     done = subprocess.run([sys.executable, "-m", "harness", *args], capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr[-3000:] + done.stdout[-1000:]
@@ -202,6 +206,33 @@ def test_a_trial_says_the_config_file_that_it_was_planned_from(project):
     program, *words = shlex.split(line)
     assert program == "harness" and "base.py" in words and "-b" not in words
     assert row["digest"] in harness(*words, "--dry-run")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_workers_run_a_config_where_it_is_named(project):
+    """And nowhere else; what they learned is kept where that is asked for."""
+    harness("run", "--config", "base.py", "-m", "gap", "--plan-only")
+    told = subprocess.run([sys.executable, "-m", "harness", "worker", "--device", "cpu"], capture_output=True, text=True, check=False)
+    assert told.returncode == 3 and "config file base.py, which is code and runs only where it is named" in told.stderr
+    harness("worker", "--config", "base.py", "--keep-weights", "--device", "cpu")
+    (row,) = json.loads(harness("status", "--json"))["rows"]
+    kept = project / "results/trials" / row["digest"] / "artifacts"
+    assert row["state"] == "done" and (kept / "weights.safetensors").is_file() and (kept / "predictions/probabilities.csv").is_file()
+
+
+def test_a_cluster_is_told_which_configs_its_workers_run(project, monkeypatch):
+    from click.testing import CliRunner
+
+    from harness.cli import main, worker
+    from harness.engine import submit
+
+    told: list[str] = []
+    monkeypatch.setattr(submit, "submit", lambda plan, url, opened, arguments, **_: told.extend(arguments) or (_ for _ in ()).throw(Exit))
+    monkeypatch.setattr("harness.engine.launchers.cluster", lambda name: None)
+    CliRunner().invoke(main, ["submit", "--slurm", "local", "--config", "base.py", "-m", "gap", "--keep-weights"], prog_name="harness")
+    given = worker.command.make_context("worker", told[1:]).params
+    assert given["configs"] == (str(project / "base.py"),) and given["keep"] and given["benchmarks"] == ("base",)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,7 @@ from harness.engine.submit import Lost, submit
 from harness.errors import UsageError
 from harness.store import open_store
 
-REGISTRY = """
-benchmarks:
-  tiny:
-    family: classification
-    tier: synthetic
-    data: {format: synthetic, train: 24, test: 12, size: 32}
-    model: {backbone: resnet-narrow}
-    schedule: {epochs: 1, batch_size: 12}
-    cost: 2
-"""
+REGISTRY = (Path(__file__).parents[1] / "tiny.yaml").read_text()
 SELECTED = ("-b", "tiny", "-m", "gap", "-m", "gem", "--seeds", "2")
 
 
@@ -134,24 +126,38 @@ class Processes:
 
     device = "cpu"
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int | None = None) -> None:
+        self.memory = memory
         self.started: list[Bound] = []
+        self.parts: list[tuple[float | None, list[str]]] = []
 
-    def room(self) -> int:
+    def gpu_memory(self) -> int | None:
+        return self.memory
+
+    def room(self, gpus: float | None = None) -> int:
         return 2
 
-    def start(self, arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> Bound:
+    def start(self, arguments: Sequence[str], folder: str, environment: Mapping[str, str], gpus: float | None = None) -> Bound:
         self.started.append(Bound(arguments, folder, environment))
+        self.parts.append((gpus, [name for option, name in pairwise(arguments) if option == "-b"]))
         return self.started[-1]
 
     def close(self) -> None:
         self.closed = True
 
 
-def _planned(db: str) -> Callable[..., object]:
+def _planned(db: str, *benchmarks: str) -> Callable[..., object]:
     from harness.cli.planning import asked
 
-    options = {"suite": None, "methods": ("gap",), "benchmarks": ("tiny",), "seeds": 3, "overrides": (), "tune": None, "tune_seeds": None}
+    options = {
+        "suite": None,
+        "methods": ("gap",),
+        "benchmarks": benchmarks or ("tiny",),
+        "seeds": 3,
+        "overrides": (),
+        "tune": None,
+        "tune_seeds": None,
+    }
     found = asked(**options, data_root=None, db=db, plugins=(), retry_failed=False)
     found.prepare()
     return found
@@ -182,6 +188,53 @@ def test_a_worker_that_is_killed_is_started_again(place, monkeypatch):
     )
     assert (summary.done, summary.ran, summary.exit_code) == (3, 3, 0)
     assert len(cluster.started) >= 3 and all(one.poll() for one in cluster.started)
+
+
+@pytest.mark.slow
+def test_benchmarks_get_the_part_of_a_gpu_that_their_trials_took_before(place, tmp_path, monkeypatch):
+    """`tiny` is known to take little; what `scenes-classification` takes nobody knows, so a worker of it gets a whole one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "registry.yaml").write_text(REGISTRY)
+    url, cluster = f"sqlite:///{tmp_path}/parts.db", Processes(memory=8 << 30)
+    known = _planned(url)
+    known.plan.trials = known.plan.trials[:1]
+    first = Processes(memory=8 << 30)
+    assert submit(known.plan, url, lambda: first, ["worker", "--db", url, "--workers", "1"], data_dirs=known.folders).exit_code == 0
+    assert first.parts == [(1.0, ["tiny"])]
+    assert 0 < max(open_store(url).peaks().values()) < 500
+    found = _planned(url, "tiny", "scenes-classification")
+
+    def end(event) -> None:
+        if event.kind == "tick" and len(cluster.parts) == 4:
+            raise KeyboardInterrupt
+
+    summary = submit(found.plan, url, lambda: cluster, ["worker", "--db", url], data_dirs=found.folders, on_event=end)
+    assert summary.interrupted and all(one.poll() for one in cluster.started)
+    assert cluster.parts == [(1.0, ["scenes-classification"])] * 2 + [(0.125, ["tiny"])] * 2
+
+
+@pytest.mark.slow
+def test_ray_gives_a_part_of_a_gpu(tmp_path):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'attention-harness[ray]'")
+    from ray.cluster_utils import Cluster
+
+    from harness.engine.launchers import Need
+    from harness.engine.launchers.ray import RayCluster
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 8, "num_gpus": 1, "include_dashboard": False})
+    nodes.add_node(num_cpus=8, num_gpus=2)
+    try:
+        ray = RayCluster(nodes.address, Need(cpus=0.1), {})
+        assert (ray.room(), ray.room(0.25), ray.room(0.125), ray.device) == (3, 12, 24, "cuda")
+        assert ray.gpu_memory() is None, "there is no GPU behind it"
+        workers = [ray.start(["worker", "--help"], str(tmp_path), {}, gpus) for gpus in (0.25, 0.25, 0.5, None, 0.3333)]
+        give_up = time.monotonic() + 120
+        while any(worker.poll() is None for worker in workers) and time.monotonic() < give_up:
+            time.sleep(0.2)
+        assert [worker.poll()[0] for worker in workers] == [0] * 5
+        ray.close()
+    finally:
+        nodes.shutdown()
 
 
 def test_what_is_no_cluster_is_said(place, monkeypatch):

@@ -17,15 +17,9 @@ from harness.engine.worker import batches
 from harness.errors import UsageError
 from harness.store import open_store
 
-REGISTRY = """
-benchmarks:
-  tiny:
-    family: classification
-    tier: synthetic
-    data: {format: synthetic, train: 24, test: 12, size: 32}
-    model: {backbone: resnet-narrow}
-    schedule: {epochs: 1, batch_size: 12}
-    cost: 2
+REGISTRY = (
+    (Path(__file__).parents[1] / "tiny.yaml").read_text()
+    + """
   photos:
     family: classification
     data: {format: image-folder, root: photos, classes: [cat, dog]}
@@ -33,6 +27,7 @@ benchmarks:
     schedule: {epochs: 1, batch_size: 4}
     cost: 2
 """
+)
 
 PLUGIN = """
 import torch

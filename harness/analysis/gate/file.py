@@ -16,6 +16,7 @@ from harness.analysis.gate.expected import Expected, Key, mean_of
 from harness.analysis.settings import Setting, of_benchmark
 from harness.catalog.load import explain
 from harness.errors import UsageError
+from harness.files import regular
 from harness.outcome import COSTS
 
 SCHEMA = 3
@@ -203,7 +204,7 @@ def load(file: Path) -> Baseline:
         UsageError: missing, unreadable, not JSON, another schema, malformed or repeated entries.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_constant)
+        content = json.loads(regular(file).read_text(encoding="utf-8-sig"), parse_constant=_no_constant)
     except OSError as error:
         raise UsageError(f"cannot read the baseline {file}: {error.strerror}. `harness baseline save {file}` writes one.") from None
     except (ValueError, RecursionError) as error:

@@ -56,7 +56,9 @@ def _model(data: CameraData, model: CameraModel, fillings: dict[str, Filling]) -
 
     host = backbones.features(model, pair=True)
     if len(host.channels) != 2:
-        raise UsageError("model.backbone: a backbone given as a config names the widths of its two outputs as `_channels: [fine, coarse]`.")
+        raise UsageError(
+            "model.backbone: this needs two outputs, fine and coarse: give two out_indices (and their widths as `_channels`, or none)."
+        )
     head = filling("model")
     transformer = {
         **model.model_dump(mode="json", include={"dim", "heads", "depth", "ffn_dim", "dropout", "hidden"}),

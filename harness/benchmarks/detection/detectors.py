@@ -56,9 +56,9 @@ def faster_rcnn(options: DetectionModel, host: Features, classes: int, fillings:
     regions, levels = options.regions, strides(host, options.outputs)
     read = {"type": "PluginRegions", "out_channels": options.channels, "featmap_strides": levels[: len(host.channels)]}
     read |= plugin(fillings, "region_features")
-    relation = fillings.get("relation")
+    relation, boxes = fillings.get("relation"), {**_L1, "loss_weight": regions.box_weight}
     proposals = {"nms": _suppression(0.7), "max_per_img": regions.proposed, "min_bbox_size": 0}
-    rcnn = {"sampler": _drawn(regions.trained, 0.25, with_objects=True), "pos_weight": -1, "debug": False}
+    rcnn = {"sampler": _drawn(regions.trained, regions.objects, with_objects=True), "pos_weight": -1, "debug": False}
     return {
         "type": "mmdet.FasterRCNN",
         "backbone": host.config,
@@ -70,7 +70,7 @@ def faster_rcnn(options: DetectionModel, host: Features, classes: int, fillings:
             "anchor_generator": {"type": "mmdet.AnchorGenerator", "scales": options.scales, "ratios": options.ratios, "strides": levels},
             "bbox_coder": _anchors_to_boxes(1.0, 1.0, 1.0, 1.0),
             "loss_cls": {"type": "mmdet.CrossEntropyLoss", "use_sigmoid": True, "loss_weight": 1.0},
-            "loss_bbox": _L1,
+            "loss_bbox": boxes,
         },
         "roi_head": {
             "type": "PluginRegionHead",
@@ -87,7 +87,7 @@ def faster_rcnn(options: DetectionModel, host: Features, classes: int, fillings:
                 "reg_class_agnostic": False,
                 **_first_weights(regions.classifier_std),
                 "loss_cls": {"type": "mmdet.CrossEntropyLoss", "use_sigmoid": False, "loss_weight": 1.0},
-                "loss_bbox": _L1,
+                "loss_bbox": boxes,
             },
         },
         "train_cfg": {

@@ -66,9 +66,14 @@ class RegionOptions(Options):
     before: Count = 2000
     """The best of each level that are compared with one another for that; in the test half as many."""
     trained: Count = 512
-    """Regions of an image that the box head is trained on, a quarter of them objects where there are as many."""
+    """Regions of an image that the box head is trained on."""
+    objects: float = Field(default=0.25, gt=0, le=1)
+    """Share of these that are objects, where there are as many."""
     anchors_trained: Count = 256
     """Anchors of an image that the proposals are trained on, half of them objects where there are as many."""
+    box_weight: float = Field(default=1.0, gt=0)
+    """Times the losses of the boxes, of anchors and regions. They are several times as large as that of the classes, and drown what a
+    method learns for these in a short schedule."""
     width: Count = 1024
     """Of the box head's two fully-connected layers."""
     classifier_std: float = Field(default=0.01, gt=0)

@@ -88,12 +88,12 @@ def _scene(rng: np.random.Generator, size: int, *, team: int, cue: bool, pairs: 
             lowest = max(lowest, y + height)
 
     far = int(lowest + GAP) if size >= 96 else size // 2
-    for _ in range(int(rng.integers(2, 5))):
+    for _ in range(int(rng.integers(3, 6))):
         side = float(rng.uniform(0.095, 0.12)) * size
         if place := _place(rng, free, side, far):
             objects.append((_RED_GLOVE + team, _glove(image, place, side, float(rng.uniform(0, 2 * np.pi)))))
             _occupy(free, objects[-1][1])
-    for _ in range(int(rng.integers(2, 4))):
+    for _ in range(int(rng.integers(1, 4))):
         side = float(rng.uniform(0.13, 0.17)) * size
         pair = rng.random() < pairs
         shift = side * _shift(float(rng.uniform(*_PAIRED))) if pair else 0.0

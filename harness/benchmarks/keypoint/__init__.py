@@ -16,4 +16,5 @@ FAMILY = Family(
         "mpii": ".readers.mpii",
     },
     model=KeypointModel,
+    toolbox="mmpose",
 )

@@ -41,7 +41,10 @@ def _evaluators(data: KeypointData) -> list[dict[str, Any]]:
 def _codec(data: KeypointData, model: KeypointModel, host: Features) -> dict[str, Any]:
     """Gaussian heatmaps at the resolution the head ends with, and how points are read from them."""
     if host.stride is None:
-        raise UsageError("model.backbone: give the stride of its last output as _stride, from which the size of the heatmaps follows.")
+        raise UsageError(
+            "model.backbone: give the stride of its last output as _stride, from which the size of the heatmaps follows, or leave out "
+            "_channels: then both are found."
+        )
     stride = host.stride / 2 ** len(model.deconv)
     if any(side % stride for side in data.size):
         raise UsageError(f"data.size: {data.size[0]}x{data.size[1]} is no multiple of {stride:g}, the stride of the model's heatmaps.")

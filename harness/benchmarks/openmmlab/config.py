@@ -26,7 +26,7 @@ def compose(data: OpenMMLabData, model: ConfigModel, schedule: ConfigSchedule, f
     if model.pretrained and not model.weights:
         raise UsageError(
             f"model.pretrained: the config starts from {model.pretrained}, which is not on this machine. Give its file with "
-            "--set model.weights.file=FILE, or start from random values with --set model.pretrained=null."
+            "--set model.weights.file=FILE (or url= and sha256=), or start from random values with --set model.pretrained=null."
         )
     config = {**deepcopy(data.config), **deepcopy(schedule.config)}
     own = metrics(data)

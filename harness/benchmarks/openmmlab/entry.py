@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from harness.benchmarks.base import DATA
 from harness.benchmarks.openmmlab.known import TOOLBOXES, bare
 from harness.benchmarks.openmmlab.readers.config import datasets
 from harness.benchmarks.openmmlab.resolve import file_of
+from harness.benchmarks.weights import hugging_face
 from harness.catalog import Benchmark
 from harness.catalog.sources import file_digest, module_files
 from harness.errors import UsageError
@@ -32,6 +34,9 @@ _DATA = (
 _SCHEDULE = ("optim_wrapper", "param_scheduler", "train_cfg", "auto_scale_lr", "custom_hooks", "default_hooks")
 _HOOKS = frozenset(("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint", "visualization", "badcase"))
 """Default hooks that every trial has, and those that only write files."""
+
+PATIENCE = 300.0
+"""Seconds that a config file has to say all it says."""
 
 _SECONDS = 600.0
 """Expected of a trial, of which nothing is known."""
@@ -52,6 +57,8 @@ def of_file(name: str, entry: Benchmark | None = None) -> Benchmark:
         made = parts(_run(file))
     except UsageError as error:
         raise UsageError(f"config {file}: {error}") from None
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # a config is Python, and may say anything anywhere
+        raise UsageError(f"config {file}: its parts are not those of a config of OpenMMLab ({type(error).__name__}: {error}).") from None
     if entry is None:
         made["data"]["code"] = name
         return Benchmark(id=_id(file), title=file.stem, family="openmmlab", cost=_SECONDS, data=made["data"], model=made["model"],
@@ -67,7 +74,10 @@ def _id(file: Path) -> str:
 
 def _run(file: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "harness.benchmarks.openmmlab.resolve", str(file)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"it was still running after {PATIENCE:g} s. A config says what to do; it does nothing itself.") from None
     try:
         said = ast.literal_eval(done.stdout)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -253,13 +263,16 @@ def _host(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str] | None
 def _checkpoints(backbone: dict[str, Any]) -> list[tuple[str, str | None]]:
     inits = backbone.get("init_cfg") or []
     found = [(init["checkpoint"], init.get("prefix")) for init in ([inits] if isinstance(inits, dict) else inits) if init.get("checkpoint")]
-    return found + ([(backbone["pretrained"], None)] if backbone.get("pretrained") else [])
+    if backbone.get("pretrained") is True:  # of TIMMBackbone, which would fetch it in the middle of a trial
+        return [*found, (f"timm/{backbone.get('model_name', '')}", None)]
+    told = (backbone.get(name) for name in ("pretrained", "checkpoint_path"))
+    return found + [(address, None) for address in told if address]
 
 
 def _without(backbone: dict[str, Any]) -> dict[str, Any]:
     inits = backbone.get("init_cfg") or []
     others = [init for init in ([inits] if isinstance(inits, dict) else inits) if not init.get("checkpoint")]
-    rest = {name: value for name, value in backbone.items() if name not in ("init_cfg", "pretrained")}
+    rest = {name: value for name, value in backbone.items() if name not in ("init_cfg", "pretrained", "checkpoint_path")}
     return {**rest, "init_cfg": others} if others else rest
 
 
@@ -275,6 +288,10 @@ def _deeper(value: Any) -> Iterator[str]:
 
 def _local(address: str) -> Path | None:
     """The file of a checkpoint, or where torch's hub keeps what was fetched from an address; ``None`` where it is not here."""
+    if address.startswith("timm/"):
+        with suppress(UsageError):
+            return hugging_face(address)
+        return None
     if "://" not in address:
         file = Path(address).expanduser()
         return file.absolute() if file.is_file() else None

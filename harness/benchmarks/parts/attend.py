@@ -13,6 +13,7 @@ from mmengine.registry import MODELS
 from torch import nn
 
 from harness.benchmarks.parts.encoder import fill_encoder
+from harness.benchmarks.parts.foreign import is_timm_transformer
 from harness.benchmarks.parts.frozen import FrozenBackbone
 from harness.benchmarks.parts.insert import insert_blocks
 from harness.benchmarks.parts.weights import load_backbone
@@ -46,7 +47,7 @@ def attend(
     if data_preprocessor is not None:
         config.setdefault("data_preprocessor", data_preprocessor)
     if isinstance(neck := config.get("neck"), dict) and neck.get("type") == "PluginPooling":
-        config["neck"] = {**neck, "transformer": is_transformer(model["backbone"]["type"])}
+        config["neck"] = {**neck, "transformer": is_transformer(**model["backbone"])}
     built = MODELS.build(config)
     if hasattr(built, "init_weights"):
         built.init_weights()
@@ -65,7 +66,13 @@ def attend(
     return cast(nn.Module, built)
 
 
-def is_transformer(backbone: str) -> bool:
-    """Whether a backbone class is a vision transformer: of that name in any toolbox, or derived from one."""
-    cls = MODELS.get(backbone)
+def is_transformer(type: str, name: str = "", **_options: Any) -> bool:
+    """Whether a backbone is a vision transformer: of a class of that name in any toolbox, or derived from one, or timm's.
+
+    Args:
+        type, name: of its config.
+    """
+    if type == "TimmBackbone":
+        return is_timm_transformer(name)
+    cls = MODELS.get(type)
     return cls is not None and any(base.__name__ == "VisionTransformer" for base in inspect.getmro(cls))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -41,7 +40,10 @@ def read(file: Path) -> dict[str, Tensor]:
         UsageError: it is neither, holds a whole pickled model, or no tensor.
     """
     content = _content(file)
-    tensors = {name: value for name, value in _tensors(content) if not name.startswith("optim")}
+    try:
+        tensors = {name: value for name, value in _tensors(content) if not name.startswith("optim")}
+    except RecursionError:
+        raise UsageError(f"model.weights: {file} is refused: it is nested without end. Save the model's state_dict().") from None
     if not tensors:
         whole = isinstance(content, _Inert) or (isinstance(content, dict) and any(isinstance(v, _Inert) for v in content.values()))
         reason = "it holds a pickled object, and loading that could run code" if whole else "it holds no tensors by name"
@@ -57,7 +59,7 @@ def _content(file: Path) -> Any:
             return torch.load(file, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise UsageError(f"model.weights: {file} is refused: it is cut off or no safetensors file ({error}). Fetch it again.") from error
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, OSError) as error:
+    except Exception as error:  # of what is cut off or made up torch says it by any of them
         unsafe = "weights_only" in str(error).lower()
         reason = "it holds more than tensors, and loading it could run code" if unsafe else "it is not a checkpoint, or cut off"
         raise UsageError(f"model.weights: {file} is refused: {reason}. Give a file with a plain state dict.") from error
@@ -79,7 +81,8 @@ def _unknown_classes(file: Path) -> Iterable[str]:
 
 def _tensors(content: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
     if isinstance(content, Tensor):
-        yield place, content
+        if content.layout == torch.strided and not content.is_quantized and not content.is_meta:  # others hold no values that can be taken
+            yield place, content
     elif isinstance(content, (dict, list, tuple)):
         for name, item in content.items() if isinstance(content, dict) else enumerate(content):
             yield from _tensors(item, f"{place}.{name}" if place else str(name))

@@ -54,7 +54,12 @@ def load_backbone(backbone: nn.Module, weights: dict[str, Any]) -> str:
     state = read(file)
     own = {name: value for name, value in backbone.state_dict().items() if not name.endswith(_COUNTER)}
     named = _by_name(own, state)
-    found = [_Match(place, names) for place, names in named.items() if len(names) == len(own) and not _unlike(own, state, names)]
+    found = _whole(own, state, named)
+    inner = _common([name.split(".")[:-1] for name in own])
+    if inner and not found:  # a network of another library in a module around it, which its files do not know
+        bare = {name[len(inner) + 1 :]: value for name, value in own.items()}
+        named = {place: {f"{inner}.{n}": full for n, full in names.items()} for place, names in _by_name(bare, state).items()}
+        found = _whole(own, state, named)
     if not found:
         found = [*_by_order(own, state, named)]
     if not found:
@@ -78,6 +83,11 @@ def _by_name(own: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, dict
             if name in own:
                 found[".".join(parts[:start])][name] = full
     return found
+
+
+def _whole(own: dict[str, Tensor], state: dict[str, Tensor], named: dict[str, dict[str, str]]) -> list[_Match]:
+    """Those places that have all of the backbone's tensors in its shapes."""
+    return [_Match(place, names) for place, names in named.items() if len(names) == len(own) and not _unlike(own, state, names)]
 
 
 def _unlike(own: dict[str, Tensor], state: dict[str, Tensor], names: dict[str, str]) -> list[str]:

@@ -85,7 +85,7 @@ class Need:
 
     cpus: float = 1.0
     gpus: float | None = None
-    """A part of one, or several; ``None``: one where the cluster has any."""
+    """A part of one, or several; ``None``: where the cluster has any, what its trials are known to take, or one."""
     memory: float | None = None
     """GiB."""
 
@@ -107,10 +107,13 @@ class Cluster(Protocol):
     def device(self) -> str:
         """``--device`` of a worker."""
 
-    def room(self) -> int:
-        """How many workers to start at most."""
+    def gpu_memory(self) -> int | None:
+        """Bytes of a GPU, of which a worker may be given a part; ``None`` where it may not, or :class:`Need` says how much it gets."""
 
-    def start(self, arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> Worker:
+    def room(self, gpus: float | None = None) -> int:
+        """How many workers to start at most, with so much of a GPU, or what :class:`Need` says."""
+
+    def start(self, arguments: Sequence[str], folder: str, environment: Mapping[str, str], gpus: float | None = None) -> Worker:
         """Start ``harness ARGUMENTS`` in a folder, with some variables, as soon as there is room."""
 
     def close(self) -> None:

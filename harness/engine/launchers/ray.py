@@ -17,6 +17,17 @@ from harness.errors import UsageError
 MEND = "Run `pip install 'attention-harness[ray]'`."
 
 
+_PATIENCE = 120.0
+"""Seconds for the nodes to look at their GPUs."""
+
+
+def memory_here() -> int:
+    """Bytes of the smallest GPU that this process sees; 0 where it sees none."""
+    from harness.engine.prepare import tried_gpus
+
+    return min((memory for _, _, memory in tried_gpus()[0]), default=0)
+
+
 class _Worker:
     def __init__(self, ray: Any, actor: Any):
         self._ray = ray
@@ -70,6 +81,7 @@ class RayCluster:
             ray.init(address=where, log_to_driver=False, include_dashboard=False if where == "local" else None, logging_level="ERROR")
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UsageError(f"no Ray cluster at '{where}': {error}. Start one with `ray start --head`, or write --ray local.") from None
+        self._told = need.gpus is not None
         self._gpus = need.gpus if need.gpus is not None else float(ray.cluster_resources().get("GPU", 0) > 0)
         memory = None if need.memory is None else int(need.memory * 2**30)
         self._wants = {"CPU": need.cpus, "GPU": self._gpus, "memory": memory or 0, **resources}
@@ -80,14 +92,28 @@ class RayCluster:
         """Of a worker: Ray shows it its own GPUs only."""
         return "cuda" if self._gpus else "cpu"
 
-    def room(self) -> int:
-        """For how many workers there is room, were nobody else there."""
-        total = self._ray.cluster_resources()
-        return int(min(total.get(name, 0.0) / wanted for name, wanted in self._wants.items() if wanted) + 1e-6)
+    def gpu_memory(self) -> int | None:
+        """Of the smallest of those that the nodes show; ``None`` where one shows none."""
+        if self._told or not self._gpus:
+            return None
+        nodes = [node["NodeID"] for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("GPU")]
+        asked = self._ray.remote(num_cpus=0, num_gpus=0.01, max_retries=0)(memory_here)
+        strategy = importlib.import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
+        try:
+            answers = [asked.options(scheduling_strategy=strategy(node, soft=False)).remote() for node in nodes]
+            return min(self._ray.get(answers, timeout=_PATIENCE)) or None
+        except self._ray.exceptions.RayError:  # busy, or gone
+            return None
 
-    def start(self, arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> _Worker:
+    def room(self, gpus: float | None = None) -> int:
+        """For how many workers there is room, were nobody else there."""
+        total, wants = self._ray.cluster_resources(), self._wants | ({} if gpus is None else {"GPU": gpus})
+        return int(min(total.get(name, 0.0) / wanted for name, wanted in wants.items() if wanted) + 1e-6)
+
+    def start(self, arguments: Sequence[str], folder: str, environment: Mapping[str, str], gpus: float | None = None) -> _Worker:
         """A worker; it begins as soon as there is room."""
-        return _Worker(self._ray, self._actor.remote(list(arguments), folder, dict(environment)))
+        actor = self._actor if gpus is None else self._actor.options(num_gpus=gpus)
+        return _Worker(self._ray, actor.remote(list(arguments), folder, dict(environment)))
 
     def close(self) -> None:
         """Leave the cluster."""

@@ -75,11 +75,15 @@ class SlurmCluster:
         """Of a worker."""
         return "cuda" if self._gpus else "cpu"
 
-    def room(self) -> int:
+    def gpu_memory(self) -> int | None:
+        """Slurm gives whole GPUs."""
+        return None
+
+    def room(self, gpus: float | None = None) -> int:
         """How many jobs are submitted at most."""
         return ROOM
 
-    def start(self, arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> _Worker:
+    def start(self, arguments: Sequence[str], folder: str, environment: Mapping[str, str], gpus: float | None = None) -> _Worker:
         """A job; it begins when Slurm says so."""
         return _Worker(self._executor.submit(run, list(arguments), folder, dict(environment)))
 

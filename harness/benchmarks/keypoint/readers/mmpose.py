@@ -122,6 +122,7 @@ def read(root: Path, data: MMPoseData) -> Poses:
     """Build all splits and list what they hold."""
     from harness import openmmlab
 
+    openmmlab.require("mmpose")
     openmmlab.setup()
     listing = Poses(root=root, names=data.names if data.is_named else [])
     for name in ("val", "test"):

@@ -41,6 +41,8 @@ class BoxMetric(BaseMetric):
         notes: how the threshold of CorLoc was chosen.
         labels: ``map``, where the maps came from.
         threshold: that of CorLoc's box, 0 where the model gives the box itself.
+        instances: that box of each test image in pixels of the image, with the first guess at its class and the score of that, as COCO's
+            results have them.
     """
 
     default_prefix = None
@@ -52,6 +54,7 @@ class BoxMetric(BaseMetric):
         self.notes: list[str] = []
         self.labels: dict[str, str] = {}
         self.threshold = 0.0
+        self.instances: list[dict[str, Any]] = []
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         for sample in data_samples:
@@ -65,12 +68,14 @@ class BoxMetric(BaseMetric):
                 continue
             grey = to_grey(score)
             truth = scale_to_grid(sample["boxes"], tuple(image.tolist()), (width, height))
+            guess = int(sample["pred_score"].argmax())
             self.results.append(
                 {
                     "calibration": False,
                     "path": sample["img_path"],
                     "source": sample["map_source"],
-                    "correct": int(sample["pred_score"].argmax()) in sample["gt_label"].tolist(),
+                    "guess": (guess, float(sample["pred_score"][guess])),
+                    "correct": guess in sample["gt_label"].tolist(),
                     "all": best_iou_per_level(grey, truth),
                     "largest": largest_iou_per_level(grey, truth),
                     "peak": int(grey.max()),
@@ -91,7 +96,9 @@ class BoxMetric(BaseMetric):
                 self.per_sample["best_iou"] = ious.astype(np.float32)
         located = self._at_best(largest, peaks, HIT) >= HIT
         self.threshold = calibrate(np.array([result["hits"] for result in chosen_on])) if chosen_on else 0.0
-        single = np.array([_single_iou(result["single"], self.threshold) for result in test]) >= HIT
+        boxes = [_single_box(result["single"], self.threshold) for result in test]
+        single = np.array([iou_of_extents(box[None], r["single"]["boxes"]).max() for box, r in zip(boxes, test, strict=True)]) >= HIT
+        self.instances = [_instance(result, box) for result, box in zip(test, boxes, strict=True)]
         metrics, per_sample = summary(np.array(reached), located, single, correct)
         self.per_sample |= per_sample
         sources = Counter(result["source"] for result in test)
@@ -113,11 +120,17 @@ class BoxMetric(BaseMetric):
         return ious
 
 
-def _single_iou(sample: dict[str, Any], threshold: float) -> float:
-    """IoU at full resolution of the one box of an image."""
+def _single_box(sample: dict[str, Any], threshold: float) -> np.ndarray:
+    """The one box of an image, (4,) x0, y0, x1, y1 in its pixels."""
     image, grid = sample["image"], sample["grid"]
     if sample["cell_box"] is None:
         box = box_at(normalize(sample["score_map"], grid, sample["map_extent"]), threshold) * np.tile(image / grid, 2)
     else:
         box = sample["cell_box"] * np.tile(sample["map_extent"] * image / grid, 2)
-    return float(iou_of_extents(box[None], sample["boxes"]).max())
+    return np.asarray(box)
+
+
+def _instance(result: dict[str, Any], box: np.ndarray) -> dict[str, Any]:
+    label, score = result["guess"]
+    corner, side = box[:2].tolist(), (box[2:] - box[:2]).tolist()
+    return {"image_id": result["path"], "category_id": label, "bbox": [*corner, *side], "score": score}
