@@ -62,6 +62,7 @@ def _narrow(width: int, strides: tuple[int, ...] = (1, 2, 2)) -> Backbone:
     return narrow
 
 
+_CIFAR = {0: (16, 1), 1: (32, 2), 2: (64, 4)}
 _MOBILENET_V2 = {0: (16, 2), 1: (24, 4), 2: (32, 8), 3: (64, 16), 4: (96, 16), 5: (160, 32), 6: (320, 32), 7: (1280, 32)}
 _EFFICIENTNET_B0 = {0: (32, 2), 1: (16, 2), 2: (24, 4), 3: (40, 8), 4: (112, 16), 5: (320, 32), 6: (1280, 32)}
 
@@ -76,6 +77,8 @@ BACKBONES: dict[str, Backbone] = {
     "resnet-local-s4": _narrow(24, (1,)),
     "resnet18": _residual(18, 64),
     "resnet50": _residual(50, 256),
+    "resnet20-cifar": Backbone({"type": "CifarResNet", "depth": 20}, _CIFAR, 2, (1, 2), "backbone.layer3"),
+    "resnet56-cifar": Backbone({"type": "CifarResNet", "depth": 56}, _CIFAR, 2, (1, 2), "backbone.layer3"),
     "mobilenet-v2": Backbone({"type": "mmpretrain.MobileNetV2"}, _MOBILENET_V2, 7, (4, 7), "backbone.conv2"),
     # up to the last stage of stride 16, where localization keeps more positions
     "mobilenet-v2-s16": Backbone({"type": "mmpretrain.MobileNetV2"}, _MOBILENET_V2, 4, (2, 4), "backbone.layer5"),

@@ -58,6 +58,7 @@ def test_every_entry_knows_how_large_its_splits_are():
 
 SMALL = {
     "classification": {"data": {"size": 32, "resize": 36}},
+    "frozen-features": {"data": {"size": 32}},
     "object-localization": {"data": {"size": 48}, "model": {"taus": 20}},
     "segmentation": {"model": {"input": {"size": [48, 72], "crop": [40, 40]}}},
     "keypoint": {"data": {"size": [64, 96]}},
@@ -68,6 +69,7 @@ SMALL = {
 
 METHODS = {
     "classification": "gap",
+    "frozen-features": "simpool",
     "object-localization": "gap",
     "segmentation": "dnl-add-disentangled-key",
     "keypoint": "psa-polarized-sequential",

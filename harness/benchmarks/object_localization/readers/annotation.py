@@ -41,6 +41,8 @@ def parse_xml(file: Path) -> ElementTree.Element:
         raise ValueError("the annotation is missing") from None
     except OSError as error:
         raise ValueError(f"the annotation cannot be read ({error.strerror})") from None
+    except LookupError:
+        raise ValueError("the XML is of an encoding that nobody knows") from None
     except expat.ExpatError as error:
         raise ValueError(f"the XML is malformed (line {error.lineno}: {expat.ErrorString(error.code)})") from None
 
