@@ -22,6 +22,7 @@ SHIPPED = {
     "segmentation": "harness.benchmarks.segmentation",
     "keypoint": "harness.benchmarks.keypoint",
     "camera-localization": "harness.benchmarks.camera_localization",
+    "detection": "harness.benchmarks.detection",
     "frozen-features": "harness.benchmarks.frozen_features",
     "self-supervised": "harness.benchmarks.self_supervised",
     "openmmlab": "harness.benchmarks.openmmlab",

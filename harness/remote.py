@@ -32,7 +32,7 @@ class RemoteError(HarnessError):
 
 def is_url(text: str) -> bool:
     """Whether it begins as a URL does, ``s3://`` say."""
-    return re.match(r"[A-Za-z][A-Za-z0-9+.:-]*://", text) is not None
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*(::[A-Za-z0-9+.-]*)*://", text) is not None
 
 
 def shown(url: str) -> str:
@@ -61,6 +61,8 @@ def _open(url: str) -> Iterator[tuple[Any, str]]:
     """The file system of a URL, and the place in it."""
     import fsspec
 
+    if "::" in url:  # one of the file systems that others are seen through fills in templates, which are code
+        raise RemoteError(f"{shown(url)}: chains of file systems are not opened. Give the URL of one.")
     try:
         filesystem, place = fsspec.core.url_to_fs(url)
     except ImportError as error:

@@ -62,7 +62,7 @@ def test_a_copy_is_taken_once_and_anew_when_the_file_changed(left, url):
 
 
 def test_urls_that_nothing_opens_are_explained():
-    for text, says in (("nosuch://bucket", "Give a URL that fsspec opens"), ("memory://runs", "memory is gone with the process")):
+    for text, says in (("nosuch://bucket", "Give a URL that fsspec opens"), ("memory://runs", "memory is gone"), ("a::s3://b", "chains")):
         with pytest.raises(UsageError, match=says):
             remote.checked(text)
     assert remote.checked("runs/") == (Path.cwd() / "runs").as_uri()

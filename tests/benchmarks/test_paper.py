@@ -63,6 +63,7 @@ SMALL = {
     "segmentation": {"model": {"input": {"size": [48, 72], "crop": [40, 40]}}},
     "keypoint": {"data": {"size": [64, 96]}},
     "camera-localization": {"data": {"resize": 40, "crop": 32}},
+    "detection": {"model": {"input": {"size": [64, 96]}, "regions": {"proposed": 20, "trained": 16}}},
 }
 """What makes a trial of a family's entries short; networks, losses, augmentation and schedules stay."""
 
@@ -73,6 +74,7 @@ METHODS = {
     "segmentation": "dnl-add-disentangled-key",
     "keypoint": "psa-polarized-sequential",
     "camera-localization": "qk-alignment-plus-fixed-pe",
+    "detection": "gc-block",
 }
 
 QUICK = ("cifar10-resnet18", "mpii-res50")
@@ -85,7 +87,7 @@ def _small(entry, weights=None):
     for part, values in SMALL[entry.family].items():
         for key, value in values.items():
             if isinstance(value, dict):
-                value = merged[part][key] | value
+                value = merged[part].get(key, {}) | value
             if key != "resize" or "resize" in merged[part] or entry.family == "camera-localization":
                 merged[part][key] = value
     # Tiny-ImageNet has no fewer than 200 classes

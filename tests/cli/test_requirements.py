@@ -43,7 +43,7 @@ def test_what_is_imported_is_asked_for():
     core = asked("", "the keypoint family") | {*BROUGHT}
     assert set(BROUGHT.values()) <= core
     assert imported("plugins") <= core
-    assert imported("harness") <= core | asked("the extra 'ray'", "the extra 'slurm'")
+    assert imported("harness") <= core | asked("the extra 'ray'", "the extra 'slurm'", "the extra 'timm'")
     assert imported("dashboard") <= core | asked("the extra 'dashboard'")
     assert not asked("") & asked("the extra 'dashboard'"), "who only trains installs no dashboard"
 
@@ -59,7 +59,9 @@ def test_the_lock_is_within_the_ranges():
             (pin,) = lock[name].specifier
             assert some.requirement.specifier.contains(pin.version), some
         else:
-            assert name == "fsspec" or some.by in ("the extra 'ray'", "the extra 'slurm'"), f"{name} is not in requirements.txt"
+            assert name == "fsspec" or some.by in ("the extra 'ray'", "the extra 'slurm'", "the extra 'timm'"), (
+                f"{name} is not in requirements.txt"
+            )
 
 
 def _lines(file: Path) -> list[str]:
@@ -132,7 +134,7 @@ def test_an_installed_copy_says_the_same(monkeypatch, tmp_path):
     texts = [f"{some.requirement}; extra == {extra}" if extra else str(some.requirement) for some, extra in zip(here, extras, strict=True)]
     monkeypatch.setattr("harness.paths.home", lambda: tmp_path)
     monkeypatch.setattr(requirements, "requires", lambda name: [*texts[:-1], "pytest>=8; extra == 'test'"])
-    of_wheel = type("Metadata", (), {"get_all": lambda self, name: ["dashboard", "postgresql", "ray", "slurm", "test"]})()
+    of_wheel = type("Metadata", (), {"get_all": lambda self, name: ["dashboard", "postgresql", "ray", "slurm", "timm", "test"]})()
     monkeypatch.setattr(requirements, "metadata", lambda name: of_wheel)
     there = requirements.needed()
     assert [(one.by, one.mend) for one in there] == [(one.by, one.mend) for one in here]

@@ -142,7 +142,10 @@ def test_a_missing_or_empty_database_reads_as_one_without_trials(tmp_path: Path,
     ("content", "says"),
     [
         ("CREATE TABLE recipes (name TEXT)", "tables of another program"),
-        ("CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('9999')", "newer harness"),
+        *(
+            (f"CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('{version}')", "newer harness")
+            for version in ("9999", "", "head", "base", "00")
+        ),
     ],
 )
 def test_databases_of_others_are_refused(tmp_path: Path, content: str, says: str, read_only: bool):
@@ -166,7 +169,7 @@ def test_a_corrupt_file_is_refused_and_left_alone(tmp_path: Path, read_only: boo
     [
         ("results/harness.db", "not a database URL"),
         ("oracel://host/db", "no database driver"),
-        ("postgresql+pg8000://host/db", r"Run `pip install 'psycopg\[binary\]'` and write postgresql\+psycopg://"),
+        ("postgresql+pg8000://host/db", r"Run `pip install 'attention-harness\[postgresql\]'` and write postgresql\+psycopg://"),
         ("mssql+pyodbc://host/db", r"Run `pip install 'pyodbc'`"),
         ("sqlite:////proc/no/such/harness.db", "cannot create the folder"),
         ("sqlite:////proc", "is a folder. Name a file in it: sqlite:////proc/harness.db"),
