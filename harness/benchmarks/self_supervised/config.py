@@ -50,7 +50,8 @@ def _model(data: ClassificationData, model: PretrainedModel, fillings: dict[str,
         "masking": {"plugin": plugin, "params": params},
         "size": data.size,
         "views": model.views.model_dump(mode="json"),
-        **config.preprocessing(model),
+        "mean": list(model.mean),
+        "std": list(model.std),
         # pixels from 0 to 1
         "data_preprocessor": {"type": "mmpretrain.ClsDataPreprocessor", "mean": [0, 0, 0], "std": [255, 255, 255], "to_rgb": True},
     }
@@ -105,7 +106,7 @@ def _dataset(data: ClassificationData, split: Split) -> dict[str, Any]:
     return {
         "type": "Pictures",
         "data_root": DATA,
-        "options": data.model_dump(mode="json", exclude={"root"}),
+        "options": data.model_dump(mode="json", exclude={"root", "clutter"}),  # which the files know, and classification's reader not
         "split": split,
         "pipeline": [
             {"type": "Remember", "transforms": fixed},

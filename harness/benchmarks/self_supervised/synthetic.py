@@ -8,6 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+from pydantic import Field
+
+from harness.benchmarks import scenes
 from harness.benchmarks.base import Format
 from harness.benchmarks.classification.readers.image_folder import read
 from harness.benchmarks.classification.synthetic import SyntheticData
@@ -23,6 +26,23 @@ class ObjectData(SyntheticData):
     distractors: tuple[Count, Count] = (0, 0)
     side: tuple[Share, Share] = (0.3, 0.5)
     cue: bool = False
+    clutter: float = Field(default=0.2, ge=0, le=2)
+    """Times the strength of the background's colours. With much of it, each image is known by its background, and nothing is learnt of
+    objects."""
+
+    def generate(self, out: Path) -> None:
+        counts = {"train": self.train, "test": self.test, "val": self.validating}
+        scenes.generate_scenes(
+            out,
+            counts,
+            size=self.size,
+            classes=self.classes,
+            seed=self.seed,
+            distractors=self.distractors,
+            side=self.side,
+            cue=self.cue,
+            clutter=self.clutter,
+        )
 
 
 def box_of(root: Path, image: Path) -> Box | None:

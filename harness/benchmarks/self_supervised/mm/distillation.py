@@ -92,8 +92,8 @@ class SelfDistillation(Pretrainer):
         if epoch != self._epoch:
             self._said, self._epoch = Information(), epoch
         self.momentum = cosine(told["momentum"], 1.0, step, steps)
-        self.temperature = warm_up(*told["temperature"], epoch, told["temperature_epochs"])
-        self.patch_temperature = warm_up(*told["patch_temperature"], epoch, told["temperature_epochs"])
+        self.temperature = warm_up(told["temperature"][0], told["temperature"][1], epoch, told["temperature_epochs"])
+        self.patch_temperature = warm_up(told["patch_temperature"][0], told["patch_temperature"][1], epoch, told["temperature_epochs"])
         # without a gradient the optimizer leaves them alone, weight decay and all
         for part in (self.student.head.prototypes, self.student.head.patch_prototypes):
             if part is not None:
@@ -130,7 +130,8 @@ class SelfDistillation(Pretrainer):
             of_class = torch.cat([of_class, self.student.head.of_class_token(self.student.encoder(parts)[:, 0])])
         cold = told["student_temperature"]
         losses = {
-            "loss_class": told["class_weight"] * view_loss(teacher.unflatten(0, (2, count)), of_class.unflatten(0, (-1, count)) / cold)
+            "loss_class": told["class_weight"]
+            * view_loss(torch.unflatten(teacher, 0, (2, count)), torch.unflatten(of_class, 0, (-1, count)) / cold)
         }
         # the mean over two views of as many images is that over both
         losses["loss_patch"] = told["patch_weight"] * patch_loss(patches, of_patches / cold, mask)

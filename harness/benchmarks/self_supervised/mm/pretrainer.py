@@ -80,8 +80,8 @@ class Pretrainer(BaseModel):
         if mode == "predict":
             return self._predict(images, data_samples or [])
         tokens, attention = self.encoder.looked(images)
-        grid = inputs.shape[-2] // self.encoder.patch, -1
-        slots.observe(self.encoder, map=lambda: (attention / attention.sum(dim=-1, keepdim=True)).unflatten(-1, grid))
+        grid = (inputs.shape[-2] // self.encoder.patch, -1)
+        slots.observe(self.encoder, map=lambda: torch.unflatten(attention / attention.sum(dim=-1, keepdim=True), -1, grid))
         return tokens[:, 0]
 
     def _predict(self, images: Tensor, samples: list[DataSample]) -> list[DataSample]:

@@ -83,10 +83,10 @@ class MaskedPixels(_Reconstruction):
     def restore(self, images: Tensor, mask: Tensor) -> dict[str, Tensor]:
         rows = images.shape[-2] // self.encoder.patch
         tokens = self.encoder(images, mask)[:, 1:]
-        restored = self.neck(tokens.transpose(1, 2).unflatten(2, (rows, -1)))
+        restored = self.neck(torch.unflatten(tokens.transpose(1, 2), 2, (rows, -1)))
         if not mask.any():  # of a batch no token is masked: nothing is learnt, and a mean over none would be no number
             return {"loss": 0.0 * restored.sum()}
-        return {"loss": self.head.loss(restored, images, mask.unflatten(1, (rows, -1)))}
+        return {"loss": self.head.loss(restored, images, torch.unflatten(mask, 1, (rows, -1)))}
 
 
 @MODELS.register_module()

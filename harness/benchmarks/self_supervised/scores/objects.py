@@ -19,7 +19,8 @@ def covered(box: Box, rows: int, columns: int) -> np.ndarray:
 
     def along(count: int, low: float, high: float) -> np.ndarray:
         edges = np.arange(count + 1)
-        return np.clip(np.minimum(edges[1:], high * count) - np.maximum(edges[:-1], low * count), 0, 1)
+        found: np.ndarray = np.clip(np.minimum(edges[1:], high * count) - np.maximum(edges[:-1], low * count), 0, 1)
+        return found
 
     return np.outer(along(rows, top, bottom), along(columns, left, right))
 
