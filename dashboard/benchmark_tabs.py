@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, gallery, reads, state, tables, text
+from dashboard import charts, gallery, reads, squares, state, tables, text
 from harness import benchmarks, data
 from harness.analysis import diagnostic_tables, formats, kept
 from harness.analysis.diagnostics import Diagnostic, in_order
@@ -33,16 +33,7 @@ if TYPE_CHECKING:
 PICTURED = 12
 """Methods whose maps are shown, best first."""
 
-MANY = 100
-"""Columns of a heat map from which on it has no more: browsers draw only so much."""
-
 FRONT = "on the front"
-
-CELL = 34
-"""Pixels that a number in a heat map needs."""
-
-WRITTEN = 20
-"""Columns of a heat map up to which the numbers stand in it."""
 
 
 def show(name: str, table: Table | None, bench: Benchmark | None) -> None:
@@ -81,7 +72,7 @@ def _parts(board: Board, table: Table) -> None:
         text.show("No metric of this benchmark is reported by class, scene, joint or threshold.")
         return
     shown = found[state.choice("Metric", [*found], "metric", show=text.visible)]
-    parts = shown.parts[:MANY]
+    parts = shown.parts[: squares.MANY]
     records = [
         {"method": text.visible(method), "part": text.visible(part), "mean": row.mean, "text": number(row.mean, row.unit), "seeds": row.n}
         for method in shown.methods
@@ -98,13 +89,8 @@ def _parts(board: Board, table: Table) -> None:
     )
     direction = "higher" if shown.higher_is_better else "lower"
     st.caption(f"Means over seeds; {direction} is better, and darker is better. Methods are in the order of the primary metric.")
-    if len(shown.parts) > MANY:
-        text.show(f"The first {MANY} of {len(shown.parts)} are shown; the CSV of all metrics has them all.")
-
-
-def _row(names: Sequence[str]) -> int:
-    """Pixels of a row of a heat map: fewer where there are many."""
-    return charts.ROW if len(names) <= WRITTEN else max(12, min(18, 560 // len(names)))
+    if len(shown.parts) > squares.MANY:
+        text.show(f"The first {squares.MANY} of {len(shown.parts)} are shown; the CSV of all metrics has them all.")
 
 
 def _heat_map(frame: pd.DataFrame, parts: list[str], methods: list[str], *, title: str, unit: str, higher_is_better: bool) -> None:
@@ -126,15 +112,15 @@ def _heat_map(frame: pd.DataFrame, parts: list[str], methods: list[str], *, titl
         tooltip=charts.tips({"method": "method", "part": "part", "mean": f"mean|{unit}", "seeds": "seeds"}),
     )
     chart: Any = base.mark_rect().encode(color=colour)
-    if len(parts) <= WRITTEN:
+    if len(parts) <= squares.WRITTEN:
         middle = (low + high) / 2
         dark = f"datum.mean > {middle}" if higher_is_better else f"datum.mean < {middle}"
-        room = alt.ExprRef(f"width < {CELL * len(parts)} ? 0 : 1")  # on a phone
+        room = alt.ExprRef(f"width < {squares.CELL * len(parts)} ? 0 : 1")  # on a phone
         chart += base.mark_text(fontSize=11, opacity=room).encode(
             text="text:N", color=alt.condition(dark, alt.value("white"), alt.value("black"))
         )
     longest = min(max(map(len, parts)), 20)
-    chart = chart.properties(height=_row(methods) * len(methods) + charts.LEGEND + 30 + 5 * longest)
+    chart = chart.properties(height=squares.height(methods) * len(methods) + charts.LEGEND + 30 + 5 * longest)
     charts.show(chart, key="heat map", alt_text=f"{title} of {len(methods)} methods by {len(parts)} parts")
 
 
@@ -301,27 +287,7 @@ def _mistakes(table: Table) -> None:
     if found is None:
         text.show("These trials were run before guesses were stored, or brought here without them; run them again to see them.")
         return
-    total, classes = found[0], [text.visible(name) for name in found[1]]
-    share = 100 * total / np.maximum(total.sum(axis=1, keepdims=True), 1)
-    label, guess = np.divmod(np.arange(total.size), len(total))
-    frame = pd.DataFrame({"label": label, "guess": guess, "images": total.ravel(), "share": share.ravel()})
-    if len(classes) > MANY:
-        frame = frame[frame["images"] > 0].copy()
-    frame["class"], frame["taken"] = (frame[column].map(dict(enumerate(classes))) for column in ("label", "guess"))
-    chart = alt.Chart(frame).encode(
-        x=alt.X("taken:N", title="taken for", sort=classes, axis=alt.Axis(orient="top", labelAngle=-45, labelOverlap=True)),
-        y=alt.Y("class:N", title="class", sort=classes, axis=alt.Axis(labelOverlap=True, labelLimit=charts.NAMES)),
-        tooltip=charts.tips({"class": "class", "taken": "taken for", "images": "images", "share": "% of class|%"}),
-    )
-    squares: Any = chart.mark_rect().encode(
-        color=alt.Color("share:Q", title="% of class", scale=alt.Scale(domain=[0, 100], scheme="blues"), legend=alt.Legend(orient="bottom"))
-    )
-    if len(classes) <= WRITTEN:
-        light = alt.condition("datum.share > 50", alt.value("white"), alt.value("black"))
-        room = alt.ExprRef(f"width < {CELL * len(classes)} ? 0 : 1")
-        squares += chart.transform_filter("datum.images > 0").mark_text(opacity=room).encode(text="images:Q", color=light)
-    squares = squares.properties(height=_row(classes) * min(len(classes), MANY // 2) + charts.LEGEND + 160)
-    charts.show(squares, key="mistakes", alt_text="Test images by class and first guess")
+    squares.confusion(*found, key="mistakes")
     st.caption("Numbers are test images over all seeds; colour is their share of the class, so that a row adds up to 100 %.")
 
 

@@ -160,13 +160,21 @@ def page() -> str:
     """The whole page."""
     parts: list[str] = [HEAD]
     told: set[type[Options]] = set()
+    formats: dict[type[Options], str] = {}
     for name in families.SHIPPED:
         family = benchmarks.family(name)
         extra = "block" not in family.slots and "block_at" in family.model.model_fields
         block = " With `model.block_at`, `block` too." if extra else ""
         parts.append(f"## {name}\n\nSlots: {', '.join(f'`{slot}`' for slot in family.slots)}.{block} Primary metric: `{family.primary}`.\n")
+        shared = [form for form in family.formats if family.format(form).options in formats]
+        if shared:
+            owner = formats[family.format(shared[0]).options]
+            parts.append(f"Formats: {', '.join(f'`{form}`' for form in shared)}, as of [{owner}](#{owner}).\n")
         for format_name in family.formats:
+            if format_name in shared:
+                continue
             options = family.format(format_name).options
+            formats[options] = name
             told_of = inspect.getdoc(inspect.getmodule(options)) or ""
             parts.append(f"### format: {format_name}\n\n{told_of}\n\n{table(options, told)}\n")
         parts.append(f"### model\n\n{table(family.model, told)}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -30,15 +31,17 @@ def content(file: Path) -> bytes:
 def contents(groups: Iterable[Iterable[Path]]) -> dict[Path, bytes]:
     """File -> :func:`content`, of the files that one of another group can be a copy of; only those of the same size are read.
 
-    A file may stand in several groups. What is missing is left out.
-
-    Raises:
-        OSError: a file cannot be read.
+    A file may stand in several groups. What cannot be read is left out.
     """
     sizes = [{file: size for file in group if (size := _size(file)) is not None} for group in groups]
     found = Counter(size for some in sizes for size in {*some.values()})
     every = {file: size for some in sizes for file, size in some.items()}
-    return {file: content(file) for file, size in every.items() if found[size] > 1}
+    digests = {}
+    for file, size in every.items():
+        with contextlib.suppress(OSError):
+            if found[size] > 1:
+                digests[file] = content(file)
+    return digests
 
 
 def _size(file: Path) -> int | None:

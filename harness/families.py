@@ -22,6 +22,8 @@ SHIPPED = {
     "segmentation": "harness.benchmarks.segmentation",
     "keypoint": "harness.benchmarks.keypoint",
     "camera-localization": "harness.benchmarks.camera_localization",
+    "detection": "harness.benchmarks.detection",
+    "frozen-features": "harness.benchmarks.frozen_features",
     "openmmlab": "harness.benchmarks.openmmlab",
 }
 """Family -> its package, in the order families are listed."""

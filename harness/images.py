@@ -110,7 +110,7 @@ def measure(file: Path, *, header_only: bool = False, exif: bool = False) -> tup
     """
     with _opened(file) as image:
         if not header_only:
-            image.load()
+            _load(image, file)
         turned = exif and _turned(image.getexif().get(_ORIENTATION, 1))
         return image.size[::-1] if turned else image.size
 
@@ -128,7 +128,7 @@ def glance(file: Path, bits: int) -> tuple[tuple[int, int], np.ndarray]:
     from PIL import Image
 
     with _opened(file) as image:
-        image.load()
+        _load(image, file)
         if not image.mode.startswith("I"):
             return image.size, thumbnail(image)
         grey = np.minimum(np.asarray(image) >> (bits - 8), 255).astype(np.uint8)
@@ -163,6 +163,13 @@ def _opened(file: Path) -> Iterator[Image.Image]:
         raise ValueError("the file is no image") from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"the image cannot be read ({error})") from None
+
+
+def _load(image: Image.Image, file: Path) -> None:
+    """Decode all of it, by what trials decode with, too: of damage one takes what the other does not."""
+    image.load()
+    if image.format != "JPEG" and _decode(file) is None:  # what is damaged in a JPEG, Pillow sees
+        raise ValueError("the image cannot be decoded")
 
 
 def _turned(orientation: Any) -> bool:
@@ -228,15 +235,15 @@ def _deep_colour(file: Path) -> bool:
 
 
 def _decode(file: Path) -> np.ndarray | None:
-    """(H, W, 3) BGR in uint8 or uint16 as stored; ``None`` where it cannot be decoded."""
+    """(H, W, 3) BGR in uint8 or uint16 as stored; ``None`` where it cannot be read or decoded."""
     import cv2
     import numpy as np
 
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-    raw = np.fromfile(file, np.uint8)
     try:
+        raw = np.fromfile(file, np.uint8)
         return cv2.imdecode(raw, flags) if raw.size else None
-    except cv2.error:
+    except (OSError, cv2.error):
         return None
 
 
@@ -248,10 +255,7 @@ def read_bgr(file: Path, decoding: Decoding = Decoding()) -> np.ndarray:
     """
     import numpy as np
 
-    try:
-        pixels = _decode(file)
-    except OSError as error:
-        raise ValueError(f"the image cannot be read ({error.strerror})") from None
+    pixels = _decode(file)
     if pixels is None:
         measure(file)  # says why, where it knows
         raise ValueError("the image cannot be decoded")

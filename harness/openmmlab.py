@@ -55,11 +55,15 @@ def has_compiled_ops() -> bool:
 
 
 class _MissingOps(types.ModuleType):
-    """Stands in for ``mmcv._ext``: every op exists, and raises only when it is called."""
+    """Stands in for ``mmcv._ext``: every op exists, and one that :mod:`harness._mmcv` lacks raises when it is called."""
 
-    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
-        if name.startswith("__"):
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("_"):
             raise AttributeError(name)
+        from harness import _mmcv
+
+        if name in _mmcv.OPERATIONS:
+            return _mmcv.OPERATIONS[name]
 
         def missing(*_args: object, **_kwargs: object) -> NoReturn:
             raise RuntimeError(
@@ -85,8 +89,7 @@ def _provide_torchvision() -> None:
     # A CUDA build of torchvision beside a CPU-only torch cannot load its ops library and then dies
     # while registering fake kernels for ops that were never defined.
     try:
-        import torchvision
-
+        _import_torchvision()
         return
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
@@ -102,7 +105,29 @@ def _provide_torchvision() -> None:
     cast("Any", _provide_torchvision).library = library  # the schemas live as long as this object
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import torchvision  # noqa: F401
+        _import_torchvision()
+
+
+def _import_torchvision() -> None:
+    """Import it; where its compiled operations are missing, its detectors use ours."""
+    ops = importlib.import_module("torchvision.ops")
+    from harness import regions
+
+    if regions.compiled():
+        return
+
+    def roi_align(
+        input: Any, boxes: Any, output_size: Any, spatial_scale: float = 1.0, sampling_ratio: int = -1, aligned: bool = False
+    ) -> Any:
+        rois = boxes if not isinstance(boxes, (list, tuple)) else ops._utils.convert_boxes_to_roi_format(boxes)
+        size = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+        return regions.roi_align(input, rois, size, spatial_scale, sampling_ratio, aligned)
+
+    # modules of torchvision have each other's functions by name
+    for mine, theirs in ((regions.nms, ops.nms), (roi_align, ops.roi_align)):
+        for module in [module for name, module in sys.modules.items() if name.split(".")[0] == "torchvision"]:
+            for name in [name for name, value in vars(module).items() if value is theirs]:
+                setattr(module, name, mine)
 
 
 def _provide_xtcocotools() -> None:

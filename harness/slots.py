@@ -70,10 +70,50 @@ SLOTS: dict[str, Slot] = {
         Slot("position_encoding", "(H, W) -> Position", ("dim", "heads"), "learnable-pe", "a transformer encoder"),
         Slot("attention_loss", "[AttentionState, ...] -> scalar", (), None, "added to the training loss"),
         Slot("masking", "(B,N) attention -> (B,N) bool mask", (), "random-block-wise-masking", "self-supervised pre-training"),
-        Slot("relation", "boxes, region features -> region features", ("channels",), None, "a detection head"),
+        Slot(
+            "relation",
+            "(R,C), boxes (R,4) -> (R,C), all regions of one image",
+            ("channels",),
+            None,
+            "after each fully-connected layer of a detector's box head",
+        ),
+        Slot(
+            "region_features",
+            "(B,C,H,W), regions (R,5) -> (R,C,size,size)",
+            ("channels", "size", "stride"),
+            "roi-align",
+            "what a detector's box and mask heads read of each level for a region",
+        ),
+        Slot(
+            "duplicate_removal",
+            "(R,C), boxes (R,K,4), scores (R,K) -> scores (R,K), all regions of one image",
+            ("channels",),
+            "nms",
+            "the end of a detector's box head",
+        ),
+        Slot(
+            "detector",
+            "[(B,C_i,H_i,W_i), ...], padding (B,H,W) -> logits (L,B,Q,K+1), boxes (L,B,Q,4)",
+            ("channels", "classes"),
+            None,
+            "everything behind a detector's backbone",
+        ),
         Slot("model", "a whole model", ("channels", "scenes"), None, "the benchmark's model"),
     )
 }
+
+
+# What the shapes of the detection slots leave open.
+#
+# relation: boxes are x0, y0, x1, y1 in pixels of the network's input. R is 0 where an image has no region.
+# region_features: a region is the index of its image in the batch, then its box in pixels of the network's input; the map's cells are
+#     `stride` pixels wide. One plugin is built for each level of a feature pyramid, and R is 0 where no region belongs to it.
+# duplicate_removal: K classes, without background; a score of 0 says that a box is the duplicate of another, or none. A plugin that is
+#     trained has `loss(features, boxes, scores, gt_boxes (G,4), gt_labels (G,)) -> {"loss_...": scalar}`, called once for each training
+#     image with the head's own predictions, of which no gradient reaches the detector unless the plugin lets it.
+# detector: `padding` is true where a pixel of the batch is none of the image; boxes are centre and size as shares of the image without
+#     its padding. L layers are trained alike, matched one to one with the objects, and the last is tested. K+1 logits have "no object"
+#     last and are trained as DETR's; K logits are trained with the focal loss, as those of Deformable DETR.
 
 
 @dataclass

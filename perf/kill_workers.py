@@ -227,8 +227,11 @@ def trouble(kind: str, given: argparse.Namespace, here: Path) -> bool:
                 herd.happened["ends of submit"] += 1
             time.sleep(dice.uniform(0, given.gap))
             if ray and dice.random() < 0.02:
-                ray.lose_a_node()
                 herd.happened["nodes killed"] += 1
+                if not ray.lose_a_node():
+                    herd.happened["Rays that did not come back"] += 1
+                    ray.end()
+                    ray = Ray(url, None if given.real else given.seconds)
             else:
                 herd.hurt(mark)
             if set(open_store(url).states().values()) <= {"done", "failed"}:

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
+os.environ["OMP_NUM_THREADS"] = "1"  # a pool of threads does not survive a fork
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from breaking import AREAS, area

@@ -10,7 +10,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, reads, state, tables, text
+from dashboard import charts, reads, squares, state, tables, text
 from harness import paths
 from harness.analysis import artifacts, diagnostic_tables, kept, source
 from harness.analysis.numbers import MEASURE, number
@@ -121,6 +121,10 @@ def _numbers(view: TrialView, other: TrialView | None) -> None:
         st.subheader("By scene or class")
         records = [{"": name} | parts[name] for name in sorted(parts)]
         tables.show(records, key="scenes", numbers=units, rows=12, alt_text="Metrics of single scenes or classes")
+    if view.result is not None and (found := reads.confusion([view.row.digest])) is not None:
+        st.subheader("What is taken for what")
+        squares.confusion(*found, key="confusion")
+        st.caption("Numbers are test images; colour is their share of the class, so that a row adds up to 100 %.")
     priced = [{"": name, **dict(some.costs)} for name, some in shown.items() if some.costs]
     if priced:
         st.subheader("Costs of the model")

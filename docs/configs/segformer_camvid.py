@@ -7,10 +7,10 @@ classes = ("Sky", "Building", "Pole", "Road", "Pavement", "Tree", "SignSymbol", 
 model = dict(
     data_preprocessor=dict(size=(96, 128)),
     backbone=dict(init_cfg=None),
-    decode_head=dict(num_classes=len(classes), norm_cfg=dict(type="BN"), ignore_index=255),
+    decode_head=dict(num_classes=len(classes), norm_cfg=dict(type="BN"), ignore_index=11),
 )
 
-load = [dict(type="LoadImageFromFile"), dict(type="LoadAnnotations")]
+image, labels = dict(type="LoadImageFromFile"), dict(type="LoadAnnotations")
 small = dict(type="Resize", scale=(128, 96), keep_ratio=False)
 
 
@@ -23,14 +23,14 @@ def loader(split, batch_size, sampler, *steps):
         seg_map_suffix=".png",
         metainfo=dict(classes=classes),
         ignore_index=11,
-        pipeline=[*load, *steps, dict(type="PackSegInputs")],
+        pipeline=[image, *steps, dict(type="PackSegInputs")],
     )
     return dict(batch_size=batch_size, num_workers=0, sampler=sampler, dataset=dataset)
 
 
-train_dataloader = loader("train", 8, dict(type="InfiniteSampler", shuffle=True), small, dict(type="RandomFlip", prob=0.5))
-val_dataloader = loader("val", 1, dict(type="DefaultSampler", shuffle=False), small)
-test_dataloader = loader("test", 1, dict(type="DefaultSampler", shuffle=False), small)
+train_dataloader = loader("train", 8, dict(type="InfiniteSampler", shuffle=True), labels, small, dict(type="RandomFlip", prob=0.5))
+val_dataloader = loader("val", 1, dict(type="DefaultSampler", shuffle=False), small, labels)
+test_dataloader = loader("test", 1, dict(type="DefaultSampler", shuffle=False), small, labels)
 val_evaluator = dict(type="IoUMetric", iou_metrics=["mIoU"], ignore_index=11)
 test_evaluator = val_evaluator
 

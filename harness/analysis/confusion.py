@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+_GUESS = "taken for"
+
+
 def counts(scores: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray | None:
     """(classes, classes) numbers of test images, rows their class and columns the first guess, summed over trials.
 
@@ -71,3 +74,23 @@ def mistakes(total: np.ndarray, classes: list[str], most: int = 3) -> list[str]:
         for label, guess in places
         if wrong[label, guess]
     ]
+
+
+def table(total: np.ndarray, classes: list[str], width: int | None) -> tuple[list[str], list[list[object]]]:
+    """Header and body of the matrix: a line a class, a column a first guess, by the classes' numbers.
+
+    Args:
+        width: letters of a line; ``None`` for any.
+
+    Returns:
+        Nothing where a line would not have the room.
+    """
+    heads = [*map(str, range(len(classes)))]
+    body: list[list[object]] = [[place, name, *counts] for place, (name, counts) in enumerate(zip(classes, total.tolist(), strict=True))]
+    wide = (
+        len(heads[-1])
+        + 2
+        + max(map(len, [_GUESS, *classes]))
+        + sum(2 + max(len(head), len(str(most))) for head, most in zip(heads, total.max(0), strict=True))
+    )
+    return ([], []) if width is not None and wide > width else (["", _GUESS, *heads], body)

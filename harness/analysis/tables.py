@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 WIDTH = 100
 """Columns of a table in a terminal; elsewhere a row is a line, however long."""
-LEFT = ("method", "map", "layer", "tied", "bars", "state")
+LEFT = ("method", "part", "map", "layer", "tied", "bars", "state")
 """Columns of text; all others hold numbers and are aligned to the right."""
 
 

@@ -42,6 +42,8 @@ class Features:
     channels: list[int]
     stride: int | None
     """Of the deepest map; ``None`` where a config given by hand does not say."""
+    strides: list[int]
+    """Of all maps; of a config given by hand each is taken to be half the next."""
 
 
 def _residual(depth: int, width: int, strides: tuple[int, ...] = (1, 2, 2, 2), **config: Any) -> Backbone:
@@ -60,6 +62,7 @@ def _narrow(width: int, strides: tuple[int, ...] = (1, 2, 2)) -> Backbone:
     return narrow
 
 
+_CIFAR = {0: (16, 1), 1: (32, 2), 2: (64, 4)}
 _MOBILENET_V2 = {0: (16, 2), 1: (24, 4), 2: (32, 8), 3: (64, 16), 4: (96, 16), 5: (160, 32), 6: (320, 32), 7: (1280, 32)}
 _EFFICIENTNET_B0 = {0: (32, 2), 1: (16, 2), 2: (24, 4), 3: (40, 8), 4: (112, 16), 5: (320, 32), 6: (1280, 32)}
 
@@ -74,6 +77,8 @@ BACKBONES: dict[str, Backbone] = {
     "resnet-local-s4": _narrow(24, (1,)),
     "resnet18": _residual(18, 64),
     "resnet50": _residual(50, 256),
+    "resnet20-cifar": Backbone({"type": "CifarResNet", "depth": 20}, _CIFAR, 2, (1, 2), "backbone.layer3"),
+    "resnet56-cifar": Backbone({"type": "CifarResNet", "depth": 56}, _CIFAR, 2, (1, 2), "backbone.layer3"),
     "mobilenet-v2": Backbone({"type": "mmpretrain.MobileNetV2"}, _MOBILENET_V2, 7, (4, 7), "backbone.conv2"),
     # up to the last stage of stride 16, where localization keeps more positions
     "mobilenet-v2-s16": Backbone({"type": "mmpretrain.MobileNetV2"}, _MOBILENET_V2, 4, (2, 4), "backbone.layer5"),
@@ -111,7 +116,8 @@ def features(model: ModelOptions, levels: Sequence[int] | None = None, *, pair: 
         config["num_stages"] = stages
         config["strides"] = tuple(config.get("strides", (1, 2, 2, 2)))[:stages]
         config["dilations"] = tuple(config.get("dilations", (1, 1, 1, 1)))[:stages]
-    return Features(config, [found.levels[level][0] for level in wanted], found.levels[wanted[-1]][1])
+    widths, strides = ([found.levels[level][part] for level in wanted] for part in (0, 1))
+    return Features(config, widths, strides[-1], strides)
 
 
 def _named(name: str) -> Backbone:
@@ -141,11 +147,17 @@ def _by_hand(given: dict[str, Any]) -> Features:
     channels, stride = config.pop("_channels", None), config.pop("_stride", None)
     if channels is None:
         found = maps(config)
-        return Features(config, [width for width, _ in found], found[-1][1] if stride is None else stride)
+        last = found[-1][1] if stride is None else stride
+        told = [one for _, one in found if one is not None]
+        return Features(config, [width for width, _ in found], last, told if len(told) == len(found) else _halved(last, len(found)))
     widths = [channels] if isinstance(channels, int) else list(channels or ())
     if not widths or not all(isinstance(width, int) for width in widths):
         raise UsageError("model.backbone: _channels is the width of its outputs, a number or a list, shallow to deep.")
-    return Features(config, widths, stride)
+    return Features(config, widths, stride, _halved(stride, len(widths)))
+
+
+def _halved(last: int | None, count: int) -> list[int]:
+    return [last >> (count - 1 - level) for level in range(count)] if last else []
 
 
 def block_places(model: ModelOptions) -> list[BlockPlace]:

@@ -230,6 +230,9 @@ class Format(Generic[D]):
         found.root = root
         if what := inside.strays(found.read(), root, data.model_dump(mode="json", exclude={"root"})):
             found.add("the dataset", what, "put them there or link to them; only an entry may name a place elsewhere, absolutely")
+        for split in () if any(problem.fatal for problem in found.problems) else NEEDED:
+            if not found.of(split):
+                found.add(f"{NAMES[split]} split", "it has no sample", "see where the entry says that it lies, and whether it is all there")
         hold_out(found, data.val_share)
         return found
 

@@ -45,6 +45,7 @@ VERBS = (
     "plugin",
     "config",
     "data",
+    "features",
     "dashboard",
     "db",
 )

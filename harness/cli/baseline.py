@@ -8,6 +8,7 @@ import click
 
 from harness.cli import Group, options
 from harness.cli.output import write_file
+from harness.texts import one_line
 
 
 @click.group("baseline", cls=Group)
@@ -82,7 +83,7 @@ def save(
             f"note: {where}: results with {rows[0].differs} are not saved; those of the first block of the leaderboard are.", err=True
         )
     write_file(file, baseline_file.dump(baseline, __version__))
-    click.echo(f"{len(baseline.entries)} entries saved. `harness check --baseline {file}` compares with them.")
+    click.echo(one_line(f"{len(baseline.entries)} entries saved. `harness check --baseline {file}` compares with them."))
 
 
 def _tolerance(text: str) -> tuple[str, float]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options
+from harness.texts import one_line
 
 
 @click.command("config")
@@ -59,4 +60,4 @@ def command(method: str, benchmark: str, seed: int, out: Path | None, overrides:
     with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, text)
-    click.echo(f"{out}: {about}", err=True)
+    click.echo(one_line(f"{out}: {about}"), err=True)

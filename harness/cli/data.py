@@ -118,4 +118,4 @@ def prepare(benchmark: str, data_root: Path | None) -> None:
     from harness import data
 
     task = _task(benchmark)
-    click.echo(f"{task.id}: {data.ensure(task, options.known_data_root(data_root))}")
+    click.echo(one_line(f"{task.id}: {data.ensure(task, options.known_data_root(data_root))}"))

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli import Group, options
+from harness.texts import one_line
 
 
 @click.group("db", cls=Group)
@@ -23,7 +24,7 @@ def upgrade(db: str) -> None:
     """
     from harness.store import upgrade
 
-    click.echo(f"{_shown(db)}: schema {upgrade(db)}")
+    click.echo(one_line(f"{_shown(db)}: schema {upgrade(db)}"))
 
 
 @command.command("current")
@@ -32,7 +33,7 @@ def current(db: str) -> None:
     """Show which schema the database has."""
     from harness.store import current
 
-    click.echo(f"{_shown(db)}: {f'schema {revision}' if (revision := current(db)) else 'empty'}")
+    click.echo(one_line(f"{_shown(db)}: {f'schema {revision}' if (revision := current(db)) else 'empty'}"))
 
 
 @command.command("backup")
@@ -46,7 +47,7 @@ def backup(file: Path, db: str) -> None:
     """
     from harness.store.backup import backup
 
-    click.echo(f"{backup(db, file)} trials copied to {file}")
+    click.echo(one_line(f"{backup(db, file)} trials copied to {file}"))
 
 
 @command.command("export")
@@ -56,7 +57,7 @@ def export(file: Path, db: str) -> None:
     """Write everything to FILE, one JSON document per line."""
     from harness.store import open_store
 
-    click.echo(f"{open_store(db, read_only=True).export_to(file)} trials written to {file}")
+    click.echo(one_line(f"{open_store(db, read_only=True).export_to(file)} trials written to {file}"))
 
 
 @command.command("import")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     help="How to print it.",
 )
 @click.option("--diagnostics", is_flag=True, help="Show what describes the attention itself instead of metrics and costs.")
+@click.option("--per-class", is_flag=True, help="Show each class, scene or joint, a column for each method.")
 @click.option("--published", is_flag=True, help="Show what papers print of the same metrics, beside what was measured here.")
 @click.option("--overall", is_flag=True, help="Show methods over several benchmarks: mean ranks, and scores between floor and best.")
 @click.option(
@@ -51,6 +52,7 @@ def command(
     family: str | None,
     form: str,
     diagnostics: bool,
+    per_class: bool,
     published: bool,
     overall: bool,
     costs: tuple[str, ...],
@@ -63,12 +65,14 @@ def command(
     Methods are sorted by the benchmark's primary metric; those that share a letter cannot be told apart with the seeds
     that were run, and the line below the heading says what could be. Of one seed the interval is over test samples,
     marked s. n is 2/3 where a seed that was asked for has no result; a method without any stands last. Diagnostics
-    (entropy, purity, distances, masses) are means over layers; as JSON and CSV they are given per layer and head too.
+    (entropy, purity, distances, masses) are means over layers; as JSON and CSV they are given per layer and head too. JSON and CSV
+    also have every class, scene and joint, which --per-class shows as tables.
 
     \b
     harness leaderboard -b scenes-classification
     harness leaderboard --family segmentation --format md > segmentation.md
     harness leaderboard -b rooms --diagnostics
+    harness leaderboard -b camvid --per-class
     harness leaderboard --overall
     harness leaderboard -b scenes-classification --pareto flops
     """
@@ -81,7 +85,7 @@ def command(
         empty = "no results yet. `harness run -s quick` fills the leaderboard in minutes."
     empty = options.absent(db) or empty
     filters = {"benchmarks": benchmarks or None, "families": [family] if family else None}
-    whole = diagnostics or overall or form not in ("json", "csv")  # other tables show no single scenes and classes
+    whole = diagnostics or overall or not (per_class or form in ("json", "csv"))  # other tables show no single scenes and classes
     board = source.board(
         db,
         metrics="whole" if whole else None,
@@ -90,7 +94,9 @@ def command(
         samples=not (diagnostics or overall or published),
         **filters,
     )
-    if published:
+    if per_class and form not in ("json", "csv"):
+        _show_parts(board, form, empty)
+    elif published:
         show_published(board, form, benchmarks, family)
     elif overall:
         _show_overall(board, form, empty)
@@ -136,6 +142,21 @@ def show(board: Board, form: str = "table", all_versions: bool = False, empty: s
 def _notes(board: Board) -> None:
     for note in board.notes:
         click.echo(f"note: {note}", err=True)
+
+
+def _show_parts(board: Board, form: str, empty: str) -> None:
+    from harness.analysis import part_tables
+
+    _notes(board)
+    text = (
+        part_tables.table(board, table_width())
+        if form == "table"
+        else {"md": part_tables.markdown, "latex": part_tables.latex}[form](board)
+    )
+    if text:
+        click.echo(text)
+    else:
+        click.echo("no metric of single classes, scenes or joints here." if board.rows else empty, err=True)
 
 
 def _show_overall(board: Board, form: str, empty: str) -> None:

@@ -132,8 +132,8 @@ def _resolution(family: str | None, as_json: bool, db: str) -> None:
 def backbones(as_json: bool) -> None:
     """Backbones that a benchmark's `model.backbone` names.
 
-    Each gives feature maps of some width and stride; `model.levels` chooses among them. Any other OpenMMLab backbone is given by
-    its config (docs/data.md).
+    Each gives feature maps of some width and stride; `model.levels` chooses among them. `timm:NAME` and `torchvision:NAME` are names,
+    too, and any other OpenMMLab backbone is given by its config (docs/data.md).
     """
 
     def find() -> Rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -50,7 +51,9 @@ def failure(row: TrialRow, *, terminal: bool) -> str:
 
 def json_text(document: dict[str, Any]) -> str:
     """One JSON document; its first key is the schema's version."""
-    return json.dumps({"schema": SCHEMA, **finite(document)}, indent=2, ensure_ascii=False)
+    text = json.dumps({"schema": SCHEMA, **finite(document)}, indent=2, ensure_ascii=False)
+    # JSON allows within strings what a terminal obeys
+    return re.sub("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]", lambda letter: f"\\u{ord(letter[0]):04x}", text)
 
 
 def print_json(document: dict[str, Any]) -> None:

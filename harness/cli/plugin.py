@@ -8,6 +8,7 @@ import click
 
 from harness.cli import Group, options
 from harness.cli.output import print_json, print_rows
+from harness.texts import one_line
 
 
 @click.group("plugin", cls=Group)
@@ -31,7 +32,7 @@ def new(name: str, slot: str, folder: Path) -> None:
 
     written = scaffold(name, slot, folder)
     for file in written.files:
-        click.echo(f"wrote {file}")
+        click.echo(one_line(f"wrote {file}"))
     click.echo("next:")
     for line in written.commands:
         click.echo(f"  {line}")

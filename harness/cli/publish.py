@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options
+from harness.texts import one_line
 
 
 @click.command("publish")
@@ -36,6 +37,6 @@ def command(benchmarks: tuple[str, ...], family: str | None, out: Path, db: str)
     options.know(benchmarks, source.recorded_benchmarks(db))
     done = publish.publish(db, out, benchmarks, [family] if family else [])
     for one in done:
-        click.echo(f"{out / one.benchmark}.md: {one.methods} methods, {one.trials} trials ({one.new} new), {one.hours:.1f} h")
+        click.echo(one_line(f"{out / one.benchmark}.md: {one.methods} methods, {one.trials} trials ({one.new} new), {one.hours:.1f} h"))
     if not done:
         click.echo("nothing to publish yet. `harness run -s quick` measures something in minutes.", err=True)

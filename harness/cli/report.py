@@ -8,6 +8,7 @@ import click
 
 from harness.cli import options
 from harness.cli.output import json_text, write_file
+from harness.texts import one_line
 
 
 @click.command("report")
@@ -59,4 +60,4 @@ def command(
         texts = report.texts(url, board, json_text(as_json(board, all_versions)), family=family, benchmarks=benchmarks)
     for name, text in texts.items():
         write_file(out / name, text)
-        click.echo(f"{out / name}: {len(text.encode()) / 1000:,.0f} kB")
+        click.echo(one_line(f"{out / name}: {len(text.encode()) / 1000:,.0f} kB"))

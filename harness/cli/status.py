@@ -73,6 +73,10 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
 
         del details["confusion"], details["curves"], details["command"]
         _one(details | {"mistakes": confusion.mistakes(*confused, most=5) if confused else None}, layers)
+        heads, squares = confusion.table(*confused, table_width()) if confused else ([], [])
+        if squares:
+            click.echo("\ntest images by class and first guess")
+            print_rows(heads, squares, right=["", *heads[2:]])
         epochs, lines = curves.table(learnt, primary)
         if lines:
             click.echo("\nlearning curve")

@@ -88,7 +88,7 @@ def diagnose(
         Diagnostic name -> mean over the images, empty for a method that offers nothing; and notes of what was too large to measure
         and of what has collapsed.
     """
-    places = looked_at(len(loader.dataset), images)
+    places = looked_at(getattr(loader.dataset, "scored", len(loader.dataset)), images)  # others stand behind them
     collector = Collector(model)
     # the labels are the dataset's, and so is the index that marks those without a category
     ignored = getattr(loader.dataset, "ignore_index", IGNORED)

@@ -47,6 +47,10 @@ class Marks:
     """(K, 3): x, y, and 1 for a point that is known, 0 for one that is not."""
     boxes: np.ndarray | None = None
     """(N, 4): x0, y0, x1, y1."""
+    scores: np.ndarray | None = None
+    """(N,): how sure each box is."""
+    kinds: np.ndarray | None = None
+    """(N,): the class of what each box holds."""
     labels: np.ndarray | None = None
     """(h, w) uint8, a class for each pixel; 255 where there is none."""
     text: str = ""
@@ -100,7 +104,7 @@ def save(file: Path, pictured: Sequence[Pictured]) -> None:
             arrays[f"{index}/map{place}"] = (values / largest).astype(np.float16)
             arrays[f"{index}/largest{place}"] = np.array(largest)
         for side, marks in (("true", one.true), ("predicted", one.predicted)):
-            for name in ("points", "boxes"):
+            for name in ("points", "boxes", "scores", "kinds"):
                 if (places := getattr(marks, name)) is not None:
                     arrays[f"{index}/{side}/{name}"] = np.asarray(places, np.float32)
             if marks.labels is not None:
@@ -164,10 +168,18 @@ def _pictured(arrays: Any, index: int) -> Pictured:
         return found.astype(np.float32)
 
     def marks(side: str) -> Marks:
+        def some(name: str, *shape: int | None) -> np.ndarray | None:
+            return numbers(f"{side}/{name}", *shape) if f"{index}/{side}/{name}" in arrays.files else None
+
+        boxes = some("boxes", None, 4)
+        count = None if boxes is None else len(boxes)
+        labels, kinds = some("labels", None, None), some("kinds", count)
         return Marks(
-            points=numbers(f"{side}/points", None, 3) if f"{index}/{side}/points" in arrays.files else None,
-            boxes=numbers(f"{side}/boxes", None, 4) if f"{index}/{side}/boxes" in arrays.files else None,
-            labels=numbers(f"{side}/labels", None, None).astype(np.uint8) if f"{index}/{side}/labels" in arrays.files else None,
+            points=some("points", None, 3),
+            boxes=boxes,
+            scores=some("scores", count),
+            kinds=None if kinds is None else kinds.clip(0, 1 << 15).astype(int),
+            labels=None if labels is None else labels.astype(np.uint8),
             text=str(shaped(f"{side}/text")),
         )
 

@@ -82,14 +82,19 @@ def marked(image: np.ndarray, marks: Marks, *, true: bool, outlines: bool = Fals
             there = labels != 255
             drawn[there] = ((1 - SHARE) * drawn[there] + SHARE * table[labels[there]]).astype(np.uint8)
     colour, thick = (_TRUE if true else _PREDICTED), max(1, round(max(height, width) / 160))
-    for box in [] if marks.boxes is None else marks.boxes:
+    for index, box in enumerate([] if marks.boxes is None else marks.boxes):
         if not np.isfinite(box).all():
             continue
+        own = colour if marks.kinds is None else colour_of(int(marks.kinds[index]))
         x0, y0, x1, y1 = (np.clip(box, -1, 2) * [width, height, width, height]).round().astype(int).tolist()
         corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
         for start, end in pairwise(corners):
             _line(drawn, start, end, (0, 0, 0), thick + 2, dashed=not true)
-            _line(drawn, start, end, colour, thick, dashed=not true)
+            _line(drawn, start, end, own, thick, dashed=not true)
+        if marks.scores is not None:
+            for rim, thickness in (((0, 0, 0), 3), (own, 1)):
+                place = (x0 + 2, max(y0 - 3, 10))
+                cv2.putText(drawn, f"{marks.scores[index]:.2f}", place, cv2.FONT_HERSHEY_SIMPLEX, 0.35, rim, thickness, cv2.LINE_AA)
     radius = max(4, round(max(height, width) / 45))
     for x, y, known_ in [] if marks.points is None else marks.points:
         if not known_ or not np.isfinite([x, y]).all():

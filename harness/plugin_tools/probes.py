@@ -12,6 +12,7 @@ from torch import Tensor
 from harness.slots import AttentionState, Position
 
 DIM, HEADS, SCENES = 32, 4, 3
+CLASSES, BINS, STRIDE = 3, 7, 8
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,38 @@ def _mask(inputs: tuple[Tensor], output: Any) -> str | None:
     return wrong or (None if output.dtype == torch.bool else f"mask is {output.dtype}, not bool")
 
 
+def _boxes(*shape: int) -> Tensor:
+    corner = torch.rand(*shape, 2) * 50
+    return torch.cat([corner, corner + 1 + torch.rand(*shape, 2) * 50], dim=-1)
+
+
 def _regions(channels: int, _batch: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    corner = torch.rand(size[0], 2) * 50
-    return torch.cat([corner, corner + 1 + torch.rand(size[0], 2) * 50], dim=1), torch.randn(size[0], channels)
+    return torch.randn(size[0], channels), _boxes(size[0])
+
+
+def _pooled(channels: int, batch: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    # regions of each image, whose map's cells are STRIDE pixels wide
+    images = torch.arange(batch).repeat_interleave(3)[:, None]
+    return torch.randn(batch, channels, *size), torch.cat([images.float(), _boxes(3 * batch)], dim=1)
+
+
+def _scored(channels: int, _batch: int, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.randn(size[0], channels), _boxes(size[0], CLASSES), torch.rand(size[0], CLASSES)
+
+
+def _maps(channels: int, batch: int, size: tuple[int, int]) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    fine = torch.randn(batch, channels // 2, size[0] * 2, size[1] * 2)
+    padding = torch.zeros(batch, size[0] * STRIDE, size[1] * STRIDE, dtype=torch.bool)
+    return (fine, torch.randn(batch, channels, *size)), padding
+
+
+def _detected(inputs: tuple[tuple[Tensor, Tensor], Tensor], output: Any) -> str | None:
+    if not isinstance(output, tuple) or len(output) != 2 or not all(isinstance(part, Tensor) for part in output):
+        return "output is no pair of tensors"
+    logits, boxes = output
+    if logits.ndim != 4 or logits.shape[1] != len(inputs[1]) or logits.shape[3] not in (CLASSES, CLASSES + 1):
+        return f"logits have shape {tuple(logits.shape)}, not (layers, {len(inputs[1])}, queries, {CLASSES + 1} or {CLASSES})"
+    return _is(boxes, (*logits.shape[:3], 4), "boxes")
 
 
 def _features(channels: int, batch: int, size: tuple[int, int]) -> tuple[tuple[Tensor, Tensor], Tensor]:
@@ -124,6 +154,16 @@ PROBES: dict[str, Probe] = {
     "position_encoding": Probe(lambda c: {"dim": DIM, "heads": HEADS}, lambda c, batch, size: size, _position, batched=False),
     "attention_loss": Probe(lambda c: {}, _states, lambda inputs, output: _is(output, ()), batched=False),
     "masking": Probe(lambda c: {}, _attention, _mask, batched=False),
-    "relation": Probe(lambda c: {"channels": c}, _regions, lambda inputs, output: _is(output, tuple(inputs[1].shape)), batched=False),
+    "relation": Probe(lambda c: {"channels": c}, _regions, lambda inputs, output: _is(output, tuple(inputs[0].shape)), batched=False),
+    "region_features": Probe(
+        lambda c: {"channels": c, "size": BINS, "stride": STRIDE},
+        _pooled,
+        lambda inputs, output: _is(output, (len(inputs[1]), inputs[0].shape[1], BINS, BINS)),
+        batched=False,
+    ),
+    "duplicate_removal": Probe(
+        lambda c: {"channels": c}, _scored, lambda inputs, output: _is(output, tuple(inputs[2].shape)), batched=False
+    ),
+    "detector": Probe(lambda c: {"channels": (c // 2, c), "classes": CLASSES}, _maps, _detected, batched=False),
     "model": Probe(lambda c: {"channels": (c // 2, c), "scenes": SCENES}, _features, _pose),
 }

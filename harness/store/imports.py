@@ -83,7 +83,7 @@ def parsed(text: str, *, first: bool) -> Any:
         if kind != "header" or content.get("schema") != SCHEMA:
             raise ValueError(f"not an export of the harness with schema {SCHEMA}")
         return HeaderLine.model_validate(content)
-    if kind not in LINES:
+    if not isinstance(kind, str) or kind not in LINES:
         raise ValueError(f"unknown kind {kind!r:.60}; known: {', '.join(LINES)}")
     return LINES[kind].model_validate(content)
 

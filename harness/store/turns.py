@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from harness import paths
 from harness.digests import digest_of
 from harness.store.base import Transactions
 from harness.store.url import file_of
@@ -28,18 +26,16 @@ class Turns(Transactions):
     def turn(self, name: str) -> Iterator[None]:
         """Wait until no other process is in a block of this name on this database, or for :data:`PATIENCE` seconds.
 
-        Whoever ends, however, is out of it. On PostgreSQL the lock is the session's, on SQLite one of the machine's; on any other
-        database nobody waits. Do not fork in the block.
+        Whoever ends, however, is out of it. On PostgreSQL the lock is the session's, on SQLite one of an empty file beside the
+        database; on any other nobody waits. Do not fork in the block.
         """
-        number = int(digest_of(f"{file_of(self._url) and os.path.realpath(str(file_of(self._url)))} {name}")[:15], 16)
+        number = int(digest_of(name)[:15], 16)
         if self._engine.dialect.name == "postgresql":
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 _until(lambda: bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(number)))))
                 yield
-        elif file_of(self._url) is not None:
-            place = paths.cache_dir() / "turns"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with place.open("a") as stream:
+        elif (file := file_of(self._url)) is not None:
+            with file.with_name(f".{file.name}-turns").open("a") as stream:  # locks of the database's own file are SQLite's
                 _until(lambda: _taken(stream.fileno(), number))
                 yield
         else:

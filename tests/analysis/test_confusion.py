@@ -47,9 +47,18 @@ def test_status_of_a_trial_shows_its_mistakes(measured, tmp_path, monkeypatch):
     digest = measured("gap", 50.0)[0]
     told = CliRunner().invoke(main, ["status", digest])
     assert told.exit_code == 0 and "mistakes" in told.output and "of 2" in told.output
+    lines = told.output[told.output.index("test images by class and first guess") :].splitlines()[1:10]
+    assert lines[0].split() == ["taken", "for", *"01234567"] and [line.split()[0] for line in lines[1:]] == [*"01234567"]
+    assert lines[1].split()[2:] == [*"10000000"] and lines[6].split()[2:] == [*"01000000"]
     found = json.loads(CliRunner().invoke(main, ["status", digest, "--json"]).output)["trial"]["confusion"]
     assert [found["counts"][row][column] for row, column in ((0, 0), (1, 1), (1, 0), (5, 1))] == [1, 1, 1, 1]
     assert np.sum(found["counts"]) == 4 and len(found["classes"]) == len(found["counts"]) == len(found["counts"][0]) == 8
+
+
+def test_a_matrix_that_has_no_room_is_left_out():
+    total, classes = np.diag([3, 100]), ["cat", "dog"]
+    assert confusion.table(total, classes, None) == (["", "taken for", "0", "1"], [[0, "cat", 3, 0], [1, "dog", 0, 100]])
+    assert confusion.table(total, classes, 20)[0] and confusion.table(total, classes, 19) == ([], [])
 
 
 def test_images_without_a_guess_are_left_out():

@@ -181,6 +181,42 @@ def localization_coco(root: Path) -> Entry:
     return {"family": "object-localization", "data": {"format": "coco", "classes": 2, "size": 32, **files}}
 
 
+DETECTION = {"model": {"backbone": "resnet-local-s4", "channels": 8, "outputs": 1}}
+
+
+def detection_coco(root: Path) -> Entry:
+    """With masks, and a crowd in every picture."""
+    content = localization_coco(root)
+    del content["data"]["size"]
+    for split in SPLITS:
+        file = root / f"{split}.json"
+        written = json.loads(file.read_text(encoding="utf-8"))
+        for one in written["annotations"]:
+            x, y, w, h = one["bbox"]
+            one["segmentation"] = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+        crowds = [
+            {**one, "id": 100 + one["id"], "iscrowd": 1, "segmentation": {"size": [HEIGHT, WIDTH], "counts": [0, 5, HEIGHT * WIDTH - 5]}}
+            for one in written["annotations"]
+        ]
+        _text(file, json.dumps({**written, "annotations": written["annotations"] + crowds}))
+    return {"family": "detection", "data": {**content["data"], "masks": True}, **DETECTION}
+
+
+def detection_voc(root: Path) -> Entry:
+    content = voc_xml(root)
+    return {"family": "detection", "data": {key: value for key, value in content["data"].items() if key != "size"}, **DETECTION}
+
+
+def yolo(root: Path) -> Entry:
+    for split, index in _all():
+        _save(root / f"images/{split}/{index}.png", picture(split, index))
+        x0, y0, x1, y1 = box(split, index)
+        shares = ((x0 + x1) / 2 / WIDTH, (y0 + y1) / 2 / HEIGHT, (x1 - x0) / WIDTH, (y1 - y0) / HEIGHT)
+        _text(root / f"labels/{split}/{index}.txt", f"{index % 2} {' '.join(f'{share:.6f}' for share in shares)}\n")
+    files = {split: {"images": f"images/{split}", "labels": f"labels/{split}"} for split in SPLITS}
+    return {"family": "detection", "data": {"format": "yolo", "classes": ["a", "b"], **files}, **DETECTION}
+
+
 def _pose(number: int) -> tuple[np.ndarray, Rotation]:
     return np.array([0.1 * number, 0.02 * number, 0.3]), Rotation.from_euler("yx", [8 * number, 3 * number], degrees=True)
 
@@ -244,6 +280,6 @@ FORMATS: dict[str, Callable[[Path], Entry]] = {
     function.__name__: function
     for function in (
         image_folder, image_list, mmseg_folder, segmentation_coco, keypoint_coco, deeplabcut, voc_xml, wsol, localization_coco,
-        seven_scenes, cambridge, transforms, colmap,
+        seven_scenes, cambridge, transforms, colmap, detection_coco, detection_voc, yolo,
     )
 }  # fmt: skip

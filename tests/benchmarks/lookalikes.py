@@ -138,6 +138,27 @@ def coco_objects(entry: Benchmark, root: Path) -> None:
     text(root / "coco_20k_filenames.txt", [f"train2014/{name}" for name in names[:TRAIN]])
 
 
+def coco_instances(entry: Benchmark, root: Path) -> None:
+    """With a crowd, and an image that shows nothing."""
+    for split, folder in (("train", "train2017"), ("test", "val2017")):
+        images, objects = [], []
+        for number in numbers(split):
+            save(root / folder / f"{number:012d}.jpg", picture(number))
+            images.append({"id": number, "file_name": f"{number:012d}.jpg", "width": WIDTH, "height": HEIGHT})
+            if number == TRAIN:
+                continue
+            x0, y0, x1, y1 = box(number)
+            whole = {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0), "image_id": number, "category_id": number % 80 + 1}
+            outline = [[x0, y0, x1, y0, x1, y1, x0, y1]]
+            objects.append({"id": 2 * number + 1, "iscrowd": 0, "segmentation": outline, **whole})
+            counts = {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * 3, HEIGHT * 9, HEIGHT * (WIDTH - 12)]}
+            objects.append({"id": 2 * number + 2, "segmentation": counts, **whole, "iscrowd": 1, "bbox": [3, 0, 9, HEIGHT]})
+        categories = [{"id": number, "name": f"thing {number}"} for number in range(1, 81)]
+        file = root / f"annotations/instances_{folder}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"images": images, "annotations": objects, "categories": categories}))
+
+
 # ---------------------------------------------------------------- segmentation
 
 
@@ -282,7 +303,7 @@ def write(entry: Benchmark, root: Path) -> None:
     """A look-alike of the entry's dataset into the folder ``root``."""
     name = entry.data["root"]
     if name == "coco":
-        writer = coco_persons if entry.family == "keypoint" else coco_objects
+        writer = {"keypoint": coco_persons, "detection": coco_instances}.get(entry.family, coco_objects)
     elif name == "VOCdevkit/VOC2012":
         writer = voc_labels if entry.family == "segmentation" else voc_objects
     else:

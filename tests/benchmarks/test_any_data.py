@@ -17,6 +17,7 @@ from typing import Any
 import formats
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from examined import entry_of, examine
 from formats import FORMATS, NO_VAL
 from hypothesis import HealthCheck, Phase, given, settings
@@ -26,6 +27,7 @@ from PIL import Image
 from harness.benchmarks import task
 from harness.benchmarks.base import SPLITS
 from harness.benchmarks.validation import hold_out
+from harness.cli import main
 from harness.compose.setting import setting
 from harness.errors import HarnessError
 from harness.fingerprints import of_folder
@@ -236,3 +238,51 @@ def test_what_is_called_fine_runs(openmmlab, name):
 @pytest.mark.parametrize("name", FORMATS)
 def test_what_is_called_fine_runs_at_length(openmmlab, name):
     _property(name, int(os.environ.get("HARNESS_EXAMPLES", "160")))
+
+
+def _xml_encoding(root: Path) -> None:
+    file = next(root.rglob("*.xml"))
+    file.write_text('<?xml version="1.0" encoding="klingon"?>' + file.read_text())
+
+
+def _damaged_png(root: Path) -> None:
+    """Zeros where Pillow does not look and OpenCV does."""
+    file = next(root.rglob("*.png"))
+    data = bytearray(file.read_bytes())
+    data[-8:-4] = b"\0IDA"
+    file.write_bytes(data)
+
+
+def _unreadable(root: Path) -> None:
+    file = sorted(file for file in root.rglob("*") if file.suffix in (".jpg", ".png"))[0]
+    file.unlink()
+    file.symlink_to("/proc/self/mem")
+
+
+def _not_utf8(root: Path) -> None:
+    file = next(root.rglob("*.png"))
+    file.rename(os.fsdecode(os.fsencode(file.parent) + b"/\xff\xfe.png"))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *(("voc_xml", damage) for damage in (_xml_encoding, _unreadable)),
+        *(("colmap", damage) for damage in (_not_utf8, _unreadable)),
+        *(("mmseg_folder", damage) for damage in (_damaged_png, _not_utf8, _unreadable)),
+    ],
+)
+def test_damage_is_told_by_the_command(openmmlab, tmp_path, monkeypatch, name, damage):
+    """In words, or as JSON that is ASCII where a terminal would obey it; never by a traceback."""
+    root = tmp_path / "data"
+    content = FORMATS[name](root)
+    damage(root)
+    monkeypatch.chdir(tmp_path)
+    entry = {**content, "data": {**content["data"], "root": str(root)}}
+    (tmp_path / "registry.yaml").write_text(json.dumps({"benchmarks": {"any": entry}}))
+    for more in ((), ("--json",)):
+        result = CliRunner().invoke(main, ["data", "check", "any", *more], prog_name="harness")
+        assert result.exit_code in (0, 2) and "unexpected" not in result.stderr, result.output
+        assert not set(result.output) & {"\x1b", "\ufffd"} and result.output.encode()
+    if result.exit_code == 0:
+        examine(entry_of(content), root)

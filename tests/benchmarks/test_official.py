@@ -39,6 +39,9 @@ def flat(transforms: list[Any]) -> list[Any]:
     """The transforms of a pipeline in a row, whatever they stand in."""
     row = []
     for transform in transforms:
+        if isinstance(transform, (list, tuple)):  # a choice among pipelines
+            row += flat(transform)
+            continue
         inner = [*transform.get("transforms", []), *transform.get("augmented", []), *transform.get("plain", [])]
         row += flat(inner) if inner else [transform]
     return row

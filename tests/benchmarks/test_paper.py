@@ -58,19 +58,23 @@ def test_every_entry_knows_how_large_its_splits_are():
 
 SMALL = {
     "classification": {"data": {"size": 32, "resize": 36}},
+    "frozen-features": {"data": {"size": 32}},
     "object-localization": {"data": {"size": 48}, "model": {"taus": 20}},
     "segmentation": {"model": {"input": {"size": [48, 72], "crop": [40, 40]}}},
     "keypoint": {"data": {"size": [64, 96]}},
     "camera-localization": {"data": {"resize": 40, "crop": 32}},
+    "detection": {"model": {"input": {"size": [64, 96]}, "regions": {"proposed": 20, "trained": 16}}},
 }
 """What makes a trial of a family's entries short; networks, losses, augmentation and schedules stay."""
 
 METHODS = {
     "classification": "gap",
+    "frozen-features": "simpool",
     "object-localization": "gap",
     "segmentation": "dnl-add-disentangled-key",
     "keypoint": "psa-polarized-sequential",
     "camera-localization": "qk-alignment-plus-fixed-pe",
+    "detection": "gc-block",
 }
 
 QUICK = ("cifar10-resnet18", "mpii-res50")
@@ -83,7 +87,7 @@ def _small(entry, weights=None):
     for part, values in SMALL[entry.family].items():
         for key, value in values.items():
             if isinstance(value, dict):
-                value = merged[part][key] | value
+                value = merged[part].get(key, {}) | value
             if key != "resize" or "resize" in merged[part] or entry.family == "camera-localization":
                 merged[part][key] = value
     # Tiny-ImageNet has no fewer than 200 classes

@@ -95,8 +95,10 @@ def harness(*args: object, codes: tuple[int, ...] = (0, 2, 3, 4)) -> Said:
 def run(name: str, number: int, seed: int, shared: Path) -> dict[str, Any]:
     """One case in a forked process; what became of it: ``what``, ``must``, ``taken`` and, if it is, what is ``wrong``."""
     from breaking import area
+    from harness.engine.prepare import end_thread_pools
 
     make = area(name).make
+    end_thread_pools()
     reading, writing = os.pipe()
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-{number}-"))
     pid = os.fork()

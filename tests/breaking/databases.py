@@ -86,7 +86,9 @@ def _statement(dice: random.Random, file: Path, kind: str) -> str:
     column, value = dice.choice(columns), dice.choice(VALUES)
     if kind == "schema":
         statement = dice.choice(
-            [f"DROP TABLE {table}", f'ALTER TABLE {table} RENAME COLUMN "{column}" TO "other"', f"ALTER TABLE {table} RENAME TO other", f"DELETE FROM {table}", "CREATE TABLE bookmarks (id INTEGER)", "UPDATE alembic_version SET version_num = '9999'", "UPDATE alembic_version SET version_num = '0003'"]
+            [f"DROP TABLE {table}", f'ALTER TABLE {table} RENAME COLUMN "{column}" TO "other"', f"ALTER TABLE {table} RENAME TO other",
+            f"DELETE FROM {table}", "CREATE TABLE bookmarks (id INTEGER)", "UPDATE alembic_version SET version_num = '9999'",
+            "UPDATE alembic_version SET version_num = '0003'"]
         )  # fmt: skip
         values: tuple[object, ...] = ()
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from contextlib import chdir
 from pathlib import Path
 
 from breaking import odd
@@ -31,8 +32,9 @@ def prepare(shared: Path) -> None:
     measured("simpool", 60.0, 61.0, sets=("schedule.epochs=3",))
     db = f"sqlite:///{shared}/results/harness.db"
     harness("db", "export", shared / "all.jsonl", "--db", db)
-    for args in READERS:
-        assert not harness(*args, "--db", db).refused, args
+    with chdir(shared):
+        for args in READERS:
+            assert not harness(*args, "--db", db).refused, args
 
 
 def look(db: str, dice: random.Random) -> None:

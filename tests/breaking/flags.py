@@ -18,7 +18,7 @@ VERBS = (
     "plugin new mine --slot pooling", "config gap scenes-classification", "data check tiny", "data list", "db backup x.db", "db current",
     "db export x.jsonl", "db import all.jsonl", "db upgrade",
 )  # fmt: skip
-NUMBERS = ("x", "", " ", "nan", "inf", "-inf", "1e999", "-1", "-0.0001", "9" * 400, "0x10", "1,5", "1 2", "--", "1e30", "None", "[1]")
+NUMBERS = ("x", "", " ", "nan", "inf", "-inf", "1e999", "-1", "-0.0001", "9" * 400, "0x10", "1,5", "1 2", "1e30", "None", "[1]")
 NAMES = (
     "",
     " ",
@@ -42,18 +42,27 @@ FILES = (
     "file", "fifo", "folder", "loop", "-", "file/x", "\u202ex", "/proc/self/mem",
 )  # fmt: skip
 URLS = (
-    "", "x", "sqlite://", "sqlite:///", "sqlite:///.", "sqlite:///folder", "sqlite:///fifo", "sqlite:///loop", "sqlite:///file", "sqlite:////dev/null",
-    "sqlite:///:memory:", "sqlite:///a?b=c", "sqlite:////proc/x/y.db", "postgresql://", "postgresql+psycopg://u:secret@127.0.0.1:1/x", "mysql://a/b",
-    "postgresql+psycopg://u:secret@127.0.0.1:99999999/x", "sqlite:///a\nb.db", "http://x", "sqlite+pysqlite:///x.db?cache=shared", "sqlite:///" + "a" * 400,
-    "postgresql+psycopg://127.0.0.1:1/x?connect_timeout=x", "sqlite:///nowhere/x.db", "://", "sqlite", "\x1b", "postgresql+asyncpg://u:secret@h/x",
+    "", "x", "sqlite://", "sqlite:///", "sqlite:///.", "sqlite:///folder", "sqlite:///fifo", "sqlite:///loop", "sqlite:///file",
+    "sqlite:////dev/null",
+    "sqlite:///:memory:", "sqlite:///a?b=c", "sqlite:////proc/x/y.db", "postgresql://", "postgresql+psycopg://u:secret@127.0.0.1:1/x",
+    "mysql://a/b",
+    "postgresql+psycopg://u:secret@127.0.0.1:99999999/x", "sqlite:///a\nb.db", "http://x", "sqlite+pysqlite:///x.db?cache=shared",
+    "sqlite:///" + "a" * 400,
+    "postgresql+psycopg://127.0.0.1:1/x?connect_timeout=x", "sqlite:///nowhere/x.db", "://", "sqlite", "\x1b",
+    "postgresql+asyncpg://u:secret@h/x",
 )  # fmt: skip
-SPECIAL = {"--db": URLS, "--set": (), "--tolerance": ("top1", "top1=", "=1", "top1=nan", "top1=inf", "top1=-1", "top1=1e999", "x=1", "top1=1=2"),
-           "--for": (*NUMBERS, "1w", "1h30m", "0s", "0", "-1s", "1e3s", "99999999999999h"), "--device": (*NAMES, "cuda:", "cuda:-1", "cuda:99", "gpu"),
+SPECIAL = {"--db": URLS, "--set": (), "--tolerance": ("top1", "top1=", "=1", "top1=nan", "top1=inf", "top1=-1", "top1=1e999", "x=1",
+    "top1=1=2"),
+           "--for": (*NUMBERS, "1w", "1h30m", "0s", "0", "-1s", "1e3s", "99999999999999h"), "--device": (*NAMES, "cuda:", "cuda:-1",
+           "cuda:99", "gpu"),
            "--port": NUMBERS, "--trials-per-gpu": (*NUMBERS, "autos", "257", "\u0663")}  # fmt: skip
 KEYS = (
-    "schedule.epochs", "schedule.lr", "schedule.batch_size", "schedule.weight_decay", "schedule.optimizer", "schedule.warmup", "model.backbone",
-    "model.frozen", "model.weights", "model.block_at", "data.train", "data.size", "data.seed", "data.format", "data.val_share", "data.bits", "method.p",
-    "method.gamma", "method.pooling", "method.plugin", "schedule", "data", "x", "", "schedule.", ".", "schedule..lr", "data.root", "primary", "family",
+    "schedule.epochs", "schedule.lr", "schedule.batch_size", "schedule.weight_decay", "schedule.optimizer", "schedule.warmup",
+    "model.backbone",
+    "model.frozen", "model.weights", "model.block_at", "data.train", "data.size", "data.seed", "data.format", "data.val_share",
+    "data.bits", "method.p",
+    "method.gamma", "method.pooling", "method.plugin", "schedule", "data", "x", "", "schedule.", ".", "schedule..lr", "data.root",
+    "primary", "family",
     "schedule.precision", "schedule.accumulate", "schedule.ema", "schedule.compile", "model.backbone.type", "model.mean", "model.std",
 )  # fmt: skip
 NEVER = (
@@ -95,8 +104,10 @@ def _verbs() -> dict[str, list[Any]]:
 def _set(dice: random.Random) -> tuple[str, bool]:
     key = dice.choice(KEYS)
     if dice.random() < 0.1:
-        return dice.choice(["=", "x", "", "a=b=c", "schedule.lr", "\x1b=1", "schedule.lr=&a [*a]", "schedule.lr=!!python/name:os.system", "method.p=" + "[" * 3000]), True  # fmt: skip
-    values = (".nan", ".inf", "-.inf", "-1", "1e300", "1e-300", "x", "", "{}", "[]", "{a: 1}", "[[1]]", "true", "null", "9" * 400, "'1'", "2020-01-01", "\x1b", "0", "!!binary aGk=", "~", "1:30", "010", "&a 1", "*a", "[1, 2]", "@x", "%x")  # fmt: skip
+        return dice.choice(["=", "x", "", "a=b=c", "schedule.lr", "\x1b=1", "schedule.lr=&a [*a]",
+        "schedule.lr=!!python/name:os.system", "method.p=" + "[" * 3000]), True  # fmt: skip
+    values = (".nan", ".inf", "-.inf", "-1", "1e300", "1e-300", "x", "", "{}", "[]", "{a: 1}", "[[1]]", "true", "null", "9" * 400,
+    "'1'", "2020-01-01", "\x1b", "0", "!!binary aGk=", "~", "1:30", "010", "&a 1", "*a", "[1, 2]", "@x", "%x")  # fmt: skip
     value = dice.choice(values)
     hopeless = value in (
         ".nan",

@@ -12,15 +12,19 @@ from breaking.case import Case, Wrong, harness
 SHIPPED = Path(__file__).parents[2] / "plugins/harness_plugins"
 ADDED = (
     "import os; os._exit(7)", "raise SystemExit", "while True: pass", "def f(" , "x = " + "(" * 3000, "x = " + "-" * 50_000 + "1",
-    "@attention_method(slot='pooling')\nclass A: ...", "@attention_method('mine', slot=3)\nclass A: ...", "@attention_method(3, slot='pooling')\nclass A: ...",
+    "@attention_method(slot='pooling')\nclass A: ...", "@attention_method('mine', slot=3)\nclass A: ...",
+    "@attention_method(3, slot='pooling')\nclass A: ...",
     "@attention_method('mi ne', slot='pooling')\nclass A: ...", "@attention_method('mine', slot='pooling')\ndef f(): ...",
     "@attention_method('mine', slot='pooling')\nclass A: ...\n@attention_method('mine', slot='block')\nclass B: ...",
     "@attention_method('gap', slot='pooling')\nclass A: ...", "@attention_method(*x)\nclass A: ...", "@attention_method(**x)\nclass A: ...",
     "@attention_method('mine', slot='pooling', colour=3)\nclass A: ...", "@attention_method('mine', slot='nowhere')\nclass A: ...",
-    "@attention_method('mine', slot='pooling')\nclass A:\n    def __init__(self, *, a: 'x y z' = 1): ...", "@attention_method\nclass A: ...",
+    "@attention_method('mine', slot='pooling')\nclass A:\n    def __init__(self, *, a: 'x y z' = 1): ...",
+    "@attention_method\nclass A: ...",
     "@attention_method('mine', slot='pooling')\nclass A:\n    def __init__(self, a=float('nan'), b: int | None = ..., *c, **d): ...",
-    "@attention_method(f'mi{1}', slot='pooling')\nclass A: ...", "@attention_method('m' * 10**9, slot='pooling')\nclass A: ...", "import nowhere_at_all",
-    "from . import *", "from .... import x", "from mine import *", "\x1b[31m", "# -*- coding: klingon -*-", "'''" , "\t x = 1", "x = 0o9", "match x:\n case", "\ufeffx = 1",
+    "@attention_method(f'mi{1}', slot='pooling')\nclass A: ...", "@attention_method('m' * 10**9, slot='pooling')\nclass A: ...",
+    "import nowhere_at_all",
+    "from . import *", "from .... import x", "from mine import *", "\x1b[31m", "# -*- coding: klingon -*-", "'''" , "\t x = 1",
+    "x = 0o9", "match x:\n case", "\ufeffx = 1",
     "@attention_method('mine', slot='pooling')\nclass A:\n    '''\x1b[31m \u202e docstring'''",
 )  # fmt: skip
 

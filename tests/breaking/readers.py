@@ -37,8 +37,10 @@ def prepare(shared: Path) -> None:
     from harness.benchmarks import task
     from harness.benchmarks.register import setup
     from harness.catalog import load_catalog
+    from harness.engine.prepare import end_thread_pools
 
     setup()
+    end_thread_pools()
     entries = {}
     for name, build in FORMATS.items():
         (shared / name).mkdir(parents=True)
@@ -260,7 +262,8 @@ def _picture(dice: random.Random, root: Path) -> tuple[str, bool]:
         return _bytes(dice, root)
     file = dice.choice(pictures)
     kind = dice.choice(
-        ["bomb", "no width", "CMYK", "I;16", "F", "LA", "P", "1", "1x1", "1x9999", "exif", "gif", "webp", "tiff", "bmp", "svg", "text", "half", "animated"]
+        ["bomb", "no width", "CMYK", "I;16", "F", "LA", "P", "1", "1x1", "1x9999", "exif", "gif", "webp", "tiff", "bmp", "svg", "text",
+        "half", "animated"]
     )  # fmt: skip
     pixels = np.random.default_rng(dice.randrange(99)).integers(0, 255, (32, 40, 3)).astype(np.uint8)
     image = Image.fromarray(pixels)

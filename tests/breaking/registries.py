@@ -50,7 +50,8 @@ def make(dice: random.Random, folder: Path, shared: Path) -> Case:
     elif dice.random() < 0.1:
         how, text = dice.choice(
             [
-                ("aliases of aliases", "a: &a [x, x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]\n" for i in range(24))),
+                ("aliases of aliases",
+                "a: &a [x, x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]\n" for i in range(24))),
                 ("a key that is a list", "methods: {? [a, b] : {title: A}}\n"),
                 ("a merge of itself", "methods: &m {<<: *m}\n"),
                 ("an alias of itself", "benchmarks: {mine: &a {family: classification, data: *a}}\n"),

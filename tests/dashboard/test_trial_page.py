@@ -67,6 +67,12 @@ def test_it_shows_what_its_attention_did(page, measured, tmp_path):
     assert len(page("trial", trial=digest, tab="Diagnostics").get("vega_lite_chart")) == 2
 
 
+def test_it_shows_what_was_taken_for_what(page, measured):
+    (digest,) = measured("gap", 70.0)
+    app = page("trial", trial=digest, tab="Numbers")
+    assert "What is taken for what" in [one.value for one in app.subheader] and len(app.get("vega_lite_chart")) == 1
+
+
 def test_moved_results_show_maps_and_predictions(page, measured, tmp_path, monkeypatch):
     (digest,) = measured("gap", 70.0)
     leave(tmp_path / "results", digest)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from harness.benchmarks.parts.frozen import FrozenBackbone
+from harness.features import Store, room
 
 
 class Levels(nn.Module):
@@ -25,6 +26,11 @@ class Levels(nn.Module):
         self.calls += 1
         first = self.convs[0](x)
         return tuple([first, self.convs[1](first)][level] for level in self.levels)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -45,6 +51,7 @@ def test_features_do_not_depend_on_the_batch_and_are_computed_once(images):
     assert backbone.backbone.calls == 4
     for many, one in zip(together, alone, strict=True):
         assert torch.equal(many[2:3], one)
+    backbone.flush()
     again = frozen()
     assert all(torch.equal(a, b) for a, b in zip(again(images), together, strict=True))
     assert again.backbone.calls == 0, "a second trial reads the features from disk"
@@ -64,32 +71,74 @@ def test_other_weights_are_another_backbone(images):
     assert not torch.equal(two(images)[0], before)
 
 
-@pytest.mark.parametrize("damage", ["torn", "empty", "garbage", "a bit", "another file of torch", "a program", "a folder"])
-def test_a_damaged_file_is_computed_again(images, damage, tmp_path):
+DAMAGE = {
+    "torn": lambda content: content[:50],
+    "half": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "garbage": lambda content: os.urandom(300),
+    "a bit of a row": lambda content: content[:-70] + bytes([content[-70] ^ 1]) + content[-69:],
+    "a bit of the head": lambda content: content[:40] + bytes([content[40] ^ 1]) + content[41:],
+    "a program": lambda content: pickle.dumps(pytest.fail),
+}
+
+
+@pytest.mark.parametrize("damage", [*DAMAGE, "a folder"])
+def test_a_damaged_file_is_computed_again(images, damage):
     backbone = frozen()
-    whole = backbone(images)[0]
-    files = [*backbone._folder.rglob("*.features")]
-    assert files
-    torch.save([torch.zeros(1)], tmp_path / "other")
-    for file in files:
-        content = bytearray(file.read_bytes())
-        if damage == "a bit":
-            content[len(content) // 2] ^= 1
-        if damage == "a folder":
-            file.unlink()
-            file.mkdir()
-            continue
-        file.write_bytes(
-            {
-                "torn": content[:50],
-                "empty": b"",
-                "garbage": os.urandom(300),
-                "a bit": content,
-                "another file of torch": (tmp_path / "other").read_bytes(),
-                "a program": pickle.dumps(pytest.fail),
-            }[damage]
-        )
-    assert torch.equal(frozen()(images)[0], whole)
+    whole = backbone(images)
+    backbone.flush()
+    (file,) = room.root().glob("*/*.rows")
+    content = file.read_bytes()
+    if damage == "a folder":
+        file.unlink()
+        file.mkdir()
+    else:
+        file.write_bytes(DAMAGE[damage](content))
+    again = frozen()
+    assert all(torch.equal(a, b) for a, b in zip(again(images), whole, strict=True))
+    assert again.backbone.calls
+    again.flush()
+    third = frozen()
+    assert all(torch.equal(a, b) for a, b in zip(third(images), whole, strict=True)) and not third.backbone.calls
+
+
+def test_two_processes_that_compute_the_same_keep_it_once(images):
+    one, two = frozen(), frozen()
+    one(images[:3]), two(images[1:])
+    one.flush(), two.flush()
+    (folder,) = room.root().iterdir()
+    kept = Store(folder)
+    assert len(kept) == 4 and sum(len(Store.rows_of(file)) for file in folder.glob("*.rows")) == 4
+
+
+def test_what_was_used_longest_ago_makes_room(images, monkeypatch):
+    made = []
+    for number in range(3):
+        backbone = frozen((0,))
+        nn.init.constant_(backbone.backbone.convs[0].weight, number)
+        backbone(images)
+        backbone.flush()
+        made.append(backbone.store(images.device).folder)
+        (file,) = made[-1].glob("*.rows")
+        os.utime(file, (number, number))
+    size = room.used() // 3
+    nn.init.constant_(backbone.backbone.convs[0].weight, 0)
+    old = FrozenBackbone(backbone.backbone, "levels (0,)")
+    old(images)  # which makes the first the one that was used last
+    monkeypatch.setenv(room.LIMIT, f"{2.5 * size / 1e9:.9f}")
+    more = frozen((1,))
+    more(images)
+    more.flush()
+    assert [folder.is_dir() for folder in made] == [True, False, True] or room.used() <= 2.5 * size
+    assert made[0].is_dir() and not made[1].is_dir()
+    monkeypatch.setenv(room.LIMIT, "0")
+    last = frozen((1, 0))
+    last(images)
+    last.flush()
+    assert room.used() == 0, "nothing fits, and nothing is written"
+    calls = last.backbone.calls
+    last(images)
+    assert last.backbone.calls == calls, "what cannot be kept is remembered"
 
 
 def test_it_stays_in_eval_mode_and_has_no_gradient(images):
@@ -100,10 +149,26 @@ def test_it_stays_in_eval_mode_and_has_no_gradient(images):
     assert torch.allclose(backbone(images)[0], frozen()(images)[0], atol=1e-6)
 
 
+def test_autocast_does_not_change_what_is_kept(images):
+    with torch.autocast("cpu", torch.bfloat16):
+        kept = frozen()(images)
+    assert all(torch.equal(a, b) and a.dtype == torch.float32 for a, b in zip(kept, frozen()(images), strict=True))
+
+
+def test_numbers_stand_for_images(images):
+    backbone = frozen()
+    whole = backbone(images)
+    names = [*backbone._new]
+    assert backbone.known(backbone.find(name, images.device) for name in names) == 0
+    for some, all_ in zip(backbone(torch.tensor([3, 0, 3])), whole, strict=True):
+        assert torch.equal(some, all_[[3, 0, 3]])
+
+
 def test_a_nearly_full_disk_is_left_to_the_results(images, monkeypatch):
     monkeypatch.setattr("harness.paths.ROOM", 1 << 62)
     backbone = frozen()
     nn.init.ones_(backbone.backbone.convs[0].weight)  # a backbone no other test has cached
     features = backbone(images)
-    assert not [*backbone._folder.rglob("*.features")] and backbone.backbone.calls == 4
+    backbone.flush()
+    assert not room.used() and backbone.backbone.calls == 4
     assert all(torch.equal(a, b) for a, b in zip(backbone(images), features, strict=True)) and backbone.backbone.calls == 4

@@ -142,7 +142,10 @@ def test_a_missing_or_empty_database_reads_as_one_without_trials(tmp_path: Path,
     ("content", "says"),
     [
         ("CREATE TABLE recipes (name TEXT)", "tables of another program"),
-        ("CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('9999')", "newer harness"),
+        *(
+            (f"CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('{version}')", "newer harness")
+            for version in ("9999", "", "head", "base", "00")
+        ),
     ],
 )
 def test_databases_of_others_are_refused(tmp_path: Path, content: str, says: str, read_only: bool):

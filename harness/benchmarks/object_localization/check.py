@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.benchmarks.base import Problem
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers.picture import Box, Picture, Pictures, several
+from harness.benchmarks.options import DataOptions
 
 _SHARE = 0.1
 """Of a split's boxes that look wrong, from which on all are taken to be."""
@@ -27,10 +28,10 @@ def problems(_root: Path, data: LocalizationData, listing: Pictures) -> Iterator
                 if name == "calibration":  # of the others whoever looks at all pictures tells it
                     yield Problem(picture.file, str(reason), "fetch the file again, or delete it with its annotation")
     every = list({picture.file: picture for pictures in splits.values() for picture in pictures if picture.file in sizes}.values())
-    yield from _sizes(every, sizes, data)
+    yield from sizes_differ(every, sizes, data)
     for name, pictures in splits.items():
         if pictures is not listing.train or name == "training":
-            yield from _boxes([picture for picture in pictures if picture.file in sizes], sizes)
+            yield from boxes_outside([picture for picture in pictures if picture.file in sizes], sizes)
     if any(problem.fatal for problem in listing.problems):
         return  # what could not be read is missing below
     for name in ("validation", "test"):
@@ -44,7 +45,8 @@ def problems(_root: Path, data: LocalizationData, listing: Pictures) -> Iterator
         yield Problem("train split", what, "add images, or correct data.classes", fatal=False)
 
 
-def _sizes(pictures: list[Picture], sizes: dict[str, Size], data: LocalizationData) -> Iterator[Problem]:
+def sizes_differ(pictures: list[Picture], sizes: dict[str, Size], data: DataOptions) -> Iterator[Problem]:
+    """Images of another size than their annotation says."""
     wrong = [picture for picture in pictures if picture.size and picture.size != sizes[picture.file]]
     if not wrong:
         return
@@ -57,7 +59,7 @@ def _sizes(pictures: list[Picture], sizes: dict[str, Size], data: LocalizationDa
     yield Problem(first.source, what + _more(wrong, "image"), mend)
 
 
-def _boxes(pictures: list[Picture], sizes: dict[str, Size]) -> Iterator[Problem]:
+def boxes_outside(pictures: list[Picture], sizes: dict[str, Size]) -> Iterator[Problem]:
     """Boxes that leave their images; of many, what they seem to be instead."""
     boxes = [(picture, box) for picture in pictures for box in picture.boxes]
     inside_a_pixel = [(picture, box) for picture, box in boxes if box[2] <= 1 and box[3] <= 1]

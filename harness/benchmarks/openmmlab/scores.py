@@ -19,8 +19,8 @@ def _percent(*names: str) -> list[Metric]:
     return [Metric(plain(name), "%", True, name) for name in names]
 
 
-def _shares(*names: str) -> list[Metric]:
-    return [Metric(plain(name), "", True, name) for name in names]
+def _shares(*names: str, of_parts: bool = False) -> list[Metric]:
+    return [Metric(plain(name), "", True, name, per_scene=of_parts) for name in names]
 
 
 def _lower(name: str) -> list[Metric]:
@@ -29,12 +29,13 @@ def _lower(name: str) -> list[Metric]:
 
 def _iou(told: dict[str, Any]) -> list[Metric]:
     of = {"mIoU": ("mIoU", "mAcc"), "mDice": ("mDice", "mAcc"), "mFscore": ("mFscore", "mPrecision", "mRecall")}
-    return _percent(*(name for metric in told.get("iou_metrics", ["mIoU"]) for name in of[metric]), "aAcc")
+    whole = _percent(*(name for metric in told.get("iou_metrics", ["mIoU"]) for name in of[metric]), "aAcc")
+    return [*whole, Metric("IoU", "%", True, "IoU of a class", per_scene=True)]
 
 
 def _topk(told: dict[str, Any]) -> list[Metric]:
     topk = told.get("topk", (1,))
-    return _percent(*(f"top{k}" for k in ([topk] if isinstance(topk, int) else topk)))
+    return [Metric(f"top{k}", "%", True, f"top{k}", per_scene=k == 1) for k in ([topk] if isinstance(topk, int) else topk)]
 
 
 def _coco(told: dict[str, Any], scope: str) -> list[Metric]:
@@ -47,7 +48,7 @@ def _coco(told: dict[str, Any], scope: str) -> list[Metric]:
 
 def _pck(told: dict[str, Any]) -> list[Metric]:
     items, names = told.get("norm_item", "bbox"), {"bbox": "PCK", "head": "PCKh", "torso": "tPCK"}
-    return _shares(*(names[item] for item in ([items] if isinstance(items, str) else items)))
+    return _shares(*(names[item] for item in ([items] if isinstance(items, str) else items)), of_parts=True)
 
 
 KNOWN: dict[str, Callable[[dict[str, Any], str], list[Metric]]] = {
@@ -101,5 +102,5 @@ def metrics(data: OpenMMLabData) -> list[Metric]:
 
 
 def names(found: Iterable[Metric]) -> list[str]:
-    """Their names."""
-    return [metric.name for metric in found]
+    """Those that an evaluator returns of the whole test set."""
+    return [metric.name for metric in found if metric.name != "IoU"]

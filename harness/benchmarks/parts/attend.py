@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
+from mmengine.config import ConfigDict
 from mmengine.logging import print_log
 from mmengine.registry import MODELS
 from torch import nn
@@ -42,7 +43,7 @@ def attend(
         encoder: what goes into a transformer's encoder, the arguments of :func:`fill_encoder`.
         data_preprocessor: given by mmengine's Runner when the config has one beside the model.
     """
-    config = dict(model)
+    config = dict(ConfigDict(model))  # mmdet's detectors read parts of theirs by attribute
     if data_preprocessor is not None:
         config.setdefault("data_preprocessor", data_preprocessor)
     if isinstance(neck := config.get("neck"), dict) and neck.get("type") == "PluginPooling":

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import shutil
-from pathlib import Path
+from collections.abc import Iterable
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from harness import paths
-from harness.files import write_whole
+from harness.features import Level, Store
+from harness.features.room import root
 
-_MEMORY = 4 << 30
-"""Bytes of features one trial keeps in memory; beyond that they are read from disk each time."""
+_UNKEPT = 4 << 30
+"""Bytes of features that one trial remembers where they cannot be kept on disk."""
+_WRITTEN = 32 << 20
+"""Bytes of features that are written to a file of their own, at least."""
 
 
 class FrozenBackbone(nn.Module):
     """Runs a backbone without gradients, in eval mode, and remembers what it returned for each image.
 
-    Images are recognised by their content, so any dataset and any method can share the cache, and an
+    Images are recognised by their content, so any dataset and any method can share the features, and an
     augmented image is simply another image. Each image passes alone: its features then do not depend on
-    which batch it came in, nor on whether they were cached.
+    which batch it came in, nor on whether they were kept.
 
-    Forward: (B, 3, H, W) -> the backbone's own tuple of feature maps (B, C_i, H_i, W_i).
+    Forward: (B, 3, H, W) images, or (B,) int64 numbers of :meth:`known` ones -> the backbone's own tuple of
+    feature maps (B, C_i, H_i, W_i).
     """
 
     def __init__(self, backbone: nn.Module, identity: str):
@@ -34,88 +36,93 @@ class FrozenBackbone(nn.Module):
         self.backbone = backbone.requires_grad_(False)
         self.backbone.eval()  # not chained: OpenMMLab backbones override train() and return nothing
         self.caching = True
-        self._memory: dict[str, list[Tensor]] = {}
-        self._bytes = 0
-        self._folder: Path | None = None
-        self._device = "cpu"
+        self._store: Store | None = None
+        self._device = ""
+        self._read: dict[str, list[Tensor]] = {}
+        self._new: dict[str, list[Tensor]] = {}
+        self._unkept = 0
+        self._numbered: list[list[Tensor]] = []
 
     def train(self, mode: bool = True) -> FrozenBackbone:
         """Stays in eval mode: batch statistics must not drift."""
         return super().train(False)
 
-    def _key(self, device: torch.device) -> Path:
-        if self._folder is None or self._device != device.type:
+    def store(self, device: torch.device) -> Store:
+        """Where the features are kept that this backbone computes on a device of this type."""
+        if self._store is None or self._device != device.type:
             hasher = hashlib.blake2b(digest_size=16)
             hasher.update(f"{self.identity} {self.backbone!r} {torch.__version__} {device.type}".encode())
             for name, value in self.backbone.state_dict().items():
                 hasher.update(name.encode())
                 hasher.update(value.detach().cpu().contiguous().numpy().tobytes())
-            self._folder = paths.cache_dir() / "features" / hasher.hexdigest()
+            about = {"backbone": self.identity, "torch": torch.__version__, "device": device.type}
+            self._store = Store(root() / hasher.hexdigest(), about)
             self._device = device.type
-            self._memory.clear()
-        return self._folder
+            self._read.clear()
+        return self._store
 
-    def _one(self, image: Tensor, content: Tensor) -> list[Tensor]:
-        digest = hashlib.blake2b(content.numpy().tobytes(), digest_size=16)
-        digest.update(str(tuple(image.shape)).encode())
-        name = digest.hexdigest()
-        if name in self._memory:
-            return self._memory[name]
-        file = self._key(image.device) / name[:2] / f"{name}.features"
-        features = _read(file)
-        if features is None:
-            with torch.no_grad():
-                out = self.backbone(image[None])
-            features = [out] if isinstance(out, Tensor) else list(out)
-            features = [feature[0].cpu().clone() for feature in features]
-            _write(file, features)
-        size = sum(feature.nbytes for feature in features)
-        if self._bytes + size <= _MEMORY:
-            self._memory[name] = features
-            self._bytes += size
+    def of_image(self, image: Tensor, name: str) -> list[Tensor]:
+        """The maps (C_i, H_i, W_i) of one image (3, H, W), looked up by :func:`name_of` it or computed."""
+        if (found := self.find(name, image.device)) is not None:
+            return found
+        with torch.no_grad(), torch.autocast(image.device.type, enabled=False):
+            out = self.backbone(image[None])
+        features = [feature[0].cpu().clone() for feature in ([out] if isinstance(out, Tensor) else out)]
+        self._new[name] = features
+        if sum(level.nbytes for levels in self._new.values() for level in levels) >= _WRITTEN:
+            self.flush()
         return features
 
+    def find(self, name: str, device: torch.device) -> list[Tensor] | None:
+        """The maps of an image by :func:`name_of` it; ``None`` where they have not been computed."""
+        found = self._read.get(name) or self._new.get(name)
+        if found is None and (levels := self.store(device).get(name)) is not None:
+            found = self._read[name] = [_tensor(level) for level in levels]
+        return found
+
+    def flush(self) -> None:
+        """Keep on disk what was computed since; what cannot be kept is remembered, as far as memory allows."""
+        if not self._new or self._store is None:
+            return
+        if not self._store.put({name: [_level(feature) for feature in features] for name, features in self._new.items()}):
+            for name, features in self._new.items():
+                self._unkept += sum(feature.nbytes for feature in features)
+                if self._unkept <= _UNKEPT:
+                    self._read[name] = features
+        self._new = {}
+
+    def known(self, images: Iterable[list[Tensor]]) -> int:
+        """Number more images by their features, counting on from those before; the number of the first."""
+        first = len(self._numbered)
+        self._numbered += images
+        return first
+
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        if not self.caching:
+        if images.ndim == 1:
+            # the batch travels at once, and its features do: a GPU waits for each journey
+            per_image = [self._numbered[number] for number in images.tolist()]
+        elif self.caching:
+            contents = images.detach().cpu().contiguous()
+            per_image = [self.of_image(image, name_of(content)) for image, content in zip(images, contents, strict=True)]
+        else:
             with torch.no_grad():
                 out = self.backbone(images)
             return (out,) if isinstance(out, Tensor) else tuple(out)
-        # the batch travels at once, and its features do: a GPU waits for each journey
-        contents = images.detach().cpu().contiguous()
-        per_image = [self._one(image, content) for image, content in zip(images, contents, strict=True)]
         return tuple(torch.stack(level).to(images.device) for level in zip(*per_image, strict=True))
 
 
-_DIGEST = 16
-"""Bytes at the start of a file that tell whether the rest is what was written."""
+def name_of(content: Tensor) -> str:
+    """What an image (3, H, W), contiguous on the CPU, is known by."""
+    digest = hashlib.blake2b(content.numpy().data, digest_size=16)
+    digest.update(str(tuple(content.shape)).encode())
+    return digest.hexdigest()
 
 
-def _read(file: Path) -> list[Tensor] | None:
-    """``None`` where there is no such file, or a damaged one: then it is computed again."""
-    try:
-        content = file.read_bytes()
-        told, features = content[:_DIGEST], memoryview(content)[_DIGEST:]
-        if told == _digest(features):
-            found: list[Tensor] = torch.load(io.BytesIO(features), weights_only=True)
-            return found
-        file.unlink()  # torn by a full disk, or not ours
-    except OSError:
-        pass
-    return None
+def _level(feature: Tensor) -> Level:
+    raw = feature.contiguous().view(-1).view(torch.uint8).numpy()
+    return Level(raw, tuple(feature.shape), str(feature.dtype).removeprefix("torch."))
 
 
-def _digest(content: bytes | memoryview) -> bytes:
-    return hashlib.blake2b(content, digest_size=_DIGEST).digest()
-
-
-def _write(file: Path, features: list[Tensor]) -> None:
-    """Whole or not at all; a cache that cannot be written costs time, not the trial, and it never fills a disk."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(file.parent).free < paths.ROOM:
-            return
-        content = io.BytesIO()
-        torch.save(features, content)  # which on a full disk raises a RuntimeError, hence not into the file
-        write_whole(file, _digest(content.getbuffer()) + content.getvalue())
-    except OSError:
-        pass
+def _tensor(level: Level) -> Tensor:
+    raw = cast(Tensor, cast(Any, torch).from_numpy(level.data))
+    return raw.view(getattr(torch, level.dtype)).view(level.shape)

@@ -70,6 +70,7 @@ class Poses(Listing[Pose]):
             one_each: how to mend the latter.
             val: whether the dataset names a validation split.
         """
+        self._leave_out_far()
         if data.whole_image:
             counts = Counter(pose.file for split in SPLITS for pose in self.of(split))
             several = [file for file, count in counts.items() if count > 1]
@@ -83,6 +84,30 @@ class Poses(Listing[Pose]):
                 if not self.of(split):
                     self.add(f"{NAMES[split]} split", "no usable annotated image", "label images, or mend the problems above")
         return self
+
+    def _leave_out_far(self) -> None:
+        """No annotation of an image is that far from it: a number in the file is damaged."""
+        for split in SPLITS:
+            poses = self.of(split)
+            far = {id(pose) for pose in poses if _is_far(pose)}
+            if not far:
+                continue
+            first = next(pose for pose in poses if id(pose) in far)
+            poses[:] = [pose for pose in poses if id(pose) not in far]
+            example = relative(first.file, self.root)
+            what = f"{len(far)} {NAMES[split]} figures lie more than {_FAR} images away from theirs, e.g. in {example}"
+
+            self.add("annotations", f"{what}: they are left out", "correct them, or fetch the file again", fatal=False)
+
+
+_FAR = 100
+"""Times the longer side of an image."""
+
+
+def _is_far(pose: Pose) -> bool:
+    most = _FAR * max(pose.size)
+    numbers = [*pose.box, *pose.points[pose.visible > 0].ravel().tolist()]
+    return not all(abs(number) <= most for number in numbers)
 
 
 def whole(size: tuple[int, int]) -> Box:

@@ -41,6 +41,8 @@ def parse_xml(file: Path) -> ElementTree.Element:
         raise ValueError("the annotation is missing") from None
     except OSError as error:
         raise ValueError(f"the annotation cannot be read ({error.strerror})") from None
+    except LookupError:
+        raise ValueError("the XML is of an encoding that nobody knows") from None
     except expat.ExpatError as error:
         raise ValueError(f"the XML is malformed (line {error.lineno}: {expat.ErrorString(error.code)})") from None
 
@@ -84,11 +86,11 @@ class Annotations:
             return None
         self._claims.setdefault(file, []).append(where)
         found = [labelled for item in tree.iter("object") if (labelled := self._object(item, where))]
-        labels = {label for label, _ in (found if data.several_labels else found[:1])}
-        boxes = tuple(box for label, box in found if label in labels)
-        return Picture(relative(file, self._root), tuple(sorted(labels)), boxes, _size(tree), where)
+        labels = {label for label, *_ in (found if data.several_labels else found[:1])}
+        boxes = tuple(box for label, box, _ in found if label in labels)
+        return Picture(relative(file, self._root), tuple(sorted(labels)), boxes, _size(tree), where, tuple(found))
 
-    def _object(self, item: ElementTree.Element, where: str) -> tuple[int, Box] | None:
+    def _object(self, item: ElementTree.Element, where: str) -> tuple[int, Box, bool] | None:
         listing, name = self._listing, (item.findtext("name") or "").strip()
         if not name:
             listing.add(where, "an object has no name", f"give it one of data.classes ({', '.join(self._data.classes[:8])})")
@@ -103,7 +105,8 @@ class Annotations:
         box = listing.box(where, corners, _FIRST_PIXEL)
         if box and min(box[:2]) == -_FIRST_PIXEL:
             self._odd["zero"].append(where)
-        return (self._data.classes.index(name), box) if box else None
+        difficult = (item.findtext("difficult") or "").strip() == "1"
+        return (self._data.classes.index(name), box, difficult) if box else None
 
     def _image(self, stem: str, tree: ElementTree.Element, where: str) -> Path | None:
         """The image of an annotation's own name, or else the one that its ``<filename>`` says."""

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from harness.benchmarks.object_localization.readers.picture import Pictures, several
+from harness.benchmarks.base import Listing
+from harness.benchmarks.object_localization.readers.picture import several
 
 
 class Ids:
@@ -48,7 +49,7 @@ class Image:
     size: tuple[int, int] | None
 
 
-def images_of(entries: list[Any], where: str, listing: Pictures) -> dict[Any, Image]:
+def images_of(entries: list[Any], where: str, listing: Listing[Any]) -> dict[Any, Image]:
     """Image id -> image; what stands there twice counts once."""
     found: dict[Any, Image] = {}
     names: Counter[str] = Counter()
@@ -83,7 +84,7 @@ def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
 class Categories:
     """Categories in label order: by id."""
 
-    def __init__(self, entries: list[Any], where: str, listing: Pictures):
+    def __init__(self, entries: list[Any], where: str, listing: Listing[Any]):
         self._names: dict[Any, str] = {}
         for entry in entries:
             number = entry.get("id") if isinstance(entry, dict) else None

@@ -39,6 +39,8 @@ class Picture:
     """(width, height), where the annotation says."""
     source: str = ""
     """The file that holds the annotation, for messages."""
+    objects: tuple[tuple[int, Box, bool], ...] = ()
+    """Label and box of each, and whether it is difficult, where a detector asks for more than the classes and boxes of the image."""
     crop: tuple[int, int, int, int] | None = None
     """The part of the image to take instead of the whole."""
 

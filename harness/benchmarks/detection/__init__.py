@@ -1,0 +1,12 @@
+"""Object detection on mmdet: two-stage detectors, RetinaNet and DETRs; COCO's average precision of boxes and masks."""
+
+from harness.benchmarks.base import Family
+from harness.benchmarks.detection.options import DetectionModel
+
+FAMILY = Family(
+    name="detection",
+    slots=("block", "relation", "region_features", "duplicate_removal", "detector"),
+    primary="AP",
+    formats={"synthetic": ".synthetic", "coco": ".readers.coco", "voc-xml": ".readers.voc_xml", "yolo": ".readers.yolo"},
+    model=DetectionModel,
+)

@@ -1,0 +1,154 @@
+"""COCO instances: boxes, masks and crowds.
+
+```
+{"images": [{"id": 9, "file_name": "000000000009.jpg", "width": 640, "height": 480}],
+ "annotations": [{"id": 1, "image_id": 9, "category_id": 51, "bbox": [1.08, 187.69, 611.59, 285.84], "area": 120057.1,
+                  "iscrowd": 0, "segmentation": [[500.49, 473.53, ...]]}],
+ "categories": [{"id": 51, "name": "bowl"}]}
+```
+
+``bbox`` is x, y, width, height in pixels. Labels count the categories of the training file by id;
+those of the other files are found by name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from harness.benchmarks.base import Format
+from harness.benchmarks.coco import is_set, load
+from harness.benchmarks.detection.options import DetectionData
+from harness.benchmarks.detection.readers.picture import Object, Picture, Pictures
+from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, images_of, plain
+from harness.benchmarks.options import Options
+
+
+class CocoSplit(Options):
+    """One split of a COCO dataset."""
+
+    annotations: str
+    """JSON file of instances."""
+    images: str
+    """Folder of the images."""
+
+
+class CocoData(DetectionData):
+    """COCO instances."""
+
+    format: Literal["coco"]
+    root: str
+    classes: int = Field(default=80, ge=1)
+    """Number of categories in the JSON file for training."""
+    masks: bool = False
+    """Whether masks are read, which Mask R-CNN is trained on, and which are scored."""
+    train: CocoSplit
+    test: CocoSplit
+    val: CocoSplit | None = None
+    """For validation; without it, ``val_share`` of the training images."""
+
+    @property
+    def class_count(self) -> int:
+        return self.classes
+
+    @property
+    def has_masks(self) -> bool:
+        return self.masks
+
+
+def read(root: Path, data: CocoData) -> Pictures:
+    """List all splits."""
+    listing = Pictures(root=root, exif=data.exif == "apply")
+    known: Categories | None = None
+    for name, split in (("train", data.train), ("test", data.test), ("val", data.val)):
+        content = load(split.annotations, listing) if split else None
+        if split is None or content is None:
+            continue
+        mine = Categories(content["categories"], split.annotations, listing)
+        if known is None:
+            known = mine
+            if len(mine.names) != data.classes:
+                mend = f"write data.classes: {len(mine.names)}" if mine.names else "give each class an entry with id and name"
+                listing.add(split.annotations, f"there are {len(mine.names)} categories, data.classes says {data.classes}", mend)
+        setattr(
+            listing, name, _split(split, content, mine.labels_of(mine) if mine is known else known.labels_of(mine), mine, data, listing)
+        )
+    listing.classes = known.names if known else []
+    return listing.finish()
+
+
+def _split(
+    split: CocoSplit, content: dict[str, Any], labels: dict[Any, int], mine: Categories, data: CocoData, listing: Pictures
+) -> list[Picture]:
+    where = split.annotations
+    images = images_of(content["images"], where, listing)
+    ids, found, odd = Ids(images), defaultdict[Any, list[Object]](list), defaultdict[str, list[Any]](list)
+    strangers: Counter[str] = Counter()
+    for item in content["annotations"]:
+        if not isinstance(item, dict) or not {"image_id", "category_id"} <= item.keys():
+            odd["malformed"].append(str(item)[:60])
+            continue
+        image, category = ids.find(item["image_id"]), mine.find(item["category_id"])
+        if image is None:
+            odd["orphan"].append(item["image_id"])
+        elif category not in labels:
+            strangers[str(item["category_id"]) if category is None else f"'{mine.name(category)}'"] += 1
+        elif one := _object(item, labels[category], images[image].size, data, odd):
+            found[image].append(one)
+    for kind, (what, mend, fatal) in _ODD.items():
+        if examples := odd[kind]:
+            listing.add(where, f"{len(examples)} {what.format(examples[0])}", mend, fatal=fatal)
+    for name, count in strangers.items():
+        listing.add(where, f"unknown category {name}, in {count} annotations", f"the training file has {', '.join(mine.names[:8])}")
+    numbers = {key: plain(key) for key in images}
+    return [
+        Picture(
+            numbers[key] if isinstance(numbers[key], int) else place,
+            listing.root / split.images / image.file,
+            tuple(found[key]),
+            image.size,
+            where,
+        )
+        for place, (key, image) in enumerate(images.items())
+    ]
+
+
+_ODD = {
+    "malformed": ("annotations without image_id or category_id, e.g. {}", "complete or delete them", True),
+    "orphan": ("annotations of no image left out, e.g. of image_id {!r}", "correct image_id, or delete them", False),
+    "boxless": ("annotations without a bbox of four numbers, e.g. annotation {}", "write x, y, width, height", True),
+    "flat": (
+        "boxes beside their image, thinner than a pixel or without area left out, e.g. that of annotation {}",
+        "correct or delete them",
+        False,
+    ),
+    "maskless": ("objects without a mask left out, e.g. annotation {}", "give each a segmentation, or write data.masks: false", False),
+}
+"""Kind -> what is said of such annotations after their number, the mend, and whether no trial can run."""
+
+
+def _object(item: dict[str, Any], label: int, size: tuple[int, int] | None, data: CocoData, odd: dict[str, list[Any]]) -> Object | None:
+    number = item.get("id", "?")
+    try:
+        x, y, width, height = map(float, item["bbox"])
+    except (KeyError, TypeError, ValueError):
+        odd["boxless"].append(number)
+        return None
+    box = (x, y, x + width, y + height)
+    area, most = item.get("area", width * height), size or (float("inf"), float("inf"))
+    inside = x < most[0] and y < most[1] and box[2] > 0 and box[3] > 0
+    # mmdet leaves out the same
+    if not (width >= 1 and height >= 1 and inside and isinstance(area, (int, float)) and area > 0):
+        odd["flat"].append(number)
+        return None
+    crowd, mask = is_set(item.get("iscrowd")), item.get("segmentation") if data.masks else None
+    if data.masks and not mask:
+        odd["maskless"].append(number)
+        return None
+    return Object(label, box, float(area), crowd, mask)
+
+
+FORMAT = Format(CocoData, read)

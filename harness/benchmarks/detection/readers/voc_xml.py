@@ -1,0 +1,89 @@
+"""PASCAL VOC's layout, read as :mod:`harness.benchmarks.object_localization.readers.voc_xml` reads it, with every object.
+
+Pixels are counted from 1, the last one included. Objects marked ``<difficult>1</difficult>`` need not be found, and are not trained on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from harness.benchmarks.base import Format, Problem
+from harness.benchmarks.detection.options import DetectionData
+from harness.benchmarks.detection.readers.picture import Object, Picture, Pictures, box_area
+from harness.benchmarks.object_localization.readers import voc_xml
+from harness.benchmarks.object_localization.readers.picture import several
+
+Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+
+_FLAT = "a box has no area"
+
+
+class VocXmlData(DetectionData):
+    """Images and one PASCAL VOC XML file each."""
+
+    format: Literal["voc-xml"]
+    root: str
+    classes: Names
+    """Names of the objects, in label order."""
+    images: str = "images"
+    """Folder of the images; a file lies in it, or in a subfolder."""
+    annotations: str = "annotations"
+    train: str | None = None
+    """File with the names of the training images, one a line; a split by ``test_fraction`` without it."""
+    test: str | None = None
+    val: str | None = None
+    """File with the names of the validation images; without one, ``val_share`` of the training images."""
+    test_fraction: float = Field(default=0.5, gt=0, lt=1)
+    """Share of the images for the test where no files say; exact copies of an image stay on one side."""
+    seed: int = Field(default=0, ge=0)
+    """Another seed splits differently."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> VocXmlData:
+        self.layout(Path())
+        return self
+
+    @property
+    def class_count(self) -> int:
+        return len(self.classes)
+
+    def layout(self, root: Path) -> voc_xml.VocXmlData:
+        """The same as options of object localization.
+
+        Raises:
+            ValueError: options that exclude each other.
+        """
+        told = self.model_dump(exclude={"root", "val_share", "official"})
+        return voc_xml.VocXmlData(**told, root=str(root), several_labels=True)
+
+
+def read(root: Path, data: VocXmlData) -> Pictures:
+    """List all splits; boxes without area are left out, and told."""
+    found = voc_xml.read(root, data.layout(root))
+    listing = Pictures(root=root, exif=data.exif == "apply", classes=list(data.classes))
+    listing.sources, listing.left_out = found.sources, found.left_out
+    listing.problems = [
+        Problem(problem.where, f"{problem.what}; it is left out", problem.mend, False) if problem.what.startswith(_FLAT) else problem
+        for problem in found.problems
+    ]
+    numbers: dict[str, int] = {}
+    flat: list[str] = []
+    for name in ("train", "test", "val"):
+        pictures = []
+        for one in found.of(name):
+            thick = [item for item in one.objects if min(item[1][2] - item[1][0], item[1][3] - item[1][1]) > 1]
+            flat += [one.source] * (len(one.objects) - len(thick))
+            objects = tuple(Object(label, box, box_area(box), difficult) for label, box, difficult in thick)
+            number = numbers.setdefault(one.file, len(numbers))
+            pictures.append(Picture(number, root / one.file, objects, one.size, one.source))
+        setattr(listing, name, pictures)
+    if flat:
+        what = f"{several(len(flat), 'box', 'boxes')} no more than a pixel wide or high left out, e.g. in {flat[0]}"
+        listing.add(data.annotations, what, "correct or delete them", fatal=False)
+    return listing.finish()
+
+
+FORMAT = Format(VocXmlData, read)

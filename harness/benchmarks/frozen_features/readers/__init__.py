@@ -1,0 +1,1 @@
+"""None of its own: datasets are read as in classification."""

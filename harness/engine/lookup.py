@@ -1,0 +1,196 @@
+"""A trial with a frozen backbone finds the features of its samples by their numbers, and looks at no image."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from mmengine.runner import Runner
+from mmpretrain.models import ImageClassifier
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from harness.benchmarks.base import Split
+from harness.benchmarks.parts.frozen import FrozenBackbone, name_of
+from harness.compose import Trial
+from harness.engine import pulse
+from harness.features import samples
+from harness.features.samples import Samples
+
+Told = Callable[[Split, int, int], None]
+"""Is told how many samples of a split have been computed, and of how many."""
+
+
+class Lookup:
+    """The loaders of a trial, which hand out numbers in the place of images.
+
+    What is not kept yet is computed first, each image alone and once for all trials that wait for it. The same numbers come out as
+    from images, bit by bit: the same features, and the same draws.
+
+    Args:
+        trial: says what is read, and how it becomes pixels.
+        model: built, with a frozen backbone.
+        told: of the progress of what is computed.
+    """
+
+    def __init__(self, trial: Trial, model: nn.Module, told: Told = lambda split, done, count: None):
+        self.trial, self.model, self.told = trial, model, told
+        self.backbone = cast(FrozenBackbone, model.backbone)
+        self.preprocess = cast("Callable[..., dict[str, Any]]", model.data_preprocessor)
+        self.device = next(model.parameters()).device
+        self.loaders: dict[Split, DataLoader[Any]] = {}
+        self.numbered = self.fits(model)
+        if self.numbered:
+            _let_numbers_pass(cast(nn.Module, model.data_preprocessor))
+
+    @staticmethod
+    def fits(model: nn.Module) -> bool:
+        """Whether a model takes numbers: it is a classifier that does nothing with images but give them to a frozen backbone."""
+        plain = type(model) is ImageClassifier or getattr(model, "takes_numbers", False)
+        return plain and isinstance(model.backbone, FrozenBackbone) and getattr(model.data_preprocessor, "batch_augments", None) is None
+
+    def loader(self, made: DataLoader[Any], split: Split) -> DataLoader[Any] | None:
+        """A loader of numbers in the same order as ``made`` has images; ``None`` where the features are more than can be kept."""
+        dataset: Any = made.dataset
+        found = self.prepared(dataset, made.collate_fn, split)
+        if found is None:
+            return None
+        self.loaders[split] = made
+        first = self.backbone.known([self._features(dataset, made.collate_fn, index, name) for index, name in enumerate(found.images)])
+        self.backbone.flush()
+        numbered = _Numbered(dataset, first, found.about, reused=split == "train")
+        return DataLoader(numbered, batch_sampler=made.batch_sampler, collate_fn=cast(Any, _as_it_is))
+
+    def restore(self, runner: Runner) -> None:
+        """Have the loops read images again, for whoever wants to see them."""
+        loops = {"train": runner._train_loop, "val": runner._val_loop, "test": runner._test_loop}
+        for split, loader in self.loaders.items():
+            if hasattr(loops[split], "dataloader"):
+                loops[split].dataloader = loader
+
+    def prepared(self, dataset: Any, collate: Callable[[list[Any]], Any], split: Split) -> Samples | None:
+        """Which images the samples of a split are, whose features are kept then; ``None`` where there is no room for them."""
+        key = self._key(split)
+        found, kept = samples.read(key), self.backbone.store(self.device)
+        if found is not None and len(found.images) == len(dataset) and all(name in kept for name in found.images):
+            return found
+        with _alone(kept.folder.with_suffix(".lock")):
+            kept.refresh()
+            found = samples.read(key)
+            if found is not None and len(found.images) == len(dataset):
+                images = found.images
+                for done, name in enumerate(images):
+                    self._features(dataset, collate, done, name)
+                    self.told(split, done + 1, len(images))
+            else:
+                images, about = [], []
+                for index in range(len(dataset)):
+                    image, more = self._image(dataset, collate, index)
+                    name = name_of(image[0].detach().cpu().contiguous())
+                    features = self._computed(image, name)
+                    if index == 0 and len(dataset) * sum(level.nbytes for level in features) > kept.most():
+                        return None
+                    images.append(name)
+                    about.append(more)
+                    self.told(split, index + 1, len(dataset))
+                found = Samples(self.trial.benchmark, split, images, about)
+                samples.write(key, found)
+            self.backbone.flush()
+        return found if all(name in kept for name in found.images) else None
+
+    def _key(self, split: Split) -> str:
+        config = self.trial.config
+        preprocessor = config["model"]["model"].get("data_preprocessor") or config["model"].get("data_preprocessor") or {}
+        return samples.key(config[f"{split}_dataloader"]["dataset"], self.trial.dataset, preprocessor, self.device.type)
+
+    def _features(self, dataset: Any, collate: Callable[[list[Any]], Any], index: int, name: str) -> list[Tensor]:
+        found = self.backbone.find(name, self.device)
+        return found if found is not None else self._computed(self._image(dataset, collate, index)[0], name)
+
+    def _computed(self, image: Tensor, name: str) -> list[Tensor]:
+        pulse.beat(0)
+        return self.backbone.of_image(image[0], name)
+
+    def _image(self, dataset: Any, collate: Callable[[list[Any]], Any], index: int) -> tuple[Tensor, dict[str, Any]]:
+        """(1, 3, H, W) as the backbone gets it, and what else its transforms found out."""
+        sample = dataset[index]
+        about = getattr(sample["data_samples"], "metainfo", {}) if self.numbered else {}
+        plain = {name: value for name, value in about.items() if name not in ("img_path", "sample_idx")}
+        image: Tensor = self.preprocess(collate([sample]), False)["inputs"]
+        return image, plain
+
+
+class _Numbered(Dataset[Any]):
+    """Numbers of samples, a batch at a time, with what is true of each."""
+
+    def __init__(self, dataset: Any, first: int, about: list[dict[str, Any]], *, reused: bool):
+        self.dataset, self.first, self.reused = dataset, first, reused
+        self.infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+        self.about = [{name: tuple(value) if isinstance(value, list) else value for name, value in some.items()} for some in about]
+        self.made = [self._sample(index) for index in range(len(dataset))] if reused else []
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "dataset":  # while it is being copied
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def __len__(self) -> int:
+        return len(self.infos)
+
+    def _sample(self, index: int) -> DataSample:
+        info = self.infos[index]
+        sample = DataSample(metainfo={**self.about[index], "img_path": info["img_path"], "sample_idx": index})
+        return sample.set_gt_label(info["gt_label"])
+
+    def __getitems__(self, indices: list[int]) -> dict[str, Any]:
+        # a prediction is written into its sample, so that a test gets new ones
+        found = [self.made[index] for index in indices] if self.reused else [self._sample(index) for index in indices]
+        return {"inputs": torch.tensor(indices) + self.first, "data_samples": found}
+
+
+def _as_it_is(batch: dict[str, Any]) -> dict[str, Any]:
+    return batch
+
+
+def _let_numbers_pass(preprocessor: nn.Module) -> None:
+    """Have numbers of samples go through what normalizes images."""
+    images = preprocessor.forward
+
+    def forward(data: Mapping[str, Any], training: bool = False) -> Any:
+        if not isinstance(data["inputs"], Tensor) or data["inputs"].ndim != 1:
+            return images(data, training)
+        device = cast(torch.device, preprocessor.device)
+        for sample in data["data_samples"]:
+            sample.gt_label = sample.gt_label.to(device)
+        return {"inputs": data["inputs"].to(device), "data_samples": data["data_samples"]}
+
+    preprocessor.forward = forward
+
+
+@contextlib.contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """One process at a time; where files cannot be locked, each for itself."""
+    import fcntl
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = file.open("w")
+    except OSError:
+        yield
+        return
+    with lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                pulse.beat(0)
+                time.sleep(0.2)
+            except OSError:
+                break
+        yield

@@ -1,0 +1,482 @@
+"""Detection: COCO's numbers, mmdet's networks with their slots, and detectors that run from images to scores."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from harness import slots
+from harness.benchmarks import task
+from harness.benchmarks.detection import scores
+from harness.benchmarks.detection.config import compose
+from harness.benchmarks.detection.floor import floor
+from harness.benchmarks.detection.options import DetectionModel
+from harness.benchmarks.detection.readers.picture import Object, Picture, Pictures, box_area
+from harness.benchmarks.detection.synthetic import SyntheticData
+from harness.benchmarks.options import ScheduleOptions
+from harness.catalog import Benchmark, Filling, load_catalog
+from harness.catalog.plugins import discover, load_plugins
+from harness.errors import UsageError
+
+CLASSES = list("abcd")
+
+
+def _random(seed: int, *, masks: bool = False, images: int = 25) -> tuple[list[Picture], list[scores.Found]]:
+    """Objects of all sizes with crowds, images with none, and detections: near misses, doubles and inventions with equal scores."""
+    rng = np.random.default_rng(seed)
+
+    def boxes(count: int) -> np.ndarray:
+        corner = rng.uniform(0, 200, (count, 2))
+        return np.concatenate([corner, corner + rng.uniform(8, 150, (count, 2))], axis=1)
+
+    def outline(box: np.ndarray) -> list[list[float]]:
+        x0, y0, x1, y1 = box.tolist()
+        return [[x0, y0, x1, y0, x1, y1, (x0 + x1) / 2, y1 + 5, x0, y1]]
+
+    pictures, found = [], []
+    for number in range(images):
+        true = boxes(rng.integers(0, 9)) if number % 5 else boxes(0)
+        objects = []
+        for box in true:
+            label, crowd = int(rng.integers(4)), bool(rng.random() < 0.15)
+            area = float(box_area(box)) * 0.8
+            objects.append(Object(label, tuple(box.tolist()), area, crowd, outline(box) if masks else None))
+        pictures.append(Picture(number, Path("x"), tuple(objects), (400, 400)))
+        near = np.concatenate([true + rng.uniform(-2, 2, true.shape), true + rng.uniform(-3.5, 3.5, true.shape), boxes(rng.integers(0, 5))])
+        labels = [item.label for item in objects] * 2
+        labels += rng.integers(0, 4, len(near) - len(labels)).tolist()
+        said = rng.random(len(near)).round(1)
+        lengths = _lengths([outline(box) for box in near]) if masks else ()
+        found.append(scores.Found(near, said, np.array(labels, int), lengths))
+    return pictures, found
+
+
+def _lengths(outlines):
+    from faster_coco_eval.core import mask
+
+    return [mask.merge(mask.frPyObjects(outline, 400, 400)) for outline in outlines]
+
+
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+@pytest.mark.parametrize("seed", range(3))
+def test_coco_numbers_are_those_of_pycocotools(kind, seed):
+    """Crowds, images without objects or detections, and equal scores among them."""
+    coco, cocoeval = pytest.importorskip("pycocotools.coco"), pytest.importorskip("pycocotools.cocoeval")
+    masks = kind == "segm"
+    pictures, found = _random(seed, masks=masks)
+    mine = scores.summarise(pictures, found, CLASSES, masks=masks)
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = coco.COCO()
+        images = [{"id": place, "width": 400, "height": 400} for place in range(len(pictures))]
+        truth.dataset = {"images": images, "annotations": scores.truth(pictures), "categories": [{"id": label} for label in range(4)]}
+        truth.createIndex()
+        wanted = ("image_id", "category_id", "score", "segmentation" if masks else "bbox")
+        rows = [{name: row[name] for name in wanted} for row in scores.results(found, kind)]
+        evaluation = cocoeval.COCOeval(truth, truth.loadRes(rows), kind)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    before = scores.MASK if masks else ""
+    for name, stat in zip(scores.COCO_STATS, evaluation.stats, strict=True):
+        assert mine[f"{before}{name}"] == pytest.approx(100 * stat, abs=1e-6), name
+    for label, name in enumerate(CLASSES):
+        precision = evaluation.eval["precision"][:, :, label, 0, 2]
+        assert mine[f"{before}AP/{name}"] == pytest.approx(100 * precision[precision > -1].mean(), abs=1e-6)
+
+
+def test_an_image_scores_what_coco_gives_it_alone():
+    pictures, found = _random(7, images=40)
+    for picture, one, score in zip(pictures, found, scores.per_image(pictures, found), strict=True):
+        alone = scores.summarise([picture], [one], CLASSES)["AP"]
+        assert score == pytest.approx(alone, abs=1e-3, nan_ok=True)
+
+
+def test_finding_nothing_is_zero_and_nothing_to_find_no_number():
+    pictures, _ = _random(0)
+    nothing = [scores.Found(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int)) for _ in pictures]
+    values = scores.summarise(pictures, nothing, [*CLASSES, "never"])
+    assert values["AP"] == values["AR100"] == values["AP/a"] == 0 and "AP/never" not in values
+    large = [Picture(0, Path("x"), (Object(0, (0.0, 0.0, 200.0, 200.0), 40000.0),), (400, 400))]
+    exact = scores.summarise(large, [scores.Found(np.array([[0.0, 0, 200, 200]]), np.ones(1), np.zeros(1, int))], ["a"])
+    assert exact["AP"] == exact["APl"] == pytest.approx(100) and math.isnan(exact["APs"])
+
+
+def test_the_floor_is_the_boxes_that_training_has_most():
+    """One class sits in one place in half of the images, the other twice as often in another; the test has both."""
+
+    def picture(number, *objects, size=(100, 100)):
+        found = tuple(Object(label, box, box_area(box)) for label, box in objects)
+        return Picture(number, Path(f"{number}.png"), found, size)
+
+    left, right = (10.0, 10.0, 40.0, 40.0), (60.0, 50.0, 90.0, 90.0)
+    train = [picture(n, (1, right), *([(0, left)] if n % 2 else [])) for n in range(10)]
+    twice = tuple(2 * value for value in left), tuple(2 * value for value in right)
+    listing = Pictures(train=train, test=[picture(0, (0, twice[0]), (1, twice[1]), size=(200, 200))], classes=["a", "b"])
+
+    class Data:
+        class_count = 2
+
+    assert floor(Path(), Data(), listing)["AP"] == pytest.approx(100)  # shares of the image, so at its own size
+
+
+SMALL = {
+    "backbone": "resnet-local-s4",
+    "channels": 16,
+    "outputs": 1,
+    "scales": [2.5, 4.5],
+    "ratios": [1.0],
+    "regions": {"proposed": 30, "before": 100, "trained": 32, "anchors_trained": 32, "width": 32, "bins": 3},
+    "layers": 1,
+    "queries": 12,
+    "feedforward": 32,
+}
+
+
+def _config(model: dict, fillings: dict[str, Filling] | None = None, **data) -> dict:
+    return compose(
+        SyntheticData(format="synthetic", **data), DetectionModel.model_validate(model), ScheduleOptions(batch_size=2), fillings or {}
+    )
+
+
+def _build(model: dict, fillings: dict[str, Filling] | None = None):
+    from mmengine.registry import MODELS, DefaultScope
+
+    load_plugins({"nms", "roi-align", *(filling.plugin for filling in (fillings or {}).values())}, discover())
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        return MODELS.build(_config(model, fillings)["model"])
+
+
+def _batch(model, *, train: bool):
+    """Two images of noise with an object of each of two classes, behind the model's preprocessor."""
+    from mmdet.structures import DetDataSample
+    from mmengine.structures import InstanceData
+
+    generator = torch.Generator().manual_seed(0)
+    inputs = [torch.randint(0, 255, (3, 64, 64), generator=generator, dtype=torch.uint8) for _ in range(2)]
+    samples = []
+    for _ in inputs:
+        sample = DetDataSample(metainfo={"img_shape": (64, 64), "ori_shape": (128, 128), "scale_factor": (0.5, 0.5), "img_id": 0})
+        sample.gt_instances = InstanceData(bboxes=torch.tensor([[4.0, 4, 18, 18], [30, 30, 50, 48]]), labels=torch.tensor([0, 4]))
+        sample.ignored_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
+        samples.append(sample)
+    return model.data_preprocessor({"inputs": inputs, "data_samples": samples}, train)
+
+
+STOCK = {
+    "faster-rcnn": ("faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py", {"levels": [0, 1, 2, 3]}),
+    "mask-rcnn": ("mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py", {"levels": [0, 1, 2, 3]}),
+    "retinanet": ("retinanet/retinanet_r50_fpn_1x_coco.py", {"levels": [1, 2, 3], "scales": [4.0]}),
+    "detr": ("detr/detr_r50_8xb2-150e_coco.py", {"levels": [3]}),
+    "deformable-detr": ("deformable_detr/deformable-detr_r50_16xb2-50e_coco.py",
+                        {"levels": [1, 2, 3], "outputs": 4, "queries": 300, "feedforward": 1024}),
+}  # fmt: skip
+"""Detector -> mmdet's config of it, and what an entry says beside its name."""
+
+
+@pytest.fixture(scope="module")
+def coco_data():
+    from harness.benchmarks.detection.readers.coco import CocoData, CocoSplit
+
+    split = CocoSplit(annotations="a.json", images="i")
+    return CocoData(format="coco", root="coco", masks=True, train=split, test=split)
+
+
+def _stock(name: str, coco_data):
+    """mmdet's model and ours, built."""
+    import mmdet
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, DefaultScope
+
+    file, said = STOCK[name]
+    theirs = Config.fromfile(Path(mmdet.__file__).parent / ".mim/configs" / file).model
+    theirs.backbone.init_cfg = None
+    ours = compose(coco_data, DetectionModel(detector=name, backbone="resnet50", **said), ScheduleOptions(), {})["model"]["model"]
+    load_plugins({"nms", "roi-align"}, discover())
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        from mmengine.config import ConfigDict
+
+        return MODELS.build(theirs), MODELS.build(ConfigDict(ours))
+
+
+@pytest.mark.parametrize("name", STOCK)
+def test_weights_of_mmdet_fit(openmmlab, coco_data, name):
+    theirs, ours = _stock(name, coco_data)
+    expected, found = ({key: value.shape for key, value in model.state_dict().items()} for model in (theirs, ours))
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", ["faster-rcnn", "mask-rcnn"])
+def test_with_the_weights_of_mmdet_it_computes_what_mmdet_does(openmmlab, coco_data, name):
+    """Losses and detections, through our features of regions, box head and suppression."""
+    theirs, ours = _stock(name, coco_data)
+    torch.manual_seed(1)
+    for module in theirs.modules():
+        if isinstance(module, (torch.nn.Linear, torch.nn.Conv2d)):
+            torch.nn.init.normal_(module.weight, std=(1.5 / module.weight[0].numel()) ** 0.5)
+    ours.load_state_dict(theirs.state_dict())
+    data = _batch(ours, train=False)
+    found = []
+    for model in (theirs, ours):
+        with torch.no_grad():
+            found.append(model.eval().predict(data["inputs"], [sample.clone() for sample in data["data_samples"]]))
+    for one, other in zip(*found, strict=True):
+        assert len(one.pred_instances) > 5
+        for key in ("bboxes", "scores", "labels", *(("masks",) if name == "mask-rcnn" else ())):
+            torch.testing.assert_close(one.pred_instances[key], other.pred_instances[key], rtol=1e-4, atol=1e-3)
+    if name == "faster-rcnn":
+        losses = []
+        for model in (theirs, ours):
+            torch.manual_seed(2)
+            model.train().backbone.eval()  # mmdet's keeps its statistics in training
+            losses.append(model.loss(data["inputs"], [sample.clone() for sample in data["data_samples"]]))
+        for key, value in losses[0].items():
+            torch.testing.assert_close(losses[1][key], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("detector", ["faster-rcnn", "retinanet", "detr", "deformable-detr"])
+def test_every_detector_takes_a_step_and_detects(openmmlab, detector):
+    model = _build({**SMALL, "detector": detector})
+    data = _batch(model, train=True)
+    losses = model.loss(data["inputs"], data["data_samples"])
+    total, values = model.parse_losses(losses)
+    total.backward()
+    assert math.isfinite(float(values["loss"])) and all(p.grad is not None for p in model.backbone.parameters())
+    with torch.no_grad():
+        found = model.eval().predict(data["inputs"], data["data_samples"])
+    assert all({"bboxes", "scores", "labels"} <= set(sample.pred_instances.keys()) for sample in found)
+
+
+class _Spied(torch.nn.Module):
+    """Remembers what it was called with."""
+
+    def __init__(self, **given):
+        super().__init__()
+        self.given, self.calls = given, []
+
+
+@pytest.fixture
+def plugins(openmmlab):
+    """Plugins of the slots of regions, registered for a test."""
+
+    class Relation(_Spied):
+        def __init__(self, channels):
+            super().__init__(channels=channels)
+            self.scale = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, features, boxes):
+            self.calls.append((features, boxes))
+            return features * self.scale
+
+    class Corner(_Spied):
+        def __init__(self, channels, size, stride):
+            super().__init__(channels=channels, size=size, stride=stride)
+
+        def forward(self, x, rois):
+            self.calls.append((x, rois))
+            return x[rois[:, 0].long()].mean((2, 3), keepdim=True).expand(-1, -1, self.given["size"], self.given["size"])
+
+    class KeepThird(_Spied):
+        def __init__(self, channels):
+            super().__init__(channels=channels)
+            self.rate = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, features, boxes, scores):
+            self.calls.append((features, boxes, scores))
+            kept = torch.zeros_like(scores)
+            kept[2] = self.rate * (scores[2] + 0.5)
+            return kept
+
+        def loss(self, features, boxes, scores, gt_boxes, gt_labels):
+            self.calls.append((features, boxes, scores, gt_boxes, gt_labels))
+            return {"loss_kept": (self.rate * scores).sum()}
+
+    named = {
+        "spy-relation": ("relation", Relation),
+        "spy-regions": ("region_features", Corner),
+        "spy-keep": ("duplicate_removal", KeepThird),
+    }
+    for name, (slot, cls) in named.items():
+        slots.attention_method(name, slot=slot)(cls)
+    yield
+    for name in named:
+        slots.registry().module_dict.pop(name)
+
+
+def _with(monkeypatch, **filled: str):
+    """A small Faster R-CNN with spies in slots."""
+    from mmengine.registry import MODELS, DefaultScope
+
+    load_plugins({"nms", "roi-align"}, discover())
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        return MODELS.build(_config(SMALL, {slot: Filling(plugin=name) for slot, name in filled.items()})["model"])
+
+
+def test_a_relation_sees_the_regions_of_one_image_behind_each_layer(plugins, monkeypatch):
+    model = _with(monkeypatch, relation="spy-relation")
+    head = model.roi_head.bbox_head
+    assert [relation.given for relation in head.relations] == [{"channels": 32}] * 2
+    data = _batch(model, train=True)
+    losses = model.loss(data["inputs"], data["data_samples"])
+    model.parse_losses(losses)[0].backward()
+    for relation in head.relations:
+        assert [features.shape == (len(boxes), 32) and boxes.shape[1] == 4 for features, boxes in relation.calls] == [True, True]
+        assert relation.scale.grad is not None and not relation.calls[0][1].requires_grad
+    # with the identity in both places it is mmdet's head
+    x, rois = torch.randn(5, 16, 3, 3), torch.tensor([[0.0, 1, 1, 5, 5]] * 3 + [[1.0, 2, 2, 9, 9]] * 2)
+    plain = head.fc_cls(torch.relu(head.shared_fcs[1](torch.relu(head.shared_fcs[0](x.flatten(1))))))
+    torch.testing.assert_close(head(x, rois)[0], plain)
+
+
+def test_region_features_are_read_from_each_level(plugins, monkeypatch):
+    model = _with(monkeypatch, region_features="spy-regions")
+    (layer,) = model.roi_head.bbox_roi_extractor.roi_layers
+    assert layer.given == {"channels": 16, "size": 3, "stride": 4}
+    data = _batch(model, train=True)
+    model.loss(data["inputs"], data["data_samples"])
+    (x, rois), *_ = layer.calls
+    assert x.shape == (2, 16, 16, 16) and rois.shape[1] == 5 and set(rois[:, 0].tolist()) == {0.0, 1.0}
+
+
+def test_regions_go_to_the_level_of_their_size(openmmlab):
+    from mmengine.registry import MODELS
+
+    load_plugins({"roi-align"}, discover())
+    config = {"type": "PluginRegions", "plugin": "roi-align", "params": {}, "size": 2, "out_channels": 1, "featmap_strides": [4, 8]}
+    extractor = MODELS.build(config)
+    levels = [torch.full((1, 1, 40, 40), 1.0), torch.full((1, 1, 20, 20), 2.0)]
+    rois = torch.tensor(
+        [[0.0, 0, 0, 150, 150], [0, 0, 0, 20, 20], [0, 0, 0, 140, 140]]
+    )  # beyond 112 pixels a region is one of the second level
+    assert extractor(levels, rois)[:, 0, 0, 0].tolist() == [2, 1, 2]
+    assert extractor(levels, rois[:0]).shape == (0, 1, 2, 2)
+
+
+def test_duplicate_removal_decides_what_is_found(plugins, monkeypatch):
+    model = _with(monkeypatch, duplicate_removal="spy-keep")
+    data = _batch(model, train=False)
+    with torch.no_grad():
+        found = model.eval().predict(data["inputs"], data["data_samples"])
+    spy = model.roi_head.duplicates
+    assert spy.given == {"channels": 32} and len(spy.calls) == 2
+    for sample, (features, boxes, said) in zip(found, spy.calls, strict=True):
+        count = len(features)
+        assert features.shape == (count, 32) and boxes.shape == (count, 5, 4) and said.shape == (count, 5)
+        assert ((said == 0) | (said > 0.05)).all()
+        kept = sample.pred_instances
+        assert (kept.scores[:-1] >= kept.scores[1:]).all() and sorted(kept.labels.tolist()) == [0, 1, 2, 3, 4]
+        # boxes come in the pixels of the network's input, and leave in those of the image, which is twice as large
+        torch.testing.assert_close(kept.bboxes, 2 * boxes[2][kept.labels])
+
+
+def test_duplicate_removal_is_trained_on_what_a_test_would_find(plugins, monkeypatch):
+    model = _with(monkeypatch, duplicate_removal="spy-keep")
+    data = _batch(model, train=True)
+    losses = model.loss(data["inputs"], data["data_samples"])
+    assert "loss_kept" in losses
+    total, _ = model.parse_losses(losses)
+    total.backward()
+    spy = model.roi_head.duplicates
+    assert spy.rate.grad is not None and len(spy.calls) == 2
+    features, boxes, said, gt_boxes, gt_labels = spy.calls[0]
+    assert len(features) == len(boxes) == len(said) <= 30 and not boxes.requires_grad and features.requires_grad
+    assert gt_boxes.tolist() == [[4, 4, 18, 18], [30, 30, 50, 48]] and gt_labels.tolist() == [0, 4]
+
+
+@pytest.mark.parametrize("further", [0, 1])
+def test_a_detector_of_its_own_is_matched_one_to_one(openmmlab, further):
+    """It says the truth: the losses of boxes vanish and it finds what is there; with one class more as of a softmax, else of sigmoids."""
+
+    class Knows(torch.nn.Module):
+        def __init__(self, channels, classes):
+            super().__init__()
+            self.classes = classes
+            self.rate = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, maps, padding):
+            assert padding.shape == (2, 64, 64) and not padding.any() and len(maps) == 1
+            boxes = torch.tensor([[40, 39, 20, 18], [11, 11, 14, 14], [5, 5, 3, 3]]) / 64
+            logits = torch.full((1, 2, 3, self.classes + further), -9.0)
+            logits[:, :, 0, 4] = logits[:, :, 1, 0] = 9.0
+            if further:
+                logits[:, :, 2, -1] = 9.0
+            return logits * self.rate, boxes.expand(1, 2, 3, 4) * self.rate
+
+    slots.attention_method("knows", slot="detector")(Knows)
+    try:
+        model = _with(None, detector="knows")
+        data = _batch(model, train=True)
+        losses = model.loss(data["inputs"], data["data_samples"])
+        assert losses["loss_bbox"] < 1e-6 and losses["loss_iou"] < 1e-5 and losses["loss_cls"] < 0.01
+        with torch.no_grad():
+            found = model.eval().predict(data["inputs"], data["data_samples"])
+        sure = found[0].pred_instances[found[0].pred_instances.scores > 0.9]
+        assert sorted(sure.labels.tolist()) == [0, 4]
+        torch.testing.assert_close(sure.bboxes[sure.labels == 0], torch.tensor([[8.0, 8, 36, 36]]))
+    finally:
+        slots.registry().module_dict.pop("knows")
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "says"),
+    [
+        ({"detector": "mask-rcnn"}, {}, "trained on masks"),
+        ({"backbone": {"type": "mmpretrain.ResNet", "depth": 18, "_channels": 512}}, {}, "_stride"),
+    ],
+)
+def test_what_does_not_go_together(model, data, says):
+    with pytest.raises(UsageError, match=says):
+        _config(model, **data)
+
+
+def test_only_two_stages_have_slots_of_regions():
+    entry = load_catalog().benchmarks["teams-detection"]
+    assert set(task(entry).slots) == {"block", "relation", "region_features", "duplicate_removal", "detector"}
+    single = Benchmark.model_validate({**entry.model_dump(), "model": {**entry.model, "detector": "retinanet"}})
+    assert set(task(single).slots) == {"block", "detector"}
+
+
+def test_gloves_are_far_from_the_player_and_look_alike(tmp_path):
+    """Whose they are no patch around them tells: they and their distances are drawn before the team matters."""
+    from harness.benchmarks.detection import teams
+    from harness.benchmarks.detection.teams import _scene
+
+    near, overlapping = [], 0
+    for index in range(60):
+        red, blue = (_scene(np.random.default_rng([0, index]), 96, team=team, cue=True, pairs=0.5) for team in (0, 1))
+        assert [box for _, box in red[1]] == [box for _, box in blue[1]]
+        for (label, box), (other, _) in zip(red[1], blue[1], strict=True):
+            x0, y0, x1, y1 = (round(value) for value in box)
+            if label != teams.CLASSES.index("red-player"):
+                assert np.array_equal(red[0][y0:y1, x0:x1], blue[0][y0:y1, x0:x1])
+            if label == teams.CLASSES.index("red-glove"):
+                assert other == teams.CLASSES.index("blue-glove")
+                players = [player for kind, player in red[1] if kind == teams.CLASSES.index("red-player")]
+                near += [max(box[0] - p[2], p[0] - box[2], box[1] - p[3], p[1] - box[3]) for p in players]
+        coins = np.array([box for label, box in red[1] if label == teams.CLASSES.index("coin")]).reshape(-1, 4)
+        overlapping += int((np.triu(scores.overlaps(coins, coins), 1) > 0.5).sum())
+    assert min(near) > teams.GAP - 1 and overlapping > 30
+
+
+@pytest.mark.parametrize("plugin", ["identity"])
+def test_the_plain_detector_does_not_see_the_player(openmmlab, plugin):
+    """No gradient runs from what it says of a glove to the player's pixels."""
+    entry = load_catalog().benchmarks["teams-detection"]
+    model = _build(entry.model)
+    from harness.benchmarks.detection.teams import _scene
+
+    image, objects = _scene(np.random.default_rng(3), 96, team=0, cue=True, pairs=0.5)
+    x = torch.from_numpy(image).permute(2, 0, 1)[None].float().div(64).requires_grad_()
+    model.eval()
+    gloves = torch.tensor([[0.0, *box] for label, box in objects if label == 2])
+    read = model.roi_head._bbox_forward(model.extract_feat(x), gloves)
+    (gradient,) = torch.autograd.grad(read["cls_score"].square().sum(), x)
+    x0, y0, x1, y1 = (int(value) for value in objects[0][1])
+    assert gradient.abs().max() > 0 and not gradient[..., y0:y1, x0:x1].any()

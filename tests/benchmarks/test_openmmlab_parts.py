@@ -1,0 +1,72 @@
+"""What anyone's evaluators say of single classes, joints and samples, held against loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from harness.outcome import GUESS, LABEL
+
+RNG = np.random.default_rng(0)
+
+
+def evaluated(scope, metric, samples, names, **about):
+    from mmengine.registry import EVALUATOR, DefaultScope
+
+    with DefaultScope.overwrite_default_scope(scope):
+        found = EVALUATOR.build({"type": "OwnScores", "metrics": [metric], "names": names})
+    found.dataset_meta = about
+    for sample in samples:
+        found.process(data_samples=[sample])
+    return found.evaluate(len(samples)), found.metrics[0]
+
+
+def test_classes_of_images(openmmlab):
+    labels, scores = RNG.integers(0, 4, 40), torch.tensor(RNG.random((40, 4)), dtype=torch.float32)
+    samples = [{"gt_label": torch.tensor([label]), "pred_score": score} for label, score in zip(labels, scores, strict=True)]
+    values, metric = evaluated("mmpretrain", {"type": "Accuracy", "topk": (1, 2)}, samples, ["top1", "top2"], classes=["a", "b", "c", "d"])
+    for index, name in enumerate("abcd"):
+        hits = [score.argmax() == index for label, score in zip(labels, scores, strict=True) if label == index]
+        assert values[f"top1/{name}"] == pytest.approx(100 * np.mean(hits))
+    assert values["top1"] == pytest.approx(metric.per_sample["top1"].mean()) and values.keys() >= {"top1", "top2"}
+    assert metric.per_sample[LABEL].tolist() == labels.tolist()
+    assert metric.per_sample[GUESS].tolist() == scores.argmax(1).tolist()
+
+
+def test_several_labels_of_an_image_are_left_alone(openmmlab):
+    samples = [{"gt_label": torch.tensor([0]), "pred_score": torch.tensor([0.2, 0.8])}]
+    values, metric = evaluated("mmpretrain", {"type": "Accuracy", "topk": (1,), "thrs": (0.5, 0.9)}, samples, [], classes=["a", "b"])
+    assert values == {} and metric.per_sample == {}
+
+
+def test_classes_of_pixels(openmmlab):
+    true, predicted = RNG.integers(0, 3, (5, 6, 7)), RNG.integers(0, 3, (5, 6, 7))
+    true[0, 0] = 255
+    samples = [
+        {"gt_sem_seg": {"data": torch.tensor(a)[None]}, "pred_sem_seg": {"data": torch.tensor(b)[None]}}
+        for a, b in zip(true, predicted, strict=True)
+    ]
+    values, _ = evaluated("mmseg", {"type": "IoUMetric", "iou_metrics": ["mIoU"]}, samples, ["mIoU"], classes=["a", "b", "c", "never"])
+    for index, name in enumerate("abc"):
+        a, b = true == index, (predicted == index) & (true != 255)
+        assert values[f"IoU/{name}"] == pytest.approx(100 * (a & b).sum() / (a | b).sum())
+    assert "IoU/never" not in values and values["mIoU"] == pytest.approx(np.mean([values[f"IoU/{name}"] for name in "abc"]), abs=0.006)
+
+
+def test_joints(openmmlab):
+    true, errors, seen = RNG.random((20, 1, 3, 2)) * 50, RNG.normal(0, 6, (20, 1, 3, 2)), RNG.random((20, 1, 3)) < 0.7
+    seen[:, :, 2] = False
+    samples = [
+        {
+            "pred_instances": {"keypoints": a + error},
+            "gt_instances": {"keypoints": a, "keypoints_visible": mask, "bboxes": np.array([[0.0, 0.0, 40.0, 60.0]])},
+        }
+        for a, error, mask in zip(true, errors, seen, strict=True)
+    ]
+    names = {0: "head", 1: "hand", 2: "tail"}
+    values, _ = evaluated("mmpose", {"type": "PCKAccuracy", "thr": 0.1}, samples, ["PCK"], keypoint_id2name=names)
+    for joint in (0, 1):
+        far = np.linalg.norm(errors[:, 0, joint], axis=-1)[seen[:, 0, joint]]
+        assert values[f"PCK/{names[joint]}"] == pytest.approx(np.mean(far < 6))
+    assert "PCK/tail" not in values and values["PCK"] == pytest.approx(np.mean([values["PCK/head"], values["PCK/hand"]]))
