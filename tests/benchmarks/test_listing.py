@@ -84,7 +84,8 @@ def test_a_split_without_a_sample_is_an_error_whatever_the_reader(tmp_path, monk
     data = {"root": "r", "format": "image-list", "images": ".", "classes": ["a", "b"]}
     entry = Benchmark(id="b", family="classification", data=data)
     assert task(entry).listing(tmp_path).problems == []
-    emptied = replace(image_list.FORMAT, read=lambda root, data: replace(image_list.FORMAT.read(root, data), test=[]))
+    sound = image_list.FORMAT
+    emptied = replace(sound, read=lambda root, data: replace(sound.read(root, data), test=[]))
     monkeypatch.setattr(image_list, "FORMAT", emptied)
     (problem,) = task(entry).listing(tmp_path).problems
     assert problem.fatal and problem.sentences.startswith("test split: it has no sample.")
