@@ -46,6 +46,7 @@ def generate_scenes(
     distractors: tuple[int, int] = DISTRACTORS,
     side: tuple[float, float] = SIDE,
     cue: bool = True,
+    clutter: float = 1.0,
 ) -> None:
     """Write a dataset of scenes into the folder ``out``; the same arguments write the same bytes.
 
@@ -58,6 +59,7 @@ def generate_scenes(
         distractors: fewest and most distractors of a scene; fewer where there is no room, and never more than the other classes.
         side: smallest and largest side of an object's box, as a share of the image's side.
         cue: whether the ring is drawn; without it nothing tells the target from the distractors.
+        clutter: times the strength of the background's colours.
 
     Raises:
         ValueError: ``classes`` is out of range.
@@ -76,7 +78,7 @@ def generate_scenes(
         for index, stem in enumerate(stems):
             rng = np.random.default_rng([seed, number, index])
             label = index % classes
-            image, box = _scene(rng, size, label, classes, distractors, side, cue)
+            image, box = _scene(rng, size, label, classes, distractors, side, cue, clutter)
             inside = f"{split}/{CLASSES[label]}"
             write_image(out / inside / f"{stem}.png", image)
             (annotations / f"{stem}.xml").write_text(_voc(inside, stem, size, CLASSES[label], box), encoding="utf-8")
@@ -84,12 +86,19 @@ def generate_scenes(
 
 
 def _scene(
-    rng: np.random.Generator, size: int, label: int, classes: int, distractors: tuple[int, int], share: tuple[float, float], cue: bool
+    rng: np.random.Generator,
+    size: int,
+    label: int,
+    classes: int,
+    distractors: tuple[int, int],
+    share: tuple[float, float],
+    cue: bool,
+    clutter: float,
 ) -> tuple[np.ndarray, tuple[int, int, int, int]]:
     """One (size, size, 3) uint8 RGB image and the target's box (xmin, ymin, xmax, ymax) in 0-based inclusive pixels."""
     import numpy as np
 
-    image = _background(rng, size)
+    image = _background(rng, size, clutter)
     others = [c for c in range(classes) if c != label]
     count = min(int(rng.integers(distractors[0], distractors[1] + 1)), len(others))
     kinds = [label, *rng.choice(others, count, replace=False)]
@@ -105,14 +114,14 @@ def _scene(
     return np.clip(noisy, 0, 255).astype(np.uint8), (x, y, x + side - 1, y + side - 1)
 
 
-def _background(rng: np.random.Generator, size: int) -> np.ndarray:
+def _background(rng: np.random.Generator, size: int, clutter: float) -> np.ndarray:
     """Coloured noise at several scales, (size, size, 3) float."""
     import cv2
     import numpy as np
 
-    image = np.full((size, size, 3), 118.0) + rng.normal(0, 14, 3)
+    image = np.full((size, size, 3), 118.0) + rng.normal(0, 14, 3) * clutter
     for cells, strength in ((3, 22.0), (8, 16.0), (24, 12.0)):
-        coarse = rng.normal(0, strength, (cells, cells, 3))
+        coarse = rng.normal(0, strength, (cells, cells, 3)) * clutter
         image += cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
     return image
 

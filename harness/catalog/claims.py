@@ -11,7 +11,7 @@ from harness.catalog.entry import Entry, Id
 from harness.diagnostics import MEASURES
 from harness.errors import did_you_mean
 
-AHEAD = ("detection", "self-supervised", "video")
+AHEAD = ("detection", "video")
 """Families that papers make claims in and that have no benchmarks yet."""
 
 EXACT = ("params", "flops")

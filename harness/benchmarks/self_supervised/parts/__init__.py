@@ -1,0 +1,1 @@
+"""What pre-training is made of, as functions and modules of torch alone."""

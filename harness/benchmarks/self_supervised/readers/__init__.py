@@ -1,0 +1,1 @@
+"""Formats are those of classification."""

@@ -1,0 +1,123 @@
+"""Whole trials of pre-training, tiny: every strategy and host, resumed or not, and one that collapses."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import pytest
+
+from harness import data
+from harness.catalog import load_catalog
+from harness.catalog.plugins import discover, load_plugins
+from harness.compose import Selection, plan
+from harness.errors import TrialError
+
+BENCHMARK = "scenes-pretraining"
+SMALL = (
+    "data.train=36",
+    "data.test=12",
+    "data.classes=2",
+    "model.width=12",
+    "model.depth=2",
+    "model.heads=2",
+    "model.feedforward=16",
+    "model.patch=8",
+    "model.views.local_size=16",
+    "model.distillation.hidden=16",
+    "model.distillation.bottleneck=8",
+    "model.distillation.prototypes=16",
+    "schedule.epochs=3",
+    "schedule.batch_size=18",
+)
+RECONSTRUCTION = ("model.views.locals=0", "method.low=0.5", "method.high=0.5", "method.masking_prob=1.0")
+STRATEGIES = ("attmask-high", "attmask-hint", "attmask-low", "random-masking", "random-block-wise-masking")
+
+
+@pytest.fixture
+def prepared(openmmlab):
+    """``prepared(*overrides)`` -> (trial, dataset)."""
+    files = discover()
+
+    def prepare(*overrides: str, method: str = "attmask-high"):
+        planned = plan(Selection(methods=(method,), benchmarks=(BENCHMARK,), overrides=(*SMALL, *overrides)), load_catalog(), files)
+        load_plugins(set(planned.trials[0].plugins), files)
+        return planned.trials[0], data.ensure(planned.tasks[BENCHMARK], None), planned.tasks[BENCHMARK]
+
+    return prepare
+
+
+def run(trial, folder, work_dir):
+    from harness.engine.trial import run_trial
+
+    work_dir.mkdir(exist_ok=True)
+    return run_trial(trial, data=folder, work_dir=work_dir)
+
+
+@pytest.mark.parametrize("method", STRATEGIES)
+def test_every_strategy_hides_what_it_says(prepared, tmp_path, method):
+    trial, folder, task = prepared("method.masking_prob=1.0", "method.low=0.25", "method.high=0.25", "schedule.epochs=1", method=method)
+    outcome = run(trial, folder, tmp_path / "trial")
+    assert outcome.metrics.keys() == {metric.name for metric in task.metrics}
+    assert all(math.isfinite(value) for value in outcome.metrics.values())
+    # a quarter of 16 tokens; hints are too few to reveal one, and blocks may cover less
+    masked = outcome.metrics["masked"]
+    assert masked == pytest.approx(25) if method != "random-block-wise-masking" else 0 < masked <= 25
+    assert outcome.curves["loss"].shape == (1, 2) and 0 < outcome.metrics["rank"] <= 12
+
+
+@pytest.mark.parametrize("host", ["simmim", "mae"])
+def test_every_host_learns(prepared, tmp_path, host):
+    trial, folder, _ = prepared(f"model.host={host}", *RECONSTRUCTION, "schedule.epochs=8", "schedule.lr=0.01")
+    outcome = run(trial, folder, tmp_path / "trial")
+    losses = outcome.curves["loss"][:, 1]
+    assert losses[-1] < losses[0] and outcome.metrics["masked"] == pytest.approx(50)
+
+
+def test_the_network_before_training_is_the_same_for_all(prepared, tmp_path):
+    found = []
+    for number, overrides in enumerate((("schedule.epochs=1",), ("schedule.epochs=2", "schedule.lr=0.02"))):
+        trial, folder, _ = prepared(*overrides, method=STRATEGIES[number])
+        outcome = run(trial, folder, tmp_path / str(number))
+        found.append({name: outcome.per_sample[name].tolist() for name in ("untrained_knn20", "untrained_linear")})
+    assert found[0] == found[1]
+
+
+def scores(outcome):
+    arrays = {**outcome.per_sample, **{f"curve {name}": points for name, points in outcome.curves.items()}}
+    return outcome.metrics, {name: values.tolist() for name, values in arrays.items()}
+
+
+@pytest.mark.parametrize("balance", ["sinkhorn", "centre"])
+def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch, balance):
+    """Teacher, centres, views, masks, momentum, temperatures, frozen prototypes and weight decay go on where they stopped."""
+    from harness.engine import trial as module
+    from harness.engine.hooks import StopOnNonFiniteLoss
+
+    class Power(Exception):
+        pass
+
+    class Cut(StopOnNonFiniteLoss):
+        def before_train_epoch(self, runner):
+            if runner.epoch == 2:
+                raise Power
+
+    trial, folder, _ = prepared(
+        f"model.distillation.balance={balance}", "schedule.weight_decay_end=0.4", "schedule.epochs=4", "model.drop_path=0.2"
+    )
+    whole = run(trial, folder, tmp_path / "whole")
+    monkeypatch.setattr(module, "Checkpoint", functools.partial(module.Checkpoint, every=0.0))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "StopOnNonFiniteLoss", Cut)
+        with pytest.raises(Power):
+            run(trial, folder, tmp_path / "cut")
+    assert (tmp_path / "cut" / "checkpoint.pth").is_file()
+    assert scores(run(trial, folder, tmp_path / "cut")) == scores(whole)
+
+
+def test_the_alarm_rings(prepared, tmp_path):
+    """A teacher so warm that its outputs are all alike; no number is recorded."""
+    hot = ("model.distillation.temperature=[50, 50]", "model.distillation.balance=centre", "schedule.epochs=2")
+    trial, folder, _ = prepared(*hot)
+    with pytest.raises(TrialError, match="collapsed: they are all alike in each image"):
+        run(trial, folder, tmp_path / "trial")
