@@ -83,14 +83,15 @@ def planned(name: str, method: str, data_root: Path) -> tuple[Any, Path]:
 
 def training(trial: Any, folder: Path) -> tuple[float, float]:
     """CPU seconds of a warm trial's training, loading of features left out, and of the plain loop over the same."""
+    from harness.benchmarks import register
+
+    register.setup()  # before anything else of OpenMMLab
     from mmengine.registry import MODELS
 
-    from harness.benchmarks import register
     from harness.catalog.plugins import discover, load_plugins
     from harness.compose.bare import bare_config
     from harness.engine import trial as engine
 
-    register.setup()
     load_plugins({*trial.plugins}, discover())
     torch.set_num_threads(1)
     kept: dict[str, Any] = {}
