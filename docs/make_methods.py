@@ -27,6 +27,10 @@ SIZES: dict[str, tuple[str, dict[str, Any]]] = {
     "position_encoding": ("d = 256, 8 heads", {"dim": 256, "heads": 8}),
     "attention_loss": ("any size", {}),
     "masking": ("any size", {}),
+    "relation": ("C = 1024", {"channels": 1024}),
+    "region_features": ("C = 256, 7 x 7 parts", {"channels": 256, "size": 7, "stride": 16}),
+    "duplicate_removal": ("C = 1024", {"channels": 1024}),
+    "detector": ("C = 2048, 80 classes", {"channels": (1024, 2048), "classes": 80}),
     "model": ("C = 256, 4 scenes", {"channels": (128, 256), "scenes": 4}),
 }
 """Slot -> the size at which parameters are counted, in words and as arguments."""
@@ -57,7 +61,8 @@ the same short training, not what it reaches at its best. Each map is scaled fro
 bright. Of pairwise attention, the row of one query, at the cross in the ringed object, and the mean over all queries, heads
 averaged; where the keys are no positions (bases, classes, pooled maps), what each position takes from the one that varies most.
 Gates and other maps with many channels are averaged. Masks come from the attention of `vit-cls` trained so; masked positions
-are grey. A method without a picture has no map, or a uniform one: its entry says which. The three images:
+are grey. Methods of a detector's slots are not drawn here; a trial draws relations as lines between boxes. A method without a picture
+has no map, or a uniform one: its entry says which. The three images:
 
 ![Three scenes, each with one ringed object among others](pictures/methods/images.jpg)
 """

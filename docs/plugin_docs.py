@@ -38,9 +38,13 @@ def options(cls: type) -> list[str]:
     return [f"| `{one.name}` | {one.type} | `{one.default}` | {cell(one.meaning)} |" for one in documented(cls).options]
 
 
+DETECTORS = ("relation", "region_features", "duplicate_removal", "detector")
+"""Slots of detectors, whose methods have no place in the small task that the others are drawn after."""
+
+
 def pictured(method: Method) -> bool:
     """Whether a method has a picture: it has a map that is not uniform, or shapes one, as encodings, losses and masks do."""
-    if not method.slots:
+    if not method.slots or method.slot in DETECTORS:
         return False
     claim = documented(registry().module_dict[next(iter(method.slots.values())).plugin]).sections["Map"]
     return method.slot in ("position_encoding", "attention_loss", "masking") or not claim.startswith(("None", "Uniform"))

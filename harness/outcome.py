@@ -17,6 +17,9 @@ LATER = "later"
 Later = Annotated[_T, LATER]
 """Type of a field that came after the first databases and exports: those that lack it have its default."""
 
+DEAREST = 1e24
+"""A cost beyond is none: so many operations are a day of all computers there are."""
+
 
 LABEL, GUESS = "label", "guess"
 """Names in :attr:`Outcome.per_sample` for the class of an image and the class it was taken for first, as numbers."""

@@ -247,6 +247,8 @@ def observe(module: Any, **values: Any) -> None:
       1/sqrt(d_h) scale;
     * ``attention``: (B, heads, N_q, N_k), which key each query attends to;
     * ``keys``: what the keys are, where they are no positions of the input ("bases");
+    * ``queries``: what the queries are, where they are none ("regions");
+    * ``boxes``: (B, N, 4), where those queries lie, x0, y0, x1, y1 in pixels of the network's input;
     * ``map``: (B, M, H, W), M maps over positions that do not depend on a query (a pooling's attention, a
       spatial gate, a unary term).
 

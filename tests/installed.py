@@ -22,7 +22,6 @@ STEPS = (
     ("leaderboard", "--published", "-b", "imagenet-resnet50"),
     ("report", "--out", "report"),
     ("plugin", "new", "my-pool", "--slot", "pooling"),
-    ("plugin", "check", "my-pool"),
     ("run", *RUN, "-m", "my-pool"),
 )
 """Verbs that need the registry, plugins, migrations, published numbers and templates."""

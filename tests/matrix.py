@@ -59,7 +59,7 @@ def make(end: str, folder: Path) -> Path:
 def test(python: Path, arguments: list[str]) -> str:
     """Run the checkout's tests; their last line."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfE", "--tb=short", *arguments]
+    command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-rfE", "--tb=short", *arguments]
     with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, text=True, stdout=subprocess.PIPE) as process:
         last = ""
         for line in process.stdout or ():

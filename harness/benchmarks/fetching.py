@@ -8,6 +8,7 @@ from harness.benchmarks.options import Weights
 from harness.benchmarks.weights import fetched
 from harness.errors import UsageError
 from harness.files import whole
+from harness.remote import shown
 from harness.texts import visible
 
 _PATIENCE = 60.0
@@ -48,7 +49,7 @@ def fetch(weights: Weights | None) -> None:
     except (OSError, HTTPException) as error:  # what urllib raises is an OSError, too
         reason = error if isinstance(error, HTTPError) else getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise UsageError(
-            f"model.weights.url: {address} cannot be fetched to {file.parent}: {reason}. Mend that, or give the file's path as "
+            f"model.weights.url: {shown(address)} cannot be fetched to {file.parent}: {reason}. Mend that, or give the file's path as "
             "model.weights.file."
         ) from error
 
@@ -56,6 +57,6 @@ def fetch(weights: Weights | None) -> None:
 def _as_announced(weights: Weights, actual: str) -> None:
     if weights.sha256 and not actual.startswith(weights.sha256.lower()):
         raise UsageError(
-            f"model.weights.url: what {weights.url} holds has sha256 {actual[:16]}…, expected {weights.sha256[:16]}…. Correct the address "
-            "or the digest."
+            f"model.weights.url: what {shown(weights.url or '')} holds has sha256 {actual[:16]}…, expected {weights.sha256[:16]}…. "
+            "Correct the address or the digest."
         )

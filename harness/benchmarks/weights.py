@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from harness import paths
 from harness.benchmarks.options import SOURCES, Weights
 from harness.errors import UsageError
+from harness.remote import shown
 
 WEIGHTS = "$WEIGHTS/"
 """With a file's sha256 behind it, stands for its path in a composed config, so that a digest depends on the content only."""
@@ -66,7 +67,7 @@ def find(weights: Weights) -> Path:
     }
     file = places[source](getattr(weights, source))
     if source == "url" and not file.is_file():
-        raise UsageError(f"model.weights.url: {weights.url} has not been fetched yet. `harness run` does that.")
+        raise UsageError(f"model.weights.url: {shown(weights.url or '')} has not been fetched yet. `harness run` does that.")
     if not file.is_file():
         raise UsageError(f"model.weights.{source}: no file at {file}. Put it there, or correct the path.")
     if weights.sha256:

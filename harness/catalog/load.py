@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from harness import families, paths
 from harness.catalog.claims import Claim, Published
-from harness.catalog.plain import Loader
+from harness.catalog.plain import Loader, not_deep
 from harness.catalog.schema import Benchmark, Catalog, Method, Suite
 from harness.diagnostics import MEASURES
 from harness.errors import UsageError, did_you_mean
@@ -68,7 +68,7 @@ def _parse(file: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the registry {file}: {error}. Give a readable UTF-8 YAML file.") from error
     try:
-        loader = _Loader(text)
+        loader = _Loader(not_deep(text))
         node = loader.get_single_node()
         if node is None:
             return {}, {}

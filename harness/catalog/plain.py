@@ -36,6 +36,26 @@ Loader: type[Any] = _with_scalars(getattr(yaml, "CSafeLoader", yaml.SafeLoader),
 _Dumper = _with_scalars(yaml.SafeDumper, "Dumper")
 
 
+_DEEPEST = 200
+"""Levels; libyaml, which descends by calling itself, ends the process some ten thousand below."""
+
+
+def not_deep(text: str) -> str:
+    """``text``, which is no deeper than any person writes: brackets and indentation, where they say that something is inside.
+
+    Raises:
+        ValueError: it is.
+    """
+    depth = 0
+    for bracket in re.findall(r"[][{}]", text):
+        depth = max(0, depth + (1 if bracket in "[{" else -1))
+        if depth > _DEEPEST:
+            break
+    if depth > _DEEPEST or re.search(rf"^(?:[ \t]*[-?:](?=\s)|[ \t]){{{_DEEPEST * 8}}}", text, re.MULTILINE):
+        raise ValueError(f"more than {_DEEPEST} levels, one in the other")
+    return text
+
+
 _MOST_NODES = 10_000
 """Of one value; more are aliases that multiply each other."""
 
@@ -46,7 +66,7 @@ def read(text: str) -> Any:
     Raises:
         yaml.YAMLError, ValueError, RecursionError: it is none, or its aliases stand for thousands of values.
     """
-    loader = Loader(text)
+    loader = Loader(not_deep(text))
     node = loader.get_single_node()
     if node is None:
         return None

@@ -63,9 +63,14 @@ class Failure(click.ClickException):
         click.echo(f"error: {_shown(self.format_message())}", file=file or sys.stderr)
 
 
+_LONGEST = 2000
+"""Characters of an error: what is longer repeats what was given."""
+
+
 def _shown(message: str) -> str:
     """A message with what was given in it: no longer than it has to be, and nothing that a terminal would obey."""
-    return visible(re.sub(r"\S{300,}", lambda word: f"{word[0][:100]}…", message), "\n\t")
+    short = re.sub(r"\S{300,}", lambda word: f"{word[0][:100]}…", message)
+    return visible(short if len(short) <= _LONGEST else f"{short[: _LONGEST // 4]} … {short[-_LONGEST // 2 :]}", "\n\t")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ class Measure:
 
     of: tuple[str, ...] = ()
     """What a module offers that ``function`` is called with, in this order: ``q`` and ``k`` (B, heads, N, D), ``attention``
-    (B, heads, N, M), ``map`` (B, M, H, W). Nothing for those that the collector measures on its way."""
+    (B, heads, N, M), ``map`` (B, M, H, W), ``boxes`` (B, N, 4). Nothing for those that the collector measures on its way."""
     function: str = ""
     """``module:name`` below this package; gives (B,) or, with a column per head, (B, heads) values, NaN where there is none."""
 
@@ -42,6 +42,8 @@ MEASURES: dict[str, Measure] = {
     "output_cosine_distance": Measure(),
     "pairwise_share": Measure(),
     "unary_share": Measure(),
+    "attended_distance": Measure(("attention", "boxes"), "relations:attended_distance"),
+    "attended_distance_uniform": Measure(("attention", "boxes"), "relations:uniform_distance"),
     "within_category_mass": Measure(),
     "within_category_random": Measure(),
     "boundary_mass": Measure(),

@@ -131,7 +131,11 @@ def _pictured(places: list[int], inputs: Tensor, maps: Mapping[str, Tensor]) -> 
     """The first images of a batch with their maps."""
     aspect = inputs.shape[-1] / inputs.shape[-2]
     return [
-        Pictured(place, as_image(inputs[index]), {name: on_grid(some[index, : kept.MOST], aspect) for name, some in maps.items()})
+        Pictured(
+            place,
+            as_image(inputs[index]),
+            {name: on_grid(some[index, : kept.MOST], aspect) for name, some in maps.items() if index < len(some)},
+        )
         for index, place in enumerate(places)
     ]
 

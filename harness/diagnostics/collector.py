@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.diagnostics import MEASURES, measures
+from harness.diagnostics import MEASURES, measures, relations
 from harness.diagnostics.grids import Grids
+from harness.diagnostics.maps import MOST
 from harness.slots import value_of
 
 _LARGEST = 2**28
@@ -73,7 +74,7 @@ class Collector:
         labels: (B, H, W) categories of the pixels of the images that are looked at, where they are known.
         grids: where the positions of modules lie.
         maps: layer -> (B, M, H, W) or (B, heads, N) maps of these images: what each key receives, or for keys that are no
-            positions from where; a unary term has a row of its own.
+            positions from where, or lines between boxes; a unary term has a row of its own.
     """
 
     def __init__(self, model: nn.Module):
@@ -121,11 +122,14 @@ class Collector:
                 self._too_large.add(layer)
             elif (attention := measured(values["attention"])) is not None:
                 offered["attention"] = attention
-                grid = self.grids.of(module, attention.shape[-2])
+                grid = None if "queries" in values else self.grids.of(module, attention.shape[-2])
                 if attention.shape[-2] == attention.shape[-1] and "keys" not in values:
                     self._among_positions(layer, attention, spatial, grid)
                 elif grid is not None:  # for each of the keys, where it is attended to
                     self.maps[layer] = torch.unflatten(attention.mean(dim=1).mT, -1, grid)
+                if (boxes := measured(values.get("boxes"))) is not None:
+                    offered["boxes"] = boxes
+                    self._between_boxes(layer, attention, boxes)
                 self._pairwise(layer, attention, spatial)
         if spatial is not None and not _is_average(module, spatial):
             offered["map"] = spatial
@@ -186,6 +190,12 @@ class Collector:
                 self._on_boundaries(layer, torch.unflatten(measures.attended_keys(attention.abs()), 1, (1, *grid)))
         received = attention.mean(dim=2)
         self.maps[layer] = received if grid is None else torch.unflatten(received, -1, grid)
+
+    def _between_boxes(self, layer: str, attention: Tensor, boxes: Tensor) -> None:
+        """Lines between the boxes of an image, which come one image at a time."""
+        if self.grids.image is not None and len(boxes) == 1:
+            drawn = relations.lines(attention[:, :MOST], boxes, self.grids.image)
+            self.maps[layer] = torch.cat([self.maps[layer], drawn]) if layer in self.maps else drawn
 
     def _spatial(self, layer: str, spatial: Tensor, measure: str) -> None:
         flat = spatial.flatten(2)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, create_model, model_validator
 
-from harness.outcome import Cost
+from harness.outcome import DEAREST, Cost
 from harness.store.arrays import unpack, unpack_curve
 from harness.store.columns import Held, held
 from harness.store.legacy import labels_in, rough_in
@@ -22,10 +22,6 @@ _LATEST = 253_402_214_400.0
 
 _LONGEST = 1e10
 """Seconds: three hundred years."""
-
-
-_DEAREST = 1e24
-"""Operations, bytes or milliseconds: the first is a day of all computers there are."""
 
 
 def _named(text: str) -> str:
@@ -122,7 +118,7 @@ class CostLine(_COST):
 
     @model_validator(mode="after")
     def _is_one(self) -> CostLine:
-        if any(not 0 <= value <= _DEAREST for value in self.model_dump().values() if value is not None):
+        if any(not 0 <= value <= DEAREST for value in self.model_dump().values() if value is not None):
             raise ValueError("a cost is no negative number, and none beyond all use")
         return self
 

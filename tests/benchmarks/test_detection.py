@@ -480,3 +480,50 @@ def test_the_plain_detector_does_not_see_the_player(openmmlab, plugin):
     (gradient,) = torch.autograd.grad(read["cls_score"].square().sum(), x)
     x0, y0, x1, y1 = (int(value) for value in objects[0][1])
     assert gradient.abs().max() > 0 and not gradient[..., y0:y1, x0:x1].any()
+
+
+def test_a_trial_from_images_to_scores(openmmlab, tmp_path):
+    """One epoch on a few scenes: every number that is declared, a score for each test image, and a picture."""
+    from harness.compose import compose as plan_trial
+    from harness.diagnostics.maps import FILE, load
+    from harness.engine.trial import run_trial
+
+    catalog, files = load_catalog(), discover()
+    entry = catalog.benchmarks["teams-detection"]
+    small = entry.model_copy(
+        update={
+            "data": {**entry.data, "train": 12, "test": 6},
+            "model": {**entry.model, **{key: SMALL[key] for key in ("channels", "regions")}, "score": 0.0},
+            "schedule": {**entry.schedule, "epochs": 1, "batch_size": 4},
+        }
+    )
+    found = task(small)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    found.generate(folder)
+    trial = plan_trial(catalog.methods["non-local-embedded-gaussian"], found, 0, "fingerprint", files)
+    load_plugins({*trial.plugins}, files)
+    work = tmp_path / "work"
+    work.mkdir()
+    outcome = run_trial(trial, data=folder, work_dir=work)
+    assert {metric.name for metric in found.metrics} == {name.partition("/")[0] for name in outcome.metrics}
+    assert {f"AP/{name}" for name in found.listing(folder).classes} <= set(outcome.metrics)
+    assert outcome.per_sample["AP"].shape == (6,) and outcome.cost.params > 0 and outcome.cost.flops > 0
+    assert set(found.floor(folder)) == set(outcome.metrics)
+    (first, *_) = load(work / "artifacts" / FILE)
+    assert first.true.boxes is not None and first.true.kinds is not None and len(first.true.boxes) == len(first.true.kinds)
+    assert first.predicted.scores is not None and first.true.boxes.min() >= 0 and first.true.boxes.max() <= 1
+
+
+@pytest.mark.parametrize("marks", ["true", "predicted"])
+def test_boxes_are_kept_with_scores_and_classes_and_drawn_in_their_colours(tmp_path, marks):
+    from harness.diagnostics.maps import Marks, Pictured, load, save
+    from harness.diagnostics.overlays import colour_of, marked
+
+    boxes = Marks(boxes=np.array([[0.1, 0.2, 0.5, 0.9]]), scores=np.array([0.75]), kinds=np.array([2]), text="one")
+    image = np.zeros((60, 80, 3), np.uint8)
+    save(tmp_path / "a.npz", [Pictured(0, image, {}, true=boxes, predicted=boxes)])
+    kept = getattr(load(tmp_path / "a.npz")[0], marks)
+    assert kept.scores.tolist() == [0.75] and kept.kinds.tolist() == [2] and kept.text == "one"
+    drawn = marked(image, kept, true=marks == "true")
+    assert (drawn == colour_of(2)).all(axis=2).sum() > 20 and not drawn[30:40, 15:35].any()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from harness.benchmarks import task
 from harness.catalog import Benchmark
@@ -68,3 +72,32 @@ def test_training_and_test_of_a_trial_list_once_and_see_every_edit(tmp_path, mon
     (tmp_path / "room-1/seq-01/frame-000001.pose.txt").unlink()
     assert any(problem.fatal for problem in found.family.listing(tmp_path, options)[1].problems)
     assert len(found.family.listing(tmp_path, options | {"skip_lost": True})[1].train) == before - 62
+
+
+def test_a_split_without_a_sample_is_an_error_whatever_the_reader(tmp_path, monkeypatch):
+    from harness.benchmarks.classification.readers import image_list
+
+    for split, lines in (("train", "a 1\nb 2\n"), ("test", "c 1\nd 2\n")):
+        (tmp_path / f"{split}.txt").write_text(lines)
+    for name in "abcd":
+        Image.new("RGB", (9, 9)).save(tmp_path / f"{name}.png")
+    data = {"root": "r", "format": "image-list", "images": ".", "classes": ["a", "b"]}
+    entry = Benchmark(id="b", family="classification", data=data)
+    assert task(entry).listing(tmp_path).problems == []
+    sound = image_list.FORMAT
+    emptied = replace(sound, read=lambda root, data: replace(sound.read(root, data), test=[]))
+    monkeypatch.setattr(image_list, "FORMAT", emptied)
+    (problem,) = task(entry).listing(tmp_path).problems
+    assert problem.fatal and problem.sentences.startswith("test split: it has no sample.")
+
+
+def test_a_figure_far_from_its_image_is_left_out_and_told(tmp_path):
+    from harness.benchmarks.keypoint.readers.pose import Pose, Poses
+
+    def pose(x: float, box: float = 9.0) -> Pose:
+        return Pose(tmp_path / "a.png", (40, 30), (0.0, 0.0, box, 9.0), np.array([[x, 1.0], [1e30, 1.0]]), np.array([2, 0]), 9.0, 1, 1)
+
+    listing = Poses(root=tmp_path, train=[pose(1.0), pose(1e18), pose(-300.0)], test=[pose(1.0), pose(1.0, math.inf), pose(1.0, 1e30)])
+    listing._leave_out_far()
+    assert (len(listing.train), len(listing.test)) == (2, 1)
+    assert [problem.fatal for problem in listing.problems] == [False, False] and "1 training figures lie more" in listing.problems[0].what

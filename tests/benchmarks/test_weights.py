@@ -269,3 +269,57 @@ def test_the_model_is_checked_before_a_trial(openmmlab, folder):
     assert check_model(task(bench(backbone=RESNET, weights={"file": "a.pth", "key": "student"})), 8) == []
     (other,) = check_model(task(bench(backbone="resnet18", weights={"file": "a.pth", "key": "student"})), 8)
     assert "of another network" in other.what
+
+
+def _cycle() -> dict[str, object]:
+    content: dict[str, object] = {"state_dict": {"a": torch.ones(2)}}
+    content["itself"] = content
+    return content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"NaN", b"", b"\x80\x02", [torch.ones(2).to_sparse()], {"a": torch.empty(2, device="meta")}, _cycle(), {"a": "x"}],
+    ids=["text", "empty", "cut", "sparse", "without data", "cycle", "no tensor"],
+)
+def test_files_that_hold_no_weights_are_refused(tmp_path, content):
+    from harness.benchmarks.parts.checkpoint import read
+
+    file = tmp_path / "w.pth"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(content, file)
+    with pytest.raises(UsageError, match="is refused"):
+        read(file)
+
+
+SAID = {
+    "trial": "0",
+    "method": "gap",
+    "benchmark": "b",
+    "version": 1,
+    "family": "classification",
+    "seed": 0,
+    "overrides": [],
+    "metrics": {},
+}
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        *("", "{", "[1]", "3", '"x"', "[" * 5000),
+        *(json.dumps(SAID | change) for change in ({"seed": {}}, {"seed": 10**9}, {"overrides": 3})),
+    ],
+)
+def test_weights_that_do_not_say_whose_they_are_are_refused(tmp_path, about):
+    from safetensors.torch import save_file
+
+    from harness.engine import kept
+
+    save_file({"a": torch.ones(2)}, tmp_path / "w.safetensors", metadata={"attention-harness": json.dumps(SAID)})
+    assert kept.about(tmp_path / "w.safetensors")["method"] == "gap"
+    save_file({"a": torch.ones(2)}, tmp_path / "w.safetensors", metadata={"attention-harness": about})
+    with pytest.raises(UsageError, match="does not say whose weights"):
+        kept.about(tmp_path / "w.safetensors")

@@ -22,6 +22,7 @@ from harness.plugin_tools.probes import PROBES
         ("scenes-segmentation", "gc-block"),
         ("rooms", "qk-alignment-plus-fixed-pe"),
         ("rooms", "mspn-multi-scene-posenet"),
+        ("teams-detection", "gc-block"),
     ],
 )
 def test_hosts_pass_what_the_slot_says(openmmlab, monkeypatch, bench, method):

@@ -17,7 +17,7 @@ from harness.compose import compose
 STEPS = [{"type": "LoadImageFromFile"}, {"type": "RandomCrop", "crop_size": 32, "padding": 4}, {"type": "RandomFlip", "prob": 0.5}]
 
 
-def config(root, sampler: str, interval: int, **optimizing):
+def config(root, sampler: str, interval: int, patience: int = 0, **optimizing):
     def loader(split, sampler):
         pipeline = [*(STEPS if split == "train" else STEPS[:1]), {"type": "PackInputs"}]
         dataset = {"type": "CustomDataset", "data_root": str(root), "data_prefix": split, "pipeline": pipeline}
@@ -40,7 +40,10 @@ def config(root, sampler: str, interval: int, **optimizing):
         "optim_wrapper": {"optimizer": {"type": "SGD", "lr": 0.05, "momentum": 0.9}, **optimizing},
         "param_scheduler": {"type": "PolyLR", "by_epoch": False, "end": 14},
         "train_cfg": {"type": "IterBasedTrainLoop", "max_iters": 14, "val_interval": interval},
-        "custom_hooks": [{"type": "EMAHook", "momentum": 0.2}],
+        "custom_hooks": [
+            {"type": "EMAHook", "momentum": 0.2},
+            *[{"type": "EarlyStoppingHook", "monitor": "top1", "patience": patience, "min_delta": 1000.0}] * bool(patience),
+        ],
     }
 
 
@@ -57,19 +60,20 @@ def root(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("sampler", "interval", "last", "went_on", "optimizing"),
+    ("sampler", "interval", "last", "went_on", "options"),
     [
         ("InfiniteSampler", 4, 11, 11, {}),
         ("InfiniteSampler", 4, 12, 12, {}),  # after a validation
         ("DefaultSampler", 100, 12, 12, {}),  # without one, in the third pass over the data
         ("InfiniteSampler", 1, 9, 8, {"accumulative_counts": 2}),  # in the middle of gradients that are put together
+        ("InfiniteSampler", 2, 11, 11, {"patience": 5}),  # which ends with iteration 12, as nothing was better than at first
     ],
 )
-def test_killed_between_iterations(openmmlab, root, tmp_path, monkeypatch, sampler, interval, last, went_on, optimizing):
+def test_killed_between_iterations(openmmlab, root, tmp_path, monkeypatch, sampler, interval, last, went_on, options):
     from harness.engine import trial as module
     from harness.engine.hooks import StopOnNonFiniteLoss
 
-    entry = Benchmark(id="b", family="openmmlab", **parts(config(root, sampler, interval, **optimizing)))
+    entry = Benchmark(id="b", family="openmmlab", **parts(config(root, sampler, interval, **options)))
     files = discover()
     trial = compose(load_catalog().methods["non-local-embedded-gaussian"], task(entry), 0, "data", files)
     load_plugins(set(trial.plugins), files)
@@ -89,6 +93,7 @@ def test_killed_between_iterations(openmmlab, root, tmp_path, monkeypatch, sampl
                 raise Power
 
     whole = run("whole")
+    assert len(whole[1]["val/top1"]) == ({4: 4, 100: 1, 1: 14, 2: 6}[interval])
     assert "val/top1" in whole[1] and "qk_distance_after_epoch" in whole[3]
     monkeypatch.setattr(module, "Checkpoint", functools.partial(module.Checkpoint, every=0.0))
     with monkeypatch.context() as patch, pytest.raises(Power):

@@ -44,7 +44,7 @@ def subject(name: str, channels: int = 16) -> Subject:
     """A case with its parameters; ``channels`` wide where the slot leaves that open."""
     slot, filling = CASES[name]
     load_plugins({filling.plugin}, FILES)
-    made = Subject(filling.plugin, slot, filling.params)
+    made = Subject(filling.plugin, slot, {**filling.params, **(PROOFS[name].sized if name in PROOFS else {})})
     made.channels = channels
     return made
 

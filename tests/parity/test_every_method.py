@@ -8,6 +8,7 @@ import proofs
 import pytest
 import test_blocks
 import test_context
+import test_detectors
 import test_encoder
 import test_equations
 import test_gradients
@@ -19,6 +20,7 @@ import test_models
 import test_operations
 import test_pooling
 import test_position
+import test_regions
 from cases import CASES, FILES, PROVEN
 from proofs import PROOFS
 
@@ -31,15 +33,11 @@ MAY_BE_PLANNED = {
     "strn",
     "rdn-video-det",
     "mega-video-det",
-    "learnable-region-features",
-    "object-relation-module",
-    "orm-duplicate-removal",
-    "detr",
     "ibot",
     "dino-ssl",
     "mst-masked-ssl",
 }
-"""Video systems, detectors and self-supervised hosts."""
+"""Video systems and self-supervised hosts."""
 
 EQUATIONS: dict[str, Callable[..., None]] = {
     "block": test_blocks.test_equals_the_formula,
@@ -62,6 +60,10 @@ INVARIANTS = [
     test_encoder.test_spectral_norm,
     test_position.test_encoder_layer_takes_it,
     test_masking.test_the_generator_decides,
+    test_detectors.test_order_of_the_queries_does_not_matter,
+    test_regions.test_order_and_place_of_the_regions_do_not_matter,
+    test_regions.test_regions_neither_see_each_other_nor_other_images,
+    test_regions.test_order_of_the_regions_does_not_matter_and_classes_are_apart,
 ]
 NAMED: dict[str, Callable[..., None]] = {
     "aspp-deeplabv3": test_equations.test_equals_its_equation,

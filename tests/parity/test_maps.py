@@ -31,7 +31,7 @@ class Recorder:
         self.offers: list[dict[str, Tensor]] = []
 
     def __call__(self, _module: nn.Module, values: dict[str, Any]) -> None:
-        self.offers.append({name: slots.value_of(value) for name, value in values.items() if name != "keys"})
+        self.offers.append({name: slots.value_of(value) for name, value in values.items() if name not in ("keys", "queries")})
 
 
 def built(name: str) -> tuple[nn.Module, tuple[Any, ...]]:
@@ -59,8 +59,10 @@ def test_map_has_the_documented_shape_and_changes_nothing(name):
     watched, offers = observe(module, inputs)
     assert all(torch.equal(a, b) for a, b in zip(plain, watched, strict=True))
     assert len(offers) == PROOFS[name].times
-    for offer in offers:
-        assert {key: tuple(value.shape) for key, value in offer.items()} == {key: (B, *shape) for key, shape in PROOFS[name].offers.items()}
+    for offer, shapes in zip(offers, PROOFS[name].shapes, strict=True):
+        assert {key: tuple(value.shape) for key, value in offer.items()} == {
+            key: (PROOFS[name].sets, *shape) for key, shape in shapes.items()
+        }
         assert all(value.isfinite().all() for value in offer.values())
         sums(name, offer, 1e-5)
 
@@ -94,14 +96,14 @@ def test_map_in_half_precision(name):
     module, inputs = built(name)
     with torch.autocast("cpu", torch.bfloat16):
         _, offers = observe(module, inputs)
-    for offer in offers:
-        assert {key: tuple(value.shape[1:]) for key, value in offer.items()} == PROOFS[name].offers
+    for offer, shapes in zip(offers, PROOFS[name].shapes, strict=True):
+        assert {key: tuple(value.shape[1:]) for key, value in offer.items()} == shapes
         assert all(value.isfinite().all() for value in offer.values())
         sums(name, {key: value.float() for key, value in offer.items()}, 1e-2)
 
 
 @pytest.mark.parametrize("reentrant", [False, True])
-@pytest.mark.parametrize("name", MAPS)
+@pytest.mark.parametrize("name", [name for name in MAPS if CASES[name][0] != "detector"])  # whose maps are a tuple, which is not carried
 def test_map_under_checkpointing(name, reentrant):
     """The forward pass is seen, once; the backward pass is neither seen nor disturbed, inside the observation or after it."""
     module, inputs = built(name)

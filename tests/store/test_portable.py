@@ -288,3 +288,24 @@ def test_what_is_infinite_is_null_in_an_export(measured, tmp_path):
     assert copy.import_from(tmp_path / "all.jsonl").trials == 1
     (result,) = copy.results()
     assert math.isnan(result.metrics["top1"]) and result.cost.flops is None and math.isnan(copy.floors()[0].value)
+
+
+def test_what_editors_do_to_a_text_is_no_damage(filled: Store, tmp_path: Path):
+    filled.export_to(tmp_path / "a.jsonl")
+    data = (tmp_path / "a.jsonl").read_bytes()
+    (tmp_path / "edited.jsonl").write_bytes(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n\r\n"))
+    other = open_store(f"sqlite:///{tmp_path}/second.db")
+    assert other.import_from(tmp_path / "edited.jsonl").trials > 0
+    other.export_to(tmp_path / "b.jsonl")
+    assert (tmp_path / "b.jsonl").read_bytes() == data
+
+
+@pytest.mark.parametrize("kind", [[None], {"a": 1}, 3, None, "x" * 5000])
+def test_a_line_of_no_kind_is_refused_in_short(filled: Store, tmp_path: Path, kind: object):
+    filled.export_to(tmp_path / "a.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    lines[1]["kind"] = kind
+    (tmp_path / "bad.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(UsageError, match="line 2: unknown kind") as refused:
+        open_store(f"sqlite:///{tmp_path}/second.db").import_from(tmp_path / "bad.jsonl")
+    assert len(str(refused.value)) < 500

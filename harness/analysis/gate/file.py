@@ -17,7 +17,7 @@ from harness.analysis.settings import Setting, of_benchmark
 from harness.catalog.load import explain
 from harness.errors import UsageError
 from harness.files import regular
-from harness.outcome import COSTS
+from harness.outcome import COSTS, DEAREST
 
 SCHEMA = 3
 """Of the files written. Those of schema 1 and 2 keep means and tolerances only, those of 1 not even the setting."""
@@ -94,7 +94,7 @@ class _Cell(_Record):
     seeds: list[int] = Field(min_length=1)
     digests: list[str]
     machines: list[str]
-    costs: dict[str, list[Annotated[float, Field(gt=0)]]] = {}
+    costs: dict[str, list[Annotated[float, Field(gt=0, le=DEAREST)]]] = {}
     metrics: list[_Metric]
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ _CLASSIFICATION = "harness.benchmarks.classification"
 FAMILY = Family(
     name="frozen-features",
     slots=("pooling", "block"),
-    primary="linear",
+    primary="head",
     model=FrozenModel,
     formats={
         "synthetic": ".synthetic",

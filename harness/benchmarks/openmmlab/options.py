@@ -27,6 +27,12 @@ class OpenMMLabData(DataOptions):
         return next((metric.name for metric in metrics(self)), None)
 
     @property
+    def class_names(self) -> list[str]:
+        """In the order of labels, where the config names them; a dataset may know them besides."""
+        dataset = (self.config.get("test_dataloader") or {}).get("dataset") or {}
+        return [str(name) for name in (dataset.get("metainfo") or {}).get("classes") or ()]
+
+    @property
     def config_file(self) -> str:
         return self.code or ""
 

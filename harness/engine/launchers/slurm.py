@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+from yaml import YAMLError
 
+from harness.catalog.plain import read
 from harness.engine.launchers import Need
 from harness.engine.launchers.bound import run
 from harness.errors import UsageError
@@ -63,7 +64,10 @@ class SlurmCluster:
             wanted["gpus_per_node"] = int(self._gpus)
         if need.memory is not None:
             wanted["mem_gb"] = need.memory
-        wanted |= {name: yaml.safe_load(value) for name, value in options.items()}
+        try:
+            wanted |= {name: read(value) for name, value in options.items()}
+        except (YAMLError, ValueError, RecursionError) as error:
+            raise UsageError(f"--option: a value is no YAML ({' '.join(str(error).split())}).") from None
         try:
             self._executor = submitit.AutoExecutor(folder=folder.absolute(), cluster=where)
             self._executor.update_parameters(**wanted)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -27,8 +27,10 @@ class Proof:
     """(d, n) -> operations of one forward pass on one image with d channels (not divided by more than 8) and n positions of a
     square map, counted from the equations: multiply-adds times two. A 1x1 convolution a -> b is 2ab a position, q.k and the sum
     of values 2 widths a pair; means, maxima, softmax and gates are no matrix products and count nothing."""
-    offers: Shapes | str
-    """What it offers to an observer, without the axis of images, or why nothing."""
+    offers: Shapes | list[Shapes] | str
+    """What it offers to an observer, without the axis of images, each time or one time after the other, or why nothing."""
+    sets: int = 2
+    """What that axis counts for two images: the images, unless a slot takes one at a time or counts classes or regions."""
     rebuilt: Callable[[Any, Tensor, list[Offer]], Tensor] | str = ""
     """(module, input, offers) -> the output, made from the map and the method's last layers: the map is the one it used. Or which
     test shows that."""
@@ -44,6 +46,15 @@ class Proof:
     """The power of n with which its largest tensor grows."""
     draws: bool = False
     """Whether what it writes depends on what it draws, so that no growth can be stated."""
+
+    sized: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters with which it is run by the tests over all methods, where its own are those of a large model."""
+
+    @property
+    def shapes(self) -> list[Shapes]:
+        """What it offers, one entry for each time."""
+        assert not isinstance(self.offers, str)
+        return self.offers if isinstance(self.offers, list) else [self.offers] * self.times
 
     @property
     def has_map(self) -> bool:

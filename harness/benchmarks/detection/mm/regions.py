@@ -117,7 +117,8 @@ class PluginRegionHead(StandardRoIHead):
         if learnt is None:
             return losses
         sums: dict[str, list[Tensor]] = {}
-        parts = self._detected(x, proposals, [sample.metainfo for sample in batch_data_samples])
+        # what a test leaves out for its score can still be raised here
+        parts = self._detected(x, proposals, [sample.metainfo for sample in batch_data_samples], least=0.0)
         for (features, boxes, scores), sample in zip(parts, batch_data_samples, strict=True):
             truth = sample.gt_instances
             corners = getattr(truth.bboxes, "tensor", truth.bboxes)
@@ -151,9 +152,11 @@ class PluginRegionHead(StandardRoIHead):
         scores, boxes, features = self.bbox_head.with_features(read, rois)
         return {"cls_score": scores, "bbox_pred": boxes, "bbox_feats": read, "features": features}
 
-    def _detected(self, x: Sequence[Tensor], proposals: list[Tensor], metas: list[dict[str, Any]]) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Features (R, F), boxes (R, K, 4) and scores (R, K) of each image, where scores below the least that counts are 0."""
-        head, least = self.bbox_head, self.test_cfg.score_thr
+    def _detected(
+        self, x: Sequence[Tensor], proposals: list[Tensor], metas: list[dict[str, Any]], least: float | None = None
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Features (R, F), boxes (R, K, 4) and scores (R, K) of each image, where scores of no more than ``least`` are 0."""
+        head, least = self.bbox_head, self.test_cfg.score_thr if least is None else least
         rois = bbox2roi(proposals)
         raw = self._bbox_forward(x, rois)
         scores = raw["cls_score"].softmax(-1)[:, :-1]

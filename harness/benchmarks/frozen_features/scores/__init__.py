@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 def metrics(_data: ClassificationData) -> list[Metric]:
     """What a trial reports, see :func:`summarise`."""
     return [
+        # first, since it alone has something of chance for every pooling: one without parameters has the same vectors for all seeds
+        Metric("head", "%", True, "Top-1 accuracy of the linear classifier that the pooling was trained with"),
         Metric("linear", "%", True, "Top-1 accuracy of an exact linear probe"),
-        Metric("head", "%", True, "Top-1 accuracy of the classifier that the pooling was trained with"),
         *(Metric(f"knn{k}", "%", True, f"Top-1 accuracy of the {k} nearest training images") for k in NEIGHBOURS),
         *(Metric(f"shots{count}", "%", True, f"Top-1 accuracy of nearest images, {count} for each class") for count in FEW),
     ]

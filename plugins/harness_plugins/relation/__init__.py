@@ -1,0 +1,1 @@
+"""Relations between the regions of an image: the `relation` slot."""
