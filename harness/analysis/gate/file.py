@@ -50,7 +50,7 @@ class _Entry(_Record):
     """A line of schema 1 and 2."""
 
     benchmark: str
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, lt=1 << 31)
     method: str
     metric: str
     unit: str
@@ -85,7 +85,7 @@ class _Metric(_Record):
 
 class _Cell(_Record):
     benchmark: str
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, lt=1 << 31)
     method: str
     setting: str
     device: str
