@@ -126,6 +126,8 @@ class Listing(Generic[S]):
     """The dataset's folder."""
     left_out: Counter[str] = field(default_factory=Counter)
     """What lies there and is not used -> how often, e.g. ``.gif files``."""
+    has_samples: ClassVar[bool] = True
+    """Whether the splits are listed; otherwise there are sources only, and what they hold somebody else's code knows."""
     same_twice: ClassVar[bool] = False
     """Whether a protocol trains and scores on the same list."""
     sources: list[Path] = field(default_factory=list)
@@ -230,7 +232,7 @@ class Format(Generic[D]):
         found.root = root
         if what := inside.strays(found.read(), root, data.model_dump(mode="json", exclude={"root"})):
             found.add("the dataset", what, "put them there or link to them; only an entry may name a place elsewhere, absolutely")
-        for split in () if any(problem.fatal for problem in found.problems) else NEEDED:
+        for split in () if not found.has_samples or any(problem.fatal for problem in found.problems) else NEEDED:
             if not found.of(split):
                 found.add(f"{NAMES[split]} split", "it has no sample", "see where the entry says that it lies, and whether it is all there")
         hold_out(found, data.val_share)

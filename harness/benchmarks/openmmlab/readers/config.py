@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from harness.benchmarks.base import DATA, Format, Listing
 from harness.benchmarks.openmmlab.options import OpenMMLabData
@@ -21,6 +21,8 @@ class ConfigData(OpenMMLabData):
 @dataclass
 class Files(Listing[Path]):
     """Files, of which only the toolbox knows what they are to each other."""
+
+    has_samples: ClassVar[bool] = False
 
     def files_of(self, sample: Path) -> tuple[Path, ...]:
         return (sample,)
