@@ -151,14 +151,17 @@ def test_a_trial_says_which_files_it_has_read(made, folder):
     assert outcome.labels["data"] == planned and len(outcome.labels) > 1
 
 
-def test_a_floor_is_that_of_the_data_that_were_planned_with(made):
+def test_a_floor_is_that_of_the_data_that_were_planned_with(made, tmp_path):
     from harness.engine.prepare import _floor
+    from harness.store import open_store
 
     task, folder = made
-    assert _floor(task, folder, "planned")["top1"] > 0
+    url = f"sqlite:///{tmp_path}/floors.db"
+    _floor(task, folder, ("b", 1, "planned", "t"), url)
+    assert [floor.value > 0 for floor in open_store(url).floors() if floor.metric == "top1"] == [True]
     next(folder.rglob("*.png")).unlink()
     with pytest.raises(DataError, match="not what was written there"):
-        _floor(task, folder, "planned")
+        _floor(task, folder, ("b", 2, "planned", "t"), url)
 
 
 # --- what a dataset is known by

@@ -220,7 +220,7 @@ FLAGS = [
     case("method", "run -m gaap -b scenes-classification", "'gaap'", "'gap'", "harness list methods"),
     case("benchmark", "run -m gap -b scenes-clasification", "'scenes-classification'"),
     case("unfit", "run -m qk-alignment-loss -b scenes-classification", "fits no slot of 'scenes-classification'", "pooling"),
-    case("waits", "run -m attmask-high -b scenes-classification", "It works, but", "slot masking"),
+    case("other-family", "run -m attmask-high -b scenes-classification", "fits no slot of 'scenes-classification'", "slot masking"),
     case("seeds-0", f"{RUN} --seeds 0", "--seeds"),
     case("seeds-text", f"{RUN} --seeds two", "--seeds", "two"),
     case("seeds-many", f"{RUN} --seeds 1000000000", "--seeds"),
@@ -383,7 +383,7 @@ PLUGINS = [
     case("id-space", "@attention_method('my pool', slot='pooling')\nclass A: ...", "'my pool' is not an id"),
     case("shipped-name", "@attention_method('gap', slot='pooling')\nclass A: ...", "plugin 'gap' is defined in", "Rename"),
     case("no-slot", "@attention_method('mine')\nclass A: ...", "defines no plugin"),
-    case("wrong-slot", "@attention_method('mine', slot='masking')\nclass A: ...", "waits for a benchmark family with the slot masking"),
+    case("wrong-slot", "@attention_method('mine', slot='masking')\nclass A: ...", "fits no slot of 'scenes-classification'"),
 ]
 
 

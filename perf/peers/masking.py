@@ -86,7 +86,12 @@ def blocks(m: Any, attention: Tensor) -> Tensor:
     return _some(torch.from_numpy(np.stack(masks)).flatten(1), m.masking_prob)
 
 
+def nothing(m: Any, attention: Tensor) -> Tensor:
+    return torch.zeros_like(attention, dtype=torch.bool)
+
+
 PEERS = {
+    "dino-ssl": Peer(nothing),
     "attmask-high": Peer(high, params=FIXED),
     "attmask-low": Peer(low, params=FIXED),
     "attmask-hint": Peer(hint, params=FIXED, exact=False),

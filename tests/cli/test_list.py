@@ -22,7 +22,7 @@ def test_methods(cli):
     found = {row["id"]: row for row in rows(cli("list", "methods", "--json"))}
     assert {"id", "title", "paper", "slots", "state"} <= set(found["gap"])
     assert found["simpool"]["slots"] == ["pooling"] and found["simpool"]["paper"]["venue"] == "ICCV 2023"
-    assert {row["state"] for row in found.values()} == {"works", "wraps", "waits", "planned"}
+    assert {row["state"] for row in found.values()} == {"works", "wraps", "planned"}
 
 
 def test_methods_of_a_family_fit_its_slots(cli):

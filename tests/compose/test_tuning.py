@@ -256,7 +256,7 @@ def test_ranges_that_do_not_fit_are_refused(searched, files, of_method, of_bench
 
 @pytest.mark.parametrize("method", [m.id for m in load_catalog().methods.values() if standing(m)[0] in ("works", "wraps")])
 def test_every_method_can_be_tuned_where_it_can_be_run(searched, method):
-    fits = [name for name in (BENCH, "scenes-segmentation", "rooms") if _fits(method, name)]
+    fits = [name for name in (BENCH, "scenes-segmentation", "rooms", "teams-detection", "scenes-pretraining") if _fits(method, name)]
     for bench in fits:
         (search,) = searched(method, bench=bench, tune=3)[1].values()
         assert len({tuple(point.values.items()) for point in search.points}) == 3

@@ -158,7 +158,7 @@ def _planned(db: str, *benchmarks: str) -> Callable[..., object]:
         "tune": None,
         "tune_seeds": None,
     }
-    found = asked(**options, data_root=None, db=db, plugins=(), retry_failed=False)
+    found = asked(**options, data_root=None, db=db, plugins=(), configs=(), retry_failed=False, keep=False)
     found.prepare()
     return found
 
