@@ -13,7 +13,7 @@ from torch import Tensor
 
 from harness.benchmarks.base import Split
 from harness.benchmarks.classification.mm import ClassDataset
-from harness.benchmarks.frozen_features.scores import Vectors, protocols, summarise
+from harness.benchmarks.frozen_features.scores import by_split, protocols, summarise
 from harness.errors import TrialError
 from harness.outcome import GUESS, LABEL
 
@@ -78,9 +78,7 @@ class Protocols(BaseMetric):
         parts: dict[str, int] = self.dataset_meta["parts"]
         labels = np.array([label for _, label, _, _ in results])
         features = np.stack([vector for *_, vector in results]).astype(np.float64)
-        ends = np.cumsum([*parts.values()])
-        cut = dict(zip(parts, zip(ends - [*parts.values()], ends, strict=True), strict=True))
-        vectors = {name: Vectors(features[a:b], labels[a:b]) for name, (a, b) in cut.items() if b > a}
+        vectors = by_split(features, labels, parts)
         test = vectors["test" if "test" in parts else "val"]
         if not np.isfinite(features).all():
             raise TrialError("a pooled vector is not finite")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from harness.benchmarks.base import Metric
@@ -33,6 +35,18 @@ class Vectors:
     """(N, D) float."""
     labels: np.ndarray
     """(N,) int."""
+
+
+def by_split(features: np.ndarray, labels: np.ndarray, parts: Mapping[str, int]) -> dict[str, Vectors]:
+    """The vectors of each split that has some.
+
+    Args:
+        features: (N, D), split behind split.
+        labels: (N,).
+        parts: how many samples each split has, in their order.
+    """
+    ends = zip(parts.items(), accumulate(parts.values()), strict=True)
+    return {split: Vectors(features[end - count : end], labels[end - count : end]) for (split, count), end in ends if count}
 
 
 def protocols(train: Vectors, val: Vectors | None, test: Vectors, classes: int) -> tuple[dict[str, np.ndarray], np.ndarray, float]:

@@ -10,7 +10,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import DATASETS, METRICS
 
 from harness.benchmarks.frozen_features.mm import WithBank
-from harness.benchmarks.frozen_features.scores import Vectors, protocols, summarise
+from harness.benchmarks.frozen_features.scores import by_split, protocols, summarise
 from harness.benchmarks.self_supervised.scores import UNTRAINED
 from harness.benchmarks.self_supervised.scores.features import ALIKE, rankme, spread
 from harness.benchmarks.self_supervised.scores.objects import on_object
@@ -55,7 +55,9 @@ class Representation(BaseMetric):
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         parts: dict[str, int] = self.dataset_meta["parts"]
         classes = len(self.dataset_meta["classes"])
-        learnt, first = (self._split(results, parts, name) for name in ("pooled", "untrained"))
+        labels = np.array([result["label"] for result in results])
+        both = (np.stack([result[name] for result in results]).astype(np.float64) for name in ("pooled", "untrained"))
+        learnt, first = (by_split(features, labels, parts) for features in both)
         own = next(iter(parts))  # the split itself stands first
         test = results[: parts[own]]
         _refuse_alike(learnt[own].features)
@@ -72,18 +74,6 @@ class Representation(BaseMetric):
             boxes = [result["box"] for result in test]
             about |= {"masked_on_object": 100 * on_object(mask, boxes), "attention_on_object": 100 * on_object(attention, boxes)}
         return summarise(hits) | about
-
-    @staticmethod
-    def _split(results: list[Any], parts: dict[str, int], name: str) -> dict[str, Vectors]:
-        """The vectors of each split that has some."""
-        labels = np.array([result["label"] for result in results])
-        features = np.stack([result[name] for result in results]).astype(np.float64)
-        ends = np.cumsum([*parts.values()])
-        return {
-            split: Vectors(features[end - count : end], labels[end - count : end])
-            for (split, count), end in zip(parts.items(), ends, strict=True)
-            if count
-        }
 
 
 def _refuse_alike(features: np.ndarray) -> None:
