@@ -192,9 +192,10 @@ def _runner(part: Part, benchmark: str, method: str, sets: tuple[str, ...], work
     from harness.catalog import load_catalog
     from harness.catalog.plugins import discover, load_plugins
     from harness.compose.plan import Selection, plan
-    from harness.engine.trial import bare_config
 
     register.setup()
+    from harness.engine.trial import bare_config
+
     openmmlab.use_device(part.device)
     files = discover()
     planned = plan(Selection(methods=(method,), benchmarks=(benchmark,), overrides=sets), load_catalog(), files)
@@ -321,9 +322,10 @@ def _trained(part: Part, benchmark: str, method: str, sets: tuple[str, ...], **o
     from harness.catalog import load_catalog
     from harness.catalog.plugins import discover, load_plugins
     from harness.compose.plan import Selection, plan
-    from harness.engine.trial import run_trial
 
     register.setup()
+    from harness.engine.trial import run_trial
+
     files = discover()
     planned = plan(Selection(methods=(method,), benchmarks=(benchmark,), overrides=sets), load_catalog(), files)
     trial = planned.trials[0]

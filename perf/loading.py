@@ -75,9 +75,10 @@ def main() -> None:
     import torch
 
     from harness.benchmarks import register
-    from harness.engine.trial import bare_config, run_trial
 
     register.setup()
+    from harness.engine.trial import bare_config, run_trial  # after the set-up: it imports mmpretrain
+
     torch.set_num_threads(1)
     files = discover()
     chosen = Selection(methods=("identity",), benchmarks=("camvid",), overrides=FULL, data_root=options.data_root)

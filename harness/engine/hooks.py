@@ -87,7 +87,7 @@ class Curves(Hook):
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None) -> None:
         if (loss := (outputs or {}).get("loss")) is not None:
-            self.losses.append(float(loss))
+            self.losses.append(float(loss.detach() if isinstance(loss, torch.Tensor) else loss))
 
     def after_train_epoch(self, runner: Any) -> None:
         self._add_loss(runner.iter / len(runner.train_dataloader) if in_iterations(runner) else runner.epoch + 1)

@@ -21,6 +21,8 @@ CASES = {
     "scenes-segmentation": ("non-local-embedded-gaussian", ("data.train=16", "data.test=8")),
     "figures-keypoint": ("dnl-pairwise-only", ("data.train=32", "data.test=16")),
     "rooms": ("qk-alignment-plus-fixed-pe", ()),
+    "scenes-pretraining": ("attmask-high", ("data.train=80", "data.test=40")),
+    "teams-detection": ("object-relation-module", ("data.train=24", "data.test=8")),
 }
 
 
