@@ -29,6 +29,7 @@ TRIALS = {
         ("data.train=16", "data.test=8", "model.frozen=false", "model.weights=null"),
         "poses.csv",
     ),
+    "detection": ("soft-nms", "teams-detection", ("data.train=24", "data.test=8"), "results.json"),
 }
 
 
