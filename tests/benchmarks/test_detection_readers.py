@@ -12,6 +12,7 @@ from PIL import Image
 
 from harness.benchmarks.detection import FAMILY
 from harness.benchmarks.detection.readers.picture import Pictures
+from harness.benchmarks.predictions import Predictions
 
 WIDTH, HEIGHT = 100, 80
 SQUARE = [[10, 10, 40, 10, 40, 40, 10, 40]]
@@ -90,6 +91,37 @@ def test_masks_as_they_are_found_in_files_are_read(tmp_path):
     # a part that is no polygon goes, as mmdet leaves it out, and the others stay
     listing = _coco(tmp_path, [_annotation(segmentation=[[1, 2], *SQUARE])], masks=True)
     assert not listing.problems and listing.test[0].objects[1].mask == SQUARE
+
+
+def test_kept_boxes_have_the_ids_of_the_test_file(openmmlab, tmp_path):
+    """Whatever the training file calls its classes, and in which order; pycocotools reads them with the user's own annotations."""
+    import torch
+    from faster_coco_eval.core import mask as lengths
+    from mmdet.structures import DetDataSample
+    from mmengine.registry import DATASETS
+    from mmengine.structures import InstanceData
+
+    _coco(tmp_path, [_annotation()])
+    file = tmp_path / "test.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    for one in content["annotations"]:
+        one["category_id"] = {9: 70, 4: 80}[one["category_id"]]
+    file.write_text(json.dumps({**content, "categories": [{"id": 70, "name": "b"}, {"id": 80, "name": "a"}]}), encoding="utf-8")
+    splits = {split: {"annotations": f"{split}.json", "images": split} for split in ("train", "test")}
+    options = {"format": "coco", "classes": 2, "val_share": 0, **splits}
+    dataset = DATASETS.build({"type": "DetectionDataset", "data_root": str(tmp_path), "options": options, "split": "test"})
+    assert dataset.metainfo["classes"] == ("a", "b")
+    sample = DetDataSample(metainfo={"img_id": 5, "img_path": "0.png"})
+    drawn = torch.zeros(2, HEIGHT, WIDTH, dtype=torch.bool)
+    drawn[1, 3:5] = True
+    found = {"bboxes": torch.tensor([[1.0, 2, 4, 6], [0, 3, 100, 5]]), "scores": torch.tensor([0.5, 0.25]), "labels": torch.tensor([0, 1])}
+    sample.pred_instances = InstanceData(**found, masks=drawn)
+    predictions = Predictions(tmp_path / "out", dataset.metainfo["classes"], dataset.metainfo["ids"])
+    predictions.add([sample])
+    predictions.write()
+    rows = json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))
+    assert [(row["category_id"], row["image_id"], row["bbox"]) for row in rows] == [(80, 5, [1, 2, 3, 4]), (70, 5, [0, 3, 100, 2])]
+    assert [int(lengths.area(row["segmentation"])) for row in rows] == [0, 2 * WIDTH]
 
 
 def _yolo(root: Path, lines: str, further: dict[str, str] | None = None) -> Pictures:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.benchmarks.base import Format
+from harness.benchmarks.base import Format, Split
 from harness.benchmarks.coco import is_set, load
 from harness.benchmarks.detection.options import DetectionData
 from harness.benchmarks.detection.readers.picture import Object, Picture, Pictures
@@ -64,7 +64,8 @@ def read(root: Path, data: CocoData) -> Pictures:
     """List all splits."""
     listing = Pictures(root=root, exif=data.exif == "apply")
     known: Categories | None = None
-    for name, split in (("train", data.train), ("test", data.test), ("val", data.val)):
+    splits: tuple[tuple[Split, CocoSplit | None], ...] = (("train", data.train), ("test", data.test), ("val", data.val))
+    for name, split in splits:
         content = load(split.annotations, listing) if split else None
         if split is None or content is None:
             continue
@@ -74,9 +75,9 @@ def read(root: Path, data: CocoData) -> Pictures:
             if len(mine.names) != data.classes:
                 mend = f"write data.classes: {len(mine.names)}" if mine.names else "give each class an entry with id and name"
                 listing.add(split.annotations, f"there are {len(mine.names)} categories, data.classes says {data.classes}", mend)
-        setattr(
-            listing, name, _split(split, content, mine.labels_of(mine) if mine is known else known.labels_of(mine), mine, data, listing)
-        )
+        labels = known.labels_of(mine)
+        listing.ids[name] = {label: number for key, label in labels.items() if isinstance(number := plain(key), int)}
+        setattr(listing, name, _split(split, content, labels, mine, data, listing))
     listing.classes = known.names if known else []
     return listing.finish()
 
