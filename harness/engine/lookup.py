@@ -52,7 +52,7 @@ class Lookup:
     @staticmethod
     def fits(model: nn.Module) -> bool:
         """Whether a model takes numbers: it is a classifier that does nothing with images but give them to a frozen backbone."""
-        from mmpretrain.models import ImageClassifier
+        from mmpretrain.models import ImageClassifier  # not before OpenMMLab is set up, which who tests again does later
 
         plain = type(model) is ImageClassifier or getattr(model, "takes_numbers", False)
         return plain and isinstance(model.backbone, FrozenBackbone) and getattr(model.data_preprocessor, "batch_augments", None) is None

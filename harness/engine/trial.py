@@ -47,8 +47,9 @@ from harness.engine.loading import Loading
 from harness.engine.lookup import Lookup
 from harness.engine.recompute import recompute_activations
 from harness.errors import TrialError, UsageError
-from harness.outcome import ROUGH, Cost, Outcome
+from harness.outcome import GUESS, LABEL, MOST_CLASSES, ROUGH, Confusion, Cost, Outcome
 from harness.slots import observing
+from harness.texts import one_line
 
 
 class PlainConfig(Config):
@@ -309,6 +310,7 @@ def _tested(runner: TrialRunner, trial: Trial, learnt: Outcome, artifacts: Path,
         metrics=_declared(metrics, trial),
         cost=measured,
         per_sample=_per_sample(runner),
+        confusion=_confusion(runner),
         diagnostics=diagnostics,
         notes=[
             *learnt.notes,
@@ -371,6 +373,17 @@ def _per_sample(runner: Runner) -> dict[str, np.ndarray]:
         for name, values in getattr(metric, "per_sample", {}).items():
             scores[name] = np.asarray(values, dtype=np.float32)
     return scores
+
+
+def _confusion(runner: Runner) -> Confusion | None:
+    for metric in runner.test_evaluator.metrics:
+        found: Confusion | None = getattr(metric, "confusion", None)
+        scores = getattr(metric, "per_sample", {})
+        if found is None and LABEL in scores and GUESS in scores:
+            found = Confusion.of_images(scores[LABEL], scores[GUESS], (metric.dataset_meta or {}).get("classes") or ())
+        if found is not None and len(found.classes) <= MOST_CLASSES:
+            return replace(found, classes=tuple(one_line(str(name)).strip()[:255] for name in found.classes))
+    return None
 
 
 def _diagnostics(runner: Runner, name: str, artifacts: Path) -> tuple[dict[str, float], list[str]]:
