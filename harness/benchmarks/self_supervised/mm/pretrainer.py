@@ -99,7 +99,7 @@ class Pretrainer(BaseModel):
         first = {name: value.to(images.device) for name, value in self._first.items()}
         untrained = cast(Tensor, functional_call(self.encoder, first, (images,)))[:, 0]
         # each image by itself: what a strategy draws once for a batch would be one number for a whole test otherwise
-        mask = torch.cat([drawn(self.masking, one) for one in attention.split(1)])
+        mask = torch.cat([drawn(self.masking, attention[i : i + 1]) for i in range(len(attention))])
         fields = {
             "pooled": tokens[:, 0],
             "untrained": untrained,
