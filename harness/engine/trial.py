@@ -39,6 +39,7 @@ from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.diagnostics.collect import labels as labels_of
 from harness.engine import cost, environment, pulse, quiet, ranks
+from harness.engine.begun import begun
 from harness.engine.checkpoint import BetweenIterations, Checkpoint, ResumeFailed
 from harness.engine.computing import Computing, computing
 from harness.engine.hooks import Curves, SeedEachEpoch, StopOnNonFiniteLoss, TryAlgorithms, average_for_good
@@ -219,6 +220,7 @@ def _single_values_explained() -> Iterator[None]:
 def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Loading, batch_divisor: int, recompute: bool) -> Outcome:
     device = how.device
     started = time.perf_counter()
+    trial = begun(trial, work_dir.parent)
     config = bare_config(trial, data, work_dir)
     if batch_divisor > 1:
         _smaller_batches(config, batch_divisor)
