@@ -42,6 +42,7 @@ from harness.engine.hooks import Curves, SeedEachEpoch, StopOnNonFiniteLoss, Try
 from harness.engine.kept import Keep
 from harness.engine.loading import Loading
 from harness.engine.lookup import Lookup
+from harness.engine.loop import FeatureEpochs
 from harness.engine.recompute import recompute_activations
 from harness.errors import TrialError, UsageError
 from harness.outcome import ROUGH, Cost, Outcome
@@ -78,6 +79,11 @@ class TrialRunner(Runner):
         if self.lookup is not None and (numbers := self.lookup.loader(made, split)) is not None:
             return numbers
         return made if self.loading is None else self.loading.loader(made, split == "train")
+
+    def build_train_loop(self, loop: Any) -> Any:
+        if self.lookup is None or not isinstance(loop, dict) or not loop.get("by_epoch"):
+            return super().build_train_loop(loop)
+        return FeatureEpochs(self, self._train_dataloader, **{name: value for name, value in loop.items() if name != "by_epoch"})
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
         pass
