@@ -335,6 +335,74 @@ def test_a_relation_sees_the_regions_of_one_image_behind_each_layer(plugins, mon
     torch.testing.assert_close(head(x, rois)[0], plain)
 
 
+def _masked(coco_data, **filled: str):
+    """A small Mask R-CNN with spies in slots, and a batch for it whose objects fill their boxes."""
+    from mmdet.structures.mask import BitmapMasks
+    from mmengine.registry import MODELS, DefaultScope
+
+    load_plugins({"nms", "roi-align"}, discover())
+    torch.manual_seed(0)
+    fillings = {slot: Filling(plugin=name) for slot, name in filled.items()}
+    options = DetectionModel.model_validate({**SMALL, "detector": "mask-rcnn", "input": {"size": [64, 64]}})
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        model = MODELS.build(compose(coco_data, options, ScheduleOptions(), fillings)["model"])
+    data = _batch(model, train=True)
+    for sample in data["data_samples"]:
+        masks = np.zeros((2, 64, 64), np.uint8)
+        for mask, (x0, y0, x1, y1) in zip(masks, sample.gt_instances.bboxes.int().tolist(), strict=True):
+            mask[y0:y1, x0:x1] = 1
+        sample.gt_instances.masks = BitmapMasks(masks, 64, 64)
+    return model, data
+
+
+def test_a_relation_stands_in_the_mask_head_too(plugins, coco_data):
+    model, data = _masked(coco_data, relation="spy-relation")
+    head = model.roi_head.mask_head
+    spy = head.relation
+    assert spy.given == {"channels": 16}
+    model.parse_losses(model.loss(data["inputs"], data["data_samples"]))[0].backward()
+    assert spy.scale.grad is not None and len(spy.calls) == 2, "once for the regions of each image"
+    assert all(features.shape == (len(boxes), 16) and boxes.shape[1] == 4 for features, boxes in spy.calls)
+    with torch.no_grad():
+        found = model.eval().predict(data["inputs"], data["data_samples"])
+    assert all(len(sample.pred_instances.masks) == len(sample.pred_instances) for sample in found)
+    # the mean of a region's map is that of the relation, what is left of the map is its own; with the identity it is mmdet's head
+    x, rois = torch.randn(5, 16, 6, 6), torch.tensor([[0.0, 1, 1, 5, 5]] * 3 + [[1.0, 2, 2, 9, 9]] * 2)
+    plain = x
+    for convolution in head.convs:
+        plain = convolution(plain)
+    torch.testing.assert_close(head(x, rois), head(x))
+    torch.testing.assert_close(head(x, rois), head.conv_logits(head.relu(head.upsample(plain))))
+    spy.scale.data.fill_(3.0)
+    moved = plain + 2 * plain.mean((2, 3), keepdim=True)
+    torch.testing.assert_close(head(x, rois), head.conv_logits(head.relu(head.upsample(moved))))
+    assert head(x[:0], rois[:0]).shape == (0, 80, 12, 12)
+
+
+def test_blocks_stand_behind_the_features_of_regions(openmmlab, coco_data):
+    """One for those of boxes and one for those of masks, on all regions as a batch; without regions there is nothing to do."""
+    from mmengine.registry import MODELS, DefaultScope
+
+    load_plugins({"nms", "roi-align", "gc-block"}, discover())
+    places = [{"path": "roi_head.*_roi_extractor"}]
+    options = DetectionModel.model_validate({**SMALL, "detector": "mask-rcnn", "input": {"size": [64, 96]}, "block_at": places})
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        built = compose(coco_data, options, ScheduleOptions(), {"block": Filling(plugin="gc-block")})["model"]
+        model, plain = MODELS.build(built), MODELS.build({**built, "blocks": []})
+    plain.load_state_dict({name: value for name, value in model.state_dict().items() if not name.startswith("attention_blocks")})
+    rois = torch.tensor([[0.0, 0, 0, 20, 20], [0, 4, 8, 40, 30], [0, 10, 0, 60, 60]])
+    for name, size in (("bbox", 3), ("mask", 6)):
+        block = model.attention_blocks[f"roi_head-{name}_roi_extractor@0"]
+        for parameter in block.parameters():
+            torch.nn.init.normal_(parameter)
+        read, alone = (getattr(one.roi_head, f"{name}_roi_extractor") for one in (model, plain))
+        levels = [torch.randn(1, 16, 16, 24)]
+        assert read(levels, rois).shape == (3, 16, size, size)
+        torch.testing.assert_close(read(levels, rois), block(alone(levels, rois)))
+        assert not torch.allclose(read(levels, rois), alone(levels, rois))
+        assert read(levels, rois[:0]).shape == (0, 16, size, size)
+
+
 def test_region_features_are_read_from_each_level(plugins, monkeypatch):
     model = _with(monkeypatch, region_features="spy-regions")
     (layer,) = model.roi_head.bbox_roi_extractor.roi_layers
@@ -436,11 +504,40 @@ def test_what_does_not_go_together(model, data, says):
         _config(model, **data)
 
 
-def test_only_two_stages_have_slots_of_regions():
-    entry = load_catalog().benchmarks["teams-detection"]
-    assert set(task(entry).slots) == {"block", "relation", "region_features", "duplicate_removal", "detector"}
-    single = Benchmark.model_validate({**entry.model_dump(), "model": {**entry.model, "detector": "retinanet"}})
-    assert set(task(single).slots) == {"block", "detector"}
+def test_only_two_stages_have_slots_of_regions_and_only_detr_those_of_an_encoder():
+    entry, regions = load_catalog().benchmarks["teams-detection"], {"relation", "region_features", "duplicate_removal"}
+    encoder = {"encoder_attention", "position_encoding", "attention_loss"}
+    beside = {"faster-rcnn": regions, "mask-rcnn": regions, "retinanet": set(), "detr": encoder, "deformable-detr": set()}
+    for detector, some in beside.items():
+        one = Benchmark.model_validate({**entry.model_dump(), "model": {**entry.model, "detector": detector}})
+        assert set(task(one).slots) == {"block", "detector"} | some
+
+
+IN_ENCODER = [
+    name
+    for name, method in load_catalog().methods.items()
+    if {"encoder_attention", "position_encoding", "attention_loss"} & {*method.slots}
+]
+
+
+@pytest.mark.parametrize("name", IN_ENCODER)
+def test_methods_of_a_transformers_encoder_run_in_that_of_detr(openmmlab, name):
+    """Every one of the registry: two layers are trained with it, and it detects; there is nothing in the model that gets no gradient."""
+    model = {**SMALL, "channels": 32, "layers": 2, "detector": "detr"}
+    method = load_catalog().methods[name]
+    fillings = method.fill(
+        task(Benchmark.model_validate({**load_catalog().benchmarks["teams-detection"].model_dump(), "model": model})).slots
+    )
+    assert set(fillings) == {*method.slots}
+    built = _build(model, fillings)
+    data = _batch(built, train=True)
+    losses = built.loss(data["inputs"], data["data_samples"])
+    built.parse_losses(losses)[0].backward()
+    assert ("loss_attention" in losses) == ("attention_loss" in fillings)
+    named = [found for found, parameter in built.named_parameters() if parameter.requires_grad and parameter.grad is None]
+    assert not named
+    with torch.no_grad():
+        assert len(built.eval().predict(data["inputs"], data["data_samples"])[0].pred_instances) == 12
 
 
 def test_gloves_are_far_from_the_player_and_look_alike(tmp_path):

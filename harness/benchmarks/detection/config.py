@@ -40,7 +40,7 @@ def compose(data: DetectionData, model: DetectionModel, schedule: ScheduleOption
     together = (model.input.size is not None and not model.input.keep_ratio) or data.image_size is not None
     return {
         "default_scope": "mmdet",
-        "model": shared.attend(detector, model, fillings, size),
+        "model": shared.attend(detector, model, fillings, size) | shared.in_encoder(fillings, "encoder.layers"),
         **shared.loaders(
             lambda split: _dataset(data, split, model.input, masks),
             schedule.batch_size,

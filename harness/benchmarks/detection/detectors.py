@@ -128,7 +128,11 @@ def mask_rcnn(options: DetectionModel, host: Features, classes: int, fillings: F
     head = model["roi_head"]
     head["mask_roi_extractor"] = {**head["bbox_roi_extractor"], "size": 2 * options.regions.bins}
     head["mask_head"] = {
-        "type": "mmdet.FCNMaskHead",
+        **(
+            {"type": "PluginMaskHead", "relation": plugin(fillings, "relation")}
+            if "relation" in fillings
+            else {"type": "mmdet.FCNMaskHead"}
+        ),
         "num_convs": 4,
         "in_channels": options.channels,
         "conv_out_channels": options.channels,

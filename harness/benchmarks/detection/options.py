@@ -126,5 +126,10 @@ class DetectionModel(ModelOptions):
         return self.detector in ("faster-rcnn", "mask-rcnn")
 
     def offers(self, slots: tuple[str, ...]) -> tuple[str, ...]:
-        """Only detectors of two stages have regions."""
-        return slots if self.two_stages else tuple(slot for slot in slots if slot in ("block", "detector"))
+        """Detectors of two stages have regions, DETR an encoder of one map's positions, and every one has its backbone."""
+        regions, encoder = (
+            ("relation", "region_features", "duplicate_removal"),
+            ("encoder_attention", "position_encoding", "attention_loss"),
+        )
+        lacking = (() if self.two_stages else regions) + (() if self.detector == "detr" else encoder)
+        return tuple(slot for slot in slots if slot not in lacking)
