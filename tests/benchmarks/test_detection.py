@@ -188,8 +188,8 @@ def coco_data():
     return CocoData(format="coco", root="coco", masks=True, train=split, test=split)
 
 
-def _stock(name: str, coco_data):
-    """mmdet's model and ours, built."""
+def _stock(name: str, coco_data, *, agnostic: bool = False):
+    """mmdet's model and ours, built; if so with one correction of a region's box for all classes."""
     import mmdet
     from mmengine.config import Config
     from mmengine.registry import MODELS, DefaultScope
@@ -197,7 +197,10 @@ def _stock(name: str, coco_data):
     file, said = STOCK[name]
     theirs = Config.fromfile(Path(mmdet.__file__).parent / ".mim/configs" / file).model
     theirs.backbone.init_cfg = None
-    ours = compose(coco_data, DetectionModel(detector=name, backbone="resnet50", **said), ScheduleOptions(), {})["model"]["model"]
+    if agnostic:
+        theirs.roi_head.bbox_head.reg_class_agnostic, said = True, {**said, "regions": {"agnostic": True}}
+    options = DetectionModel.model_validate({"detector": name, "backbone": "resnet50", **said})
+    ours = compose(coco_data, options, ScheduleOptions(), {})["model"]["model"]
     load_plugins({"nms", "roi-align"}, discover())
     with DefaultScope.overwrite_default_scope("mmdet"):
         from mmengine.config import ConfigDict
@@ -212,10 +215,10 @@ def test_weights_of_mmdet_fit(openmmlab, coco_data, name):
     assert found == expected
 
 
-@pytest.mark.parametrize("name", ["faster-rcnn", "mask-rcnn"])
-def test_with_the_weights_of_mmdet_it_computes_what_mmdet_does(openmmlab, coco_data, name):
+@pytest.mark.parametrize(("name", "agnostic"), [("faster-rcnn", False), ("faster-rcnn", True), ("mask-rcnn", False)])
+def test_with_the_weights_of_mmdet_it_computes_what_mmdet_does(openmmlab, coco_data, name, agnostic):
     """Losses and detections, through our features of regions, box head and suppression."""
-    theirs, ours = _stock(name, coco_data)
+    theirs, ours = _stock(name, coco_data, agnostic=agnostic)
     torch.manual_seed(1)
     for module in theirs.modules():
         if isinstance(module, (torch.nn.Linear, torch.nn.Conv2d)):
@@ -240,9 +243,66 @@ def test_with_the_weights_of_mmdet_it_computes_what_mmdet_does(openmmlab, coco_d
             torch.testing.assert_close(losses[1][key], value, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("detector", ["faster-rcnn", "retinanet", "detr", "deformable-detr"])
-def test_every_detector_takes_a_step_and_detects(openmmlab, detector):
-    model = _build({**SMALL, "detector": detector})
+def test_convolutions_before_the_layers_of_the_box_head_are_mmdets(openmmlab, coco_data):
+    from mmdet.models.roi_heads.bbox_heads import Shared4Conv1FCBBoxHead
+    from mmengine.registry import MODELS, DefaultScope
+
+    said = {**SMALL, "detector": "mask-rcnn", "norm": True, "regions": {**SMALL["regions"], "convolutions": 4}}
+    config = compose(coco_data, DetectionModel.model_validate(said), ScheduleOptions(), {})["model"]["model"]
+    assert config["neck"]["norm_cfg"] == config["roi_head"]["mask_head"]["norm_cfg"] == {"type": "BN", "requires_grad": True}
+    head = config["roi_head"]["bbox_head"]
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        ours = MODELS.build(head)
+        left = ("type", "relation", "num_shared_convs", "num_shared_fcs")
+        theirs = Shared4Conv1FCBBoxHead(**{name: value for name, value in head.items() if name not in left})
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(5, 16, 3, 3)
+    for mine, other in zip(ours.eval()(x), theirs.eval()(x), strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_blocks_of_gcnet_stand_where_mmdet_has_them(openmmlab):
+    """The entry's backbone with its blocks is mmdet's of ``gcb-r16-c3-c5``, where nothing is zero."""
+    import mmdet
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, DefaultScope
+
+    file = Path(mmdet.__file__).parent / ".mim/configs/gcnet/mask-rcnn_r50-syncbn-gcb-r16-c3-c5_fpn_1x_coco.py"
+    theirs = Config.fromfile(file).model.backbone
+    theirs.init_cfg, theirs.norm_cfg.type = None, "BN"
+    catalog = load_catalog()
+    entry = catalog.benchmarks["coco-gcnet-r50"]
+    small = {**entry.model, "weights": None, "input": {"size": [64, 96]}}
+    found = task(entry.model_copy(update={"model": small}))
+    config = found.config(catalog.methods["gc-block"].fill(found.slots))
+    load_plugins({"nms", "roi-align", "gc-block"}, discover())
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        backbone, ours = MODELS.build(theirs), MODELS.build(config["model"])
+    torch.manual_seed(0)
+    state = {name: 0.05 * torch.randn_like(value) if value.dim() > 1 else value for name, value in backbone.state_dict().items()}
+    backbone.load_state_dict(state)
+    ours.backbone.load_state_dict({name: value for name, value in state.items() if "context_block" not in name})
+    moved = {
+        "backbone-" + name.replace(".context_block", ".bn3@0", 1).replace(".", "-", 2): value
+        for name, value in state.items()
+        if "context_block" in name
+    }
+    ours.attention_blocks.load_state_dict(moved)
+    assert len(ours.attention_blocks) == 4 + 6 + 3
+    image = torch.randn(1, 3, 64, 96)
+    for one in (ours, backbone):
+        one.train(False)
+    with torch.no_grad():
+        for mine, other in zip(ours.backbone(image), backbone(image), strict=True):
+            torch.testing.assert_close(mine, other)
+
+
+@pytest.mark.parametrize(
+    ("detector", "regions"),
+    [("faster-rcnn", {}), ("faster-rcnn", {"hard": True}), ("retinanet", {}), ("detr", {}), ("deformable-detr", {})],
+)
+def test_every_detector_takes_a_step_and_detects(openmmlab, detector, regions):
+    model = _build({**SMALL, "detector": detector, "regions": {**SMALL["regions"], **regions}})
     data = _batch(model, train=True)
     losses = model.loss(data["inputs"], data["data_samples"])
     total, values = model.parse_losses(losses)

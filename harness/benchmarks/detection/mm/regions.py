@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from mmdet.models.roi_heads import StandardRoIHead
-from mmdet.models.roi_heads.bbox_heads import Shared2FCBBoxHead
+from mmdet.models.roi_heads.bbox_heads import ConvFCBBoxHead
 from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
 from mmdet.structures.bbox import bbox2roi, scale_boxes
@@ -49,18 +49,19 @@ class PluginRegions(SingleRoIExtractor):
 
 
 @MODELS.register_module()
-class PluginBoxHead(Shared2FCBBoxHead):
-    """``mmdet.Shared2FCBBoxHead`` with a relation of an image's regions after each fully-connected layer, before its ReLU.
+class PluginBoxHead(ConvFCBBoxHead):
+    """``mmdet.Shared2FCBBoxHead``, or that with convolutions, with a relation of an image's regions after each fully-connected layer.
 
     fc -> RELATION -> ReLU -> fc -> RELATION -> ReLU -> classes and boxes, where Hu et al. (CVPR 2018) put theirs.
 
     Args:
         relation: plugin and parameters of the ``relation`` slot, if it is filled.
-        kwargs: of ``mmdet.Shared2FCBBoxHead``.
+        num_shared_fcs: fully-connected layers.
+        kwargs: of ``mmdet.ConvFCBBoxHead``.
     """
 
-    def __init__(self, relation: dict[str, Any] | None = None, **kwargs: Any):
-        super().__init__(**kwargs)
+    def __init__(self, relation: dict[str, Any] | None = None, num_shared_fcs: int = 2, **kwargs: Any):
+        super().__init__(num_shared_fcs=num_shared_fcs, **kwargs)
         self.relations = nn.ModuleList()
         if relation:
             for _ in self.shared_fcs:
@@ -73,6 +74,8 @@ class PluginBoxHead(Shared2FCBBoxHead):
 
     def with_features(self, x: Tensor, rois: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """The same, and the features (R, F) that both follow from."""
+        for convolution in self.shared_convs:
+            x = convolution(x)
         x = x.flatten(1)
         for index, layer in enumerate(self.shared_fcs):
             x = layer(x)
@@ -196,8 +199,9 @@ class PluginRegionHead(StandardRoIHead):
         scores = scores * (scores > least)
         counts, found = [len(some) for some in proposals], []
         parts = (tensor.split(counts) for tensor in (raw["features"], rois[:, 1:], raw["bbox_pred"], scores))
+        ways = 1 if head.reg_class_agnostic else head.num_classes
         for features, regions, changes, mine, meta in zip(*parts, metas, strict=True):
-            each = regions.repeat_interleave(head.num_classes, dim=0)
+            each = regions.repeat_interleave(ways, dim=0)
             boxes = head.bbox_coder.decode(each, changes.reshape(-1, 4), max_shape=meta["img_shape"])
-            found.append((features, boxes.reshape(-1, head.num_classes, 4), mine))
+            found.append((features, boxes.reshape(-1, ways, 4).expand(-1, head.num_classes, -1), mine))
         return found
