@@ -144,6 +144,17 @@ def test_no_import_runs_upward():
     assert upward == []
 
 
+def test_toolboxes_are_imported_behind_their_mends():
+    """`harness evaluate` imports the engine before OpenMMLab is set up, and a toolbox that comes first cannot be imported everywhere."""
+    toolboxes = {"mmcv", "mmpretrain", "mmdet", "mmpose", "mmseg", "torchvision"}
+    for name, file in MODULES.items():
+        if name.startswith(("harness.engine.", "harness.diagnostics.")):
+            body = ast.parse(file.read_text(encoding="utf-8")).body
+            found = [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
+            names = {alias.name for node in found for alias in node.names} | {getattr(node, "module", "") or "" for node in found}
+            assert not {imported.partition(".")[0] for imported in names} & toolboxes, f"{name}: import it where it is used"
+
+
 def test_every_part_of_the_harness_has_its_floor():
     parts = {name.split(".")[1] for name in MODULES if name.startswith("harness.")} - {"__main__"}
     assert parts == {part for floor in FLOORS for part in floor}

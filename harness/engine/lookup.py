@@ -6,12 +6,10 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from mmengine.runner import Runner
-from mmpretrain.models import ImageClassifier
-from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -21,6 +19,9 @@ from harness.compose import Trial
 from harness.engine import pulse
 from harness.features import samples
 from harness.features.samples import Samples
+
+if TYPE_CHECKING:
+    from mmpretrain.structures import DataSample
 
 Told = Callable[[Split, int, int], None]
 """Is told how many samples of a split have been computed, and of how many."""
@@ -51,6 +52,8 @@ class Lookup:
     @staticmethod
     def fits(model: nn.Module) -> bool:
         """Whether a model takes numbers: it is a classifier that does nothing with images but give them to a frozen backbone."""
+        from mmpretrain.models import ImageClassifier
+
         plain = type(model) is ImageClassifier or getattr(model, "takes_numbers", False)
         return plain and isinstance(model.backbone, FrozenBackbone) and getattr(model.data_preprocessor, "batch_augments", None) is None
 
@@ -143,6 +146,8 @@ class _Numbered(Dataset[Any]):
         return len(self.infos)
 
     def _sample(self, index: int) -> DataSample:
+        from mmpretrain.structures import DataSample
+
         info = self.infos[index]
         sample = DataSample(metainfo={**self.about[index], "img_path": info["img_path"], "sample_idx": index})
         return sample.set_gt_label(info["gt_label"])
