@@ -61,4 +61,4 @@ def _dashboard(script: Path, folder: Path, environment: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(walk(Path(sys.argv[1]).absolute(), Path(sys.argv[2])))
+    sys.exit(walk(Path(sys.argv[1]).absolute(), Path(sys.argv[2])) or None)  # an empty text would be a failure

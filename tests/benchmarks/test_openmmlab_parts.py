@@ -110,6 +110,12 @@ def test_classes_of_boxes(openmmlab, kind, mean):
     assert values[mean] == pytest.approx(np.mean([values[f"{mean}/a"], values[f"{mean}/b"]]), abs=0.0006)
 
 
+def test_a_precision_of_nothing_is_no_number(openmmlab):
+    values, _ = evaluated("mmdet", {"type": "CocoMetric", "metric": "bbox"}, detected(), ["bbox_mAP_m", "bbox_mAP_l"], classes=["a", "b"])
+    assert np.isnan(values["bbox_mAP_m"]) or values["bbox_mAP_m"] >= 0
+    assert np.isnan(values["bbox_mAP_l"]), "all boxes are smaller than 96 pixels"
+
+
 def test_boxes_of_a_class_alone_score_as_among_others(openmmlab):
     samples, classes = detected(), ["a", "b", "never"]
     together, _ = evaluated("mmdet", {"type": "CocoMetric", "metric": "bbox"}, samples, ["bbox_mAP"], classes=classes)

@@ -119,7 +119,7 @@ class DeformableDETR(nn.Module):
     def forward(self, maps: tuple[Tensor, ...], padding: Tensor) -> tuple[Tensor, Tensor]:
         """Maps and padding -> logits (L, B, Q, K) and boxes (L, B, Q, 4)."""
         given = maps[-self.given :]
-        levels = [projection(x) for projection, x in zip(self.projections, given, strict=False)]
+        levels = [self.projections[number](x) for number, x in enumerate(given)]
         for number, projection in enumerate(self.projections[self.given :]):
             levels.append(projection(levels[-1] if number else given[-1]))
         padded = [hidden(padding, x) for x in levels]

@@ -42,6 +42,8 @@ def watch(metric: Any) -> None:
     def and_keep(results: list[Any]) -> Any:
         with _kept(metric) as made:
             told = compute([row[:-1] for row in results] if pixelwise else results)
+        if type(metric).__name__ == "CocoMetric":  # where nothing is to be found, COCO's evaluation says -1
+            told = {name: float("nan") if value == -1 else value for name, value in told.items()}
         if told:  # nothing is known where predictions were written for a server
             metric.parts = found(metric, made or results)
             metric.per_sample, metric.confusion = metric.parts.samples, metric.parts.confusion
