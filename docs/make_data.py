@@ -190,11 +190,11 @@ def page() -> str:
         extra = "block" not in family.slots and "block_at" in family.model.model_fields
         block = " With `model.block_at`, `block` too." if extra else ""
         parts.append(f"## {name}\n\nSlots: {', '.join(f'`{slot}`' for slot in family.slots)}.{block} Primary metric: `{family.primary}`.\n")
-        shared = [form for form in family.formats if family.format(form).options in formats]
+        shared = [form for form in family.known_formats() if family.format(form).options in formats]
         if shared:
             owner = formats[family.format(shared[0]).options]
             parts.append(f"Formats: {', '.join(f'`{form}`' for form in shared)}, as of [{owner}](#{owner}).\n")
-        for format_name in family.formats:
+        for format_name in family.known_formats():
             if format_name in shared:
                 continue
             options = family.format(format_name).options

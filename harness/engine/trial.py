@@ -18,10 +18,13 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
+from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -45,8 +48,9 @@ from harness.engine.loading import Loading
 from harness.engine.lookup import Lookup
 from harness.engine.recompute import recompute_activations
 from harness.errors import TrialError, UsageError
-from harness.outcome import ROUGH, Cost, Outcome
+from harness.outcome import GUESS, LABEL, MOST_CLASSES, ROUGH, Confusion, Cost, Outcome
 from harness.slots import observing
+from harness.texts import one_line
 
 
 class PlainConfig(Config):
@@ -55,6 +59,14 @@ class PlainConfig(Config):
     @property
     def pretty_text(self) -> str:
         return "\n".join(f"{name} = {pformat(value, width=120, sort_dicts=False)}" for name, value in self.to_dict().items()) + "\n"
+
+
+class Undrawn(Visualizer):
+    """mmengine's own visualizer, which logs scalars here: the axes it makes for drawing take a tenth of what a trial adds to training."""
+
+    def _initialize_fig(self, fig_cfg: dict[str, Any]) -> tuple[Any, Any, None]:
+        figure = Figure(**fig_cfg)
+        return FigureCanvasAgg(figure), figure, None
 
 
 class TrialRunner(Runner):
@@ -79,6 +91,12 @@ class TrialRunner(Runner):
         if self.lookup is not None and (numbers := self.lookup.loader(made, split)) is not None:
             return numbers
         return made if self.loading is None else self.loading.loader(made, split == "train")
+
+    def build_visualizer(self, visualizer: Any = None) -> Visualizer:
+        if visualizer is None:
+            backends = [{"type": "LocalVisBackend"}]
+            return cast(Visualizer, Undrawn.get_instance(name=self._experiment_name, vis_backends=backends, save_dir=self._log_dir))
+        return cast(Visualizer, super().build_visualizer(visualizer))
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
         pass
@@ -294,6 +312,7 @@ def _tested(runner: TrialRunner, trial: Trial, learnt: Outcome, artifacts: Path,
         metrics=_declared(metrics, trial),
         cost=measured,
         per_sample=_per_sample(runner),
+        confusion=_confusion(runner),
         diagnostics=diagnostics,
         notes=[
             *learnt.notes,
@@ -356,6 +375,17 @@ def _per_sample(runner: Runner) -> dict[str, np.ndarray]:
         for name, values in getattr(metric, "per_sample", {}).items():
             scores[name] = np.asarray(values, dtype=np.float32)
     return scores
+
+
+def _confusion(runner: Runner) -> Confusion | None:
+    for metric in runner.test_evaluator.metrics:
+        found: Confusion | None = getattr(metric, "confusion", None)
+        scores = getattr(metric, "per_sample", {})
+        if found is None and LABEL in scores and GUESS in scores:
+            found = Confusion.of_images(scores[LABEL], scores[GUESS], (metric.dataset_meta or {}).get("classes") or ())
+        if found is not None and len(found.classes) <= MOST_CLASSES:
+            return replace(found, classes=tuple(one_line(str(name)).strip()[:255] for name in found.classes))
+    return None
 
 
 def _diagnostics(runner: Runner, name: str, artifacts: Path) -> tuple[dict[str, float], list[str]]:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections import Counter
 from dataclasses import replace
+from multiprocessing.connection import wait
 
 from harness.compose import Trial
 from harness.engine.child import Child, Job, TrialFunction, start
@@ -27,7 +28,10 @@ TRIES = 3
 SILENCE = 1800.0
 """Seconds without a sign of life after which a trial is stopped; where all of it is expected to take longer, so many."""
 
-_POLL = 0.02
+_POLL = 0.1
+"""Seconds between two looks at all trials, where none of them ends."""
+_EXIT = 0.002
+"""Seconds that a process takes, about, from its last word to its end."""
 _TICK = 1.0
 _LOOK_AGAIN = 2.0
 """Seconds between two looks at trials that another run holds."""
@@ -88,7 +92,8 @@ class Pool:
                 while self._running or self._alone or (self._waiting and not self._enough()):
                     self._start()
                     self._start_alone()
-                    time.sleep(_POLL)
+                    if wait([child.pipe for child in self._running.values()], _POLL):
+                        time.sleep(_EXIT)
                     self._reap()
                     self._renew()
                     if time.monotonic() >= self._tick_at:
