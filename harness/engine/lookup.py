@@ -175,8 +175,9 @@ def _let_numbers_pass(preprocessor: nn.Module) -> None:
         if not isinstance(data["inputs"], Tensor) or data["inputs"].ndim != 1:
             return images(data, training)
         device = cast(torch.device, preprocessor.device)
-        for sample in data["data_samples"]:
-            sample.gt_label = sample.gt_label.to(device)
+        if device.type != "cpu":
+            for sample in data["data_samples"]:
+                sample.gt_label = sample.gt_label.to(device)
         return {"inputs": data["inputs"].to(device), "data_samples": data["data_samples"]}
 
     preprocessor.forward = forward

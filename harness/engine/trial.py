@@ -46,6 +46,7 @@ from harness.engine.hooks import Curves, SeedEachEpoch, StopOnNonFiniteLoss, Try
 from harness.engine.kept import Keep
 from harness.engine.loading import Loading
 from harness.engine.lookup import Lookup
+from harness.engine.loop import FeatureEpochs
 from harness.engine.recompute import recompute_activations
 from harness.errors import TrialError, UsageError
 from harness.outcome import GUESS, LABEL, MOST_CLASSES, ROUGH, Confusion, Cost, Outcome
@@ -97,6 +98,11 @@ class TrialRunner(Runner):
             backends = [{"type": "LocalVisBackend"}]
             return cast(Visualizer, Undrawn.get_instance(name=self._experiment_name, vis_backends=backends, save_dir=self._log_dir))
         return cast(Visualizer, super().build_visualizer(visualizer))
+
+    def build_train_loop(self, loop: Any) -> Any:
+        if self.lookup is None or not isinstance(loop, dict) or not loop.get("by_epoch"):
+            return super().build_train_loop(loop)
+        return FeatureEpochs(self, self._train_dataloader, **{name: value for name, value in loop.items() if name != "by_epoch"})
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
         pass
