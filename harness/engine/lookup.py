@@ -52,7 +52,7 @@ class Lookup:
     @staticmethod
     def fits(model: nn.Module) -> bool:
         """Whether a model takes numbers: it is a classifier that does nothing with images but give them to a frozen backbone."""
-        from mmpretrain.models import ImageClassifier
+        from mmpretrain.models import ImageClassifier  # not before OpenMMLab is set up, which who tests again does later
 
         plain = type(model) is ImageClassifier or getattr(model, "takes_numbers", False)
         return plain and isinstance(model.backbone, FrozenBackbone) and getattr(model.data_preprocessor, "batch_augments", None) is None
@@ -175,8 +175,9 @@ def _let_numbers_pass(preprocessor: nn.Module) -> None:
         if not isinstance(data["inputs"], Tensor) or data["inputs"].ndim != 1:
             return images(data, training)
         device = cast(torch.device, preprocessor.device)
-        for sample in data["data_samples"]:
-            sample.gt_label = sample.gt_label.to(device)
+        if device.type != "cpu":
+            for sample in data["data_samples"]:
+                sample.gt_label = sample.gt_label.to(device)
         return {"inputs": data["inputs"].to(device), "data_samples": data["data_samples"]}
 
     preprocessor.forward = forward

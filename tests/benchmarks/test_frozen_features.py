@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.benchmarks.frozen_features.scores import Vectors, metrics, protocols, summarise
-from harness.benchmarks.frozen_features.scores.linear import PENALTIES, fit, linear_probe
+from harness.benchmarks.frozen_features.scores.linear import PENALTIES, Regression, linear_probe
 from harness.benchmarks.frozen_features.scores.nearest import few_shot, knn, subsets
 
 
@@ -78,10 +78,11 @@ def test_the_linear_probe_is_the_minimum_that_scikit_learn_finds(sets, penalty):
     linear = pytest.importorskip("sklearn.linear_model")
     train, _, _ = sets
     theirs = linear.LogisticRegression(C=1 / penalty, tol=1e-12, max_iter=100_000, solver="newton-cg").fit(train.features, train.labels)
-    ours = fit(train.features, train.labels, 3, penalty, tolerance=1e-11)
+    regression = Regression(train.features, train.labels, 3)
+    ours = regression.fit(penalty, tolerance=1e-11)
     assert ours[:, :-1] == pytest.approx(theirs.coef_, abs=1e-6)
     assert ours[:, -1] == pytest.approx(theirs.intercept_ - theirs.intercept_.mean(), abs=1e-6)
-    warm = fit(train.features, train.labels, 3, penalty, start=np.ones_like(ours), tolerance=1e-11)
+    warm = regression.fit(penalty, start=np.ones_like(ours), tolerance=1e-11)
     assert warm == pytest.approx(ours, abs=1e-6), "from wherever it starts"
 
 
