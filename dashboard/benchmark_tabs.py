@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 PICTURED = 12
 """Methods whose maps are shown, best first."""
 
+CLASSES = ("classification", "segmentation", "openmmlab", "frozen-features", "self-supervised")
+"""Families whose models take something for a class."""
+
 FRONT = "on the front"
 
 
@@ -54,7 +57,7 @@ def show(name: str, table: Table | None, bench: Benchmark | None) -> None:
             "Diagnostics": lambda: _diagnostics(table, name),
             "Resolution": lambda: _resolution(table),
         }
-        if table.family == "classification":
+        if table.family in CLASSES:
             drawn["Mistakes"] = lambda: _mistakes(table)
     if bench is not None:
         drawn["Samples"] = lambda: _samples(bench)
@@ -281,14 +284,13 @@ def _resolution(table: Table) -> None:
 
 
 def _mistakes(table: Table) -> None:
-    """What a method takes for what: a square a pair of classes, as a share of the class's test images."""
+    """What a method takes for what, over all seeds: a square a pair of classes."""
     rows = {row.method: row for row in table.rows}
     found = reads.confusion(rows[state.choice("Method", [*rows], "of", show=text.visible)].digests)
     if found is None:
-        text.show("These trials were run before guesses were stored, or brought here without them; run them again to see them.")
+        text.show("None of these trials said what it takes for what: what is predicted has no classes, or they ran before this was stored.")
         return
-    squares.confusion(*found, key="mistakes")
-    st.caption("Numbers are test images over all seeds; colour is their share of the class, so that a row adds up to 100 %.")
+    squares.confusion(found, key="mistakes")
 
 
 @st.cache_data(show_spinner="Reading samples…", max_entries=8)

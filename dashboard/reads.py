@@ -179,7 +179,7 @@ def _diagnostics(url: str, benchmark: str) -> list[Diagnostic]:
 
 
 def confusion(digests: Iterable[str]) -> Any:
-    """What the classifiers of some trials take for what and the classes, see :func:`harness.analysis.source.confusion`."""
+    """What the models of some trials take for what, see :func:`harness.analysis.source.confusion`."""
     return cached(_confusion, tuple(digests))
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
+import streamlit as st
 
 from dashboard import charts, text
+from harness.outcome import Confusion
 
 MANY = 100
 """Columns of a heat map from which on it has no more: browsers draw only so much."""
@@ -26,24 +28,24 @@ def height(names: Sequence[str]) -> int:
     return charts.ROW if len(names) <= WRITTEN else max(12, min(18, 560 // len(names)))
 
 
-def confusion(total: np.ndarray, classes: Sequence[str], *, key: str) -> None:
-    """What is taken for what: a square a pair of classes, as a share of the class's test images.
+def confusion(found: Confusion, *, key: str) -> None:
+    """What is taken for what: a square a pair of classes, as a share of the class.
 
     Args:
-        total: (classes, classes) numbers of test images, see :func:`harness.analysis.confusion.counts`.
         key: of the chart on its page.
     """
-    shown = [text.visible(name) for name in classes]
+    total, unit = found.counts, found.unit
+    shown = [text.visible(name) for name in found.classes]
     share = 100 * total / np.maximum(total.sum(axis=1, keepdims=True), 1)
     label, guess = np.divmod(np.arange(total.size), len(total))
-    frame = pd.DataFrame({"label": label, "guess": guess, "images": total.ravel(), "share": share.ravel()})
+    frame = pd.DataFrame({"label": label, "guess": guess, unit: total.ravel(), "share": share.ravel()})
     if len(shown) > MANY:
-        frame = frame[frame["images"] > 0].copy()
+        frame = frame[frame[unit] > 0].copy()
     frame["class"], frame["taken"] = (frame[column].map(dict(enumerate(shown))) for column in ("label", "guess"))
     chart = alt.Chart(frame).encode(
         x=alt.X("taken:N", title="taken for", sort=shown, axis=alt.Axis(orient="top", labelAngle=-45, labelOverlap=True)),
         y=alt.Y("class:N", title="class", sort=shown, axis=alt.Axis(labelOverlap=True, labelLimit=charts.NAMES)),
-        tooltip=charts.tips({"class": "class", "taken": "taken for", "images": "images", "share": "% of class|%"}),
+        tooltip=charts.tips({"class": "class", "taken": "taken for", unit: unit, "share": "% of class|%"}),
     )
     squares: Any = chart.mark_rect().encode(
         color=alt.Color("share:Q", title="% of class", scale=alt.Scale(domain=[0, 100], scheme="blues"), legend=alt.Legend(orient="bottom"))
@@ -51,6 +53,9 @@ def confusion(total: np.ndarray, classes: Sequence[str], *, key: str) -> None:
     if len(shown) <= WRITTEN:
         light = alt.condition("datum.share > 50", alt.value("white"), alt.value("black"))
         room = alt.ExprRef(f"width < {CELL * len(shown)} ? 0 : 1")
-        squares += chart.transform_filter("datum.images > 0").mark_text(opacity=room).encode(text="images:Q", color=light)
+        number: Any = alt.Text("images:Q") if unit == "images" else alt.Text("share:Q", format=".0f")
+        squares += chart.transform_filter(f"datum.{unit} > 0").mark_text(opacity=room).encode(text=number, color=light)
     squares = squares.properties(height=height(shown) * min(len(shown), MANY // 2) + charts.LEGEND + 160)
-    charts.show(squares, key=key, alt_text="Test images by class and first guess")
+    charts.show(squares, key=key, alt_text=f"Test {unit} by class and by what they are taken for")
+    numbers = "test images" if unit == "images" else "% of the class's test pixels"
+    st.caption(f"Numbers are {numbers}; colour is the share of the class, so that a row adds up to 100 %.")

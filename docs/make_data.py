@@ -144,6 +144,30 @@ NETWORKS = """\
 blocks of a transformer) and the last module at each stride; how wide they are a pass of an image tells, once. Weights are named as by any
 other, e.g. `weights: {huggingface: timm/resnet18.a1_in1k, sha256: ...}`; without, a network begins at random.
 
+What a trial has learned is a backbone, too: `weights: {trial: DIGEST}` with any trial of the database that kept its weights
+(`harness run --keep-weights`). With `weights: {after: BENCHMARK}` a benchmark is a stage that comes after another: each method that fits
+there runs there first, with each seed, and goes on here with what it learned. Of a teacher and a student, `key` says which. A run brings
+the trials before a stage by itself:
+
+```yaml
+benchmarks:
+  fields-after-pretraining:
+    family: segmentation
+    tier: synthetic
+    data: {format: synthetic, train: 240, test: 100, size: 64}
+    model:
+      backbone:
+        type: mmpretrain.VisionTransformer
+        arch: {embed_dims: 48, num_layers: 2, num_heads: 3, feedforward_channels: 96}
+        img_size: 32
+        patch_size: 4
+        out_type: featmap
+      weights: {after: scenes-pretraining, key: teacher}
+```
+
+`harness run -m attmask-high -m random-masking -b fields-after-pretraining --seeds 3` pre-trains six networks and then segments with each.
+A position embedding for images of another size (`img_size` is that of the pre-training) is resized.
+
 Any other is the config of one of these OpenMMLab networks. What its outputs are is found in the same way, unless `_channels`, their width,
 and `_stride`, that of the last, say it. Its arguments are numbers, truth
 values, words where it chooses between some, and layers of mmcv by `type`: nothing that names a file or is evaluated. Files of weights are
@@ -166,11 +190,11 @@ def page() -> str:
         extra = "block" not in family.slots and "block_at" in family.model.model_fields
         block = " With `model.block_at`, `block` too." if extra else ""
         parts.append(f"## {name}\n\nSlots: {', '.join(f'`{slot}`' for slot in family.slots)}.{block} Primary metric: `{family.primary}`.\n")
-        shared = [form for form in family.formats if family.format(form).options in formats]
+        shared = [form for form in family.known_formats() if family.format(form).options in formats]
         if shared:
             owner = formats[family.format(shared[0]).options]
             parts.append(f"Formats: {', '.join(f'`{form}`' for form in shared)}, as of [{owner}](#{owner}).\n")
-        for format_name in family.formats:
+        for format_name in family.known_formats():
             if format_name in shared:
                 continue
             options = family.format(format_name).options

@@ -139,7 +139,7 @@ def _data(data_root: Path | None) -> Iterator[Finding]:
         except HarnessError as error:
             yield Finding("data", bench.id, "note", str(error))
             continue
-        if model.weights is not None:
+        if model.weights is not None and not model.weights.learned:
             try:
                 yield Finding("weights", bench.id, "ok", str(weights.find(model.weights)))
             except HarnessError as error:

@@ -11,6 +11,7 @@ from typing import Any
 from harness import benchmarks, families
 from harness.benchmarks.backbones import BACKBONES
 from harness.benchmarks.hosts import standing
+from harness.benchmarks.stages import slots
 from harness.catalog import Benchmark, Catalog, Claim
 from harness.catalog.adopt import adopt
 from harness.catalog.claims import EXACT
@@ -45,10 +46,10 @@ def list_methods(family: str | None = None) -> list[dict[str, Any]]:
     ]
 
 
-def _offer(bench: Benchmark) -> dict[str, Any]:
+def _offer(bench: Benchmark, catalog: Catalog) -> dict[str, Any]:
     try:
         task = benchmarks.task(bench)
-        return {"slots": list(task.slots), "metrics": [metric.name for metric in task.metrics], "error": None}
+        return {"slots": list(slots(task, catalog.benchmarks)), "metrics": [metric.name for metric in task.metrics], "error": None}
     except HarnessError as error:
         return {"slots": [], "metrics": [], "error": str(error)}
 
@@ -66,6 +67,7 @@ def list_benchmarks(family: str | None = None, *, validated: bool = True) -> lis
     Args:
         validated: look into the options, for ``slots``, ``metrics`` and ``error``; takes a tenth of a second.
     """
+    catalog = load_catalog()
     return [
         {
             "id": bench.id,
@@ -79,9 +81,9 @@ def list_benchmarks(family: str | None = None, *, validated: bool = True) -> lis
             "notes": bench.notes,
             "tune": {name: some.plain() for name, some in bench.tune.items()},
             "primary": bench.primary or _primary(bench),
-            **(_offer(bench) if validated else {}),
+            **(_offer(bench, catalog) if validated else {}),
         }
-        for bench in load_catalog().benchmarks.values()
+        for bench in catalog.benchmarks.values()
         if family in (None, bench.family)
     ]
 
@@ -126,7 +128,8 @@ def places(catalog: Catalog) -> dict[str, list[Place]]:
 def _measure(claim: Claim, catalog: Catalog, task: benchmarks.Task) -> str | None:
     if claim.missing or task.entry.family != claim.family or (claim.benchmarks and task.id not in claim.benchmarks):
         return None
-    if not all(catalog.methods[name].fill(task.slots) for name in claim.methods):
+    offered = slots(task, catalog.benchmarks)
+    if not all(catalog.methods[name].fill(offered) for name in claim.methods):
         return None
     if claim.metric == "primary":
         return task.primary

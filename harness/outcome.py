@@ -21,6 +21,9 @@ DEAREST = 1e24
 """A cost beyond is none: so many operations are a day of all computers there are."""
 
 
+MOST_CLASSES = 4096
+"""Of so many pairs are counted."""
+
 LABEL, GUESS = "label", "guess"
 """Names in :attr:`Outcome.per_sample` for the class of an image and the class it was taken for first, as numbers."""
 
@@ -113,6 +116,39 @@ def over_seeds(costs: Iterable[tuple[Cost, Mapping[str, str]]]) -> tuple[Cost, t
     return Cost(**over), tuple(rough)
 
 
+@dataclass(frozen=True)
+class Confusion:
+    """What a model takes for what."""
+
+    classes: tuple[str, ...]
+    """In the order of labels, as the test set names them; their numbers where it names none."""
+    counts: np.ndarray
+    """(classes, classes) int64: rows are the class, columns what it was taken for."""
+    unit: str
+    """What is counted: ``images`` or ``pixels`` of the test set."""
+
+    @classmethod
+    def of_images(cls, labels: np.ndarray, guesses: np.ndarray, classes: Iterable[str]) -> Confusion | None:
+        """Of so many images; ``None`` where none has both (NaN), or of more than :data:`MOST_CLASSES`.
+
+        Args:
+            classes: their names, as far as they are known.
+        """
+        import numpy as np
+
+        pairs = np.stack([labels, guesses])
+        label, guess = pairs[:, np.isfinite(pairs).all(axis=0)].astype(np.int64)
+        if not label.size:
+            return None
+        named = tuple(classes)
+        count = max(len(named), label.max() + 1, guess.max() + 1)
+        if count > MOST_CLASSES:
+            return None
+        total = np.zeros((count, count), np.int64)
+        np.add.at(total, (label, guess), 1)
+        return cls((*named, *map(str, range(len(named), count))), total, "images")
+
+
 @dataclass
 class Outcome:
     """The result of one trial; stored in one transaction or not at all."""
@@ -123,6 +159,8 @@ class Outcome:
     per_sample: dict[str, np.ndarray] = field(default_factory=dict)
     """Score name, :data:`LABEL`, :data:`GUESS` or :data:`GROUP` -> one value per test sample, in the order of the test set
     (float32; NaN where undefined)."""
+    confusion: Confusion | None = None
+    """Where there are classes: of whole images by their first guess, or of pixels."""
     curves: dict[str, np.ndarray] = field(default_factory=dict)
     """Learning curves: ``loss``, the mean of each epoch, and ``val/<metric>``, on the validation split -> (points, 2) float64 of
     epoch, from 1, and value. A dataset without a validation split has the loss only."""

@@ -22,7 +22,7 @@ FIRST = {  # one method of each benchmark of the quick suite
     "figures-keypoint": ["non-local-embedded-gaussian", "identity", "dnl-pairwise-only"],
     "rooms": ["mst-multi-scene-transformer", "mst-no-encoder-sa", "qk-alignment-plus-fixed-pe"],
 }
-BIG = ("model.backbone=resnet50", "data.size=512", "schedule.batch_size=8")
+BIG = ("model.backbone=resnet50", "data.size=512", "data.train=16", "data.test=8", "schedule.batch_size=8")
 METHODS = ("non-local-embedded-gaussian", "gc-block", "dnl-add-disentangled-key", "danet", "ocnet", "simpool", "se", "isanet")
 
 
@@ -79,6 +79,18 @@ def limits(part: Part) -> None:
         a = torch.randn(side, side, device=part.device, dtype=dtype)
         rates[kind] = 2 * side**3 / timed(lambda a=a: a @ a, part.cuda) / 1e12
         part.say(tflops=rates)
+
+
+def _generate() -> None:
+    """Write the data of the quick suite, which is no part of what is timed."""
+    from harness import data
+    from harness.catalog import load_catalog
+    from harness.catalog.plugins import discover
+    from harness.compose.plan import Selection, plan
+
+    files, catalog = discover(), load_catalog()
+    for name, some in FIRST.items():
+        data.ensure(plan(Selection(methods=(some[0],), benchmarks=(name,)), catalog, files).tasks[name], None)
 
 
 def _suite(part: Part, chosen: dict[str, list[str]], store: str, seeds: int, **options: Any) -> dict[str, Any]:
@@ -145,6 +157,7 @@ def _waiting(folder: Path, digest: str) -> float:
 
 def suites(part: Part) -> None:
     """Trials one at a time, then as many at once as there is room for."""
+    _generate()
     until = part.until
     part.until = time.monotonic() + 0.5 * part.left
     alone = _suite(part, {name: some[:1] for name, some in FIRST.items()}, "alone", 1, trials_per_gpu=1, workers=1)
@@ -337,7 +350,11 @@ def _trained(part: Part, benchmark: str, method: str, sets: tuple[str, ...], **o
 def loaders(part: Part) -> None:
     """Loader workers where images are decoded and augmented anew in each epoch."""
     rows: list[dict[str, Any]] = []
-    sets = ("schedule.epochs=2", "data.augment=crop-flip", *(("data.size=224", "model.backbone=resnet18") if part.cuda else ()))
+    sets = (
+        "schedule.epochs=2",
+        "data.augment=crop-flip",
+        *(("data.size=224", "data.train=320", "data.test=16", "model.backbone=resnet18") if part.cuda else ()),
+    )
     cores = len(os.sched_getaffinity(0))
     for workers in (0, 1, 2, 4, 8):
         if part.left < 8 or workers > cores:

@@ -6,7 +6,8 @@
 Both sides fork from a parent that has imported OpenMMLab, run on one thread and log to a file. The harness's side is everything
 `harness run` does for one trial more: queue, lease, hooks, training, test, cost, diagnostics, record. Prints seconds of the processor,
 which other processes of the machine add little to: of both sides, the ratio of each pair, and of the harness's side what is neither
-training nor test, by its parts; `of the run` is queue, fork and record, and what a run does once for all of its trials.
+training nor test, by its parts; `of the run` is queue, fork and record, and what a run does once for all of its trials. What each
+further trial of a run adds is told apart by a second run, of four more seeds.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ CASES = {
     "rooms": "mst-multi-scene-transformer",
 }
 PARTS = ("build", "diagnostics", "cost")
+MORE = 4
+"""Seeds of the run that tells what each further trial adds."""
 
 
 def forked(work: Callable[[], None]) -> float:
@@ -64,9 +67,9 @@ def measure(benchmark: str, method: str, epochs: int | None, pairs: int, files: 
     from harness.engine.run import run_plan
 
     changed = () if epochs is None else (f"schedule.epochs={epochs}",)
-    first, planned = (
-        plan(Selection(methods=(method,), benchmarks=(benchmark,), overrides=sets), load_catalog(), files)
-        for sets in (("schedule.epochs=1",), changed)
+    first, planned, more = (
+        plan(Selection(methods=(method,), benchmarks=(benchmark,), overrides=sets, seeds=seeds), load_catalog(), files)
+        for sets, seeds in ((("schedule.epochs=1",), 1), (changed, 1), (changed, 1 + MORE))
     )
     trial = planned.trials[0]
     folder = data.ensure(planned.tasks[benchmark], None)
@@ -89,24 +92,29 @@ def measure(benchmark: str, method: str, epochs: int | None, pairs: int, files: 
         engine.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore[attr-defined]
         options = {"data_dirs": {benchmark: folder}, "workers": 1, "device": "cpu", "results_dir": into, "plugin_files": files}
         run_plan(first, f"sqlite:///{into}/harness.db", **options)  # makes the database, imports, and computes the floor
-        began = _processor()
-        run_plan(planned, f"sqlite:///{into}/harness.db", **options)
-        (into / "seconds.txt").write_text(str(_processor() - began))
+        for some in (planned, more):
+            began = _processor()
+            run_plan(some, f"sqlite:///{into}/harness.db", **options)
+            with (into / "seconds.txt").open("a") as told:
+                print(_processor() - began, file=told)
 
     ratios = []
     for _ in range(pairs):
         with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
             alone = forked(lambda into=Path(one): bare(into))
             forked(lambda into=Path(two): by_harness(into))
-            whole = float(Path(two, "seconds.txt").read_text())
-            (result,) = open_store(f"sqlite:///{two}/harness.db", read_only=True).results(digests=[trial.digest])
+            whole, again = map(float, Path(two, "seconds.txt").read_text().split())
+            results = open_store(f"sqlite:///{two}/harness.db", read_only=True).results(digests=[some.digest for some in more.trials])
+        own = {result.seed: result.durations["train"] + result.durations["test"] for result in results}
+        result = next(result for result in results if result.digest == trial.digest)
         ratios.append(whole / alone)
-        beside = whole - result.durations["train"] - result.durations["test"]
+        beside = whole - own.pop(trial.seed)
+        further = (again - sum(own.values()) - beside) / (MORE - 1)
         parts = {name: result.durations[name] for name in PARTS}
         parts["of the run"] = beside - sum(parts.values())
         told = ", ".join(f"{name} {spent:.3f}" for name, spent in parts.items())
         print(f"{benchmark:22} bare {alone:6.2f} s, harness {whole:6.2f} s, ratio {ratios[-1]:.3f}")
-        print(f"{'':22} beside training and test {beside:.3f} s: {told}", flush=True)
+        print(f"{'':22} beside training and test {beside:.3f} s: {told}; each further trial {further:.3f}", flush=True)
     if pairs > 1:
         print(f"{benchmark:22} median ratio {statistics.median(ratios):.3f} (min {min(ratios):.3f}, max {max(ratios):.3f})")
 

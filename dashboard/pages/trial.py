@@ -123,8 +123,7 @@ def _numbers(view: TrialView, other: TrialView | None) -> None:
         tables.show(records, key="scenes", numbers=units, rows=12, alt_text="Metrics of single scenes or classes")
     if view.result is not None and (found := reads.confusion([view.row.digest])) is not None:
         st.subheader("What is taken for what")
-        squares.confusion(*found, key="confusion")
-        st.caption("Numbers are test images; colour is their share of the class, so that a row adds up to 100 %.")
+        squares.confusion(found, key="confusion")
     priced = [{"": name, **dict(some.costs)} for name, some in shown.items() if some.costs]
     if priced:
         st.subheader("Costs of the model")

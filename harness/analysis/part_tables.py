@@ -1,19 +1,23 @@
-"""Metrics of single classes, scenes and joints: a table for each such metric, a line for each of them and a column for each method."""
+"""Metrics of single classes, scenes and joints: a table of them and of the methods for each such metric."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from harness.analysis.numbers import NOTHING, number
-from harness.analysis.tables import WIDTH, aligned, column_widths, commented, latex_table, markdown_table, markdown_text
+from harness.analysis.tables import WIDTH, aligned, column_widths, commented, latex_table, markdown_table, markdown_text, stacked
 
 if TYPE_CHECKING:
     from harness.analysis.leaderboard import Board, Row
 
 _BEST = "*"
+_LEGEND = f"{_BEST} best of all methods there by the mean over seeds."
+_LONGEST = 10
+"""Letters of a heading's line, where it can be parted."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,11 @@ class Parts:
     header: list[str]
     """``part``, the methods as the leaderboard sorts them, and ``floor`` where there is one."""
     body: list[list[str]]
+
+    def turned(self) -> Parts:
+        """Methods, and the floor, as lines."""
+        lines = [[*column] for column in zip(self.header, *self.body, strict=True)]
+        return Parts(self.heading, ["method", *lines[0][1:]], lines[1:])
 
 
 def parts(board: Board) -> Iterator[Parts]:
@@ -60,23 +69,28 @@ def _floor(line: dict[str, Row]) -> str:
 
 
 def table(board: Board, width: int | None = WIDTH) -> str:
-    """Aligned text.
+    """Aligned text; methods or parts are its lines, whichever has to be cut less often, or else is narrower.
 
     Args:
-        width: columns that a line may take; methods for which there is no room follow below. ``None``: all stand side by side.
+        width: columns that a line may take; what has no room follows below. ``None``: all stand side by side.
     """
     blocks = []
     for some in parts(board):
-        lines: list[str] = []
-        for places in _strips(some, width):
-            lines += [*[""] * bool(lines), *aligned([some.header[p] for p in places], [[line[p] for p in places] for line in some.body])]
-        blocks.append("\n".join([some.heading, *lines]))
-    return "\n\n".join([*blocks, *[f"{_BEST} best of its line by the mean over seeds."] * bool(blocks)])
+        strips = min(([*_cut(way, width)] for way in (some, some.turned())), key=lambda cut: (len(cut), max(map(len, chain(*cut)))))
+        blocks.append("\n".join([some.heading, "\n\n".join(map("\n".join, strips))]))
+    return "\n\n".join([*blocks, *[_LEGEND] * bool(blocks)])
 
 
-def _strips(some: Parts, width: int | None) -> Iterator[list[int]]:
+def _cut(some: Parts, width: int | None) -> Iterator[list[str]]:
+    """Lines of tables that have the room."""
+    header = ["\n".join(stacked(name, _LONGEST, "_ -")) for name in some.header]
+    for places in _strips(header, some.body, width):
+        yield aligned([header[p] for p in places], [[line[p] for p in places] for line in some.body])
+
+
+def _strips(header: list[str], body: list[list[str]], width: int | None) -> Iterator[list[int]]:
     """Columns that stand side by side, the first one of all tables before them."""
-    wide = column_widths(some.header, some.body)
+    wide = column_widths(header, body)
     strip, used = [0], wide[0]
     for place in range(1, len(wide)):
         if width is not None and len(strip) > 1 and used + 2 + wide[place] > width:
@@ -87,11 +101,17 @@ def _strips(some: Parts, width: int | None) -> Iterator[list[int]]:
     yield strip
 
 
+def _tall(board: Board) -> Iterator[Parts]:
+    """With more lines than columns, for pages."""
+    for some in parts(board):
+        yield some if len(some.body) > len(some.header) - 2 else some.turned()
+
+
 def markdown(board: Board) -> str:
     """A table each."""
-    return "\n\n".join(f"### {markdown_text(some.heading)}\n\n{markdown_table(some.header, some.body)}" for some in parts(board))
+    return "\n\n".join(f"### {markdown_text(some.heading)}\n\n{markdown_table(some.header, some.body)}" for some in _tall(board))
 
 
 def latex(board: Board) -> str:
     """A ``booktabs`` table each, below a comment."""
-    return "\n\n".join(commented(some.heading, latex_table(some.header, some.body)) for some in parts(board))
+    return "\n\n".join(commented(some.heading, latex_table(some.header, some.body)) for some in _tall(board))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harness.analysis.history.versions import History
     from harness.analysis.leaderboard import Board
     from harness.analysis.views.trial import TrialView
+    from harness.outcome import Confusion
     from harness.store import Lot, Metrics, Result, TrialRow
 
 UNFINISHED = ("planned", "running", "failed")
@@ -212,7 +213,7 @@ def trial_view(url: str, prefix: str) -> TrialView:
             floors=store.floors(),
             curves=store.curves([row.digest]).get(row.digest, {}),
             per_sample=store.per_sample(digests=[row.digest]).get(row.digest, {}),
-            classes=confused[1] if confused else (),
+            classes=confused.classes if confused else (),
             config=store.config(row.config_digest),
             conditions=conditions,
             environment=environment,
@@ -265,20 +266,16 @@ def validations(url: str, metrics: Mapping[str, str]) -> dict[str, float]:
     return {digest: float(some[metrics[digest]][-1, 1]) for digest, some in curves.items() if len(some.get(metrics[digest], ()))}
 
 
-def confusion(url: str, trials: Iterable[TrialRow]) -> tuple[np.ndarray, list[str]] | None:
-    """What the classifiers of some trials of one setting take for what, and the classes; ``None`` where none classified.
-
-    See :func:`harness.analysis.confusion.counts`.
-    """
+def confusion(url: str, trials: Iterable[TrialRow]) -> Confusion | None:
+    """What the models of some trials of one setting take for what; ``None`` where none has classes, or none said."""
     from harness.analysis import confusion
 
     trials = list(trials)
     with reading(url) as store:
-        total = confusion.counts(store.per_sample(digests=[row.digest for row in trials]).values())
-        if total is None:
-            return None
-        classes = confusion.names(store.settings().get(trials[0].setting, {}), len(total))
-    return confusion.over(total, len(classes)), classes
+        told = store.confusions(row.digest for row in trials)
+        silent = [row.digest for row in trials if row.digest not in told]
+        guessed = store.per_sample(digests=silent).values() if silent else ()
+        return confusion.together([*told.values(), *confusion.of_samples(guessed, store.settings().get(trials[0].setting, {}))])
 
 
 def per_sample(url: str, digests: Iterable[str]) -> dict[str, dict[str, np.ndarray]]:

@@ -28,8 +28,20 @@ def _folded(name: str, longest: int = 12) -> tuple[str, str]:
     return name[:place], name[place:]
 
 
+def stacked(name: str, longest: int, at: str = "_") -> list[str]:
+    """A heading over as many lines as it takes, parted behind letters of ``at``."""
+    lines = [""]
+    for part in re.findall(f"[^{at}]*[{at}]+|[^{at}]+$", name):
+        lines = [*lines[:-1], lines[-1] + part] if len(lines[-1] + part) <= longest else [*lines, part]
+    return [line for line in lines if line] or [name]
+
+
 def _heads(header: Sequence[str], fold: bool) -> list[Sequence[str]]:
-    return [line for line in zip(*(_folded(name) for name in header), strict=True) if any(line)] if fold else [header]
+    if not fold:
+        return [header]
+    names = [name.split("\n") if "\n" in name else _folded(name) for name in header]
+    most = max(map(len, names))
+    return [line for line in zip(*(("",) * (most - len(name)) + (*name,) for name in names), strict=True) if any(line)]
 
 
 def column_widths(header: Sequence[str], body: Sequence[Sequence[str]], *, fold: bool = True) -> list[int]:
@@ -39,7 +51,7 @@ def column_widths(header: Sequence[str], body: Sequence[Sequence[str]], *, fold:
 
 
 def aligned(header: Sequence[str], body: Sequence[Sequence[str]], *, fold: bool = True) -> list[str]:
-    """The lines of a table; long headings take two where ``fold`` allows it."""
+    """The lines of a table; long headings take two, or as many as they have, where ``fold`` allows it."""
     heads, widths = _heads(header, fold), column_widths(header, body, fold=fold)
 
     def join(line: Sequence[str]) -> str:
@@ -123,11 +135,8 @@ def latex_text(text: str) -> str:
 
 def _latex_heading(name: str, longest: int = 12) -> str:
     """A heading over as many lines as it takes, parted at underscores."""
-    lines = [""]
-    for part in re.findall("[^_]*_+|[^_]+$", name):
-        lines = [*lines[:-1], lines[-1] + part] if len(lines[-1] + part) <= longest else [*lines, part]
-    stacked = r"\\".join(latex_text(line) for line in lines if line)
-    return rf"\shortstack[r]{{{stacked}}}" if r"\\" in stacked else stacked
+    text = r"\\".join(map(latex_text, stacked(name, longest)))
+    return rf"\shortstack[r]{{{text}}}" if r"\\" in text else text
 
 
 def latex_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:

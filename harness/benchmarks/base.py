@@ -250,6 +250,8 @@ class Family:
     """The metric the leaderboard sorts by, unless the benchmark says otherwise."""
     formats: Mapping[str, str]
     """Format -> the module that holds its ``FORMAT``, relative to the family's package or absolute."""
+    formats_of: str = ""
+    """A family whose formats are this one's, too, except for those of the same names."""
     model: type[HostOptions] = ModelOptions
     schedule: type[TrainingOptions] = ScheduleOptions
     toolbox: str = ""
@@ -261,7 +263,10 @@ class Family:
 
     def known_formats(self) -> dict[str, str]:
         """Format -> module, those of other packages included; a name of the family's own cannot be taken."""
-        return families.formats_from_outside(self.name) | dict(self.formats)
+        package = families.packages()[self.name]
+        kin = importlib.import_module(families.packages()[self.formats_of]).FAMILY.known_formats() if self.formats_of else {}
+        own = {name: package + module if module.startswith(".") else module for name, module in self.formats.items()}
+        return families.formats_from_outside(self.name) | kin | own
 
     def format(self, name: str) -> Format[Any]:
         """The format called ``name``.
@@ -274,7 +279,7 @@ class Family:
             raise did_you_mean(name, known, "data.format")
         module = known[name]
         try:
-            found: Format[Any] = importlib.import_module(module, families.packages()[self.name]).FORMAT
+            found: Format[Any] = importlib.import_module(module).FORMAT
         except Exception as error:  # whatever a module from outside raises
             raise UsageError(f"format '{name}' cannot be imported from {module}: {type(error).__name__}: {error}.") from error
         return found

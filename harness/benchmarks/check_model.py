@@ -33,7 +33,7 @@ def _batches(task: Task, training: int) -> list[Problem]:
 
 
 def _weights(task: Task) -> list[Problem]:
-    if task.model.weights is None:
+    if task.model.weights is None or task.model.weights.learned:
         return []
     try:
         fetch(task.model.weights)

@@ -140,12 +140,13 @@ class BlockPlace(Options):
         return self
 
 
-SOURCES = ("file", "torchvision", "package", "huggingface", "url")
+SOURCES = ("file", "torchvision", "package", "huggingface", "url", "trial", "after")
 """Where :class:`Weights` may come from."""
 
 
 class Weights(Options):
-    """Pretrained weights of the backbone, from exactly one place: ``file``, ``torchvision``, ``package``, ``huggingface`` or ``url``."""
+    """Pretrained weights of the backbone, from exactly one place: ``file``, ``torchvision``, ``package``, ``huggingface``, ``url``,
+    ``trial`` or ``after``."""
 
     file: str | None = None
     """Path of a checkpoint."""
@@ -158,8 +159,13 @@ class Weights(Options):
     ``model.safetensors``. E.g. ``timm/resnet18.a1_in1k``."""
     url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     """Address that ``harness run`` fetches the file from, once; the whole ``sha256`` belongs to it."""
+    trial: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$")
+    """Digest of a trial in the same database that kept its weights (``harness run --keep-weights``)."""
+    after: str | None = Field(default=None, min_length=1)
+    """A benchmark, whose trial of the same method and seed is run first and hands on the weights that it keeps. Methods are those that
+    fit there; they need no slot here."""
     sha256: str | None = Field(default=None, min_length=8)
-    """The file's digest or its first 8 or more digits; required for everything but ``file``."""
+    """The file's digest or its first 8 or more digits; required for everything but ``file``, ``trial`` and ``after``."""
     key: str | None = Field(default=None, min_length=1)
     """Which network, where the file holds several: a name on the way to it, e.g. ``teacher``, ``state_dict_ema`` or ``encoder_q``."""
 
@@ -168,9 +174,16 @@ class Weights(Options):
         given = [name for name in SOURCES if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(f"give exactly one of {', '.join(SOURCES)}; found {', '.join(given) or 'none'}")
+        if self.sha256 and self.learned:
+            raise ValueError("sha256 is that of a file, and these weights are known by the trial that learns them: leave it out")
         if self.url and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256 or ""):
             raise ValueError("url needs the file's whole sha256, 64 digits, by which trials are known before it is fetched")
         return self
+
+    @property
+    def learned(self) -> bool:
+        """Whether a trial learns them, so that there may be no file yet."""
+        return bool(self.trial or self.after)
 
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)

@@ -5,7 +5,8 @@ the model predicts                     file
 =====================================  ==============================================================================
 classes                                ``probabilities.csv``: image, label, and a column for each class
 a label map                            ``labels/NAME.png``, a byte for each pixel's class, at the image's own size
-keypoints, boxes                       ``results.json``, as COCO's evaluation reads it; an image without a number is its file
+keypoints, boxes with their masks      ``results.json``, as COCO's evaluation reads it; an image without a number is its file,
+                                       a class the id in the test's own file, or its label where the format has no ids
 camera poses                           ``poses.csv``: image, scene, position and quaternion (scalar first), camera to world
 =====================================  ==============================================================================
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,11 @@ class Predictions:
     Args:
         folder: which must not be there before the first sample is kept.
         classes: names, where the dataset tells them.
+        ids: label -> ``category_id`` of boxes, where the dataset's own file has some; a class that it has not is of no use there.
     """
 
-    def __init__(self, folder: Path, classes: Iterable[str] = ()):
-        self.folder, self.classes = folder, tuple(classes)
+    def __init__(self, folder: Path, classes: Iterable[str] = (), ids: Mapping[int, int] | None = None):
+        self.folder, self.classes, self.ids = folder, tuple(classes), ids or {}
         self._rows: dict[str, list[list[Any]]] = {}
         self.results: list[dict[str, Any]] = []
         """Keypoints and boxes, as COCO's evaluation reads them."""
@@ -58,7 +60,7 @@ class Predictions:
                 (self.folder / "labels").mkdir(parents=True, exist_ok=True)
                 write_image(self.folder / "labels" / name, _array(sample.pred_sem_seg.data).squeeze(0).astype(np.uint8))
             elif "pred_instances" in sample:
-                self.results += _instances(sample)
+                self.results += _instances(sample, self.ids)
             elif "pred_position" in sample:
                 scene, pose = int(sample.pred_scene), [*_array(sample.pred_position), *_array(sample.pred_quaternion)]
                 self._row("poses", [image, scene, *(f"{value:.9g}" for value in pose)])
@@ -93,7 +95,7 @@ def _array(value: Any) -> np.ndarray:
     return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
 
 
-def _instances(sample: Any) -> list[dict[str, Any]]:
+def _instances(sample: Any, ids: Mapping[int, int]) -> list[dict[str, Any]]:
     found, image = sample.pred_instances, sample.get("img_id", "")
     image = int(image) if isinstance(image, (int, np.integer)) else str(image)
     if "keypoints" in found:
@@ -106,5 +108,16 @@ def _instances(sample: Any) -> list[dict[str, Any]]:
     corners = _array(found.bboxes).astype(float)
     sides = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
     numbers = zip(sides.tolist(), _array(found.labels).tolist(), _array(found.scores).tolist(), strict=True)
-    # category_id counts the dataset's classes from 0
-    return [{"image_id": image, "category_id": label, "bbox": box, "score": score} for box, label, score in numbers]
+    rows = [{"image_id": image, "category_id": ids.get(label, label), "bbox": box, "score": score} for box, label, score in numbers]
+    if "masks" in found:
+        for row, mask in zip(rows, _array(found.masks), strict=True):
+            row["segmentation"] = run_lengths(mask)
+    return [row for row, label in zip(rows, _array(found.labels).tolist(), strict=True) if label in ids or not ids]
+
+
+def run_lengths(mask: np.ndarray) -> dict[str, Any]:
+    """A mask (H, W) as COCO's files have it."""
+    from faster_coco_eval.core import mask as lengths
+
+    packed = lengths.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {**packed, "counts": packed["counts"].decode()}

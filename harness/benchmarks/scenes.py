@@ -48,6 +48,7 @@ def generate_scenes(
     side: tuple[float, float] = SIDE,
     cue: bool = True,
     clutter: float = 1.0,
+    extent: float = _OBJECT,
 ) -> None:
     """Write a dataset of scenes into the folder ``out``; the same arguments write the same bytes.
 
@@ -61,6 +62,7 @@ def generate_scenes(
         side: smallest and largest side of an object's box, as a share of the image's side.
         cue: whether the ring is drawn; without it nothing tells the target from the distractors.
         clutter: times the strength of the background's colours.
+        extent: side of what is drawn, as a share of the object's box; by default a ring has room around it.
 
     Raises:
         ValueError: ``classes`` is out of range.
@@ -79,7 +81,7 @@ def generate_scenes(
         for index, stem in enumerate(stems):
             rng = np.random.default_rng([seed, number, index])
             label = index % classes
-            image, box = _scene(rng, size, label, classes, distractors, side, cue, clutter)
+            image, box = _scene(rng, size, label, classes, distractors, side, cue, clutter, extent)
             inside = f"{split}/{CLASSES[label]}"
             write_image(out / inside / f"{stem}.png", image)
             (annotations / f"{stem}.xml").write_text(_voc(inside, stem, size, CLASSES[label], box), encoding="utf-8")
@@ -95,6 +97,7 @@ def _scene(
     share: tuple[float, float],
     cue: bool,
     clutter: float,
+    extent: float,
 ) -> tuple[np.ndarray, tuple[int, int, int, int]]:
     """One (size, size, 3) uint8 RGB image and the target's box (xmin, ymin, xmax, ymax) in 0-based inclusive pixels."""
     import numpy as np
@@ -109,7 +112,7 @@ def _scene(
         if place is None:
             continue
         taken.append(place)
-        _draw(image, place, int(kind), float(rng.uniform(0, 2 * np.pi)), ring=cue and len(taken) == 1)
+        _draw(image, place, int(kind), float(rng.uniform(0, 2 * np.pi)), extent, ring=cue and len(taken) == 1)
     noisy = image + rng.normal(0, 6, image.shape)
     x, y, side = taken[0]
     return np.clip(noisy, 0, 255).astype(np.uint8), (x, y, x + side - 1, y + side - 1)
@@ -150,7 +153,7 @@ def cover(side: int, kind: int, angle: float) -> np.ndarray:
     return found
 
 
-def _draw(image: np.ndarray, place: tuple[int, int, int], kind: int, angle: float, *, ring: bool) -> None:
+def _draw(image: np.ndarray, place: tuple[int, int, int], kind: int, angle: float, extent: float, *, ring: bool) -> None:
     import numpy as np
 
     x, y, side = place
@@ -159,7 +162,7 @@ def _draw(image: np.ndarray, place: tuple[int, int, int], kind: int, angle: floa
     patch = image[y : y + side, x : x + side]
     turned_u, turned_v = np.cos(angle) * u + np.sin(angle) * v, np.cos(angle) * v - np.sin(angle) * u
     edge = 2.0 / side  # a pixel, the width of the anti-aliased edge
-    _blend(patch, _distance(kind, turned_u / _OBJECT, turned_v / _OBJECT) * _OBJECT, edge, COLOURS[kind])
+    _blend(patch, _distance(kind, turned_u / extent, turned_v / extent) * extent, edge, COLOURS[kind])
     if ring:
         middle, half = (1 + _RING_INNER) / 2, (1 - _RING_INNER) / 2
         _blend(patch, np.abs(np.hypot(u, v) - middle) - half, edge, _RING)

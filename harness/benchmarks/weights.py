@@ -21,8 +21,18 @@ WEIGHTS = "$WEIGHTS/"
 """With a file's sha256 behind it, stands for its path in a composed config, so that a digest depends on the content only."""
 
 
-def by_content(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+TRIAL = "$TRIAL/"
+"""With a trial's digest behind it, stands for the file of weights that the trial kept, which is known before there is one."""
+
+KEPT = "artifacts/weights.safetensors"
+"""In a trial's folder, the weights that it kept."""
+
+
+def by_content(config: dict[str, Any], before: str = "") -> tuple[dict[str, Any], dict[str, str]]:
     """A trial's config with its file of weights named by content, and what stands for the file -> where it lies now.
+
+    Args:
+        before: digest of the trial that weights of ``after`` are those of.
 
     Raises:
         UsageError: as :func:`find`.
@@ -30,24 +40,31 @@ def by_content(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     model = config["model"]
     if model.get("type") != "Attend" or not model.get("weights"):
         return config, {}
-    content, places = named(Weights.model_validate(model["weights"]))
+    content, places = named(Weights.model_validate(model["weights"]), before)
     return {**config, "model": {**model, "weights": content}}, places
 
 
-def named(weights: Weights | None) -> tuple[dict[str, str] | None, dict[str, str]]:
+def named(weights: Weights | None, before: str = "") -> tuple[dict[str, str] | None, dict[str, str]]:
     """What stands for weights in anything that is compared, by content, and where their file lies now.
+
+    Args:
+        before: as of :func:`by_content`; without it, those of ``after`` are named by their benchmark.
 
     Raises:
         UsageError: as :func:`find`.
     """
     if weights is None:
         return None, {}
+    key = {"key": weights.key} if weights.key else {}
+    if weights.learned:
+        digest = weights.trial or before
+        return ({"file": f"{TRIAL}{digest}"} if digest else {"after": weights.after or ""}) | key, {}
     if weights.url and weights.sha256:  # known before it is fetched
         file, digest = fetched(weights).absolute(), weights.sha256.lower()
     else:
         file = find(weights).absolute()
         digest = sha256(file)
-    content = {"file": f"{WEIGHTS}{digest}", "sha256": digest} | ({"key": weights.key} if weights.key else {})
+    content = {"file": f"{WEIGHTS}{digest}", "sha256": digest} | key
     return content, {content["file"]: str(file)}
 
 
@@ -58,6 +75,8 @@ def find(weights: Weights) -> Path:
         UsageError: the file is missing or unreadable, or its sha256 is another.
     """
     source = next(name for name in SOURCES if getattr(weights, name))
+    if weights.learned:
+        raise UsageError(f"model.weights.{source}: a trial learns these weights, so that only a run has them.")
     places: dict[str, Callable[[str], Path]] = {
         "file": _plain,
         "torchvision": _torchvision,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     help="How to print it.",
 )
 @click.option("--diagnostics", is_flag=True, help="Show what describes the attention itself instead of metrics and costs.")
-@click.option("--per-class", is_flag=True, help="Show each class, scene or joint, a column for each method.")
+@click.option("--per-class", is_flag=True, help="Show each class, scene or joint of each method.")
 @click.option("--published", is_flag=True, help="Show what papers print of the same metrics, beside what was measured here.")
 @click.option("--overall", is_flag=True, help="Show methods over several benchmarks: mean ranks, and scores between floor and best.")
 @click.option(

@@ -15,6 +15,7 @@ from harness.texts import one_line
 
 if TYPE_CHECKING:
     from harness.analysis.views.runs import Batch
+    from harness.outcome import Confusion
     from harness.store import TrialRow
 
 
@@ -61,7 +62,7 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
         "durations": dict(result.durations) if result else None,
         "cost": vars(result.cost) if result else None,
         "curves": {name: points.tolist() for name, points in learnt.items()} if result else None,
-        "confusion": None if confused is None else {"classes": confused[1], "counts": confused[0].tolist()},
+        "confusion": _plain_confusion(confused),
         "config": result.config_digest if result else None,
         "tuning": source.tuning(db, row),
         "command": list(view.command),
@@ -72,10 +73,10 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
         from harness.analysis import confusion, curves
 
         del details["confusion"], details["curves"], details["command"]
-        _one(details | {"mistakes": confusion.mistakes(*confused, most=5) if confused else None}, layers)
-        heads, squares = confusion.table(*confused, table_width()) if confused else ([], [])
-        if squares:
-            click.echo("\ntest images by class and first guess")
+        _one(details | {"mistakes": confusion.mistakes(confused, most=5) if confused else None}, layers)
+        heads, squares = confusion.table(confused, table_width()) if confused else ([], [])
+        if confused and squares:
+            click.echo(f"\n{confusion.heading(confused)}")
             print_rows(heads, squares, right=["", *heads[2:]])
         epochs, lines = curves.table(learnt, primary)
         if lines:
@@ -85,6 +86,10 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
             click.echo("\nto run it again")
             for line in view.command:
                 click.echo(f"  {one_line(line)}")
+
+
+def _plain_confusion(found: Confusion | None) -> dict[str, Any] | None:
+    return None if found is None else {"classes": found.classes, "counts": found.counts.tolist(), "unit": found.unit}
 
 
 def _counts(rows: list[TrialRow]) -> dict[str, int]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import data
 from harness.benchmarks import Task, task
+from harness.benchmarks.stages import before, followed, slots
 from harness.catalog import Benchmark, Catalog, Method, load_catalog
 from harness.catalog.adopt import adopt
 from harness.catalog.plugins import PluginFile, discover
 from harness.compose.overrides import Overrides
-from harness.compose.trial import Trial, as_tuning, compose_seeds
+from harness.compose.plan import Cell
+from harness.compose.trial import Trial, as_tuning
 from harness.digests import digest_of
 from harness.errors import HarnessError, did_you_mean
 
@@ -59,7 +62,7 @@ class Registered:
             changes.of_method(self.catalog.methods[row.method]),
             task(changes.of_benchmark(self.catalog.benchmarks[row.benchmark])),
         )
-        if method.fill(bench.slots) is None:
+        if method.fill(slots(bench, self.catalog.benchmarks)) is None:
             raise HarnessError(f"method '{row.method}' fits no slot of '{row.benchmark}' here.")
         return method, bench
 
@@ -70,6 +73,7 @@ class Registered:
         conditions: Mapping[str, Any],
         tuning: Mapping[str, Any] | None,
         fingerprint: str,
+        of_other: Callable[[Task], str] = lambda other: data.fingerprint(other, None),
     ) -> list[Trial]:
         """The trials that are run here where ``rows`` are asked for, in their order: equal digests say that they are the same.
 
@@ -79,18 +83,28 @@ class Registered:
             conditions: what is behind their setting (:meth:`harness.store.Store.settings`); the budget of tuned ones is part of it.
             tuning: as in :meth:`cell`.
             fingerprint: of the dataset.
+            of_other: fingerprint of the dataset of a benchmark that a stage comes after.
 
         Raises:
             HarnessError: their weights are missing here.
         """
         first = rows[0]
-        found = compose_seeds(*cell, [row.seed for row in rows], fingerprint, self.files, first.overrides)
+        found = self._cell(*cell, fingerprint, first.overrides, of_other).trials([row.seed for row in rows], self.files)
+        kept = followed(self.catalog)
+        found = [replace(trial, keep=trial.benchmark in kept) for trial in found]
         if first.purpose:
             return [as_tuning(trial) for trial in found]
         if "tuning" not in conditions:
             return found
         about: dict[str, Any] = {"setting": first.setting, "conditions": conditions, "tuning": first.tuning, "search": tuning or {}}
         return [replace(trial, digest=digest_of([trial.digest, conditions["tuning"]]), **about) for trial in found]
+
+    def _cell(self, method: Method, bench: Task, fingerprint: str, told: tuple[str, ...], of_other: Callable[[Task], str]) -> Cell:
+        entry = before(bench, self.catalog.benchmarks)
+        if entry is None:
+            return Cell(method, bench, fingerprint, told)
+        earlier = task(Overrides.parse(told).of_benchmark(entry))
+        return Cell(method, bench, fingerprint, told, self._cell(method, earlier, of_other(earlier), told, of_other))
 
 
 def _unregistered(row: TrialRow) -> HarnessError:

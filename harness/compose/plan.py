@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 from harness import data
 from harness.benchmarks import Task, task
 from harness.benchmarks.hosts import standing
-from harness.catalog import Catalog, Method, Tune
+from harness.benchmarks.stages import before, followed, slots
+from harness.catalog import Benchmark, Catalog, Method, Tune
 from harness.catalog.parameters import Taken
 from harness.catalog.plugins import PluginFile, broken, owners
 from harness.compose.overrides import Overrides
@@ -49,6 +50,13 @@ class Cell:
     """Of the dataset."""
     told: tuple[str, ...] = ()
     """What ``--set`` changed."""
+    before: Cell | None = None
+    """Of a stage, the same method on the benchmark that it comes after."""
+
+    def trials(self, seeds: Sequence[int], files: list[PluginFile]) -> list[Trial]:
+        """One per seed; those that they come after are not among them."""
+        before = self.before.trials(seeds, files) if self.before else ()
+        return compose_seeds(self.method, self.task, seeds, self.fingerprint, files, self.told, before)
 
 
 @dataclass
@@ -111,17 +119,22 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         UsageError: unknown names, bad overrides, a planned method, a method that fits none of the benchmarks.
         DataError: a dataset is missing or malformed.
     """
-    pairs, seeds = _pairs(selection, catalog, files)
-    if not pairs:
+    asked, seeds = _pairs(selection, catalog, files)
+    if not asked:
         raise UsageError(f"suite '{selection.suite}' has no methods for {', '.join(selection.benchmarks)}. Name some with -m.")
     if seeds < 1:
         raise UsageError(f"--seeds {seeds}: at least one seed is needed.")
     overrides = Overrides.parse(selection.overrides)
-    methods = {name: _method(catalog.methods[name], overrides) for name in dict.fromkeys(name for _, name in pairs)}
-    tasks = {name: task(overrides.of_benchmark(catalog.benchmarks[name])) for name in dict.fromkeys(name for name, _ in pairs)}
+    methods = {name: _method(catalog.methods[name], overrides) for name in dict.fromkeys(name for _, name in asked)}
+    entries = catalog.benchmarks
+    tasks = {name: task(overrides.of_benchmark(entries[name])) for name in dict.fromkeys(name for name, _ in asked)}
+    stages = _with_stages(tasks, entries, overrides)
+    offered = {name: slots(found, entries) for name, found in tasks.items()}
+    pairs = list(dict.fromkeys((name, method) for bench, method in asked for name in [*_earlier(bench, stages), bench]))
     changed = {name for name, found in tasks.items() if _differs(found, catalog, overrides)}
-    unfit = [(method, bench) for bench, method in pairs if methods[method].fill(tasks[bench].slots) is None]
-    fitting = [(bench, method) for bench, method in pairs if (method, bench) not in unfit]
+    changed |= {name for name in tasks if changed.intersection(_earlier(name, stages))}
+    unfit = [(method, bench) for bench, method in asked if methods[method].fill(offered[bench]) is None]
+    fitting = [(bench, method) for bench, method in pairs if methods[method].fill(offered[bench]) is not None]
     if not fitting:
         method, bench = unfit[0]
         found = tasks[bench]
@@ -129,7 +142,7 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         fitting_ones = f"`harness list methods --family {found.entry.family}` shows what fits."
         hint = f"It works, but nothing can run it yet: it waits for {lacks}." if state == "waits" else fitting_ones
         raise UsageError(
-            f"method '{method}' (slot {methods[method].slot}) fits no slot of '{bench}', which offers {', '.join(found.slots)}. {hint}"
+            f"method '{method}' (slot {methods[method].slot}) fits no slot of '{bench}', which offers {', '.join(offered[bench])}. {hint}"
         )
     known = owners(files)
     for method in dict.fromkeys(method for _, method in fitting):
@@ -137,13 +150,41 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
             check_filling(methods[method], slot, known, files)
     used = {name: tasks[name] for name in dict.fromkeys(name for name, _ in fitting)}
     prints = {name: data.fingerprint(found, selection.data_root) for name, found in used.items()}
-    cells = []
-    for bench, method in fitting:
+    cells: dict[tuple[str, str], Cell] = {}
+    for bench, method in fitting:  # what comes before a stage stands before it
         told = overrides.texts(of_benchmark=bench in changed, of_method=methods[method] != catalog.methods[method])
-        cells.append(Cell(methods[method], used[bench], prints[bench], told))
-    of_cells = (compose_seeds(cell.method, cell.task, range(seeds), cell.fingerprint, files, cell.told) for cell in cells)
-    trials = [*chain.from_iterable(of_cells)]
-    return Plan(unique(trials), used, unfit, cells, seeds, _budget(selection, catalog))
+        earlier = cells.get((stages[bench], method)) if bench in stages else None
+        cells[bench, method] = Cell(methods[method], used[bench], prints[bench], told, earlier)
+    budget = _budget(selection, catalog)
+    if budget and any(cell.before for cell in cells.values()):
+        raise UsageError("--tune: a stage begins with what one trial learned, not with what is tried. Tune the benchmark before it alone.")
+    kept = followed(catalog)
+    of_cells = (cell.trials(range(seeds), files) for cell in cells.values())
+    trials = [replace(trial, keep=trial.benchmark in kept) for trial in chain.from_iterable(of_cells)]
+    return Plan(unique(trials), used, unfit, [*cells.values()], seeds, budget)
+
+
+def _with_stages(tasks: dict[str, Task], entries: Mapping[str, Benchmark], overrides: Overrides) -> dict[str, str]:
+    """Stage -> the benchmark that it comes after, which is put among the tasks."""
+    found = {}
+    waiting = [*tasks]
+    for name in waiting:
+        entry = before(tasks[name], entries)
+        if entry is not None:
+            found[name] = entry.id
+            if entry.id not in tasks:
+                tasks[entry.id] = task(overrides.of_benchmark(entry))
+                waiting.append(entry.id)
+    return found
+
+
+def _earlier(bench: str, stages: Mapping[str, str]) -> list[str]:
+    """The benchmarks that come before one, the first of them first."""
+    found: list[str] = []
+    while bench in stages:
+        bench = stages[bench]
+        found.insert(0, bench)
+    return found
 
 
 def unique(trials: Iterable[Trial]) -> list[Trial]:

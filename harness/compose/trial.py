@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -58,6 +58,8 @@ class Trial:
     """:data:`TUNING` for a trial that only helps to choose options: it is not tested, and no table shows it."""
     tuning: str = ""
     """Digest of :attr:`search`; empty where nothing was tuned."""
+    before: str = ""
+    """Digest of the trial whose kept weights this one begins with, and which it therefore waits for; empty where there is none."""
     keep: bool = False
     """Whether weights and predictions are kept; of no effect on any number, and not in the digest."""
     search: dict[str, Any] = field(default_factory=dict)
@@ -70,7 +72,13 @@ def compose(method: Method, task: Task, seed: int, fingerprint: str, files: list
 
 
 def compose_seeds(
-    method: Method, task: Task, seeds: Iterable[int], fingerprint: str, files: list[PluginFile], overrides: tuple[str, ...] = ()
+    method: Method,
+    task: Task,
+    seeds: Sequence[int],
+    fingerprint: str,
+    files: list[PluginFile],
+    overrides: tuple[str, ...] = (),
+    before: Sequence[Trial] = (),
 ) -> list[Trial]:
     """The trials of ``method``, which fits ``task``: one per seed, of one config that is composed once.
 
@@ -78,19 +86,40 @@ def compose_seeds(
         fingerprint: of the task's dataset, see :func:`harness.data.fingerprint`.
         files: the plugin files known, see :func:`harness.catalog.plugins.discover`.
         overrides: what ``--set`` changed.
+        before: of a stage, the trials that it comes after, one per seed; the method need not fit the stage then.
 
     Raises:
         UsageError: the file of weights is missing or another than announced.
     """
     fillings = method.fill(task.slots)
+    if fillings is None and before:
+        fillings = {}
     assert fillings is not None, f"{method.id} fits no slot of {task.id}"
+    told = method, task, fingerprint, files, overrides, fillings
+    if before:
+        return [trial for seed, one in zip(seeds, before, strict=True) for trial in _compose(*told, (seed,), one)]
+    return _compose(*told, seeds)
+
+
+def _compose(
+    method: Method,
+    task: Task,
+    fingerprint: str,
+    files: list[PluginFile],
+    overrides: tuple[str, ...],
+    fillings: dict[str, Filling],
+    seeds: Sequence[int],
+    before: Trial | None = None,
+) -> list[Trial]:
+    """Of one config."""
     try:
-        config, places = weights.by_content(task.config(fillings))
+        config, places = weights.by_content(task.config(fillings), before.digest if before else "")
     except UsageError as error:
         raise UsageError(f"benchmark '{task.id}': {error}") from None
     plugins = {name: source_digest(name, files) for name in sorted(plugins_in(config) | plugins_of(fillings))}
     config_digest = digest_of(config)
-    bench, conditions = task.entry, setting(task, fingerprint)
+    bench, conditions = task.entry, setting(task, fingerprint, before.conditions if before else None)
+    given = task.model.weights
     identity = {
         "config": config_digest,
         "benchmark": [bench.id, bench.version],
@@ -105,7 +134,7 @@ def compose_seeds(
         "family": bench.family,
         "tier": bench.tier,
         "method": method.id,
-        "slot": "+".join(fillings),
+        "slot": "+".join(fillings or method.slots),
         "config": config,
         "config_digest": config_digest,
         "dataset": fingerprint,
@@ -119,6 +148,7 @@ def compose_seeds(
         "task": digest_of(of_task(conditions)),
         "setting": digest_of(conditions),
         "conditions": conditions,
+        "before": before.digest if before else (given and given.trial) or "",
     }
     return [Trial(digest=digest_of(identity | {"seed": seed}), seed=seed, **common) for seed in seeds]
 

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -186,11 +187,17 @@ def _leave(job: Job) -> list[str]:
     return []
 
 
+@cache
+def thread_pools() -> Any:
+    """The pools of all native libraries that are loaded; found once, before the first trial is forked."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 def _one_thread() -> None:
     # As many trials run as there are cores; and a sum over several threads would depend on their number.
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1)
+    thread_pools().limit(limits=1)
 
 
 def _kind(error: BaseException) -> str:

@@ -146,10 +146,16 @@ def _flops(model: nn.Module, compute: Callable[[], Any], device: str) -> float:
     """Counted on the CPU: kernels of a GPU may want their operands padded, and the model is the same."""
     if device.startswith("cuda"):
         model.to("cpu")
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     try:
+        # a view of a parameter, given to a module, would be asked for the gradient that nobody computes here
+        for parameter in trained:
+            parameter.requires_grad_(False)
         with FlopCounterMode(display=False, custom_mapping=CPU_ATTENTION) as counter:
             compute()
     finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
         if device.startswith("cuda"):
             model.to(device)
     return float(counter.get_total_flops())

@@ -35,6 +35,8 @@ def build(trial: Trial, *, data: Path, device: str, told: Told) -> int:
     """
     if not trial.config["model"].get("frozen"):
         raise UsageError(f"benchmark '{trial.benchmark}' trains its backbone, so there are no features to keep. --set model.frozen=true.")
+    if trial.before:
+        raise UsageError(f"benchmark '{trial.benchmark}' begins with what a trial learns, so its features are kept when it is run.")
     register.setup()
     openmmlab.use_device(device)
     if device == "cpu":

@@ -59,8 +59,10 @@ class Keep(Hook):
     def before_test_epoch(self, runner: Any) -> None:
         state = bare(runner.model).state_dict()
         self.weights = {name: value.detach().cpu().clone().contiguous() for name, value in state.items()}
-        about = getattr(runner.test_dataloader.dataset, "metainfo", None) or {}
-        self.predictions = Predictions(self.folder / FOLDER, map(str, about.get("classes", ())))
+        dataset = runner.test_dataloader.dataset
+        about = getattr(dataset, "metainfo", None) or {}
+        ids = about.get("ids") or dict(enumerate(getattr(dataset, "cat_ids", None) or ()))  # the latter of mmdet's
+        self.predictions = Predictions(self.folder / FOLDER, map(str, about.get("classes", ())), ids)
 
     def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if self.predictions is not None:

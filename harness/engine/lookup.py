@@ -6,12 +6,10 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from mmengine.runner import Runner
-from mmpretrain.models import ImageClassifier
-from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -21,6 +19,9 @@ from harness.compose import Trial
 from harness.engine import pulse
 from harness.features import samples
 from harness.features.samples import Samples
+
+if TYPE_CHECKING:
+    from mmpretrain.structures import DataSample
 
 Told = Callable[[Split, int, int], None]
 """Is told how many samples of a split have been computed, and of how many."""
@@ -51,6 +52,8 @@ class Lookup:
     @staticmethod
     def fits(model: nn.Module) -> bool:
         """Whether a model takes numbers: it is a classifier that does nothing with images but give them to a frozen backbone."""
+        from mmpretrain.models import ImageClassifier  # not before OpenMMLab is set up, which who tests again does later
+
         plain = type(model) is ImageClassifier or getattr(model, "takes_numbers", False)
         return plain and isinstance(model.backbone, FrozenBackbone) and getattr(model.data_preprocessor, "batch_augments", None) is None
 
@@ -75,19 +78,15 @@ class Lookup:
 
     def prepared(self, dataset: Any, collate: Callable[[list[Any]], Any], split: Split) -> Samples | None:
         """Which images the samples of a split are, whose features are kept then; ``None`` where there is no room for them."""
-        key = self._key(split)
+        key = self._key(split, dataset)
         found, kept = samples.read(key), self.backbone.store(self.device)
         if found is not None and len(found.images) == len(dataset) and all(name in kept for name in found.images):
             return found
         with _alone(kept.folder.with_suffix(".lock")):
             kept.refresh()
             found = samples.read(key)
-            if found is not None and len(found.images) == len(dataset):
-                images = found.images
-                for done, name in enumerate(images):
-                    self._features(dataset, collate, done, name)
-                    self.told(split, done + 1, len(images))
-            else:
+            if found is None or len(found.images) != len(dataset) or not all(name in kept for name in found.images):
+                # all are looked at: what was remembered of an image is no longer so where it is decoded otherwise
                 images, about = [], []
                 for index in range(len(dataset)):
                     image, more = self._image(dataset, collate, index)
@@ -103,14 +102,23 @@ class Lookup:
             self.backbone.flush()
         return found if all(name in kept for name in found.images) else None
 
-    def _key(self, split: Split) -> str:
+    def _key(self, split: Split, dataset: Any) -> str:
+        # read only, so that mmengine's copies are not needed where it has them as they are
+        plain = not getattr(dataset, "serialize_data", True)
+        infos = dataset.data_list if plain else [dataset.get_data_info(index) for index in range(len(dataset))]
+        root = str(getattr(dataset, "root", "") or dataset.data_root or "")
+        files = [str(info.get("img_path", "")).removeprefix(root) for info in infos]
         config = self.trial.config
         preprocessor = config["model"]["model"].get("data_preprocessor") or config["model"].get("data_preprocessor") or {}
-        return samples.key(config[f"{split}_dataloader"]["dataset"], self.trial.dataset, preprocessor, self.device.type)
+        return samples.key(config[f"{split}_dataloader"]["dataset"], self.trial.dataset, files, preprocessor, self.device.type)
 
     def _features(self, dataset: Any, collate: Callable[[list[Any]], Any], index: int, name: str) -> list[Tensor]:
         found = self.backbone.find(name, self.device)
-        return found if found is not None else self._computed(self._image(dataset, collate, index)[0], name)
+        if found is not None:
+            return found
+        image = self._image(dataset, collate, index)[0]
+        # named anew: decoders change, and what others find under the old name must stay that image's
+        return self._computed(image, name_of(image[0].detach().cpu().contiguous()))
 
     def _computed(self, image: Tensor, name: str) -> list[Tensor]:
         pulse.beat(0)
@@ -145,6 +153,8 @@ class _Numbered(Dataset[Any]):
         return len(self.infos)
 
     def _sample(self, index: int) -> DataSample:
+        from mmpretrain.structures import DataSample
+
         info = self.infos[index]
         sample = DataSample(metainfo={**self.about[index], "img_path": info["img_path"], "sample_idx": index})
         return sample.set_gt_label(info["gt_label"])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data import unchanged
 from harness.engine import isolate
+from harness.engine.child import thread_pools
 from harness.errors import HarnessError, UsageError
 from harness.store import Floor, MetricSpec, Store, open_store
 
@@ -96,7 +97,8 @@ def list_datasets(tasks: Iterable[Task], data: Mapping[str, Path]) -> None:
     """
     for task in tasks:
         with contextlib.suppress(Exception):
-            task.family.listing(data[task.id], task.data.model_dump(mode="json", exclude={"root"}))
+            _, found = task.family.listing(data[task.id], task.data.model_dump(mode="json", exclude={"root"}))
+            _ = found.bits  # the headers of all pictures
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,7 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
     from harness.engine.trial import run_trial
 
     environment.describe("cpu")  # remembered here for all trials, which are forked from this process
+    thread_pools()
 
     def function(trial: Trial, **where: Any) -> Outcome:
         load_for(trial.plugins, files, dead)

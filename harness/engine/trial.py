@@ -18,10 +18,13 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
+from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -36,6 +39,7 @@ from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.diagnostics.collect import labels as labels_of
 from harness.engine import cost, environment, pulse, quiet, ranks
+from harness.engine.begun import begun
 from harness.engine.checkpoint import BetweenIterations, Checkpoint, ResumeFailed
 from harness.engine.computing import Computing, computing
 from harness.engine.hooks import Curves, SeedEachEpoch, StopOnNonFiniteLoss, TryAlgorithms, average_for_good
@@ -45,8 +49,9 @@ from harness.engine.lookup import Lookup
 from harness.engine.loop import FeatureEpochs
 from harness.engine.recompute import recompute_activations
 from harness.errors import TrialError, UsageError
-from harness.outcome import ROUGH, Cost, Outcome
+from harness.outcome import GUESS, LABEL, MOST_CLASSES, ROUGH, Confusion, Cost, Outcome
 from harness.slots import observing
+from harness.texts import one_line
 
 
 class PlainConfig(Config):
@@ -55,6 +60,14 @@ class PlainConfig(Config):
     @property
     def pretty_text(self) -> str:
         return "\n".join(f"{name} = {pformat(value, width=120, sort_dicts=False)}" for name, value in self.to_dict().items()) + "\n"
+
+
+class Undrawn(Visualizer):
+    """mmengine's own visualizer, which logs scalars here: the axes it makes for drawing take a tenth of what a trial adds to training."""
+
+    def _initialize_fig(self, fig_cfg: dict[str, Any]) -> tuple[Any, Any, None]:
+        figure = Figure(**fig_cfg)
+        return FigureCanvasAgg(figure), figure, None
 
 
 class TrialRunner(Runner):
@@ -84,6 +97,12 @@ class TrialRunner(Runner):
         if self.lookup is None or not isinstance(loop, dict) or not loop.get("by_epoch"):
             return super().build_train_loop(loop)
         return FeatureEpochs(self, self._train_dataloader, **{name: value for name, value in loop.items() if name != "by_epoch"})
+
+    def build_visualizer(self, visualizer: Any = None) -> Visualizer:
+        if visualizer is None:
+            backends = [{"type": "LocalVisBackend"}]
+            return cast(Visualizer, Undrawn.get_instance(name=self._experiment_name, vis_backends=backends, save_dir=self._log_dir))
+        return cast(Visualizer, super().build_visualizer(visualizer))
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
         pass
@@ -207,6 +226,7 @@ def _single_values_explained() -> Iterator[None]:
 def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Loading, batch_divisor: int, recompute: bool) -> Outcome:
     device = how.device
     started = time.perf_counter()
+    trial = begun(trial, work_dir.parent)
     config = bare_config(trial, data, work_dir)
     if batch_divisor > 1:
         _smaller_batches(config, batch_divisor)
@@ -298,6 +318,7 @@ def _tested(runner: TrialRunner, trial: Trial, learnt: Outcome, artifacts: Path,
         metrics=_declared(metrics, trial),
         cost=measured,
         per_sample=_per_sample(runner),
+        confusion=_confusion(runner),
         diagnostics=diagnostics,
         notes=[
             *learnt.notes,
@@ -360,6 +381,17 @@ def _per_sample(runner: Runner) -> dict[str, np.ndarray]:
         for name, values in getattr(metric, "per_sample", {}).items():
             scores[name] = np.asarray(values, dtype=np.float32)
     return scores
+
+
+def _confusion(runner: Runner) -> Confusion | None:
+    for metric in runner.test_evaluator.metrics:
+        found: Confusion | None = getattr(metric, "confusion", None)
+        scores = getattr(metric, "per_sample", {})
+        if found is None and LABEL in scores and GUESS in scores:
+            found = Confusion.of_images(scores[LABEL], scores[GUESS], (metric.dataset_meta or {}).get("classes") or ())
+        if found is not None and len(found.classes) <= MOST_CLASSES:
+            return replace(found, classes=tuple(one_line(str(name)).strip()[:255] for name in found.classes))
+    return None
 
 
 def _diagnostics(runner: Runner, name: str, artifacts: Path) -> tuple[dict[str, float], list[str]]:

@@ -113,7 +113,7 @@ def work(
             if enough():
                 break
             # one that waits for what others run of one batch would leave the next alone
-            batch.plan.trials = [replace(trial, keep=keep and not trial.purpose) for trial in batch.plan.trials]
+            batch.plan.trials = [replace(trial, keep=(keep or trial.keep) and not trial.purpose) for trial in batch.plan.trials]
             limits = {"most": None if most is None else most - begun, "until": until, "patient": len(found) == 1}
             summary = _run(batch, url, here, on_event=on_event, **limits, **options)
             begun += summary.begun
@@ -169,7 +169,7 @@ def batches(
         conditions, tuning = settings.get(first.setting, {}), searched.get(first.tuning)
         try:
             method, task = cell = here.cell(first, tuning)
-            trials = here.trials(some, cell, conditions, tuning, places.fingerprint(task, first.dataset))
+            trials = here.trials(some, cell, conditions, tuning, places.fingerprint(task, first.dataset), places.fingerprint)
             if different := difference(first, trials[0], conditions):
                 raise HarnessError(f"{method.id} on {task.id}: {different}")
             ready = places.ready(task)
@@ -188,8 +188,11 @@ class Places:
         self._prints: dict[str, str] = {}
         self._ready: dict[str, data.Ready] = {}
 
-    def fingerprint(self, task: Task, planned: str) -> str:
+    def fingerprint(self, task: Task, planned: str = "") -> str:
         """Of the dataset as it lies here.
+
+        Args:
+            planned: what it has to be, where that is known.
 
         Raises:
             HarnessError: it does not, or is not the ``planned`` one.
@@ -197,7 +200,7 @@ class Places:
         key = self._key(task)
         if key not in self._prints:
             self._prints[key] = data.fingerprint(task, self._root)
-        if self._prints[key] != planned and not task.is_generated:
+        if planned and self._prints[key] != planned and not task.is_generated:
             raise HarnessError(
                 f"the data of '{task.id}' in {data.locate(task, self._root)} are others ({self._prints[key]}) than those that the trials "
                 f"were planned with ({planned}). Put the same files there, or give another --data-root. What was copied from a URL is "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,16 +31,17 @@ class Samples:
     """What else the transforms found out of each image, as plain data: its size, say."""
 
 
-def key(dataset: Mapping[str, Any], fingerprint: str, preprocessor: Mapping[str, Any], device: str) -> str:
+def key(dataset: Mapping[str, Any], fingerprint: str, files: Sequence[str], preprocessor: Mapping[str, Any], device: str) -> str:
     """What decides the pixels that a backbone is given.
 
     Args:
         dataset: the config of the split's dataset, with its transforms and without paths.
         fingerprint: of the dataset's files.
+        files: of the samples, in their order: a reader may come to list them otherwise.
         preprocessor: the config of what normalizes a batch.
         device: ``cpu`` or ``cuda``.
     """
-    return digest_of([_VERSION, dataset, fingerprint, preprocessor, device])
+    return digest_of([_VERSION, dataset, fingerprint, [*files], preprocessor, device])
 
 
 def _file(name: str) -> Path:

@@ -1,12 +1,19 @@
-"""Arrays as compressed bytes, little-endian and deflated, never pickled: per-sample scores in float32, learning curves in float64."""
+"""Arrays as compressed bytes, deflated, never pickled: per-sample scores as little-endian float32, learning curves as float64, and what
+was taken for what as JSON, since most classes are never taken for most others."""
 
 from __future__ import annotations
 
+import json
 import zlib
 from typing import TYPE_CHECKING
 
+from harness.outcome import Confusion
+
 if TYPE_CHECKING:
     import numpy as np
+
+_LARGEST = 1 << 26
+"""Bytes of the JSON of one trial's counts."""
 
 
 def pack(values: np.ndarray, size: int = 4) -> bytes:
@@ -56,3 +63,34 @@ def unpack_curve(data: bytes, count: int) -> np.ndarray:
     import numpy as np
 
     return np.ascontiguousarray(unpack(data, 2 * count, 8).reshape(2, count).T)
+
+
+def pack_confusion(confusion: Confusion) -> bytes:
+    """Compress the names of the classes and the counts that are not zero."""
+    rows, columns = confusion.counts.nonzero()
+    cells = [rows.tolist(), columns.tolist(), confusion.counts[rows, columns].tolist()]
+    return zlib.compress(json.dumps([confusion.classes, *cells], ensure_ascii=False, separators=(",", ":")).encode(), 6)
+
+
+def unpack_confusion(data: bytes, count: int, unit: str) -> Confusion:
+    """What is behind :func:`pack_confusion`, of ``count`` classes.
+
+    Raises:
+        ValueError: the bytes are not the packed counts of so many classes.
+    """
+    import numpy as np
+
+    decompressor = zlib.decompressobj()
+    try:
+        classes, rows, columns, values = json.loads(decompressor.decompress(data, _LARGEST))
+        if len(classes) != count or not all(isinstance(name, str) for name in classes):
+            raise ValueError
+        places, numbers = np.array([rows, columns]), np.array(values)
+        counts = np.zeros((count, count), np.int64)
+        if numbers.size:
+            if places.dtype.kind != "i" or numbers.dtype.kind != "i" or places.min() < 0 or numbers.min() < 0:
+                raise ValueError
+            counts[tuple(places)] = numbers
+    except (zlib.error, ValueError, TypeError, IndexError, RecursionError):
+        raise ValueError(f"not the packed counts of {count} classes") from None
+    return Confusion(tuple(classes), counts, unit)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, create_model, model_validator
 
-from harness.outcome import DEAREST, Cost
-from harness.store.arrays import unpack, unpack_curve
+from harness.outcome import DEAREST, MOST_CLASSES, Cost
+from harness.store.arrays import unpack, unpack_confusion, unpack_curve
 from harness.store.columns import Held, held
 from harness.store.legacy import labels_in, rough_in
 from harness.store.records import LEASED, TRAVELS, Content, Floor, PlacedSpec, TrialRecord
@@ -109,6 +109,17 @@ class CurvePart(Line):
         return self
 
 
+class ConfusionPart(Line):
+    count: int = Field(ge=1, le=MOST_CLASSES)
+    data: Annotated[bytes, BeforeValidator(_bytes)]
+
+    @model_validator(mode="after")
+    def _unpacks(self) -> ConfusionPart:
+        for name in unpack_confusion(self.data, self.count, "").classes:
+            _named(name)
+        return self
+
+
 _COST: Any = _line(Cost)
 _TRIAL: Any = _line(TrialRecord, without=LEASED, renamed=TRAVELS)
 
@@ -140,7 +151,8 @@ class TrialLine(_TRIAL):
     cost: CostLine | None
     samples: dict[Number, SamplesPart]
     curves: dict[Number, CurvePart] = {}
-    """Absent from the first exports."""
+    confusions: dict[Literal["images", "pixels"], ConfusionPart] = {}
+    """Absent, as ``curves``, from the first exports."""
     if TYPE_CHECKING:  # of the record
         purpose: str
         digest: str
@@ -172,7 +184,7 @@ class TrialLine(_TRIAL):
             raise ValueError("a trial that is done has at least one metric")
         if self.state == "done" and self.finished is None:
             raise ValueError("finished: a trial that is done has ended at some time")
-        if self.state != "done" and (self.numbers.model_fields_set or self.samples or self.curves or self.cost):
+        if self.state != "done" and (self.numbers.model_fields_set or self.samples or self.curves or self.confusions or self.cost):
             raise ValueError(f"a {self.state} trial has no results")
         return self
 

@@ -1,7 +1,8 @@
 """A whole database as JSON lines, readable by any program and by any other database.
 
 The first line says ``{"kind": "header", "schema": 1, "trials": N}``; each further one is a config, an environment, a spec, a
-floor or a trial with all of its numbers. Per-sample scores and curves are base64 of :mod:`harness.store.arrays`. A running
+floor or a trial with all of its numbers. Per-sample scores, curves and what was taken for what are base64
+of :mod:`harness.store.arrays`. A running
 trial is exported as planned, since leases do not travel.
 """
 

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from harness.digests import digest_of
-from harness.store.arrays import pack, pack_curve
+from harness.store.arrays import pack, pack_confusion, pack_curve
 from harness.store.base import Transactions, chunks, clock, insert, insert_new, number
 from harness.store.columns import field_names
 from harness.store.numbers import DIAGNOSTIC, DURATION, METRIC, write
 from harness.store.process import is_void
 from harness.store.records import LEASED, Floor, Identity, Lease, MetricSpec, TrialRecord
-from harness.store.schema import configs, costs, curves, environments, floors, samples, specs, trials
+from harness.store.schema import configs, confusions, costs, curves, environments, floors, samples, specs, trials
 
 if TYPE_CHECKING:
     from harness.compose import Trial
@@ -136,7 +136,12 @@ class Queue(Transactions):
             learnt = [
                 {"trial": digest, "name": name, "count": len(some), "data": pack_curve(some)} for name, some in outcome.curves.items()
             ]
-            insert(connection, {samples: scores, curves: learnt, costs: [{"trial": digest, **vars(outcome.cost)}]})
+            taken = [
+                {"trial": digest, "name": some.unit, "count": len(some.classes), "data": pack_confusion(some)}
+                for some in (outcome.confusion,)
+                if some is not None
+            ]
+            insert(connection, {samples: scores, curves: learnt, confusions: taken, costs: [{"trial": digest, **vars(outcome.cost)}]})
         return True
 
     def fail(self, digest: str, token: str, kind: str, reason: str) -> bool:

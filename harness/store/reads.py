@@ -12,14 +12,14 @@ import sqlalchemy as sa
 
 from harness.digests import digest_of
 from harness.errors import UsageError
-from harness.outcome import COSTS, Cost
-from harness.store.arrays import unpack, unpack_curve
+from harness.outcome import COSTS, Confusion, Cost
+from harness.store.arrays import unpack, unpack_confusion, unpack_curve
 from harness.store.base import Transactions, chunks, clock, uncollected
 from harness.store.columns import field_names
 from harness.store.numbers import COST, DIAGNOSTIC, DURATION, KINDS, METRIC, Metrics, read
 from harness.store.process import is_void
 from harness.store.records import Floor, Lot, MetricSpec, Result, TrialRow
-from harness.store.schema import configs, costs, curves, environments, floors, samples, specs, trials
+from harness.store.schema import configs, confusions, costs, curves, environments, floors, samples, specs, trials
 
 if TYPE_CHECKING:
     import numpy as np
@@ -185,6 +185,15 @@ class Reads(Transactions):
                 for trial, name, count, data in connection.execute(sa.select(curves).where(curves.c.trial.in_(some))):
                     found[trial][name] = unpack_curve(data, count)
         return dict(found)
+
+    def confusions(self, digests: Iterable[str]) -> dict[str, Confusion]:
+        """Digest -> what the model took for what; trials that did not say are left out."""
+        with self._read() as connection:
+            return {
+                trial: unpack_confusion(data, count, unit)
+                for some in chunks(list(dict.fromkeys(digests)))
+                for trial, unit, count, data in connection.execute(sa.select(confusions).where(confusions.c.trial.in_(some)))
+            }
 
     def peaks(self) -> dict[str, float]:
         """:attr:`Result.setting` -> the most MB that training took in any trial of it that is done, where that was measured."""

@@ -110,5 +110,8 @@ samples = _arrays("samples")
 curves = _arrays("curves")
 """Learning curves, ``count`` points each."""
 
-ARRAYS = {"samples": samples, "curves": curves}
+confusions = _arrays("confusions")
+"""What was taken for what, ``count`` classes, by the name of what is counted."""
+
+ARRAYS = {"samples": samples, "curves": curves, "confusions": confusions}
 """By their name in a line of an export."""

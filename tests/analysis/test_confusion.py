@@ -10,12 +10,13 @@ from click.testing import CliRunner
 from harness.analysis import confusion
 from harness.benchmarks.scenes import CLASSES
 from harness.cli import main
+from harness.outcome import Confusion
 
 
 def test_counts_are_those_of_a_loop_over_images():
     random = np.random.default_rng(0)
     trials = [{name: random.integers(0, 4, 50).astype(np.float32) for name in ("label", "guess", "top1")} for _ in range(3)]
-    total = confusion.counts([*trials, {"top1": np.ones(5, np.float32)}])
+    total = confusion.together(confusion.of_samples([*trials, {"top1": np.ones(5, np.float32)}], {})).counts
     expected = np.zeros((4, 4), int)
     for trial in trials:
         for label, guess in zip(trial["label"], trial["guess"], strict=True):
@@ -24,22 +25,30 @@ def test_counts_are_those_of_a_loop_over_images():
 
 
 def test_without_guesses_there_is_none():
-    assert confusion.counts([{"mIoU": np.ones(3, np.float32)}]) is None and confusion.counts([]) is None
+    assert confusion.of_samples([{"mIoU": np.ones(3, np.float32)}], {}) == [] and confusion.together([]) is None
+
+
+def test_trials_that_saw_another_number_of_classes_are_added():
+    some, more = Confusion(("0", "1"), np.array([[1, 2], [3, 4]]), "images"), Confusion(("a", "b", "c"), np.eye(3, dtype=int), "images")
+    total = confusion.together([some, more])
+    assert total.classes == ("a", "b", "c") and total.counts.tolist() == [[2, 2, 0], [3, 5, 0], [0, 0, 1]]
 
 
 def test_classes_without_a_name_are_numbers():
     def named(**data):
-        return confusion.names({"family": "classification", "data": data}, 3)
+        return confusion.names({"family": "classification", "data": data})
 
-    assert named(format="image-folder", classes=["a", "b"]) == ["a", "b", "2"]
-    assert named(format="synthetic", classes=2)[:2] == list(CLASSES[:2])
-    assert named(format="image-folder", classes=2) == named(format="elsewhere") == confusion.names({}, 3) == ["0", "1", "2"]
+    assert named(format="image-folder", classes=["a", "b"]) == ["a", "b"] and named(format="synthetic", classes=2)[:2] == list(CLASSES[:2])
+    assert named(format="image-folder", classes=2) == named(format="elsewhere") == confusion.names({}) == []
+    assert Confusion.of_images(np.array([0, 2]), np.array([1, 1]), ["a", "b"]).classes == ("a", "b", "2")
 
 
 def test_mistakes_are_told_most_frequent_first_and_hits_never():
-    total = np.array([[9, 1, 0], [4, 3, 3], [0, 0, 5]])
-    assert confusion.mistakes(total, ["cat", "dog", "cow"]) == ["cat for dog 4 of 10", "cow for dog 3 of 10", "dog for cat 1 of 10"]
-    assert confusion.mistakes(np.diag([3, 4]), ["a", "b"]) == []
+    classes, total = ("cat", "dog", "cow"), np.array([[9, 1, 0], [4, 3, 3], [0, 0, 5]])
+    told = confusion.mistakes(Confusion(classes, total, "images"))
+    assert told == ["cat for dog 4 of 10", "cow for dog 3 of 10", "dog for cat 1 of 10"]
+    assert confusion.mistakes(Confusion(classes, total, "pixels"))[0] == "cat for dog 40.0 %"
+    assert confusion.mistakes(Confusion(("a", "b"), np.diag([3, 4]), "images")) == []
 
 
 def test_status_of_a_trial_shows_its_mistakes(measured, tmp_path, monkeypatch):
@@ -56,13 +65,20 @@ def test_status_of_a_trial_shows_its_mistakes(measured, tmp_path, monkeypatch):
 
 
 def test_a_matrix_that_has_no_room_is_left_out():
-    total, classes = np.diag([3, 100]), ["cat", "dog"]
-    assert confusion.table(total, classes, None) == (["", "taken for", "0", "1"], [[0, "cat", 3, 0], [1, "dog", 0, 100]])
-    assert confusion.table(total, classes, 20)[0] and confusion.table(total, classes, 19) == ([], [])
+    found = Confusion(("cat", "dog"), np.diag([3, 100]), "images")
+    assert confusion.table(found, None) == (["", "taken for", "0", "1"], [[0, "cat", "3", "0"], [1, "dog", "0", "100"]])
+    assert confusion.table(found, 20)[0] and confusion.table(found, 19) == ([], [])
+
+
+def test_of_pixels_a_matrix_shows_percents():
+    found = Confusion(("sky", "road", "never"), np.array([[98_700, 1_300, 0], [2, 1_000_000, 0], [0, 0, 0]]), "pixels")
+    heads, body = confusion.table(found, 40)
+    assert heads == ["", "taken for", "0", "1", "2"]
+    assert body == [[0, "sky", "99", "1", ""], [1, "road", "0", "100", ""], [2, "never", "", "", ""]]
 
 
 def test_images_without_a_guess_are_left_out():
     gaps = {"label": np.float32([0, 1, np.nan]), "guess": np.float32([1, np.nan, 0])}
-    assert confusion.counts([gaps]).tolist() == [[0, 1], [0, 0]]
+    assert confusion.together(confusion.of_samples([gaps], {})).counts.tolist() == [[0, 1], [0, 0]]
     nothing = np.full(2, np.nan, np.float32)
-    assert confusion.counts([{"label": nothing, "guess": nothing}]) is None
+    assert confusion.of_samples([{"label": nothing, "guess": nothing}], {}) == []

@@ -50,7 +50,10 @@ def cells(text: str) -> dict[tuple[str, str], dict[str, str]]:
             tuned = "tuned with" in line
         elif not tuned and line.startswith("|") and "---" not in line:
             row = [cell.strip().replace("\\_", "_") for cell in line.strip("|").split(" | ")]
-            if header:
+            if header and header[0] == "method":
+                for part, cell in zip(header[1:], row[1:], strict=True):
+                    found.setdefault((metric, part), {})[row[0]] = cell
+            elif header:
                 found[metric, row[0]] = dict(zip(header[1:], row[1:], strict=True))
             else:
                 header = row
@@ -72,12 +75,25 @@ def test_every_number_is_a_mean_over_seeds(store, name, lower):
         assert line[best].endswith("*") and {text.strip("*") for text in line.values() if text.endswith("*")} == {line[best].strip("*")}
 
 
-def test_methods_without_room_follow_below(store):
-    board = source.board(store, benchmarks=["rooms"])
-    wide, narrow = part_tables.table(board, None), part_tables.table(board, 80)
-    assert max(len(line) for line in narrow.splitlines() if " · " not in line) <= 80 < max(map(len, wide.splitlines()))
-    assert {*wide.split()} == {*narrow.split()}
-    assert part_tables.latex(board).count("toprule") == wide.count("is better") > 2
+@pytest.mark.parametrize("width", [100, 60])
+@pytest.mark.parametrize("name", ["rooms", "digits"])
+def test_what_has_no_room_follows_below(store, name, width):
+    board = source.board(store, benchmarks=[name])
+    wide, narrow = part_tables.table(board, None), part_tables.table(board, width)
+    tables = [[line for line in text.splitlines() if " · " not in line][:-2] for text in (wide, narrow)]
+    assert max(map(len, tables[1])) <= width
+    for some in part_tables.parts(board):
+        for number in {cell for line in some.body for cell in line[1:]}:
+            assert all(text.split().count(number) >= sum(line[1:].count(number) for line in some.body) for text in (wide, narrow))
+    assert part_tables.latex(board).count("toprule") == wide.count("is better") >= 1
+
+
+def test_many_methods_are_lines_and_many_parts_are():
+    few, many = [f"part-{number}" for number in range(4)], [f"method-{number}" for number in range(30)]
+    body = [[part, *(f"{number}.{place}" for number in range(30))] for place, part in enumerate(few)]
+    some = part_tables.Parts("heading", ["part", *many], body)
+    assert some.turned().header == ["method", *few] and some.turned().body[7] == ["method-7", "7.0", "7.1", "7.2", "7.3"]
+    assert [line for line in some.turned().body if line[0] == "method-29"] == [["method-29", "29.0", "29.1", "29.2", "29.3"]]
 
 
 def test_json_has_them_in_any_case(store):

@@ -482,6 +482,58 @@ def test_the_plain_detector_does_not_see_the_player(openmmlab, plugin):
     assert gradient.abs().max() > 0 and not gradient[..., y0:y1, x0:x1].any()
 
 
+@pytest.mark.parametrize(
+    "images",
+    [
+        {"size": [120, 160], "flip": 0.5},
+        {"size": [120, 200], "flip": 0.5, "keep_ratio": True, "scales": [90, 120]},
+        {"size": [400, 700], "flip": 0.5, "keep_ratio": True, "scales": [300, 400], "crop": True},
+    ],
+    ids=["flipped", "scaled", "cut"],
+)
+@pytest.mark.parametrize("masks", [False, True])
+def test_boxes_follow_their_image_in_every_epoch(openmmlab, tmp_path, masks, images):
+    """Flipped, scaled or cut, drawn anew each time: a box lies around the one bright object, and a mask in its box."""
+    import json
+
+    from mmengine.registry import DATASETS, DefaultScope
+    from PIL import Image
+
+    from harness.benchmarks.detection.readers.coco import CocoData
+
+    pixels = np.zeros((60, 80, 3), np.uint8)
+    pixels[20:30, 8:24] = 255
+    (tmp_path / "i").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "i/0.png")
+    one = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [8, 20, 16, 10], "area": 160, "segmentation": [[8, 20, 24, 20, 24, 30, 8, 30]]}
+    content = {
+        "images": [{"id": 1, "file_name": "0.png", "width": 80, "height": 60}],
+        "annotations": [one],
+        "categories": [{"id": 1, "name": "a"}],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    split = {"annotations": "a.json", "images": "i"}
+    data = CocoData.model_validate({"format": "coco", "root": str(tmp_path), "classes": 1, "masks": masks, "train": split, "test": split})
+    options = {"detector": "mask-rcnn" if masks else "faster-rcnn", "input": images}
+    composed = compose(data, DetectionModel.model_validate({**SMALL, **options}), ScheduleOptions(), {})
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        dataset = DATASETS.build({**composed["train_dataloader"]["dataset"], "data_root": str(tmp_path)})
+    np.random.seed(0)
+    found = set()
+    for _ in range(12):
+        sample = dataset[0]
+        rows, columns = np.nonzero(sample["inputs"][0].numpy() > 128)
+        seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        instances = sample["data_samples"].gt_instances
+        assert len(instances) == 1
+        assert np.abs(np.array(instances.bboxes.tensor[0]) - seen).max() <= 3
+        if masks:
+            rows, columns = np.nonzero(instances.masks.to_ndarray()[0])
+            assert np.abs(np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) - seen).max() <= 3
+        found.add(int(seen[0]))
+    assert len(found) > 1, "both sides are drawn"
+
+
 def test_a_trial_from_images_to_scores(openmmlab, tmp_path):
     """One epoch on a few scenes: every number that is declared, a score for each test image, and a picture."""
     from harness.compose import compose as plan_trial

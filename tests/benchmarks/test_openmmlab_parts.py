@@ -47,10 +47,14 @@ def test_classes_of_pixels(openmmlab):
         {"gt_sem_seg": {"data": torch.tensor(a)[None]}, "pred_sem_seg": {"data": torch.tensor(b)[None]}}
         for a, b in zip(true, predicted, strict=True)
     ]
-    values, _ = evaluated("mmseg", {"type": "IoUMetric", "iou_metrics": ["mIoU"]}, samples, ["mIoU"], classes=["a", "b", "c", "never"])
+    classes = ["a", "b", "c", "never"]
+    values, metric = evaluated("mmseg", {"type": "IoUMetric", "iou_metrics": ["mIoU"]}, samples, ["mIoU"], classes=classes)
     for index, name in enumerate("abc"):
         a, b = true == index, (predicted == index) & (true != 255)
         assert values[f"IoU/{name}"] == pytest.approx(100 * (a & b).sum() / (a | b).sum())
+    taken = [[((true == a) & (predicted == b)).sum() for b in range(4)] for a in range(4)]
+    assert metric.confusion.counts.tolist() == taken and metric.confusion.classes == (*classes,) and metric.confusion.unit == "pixels"
+    assert metric.per_sample["aAcc"] == pytest.approx([100 * (a == b)[a != 255].mean() for a, b in zip(true, predicted, strict=True)])
     assert "IoU/never" not in values and values["mIoU"] == pytest.approx(np.mean([values[f"IoU/{name}"] for name in "abc"]), abs=0.006)
 
 
@@ -70,3 +74,51 @@ def test_joints(openmmlab):
         far = np.linalg.norm(errors[:, 0, joint], axis=-1)[seen[:, 0, joint]]
         assert values[f"PCK/{names[joint]}"] == pytest.approx(np.mean(far < 6))
     assert "PCK/tail" not in values and values["PCK"] == pytest.approx(np.mean([values["PCK/head"], values["PCK/hand"]]))
+
+
+def detected():
+    """Five images with boxes of two of three classes, and what was found there, some of it nowhere near."""
+    samples = []
+    for image in range(5):
+        corner = RNG.random((6, 2)) * 60
+        boxes, labels = np.hstack([corner, corner + 10 + RNG.random((6, 2)) * 20]).astype(np.float32), RNG.integers(0, 2, 6)
+        near = (boxes + RNG.normal(0, 1.5, boxes.shape)).astype(np.float32)
+        none = {"bboxes": torch.zeros((0, 4)), "labels": torch.zeros(0, dtype=torch.long)}
+        samples.append(
+            {
+                "img_id": image,
+                "ori_shape": (100, 100),
+                "instances": [{"bbox": box, "bbox_label": int(label)} for box, label in zip(boxes.tolist(), labels, strict=True)],
+                "gt_instances": {"bboxes": torch.tensor(boxes), "labels": torch.tensor(labels)},
+                "ignored_instances": none,
+                "pred_instances": {
+                    "bboxes": torch.tensor(near),
+                    "labels": torch.tensor(RNG.permutation(labels)),
+                    "scores": torch.tensor(RNG.random(6), dtype=torch.float32),
+                },
+            }
+        )
+    return samples
+
+
+@pytest.mark.parametrize(("kind", "mean"), [("CocoMetric", "bbox_mAP"), ("VOCMetric", "mAP")])
+def test_classes_of_boxes(openmmlab, kind, mean):
+    classes = ["a", "b", "never"]
+    values, _ = evaluated("mmdet", {"type": kind, "metric": mean.removesuffix("_mAP")}, detected(), [mean], classes=classes)
+    assert values.keys() == {mean, f"{mean}/a", f"{mean}/b"}, "a class that is not there has no precision"
+    assert values[f"{mean}/a"] != values[f"{mean}/b"] and values[mean] > 0
+    assert values[mean] == pytest.approx(np.mean([values[f"{mean}/a"], values[f"{mean}/b"]]), abs=0.0006)
+
+
+def test_boxes_of_a_class_alone_score_as_among_others(openmmlab):
+    samples, classes = detected(), ["a", "b", "never"]
+    together, _ = evaluated("mmdet", {"type": "CocoMetric", "metric": "bbox"}, samples, ["bbox_mAP"], classes=classes)
+    for label, name in enumerate("ab"):
+        alone = []
+        for sample in samples:
+            found = sample["pred_instances"]
+            mine = found["labels"] == label
+            kept = [one for one in sample["instances"] if one["bbox_label"] == label]
+            alone.append(sample | {"instances": kept, "pred_instances": {key: value[mine] for key, value in found.items()}})
+        values, _ = evaluated("mmdet", {"type": "CocoMetric", "metric": "bbox"}, alone, ["bbox_mAP"], classes=classes)
+        assert values["bbox_mAP"] == pytest.approx(together[f"bbox_mAP/{name}"], abs=0.0006)

@@ -77,9 +77,19 @@ def test_the_metric_counts_like_the_floor_and_is_exact_where_float32_is_not(open
     assert metric.evaluate(5) == pytest.approx(summarise(images.sum(0), CLASSES))
     assert {k: v.shape for k, v in metric.per_sample.items()} == {"mIoU": (5,), "aAcc": (5,)}
     np.testing.assert_array_equal(metric.per_sample["aAcc"], per_image(images)["aAcc"])
+    correct, predicted, labelled = images.sum(0)
+    taken = metric.confusion.counts
+    assert taken.diagonal().tolist() == correct.tolist() and metric.confusion.classes == (*CLASSES,)
+    assert taken.sum(0).tolist() == predicted.tolist() and taken.sum(1).tolist() == labelled.tolist()
     # 2^24 + 1 is no float32: summed as mmseg does, the single wrong pixel vanishes
-    big = [torch.tensor([2.0**24, 0, 0]), torch.zeros(3), torch.tensor([2.0**24, 0, 0]), torch.tensor([2.0**24, 0, 0])]
-    one = [torch.zeros(3), torch.zeros(3), torch.tensor([0, 1.0, 0]), torch.tensor([1.0, 0, 0])]
+    big = [
+        torch.tensor([2.0**24, 0, 0]),
+        torch.zeros(3),
+        torch.tensor([2.0**24, 0, 0]),
+        torch.tensor([2.0**24, 0, 0]),
+        torch.tensor([[0], [2**24]]),
+    ]
+    one = [torch.zeros(3), torch.zeros(3), torch.tensor([0, 1.0, 0]), torch.tensor([1.0, 0, 0]), torch.tensor([[1], [1]])]
     assert metric.compute_metrics([big, one])["aAcc"] < 100
 
 

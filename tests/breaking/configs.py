@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
+from typing import Any
 
-from breaking import odd
+from breaking import odd, syntax
 from breaking.case import Case, harness
 
 SOUND = """
@@ -22,6 +24,38 @@ train_cfg = dict(by_epoch=True, max_epochs=1)
 test_cfg = dict()
 optim_wrapper = dict(optimizer=dict(type="SGD", lr=0.1))
 """
+PIXELS = """
+_base_ = ["base.py"]
+custom_imports = dict(imports=["own"])
+crop = (32, 32)
+data_preprocessor = dict(type="SegDataPreProcessor", size=crop, pad_val=0, seg_pad_val=255)
+norm = dict(type="BN", requires_grad=True)
+model = dict(type="EncoderDecoder", data_preprocessor=data_preprocessor,
+             backbone=dict(type="ResNetV1c", depth=18, out_indices=(0, 1, 2, 3), norm_cfg=norm),
+             decode_head=dict(type="FCNHead", in_channels=512, in_index=3, channels=16, num_convs=2, num_classes=2, norm_cfg=norm,
+                              loss_decode=dict(type="CrossEntropyLoss", loss_weight=1.0)),
+             train_cfg=dict(), test_cfg=dict(mode="whole"))
+pipeline = [dict(type="LoadImageFromFile"), dict(type="LoadAnnotations"), dict(type="RandomCrop", crop_size=crop),
+            dict(type="PackSegInputs")]
+train_dataloader = dict(batch_size=2, num_workers=2, sampler=dict(type="InfiniteSampler", shuffle=True),
+                        dataset=dict(type="BaseSegDataset", data_root="data", metainfo=dict(classes=("a", "b")), pipeline=pipeline,
+                                     data_prefix=dict(img_path="train", seg_map_path="train")))
+val_dataloader = dict(batch_size=1, sampler=dict(type="DefaultSampler", shuffle=False), dataset=train_dataloader["dataset"])
+test_dataloader = val_dataloader
+val_evaluator = dict(type="IoUMetric", iou_metrics=["mIoU"])
+test_evaluator = val_evaluator
+"""
+BASE = """
+default_scope = "mmseg"
+optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=0.01, momentum=0.9), clip_grad=None)
+param_scheduler = [dict(type="PolyLR", eta_min=1e-4, power=0.9, begin=0, end=100, by_epoch=False)]
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=100, val_interval=50)
+val_cfg = dict(type="ValLoop")
+test_cfg = dict(type="TestLoop")
+custom_hooks = [dict(type="EMAHook", momentum=0.01)]
+auto_scale_lr = dict(base_batch_size=16, enable=False)
+"""
+OWN = "from mmengine.registry import HOOKS\n"
 ADDED = (
     "while True: pass", "import time; time.sleep(1000)", "import os; os._exit(3)", "import sys; sys.exit(0)", "raise KeyboardInterrupt",
     "1 / 0",
@@ -59,19 +93,49 @@ REFUSED = ("while True", "import time", "os._exit", "os.kill", "os.abort", "1 / 
            "_base_ = 'nowhere", "import nowhere")  # fmt: skip
 
 
+NUMBERS = ("train_dataloader.batch_size", "train_cfg.max_epochs", "optim_wrapper.optimizer.lr")
+"""Places of numbers that the harness itself reads."""
+
+
+def _plain(text: str) -> dict[str, Any]:
+    """What a config says, each mention of a part a part of its own."""
+    said: dict[str, Any] = {}
+    exec(text, {}, said)
+    return json.loads(json.dumps({key: value for key, value in said.items() if key not in ("pipeline", "loader")}))
+
+
 def prepare(shared: Path) -> None:
     """Import what a dry run needs."""
     harness("list", "benchmarks")
 
 
 def make(dice: random.Random, folder: Path, shared: Path) -> Case:
-    file, must = folder / "config.py", "either"
-    if dice.random() < 0.15:
+    file, must, method = folder / "config.py", "either", "gap"
+    draw = dice.random()
+    if draw < 0.12:
         how = dice.choice([*odd.BYTES])
         file.write_bytes(odd.BYTES[how](dice, SOUND.encode()))
-    elif dice.random() < 0.06:
+    elif draw < 0.17:
         file.write_text(SOUND)
         how, must = odd.special(dice, file), "refuse"
+    elif draw < 0.45:
+        how, text = syntax.change(dice, SOUND)
+        file.write_text(text, encoding="utf-8")
+    elif draw < 0.6:
+        parts, method = {"config.py": PIXELS, "base.py": BASE, "own.py": OWN}, dice.choice(["identity", "gc-block", "dnl-pairwise-only"])
+        name = dice.choice([*parts])
+        how, parts[name] = syntax.change(dice, parts[name]) if dice.random() < 0.9 else ("lost", None)
+        how = f"{name}: {how}"
+        for one, text in parts.items():
+            if text is not None:
+                (folder / one).write_text(text, encoding="utf-8")
+    elif draw < 0.8:
+        content = _plain(SOUND)
+        how, where, _, after = odd.tree(dice, content)
+        file.write_text("".join(f"{key} = {syntax.written(value)}\n" for key, value in content.items() if str(key).isidentifier()))
+        if how == "value" and where in NUMBERS and any(after is some for some in odd.HOPELESS):
+            must = "refuse"
+        how = f"{how} {where} {odd.shown(after)}"
     else:
         how = dice.choice(ADDED)
         file.write_text(SOUND + how + "\n")
@@ -82,6 +146,6 @@ def make(dice: random.Random, folder: Path, shared: Path) -> Case:
         from harness.benchmarks.openmmlab import entry
 
         entry.PATIENCE = 45.0
-        return not harness("run", "--config", "config.py", "-m", "gap", "--dry-run", "--db", "sqlite:///h.db").refused
+        return not harness("run", "--config", "config.py", "-m", method, "--dry-run", "--db", "sqlite:///h.db").refused
 
     return Case(how, must, act)  # type: ignore[arg-type]

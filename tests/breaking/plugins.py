@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from pathlib import Path
 
-from breaking import odd
+from breaking import odd, syntax
 from breaking.case import Case, Wrong, harness
 
 SHIPPED = Path(__file__).parents[2] / "plugins/harness_plugins"
@@ -43,12 +44,18 @@ def make(dice: random.Random, folder: Path, shared: Path) -> Case:
     file = folder / ("plugins/mine.py" if place == "plugins" else "mine.py")
     file.parent.mkdir(exist_ok=True)
     sound = dice.choice(sorted(shared.iterdir())).read_text()
-    if dice.random() < 0.4:
+    if dice.random() < 0.8:
+        sound = re.sub(r'(attention_method\(\s*")', r"\1my-", sound)
+    draw = dice.random()
+    if draw < 0.2:
         how = dice.choice([*odd.BYTES])
         file.write_bytes(odd.BYTES[how](dice, sound.encode()))
-    elif dice.random() < 0.15:
+    elif draw < 0.27:
         file.write_text(sound)
         how = odd.special(dice, file)
+    elif draw < 0.75:
+        how, text = syntax.change(dice, sound)
+        file.write_text(text, encoding="utf-8")
     else:
         how = dice.choice(ADDED)
         head = "from harness_plugins import attention_method\n" if dice.random() < 0.7 else ""
@@ -64,7 +71,9 @@ def make(dice: random.Random, folder: Path, shared: Path) -> Case:
         ]
         if place == "named":
             said.append(harness("run", "-b", "scenes-classification", "--plugin", "mine.py", "--dry-run"))
-        if place == "plugins" and said[2].refused:
+        if Path("ran").exists():
+            raise Wrong("listing or planning ran it")
+        if place == "plugins" and said[2].refused and "Rename one of them" not in said[2].err:  # of two of one name
             raise Wrong(f"one broken plugin hides all methods: {said[2].err}")
         return not said[-1].refused
 

@@ -82,7 +82,7 @@ def test_settings_are_chosen_and_never_mixed(page, measured):
         ("Cost", "top1 against latency (ms)"),
         ("Diagnostics", "Diagnostics of the attention on scenes-classification"),
         ("Resolution", "Smallest difference that is shown, by seeds"),
-        ("Mistakes", "Test images by class and first guess"),
+        ("Mistakes", "Test images by class and by what they are taken for"),
     ],
 )
 def test_a_tab_is_open_by_its_address(page, filled, tab, says):

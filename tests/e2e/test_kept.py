@@ -6,6 +6,8 @@ import csv
 import json
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ TRIALS = {
         ("data.train=16", "data.test=8", "model.frozen=false", "model.weights=null"),
         "poses.csv",
     ),
+    "detection": ("soft-nms", "teams-detection", ("data.train=24", "data.test=8"), "results.json"),
 }
 
 
@@ -44,7 +47,8 @@ def test_kept_weights_give_the_trials_own_numbers(tmp_path, family):
     changed = [part for text in ("schedule.epochs=1", *sets) for part in ("--set", text)]
     harness("run", "-m", method, "-b", bench, *changed, "--device", "cpu", "--keep-weights")
     (row,) = json.loads(harness("status", "--json"))["rows"]
-    told = json.loads(harness("status", row["digest"], "--json"))["trial"]["metrics"]
+    trial = json.loads(harness("status", row["digest"], "--json"))["trial"]
+    told = trial["metrics"]
     again = json.loads(harness("evaluate", row["digest"], "--json", "--out", "again"))
     assert again["metrics"] == told == again["weights"]["metrics"] and len(told) > 0
     artifacts = tmp_path / "results/trials" / row["digest"] / "artifacts"
@@ -59,6 +63,7 @@ def test_kept_weights_give_the_trials_own_numbers(tmp_path, family):
         rows = [*csv.reader((artifacts / "predictions/probabilities.csv").open())][1:]
         assert [row[0] for row in rows] == [one["image_id"] for one in json.loads(first)], "one of each scored image"
     if family == "segmentation":
+        assert trial["confusion"]["unit"] == "pixels" and trial["confusion"]["counts"] == taken(artifacts, ("schedule.epochs=1", *sets))
         (tmp_path / "w.safetensors").write_bytes((artifacts / "weights.safetensors").read_bytes())
         said = harness("evaluate", "w.safetensors", "-b", "scenes-classification", code=2)
         assert "holds the weights of another model" in said or "fits no slot" in said
@@ -81,6 +86,17 @@ def corloc(found: list[dict], sets: tuple[str, ...]) -> float:
             ious.append(shared / (width * height + (x1 - x0) * (y1 - y0) - shared))
         hits.append(max(ious) >= 0.5)
     return 100 * float(np.mean(hits))
+
+
+def taken(artifacts: Path, sets: tuple[str, ...]) -> list[list[int]]:
+    """Pixels of the test set by class and by the kept label maps, one by one."""
+    planned = plan(Selection(methods=("gc-block",), benchmarks=("scenes-segmentation",), overrides=sets), load_catalog(), discover())
+    task = planned.tasks["scenes-segmentation"]
+    listing = task.listing(data.ensure(task, None))
+    pairs: Counter[tuple[int, int]] = Counter()
+    for pair, file in zip(listing.split("test"), sorted((artifacts / "predictions/labels").iterdir()), strict=True):
+        pairs.update(zip(pair.read(listing.labels).ravel().tolist(), np.asarray(Image.open(file)).ravel().tolist(), strict=True))
+    return [[pairs[label, guess] for guess in range(len(listing.classes))] for label in range(len(listing.classes))]
 
 
 OTHER = """

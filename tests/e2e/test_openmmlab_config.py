@@ -147,6 +147,12 @@ def test_code_of_its_own_package_is_part_of_a_trial(project):
     assert before.pop("code") != after.pop("code") and before == after
 
 
+def test_its_own_package_is_found_in_the_current_folder(project, monkeypatch):
+    """The script of an environment has the folder of scripts first on its path, and not the current one."""
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(project))])
+    assert [*task(of_file("mine.py")).config({})["code"]] == ["my_package.parts"]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -119,3 +119,17 @@ def test_at_least_ten_passes_are_timed(openmmlab):
     calls = []
     assert len(cost._times(lambda: calls.append(1), "cpu", budget=0.0)) == 10 and len(calls) == 13
     assert len(cost._times(lambda: None, "cpu", budget=10.0)) == 100
+
+
+def test_a_part_of_a_parameter_may_go_through_a_module(openmmlab):
+    """As the queries of Deformable DETR do; what is trained stays so."""
+    from harness.engine import cost
+
+    class Halves(Tiny):
+        def forward(self, inputs, samples, mode):
+            first, _ = self.layer.weight.split(2)
+            return self.layer(first)
+
+    model = Halves()
+    assert cost.measure(model, torch.zeros(1, 4), "cpu")[0].flops == 64
+    assert all(parameter.requires_grad for parameter in model.parameters())

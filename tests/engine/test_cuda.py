@@ -92,13 +92,15 @@ def test_importing_the_stack_leaves_cuda_alone():
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
 def test_precisions_learn(precision, tmp_path):
-    found = outcome(*trial_of("scenes-classification", f"schedule.precision={precision}"), tmp_path / precision)
+    sets = (f"schedule.precision={precision}", "schedule.epochs=6", "schedule.batch_size=8")
+    found = outcome(*trial_of("scenes-classification", *sets), tmp_path / precision)
     losses = [value for _, value in found["curves"]["loss"]]
-    assert losses[-1] < losses[0] and found["environment"]["tf32"] is True
+    # 2.23 and 1.58 in float32 on a CPU
+    assert losses[-1] < 0.85 * losses[0] and found["environment"]["tf32"] is True
 
 
 def test_the_memory_column_is_torchs_own_peak(tmp_path):
-    """A model with known activations: the allocator's own peak of one pass and one step, measured apart, is what the record says."""
+    """The allocator's own peak of one pass and one step, but for what was there before and is none of the model: cuBLAS's work space."""
     trial, folder = trial_of("scenes-segmentation")
 
     def run():
@@ -108,27 +110,24 @@ def test_the_memory_column_is_torchs_own_peak(tmp_path):
         from harness.engine.trial import run_trial
 
         peaks = {}
-        plain = {"inference": cost.measure, "training": cost.training_memory}
+        plain = cost.peak_mb
 
-        def watched(name):
-            def call(*args, **options):
-                torch.cuda.synchronize()
-                result = plain[name](*args, **options)
-                peaks[name] = torch.cuda.max_memory_allocated() / 2**20
-                return result
+        def watched(held, compute, device):
+            held = list(held)
+            torch.cuda.synchronize()
+            others = torch.cuda.memory_allocated() - sum(tensor.nbytes for tensor in held)
+            result = plain(held, compute, device)
+            peaks[len(peaks)] = [result, (torch.cuda.max_memory_allocated() - others) / 2**20]
+            return result
 
-            return call
-
-        cost.measure, cost.training_memory = watched("inference"), watched("training")
+        cost.peak_mb = watched
         found = run_trial(trial, data=folder, work_dir=tmp_path, device="cuda:0")
-        return {"said": [found.cost.peak_memory_mb, found.cost.train_memory_mb], "peaks": peaks}
+        return {"said": [found.cost.peak_memory_mb, found.cost.train_memory_mb], "peaks": list(peaks.values())}
 
     prepare.end_thread_pools()
     found = isolate.start(run).result()
-    inference, training = found["said"]
-    assert inference < training
-    # the allocator has the optimizer's state, too, while inference is measured
-    assert inference <= found["peaks"]["inference"] * 1.01 and training == pytest.approx(found["peaks"]["training"], rel=0.1)
+    assert found["said"][0] < found["said"][1]
+    assert sorted(found["said"]) == pytest.approx(sorted(peak for said, peak in found["peaks"] if said in found["said"]), rel=0.02)
 
 
 def test_real_shortages_are_recognised():
@@ -238,13 +237,21 @@ def test_trials_share_a_gpu(tmp_path):
 
 
 def test_out_of_memory_backs_off_to_smaller_batches(tmp_path):
-    """A batch that no GPU holds is halved until it fits, and the record says so."""
+    """A batch that the GPU cannot hold is halved until it fits, and the record says so."""
     from harness.compose.plan import Plan
     from harness.engine.run import run_plan
     from harness.store import open_store
 
     files = discover()
-    sets = ("data.train=512", "data.test=8", "data.size=512", "schedule.batch_size=512", "schedule.epochs=1", "model.backbone=resnet50")
+    count = int(prepare.gpus()[0][0].memory / 0.4e9)  # an image takes about 0.5 GB
+    sets = (
+        f"data.train={count}",
+        "data.test=8",
+        "data.size=512",
+        f"schedule.batch_size={count}",
+        "schedule.epochs=1",
+        "model.backbone=resnet50",
+    )
     planned = plan(Selection(methods=("gap",), benchmarks=("scenes-classification",), overrides=sets), load_catalog(), files)
     folder = data.ensure(planned.tasks["scenes-classification"], None)
     summary = run_plan(
@@ -257,4 +264,4 @@ def test_out_of_memory_backs_off_to_smaller_batches(tmp_path):
     )
     assert summary.exit_code == 0, summary.failed
     (result,) = open_store(f"sqlite:///{tmp_path}/harness.db", read_only=True).results()
-    print(result.notes, result.cost)
+    assert any("times smaller" in note for note in result.notes), result.notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import subprocess
@@ -16,7 +17,11 @@ from harness.engine.prepare import Gpu, devices, grouped
 from harness.errors import UsageError
 
 TRIPWIRE = """
+import sys
 import torch
+import harness.engine.trained, harness.engine.lookup
+early = {"mmpretrain", "mmseg", "mmdet", "mmpose", "torchvision"} & {*sys.modules}
+assert not early, f"{early} must not be imported before OpenMMLab is set up"
 asked = []
 torch.cuda.is_available = lambda: asked.append("is_available") or False
 torch.cuda.device_count = lambda: asked.append("count") or 0
@@ -74,7 +79,12 @@ def test_a_driver_that_kills_whoever_asks_is_survived(cuda, monkeypatch):
     import torch
 
     cuda(1)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: os.kill(os.getpid(), signal.SIGSEGV))
+
+    def crash():
+        faulthandler.disable()  # pytest's would tell of the crash, on its own standard error
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    monkeypatch.setattr(torch.cuda, "device_count", crash)
     found, why = prepare.gpus()
     assert found == [] and "ended with status -11" in why
 

@@ -172,3 +172,59 @@ def test_a_nearly_full_disk_is_left_to_the_results(images, monkeypatch):
     backbone.flush()
     assert not room.used() and backbone.backbone.calls == 4
     assert all(torch.equal(a, b) for a, b in zip(backbone(images), features, strict=True)) and backbone.backbone.calls == 4
+
+
+class Listed:
+    """A dataset of a trial: as many images as it has names, each found in ``pixels``."""
+
+    data_root, serialize_data = "/data", False
+
+    def __init__(self, pixels, names):
+        self.pixels, self.names = pixels, names
+        self.data_list = [{"img_path": f"/data/{name}"} for name in names]
+
+    def __len__(self):
+        return len(self.names)
+
+    def __getitem__(self, index):
+        return {"inputs": self.pixels[self.names[index]], "data_samples": None}
+
+
+def looked_up(dataset):
+    """The first feature map of each of its samples, as a trial of its own finds them."""
+    from types import SimpleNamespace
+
+    from harness.engine.lookup import Lookup
+
+    backbone = frozen()
+    model = nn.Module()
+    model.backbone = backbone
+    model.data_preprocessor = lambda batch, _: {"inputs": torch.stack([one["inputs"] for one in batch])}
+    trial = SimpleNamespace(
+        benchmark="mine", dataset="fingerprint", config={"model": {"model": {}}, "train_dataloader": {"dataset": {"type": "Listed"}}}
+    )
+    made = SimpleNamespace(dataset=dataset, collate_fn=list, batch_sampler=[[*range(len(dataset))]])
+    lookup = Lookup(trial, model)
+    found = lookup.prepared(dataset, made.collate_fn, "train")
+    features = [lookup._features(dataset, list, index, name)[0] for index, name in enumerate(found.images)]
+    backbone.flush()
+    return features, backbone
+
+
+def test_a_reader_that_lists_otherwise_finds_its_own_images(openmmlab, images):
+    """The same dataset and options, and another order: the number of a sample is another image."""
+    pixels = dict(zip("abcd", images, strict=True))
+    one, _ = looked_up(Listed(pixels, "abcd"))
+    other, backbone = looked_up(Listed(pixels, "dcba"))
+    assert all(torch.equal(a, b) for a, b in zip(one, reversed(other), strict=True))
+    assert backbone.backbone.calls == 0, "its images were looked at, and their features were there"
+
+
+def test_an_image_that_is_decoded_otherwise_takes_no_other_ones_place(openmmlab, images):
+    """Rows are gone, and the remembered names are those of other pixels."""
+    pixels = dict(zip("abcd", images, strict=True))
+    one, _ = looked_up(Listed(pixels, "abcd"))
+    room.shrink(0)
+    brighter, _ = looked_up(Listed({name: value + 1 for name, value in pixels.items()}, "abcd"))
+    assert not any(torch.equal(a, b) for a, b in zip(one, brighter, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(one, frozen()(images)[0], strict=True)), "found by their pixels, they are their own"

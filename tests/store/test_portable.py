@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import math
 import sqlite3
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_fakes import make_trial, outcome_of
+from engine_fakes import CONFUSION, make_trial, outcome_of
 
 from harness.errors import UsageError
 from harness.store import Floor, MetricSpec, Store, open_store, process
@@ -42,6 +44,11 @@ def test_round_trip(filled: Store, tmp_path: Path):
             np.testing.assert_array_equal(curves[name], points)
             np.testing.assert_array_equal(other.curves([digest])[digest][name], points)
     assert len(other.curves(other.states())) == 2
+    told, again = (store.confusions(other.states()) for store in (filled, other))
+    assert len(told) == len(again) == 2
+    for digest, confusion in told.items():
+        assert confusion.counts.tolist() == again[digest].counts.tolist() == CONFUSION.counts.tolist()
+        assert (confusion.classes, confusion.unit) == (again[digest].classes, again[digest].unit) == (CONFUSION.classes, "pixels")
     assert other.specs() == filled.specs() and other.floors() == filled.floors()
     assert other.environments() == filled.environments()
     assert sorted(other.states().values()) == ["done", "done", "failed", "planned", "planned"]
@@ -119,6 +126,13 @@ def _spoil(text: str, how: str) -> str:
     if how == "bad curve":
         trial = done
         trial["curves"]["loss"]["count"] += 1
+    if how.startswith("bad counts: "):
+        trial = done
+        cells = json.loads(how.partition(": ")[2])
+        trial["confusions"]["pixels"]["data"] = base64.b64encode(zlib.compress(json.dumps(cells).encode())).decode()
+    if how == "another count":
+        trial = done
+        trial["confusions"]["hairs"] = trial["confusions"].pop("pixels")
     if how == "no metrics":
         trial = done
         trial["numbers"] = {}
@@ -139,6 +153,17 @@ def _spoil(text: str, how: str) -> str:
         "unknown config",
         "bad scores",
         "bad curve",
+        "another count",
+        'bad counts: [["a", "b"], [], [], []]',
+        'bad counts: [["a", "b", "c"], [0], [3], [1]]',
+        'bad counts: [["a", "b", "c"], [0], [-1], [1]]',
+        'bad counts: [["a", "b", "c"], [0], [1], [-1]]',
+        'bad counts: [["a", "b", "c"], [0], [1], [0.5]]',
+        'bad counts: [["a", "b", "c"], [0], [1], [1e300]]',
+        'bad counts: [["a", "b", "c"], [0, 1], [1], [1]]',
+        'bad counts: [["a", "b\\u001b", "c"], [], [], []]',
+        'bad counts: [["a", 3, "c"], [], [], []]',
+        "bad counts: 3",
         "no metrics",
         "no end",
         "half a pair",
@@ -218,6 +243,7 @@ def test_a_trial_that_is_planned_in_one_line_and_done_in_another(filled: Store, 
         "numbers": {},
         "samples": {},
         "curves": {},
+        "confusions": {},
         "cost": None,
         "finished": None,
         "environment_digest": None,
@@ -239,7 +265,7 @@ def test_an_export_of_an_earlier_harness_is_read(filled: Store, tmp_path: Path):
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
     for line in lines:
         if line["kind"] == "trial":
-            del line["labels"], line["overrides"], line["curves"]
+            del line["labels"], line["overrides"], line["curves"], line["confusions"]
             line["notes"] = ["score map: key map", *line["notes"], BUSY] if line["state"] == "done" else line["notes"]
     (tmp_path / "old.jsonl").write_text("\n".join(map(json.dumps, lines)))
     other = open_store(f"sqlite:///{tmp_path}/second.db")
@@ -253,7 +279,7 @@ def test_a_line_without_a_field_of_the_first_exports_is_refused(filled: Store, t
     lines = (tmp_path / "a.jsonl").read_text().splitlines()
     number, done = next((number, json.loads(line)) for number, line in enumerate(lines) if '"state":"done"' in line)
     other = open_store(f"sqlite:///{tmp_path}/second.db")
-    of_trial = done.keys() - {"labels", "overrides", "config_file", "task", "setting", "purpose", "tuning", "curves", "kind"}
+    of_trial = done.keys() - {"labels", "overrides", "config_file", "task", "setting", "purpose", "tuning", "curves", "confusions", "kind"}
     of_cost = done["cost"].keys() - {"train_memory_mb"}
     for spoilt, name in [
         *(({k: v for k, v in done.items() if k != name}, name) for name in of_trial),

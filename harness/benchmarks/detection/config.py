@@ -102,7 +102,7 @@ def _drawn_scale(images: InputOptions) -> list[dict[str, Any]]:
 
     def one_of(sides: list[int]) -> dict[str, Any]:
         assert images.size
-        scales = [[side, max(images.size)] for side in sides]
+        scales = [(side, max(images.size)) for side in sides]  # a list would be refused
         return {"type": "RandomChoiceResize", "scales": scales, "resize_type": "mmdet.Resize", "keep_ratio": True}
 
     if not images.crop:

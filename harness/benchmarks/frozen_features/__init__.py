@@ -8,20 +8,11 @@ Formats are those of classification.
 from harness.benchmarks.base import Family
 from harness.benchmarks.frozen_features.options import FrozenModel
 
-_CLASSIFICATION = "harness.benchmarks.classification"
-
 FAMILY = Family(
     name="frozen-features",
     slots=("pooling", "block"),
     primary="head",
     model=FrozenModel,
-    formats={
-        "synthetic": ".synthetic",
-        "digits": f"{_CLASSIFICATION}.readers.digits",
-        "image-folder": f"{_CLASSIFICATION}.readers.image_folder",
-        "image-list": f"{_CLASSIFICATION}.readers.image_list",
-        "imagenet": f"{_CLASSIFICATION}.readers.imagenet",
-        "cifar": f"{_CLASSIFICATION}.readers.cifar",
-        "tiny-imagenet": f"{_CLASSIFICATION}.readers.tiny_imagenet",
-    },
+    formats={},
+    formats_of="classification",
 )

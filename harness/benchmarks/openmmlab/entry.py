@@ -201,6 +201,8 @@ def _imports(data: dict[str, Any]) -> None:
     if not modules:
         return
     codes = {}
+    if os.getcwd() not in sys.path:  # where `python -m harness` looks, and the `harness` of an environment does not
+        sys.path.append(os.getcwd())
     for module in modules:
         files = module_files(module)
         if not files:

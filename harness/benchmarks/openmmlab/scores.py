@@ -42,8 +42,11 @@ def _coco(told: dict[str, Any], scope: str) -> list[Metric]:
     if scope == "mmpose":
         return _shares(*_AP)
     kinds = told.get("metric", "bbox")
-    tails = ("mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
-    return _shares(*(f"{kind}_{tail}" for kind in ([kinds] if isinstance(kinds, str) else kinds) for tail in tails))
+    tails = ("mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l")
+    named = [kinds] if isinstance(kinds, str) else kinds
+    return [
+        metric for kind in named for metric in (*_shares(f"{kind}_mAP", of_parts=True), *_shares(*(f"{kind}_{tail}" for tail in tails)))
+    ]
 
 
 def _pck(told: dict[str, Any]) -> list[Metric]:
@@ -62,7 +65,7 @@ KNOWN: dict[str, Callable[[dict[str, Any], str], list[Metric]]] = {
     "AUC": lambda _told, _: _shares("AUC"),
     "EPE": lambda _told, _: _lower("EPE"),
     "NME": lambda _told, _: _lower("NME"),
-    "VOCMetric": lambda _told, _: _shares("mAP"),
+    "VOCMetric": lambda _told, _: _shares("mAP", of_parts=True),
 }
 """Evaluator -> what it returns, given its config and the toolbox."""
 

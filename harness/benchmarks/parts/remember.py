@@ -15,7 +15,7 @@ class Remember(BaseTransform):
 
     Decoding and resizing an image takes longer than a small model's step on it, and both give the same result in
     every epoch. Only transforms without randomness belong inside. What follows may replace entries of the result
-    but must not write into its arrays; OpenMMLab's transforms make new ones.
+    but must not write into its arrays; OpenMMLab's transforms make new ones, but for mmdet's boxes, which are flipped in place.
 
     Args:
         transforms: configs of the transforms.
@@ -30,10 +30,14 @@ class Remember(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         index = results["sample_idx"]
         if index in self.made:
-            return dict(self.made[index])
+            return _apart(self.made[index])
         made: dict[str, Any] = self.chain(results)
         size = sum(value.nbytes for value in made.values() if isinstance(value, np.ndarray))
         if size <= self.free:
             self.free -= size
-            self.made[index] = dict(made)
+            self.made[index] = _apart(made)
         return made
+
+
+def _apart(made: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.clone() if hasattr(value, "clone") else value for name, value in made.items()}

@@ -106,7 +106,9 @@ def _dataset(data: ClassificationData, split: Split) -> dict[str, Any]:
     return {
         "type": "Pictures",
         "data_root": DATA,
-        "options": data.model_dump(mode="json", exclude={"root", "clutter"}),  # which the files know, and classification's reader not
+        "options": data.model_dump(
+            mode="json", exclude={"root", "clutter", "extent"}
+        ),  # which the files know, and classification's reader not
         "split": split,
         "pipeline": [
             {"type": "Remember", "transforms": fixed},

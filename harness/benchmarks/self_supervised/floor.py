@@ -20,5 +20,5 @@ def floor(root: Path, data: ClassificationData, listing: Labels) -> dict[str, fl
     del found["head"]
     boxes = [box_of(root, listing.image(sample)) for sample in listing.split("test")] if data.format == "synthetic" else []
     if known := [box for box in boxes if box is not None]:
-        found |= dict.fromkeys(("masked_on_object", "attention_on_object"), 100 * area(known))
+        found |= dict.fromkeys(("masked_on_object", "attention_on_object", "pointing"), 100 * area(known))
     return found

@@ -29,6 +29,8 @@ class ObjectData(SyntheticData):
     clutter: float = Field(default=0.2, ge=0, le=2)
     """Times the strength of the background's colours. With much of it, each image is known by its background, and nothing is learnt of
     objects."""
+    extent: Share = 1.0
+    """Side of what is drawn, as a share of the object's box: a box that is half empty would count background as object."""
 
     def generate(self, out: Path) -> None:
         counts = {"train": self.train, "test": self.test, "val": self.validating}
@@ -42,6 +44,7 @@ class ObjectData(SyntheticData):
             side=self.side,
             cue=self.cue,
             clutter=self.clutter,
+            extent=self.extent,
         )
 
 

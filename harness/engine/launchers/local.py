@@ -8,6 +8,7 @@ import signal
 import time
 from collections import Counter
 from dataclasses import replace
+from multiprocessing.connection import wait
 
 from harness.compose import Trial
 from harness.engine.child import Child, Job, TrialFunction, start
@@ -27,7 +28,10 @@ TRIES = 3
 SILENCE = 1800.0
 """Seconds without a sign of life after which a trial is stopped; where all of it is expected to take longer, so many."""
 
-_POLL = 0.02
+_POLL = 0.1
+"""Seconds between two looks at all trials, where none of them ends."""
+_EXIT = 0.002
+"""Seconds that a process takes, about, from its last word to its end."""
 _TICK = 1.0
 _LOOK_AGAIN = 2.0
 """Seconds between two looks at trials that another run holds."""
@@ -65,6 +69,7 @@ class Pool:
         self._tries: Counter[str] = Counter()
         self._places = Places(settings.devices, settings.memory, settings.per_device)
         self._alone: list[Job] = []
+        self._learned: set[str] = set()
         self._look_at = self._tick_at = 0.0
         self._renew_at = time.monotonic() + HEARTBEAT
         self._store_failures = 0
@@ -87,7 +92,8 @@ class Pool:
                 while self._running or self._alone or (self._waiting and not self._enough()):
                     self._start()
                     self._start_alone()
-                    time.sleep(_POLL)
+                    if wait([child.pipe for child in self._running.values()], _POLL):
+                        time.sleep(_EXIT)
                     self._reap()
                     self._renew()
                     if time.monotonic() >= self._tick_at:
@@ -117,7 +123,8 @@ class Pool:
             if device is None:
                 return
             try:
-                digest = self._store.claim(self._waiting, self._lease, self._settings.folder)
+                ready = self._ready()
+                digest = self._store.claim(ready, self._lease, self._settings.folder) if ready else None
                 if digest is None:
                     self._others()
                 self._store_failures = 0
@@ -151,6 +158,21 @@ class Pool:
                 )
             )
             self._tell("started", trial)
+
+    def _ready(self) -> list[str]:
+        """Those of the waiting ones that begin with nothing that is still to be learned; what never will be is given up."""
+        wanted = {digest: before for digest in self._waiting if (before := self._trials[digest].before) and before not in self._learned}
+        if not wanted:
+            return self._waiting
+        states = self._store.states(digests={*wanted.values()})
+        # one that nobody knows may have left a file all the same
+        self._learned |= {before for before in wanted.values() if states.get(before, "done") == "done"}
+        for digest, before in wanted.items():
+            if states.get(before) == "failed":
+                self._waiting.remove(digest)
+                self.launched.unsaved[digest] = f"trial {before}, whose weights it begins with, has failed"
+                self._tell("warning", self._trials[digest], self.launched.unsaved[digest])
+        return [digest for digest in self._waiting if digest not in wanted or wanted[digest] in self._learned]
 
     def _others(self) -> None:
         """Nothing could be claimed: drop what other runs have finished, and look at the rest again later."""
@@ -241,6 +263,7 @@ class Pool:
     def _count_done(self, trial: Trial) -> None:
         self._tally.done += 1
         self.launched.ran.add(trial.digest)
+        self._look_at = 0.0  # what comes after it need not wait for the next look
         self._tell("done", trial)
 
     def _fail(self, trial: Trial, kind: str, reason: str) -> None:

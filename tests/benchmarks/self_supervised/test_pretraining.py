@@ -23,6 +23,7 @@ SMALL = (
     "model.heads=2",
     "model.feedforward=16",
     "model.patch=8",
+    "model.views.locals=1",
     "model.views.local_size=16",
     "model.distillation.hidden=16",
     "model.distillation.bottleneck=8",

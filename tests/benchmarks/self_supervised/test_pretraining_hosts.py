@@ -287,6 +287,24 @@ def test_mae_needs_as_many_masked_tokens_in_each_image():
         model.restore(torch.randn(2, 3, 16, 16), mask)
 
 
+@pytest.mark.parametrize("host", ["ibot", "simmim", "mae"])
+def test_the_loss_is_made_of_the_errors_of_masked_tokens(host):
+    model = make(host, patch_temperature=(0.05, 0.05)) if host == "ibot" else make(host)
+    torch.manual_seed(4)
+    for parameter in model.parameters():
+        parameter.data += 0.02 * torch.randn_like(parameter)
+    images = torch.randn(4, 3, 16, 16)
+    mask = torch.zeros(4, 16, dtype=torch.bool)
+    for row in mask:
+        row[torch.randperm(16)[:5]] = True
+    model.masking = lambda attention: mask
+    model.eval()
+    with torch.no_grad():
+        loss = model.compare(images, None)["loss_patch"] if host == "ibot" else model.restore(images, mask)["loss"]
+        errors = model.errors(images, mask)
+    assert errors.shape == (4, 16) and loss.item() == pytest.approx(errors[mask].mean().item(), rel=1e-5)
+
+
 def test_what_is_kept_of_the_beginning_is_no_part_of_the_state():
     model = make()
     assert not any("_first" in name for name in model.state_dict())

@@ -10,7 +10,7 @@ import pytest
 from harness.benchmarks import task
 from harness.benchmarks.scenes import _COLOURS
 from harness.benchmarks.self_supervised.scores.features import ALIKE, rankme, spread
-from harness.benchmarks.self_supervised.scores.objects import area, covered, on_object
+from harness.benchmarks.self_supervised.scores.objects import area, by_region, covered, on_object, pointing
 from harness.benchmarks.self_supervised.synthetic import box_of
 from harness.catalog import load_catalog
 from harness.errors import UsageError
@@ -51,6 +51,17 @@ def test_what_lies_on_the_object_is_counted_in_tokens():
     assert math.isnan(on_object(np.zeros((2, 4)), boxes))
 
 
+def test_losses_and_looks_are_those_of_tokens_on_the_object_and_beside_it():
+    """Against counting token by token; the second object covers half of a token."""
+    boxes = [(0.0, 0.0, 0.5, 0.5), (0.5, 0.5, 0.75, 1.0)]
+    mask = np.array([[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 1.0]])
+    losses = np.array([[2.0, 9.0, 9.0, 3.0], [9.0, 5.0, 9.0, 7.0]])
+    on, beside = by_region(losses, mask, boxes)
+    assert on == pytest.approx((2 * 1 + 7 * 0.5) / 1.5) and beside == pytest.approx((3 + 5 + 7 * 0.5) / 2.5)
+    assert np.isnan(by_region(losses, np.zeros((2, 4)), boxes)).all()
+    assert pointing(np.array([[0.5, 0.1, 0.2, 0.2], [0.1, 0.2, 0.3, 0.4]]), boxes) == pytest.approx((1 + 0.5) / 2)
+
+
 def test_boxes_are_where_the_objects_are_drawn(tmp_path):
     from harness.images import read_rgb
 
@@ -75,7 +86,7 @@ def test_boxes_are_where_the_objects_are_drawn(tmp_path):
     [
         ({"model": {"patch": 5}}, "no multiple of model.patch"),
         ({"data": {"augment": "crop"}}, "data.augment"),
-        ({"model": {"host": "mae"}}, "local views are those of the host ibot"),
+        ({"model": {"host": "mae", "views": {"locals": 2}}}, "local views are those of the host ibot"),
         ({"model": {"weights": {"file": "x"}}}, "pre-training begins without weights"),
         ({"model": {"heads": 5}}, "multiple of the number of heads"),
     ],

@@ -29,7 +29,7 @@ class DetectionDataset(BaseDataset):
     def load_data_list(self) -> list[dict[str, Any]]:
         data, found = FAMILY.listing(Path(self.data_root), self._options)
         listing = cast(Pictures, found)
-        self._metainfo["classes"] = tuple(listing.classes)
+        self._metainfo |= {"classes": tuple(listing.classes), "ids": listing.ids.get(self._split, {})}
         decoding = listing.decoding(data)
         return [
             {

@@ -11,6 +11,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
 from harness.benchmarks.detection.scores import Found, per_image, summarise
+from harness.benchmarks.predictions import run_lengths
 
 
 @METRICS.register_module()
@@ -35,7 +36,7 @@ class DetectionScores(BaseMetric):
         for sample in data_samples:
             found = sample["pred_instances"]
             boxes, scores, labels = (found[name].detach().cpu().numpy() for name in ("bboxes", "scores", "labels"))
-            masks = _run_lengths(found["masks"].cpu().numpy()) if self.masks else ()
+            masks = [*map(run_lengths, found["masks"].cpu().numpy())] if self.masks else ()
             # widths and heights of the files: annotations need not say them
             height, width = sample["ori_shape"][:2]
             self.results.append((replace(sample["truth"], size=(width, height)), Found(boxes, scores, labels, masks)))
@@ -44,9 +45,3 @@ class DetectionScores(BaseMetric):
         pictures, found = ([*some] for some in zip(*results, strict=True))
         self.per_sample = {"AP": per_image(pictures, found)}
         return summarise(pictures, found, (self.dataset_meta or {})["classes"], masks=self.masks)
-
-
-def _run_lengths(masks: np.ndarray) -> list[dict[str, Any]]:
-    from faster_coco_eval.core import mask
-
-    return [mask.encode(np.asfortranarray(one, dtype=np.uint8)) for one in masks]

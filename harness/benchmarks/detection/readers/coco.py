@@ -14,12 +14,13 @@ those of the other files are found by name.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from harness.benchmarks.base import Format
+from harness.benchmarks.base import Format, Split
 from harness.benchmarks.coco import is_set, load
 from harness.benchmarks.detection.options import DetectionData
 from harness.benchmarks.detection.readers.picture import Object, Picture, Pictures
@@ -63,7 +64,8 @@ def read(root: Path, data: CocoData) -> Pictures:
     """List all splits."""
     listing = Pictures(root=root, exif=data.exif == "apply")
     known: Categories | None = None
-    for name, split in (("train", data.train), ("test", data.test), ("val", data.val)):
+    splits: tuple[tuple[Split, CocoSplit | None], ...] = (("train", data.train), ("test", data.test), ("val", data.val))
+    for name, split in splits:
         content = load(split.annotations, listing) if split else None
         if split is None or content is None:
             continue
@@ -73,9 +75,9 @@ def read(root: Path, data: CocoData) -> Pictures:
             if len(mine.names) != data.classes:
                 mend = f"write data.classes: {len(mine.names)}" if mine.names else "give each class an entry with id and name"
                 listing.add(split.annotations, f"there are {len(mine.names)} categories, data.classes says {data.classes}", mend)
-        setattr(
-            listing, name, _split(split, content, mine.labels_of(mine) if mine is known else known.labels_of(mine), mine, data, listing)
-        )
+        labels = known.labels_of(mine)
+        listing.ids[name] = {label: number for key, label in labels.items() if isinstance(number := plain(key), int)}
+        setattr(listing, name, _split(split, content, labels, mine, data, listing))
     listing.classes = known.names if known else []
     return listing.finish()
 
@@ -104,15 +106,20 @@ def _split(
     for name, count in strangers.items():
         listing.add(where, f"unknown category {name}, in {count} annotations", f"the training file has {', '.join(mine.names[:8])}")
     numbers = {key: plain(key) for key in images}
+    first: dict[str, Any] = {}
+    for key, image in images.items():
+        same = found[first.setdefault(image.file, key)]
+        if same is not found[key]:  # an image with two ids, and what was copied with it
+            same += [one for one in found[key] if one not in same]
     return [
         Picture(
             numbers[key] if isinstance(numbers[key], int) else place,
-            listing.root / split.images / image.file,
+            listing.root / split.images / name,
             tuple(found[key]),
-            image.size,
+            images[key].size,
             where,
         )
-        for place, (key, image) in enumerate(images.items())
+        for place, (name, key) in enumerate(first.items())
     ]
 
 
@@ -125,7 +132,11 @@ _ODD = {
         "correct or delete them",
         False,
     ),
-    "maskless": ("objects without a mask left out, e.g. annotation {}", "give each a segmentation, or write data.masks: false", False),
+    "maskless": (
+        "objects without a mask left out, e.g. annotation {}",
+        "give each a segmentation, polygons or run lengths of the image's size, or write data.masks: false",
+        False,
+    ),
 }
 """Kind -> what is said of such annotations after their number, the mend, and whether no trial can run."""
 
@@ -144,11 +155,34 @@ def _object(item: dict[str, Any], label: int, size: tuple[int, int] | None, data
     if not (width >= 1 and height >= 1 and inside and isinstance(area, (int, float)) and area > 0):
         odd["flat"].append(number)
         return None
-    crowd, mask = is_set(item.get("iscrowd")), item.get("segmentation") if data.masks else None
+    crowd, mask = is_set(item.get("iscrowd")), _mask(item.get("segmentation"), size) if data.masks else None
     if data.masks and not mask:
         odd["maskless"].append(number)
         return None
     return Object(label, box, float(area), crowd, mask)
+
+
+def _mask(said: Any, size: tuple[int, int] | None) -> Any:
+    """What of a segmentation is one: its polygons of three corners or more, or run lengths of all pixels; ``None`` for nothing.
+
+    Args:
+        size: (width, height) of the image, where it is known.
+    """
+    if isinstance(said, list):
+        return [part for part in said if isinstance(part, list) and len(part) >= 6 and len(part) % 2 == 0 and all(map(_finite, part))]
+    from faster_coco_eval.core import mask
+
+    try:
+        height, width = said["size"]
+        packed = mask.frPyObjects(said, height, width) if isinstance(said["counts"], list) else said
+        # run lengths that end too early would never end the evaluation
+        return said if size in (None, (width, height)) and mask.decode(packed).any() else None
+    except (KeyError, TypeError, ValueError, RuntimeError):
+        return None
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and isfinite(value)
 
 
 FORMAT = Format(CocoData, read)

@@ -52,6 +52,8 @@ class Pictures(Listing[Picture]):
 
     classes: list[str] = field(default_factory=list)
     """Names in label order."""
+    ids: dict[Split, dict[int, int]] = field(default_factory=dict)
+    """Label -> id of that class in a split's own file, where its format has some."""
     exif: bool = False
     """Whether pictures are turned as their EXIF orientation says, and with them widths and heights."""
 

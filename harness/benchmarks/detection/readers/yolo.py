@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from harness.benchmarks.base import Format, relative
 from harness.benchmarks.detection.options import DetectionData
 from harness.benchmarks.detection.readers.picture import Object, Picture, Pictures, box_area
+from harness.benchmarks.object_localization.readers.picture import several
 from harness.benchmarks.options import Options
 from harness.images import search
 
@@ -68,11 +69,27 @@ def read(root: Path, data: YoloData) -> Pictures:
             continue
         found = search(root / split.images)
         listing.left_out += found.passed_over
-        setattr(listing, name, [_picture(place, file, split, listing) for place, file in enumerate(found.files)])
+        flat: list[str] = []
+        setattr(listing, name, [_picture(place, file, split, listing, flat) for place, file in enumerate(found.files)])
+        if flat:
+            what = f"{several(len(flat), 'box', 'boxes')} thinner than a pixel left out, e.g. in {flat[0]}"
+            listing.add(split.labels, what, "correct or delete them", fatal=False)
+    _without_image(listing, [split.labels for split in (data.train, data.test, data.val) if split])
     return listing.finish()
 
 
-def _picture(number: int, file: Path, split: YoloSplit, listing: Pictures) -> Picture:
+def _without_image(listing: Pictures, folders: list[str]) -> None:
+    """Note text files that describe no image: one that was renamed would count as an image that shows nothing."""
+    known = {*listing.sources}
+    for name in dict.fromkeys(folders):
+        strays = sorted(file for file in (listing.root / name).rglob("*.txt") if file not in known and file.name != "classes.txt")
+        if strays:
+            what = f"{several(len(strays), 'text file')} of no image, e.g. {strays[0].relative_to(listing.root / name)}"
+            listing.add(name, what, "name each as its image, or delete it", fatal=False)
+
+
+def _picture(number: int, file: Path, split: YoloSplit, listing: Pictures, flat: list[str]) -> Picture:
+    """An image with its objects; ``flat`` gets its text file once for each box that is left out."""
     root = listing.root
     labels = root / split.labels / file.relative_to(root / split.images).with_suffix(".txt")
     where = relative(labels, root)
@@ -89,10 +106,9 @@ def _picture(number: int, file: Path, split: YoloSplit, listing: Pictures) -> Pi
     except ValueError as reason:
         listing.add(relative(file, root), str(reason), "fetch the file again, or delete it with its text file")
         return bare
-    objects = []
-    for row, line in enumerate(lines, 1):
-        if line.strip() and (one := _object(line, f"{where} (line {row})", size, listing)):
-            objects.append(one)
+    found = [_object(line, f"{where} (line {row})", size, listing) for row, line in enumerate(lines, 1) if line.strip()]
+    objects = [one for one in found if one and min(one.box[2] - one.box[0], one.box[3] - one.box[1]) >= 1]
+    flat += [where] * (sum(one is not None for one in found) - len(objects))
     return Picture(number, file, tuple(objects), size, where)
 
 
@@ -107,7 +123,8 @@ def _object(line: str, where: str, size: tuple[int, int], listing: Pictures) -> 
     if not 0 <= label < len(listing.classes):
         listing.add(where, f"there is no class {label}", f"count from 0 to {len(listing.classes) - 1}, or add it to data.classes")
         return None
-    if not (max(x, y, width, height) <= 1.5 and min(width, height) > 0 and min(x, y) >= 0):
+    # comparisons with what is not a number say no
+    if not (all(0 <= share <= 1.5 for share in (x, y, width, height)) and width and height and x - width / 2 < 1 and y - height / 2 < 1):
         listing.add(where, f"'{line[:40]}' is no box inside the image", "write shares of the image's width and height, from 0 to 1")
         return None
     box = (

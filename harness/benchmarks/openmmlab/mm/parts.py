@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
-from harness.outcome import GUESS, LABEL
+from harness.benchmarks.parts import pixels
+from harness.benchmarks.segmentation.scores import per_image, summarise
+from harness.outcome import GUESS, LABEL, Confusion
 
 
 @dataclass
@@ -17,27 +21,56 @@ class Parts:
     """Beside what an evaluator returns."""
 
     metrics: dict[str, float] = field(default_factory=dict)
-    """``IoU/<class>``, ``top1/<class>``, ``PCK/<joint>``."""
+    """``IoU/<class>``, ``top1/<class>``, ``PCK/<joint>``, ``bbox_mAP/<class>``."""
     samples: dict[str, np.ndarray] = field(default_factory=dict)
     """As :attr:`harness.outcome.Outcome.per_sample`."""
+    confusion: Confusion | None = None
 
 
 def watch(metric: Any) -> None:
-    """Have an evaluator keep its :class:`Parts` as ``parts``, and those of samples as ``per_sample``, when it is asked for its metrics."""
+    """Have an evaluator keep its :class:`Parts` as ``parts`` when it is asked for its metrics, and what the harness reads of any
+    evaluator as ``per_sample`` and ``confusion``."""
     found = _KNOWN.get(type(metric).__name__)
     metric.parts = Parts()
     if found is None:
         return
     compute = metric.compute_metrics
+    if pixelwise := type(metric).__name__ == "IoUMetric":
+        count = metric.intersect_and_union
+        metric.intersect_and_union = lambda *of: (*count(*of), pixels.pairs(*of))
 
     def and_keep(results: list[Any]) -> Any:
-        told = compute(results)
+        with _kept(metric) as made:
+            told = compute([row[:-1] for row in results] if pixelwise else results)
         if told:  # nothing is known where predictions were written for a server
-            metric.parts = found(metric, results)
-            metric.per_sample = metric.parts.samples
+            metric.parts = found(metric, made or results)
+            metric.per_sample, metric.confusion = metric.parts.samples, metric.parts.confusion
         return told
 
     metric.compute_metrics = and_keep
+
+
+_MADE = {"CocoMetric": "COCOeval", "VOCMetric": "eval_map"}
+"""Evaluator -> what its module calls to score all classes, of which it returns the mean alone."""
+
+
+@contextmanager
+def _kept(metric: Any) -> Iterator[list[Any]]:
+    """What these calls return meanwhile."""
+    module, name = sys.modules[type(metric).__module__], _MADE.get(type(metric).__name__, "")
+    made, call = [], getattr(module, name, None)
+
+    def and_keep(*args: Any, **kwargs: Any) -> Any:
+        made.append(call(*args, **kwargs))  # type: ignore[misc]
+        return made[-1]
+
+    if call is not None:
+        setattr(module, name, and_keep)
+    try:
+        yield made
+    finally:
+        if call is not None:
+            setattr(module, name, call)
 
 
 def _classes(metric: Any, count: int) -> list[str]:
@@ -60,10 +93,11 @@ def _top1(metric: Any, results: list[dict[str, Any]]) -> Parts:
 
 
 def _iou(metric: Any, results: list[Any]) -> Parts:
-    """mmseg's ``IoUMetric``: of each class that is labelled or predicted."""
-    shared, union = (torch.stack([row[place] for row in results]).double().sum(0).numpy() for place in (0, 1))
-    names = _classes(metric, len(shared))
-    return Parts({f"IoU/{name}": float(100 * a / b) for name, a, b in zip(names, shared, union, strict=True) if b})
+    """mmseg's ``IoUMetric``: of each class that is labelled or predicted, and within each image."""
+    images = np.stack([np.stack([row[place].double().numpy() for place in (0, 2, 3)]) for row in results])
+    names = _classes(metric, images.shape[2])
+    found = {name: value for name, value in summarise(images.sum(0), names).items() if "/" in name}
+    return Parts(found, per_image(images), Confusion(tuple(names), pixels.counts((row[4] for row in results), len(names)), "pixels"))
 
 
 def _pck(metric: Any, results: list[dict[str, Any]]) -> Parts:
@@ -81,4 +115,31 @@ def _pck(metric: Any, results: list[dict[str, Any]]) -> Parts:
     return found
 
 
-_KNOWN: dict[str, Callable[[Any, list[Any]], Parts]] = {"Accuracy": _top1, "IoUMetric": _iou, "PCKAccuracy": _pck}
+def _coco(metric: Any, evaluations: list[Any]) -> Parts:
+    """mmdet's ``CocoMetric``, not rounded: of each class that is annotated. mmpose's has one class."""
+    found = Parts()
+    for one in evaluations:
+        kind, classes = getattr(one.params, "iouType", ""), one.params.catIds
+        if kind in ("bbox", "segm") and one.params.useCats and one.eval:
+            for place, row in enumerate(metric._coco_api.loadCats(list(classes))):
+                precision = one.eval["precision"][:, :, place, 0, -1]  # of any size, as many boxes as count at most
+                if (precision > -1).any():
+                    found.metrics[f"{kind}_mAP/{row['name']}"] = float(precision[precision > -1].mean())
+    return found
+
+
+def _voc(metric: Any, evaluations: list[Any]) -> Parts:
+    """mmdet's ``VOCMetric``: of each class that is annotated, over its thresholds."""
+    by_class = [*zip(*(rows for _, rows in evaluations), strict=True)]
+    annotated = {name: rows for name, rows in zip(_classes(metric, len(by_class)), by_class, strict=True) if np.any(rows[0]["num_gts"])}
+    return Parts({f"mAP/{name}": float(np.mean([row["ap"] for row in rows])) for name, rows in annotated.items()})
+
+
+_KNOWN: dict[str, Callable[[Any, list[Any]], Parts]] = {
+    "Accuracy": _top1,
+    "CocoMetric": _coco,
+    "IoUMetric": _iou,
+    "PCKAccuracy": _pck,
+    "VOCMetric": _voc,
+}
+"""Evaluator -> its parts, from what it counted; of those of :data:`_MADE` from what they called."""

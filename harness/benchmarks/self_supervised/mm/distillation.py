@@ -15,7 +15,7 @@ from harness.benchmarks.self_supervised.mm.encoder import Encoder, drawn
 from harness.benchmarks.self_supervised.mm.pretrainer import Pretrainer
 from harness.benchmarks.self_supervised.parts.crops import Jitter, view
 from harness.benchmarks.self_supervised.parts.head import ProjectionHead, follow
-from harness.benchmarks.self_supervised.parts.losses import Centre, Information, Sinkhorn, patch_loss, view_loss
+from harness.benchmarks.self_supervised.parts.losses import Centre, Information, Sinkhorn, cross_entropy, patch_loss, view_loss
 from harness.benchmarks.self_supervised.parts.schedules import cosine, warm_up
 from harness.errors import TrialError
 
@@ -136,6 +136,12 @@ class SelfDistillation(Pretrainer):
         # the mean over two views of as many images is that over both
         losses["loss_patch"] = told["patch_weight"] * patch_loss(patches, of_patches / cold, mask)
         return losses
+
+    def errors(self, images: Tensor, mask: Tensor) -> Tensor:
+        told = self.told
+        said = self.teacher.head(self.teacher.encoder(images))[1]
+        guessed = self.student.head(self.student.encoder(images, mask))[1]
+        return cross_entropy(self.patch_balance(said, told["patch_temperature"][1]), guessed / told["student_temperature"])
 
     def refuse_collapse(self) -> None:
         """See :class:`Pretrainer`; looked at is what the teacher said of its first views in the epoch that ends."""

@@ -13,7 +13,7 @@ from harness.benchmarks.frozen_features.mm import WithBank
 from harness.benchmarks.frozen_features.scores import by_split, protocols, summarise
 from harness.benchmarks.self_supervised.scores import UNTRAINED
 from harness.benchmarks.self_supervised.scores.features import ALIKE, rankme, spread
-from harness.benchmarks.self_supervised.scores.objects import on_object
+from harness.benchmarks.self_supervised.scores.objects import by_region, on_object, pointing
 from harness.benchmarks.self_supervised.synthetic import box_of
 from harness.errors import TrialError
 from harness.outcome import GUESS, LABEL
@@ -49,7 +49,7 @@ class Representation(BaseMetric):
 
     def process(self, _data_batch: Any, data_samples: Any) -> None:
         for sample in data_samples:
-            arrays = {name: sample[name].numpy() for name in ("pooled", "untrained", "mask", "attention")}
+            arrays = {name: sample[name].numpy() for name in ("pooled", "untrained", "mask", "error", "attention")}
             self.results.append({"label": int(sample["gt_label"]), "box": sample["box"], **arrays})
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
@@ -68,11 +68,13 @@ class Representation(BaseMetric):
         self.per_sample = {name: (100 * found).astype(np.float32) for name, found in hits.items()}
         self.per_sample |= {LABEL: learnt[own].labels.astype(np.float32), GUESS: guessed.astype(np.float32)}
         self.notes = [f"the linear probe's penalty, chosen on the validation split, is {penalty:g}"]
-        mask, attention = (np.stack([result[name] for result in test]).astype(np.float64) for name in ("mask", "attention"))
+        mask, error, attention = (np.stack([result[name] for result in test]).astype(np.float64) for name in ("mask", "error", "attention"))
         about = {"rank": rankme(learnt[own].features), "masked": 100 * float(mask.mean())}
         if self.dataset_meta["placed"]:
             boxes = [result["box"] for result in test]
             about |= {"masked_on_object": 100 * on_object(mask, boxes), "attention_on_object": 100 * on_object(attention, boxes)}
+            about["pointing"] = 100 * pointing(attention, boxes)
+            about["loss_on_object"], about["loss_beside"] = by_region(error, mask, boxes)
         return summarise(hits) | about
 
 

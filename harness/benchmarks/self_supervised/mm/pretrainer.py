@@ -23,7 +23,8 @@ class Pretrainer(BaseModel):
     """Base of the hosts.
 
     Its prediction of an image is a data sample with ``pooled`` (D,), the [CLS] token of the pre-trained network, ``untrained`` (D,), that
-    of the network before training, ``mask`` (N,), the tokens that the strategy would mask, and ``attention`` (N,), where [CLS] looks.
+    of the network before training, ``mask`` (N,), the tokens that the strategy would mask, ``error`` (N,), how wrong each token is said
+    behind that mask, and ``attention`` (N,), where [CLS] looks.
 
     Args:
         mean, std: of red, green and blue, from 0 to 255.
@@ -48,6 +49,15 @@ class Pretrainer(BaseModel):
     @abstractmethod
     def loss(self, images: Tensor) -> dict[str, Tensor]:
         """The losses of one batch, images (B, 3, H, W) from 0 to 1."""
+
+    @abstractmethod
+    def errors(self, images: Tensor, mask: Tensor) -> Tensor:
+        """The loss of each token, (B, N), as training has it for masked ones.
+
+        Args:
+            images: (B, 3, H, W), as the network wants them.
+            mask: (B, N) bool.
+        """
 
     def at(self, step: int, steps: int, epoch: int, epochs: int) -> None:
         """Be told the time: number of the step that begins, of all steps, and the same for epochs."""
@@ -88,10 +98,13 @@ class Pretrainer(BaseModel):
         tokens, attention = self.encoder.looked(images)
         first = {name: value.to(images.device) for name, value in self._first.items()}
         untrained = cast(Tensor, functional_call(self.encoder, first, (images,)))[:, 0]
+        # each image by itself: what a strategy draws once for a batch would be one number for a whole test otherwise
+        mask = torch.cat([drawn(self.masking, attention[i : i + 1]) for i in range(len(attention))])
         fields = {
             "pooled": tokens[:, 0],
             "untrained": untrained,
-            "mask": drawn(self.masking, attention),
+            "mask": mask,
+            "error": self.errors(images, mask),
             "attention": attention.mean(dim=1),
         }
         for name, values in fields.items():

@@ -9,6 +9,7 @@ import torch
 from mmengine.registry import MODELS
 from mmpretrain.models.utils import build_2d_sincos_position_embedding
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from harness import slots
 from harness.benchmarks.self_supervised.mm.encoder import Encoder, drawn
@@ -82,11 +83,20 @@ class MaskedPixels(_Reconstruction):
 
     def restore(self, images: Tensor, mask: Tensor) -> dict[str, Tensor]:
         rows = images.shape[-2] // self.encoder.patch
-        tokens = self.encoder(images, mask)[:, 1:]
-        restored = self.neck(torch.unflatten(tokens.transpose(1, 2), 2, (rows, -1)))
+        restored = self._restored(images, mask)
         if not mask.any():  # of a batch no token is masked: nothing is learnt, and a mean over none would be no number
             return {"loss": 0.0 * restored.sum()}
         return {"loss": self.head.loss(restored, images, torch.unflatten(mask, 1, (rows, -1)))}
+
+    def errors(self, images: Tensor, mask: Tensor) -> Tensor:
+        wrong = (self._restored(images, mask) - images).abs().mean(dim=1, keepdim=True)
+        return F.avg_pool2d(wrong, self.encoder.patch).flatten(1)
+
+    def _restored(self, images: Tensor, mask: Tensor) -> Tensor:
+        """(B, 3, H, W) pixels."""
+        rows = images.shape[-2] // self.encoder.patch
+        tokens = self.encoder(images, mask)[:, 1:]
+        return cast(Tensor, self.neck(torch.unflatten(tokens.transpose(1, 2), 2, (rows, -1))))
 
 
 @MODELS.register_module()
@@ -107,7 +117,14 @@ class MaskedAutoencoder(_Reconstruction):
         self.remember(self.encoder)
 
     def restore(self, images: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        """See the base.
+        return {"loss": self.head.loss(self._restored(images, mask), images, mask.float())}
+
+    def errors(self, images: Tensor, mask: Tensor) -> Tensor:
+        wrong: Tensor = (self._restored(images, mask) - self.head.construct_target(images)) ** 2
+        return wrong.mean(dim=-1)
+
+    def _restored(self, images: Tensor, mask: Tensor) -> Tensor:
+        """(B, N, pixels) of all patches.
 
         Raises:
             TrialError: not as many tokens are masked in each image, or none or all.
@@ -128,5 +145,4 @@ class MaskedAutoencoder(_Reconstruction):
         tokens = torch.cat([token, tokens], dim=1)
         for layer in backbone.layers:
             tokens = layer(tokens)
-        restored = self.neck(backbone.norm1(tokens), order.argsort(dim=1))
-        return {"loss": self.head.loss(restored, images, mask.float())}
+        return cast(Tensor, self.neck(backbone.norm1(tokens), order.argsort(dim=1)))

@@ -23,5 +23,8 @@ def metrics(data: ClassificationData) -> list[Metric]:
         about += [
             Metric("masked_on_object", "%", True, "Share of the masked tokens' area that lies on the object"),
             Metric("attention_on_object", "%", True, "Share of the [CLS] token's attention that lies on the object"),
+            Metric("pointing", "%", True, "Share of the most attended tokens' area that lies on the object"),
+            Metric("loss_on_object", "", False, "Loss of masked tokens on the object"),
+            Metric("loss_beside", "", False, "Loss of masked tokens beside the object"),
         ]
     return [*learnt, *about]

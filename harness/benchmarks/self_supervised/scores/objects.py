@@ -25,6 +25,14 @@ def covered(box: Box, rows: int, columns: int) -> np.ndarray:
     return np.outer(along(rows, top, bottom), along(columns, left, right))
 
 
+def _shares(boxes: Sequence[Box], tokens: int) -> np.ndarray:
+    """(images, N) of :func:`covered`, over square grids."""
+    import numpy as np
+
+    side = round(tokens**0.5)
+    return np.stack([covered(box, side, side).ravel() for box in boxes])
+
+
 def on_object(weights: np.ndarray, boxes: Sequence[Box]) -> float:
     """Share of all ``weights`` that lies on the objects; NaN where there is no weight. Spread evenly, it is the objects' mean area.
 
@@ -32,12 +40,33 @@ def on_object(weights: np.ndarray, boxes: Sequence[Box]) -> float:
         weights: (images, N), not negative: masks, or attention, over square grids.
         boxes: one for each image.
     """
+    total = float(weights.sum())
+    return float((weights * _shares(boxes, weights.shape[1])).sum()) / total if total else float("nan")
+
+
+def pointing(weights: np.ndarray, boxes: Sequence[Box]) -> float:
+    """Share of the most weighted tokens that lies on the object: the pointing game of Zhang et al., IJCV 2018, over areas.
+
+    Args:
+        weights, boxes: as of :func:`on_object`; of equal weights the first counts.
+    """
     import numpy as np
 
-    side = round(weights.shape[1] ** 0.5)
-    share = np.stack([covered(box, side, side).ravel() for box in boxes])
-    total = float(weights.sum())
-    return float((weights * share).sum()) / total if total else float("nan")
+    return float(_shares(boxes, weights.shape[1])[np.arange(len(weights)), weights.argmax(axis=1)].mean())
+
+
+def by_region(losses: np.ndarray, mask: np.ndarray, boxes: Sequence[Box]) -> tuple[float, float]:
+    """Mean loss of masked tokens on the object and beside it, each token by its area; NaN where nothing is masked.
+
+    Args:
+        losses: (images, N).
+        mask: (images, N) of 0 and 1.
+        boxes: one for each image.
+    """
+    share = _shares(boxes, mask.shape[1])
+    areas = mask * share, mask * (1 - share)
+    on, beside = (float((losses * some).sum()) / float(some.sum()) if some.any() else float("nan") for some in areas)
+    return on, beside
 
 
 def area(boxes: Sequence[Box]) -> float:

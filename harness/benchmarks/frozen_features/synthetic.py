@@ -1,5 +1,0 @@
-"""Cluttered scenes: as in classification."""
-
-from harness.benchmarks.classification.synthetic import FORMAT
-
-__all__ = ["FORMAT"]

@@ -1,0 +1,48 @@
+"""Stages: benchmarks that begin with the weights that the same method and seed has learned on another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from harness.benchmarks.task import Task, task
+from harness.catalog import Benchmark, Catalog
+from harness.errors import UsageError, did_you_mean
+
+
+def before(stage: Task, benchmarks: Mapping[str, Benchmark]) -> Benchmark | None:
+    """The benchmark that comes before a stage; ``None`` where none does.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    name = stage.model.weights.after if stage.model.weights else None
+    if name is not None and name not in benchmarks:
+        raise UsageError(f"benchmark '{stage.id}': model.weights.after: {did_you_mean(name, benchmarks, 'benchmark')}")
+    return benchmarks[name] if name is not None else None
+
+
+def slots(stage: Task, benchmarks: Mapping[str, Benchmark]) -> tuple[str, ...]:
+    """The slots that a method has to fit: those of the benchmark that a chain of stages begins with.
+
+    Raises:
+        UsageError: the chain is a circle, or breaks off.
+    """
+    first, seen = stage, {stage.id}
+    while (entry := before(first, benchmarks)) is not None:
+        if entry.id in seen:
+            raise UsageError(f"benchmark '{stage.id}': model.weights.after leads back to '{entry.id}'. Let one of them begin without.")
+        seen.add(entry.id)
+        first = task(entry)
+    return first.slots
+
+
+def followed(catalog: Catalog) -> set[str]:
+    """The benchmarks that some stage comes after, whose trials keep their weights therefore."""
+    return {name for entry in catalog.benchmarks.values() for name in _after(entry)}
+
+
+def _after(entry: Benchmark) -> Iterator[str]:
+    # untyped, since a malformed entry must not spoil others
+    weights = entry.model.get("weights")
+    if isinstance(weights, dict) and isinstance(weights.get("after"), str):
+        yield weights["after"]

@@ -1,0 +1,154 @@
+"""Readers of detection: what people's files have in them, and what a trial would silently be scored on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.benchmarks.detection import FAMILY
+from harness.benchmarks.detection.readers.picture import Pictures
+from harness.benchmarks.predictions import Predictions
+
+WIDTH, HEIGHT = 100, 80
+SQUARE = [[10, 10, 40, 10, 40, 40, 10, 40]]
+
+
+def _image(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(len(str(file))).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)).save(file)
+
+
+def _said(listing: Pictures) -> str:
+    return " ".join(problem.sentences for problem in listing.problems)
+
+
+def _annotation(**said: Any) -> dict[str, Any]:
+    return {"id": 1, "image_id": 5, "category_id": 9, "bbox": [50, 20, 20, 20], "area": 400, **said}
+
+
+def _coco(root: Path, annotations: list[dict[str, Any]], images: tuple[str, ...] = ("0.png", "1.png"), **data: Any) -> Pictures:
+    """Images with the ids 5, 6, ...; each shows an 'a' at 10, 10, and the first of a split what is given."""
+    entries = [{"id": 5 + place, "file_name": name, "width": WIDTH, "height": HEIGHT} for place, name in enumerate(images)]
+    square = [
+        {"id": 100 + one["id"], "image_id": one["id"], "category_id": 4, "bbox": [10, 10, 30, 30], "area": 900, "segmentation": SQUARE}
+        for one in entries
+    ]
+    for split in ("train", "test"):
+        for name in images:
+            _image(root / split / name)
+        content = {"images": entries, "annotations": square + annotations, "categories": [{"id": 9, "name": "b"}, {"id": 4, "name": "a"}]}
+        (root / f"{split}.json").write_text(json.dumps(content), encoding="utf-8")
+    splits = {split: {"annotations": f"{split}.json", "images": split} for split in ("train", "test")}
+    _, listing = FAMILY.listing(root, {"format": "coco", "classes": 2, "val_share": 0, **splits, **data})
+    return listing
+
+
+def test_an_image_with_two_ids_is_one_image(tmp_path):
+    """With what is annotated under either; an object that was copied with its image counts once."""
+    listing = _coco(tmp_path, [_annotation(image_id=6)], images=("0.png", "0.png", "1.png"))
+    shown = [(picture.file.name, [item.label for item in picture.objects]) for picture in listing.test]
+    assert shown == [("0.png", [0, 1]), ("1.png", [0])]
+    assert "each counts once" in _said(listing)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        [[]],
+        [[50, 20, 70, 40]],
+        [[50, 20, 70, 20, 70, "x"]],
+        {"size": [HEIGHT, WIDTH], "counts": [10, 20]},
+        {"size": [HEIGHT, WIDTH], "counts": ":d0"},
+        {"size": [HEIGHT, WIDTH], "counts": "PPYo0"},
+        {"size": [40, 40], "counts": [0, 800, 800]},
+        {"counts": [0, 800, 800]},
+        "mask.png",
+    ],
+)
+def test_an_object_whose_mask_is_none_is_left_out_and_told(tmp_path, mask):
+    """Run lengths that end too early would never end the evaluation."""
+    listing = _coco(tmp_path, [_annotation(segmentation=mask)], masks=True)
+    assert "annotation 1" in _said(listing) and not any(problem.fatal for problem in listing.problems)
+    assert [[item.label for item in picture.objects] for picture in listing.test] == [[0], [0]]
+
+
+def test_masks_as_they_are_found_in_files_are_read(tmp_path):
+    from faster_coco_eval.core import mask as lengths
+
+    drawn = np.zeros((HEIGHT, WIDTH), np.uint8)
+    drawn[20:40, 50:70] = 1
+    packed = lengths.encode(np.asfortranarray(drawn))
+    counts = lengths.frPyObjects({"size": [HEIGHT, WIDTH], "counts": [4020, *[20, 60] * 19, 20, 2440]}, HEIGHT, WIDTH)
+    assert counts["counts"] == packed["counts"]
+    told = [SQUARE, {"size": [HEIGHT, WIDTH], "counts": packed["counts"].decode()}, {"size": [HEIGHT, WIDTH], "counts": [4020, 20, 3960]}]
+    listing = _coco(tmp_path, [_annotation(id=place, segmentation=mask) for place, mask in enumerate(told)], masks=True)
+    assert not listing.problems and [item.mask for item in listing.test[0].objects[1:]] == told
+    # a part that is no polygon goes, as mmdet leaves it out, and the others stay
+    listing = _coco(tmp_path, [_annotation(segmentation=[[1, 2], *SQUARE])], masks=True)
+    assert not listing.problems and listing.test[0].objects[1].mask == SQUARE
+
+
+def test_kept_boxes_have_the_ids_of_the_test_file(openmmlab, tmp_path):
+    """Whatever the training file calls its classes, and in which order; pycocotools reads them with the user's own annotations."""
+    import torch
+    from faster_coco_eval.core import mask as lengths
+    from mmdet.structures import DetDataSample
+    from mmengine.registry import DATASETS
+    from mmengine.structures import InstanceData
+
+    _coco(tmp_path, [_annotation()])
+    file = tmp_path / "test.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    for one in content["annotations"]:
+        one["category_id"] = {9: 70, 4: 80}[one["category_id"]]
+    file.write_text(json.dumps({**content, "categories": [{"id": 70, "name": "b"}, {"id": 80, "name": "a"}]}), encoding="utf-8")
+    splits = {split: {"annotations": f"{split}.json", "images": split} for split in ("train", "test")}
+    options = {"format": "coco", "classes": 2, "val_share": 0, **splits}
+    dataset = DATASETS.build({"type": "DetectionDataset", "data_root": str(tmp_path), "options": options, "split": "test"})
+    assert dataset.metainfo["classes"] == ("a", "b")
+    sample = DetDataSample(metainfo={"img_id": 5, "img_path": "0.png"})
+    drawn = torch.zeros(2, HEIGHT, WIDTH, dtype=torch.bool)
+    drawn[1, 3:5] = True
+    found = {"bboxes": torch.tensor([[1.0, 2, 4, 6], [0, 3, 100, 5]]), "scores": torch.tensor([0.5, 0.25]), "labels": torch.tensor([0, 1])}
+    sample.pred_instances = InstanceData(**found, masks=drawn)
+    predictions = Predictions(tmp_path / "out", dataset.metainfo["classes"], dataset.metainfo["ids"])
+    predictions.add([sample])
+    predictions.write()
+    rows = json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))
+    assert [(row["category_id"], row["image_id"], row["bbox"]) for row in rows] == [(80, 5, [1, 2, 3, 4]), (70, 5, [0, 3, 100, 2])]
+    assert [int(lengths.area(row["segmentation"])) for row in rows] == [0, 2 * WIDTH]
+
+
+def _yolo(root: Path, lines: str, further: dict[str, str] | None = None) -> Pictures:
+    for split in ("train", "test"):
+        for name in ("0", "1"):
+            _image(root / f"images/{split}/{name}.png")
+        for name, text in {"0": "0 0.5 0.5 0.2 0.2\n", "1": lines, **(further or {})}.items():
+            (root / f"labels/{split}").mkdir(parents=True, exist_ok=True)
+            (root / f"labels/{split}/{name}.txt").write_text(text, encoding="utf-8")
+    splits = {split: {"images": f"images/{split}", "labels": f"labels/{split}"} for split in ("train", "test")}
+    _, listing = FAMILY.listing(root, {"format": "yolo", "classes": ["a", "b"], "val_share": 0, **splits})
+    return listing
+
+
+@pytest.mark.parametrize("line", ["0 0.5 nan 0.2 0.2", "0 nan 0.5 0.2 0.2", "0 0.5 0.5 0.2 nan", "0 0.5 0.5 inf 0.2", "0 1.2 0.5 0.2 0.2"])
+def test_a_line_of_yolo_that_is_no_box_is_refused(tmp_path, line):
+    listing = _yolo(tmp_path, line)
+    assert any(problem.fatal and "no box inside the image" in problem.what for problem in listing.problems)
+
+
+def test_boxes_thinner_than_a_pixel_are_left_out_of_yolo_as_of_coco(tmp_path):
+    listing = _yolo(tmp_path, "0 0.5 0.5 0.001 0.2\n1 0.5 0.5 0.2 0.2")
+    assert [item.label for item in listing.test[1].objects] == [1] and "thinner than a pixel" in _said(listing)
+
+
+def test_text_files_of_no_image_are_told(tmp_path):
+    """The image that was meant would count as one that shows nothing."""
+    listing = _yolo(tmp_path, "1 0.5 0.5 0.2 0.2", {"img_1": "0 0.5 0.5 0.2 0.2", "classes": "a\nb\n"})
+    (problem,) = [problem for problem in listing.problems if problem.where == "labels/test"]
+    assert not problem.fatal and "img_1.txt" in problem.what and "classes.txt" not in problem.what

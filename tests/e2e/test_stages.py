@@ -1,0 +1,197 @@
+"""A method pre-trains, and what it learned goes into segmentation and localization; killed and resumed, the numbers are the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.catalog.load import load_catalog
+from harness.catalog.plugins import discover
+from harness.compose import Selection, plan
+from harness.errors import UsageError
+from harness.store import open_store
+
+VIT = """
+      backbone:
+        type: mmpretrain.VisionTransformer
+        arch: {embed_dims: 12, num_layers: 2, num_heads: 2, feedforward_channels: 16}
+        img_size: 32
+        patch_size: 8
+        out_type: featmap
+        _channels: 12
+        _stride: 8
+      weights: {after: tiny-pretraining, key: teacher}
+"""
+
+REGISTRY = f"""
+suites:
+  stages:
+    seeds: 1
+    benchmarks: [tiny-segmentation, tiny-localization]
+    methods: [attmask-high]
+benchmarks:
+  tiny-pretraining:
+    family: self-supervised
+    tier: synthetic
+    data: {{format: synthetic, train: 24, test: 12, size: 32, classes: 2}}
+    model:
+      width: 12
+      depth: 2
+      heads: 2
+      feedforward: 16
+      patch: 8
+      distillation: {{hidden: 16, bottleneck: 8, prototypes: 16, balance: sinkhorn, temperature: [0.01, 0.01]}}
+    schedule: {{epochs: 2, batch_size: 12}}
+    cost: 2
+  tiny-segmentation:
+    family: segmentation
+    tier: synthetic
+    data: {{format: synthetic, train: 12, test: 6, size: 64}}
+    model:
+      channels: 16{VIT}
+    schedule: {{epochs: 2, batch_size: 6}}
+    cost: 2
+  tiny-localization:
+    family: object-localization
+    tier: synthetic
+    data: {{format: synthetic, train: 24, test: 12, calibrate: 12, size: 64}}
+    model:
+      box: dino-seg{VIT}
+    schedule: {{epochs: 2, batch_size: 12}}
+    cost: 2
+"""
+
+RUN = ["run", "-s", "stages", "--device", "cpu", "--workers", "2"]
+NAMES = ("tiny-pretraining", "tiny-segmentation", "tiny-localization")
+
+
+@pytest.fixture
+def planned(tmp_path, monkeypatch):
+    """``planned(method, *changes)`` -> the trials of both stages and of what comes before them, by benchmark."""
+    (tmp_path / "registry.yaml").write_text(REGISTRY)
+    monkeypatch.chdir(tmp_path)
+
+    def make(method: str = "attmask-high", *changes: str, benchmarks: tuple[str, ...] = NAMES[1:], **more):
+        selection = Selection(methods=(method,), benchmarks=benchmarks, overrides=changes, **more)
+        return {(trial.benchmark, trial.seed): trial for trial in plan(selection, load_catalog(), discover()).trials}
+
+    return make
+
+
+def test_a_stage_brings_what_comes_before_it_and_is_known_by_it(planned):
+    trials = planned(seeds=2)
+    assert [*dict.fromkeys(bench for bench, _ in trials)] == [*NAMES] and len(trials) == 6
+    for seed in (0, 1):
+        first = trials[NAMES[0], seed]
+        assert first.keep and not first.before
+        for name in NAMES[1:]:
+            stage = trials[name, seed]
+            assert stage.before == first.digest and not stage.keep and stage.slot == "masking"
+            assert stage.config["model"]["weights"] == {"file": f"$TRIAL/{first.digest}", "key": "teacher"}
+    same = {trials[NAMES[1], seed].setting for seed in (0, 1)}
+    assert len(same) == 1 and trials[NAMES[1], 0].config_digest != trials[NAMES[1], 1].config_digest
+    other = planned("attmask-low")
+    assert other[NAMES[1], 0].setting in same and other[NAMES[1], 0].digest != trials[NAMES[1], 0].digest
+    parameters = planned("attmask-high", "method.low=0.2")
+    assert parameters[NAMES[1], 0].digest != trials[NAMES[1], 0].digest and parameters[NAMES[1], 0].overrides == ("method.low=0.2",)
+
+
+def test_a_change_before_a_stage_is_a_change_of_the_stage(planned, tmp_path):
+    before = planned()[NAMES[1], 0]
+    (tmp_path / "registry.yaml").write_text(REGISTRY.replace("prototypes: 16", "prototypes: 20"))
+    after = planned()[NAMES[1], 0]
+    assert after.digest != before.digest and after.setting != before.setting and after.task == before.task
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("after: tiny-pretraining", "after: tiny-pretrainin", "Did you mean 'tiny-pretraining'"),
+        ("after: tiny-pretraining", "after: tiny-segmentation", "leads back to 'tiny-segmentation'"),
+        ("after: tiny-pretraining", "after: tiny-pretraining, sha256: 0123456789", "leave it out"),
+        ("after: tiny-pretraining", "trial: abc", "trial"),
+    ],
+)
+def test_what_cannot_be_a_stage_is_refused(planned, tmp_path, old, new, message):
+    (tmp_path / "registry.yaml").write_text(REGISTRY.replace(old, new))
+    with pytest.raises(UsageError, match=message):
+        planned()
+
+
+def test_methods_of_a_stage_are_those_of_what_comes_before(planned):
+    with pytest.raises(UsageError, match="fits no slot of 'tiny-segmentation', which offers masking"):
+        planned("gc-block")
+    with pytest.raises(UsageError, match="Tune the benchmark before it alone"):
+        planned(tune=2)
+
+
+def harness(folder: Path, *args: str) -> subprocess.Popen:
+    environment = {**os.environ, "HARNESS_CACHE": str(folder.parent / "cache"), "COLUMNS": "100"}
+    folder.mkdir(exist_ok=True)
+    (folder / "registry.yaml").write_text(REGISTRY)
+    command = [sys.executable, "-m", "harness", *args]
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finished(folder: Path, *args: str, code: int = 0) -> str:
+    process = harness(folder, *args)
+    out, err = process.communicate()
+    assert process.returncode == code, err[-3000:]
+    return out + err
+
+
+def killed(folder: Path, benchmark: str, *args: str) -> None:
+    """Run until a trial of a benchmark is running, and no longer."""
+    process = harness(folder, *args)
+    url = f"sqlite:///{folder}/results/harness.db"
+    while process.poll() is None:
+        if any(row.state == "running" and row.benchmark == benchmark for row in open_store(url, read_only=True).trials()):
+            process.send_signal(signal.SIGKILL)
+        time.sleep(0.02)
+    assert process.returncode == -signal.SIGKILL, process.communicate()
+
+
+def results(folder: Path) -> dict:
+    return {row.digest: (row.benchmark, dict(row.metrics)) for row in open_store(f"sqlite:///{folder}/results/harness.db").results()}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_pre_trained_networks_go_into_segmentation_and_localization(tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    finished(whole, *RUN)
+    expected = results(whole)
+    assert sorted(bench for bench, _ in expected.values()) == sorted(NAMES)
+    store = open_store(f"sqlite:///{whole}/results/harness.db")
+    rows = {row.benchmark: row for row in store.trials()}
+    for name in NAMES[1:]:
+        assert any("teacher" in note for note in rows[name].notes), "what was loaded is said"
+        assert rows[name].started >= rows[NAMES[0]].finished
+
+    killed(cut, NAMES[0], *RUN)
+    killed(cut, NAMES[1], *RUN)
+    finished(cut, *RUN)
+    assert results(cut) == expected
+
+    # a worker takes the stages that another command planned, and waits for what comes before
+    queue = tmp_path / "queue"
+    finished(queue, *RUN[:3], "--plan-only")
+    finished(queue, "worker", "--device", "cpu")
+    assert results(queue) == expected
+
+    # any benchmark begins with any kept trial
+    told = ["--set", f"model.weights={{trial: {rows[NAMES[0]].digest}, key: student}}"]
+    finished(whole, "run", "-b", NAMES[1], "-m", "identity", *told, "--device", "cpu")
+    (row,) = [row for row in store.trials() if row.method == "identity"]
+    assert row.state == "done" and any("student" in note for note in row.notes)
+
+    # without the weights it does not begin from chance
+    (whole / "results/trials" / rows[NAMES[0]].digest / "artifacts/weights.safetensors").unlink()
+    again = finished(whole, "run", "-b", NAMES[1], "-m", "identity", *told, "--set", "schedule.lr=0.002", "--device", "cpu", code=3)
+    assert "has kept none" in again
