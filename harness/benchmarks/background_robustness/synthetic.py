@@ -23,6 +23,9 @@ from harness.images import write_image
 if TYPE_CHECKING:
     import numpy as np
 
+SHAPES = tuple(name.partition("-")[2] for name in scenes.CLASSES)
+"""Class names in label order."""
+
 _SIDE = (0.3, 0.5)
 """Side of an object's square, as a share of the image's."""
 _WAVES = (3.0, 6.0)
@@ -36,7 +39,7 @@ class SyntheticData(GeneratedData, BackgroundData):
     train: int = Field(default=600, ge=8, le=1 << 20)
     test: int = Field(default=240, ge=8, le=1 << 20)
     """Number of test images, each in all eight variants."""
-    classes: int = Field(default=6, ge=2, le=len(scenes.CLASSES))
+    classes: int = Field(default=6, ge=2, le=len(SHAPES))
     seed: int = Field(default=0, ge=0)
     agreement: float = Field(default=0.9, ge=0, le=1)
     """Share of the training images, and of the original variant, whose stripes are surely those of the object's class; in the others
@@ -44,7 +47,7 @@ class SyntheticData(GeneratedData, BackgroundData):
 
     @property
     def class_names(self) -> list[str]:
-        return list(scenes.CLASSES[: self.classes])
+        return list(SHAPES[: self.classes])
 
     @property
     def class_count(self) -> int:
@@ -84,7 +87,7 @@ def generate(data: SyntheticData, out: Path) -> None:
             label = index % data.classes
             made = variants(rng, label, data.size, data.classes, data.agreement)
             for name, image in made.items() if split != "train" else [("", made["original"])]:
-                folder = out / split / (f"{name}/val" if name else "") / scenes.CLASSES[label]
+                folder = out / split / (f"{name}/val" if name else "") / SHAPES[label]
                 folder.mkdir(parents=True, exist_ok=True)
                 write_image(folder / f"{index:05d}.png", image)
 
