@@ -93,16 +93,16 @@ class TrialRunner(Runner):
             return numbers
         return made if self.loading is None else self.loading.loader(made, split == "train")
 
+    def build_train_loop(self, loop: Any) -> Any:
+        if self.lookup is None or not isinstance(loop, dict) or not loop.get("by_epoch"):
+            return super().build_train_loop(loop)
+        return FeatureEpochs(self, self._train_dataloader, **{name: value for name, value in loop.items() if name != "by_epoch"})
+
     def build_visualizer(self, visualizer: Any = None) -> Visualizer:
         if visualizer is None:
             backends = [{"type": "LocalVisBackend"}]
             return cast(Visualizer, Undrawn.get_instance(name=self._experiment_name, vis_backends=backends, save_dir=self._log_dir))
         return cast(Visualizer, super().build_visualizer(visualizer))
-
-    def build_train_loop(self, loop: Any) -> Any:
-        if self.lookup is None or not isinstance(loop, dict) or not loop.get("by_epoch"):
-            return super().build_train_loop(loop)
-        return FeatureEpochs(self, self._train_dataloader, **{name: value for name, value in loop.items() if name != "by_epoch"})
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
         pass
