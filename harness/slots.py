@@ -75,7 +75,7 @@ SLOTS: dict[str, Slot] = {
             "(R,C), boxes (R,4) -> (R,C), all regions of one image",
             ("channels",),
             None,
-            "after each fully-connected layer of a detector's box head",
+            "after each fully-connected layer of a detector's box head, and in its mask head",
         ),
         Slot(
             "region_features",
@@ -105,7 +105,8 @@ SLOTS: dict[str, Slot] = {
 
 # What the shapes of the detection slots leave open.
 #
-# relation: boxes are x0, y0, x1, y1 in pixels of the network's input. R is 0 where an image has no region.
+# relation: boxes are x0, y0, x1, y1 in pixels of the network's input. R is 0 where an image has no region. In a mask head the features
+#     of a region are the mean of its map, and what comes out takes its place.
 # region_features: a region is the index of its image in the batch, then its box in pixels of the network's input; the map's cells are
 #     `stride` pixels wide. One plugin is built for each level of a feature pyramid, and R is 0 where no region belongs to it.
 # duplicate_removal: K classes, without background; a score of 0 says that a box is the duplicate of another, or none. A plugin that is

@@ -1,6 +1,7 @@
 """Numbers as text, one way for the command line, reports, pages and the dashboard.
 
-Nothing to show is ``-``, what is not finite is ``nan``, ``inf`` or ``-inf``, and zero has no sign.
+Nothing to show is ``-``, and so is what is not defined (NaN: the precision of objects that a dataset does not have); what has no end is
+``inf`` or ``-inf``, and zero has no sign.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _ANY = ".4g"
 
 
 def _text(value: float | None, form: str) -> str:
-    if value is None:
+    if value is None or math.isnan(value):
         return NOTHING
     return format(value, form) if math.isfinite(value) else str(float(value))
 

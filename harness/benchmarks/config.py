@@ -200,6 +200,22 @@ def attend(model: dict[str, Any], options: ModelOptions, fillings: dict[str, Fil
     }
 
 
+_IN_ENCODER = {"encoder_attention": "attention", "position_encoding": "position", "attention_loss": "loss"}
+
+
+def in_encoder(fillings: dict[str, Filling], layers: str | None) -> dict[str, Any]:
+    """What ``Attend`` puts into a transformer's encoder: its argument ``encoder``, or nothing where no slot of an encoder is filled.
+
+    Args:
+        layers: path of the list of its layers; without one no slot of it is offered.
+    """
+    filled = {part: fillings[slot] for slot, part in _IN_ENCODER.items() if slot in fillings}
+    if not filled:
+        return {}
+    parts = {part: {"plugin": filling.plugin, "params": filling.params} for part, filling in filled.items()}
+    return {"encoder": {"layers": layers, **parts}}
+
+
 def pooling_neck(fillings: dict[str, Filling], channels: int) -> dict[str, Any]:
     """The neck that pools the last feature map: the method's plugin, or global average pooling.
 

@@ -125,7 +125,8 @@ class BlockPlace(Options):
 
     path: str
     """Dotted module path from the model, e.g. ``backbone.layer3`` or ``backbone.layer3.0.conv2``; with ``*`` for anything in it, each
-    module that it fits gets a block of its own: ``backbone.stage?.*.branches.*.conv2``."""
+    module that it fits gets a block of its own: ``backbone.stage?.*.branches.*.conv2``. What a detector of two stages reads of its maps for
+    each region is ``roi_head.bbox_roi_extractor``."""
     branch: int | None = None
     """Which tensor, where the module returns several (HRNet's branches); all of them by default."""
     replace: bool = False

@@ -188,8 +188,8 @@ def coco_data():
     return CocoData(format="coco", root="coco", masks=True, train=split, test=split)
 
 
-def _stock(name: str, coco_data):
-    """mmdet's model and ours, built."""
+def _stock(name: str, coco_data, *, agnostic: bool = False):
+    """mmdet's model and ours, built; if so with one correction of a region's box for all classes."""
     import mmdet
     from mmengine.config import Config
     from mmengine.registry import MODELS, DefaultScope
@@ -197,7 +197,10 @@ def _stock(name: str, coco_data):
     file, said = STOCK[name]
     theirs = Config.fromfile(Path(mmdet.__file__).parent / ".mim/configs" / file).model
     theirs.backbone.init_cfg = None
-    ours = compose(coco_data, DetectionModel(detector=name, backbone="resnet50", **said), ScheduleOptions(), {})["model"]["model"]
+    if agnostic:
+        theirs.roi_head.bbox_head.reg_class_agnostic, said = True, {**said, "regions": {"agnostic": True}}
+    options = DetectionModel.model_validate({"detector": name, "backbone": "resnet50", **said})
+    ours = compose(coco_data, options, ScheduleOptions(), {})["model"]["model"]
     load_plugins({"nms", "roi-align"}, discover())
     with DefaultScope.overwrite_default_scope("mmdet"):
         from mmengine.config import ConfigDict
@@ -212,10 +215,10 @@ def test_weights_of_mmdet_fit(openmmlab, coco_data, name):
     assert found == expected
 
 
-@pytest.mark.parametrize("name", ["faster-rcnn", "mask-rcnn"])
-def test_with_the_weights_of_mmdet_it_computes_what_mmdet_does(openmmlab, coco_data, name):
+@pytest.mark.parametrize(("name", "agnostic"), [("faster-rcnn", False), ("faster-rcnn", True), ("mask-rcnn", False)])
+def test_with_the_weights_of_mmdet_it_computes_what_mmdet_does(openmmlab, coco_data, name, agnostic):
     """Losses and detections, through our features of regions, box head and suppression."""
-    theirs, ours = _stock(name, coco_data)
+    theirs, ours = _stock(name, coco_data, agnostic=agnostic)
     torch.manual_seed(1)
     for module in theirs.modules():
         if isinstance(module, (torch.nn.Linear, torch.nn.Conv2d)):
@@ -240,9 +243,66 @@ def test_with_the_weights_of_mmdet_it_computes_what_mmdet_does(openmmlab, coco_d
             torch.testing.assert_close(losses[1][key], value, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("detector", ["faster-rcnn", "retinanet", "detr", "deformable-detr"])
-def test_every_detector_takes_a_step_and_detects(openmmlab, detector):
-    model = _build({**SMALL, "detector": detector})
+def test_convolutions_before_the_layers_of_the_box_head_are_mmdets(openmmlab, coco_data):
+    from mmdet.models.roi_heads.bbox_heads import Shared4Conv1FCBBoxHead
+    from mmengine.registry import MODELS, DefaultScope
+
+    said = {**SMALL, "detector": "mask-rcnn", "norm": True, "regions": {**SMALL["regions"], "convolutions": 4}}
+    config = compose(coco_data, DetectionModel.model_validate(said), ScheduleOptions(), {})["model"]["model"]
+    assert config["neck"]["norm_cfg"] == config["roi_head"]["mask_head"]["norm_cfg"] == {"type": "BN", "requires_grad": True}
+    head = config["roi_head"]["bbox_head"]
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        ours = MODELS.build(head)
+        left = ("type", "relation", "num_shared_convs", "num_shared_fcs")
+        theirs = Shared4Conv1FCBBoxHead(**{name: value for name, value in head.items() if name not in left})
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(5, 16, 3, 3)
+    for mine, other in zip(ours.eval()(x), theirs.eval()(x), strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_blocks_of_gcnet_stand_where_mmdet_has_them(openmmlab):
+    """The entry's backbone with its blocks is mmdet's of ``gcb-r16-c3-c5``, where nothing is zero."""
+    import mmdet
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, DefaultScope
+
+    file = Path(mmdet.__file__).parent / ".mim/configs/gcnet/mask-rcnn_r50-syncbn-gcb-r16-c3-c5_fpn_1x_coco.py"
+    theirs = Config.fromfile(file).model.backbone
+    theirs.init_cfg, theirs.norm_cfg.type = None, "BN"
+    catalog = load_catalog()
+    entry = catalog.benchmarks["coco-gcnet-r50"]
+    small = {**entry.model, "weights": None, "input": {"size": [64, 96]}}
+    found = task(entry.model_copy(update={"model": small}))
+    config = found.config(catalog.methods["gc-block"].fill(found.slots))
+    load_plugins({"nms", "roi-align", "gc-block"}, discover())
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        backbone, ours = MODELS.build(theirs), MODELS.build(config["model"])
+    torch.manual_seed(0)
+    state = {name: 0.05 * torch.randn_like(value) if value.dim() > 1 else value for name, value in backbone.state_dict().items()}
+    backbone.load_state_dict(state)
+    ours.backbone.load_state_dict({name: value for name, value in state.items() if "context_block" not in name})
+    moved = {
+        "backbone-" + name.replace(".context_block", ".bn3@0", 1).replace(".", "-", 2): value
+        for name, value in state.items()
+        if "context_block" in name
+    }
+    ours.attention_blocks.load_state_dict(moved)
+    assert len(ours.attention_blocks) == 4 + 6 + 3
+    image = torch.randn(1, 3, 64, 96)
+    for one in (ours, backbone):
+        one.train(False)
+    with torch.no_grad():
+        for mine, other in zip(ours.backbone(image), backbone(image), strict=True):
+            torch.testing.assert_close(mine, other)
+
+
+@pytest.mark.parametrize(
+    ("detector", "regions"),
+    [("faster-rcnn", {}), ("faster-rcnn", {"hard": True}), ("retinanet", {}), ("detr", {}), ("deformable-detr", {})],
+)
+def test_every_detector_takes_a_step_and_detects(openmmlab, detector, regions):
+    model = _build({**SMALL, "detector": detector, "regions": {**SMALL["regions"], **regions}})
     data = _batch(model, train=True)
     losses = model.loss(data["inputs"], data["data_samples"])
     total, values = model.parse_losses(losses)
@@ -333,6 +393,74 @@ def test_a_relation_sees_the_regions_of_one_image_behind_each_layer(plugins, mon
     x, rois = torch.randn(5, 16, 3, 3), torch.tensor([[0.0, 1, 1, 5, 5]] * 3 + [[1.0, 2, 2, 9, 9]] * 2)
     plain = head.fc_cls(torch.relu(head.shared_fcs[1](torch.relu(head.shared_fcs[0](x.flatten(1))))))
     torch.testing.assert_close(head(x, rois)[0], plain)
+
+
+def _masked(coco_data, **filled: str):
+    """A small Mask R-CNN with spies in slots, and a batch for it whose objects fill their boxes."""
+    from mmdet.structures.mask import BitmapMasks
+    from mmengine.registry import MODELS, DefaultScope
+
+    load_plugins({"nms", "roi-align"}, discover())
+    torch.manual_seed(0)
+    fillings = {slot: Filling(plugin=name) for slot, name in filled.items()}
+    options = DetectionModel.model_validate({**SMALL, "detector": "mask-rcnn", "input": {"size": [64, 64]}})
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        model = MODELS.build(compose(coco_data, options, ScheduleOptions(), fillings)["model"])
+    data = _batch(model, train=True)
+    for sample in data["data_samples"]:
+        masks = np.zeros((2, 64, 64), np.uint8)
+        for mask, (x0, y0, x1, y1) in zip(masks, sample.gt_instances.bboxes.int().tolist(), strict=True):
+            mask[y0:y1, x0:x1] = 1
+        sample.gt_instances.masks = BitmapMasks(masks, 64, 64)
+    return model, data
+
+
+def test_a_relation_stands_in_the_mask_head_too(plugins, coco_data):
+    model, data = _masked(coco_data, relation="spy-relation")
+    head = model.roi_head.mask_head
+    spy = head.relation
+    assert spy.given == {"channels": 16}
+    model.parse_losses(model.loss(data["inputs"], data["data_samples"]))[0].backward()
+    assert spy.scale.grad is not None and len(spy.calls) == 2, "once for the regions of each image"
+    assert all(features.shape == (len(boxes), 16) and boxes.shape[1] == 4 for features, boxes in spy.calls)
+    with torch.no_grad():
+        found = model.eval().predict(data["inputs"], data["data_samples"])
+    assert all(len(sample.pred_instances.masks) == len(sample.pred_instances) for sample in found)
+    # the mean of a region's map is that of the relation, what is left of the map is its own; with the identity it is mmdet's head
+    x, rois = torch.randn(5, 16, 6, 6), torch.tensor([[0.0, 1, 1, 5, 5]] * 3 + [[1.0, 2, 2, 9, 9]] * 2)
+    plain = x
+    for convolution in head.convs:
+        plain = convolution(plain)
+    torch.testing.assert_close(head(x, rois), head(x))
+    torch.testing.assert_close(head(x, rois), head.conv_logits(head.relu(head.upsample(plain))))
+    spy.scale.data.fill_(3.0)
+    moved = plain + 2 * plain.mean((2, 3), keepdim=True)
+    torch.testing.assert_close(head(x, rois), head.conv_logits(head.relu(head.upsample(moved))))
+    assert head(x[:0], rois[:0]).shape == (0, 80, 12, 12)
+
+
+def test_blocks_stand_behind_the_features_of_regions(openmmlab, coco_data):
+    """One for those of boxes and one for those of masks, on all regions as a batch; without regions there is nothing to do."""
+    from mmengine.registry import MODELS, DefaultScope
+
+    load_plugins({"nms", "roi-align", "gc-block"}, discover())
+    places = [{"path": "roi_head.*_roi_extractor"}]
+    options = DetectionModel.model_validate({**SMALL, "detector": "mask-rcnn", "input": {"size": [64, 96]}, "block_at": places})
+    with DefaultScope.overwrite_default_scope("mmdet"):
+        built = compose(coco_data, options, ScheduleOptions(), {"block": Filling(plugin="gc-block")})["model"]
+        model, plain = MODELS.build(built), MODELS.build({**built, "blocks": []})
+    plain.load_state_dict({name: value for name, value in model.state_dict().items() if not name.startswith("attention_blocks")})
+    rois = torch.tensor([[0.0, 0, 0, 20, 20], [0, 4, 8, 40, 30], [0, 10, 0, 60, 60]])
+    for name, size in (("bbox", 3), ("mask", 6)):
+        block = model.attention_blocks[f"roi_head-{name}_roi_extractor@0"]
+        for parameter in block.parameters():
+            torch.nn.init.normal_(parameter)
+        read, alone = (getattr(one.roi_head, f"{name}_roi_extractor") for one in (model, plain))
+        levels = [torch.randn(1, 16, 16, 24)]
+        assert read(levels, rois).shape == (3, 16, size, size)
+        torch.testing.assert_close(read(levels, rois), block(alone(levels, rois)))
+        assert not torch.allclose(read(levels, rois), alone(levels, rois))
+        assert read(levels, rois[:0]).shape == (0, 16, size, size)
 
 
 def test_region_features_are_read_from_each_level(plugins, monkeypatch):
@@ -436,11 +564,40 @@ def test_what_does_not_go_together(model, data, says):
         _config(model, **data)
 
 
-def test_only_two_stages_have_slots_of_regions():
-    entry = load_catalog().benchmarks["teams-detection"]
-    assert set(task(entry).slots) == {"block", "relation", "region_features", "duplicate_removal", "detector"}
-    single = Benchmark.model_validate({**entry.model_dump(), "model": {**entry.model, "detector": "retinanet"}})
-    assert set(task(single).slots) == {"block", "detector"}
+def test_only_two_stages_have_slots_of_regions_and_only_detr_those_of_an_encoder():
+    entry, regions = load_catalog().benchmarks["teams-detection"], {"relation", "region_features", "duplicate_removal"}
+    encoder = {"encoder_attention", "position_encoding", "attention_loss"}
+    beside = {"faster-rcnn": regions, "mask-rcnn": regions, "retinanet": set(), "detr": encoder, "deformable-detr": set()}
+    for detector, some in beside.items():
+        one = Benchmark.model_validate({**entry.model_dump(), "model": {**entry.model, "detector": detector}})
+        assert set(task(one).slots) == {"block", "detector"} | some
+
+
+IN_ENCODER = [
+    name
+    for name, method in load_catalog().methods.items()
+    if {"encoder_attention", "position_encoding", "attention_loss"} & {*method.slots}
+]
+
+
+@pytest.mark.parametrize("name", IN_ENCODER)
+def test_methods_of_a_transformers_encoder_run_in_that_of_detr(openmmlab, name):
+    """Every one of the registry: two layers are trained with it, and it detects; there is nothing in the model that gets no gradient."""
+    model = {**SMALL, "channels": 32, "layers": 2, "detector": "detr"}
+    method = load_catalog().methods[name]
+    fillings = method.fill(
+        task(Benchmark.model_validate({**load_catalog().benchmarks["teams-detection"].model_dump(), "model": model})).slots
+    )
+    assert set(fillings) == {*method.slots}
+    built = _build(model, fillings)
+    data = _batch(built, train=True)
+    losses = built.loss(data["inputs"], data["data_samples"])
+    built.parse_losses(losses)[0].backward()
+    assert ("loss_attention" in losses) == ("attention_loss" in fillings)
+    named = [found for found, parameter in built.named_parameters() if parameter.requires_grad and parameter.grad is None]
+    assert not named
+    with torch.no_grad():
+        assert len(built.eval().predict(data["inputs"], data["data_samples"])[0].pred_instances) == 12
 
 
 def test_gloves_are_far_from_the_player_and_look_alike(tmp_path):
@@ -463,6 +620,43 @@ def test_gloves_are_far_from_the_player_and_look_alike(tmp_path):
         coins = np.array([box for label, box in red[1] if label == teams.CLASSES.index("coin")]).reshape(-1, 4)
         overlapping += int((np.triu(scores.overlaps(coins, coins), 1) > 0.5).sum())
     assert min(near) > teams.GAP - 1 and overlapping > 30
+
+
+def test_pasted_digits_are_scikit_learns_where_their_boxes_are(tmp_path):
+    """What lies in a box looks like no digit as much as like one of its class, of the split's own; the same arguments write the same."""
+    import cv2
+    from sklearn.datasets import load_digits
+
+    from harness.benchmarks.detection.readers.digits import NAMES
+    from harness.images import Decoding, read_rgb
+
+    entry = load_catalog().benchmarks["digits-detection"]
+    found = task(entry.model_copy(update={"data": {"format": "digits", "train": 12, "test": 12, "val": 6}}))
+    roots = [tmp_path / name for name in ("a", "b")]
+    for root in roots:
+        root.mkdir()
+        found.generate(root)
+    files = [sorted(file.relative_to(root) for file in root.rglob("*.*") if file.is_file()) for root in roots]
+    assert files[0] == files[1] and all((roots[0] / file).read_bytes() == (roots[1] / file).read_bytes() for file in files[0])
+    listing, digits = found.listing(roots[0]), load_digits()
+    assert listing.classes == [*NAMES] and [len(listing.of(name)) for name in ("train", "val", "test")] == [12, 6, 12]
+    known = []
+    for image in digits.images:
+        rows, columns = ((image >= 2).any(axis).nonzero()[0] for axis in (1, 0))
+        known.append(cv2.resize(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], (12, 12)).ravel())
+    known = np.array(known) - np.mean(known, axis=1, keepdims=True)
+    known /= np.linalg.norm(known, axis=1, keepdims=True)
+    right = []
+    for name, (first, end) in {"train": (0, 850), "val": (850, 1000), "test": (1000, 1797)}.items():
+        for picture in listing.of(name):
+            grey = read_rgb(picture.file, Decoding(False, 8))[..., 0].astype(float)
+            assert 1 <= len(picture.objects) <= 6
+            for item in picture.objects:
+                x0, y0, x1, y1 = map(int, item.box)
+                seen = cv2.resize(grey[y0:y1, x0:x1], (12, 12), interpolation=cv2.INTER_AREA).ravel()
+                best = int((known @ (seen - seen.mean())).argmax())
+                right.append(digits.target[best] == item.label and first <= best < end)
+    assert len(right) > 80 and np.mean(right) > 0.9
 
 
 @pytest.mark.parametrize("plugin", ["identity"])

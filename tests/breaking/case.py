@@ -62,8 +62,11 @@ class Case:
     """Whether it was taken; raises :class:`Wrong`."""
 
 
-def harness(*args: object, codes: tuple[int, ...] = (0, 2, 3, 4)) -> Said:
+def harness(*args: object, codes: tuple[int, ...] = (0, 2, 3, 4), cache: Path | None = None) -> Said:
     """Call the command line here, and see that it ends as documented.
+
+    Args:
+        cache: folder of what is remembered, in the place of the user's.
 
     Raises:
         Wrong: an exit code that is not documented, a traceback, a refusal that is no sentence, or text that a terminal would obey.
@@ -72,7 +75,8 @@ def harness(*args: object, codes: tuple[int, ...] = (0, 2, 3, 4)) -> Said:
 
     from harness.cli import main
 
-    result = CliRunner().invoke(main, [str(arg) for arg in args], prog_name="harness")
+    told = {} if cache is None else {"HARNESS_CACHE": str(cache)}
+    result = CliRunner(env=told).invoke(main, [str(arg) for arg in args], prog_name="harness")
     said = Said(result.exit_code, result.stdout, result.stderr)
     shown = f"{' '.join(map(str, args))[:300]!r} -> {said.code}: {(said.err or said.out)[-700:]!r}"
     if result.exception is not None and not isinstance(result.exception, SystemExit):

@@ -71,7 +71,7 @@ def test_status_gives_reasons_and_logs(cli, measured):
     assert one.exit_code == 0 and "epoch 2" in one.stdout and "learning curve" not in one.stdout
     assert trial["curves"] == {"loss": [[1, 1.5], [2, 0.25]], "val/top1": [[2, 69.0], [4, None]]}
     curve = cli("status", done).stdout.partition("learning curve\n")[2].splitlines()
-    assert [line.split() for line in curve[:3]] == [["epoch", "2", "4"], ["loss", "0.25", "-"], ["val/top1", "69", "nan"]]
+    assert [line.split() for line in curve[:3]] == [["epoch", "2", "4"], ["loss", "0.25", "-"], ["val/top1", "69", "-"]]
     names = {row["metric"] for row in json.loads(cli("leaderboard", "--format", "json").stdout)["rows"]}
     assert names == {"top1", "top5"}, "no validation among the results"
 

@@ -23,6 +23,7 @@ from harness.plugin_tools.probes import PROBES
         ("rooms", "qk-alignment-plus-fixed-pe"),
         ("rooms", "mspn-multi-scene-posenet"),
         ("teams-detection", "gc-block"),
+        ("coco-detr", "qk-alignment-plus-fixed-pe"),
     ],
 )
 def test_hosts_pass_what_the_slot_says(openmmlab, monkeypatch, bench, method):
@@ -30,7 +31,8 @@ def test_hosts_pass_what_the_slot_says(openmmlab, monkeypatch, bench, method):
 
     catalog, passed = load_catalog(), {}
     entry = catalog.benchmarks[bench]
-    entry = entry.model_copy(update={"model": {**entry.model, "weights": None, "frozen": False}})
+    small = {"input": {"size": [64, 96]}} if "input" in entry.model else {}
+    entry = entry.model_copy(update={"model": {**entry.model, **small, "weights": None, "frozen": False}})
     task = benchmarks.task(entry)
     config = task.config(catalog.methods[method].fill(task.slots))
     load_plugins(plugins_in(config), discover())

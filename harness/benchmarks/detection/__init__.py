@@ -5,8 +5,17 @@ from harness.benchmarks.detection.options import DetectionModel
 
 FAMILY = Family(
     name="detection",
-    slots=("block", "relation", "region_features", "duplicate_removal", "detector"),
+    slots=(
+        *("block", "relation", "region_features", "duplicate_removal", "detector"),
+        *("encoder_attention", "position_encoding", "attention_loss"),
+    ),
     primary="AP",
-    formats={"synthetic": ".synthetic", "coco": ".readers.coco", "voc-xml": ".readers.voc_xml", "yolo": ".readers.yolo"},
+    formats={
+        "synthetic": ".synthetic",
+        "digits": ".readers.digits",
+        "coco": ".readers.coco",
+        "voc-xml": ".readers.voc_xml",
+        "yolo": ".readers.yolo",
+    },
     model=DetectionModel,
 )

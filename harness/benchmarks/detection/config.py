@@ -40,7 +40,7 @@ def compose(data: DetectionData, model: DetectionModel, schedule: ScheduleOption
     together = (model.input.size is not None and not model.input.keep_ratio) or data.image_size is not None
     return {
         "default_scope": "mmdet",
-        "model": shared.attend(detector, model, fillings, size),
+        "model": shared.attend(detector, model, fillings, size) | shared.in_encoder(fillings, "encoder.layers"),
         **shared.loaders(
             lambda split: _dataset(data, split, model.input, masks),
             schedule.batch_size,
@@ -84,9 +84,9 @@ def _pipeline(images: InputOptions, masks: bool, *, train: bool) -> list[dict[st
         read.append({"type": "mmdet.LoadAnnotations", "with_bbox": True, "with_mask": masks})
     if images.size and images.keep_ratio:
         longer, shorter = max(images.size), min(images.size)
-        resize: dict[str, Any] = {"type": "mmdet.Resize", "scale": [longer, shorter], "keep_ratio": True}
+        resize: dict[str, Any] = {"type": "mmdet.Resize", "scale": (longer, shorter), "keep_ratio": True}  # mmcv takes pairs, no lists
     elif images.size:
-        resize = {"type": "mmdet.Resize", "scale": list(images.size[::-1]), "keep_ratio": False}
+        resize = {"type": "mmdet.Resize", "scale": images.size[::-1], "keep_ratio": False}
     else:
         resize = {"type": "mmdet.Resize", "scale_factor": 1.0}
     if not train:
@@ -102,11 +102,11 @@ def _drawn_scale(images: InputOptions) -> list[dict[str, Any]]:
 
     def one_of(sides: list[int]) -> dict[str, Any]:
         assert images.size
-        scales = [(side, max(images.size)) for side in sides]  # a list would be refused
+        scales = [(side, max(images.size)) for side in sides]
         return {"type": "RandomChoiceResize", "scales": scales, "resize_type": "mmdet.Resize", "keep_ratio": True}
 
     if not images.crop:
         return [one_of(images.scales)]
-    cut = {"type": "mmdet.RandomCrop", "crop_type": "absolute_range", "crop_size": [384, 600], "allow_negative_crop": True}
+    cut = {"type": "mmdet.RandomCrop", "crop_type": "absolute_range", "crop_size": (384, 600), "allow_negative_crop": True}
     cutting = [one_of([400, 500, 600]), cut, one_of(images.scales)]
     return [{"type": "RandomChoice", "transforms": [[one_of(images.scales)], cutting]}]

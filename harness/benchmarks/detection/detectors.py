@@ -25,7 +25,12 @@ def plugin(fillings: Fillings, slot: str) -> dict[str, Any]:
 
 
 def _pyramid(host: Features, options: DetectionModel) -> dict[str, Any]:
-    return {"type": "mmdet.FPN", "in_channels": host.channels, "out_channels": options.channels, "num_outs": options.outputs}
+    pyramid = {"type": "mmdet.FPN", "in_channels": host.channels, "out_channels": options.channels, "num_outs": options.outputs}
+    return pyramid | _normalized(options)
+
+
+def _normalized(options: DetectionModel) -> dict[str, Any]:
+    return {"norm_cfg": {"type": "BN", "requires_grad": True}} if options.norm else {}
 
 
 def _anchors_to_boxes(*spread: float) -> dict[str, Any]:
@@ -38,9 +43,9 @@ def _by_overlap(above: float, below: float, least: float, low_quality: bool | No
     return {"type": "mmdet.MaxIoUAssigner", **thresholds, **told, "ignore_iof_thr": -1}
 
 
-def _drawn(count: int, share: float, *, with_objects: bool) -> dict[str, Any]:
+def _drawn(count: int, share: float, *, with_objects: bool, hard: bool = False) -> dict[str, Any]:
     numbers = {"num": count, "pos_fraction": share, "neg_pos_ub": -1}
-    return {"type": "mmdet.RandomSampler", **numbers, "add_gt_as_proposals": with_objects}
+    return {"type": "mmdet.OHEMSampler" if hard else "mmdet.RandomSampler", **numbers, "add_gt_as_proposals": with_objects}
 
 
 def _suppression(overlap: float) -> dict[str, Any]:
@@ -58,7 +63,8 @@ def faster_rcnn(options: DetectionModel, host: Features, classes: int, fillings:
     read |= plugin(fillings, "region_features")
     relation, boxes = fillings.get("relation"), {**_L1, "loss_weight": regions.box_weight}
     proposals = {"nms": _suppression(0.7), "max_per_img": regions.proposed, "min_bbox_size": 0}
-    rcnn = {"sampler": _drawn(regions.trained, regions.objects, with_objects=True), "pos_weight": -1, "debug": False}
+    drawn = _drawn(regions.trained, regions.objects, with_objects=True, hard=regions.hard)
+    rcnn = {"sampler": drawn, "pos_weight": -1, "debug": False}
     return {
         "type": "mmdet.FasterRCNN",
         "backbone": host.config,
@@ -84,7 +90,8 @@ def faster_rcnn(options: DetectionModel, host: Features, classes: int, fillings:
                 "roi_feat_size": regions.bins,
                 "num_classes": classes,
                 "bbox_coder": _anchors_to_boxes(0.1, 0.1, 0.2, 0.2),
-                "reg_class_agnostic": False,
+                "reg_class_agnostic": regions.agnostic,
+                **_convolutions(options),
                 **_first_weights(regions.classifier_std),
                 "loss_cls": {"type": "mmdet.CrossEntropyLoss", "use_sigmoid": False, "loss_weight": 1.0},
                 "loss_bbox": boxes,
@@ -104,6 +111,12 @@ def faster_rcnn(options: DetectionModel, host: Features, classes: int, fillings:
             "rcnn": {"score_thr": options.score, "nms": _suppression(options.overlap), "max_per_img": options.found},
         },
     }
+
+
+def _convolutions(options: DetectionModel) -> dict[str, Any]:
+    count = options.regions.convolutions
+    layers = {"num_shared_convs": count, "num_shared_fcs": 1, "conv_out_channels": options.channels}
+    return layers | _normalized(options) if count else {}
 
 
 def _first_weights(std: float) -> dict[str, Any]:
@@ -128,11 +141,16 @@ def mask_rcnn(options: DetectionModel, host: Features, classes: int, fillings: F
     head = model["roi_head"]
     head["mask_roi_extractor"] = {**head["bbox_roi_extractor"], "size": 2 * options.regions.bins}
     head["mask_head"] = {
-        "type": "mmdet.FCNMaskHead",
+        **(
+            {"type": "PluginMaskHead", "relation": plugin(fillings, "relation")}
+            if "relation" in fillings
+            else {"type": "mmdet.FCNMaskHead"}
+        ),
         "num_convs": 4,
         "in_channels": options.channels,
         "conv_out_channels": options.channels,
         "num_classes": classes,
+        **_normalized(options),
         "loss_mask": {"type": "mmdet.CrossEntropyLoss", "use_mask": True, "loss_weight": 1.0},
     }
     model["train_cfg"]["rcnn"] |= {"assigner": _by_overlap(0.5, 0.5, 0.5, True), "mask_size": 4 * options.regions.bins}

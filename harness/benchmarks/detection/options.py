@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from harness.benchmarks.options import DataOptions, Length, ModelOptions, Options
+from harness.benchmarks.options import DataOptions, Length, ModelOptions, Options, later
 
 Count = Annotated[int, Field(ge=1)]
 Factor = Annotated[float, Field(gt=0, le=100)]
@@ -81,6 +81,12 @@ class RegionOptions(Options):
     hundred steps, which a short schedule does not have to spare."""
     bins: Count = 7
     """Of a region's side."""
+    convolutions: int = later(0, ge=0, le=64)
+    """Of the box head, as wide as the pyramid, before a single fully-connected layer; two fully-connected layers without any."""
+    hard: bool = later(False)
+    """Train the box head on the regions with the largest losses, instead of drawing them."""
+    agnostic: bool = later(False)
+    """A region's box is corrected in one way for all classes."""
 
 
 class DetectionModel(ModelOptions):
@@ -91,6 +97,8 @@ class DetectionModel(ModelOptions):
     """Stages of the backbone that the detector sees, as its ``out_indices``; the last one by default."""
     channels: int = Field(default=256, ge=8)
     """Width of the pyramid's levels, or of DETR's tokens."""
+    norm: bool = later(False)
+    """Batch normalization in the pyramid and behind the convolutions of the heads of regions."""
     outputs: int = Field(default=5, ge=1)
     """Levels that the pyramid ends with; with as many as ``levels`` there are none beyond."""
     scales: list[Factor] = [8.0]
@@ -118,6 +126,10 @@ class DetectionModel(ModelOptions):
             raise ValueError("detr sees one level; deformable-detr sees several")
         if "detr" not in self.detector and self.outputs < max(1, len(self.levels)):
             raise ValueError(f"outputs: {len(self.levels)} levels of the backbone make a pyramid of at least as many")
+        if self.norm and not self.two_stages:
+            raise ValueError("norm is that of detectors of two stages")
+        if self.norm and not self.regions.convolutions:
+            raise ValueError("norm goes with regions.convolutions: fully-connected layers have none")
         return self
 
     @property
@@ -126,5 +138,10 @@ class DetectionModel(ModelOptions):
         return self.detector in ("faster-rcnn", "mask-rcnn")
 
     def offers(self, slots: tuple[str, ...]) -> tuple[str, ...]:
-        """Only detectors of two stages have regions."""
-        return slots if self.two_stages else tuple(slot for slot in slots if slot in ("block", "detector"))
+        """Detectors of two stages have regions, DETR an encoder of one map's positions, and every one has its backbone."""
+        regions, encoder = (
+            ("relation", "region_features", "duplicate_removal"),
+            ("encoder_attention", "position_encoding", "attention_loss"),
+        )
+        lacking = (() if self.two_stages else regions) + (() if self.detector == "detr" else encoder)
+        return tuple(slot for slot in slots if slot not in lacking)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+from harness.benchmarks.config import in_encoder
 from harness.benchmarks.openmmlab.known import bare
 from harness.benchmarks.openmmlab.options import ConfigModel, ConfigSchedule, OpenMMLabData
 from harness.benchmarks.openmmlab.scores import evaluators, metrics, names
 from harness.benchmarks.options import BlockPlace
 from harness.catalog import Filling
 from harness.errors import UsageError
-
-_IN_ENCODER = {"encoder_attention": "attention", "position_encoding": "position", "attention_loss": "loss"}
 
 
 def compose(data: OpenMMLabData, model: ConfigModel, schedule: ConfigSchedule, fillings: dict[str, Filling]) -> dict[str, Any]:
@@ -45,10 +44,7 @@ def compose(data: OpenMMLabData, model: ConfigModel, schedule: ConfigSchedule, f
     if block := fillings.get("block"):
         chosen = model.block_at or [BlockPlace(path="backbone", branch=-1)]
         config["model"]["blocks"] = [{**place.model_dump(), "plugin": block.plugin, "params": block.params} for place in chosen]
-    inside = {part: fillings[slot] for slot, part in _IN_ENCODER.items() if slot in fillings}
-    if inside:
-        filled = {part: {"plugin": filling.plugin, "params": filling.params} for part, filling in inside.items()}
-        config["model"]["encoder"] = {"layers": model.encoder, **filled}
+    config["model"] |= in_encoder(fillings, model.encoder)
     if model.weights:
         config["model"]["weights"] = model.weights.model_dump(exclude_none=True)
     return config

@@ -5,7 +5,8 @@ block's output. The blocks are children of the root model (``attention_blocks``)
 the backbone's state-dict keys stay those of its pretrained weights.
 
 Feature maps are met in three layouts, told apart in one dry run: (B, C, H, W), (B, H, W, C) and tokens
-(B, extra + H·W, C), whose grid the patch embedding returns beside them.
+(B, extra + H·W, C), whose grid the patch embedding returns beside them. What a two-stage detector reads of its maps for each
+region, (R, C, s, s), is a batch of R maps.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class _Layout:
 
     def apply(self, block: nn.Module, x: Tensor, grid: tuple[int, int] | None) -> Tensor:
         """``block`` on the map in ``x``, in the layout of ``x``."""
+        if not len(x):  # an image without regions
+            return x
         if self.kind == "nchw":
             return _same_shape(block, x.contiguous())
         if self.kind == "nhwc":
@@ -142,6 +145,12 @@ def _layout_of(x: Any, image: tuple[int, int], grid: tuple[int, int] | None, sou
     return None
 
 
+def _of_regions(module: nn.Module, x: Any) -> _Layout | None:
+    """The layout of what one of mmdet's extractors of region features returns."""
+    reads = any(base.__name__ == "BaseRoIExtractor" for base in type(module).__mro__)
+    return _Layout("nchw", x.shape[1]) if reads and isinstance(x, Tensor) and x.ndim == 4 else None
+
+
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients; modes and random state are as before afterwards."""
@@ -188,7 +197,8 @@ def _dry_run(model: nn.Module, image: tuple[int, int], whole: bool) -> tuple[dic
         def look(_module: nn.Module, inputs: Any, output: Any) -> None:
             grid = grid_of(output)
             outputs = [output] if isinstance(output, Tensor) else list(output) if isinstance(output, (tuple, list)) else []
-            layouts = {i: _layout_of(x, image, grid, latest[-1] if latest else None) for i, x in enumerate(outputs)}
+            source = latest[-1] if latest else None
+            layouts = {i: _of_regions(module, x) or _layout_of(x, image, grid, source) for i, x in enumerate(outputs)}
             calls = seen.setdefault(path, _Calls())
             calls.count += 1
             calls.layouts = {i: layout for i, layout in layouts.items() if layout is not None}
@@ -265,7 +275,7 @@ def _each(places: list[dict[str, Any]], seen: dict[str, _Calls]) -> Iterator[dic
             continue
         fitting = [name for name, calls in seen.items() if fnmatchcase(name, path) and calls.count == 1 and calls.layouts]
         if not fitting:
-            raise _wrong_path(path, "it fits no module of the backbone", seen)
+            raise _wrong_path(path, "it fits no module that returns a map", seen)
         yield from ({**place, "path": name} for name in fitting)
 
 
@@ -288,8 +298,11 @@ def insert_blocks(model: nn.Module, places: list[dict[str, Any]], input_size: tu
         return
     if not isinstance(getattr(model, "backbone", None), nn.Module):
         raise UsageError(f"{type(model).__name__} has no backbone, so no block can be inserted.")
-    known = {name for name, _ in model.named_modules()}
-    whole = any(place["path"] in known and place["path"].partition(".")[0] != "backbone" for place in places)
+    outside = {name for name, _ in model.named_modules() if name.partition(".")[0] != "backbone"}
+    # a pattern that begins with one is of the backbone
+    heads = {name.partition(".")[0] for name in outside}
+    beyond = [place["path"] for place in places if place["path"].partition(".")[0] in heads]
+    whole = any(fnmatchcase(name, path) for path in beyond for name in outside)
     seen, sources = _dry_run(model, cast(tuple[int, int], tuple(input_size)), whole)
     blocks = nn.ModuleDict()
     for place in _each(places, seen):

@@ -34,8 +34,9 @@ class LearnableRegionFeatures(nn.Module):
         ``attention`` (R, 1, size², P) over P = inside² + outside² points, the inner ones first; rows sum to 1.
 
     Source:
-        Gu, Hu, Wang, Wei, Dai, ECCV 2018. No code was published: the numbers of points and the widths are what the paper is remembered
-        for, and starting from N(0, 0.01²) is a choice.
+        Gu, Hu, Wang, Wei, Dai, ECCV 2018, of which the equations and the wavelengths are. No code was published, and what follows could
+        not be looked up in the paper: its W_k of a box as a product W_k V, where the points lie and how many there are, and the widths E
+        and D, which are options. Starting from N(0, 0.01²) is a choice.
 
     Args:
         channels: C.

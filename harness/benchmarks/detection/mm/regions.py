@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 from mmdet.models.roi_heads import StandardRoIHead
-from mmdet.models.roi_heads.bbox_heads import Shared2FCBBoxHead
+from mmdet.models.roi_heads.bbox_heads import ConvFCBBoxHead
+from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
 from mmdet.structures.bbox import bbox2roi, scale_boxes
 from mmengine.registry import MODELS
@@ -48,18 +49,19 @@ class PluginRegions(SingleRoIExtractor):
 
 
 @MODELS.register_module()
-class PluginBoxHead(Shared2FCBBoxHead):
-    """``mmdet.Shared2FCBBoxHead`` with a relation of an image's regions after each fully-connected layer, before its ReLU.
+class PluginBoxHead(ConvFCBBoxHead):
+    """``mmdet.Shared2FCBBoxHead``, or that with convolutions, with a relation of an image's regions after each fully-connected layer.
 
     fc -> RELATION -> ReLU -> fc -> RELATION -> ReLU -> classes and boxes, where Hu et al. (CVPR 2018) put theirs.
 
     Args:
         relation: plugin and parameters of the ``relation`` slot, if it is filled.
-        kwargs: of ``mmdet.Shared2FCBBoxHead``.
+        num_shared_fcs: fully-connected layers.
+        kwargs: of ``mmdet.ConvFCBBoxHead``.
     """
 
-    def __init__(self, relation: dict[str, Any] | None = None, **kwargs: Any):
-        super().__init__(**kwargs)
+    def __init__(self, relation: dict[str, Any] | None = None, num_shared_fcs: int = 2, **kwargs: Any):
+        super().__init__(num_shared_fcs=num_shared_fcs, **kwargs)
         self.relations = nn.ModuleList()
         if relation:
             for _ in self.shared_fcs:
@@ -72,20 +74,49 @@ class PluginBoxHead(Shared2FCBBoxHead):
 
     def with_features(self, x: Tensor, rois: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """The same, and the features (R, F) that both follow from."""
+        for convolution in self.shared_convs:
+            x = convolution(x)
         x = x.flatten(1)
         for index, layer in enumerate(self.shared_fcs):
             x = layer(x)
             if len(self.relations) and rois is not None:
-                x = self._related(self.relations[index], x, rois)
+                x = _related(self.relations[index], x, rois)
             x = self.relu(x)
         return self.fc_cls(x), self.fc_reg(x), x
 
-    @staticmethod
-    def _related(relation: nn.Module, x: Tensor, rois: Tensor) -> Tensor:
-        # regions lie image by image, in the order of the batch
-        _, counts = torch.unique_consecutive(rois[:, 0], return_counts=True)
-        parts = zip(*(torch.split(tensor, counts.tolist()) for tensor in (x, rois[:, 1:])), strict=True)
-        return torch.cat([relation(features, boxes) for features, boxes in parts]) if len(x) else x
+
+def _related(relation: nn.Module, x: Tensor, rois: Tensor) -> Tensor:
+    """A relation of the regions (R, 5) of each image, which lie image by image in the order of the batch, (R, C) -> (R, C)."""
+    _, counts = torch.unique_consecutive(rois[:, 0], return_counts=True)
+    parts = zip(*(torch.split(tensor, counts.tolist()) for tensor in (x, rois[:, 1:])), strict=True)
+    return torch.cat([relation(features, boxes) for features, boxes in parts]) if len(x) else x
+
+
+@MODELS.register_module()
+class PluginMaskHead(FCNMaskHead):
+    """``mmdet.FCNMaskHead`` with a relation of an image's regions between its convolutions and the upsampling.
+
+    A region's map x is x - m + RELATION(m), m its mean over positions: what regions tell each other is the same for all of a region's
+    positions. Hu et al. have no masks; this is the place that corresponds to theirs in the box head.
+
+    Args:
+        relation: plugin and parameters of the ``relation`` slot.
+        kwargs: of ``mmdet.FCNMaskHead``.
+    """
+
+    def __init__(self, relation: dict[str, Any], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.relation = slots.build(relation["plugin"], relation["params"], channels=self.conv_out_channels)
+
+    def forward(self, x: Tensor, rois: Tensor | None = None) -> Tensor:
+        """(R, C, size, size) and regions (R, 5) -> logits of the masks (R, classes, 2 size, 2 size)."""
+        for convolution in self.convs:
+            x = convolution(x)
+        if rois is not None:
+            mean = x.mean((2, 3))
+            x = x + (_related(self.relation, mean, rois) - mean)[:, :, None, None]
+        logits: Tensor = self.conv_logits(self.relu(self.upsample(x)))
+        return logits
 
 
 @MODELS.register_module()
@@ -147,6 +178,11 @@ class PluginRegionHead(StandardRoIHead):
             found.append(InstanceData(bboxes=corners, scores=kept.flatten()[best], labels=best % scores.shape[1]))
         return found
 
+    def _mask_forward(self, x: Sequence[Tensor], rois: Tensor, *_args: Any, **_options: Any) -> dict[str, Tensor]:
+        read = self.mask_roi_extractor(x[: self.mask_roi_extractor.num_inputs], rois)
+        related = (rois,) if isinstance(self.mask_head, PluginMaskHead) else ()
+        return {"mask_preds": self.mask_head(read, *related), "mask_feats": read}
+
     def _bbox_forward(self, x: Sequence[Tensor], rois: Tensor) -> dict[str, Tensor]:
         read = self.bbox_roi_extractor(x[: self.bbox_roi_extractor.num_inputs], rois)
         scores, boxes, features = self.bbox_head.with_features(read, rois)
@@ -163,8 +199,9 @@ class PluginRegionHead(StandardRoIHead):
         scores = scores * (scores > least)
         counts, found = [len(some) for some in proposals], []
         parts = (tensor.split(counts) for tensor in (raw["features"], rois[:, 1:], raw["bbox_pred"], scores))
+        ways = 1 if head.reg_class_agnostic else head.num_classes
         for features, regions, changes, mine, meta in zip(*parts, metas, strict=True):
-            each = regions.repeat_interleave(head.num_classes, dim=0)
+            each = regions.repeat_interleave(ways, dim=0)
             boxes = head.bbox_coder.decode(each, changes.reshape(-1, 4), max_shape=meta["img_shape"])
-            found.append((features, boxes.reshape(-1, head.num_classes, 4), mine))
+            found.append((features, boxes.reshape(-1, ways, 4).expand(-1, head.num_classes, -1), mine))
         return found
