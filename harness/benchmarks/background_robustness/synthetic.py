@@ -1,7 +1,7 @@
 """Objects on striped backgrounds in the layout of ImageNet-9, whose masks are known.
 
-The shape of an object is its class; its colour is any. In training, an object mostly stands on the stripes of its class, which are easier
-to see than the shape. So a classifier may look at either, and the variants say at which it does.
+In training, an object mostly stands on the stripes of its class, of which there is more to see. So a classifier may look at either, and
+the variants say at which it does.
 """
 
 from __future__ import annotations
@@ -23,9 +23,6 @@ from harness.images import write_image
 if TYPE_CHECKING:
     import numpy as np
 
-SHAPES = tuple(name.partition("-")[2] for name in scenes.CLASSES)
-"""Class names in label order."""
-
 _SIDE = (0.3, 0.5)
 """Side of an object's square, as a share of the image's."""
 _WAVES = (3.0, 6.0)
@@ -39,7 +36,7 @@ class SyntheticData(GeneratedData, BackgroundData):
     train: int = Field(default=600, ge=8, le=1 << 20)
     test: int = Field(default=240, ge=8, le=1 << 20)
     """Number of test images, each in all eight variants."""
-    classes: int = Field(default=6, ge=2, le=len(SHAPES))
+    classes: int = Field(default=6, ge=2, le=len(scenes.CLASSES))
     seed: int = Field(default=0, ge=0)
     agreement: float = Field(default=0.9, ge=0, le=1)
     """Share of the training images, and of the original variant, whose stripes are surely those of the object's class; in the others
@@ -47,7 +44,7 @@ class SyntheticData(GeneratedData, BackgroundData):
 
     @property
     def class_names(self) -> list[str]:
-        return list(SHAPES[: self.classes])
+        return list(scenes.CLASSES[: self.classes])
 
     @property
     def class_count(self) -> int:
@@ -87,7 +84,7 @@ def generate(data: SyntheticData, out: Path) -> None:
             label = index % data.classes
             made = variants(rng, label, data.size, data.classes, data.agreement)
             for name, image in made.items() if split != "train" else [("", made["original"])]:
-                folder = out / split / (f"{name}/val" if name else "") / SHAPES[label]
+                folder = out / split / (f"{name}/val" if name else "") / scenes.CLASSES[label]
                 folder.mkdir(parents=True, exist_ok=True)
                 write_image(folder / f"{index:05d}.png", image)
 
@@ -105,14 +102,13 @@ def variants(rng: np.random.Generator, label: int, size: int, classes: int, agre
     x, y = (int(v) for v in rng.integers(0, size - side + 1, 2))
     covered = np.zeros((size, size))
     covered[y : y + side, x : x + side] = scenes.cover(side, label, float(rng.uniform(0, 2 * np.pi)))
-    colour = np.array(scenes.COLOURS[int(rng.integers(len(scenes.COLOURS)))], float)
     own = label if rng.random() < agreement else int(rng.integers(classes))
     noise = rng.normal(0, 6, (size, size, 3))
     background = striped(rng, own, size, classes)
     others = {"mixed_same": label, "mixed_rand": int(rng.integers(classes)), "mixed_next": (label + 1) % classes}
 
     def on(ground: np.ndarray) -> np.ndarray:
-        mixed: np.ndarray = ground * (1 - covered[..., None]) + covered[..., None] * colour
+        mixed: np.ndarray = ground * (1 - covered[..., None]) + covered[..., None] * np.array(scenes.COLOURS[label], float)
         return mixed
 
     mask = covered > 0
