@@ -20,7 +20,7 @@ from harness.compose import Trial
 from harness.compose.bare import bare_config
 from harness.engine.hooks import SeedEachEpoch
 from harness.engine.kept import Keep, about, weights
-from harness.engine.trial import PlainConfig, TrialRunner
+from harness.engine.runner import PlainConfig, TrialRunner
 from harness.errors import UsageError
 
 _TRAINING = ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler", "auto_scale_lr", "val_dataloader", "val_cfg",
