@@ -246,7 +246,7 @@ def test_simmim_restores_masked_pixels_only():
 
 @pytest.mark.parametrize("host", ["simmim", "mae"])
 def test_what_masks_nothing_restores_nothing(host):
-    with pytest.raises(TrialError, match="masks no token .* model.host: ibot"):
+    with pytest.raises(TrialError, match=r"masks no token .* model\.host: ibot"):
         make(host, params=HALF | {"masking_prob": 0.0})
 
 
