@@ -24,6 +24,7 @@ SHIPPED = {
     "camera-localization": "harness.benchmarks.camera_localization",
     "detection": "harness.benchmarks.detection",
     "frozen-features": "harness.benchmarks.frozen_features",
+    "background-robustness": "harness.benchmarks.background_robustness",
     "self-supervised": "harness.benchmarks.self_supervised",
     "openmmlab": "harness.benchmarks.openmmlab",
 }

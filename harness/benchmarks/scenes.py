@@ -26,7 +26,8 @@ CLASSES = (
 )  # fmt: skip
 """Class names in label order; a dataset of n classes uses the first n."""
 
-_COLOURS = ((214, 48, 49), (56, 165, 74), (58, 90, 210), (226, 200, 52), (150, 74, 186), (60, 196, 204), (234, 134, 46), (232, 232, 232))
+COLOURS = ((214, 48, 49), (56, 165, 74), (58, 90, 210), (226, 200, 52), (150, 74, 186), (60, 196, 204), (234, 134, 46), (232, 232, 232))
+"""Red, green, blue of each class."""
 _RING = (20, 20, 20)
 SIDE = (0.22, 0.34)
 """Side of an object's box, as a share of the image's side."""
@@ -141,6 +142,17 @@ def _free_place(
     return None
 
 
+def cover(side: int, kind: int, angle: float) -> np.ndarray:
+    """How much of each pixel of a square an object of the class ``kind`` covers: (side, side), 0 to 1."""
+    import numpy as np
+
+    steps = (np.arange(side) + 0.5) / side * 2 - 1
+    u, v = np.meshgrid(steps, steps)
+    turned_u, turned_v = np.cos(angle) * u + np.sin(angle) * v, np.cos(angle) * v - np.sin(angle) * u
+    found: np.ndarray = np.clip(0.5 - _distance(kind, turned_u, turned_v) * side / 2, 0, 1)
+    return found
+
+
 def _draw(image: np.ndarray, place: tuple[int, int, int], kind: int, angle: float, extent: float, *, ring: bool) -> None:
     import numpy as np
 
@@ -150,7 +162,7 @@ def _draw(image: np.ndarray, place: tuple[int, int, int], kind: int, angle: floa
     patch = image[y : y + side, x : x + side]
     turned_u, turned_v = np.cos(angle) * u + np.sin(angle) * v, np.cos(angle) * v - np.sin(angle) * u
     edge = 2.0 / side  # a pixel, the width of the anti-aliased edge
-    _blend(patch, _distance(kind, turned_u / extent, turned_v / extent) * extent, edge, _COLOURS[kind])
+    _blend(patch, _distance(kind, turned_u / extent, turned_v / extent) * extent, edge, COLOURS[kind])
     if ring:
         middle, half = (1 + _RING_INNER) / 2, (1 - _RING_INNER) / 2
         _blend(patch, np.abs(np.hypot(u, v) - middle) - half, edge, _RING)

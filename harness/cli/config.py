@@ -50,6 +50,12 @@ def command(method: str, benchmark: str, seed: int, out: Path | None, overrides:
     folder = data.ensure(task, root)
     fetch(task.model.weights)
     listing = fingerprints.listing(task, folder)
+    if trial.before:  # its weights are those that a trial has kept
+        from harness import paths
+        from harness.engine.begun import begun
+        from harness.store.url import results_folder
+
+        trial = begun(trial, results_folder(paths.default_database()).absolute() / "trials")
     work_dir = Path("work_dirs") / f"{benchmark}-{method}-{seed}"
     config = bare.alone(trial, folder.absolute(), work_dir, validates=task.family.name == "openmmlab" or bool(listing.of("val")))
     about = f"{method} on {benchmark}, seed {seed}: trial {trial.digest} of attention-harness {__version__}"

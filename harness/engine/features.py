@@ -17,7 +17,7 @@ from harness.benchmarks.parts.frozen import FrozenBackbone
 from harness.compose import Trial
 from harness.compose.bare import bare_config
 from harness.engine.lookup import Lookup, Told
-from harness.engine.trial import PlainConfig
+from harness.engine.runner import PlainConfig
 from harness.errors import UsageError
 from harness.features import room
 

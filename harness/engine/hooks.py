@@ -65,7 +65,7 @@ class StopOnNonFiniteLoss(Hook):
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None) -> None:
         loss = (outputs or {}).get("loss")
-        if loss is not None and not math.isfinite(float(loss)):
+        if loss is not None and not math.isfinite(float(loss.detach() if isinstance(loss, torch.Tensor) else loss)):
             raise TrialError(f"the loss is {float(loss)} in epoch {runner.epoch + 1}, iteration {runner.iter + 1}")
 
 

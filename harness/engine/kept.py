@@ -40,6 +40,8 @@ class _About(BaseModel):
     overrides: list[str]
     config_file: str | None = None
     metrics: dict[str, float | None]
+    classes: list[str] = []
+    """In the order in which the network counts them, where the dataset says."""
 
 
 class Keep(Hook):
@@ -89,6 +91,7 @@ class Keep(Hook):
             "overrides": list(trial.overrides),
             "config_file": trial.config_file,
             "metrics": metrics,
+            "classes": [*self.predictions.classes] if self.predictions else [],
         }
         partial = self.folder / f".{FILE}"
         save_file(self.weights, partial, metadata={_ABOUT: json.dumps(about)})

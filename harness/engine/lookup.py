@@ -138,7 +138,9 @@ class _Numbered(Dataset[Any]):
 
     def __init__(self, dataset: Any, first: int, about: list[dict[str, Any]], *, reused: bool):
         self.dataset, self.first, self.reused = dataset, first, reused
-        self.infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+        # read only, so that mmengine's copies are not needed where it has them as they are
+        plain = not getattr(dataset, "serialize_data", True)
+        self.infos = dataset.data_list if plain else [dataset.get_data_info(index) for index in range(len(dataset))]
         self.about = [{name: tuple(value) if isinstance(value, list) else value for name, value in some.items()} for some in about]
         self.made = [self._sample(index) for index in range(len(dataset))] if reused else []
 

@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.runner import Runner
@@ -18,8 +19,8 @@ from harness.benchmarks import register
 from harness.compose import Trial
 from harness.compose.bare import bare_config
 from harness.engine.hooks import SeedEachEpoch
-from harness.engine.kept import Keep, weights
-from harness.engine.trial import PlainConfig, TrialRunner
+from harness.engine.kept import Keep, about, weights
+from harness.engine.runner import PlainConfig, TrialRunner
 from harness.errors import UsageError
 
 _TRAINING = ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler", "auto_scale_lr", "val_dataloader", "val_cfg",
@@ -36,10 +37,11 @@ def evaluate(trial: Trial, file: Path, *, data: Path, device: str, out: Path | N
         out: where predictions are written, if at all.
 
     Raises:
-        UsageError: the weights are those of another model.
+        UsageError: the weights are those of another model, or it counts the classes in another order.
     """
     with tempfile.TemporaryDirectory() as work_dir:
         runner = loaded(trial, file, data=data, work_dir=Path(work_dir), device=device)
+        _same_order(about(file)["classes"], getattr(runner.test_dataloader.dataset, "metainfo", None) or {}, trial.benchmark)
         keeper = Keep(out) if out else None
         for hook in (SeedEachEpoch(trial.seed), *([keeper] if keeper else [])):
             runner.register_hook(hook)
@@ -77,6 +79,13 @@ def loaded(trial: Trial, file: Path, *, data: Path, work_dir: Path, device: str)
         raise UsageError(f"{file} holds the weights of another model than '{trial.benchmark}' has with '{trial.method}': {wrong}")
     runner.model.load_state_dict(kept)
     return runner
+
+
+def _same_order(kept: list[str], metainfo: Mapping[str, Any], benchmark: str) -> None:
+    found = [*map(str, metainfo.get("classes", ()))]
+    if kept != found and sorted(kept) == sorted(found):
+        orders = f"{', '.join(kept[:6])}, and '{benchmark}' has {', '.join(found[:6])}"
+        raise UsageError(f"the weights tell the same classes in another order: {orders}. Give these the order, or the ids, of the former.")
 
 
 def _difference(own: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> str:

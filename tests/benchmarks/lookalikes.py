@@ -11,6 +11,8 @@ from PIL import Image
 from scipy.io import savemat
 from scipy.spatial.transform import Rotation
 
+from harness.benchmarks.background_robustness.readers.in9 import GROUPS
+from harness.benchmarks.background_robustness.scores import VARIANTS
 from harness.catalog import Benchmark
 
 TRAIN, TEST = 4, 3
@@ -82,6 +84,15 @@ def tiny_imagenet(entry: Benchmark, root: Path) -> None:
     for number in range(TEST):
         save(root / f"val/images/val_{number}.JPEG", picture(300 + number, (64, 64)))
     text(root / "val/val_annotations.txt", [f"val_{number}.JPEG\t{wnids[number]}\t0\t1\t40\t50" for number in range(TEST)])
+
+
+def imagenet9(entry: Benchmark, root: Path) -> None:
+    """An image of each of ImageNet's classes, and one of each of the nine in each variant."""
+    for number in range(1000):
+        save(root / f"train/n{number:08d}/n{number:08d}_0.JPEG", picture(number, (24, 20)))
+    for place, variant in enumerate(VARIANTS):
+        for number, group in enumerate(GROUPS):
+            save(root / f"bg_challenge/{variant}/val/{group}/fg_{number}.JPEG", picture(1000 + 9 * place + number, (32, 32)))
 
 
 # ---------------------------------------------------------------- localization
@@ -286,6 +297,7 @@ WRITERS: dict[str, Callable[[Benchmark, Path], None]] = {
     "cifar-10-batches-bin": cifar,
     "cifar-100-binary": cifar,
     "tiny-imagenet-200": tiny_imagenet,
+    "imagenet9": imagenet9,
     "CUB_200_2011": cub,
     "ILSVRC": ilsvrc,
     "VOCdevkit/VOC2007": voc_objects,

@@ -622,6 +622,43 @@ def test_gloves_are_far_from_the_player_and_look_alike(tmp_path):
     assert min(near) > teams.GAP - 1 and overlapping > 30
 
 
+def test_pasted_digits_are_scikit_learns_where_their_boxes_are(tmp_path):
+    """What lies in a box looks like no digit as much as like one of its class, of the split's own; the same arguments write the same."""
+    import cv2
+    from sklearn.datasets import load_digits
+
+    from harness.benchmarks.detection.readers.digits import NAMES
+    from harness.images import Decoding, read_rgb
+
+    entry = load_catalog().benchmarks["digits-detection"]
+    found = task(entry.model_copy(update={"data": {"format": "digits", "train": 12, "test": 12, "val": 6}}))
+    roots = [tmp_path / name for name in ("a", "b")]
+    for root in roots:
+        root.mkdir()
+        found.generate(root)
+    files = [sorted(file.relative_to(root) for file in root.rglob("*.*") if file.is_file()) for root in roots]
+    assert files[0] == files[1] and all((roots[0] / file).read_bytes() == (roots[1] / file).read_bytes() for file in files[0])
+    listing, digits = found.listing(roots[0]), load_digits()
+    assert listing.classes == [*NAMES] and [len(listing.of(name)) for name in ("train", "val", "test")] == [12, 6, 12]
+    known = []
+    for image in digits.images:
+        rows, columns = ((image >= 2).any(axis).nonzero()[0] for axis in (1, 0))
+        known.append(cv2.resize(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], (12, 12)).ravel())
+    known = np.array(known) - np.mean(known, axis=1, keepdims=True)
+    known /= np.linalg.norm(known, axis=1, keepdims=True)
+    right = []
+    for name, (first, end) in {"train": (0, 850), "val": (850, 1000), "test": (1000, 1797)}.items():
+        for picture in listing.of(name):
+            grey = read_rgb(picture.file, Decoding(False, 8))[..., 0].astype(float)
+            assert 1 <= len(picture.objects) <= 6
+            for item in picture.objects:
+                x0, y0, x1, y1 = map(int, item.box)
+                seen = cv2.resize(grey[y0:y1, x0:x1], (12, 12), interpolation=cv2.INTER_AREA).ravel()
+                best = int((known @ (seen - seen.mean())).argmax())
+                right.append(digits.target[best] == item.label and first <= best < end)
+    assert len(right) > 80 and np.mean(right) > 0.9
+
+
 @pytest.mark.parametrize("plugin", ["identity"])
 def test_the_plain_detector_does_not_see_the_player(openmmlab, plugin):
     """No gradient runs from what it says of a glove to the player's pixels."""

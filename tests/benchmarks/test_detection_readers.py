@@ -11,10 +11,13 @@ import pytest
 from PIL import Image
 
 from harness.benchmarks.detection import FAMILY
+from harness.benchmarks.detection.check import problems
+from harness.benchmarks.detection.readers.coco import CocoData
 from harness.benchmarks.detection.readers.picture import Pictures
 from harness.benchmarks.predictions import Predictions
 
 WIDTH, HEIGHT = 100, 80
+SPLITS = {split: {"annotations": f"{split}.json", "images": split} for split in ("train", "test")}
 SQUARE = [[10, 10, 40, 10, 40, 40, 10, 40]]
 
 
@@ -43,8 +46,7 @@ def _coco(root: Path, annotations: list[dict[str, Any]], images: tuple[str, ...]
             _image(root / split / name)
         content = {"images": entries, "annotations": square + annotations, "categories": [{"id": 9, "name": "b"}, {"id": 4, "name": "a"}]}
         (root / f"{split}.json").write_text(json.dumps(content), encoding="utf-8")
-    splits = {split: {"annotations": f"{split}.json", "images": split} for split in ("train", "test")}
-    _, listing = FAMILY.listing(root, {"format": "coco", "classes": 2, "val_share": 0, **splits, **data})
+    _, listing = FAMILY.listing(root, {"format": "coco", "classes": 2, "val_share": 0, **SPLITS, **data})
     return listing
 
 
@@ -93,6 +95,16 @@ def test_masks_as_they_are_found_in_files_are_read(tmp_path):
     assert not listing.problems and listing.test[0].objects[1].mask == SQUARE
 
 
+def test_copies_of_objects_and_of_names_are_told(tmp_path):
+    """A copy is one more object that nobody finds."""
+    listing = _coco(tmp_path, [_annotation(), _annotation(id=2), _annotation(id=3, bbox=[1, 1, 5, 5])])
+    data = CocoData.model_validate({"format": "coco", "root": str(tmp_path), "classes": 2, **SPLITS})
+    listing.classes = ["a", "a"]
+    said = [problem.sentences for problem in problems(tmp_path, data, listing)]
+    assert sum("1 objects of the" in one and "annotated twice, e.g. in t" in one for one in said) == 2
+    assert sum("two classes are called 'a'" in one for one in said) == 1 and len(said) == 3
+
+
 def test_kept_boxes_have_the_ids_of_the_test_file(openmmlab, tmp_path):
     """Whatever the training file calls its classes, and in which order; pycocotools reads them with the user's own annotations."""
     import torch
@@ -107,8 +119,7 @@ def test_kept_boxes_have_the_ids_of_the_test_file(openmmlab, tmp_path):
     for one in content["annotations"]:
         one["category_id"] = {9: 70, 4: 80}[one["category_id"]]
     file.write_text(json.dumps({**content, "categories": [{"id": 70, "name": "b"}, {"id": 80, "name": "a"}]}), encoding="utf-8")
-    splits = {split: {"annotations": f"{split}.json", "images": split} for split in ("train", "test")}
-    options = {"format": "coco", "classes": 2, "val_share": 0, **splits}
+    options = {"format": "coco", "classes": 2, "val_share": 0, **SPLITS}
     dataset = DATASETS.build({"type": "DetectionDataset", "data_root": str(tmp_path), "options": options, "split": "test"})
     assert dataset.metainfo["classes"] == ("a", "b")
     sample = DetDataSample(metainfo={"img_id": 5, "img_path": "0.png"})

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.benchmarks.frozen_features.scores import Vectors, metrics, protocols, summarise
+from harness.benchmarks.frozen_features.scores import Vectors, metrics, protocols, summarise, told
 from harness.benchmarks.frozen_features.scores.linear import PENALTIES, Regression, linear_probe
 from harness.benchmarks.frozen_features.scores.nearest import few_shot, knn, subsets
 
@@ -107,6 +107,16 @@ def test_a_number_that_is_the_same_in_all_images_does_no_harm(sets):
     padded = [Vectors(np.hstack([some.features, np.full((len(some.labels), 1), 7.3)]), some.labels) for some in sets]
     before, after = protocols(train, val, test, 3), protocols(*padded, 3)
     assert before[0]["linear"].tolist() == after[0]["linear"].tolist() and before[2] == after[2]
+
+
+def test_a_penalty_says_how_it_was_chosen(sets):
+    _, val, _ = sets
+    assert "no validation split" in told(1.0, None) and "chosen" not in told(1.0, None)
+    assert [told(penalty, val).rpartition(", ")[2] for penalty in (max(PENALTIES), min(PENALTIES))] == [
+        "the largest that was tried",
+        "the least that was tried",
+    ]
+    assert told(PENALTIES[1], val).endswith(f"is {PENALTIES[1]:g}")
 
 
 def test_what_is_scored_is_what_is_declared(sets):

@@ -59,6 +59,7 @@ def test_every_entry_knows_how_large_its_splits_are():
 SMALL = {
     "classification": {"data": {"size": 32, "resize": 36}},
     "frozen-features": {"data": {"size": 32}},
+    "background-robustness": {"data": {"size": 32}},
     "object-localization": {"data": {"size": 48}, "model": {"taus": 20}},
     "segmentation": {"model": {"input": {"size": [48, 72], "crop": [40, 40]}}},
     "keypoint": {"data": {"size": [64, 96]}},
@@ -70,6 +71,7 @@ SMALL = {
 METHODS = {
     "classification": "gap",
     "frozen-features": "simpool",
+    "background-robustness": "gap",
     "object-localization": "gap",
     "segmentation": "dnl-add-disentangled-key",
     "keypoint": "psa-polarized-sequential",
@@ -95,8 +97,8 @@ def _small(entry, weights=None):
                 value = merged[part].get(key, {}) | value
             if key != "resize" or "resize" in merged[part] or entry.family == "camera-localization":
                 merged[part][key] = value
-    # Tiny-ImageNet has no fewer than 200 classes
-    merged["schedule"] |= {"epochs": 1, "batch_size": 50 if entry.data["format"] == "tiny-imagenet" else 2}
+    # Tiny-ImageNet has no fewer than 200 classes, and what is mapped to ImageNet-9 no fewer than 1000
+    merged["schedule"] |= {"epochs": 1, "batch_size": 50 if entry.data["format"] in ("tiny-imagenet", "in9") else 2}
     if "finetune" in merged["schedule"]:
         merged["schedule"]["finetune"] = merged["schedule"]["finetune"] | {"epochs": 1}
     model = merged["model"]

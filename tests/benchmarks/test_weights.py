@@ -120,7 +120,7 @@ PRETRAINED = {"type": "Pretrained", "checkpoint": "a.pth"}
         ({"weights": {"file": "."}}, "no file at"),
         ({"weights": {"file": "~nobody-of-this-name/a.pth"}}, "no such user"),
         ({"weights": {"file": "a.pth", "sha256": "00000000"}}, "expected 00000000"),
-        ({"weights": {}}, "give exactly one of file, torchvision, package, huggingface, url; found none"),
+        ({"weights": {}}, "give exactly one of file, torchvision, package, huggingface, url, trial, after; found none"),
         ({"weights": {"url": "https://example.org/a.pth", "sha256": "0123456789"}}, "whole sha256"),
         ({"weights": {"url": "file:///etc/passwd", "sha256": "0" * 64}}, "url"),
         ({"weights": {"huggingface": "timm/none.here", "sha256": "0" * 8}}, "hf download timm/none.here model.safetensors"),

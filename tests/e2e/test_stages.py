@@ -191,7 +191,11 @@ def test_pre_trained_networks_go_into_segmentation_and_localization(tmp_path):
     (row,) = [row for row in store.trials() if row.method == "identity"]
     assert row.state == "done" and any("student" in note for note in row.notes)
 
+    # as a file for anyone it names the file that was kept
+    kept = whole / "results/trials" / rows[NAMES[0]].digest / "artifacts/weights.safetensors"
+    assert str(kept) in finished(whole, "config", "attmask-high", NAMES[1])
+
     # without the weights it does not begin from chance
-    (whole / "results/trials" / rows[NAMES[0]].digest / "artifacts/weights.safetensors").unlink()
+    kept.unlink()
     again = finished(whole, "run", "-b", NAMES[1], "-m", "identity", *told, "--set", "schedule.lr=0.002", "--device", "cpu", code=3)
     assert "has kept none" in again

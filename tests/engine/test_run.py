@@ -87,6 +87,39 @@ def test_long_trials_start_first(run: Run):
     assert started == [9, 5, 1]
 
 
+def test_a_stage_waits_for_the_trial_before_it_and_only_that(run: Run, url: str):
+    first, other = make_trial(0, cost=5), make_trial(1, cost=1)
+    stage = make_trial(2, cost=9, before=first.digest)
+    last = make_trial(3, cost=8, before=stage.digest)
+    told = []
+    plan = Plan([last, stage, other, first], {})
+    summary = run(plan, sleeping(0.2), on_event=lambda e: told.append((e.kind, e.trial)) if e.trial else None)
+    assert summary.done == 4
+    for one, before in ((stage, first), (last, stage)):
+        assert told.index(("started", one)) > told.index(("done", before))
+    assert told.index(("started", other)) < told.index(("done", first)), "who waits for nothing is not held up"
+    unknown = make_trial(4, before="0123456789abcdef")
+    assert run(Plan([unknown], {}), sleeping(0)).done == 1, "a trial of elsewhere may have left its file"
+
+
+def test_what_comes_after_a_trial_that_failed_is_left_to_the_next_run(run: Run, url: str):
+    first = make_trial(0)
+    stage = make_trial(1, before=first.digest)
+    plan = Plan([first, stage, make_trial(2, before=stage.digest)], {})
+    good = False
+
+    def function(trial: Trial, **where: Any) -> Outcome:
+        if trial == first and not good:
+            raise TrialError("bad luck")
+        return outcome_of(trial)
+
+    summary = run(plan, function)
+    assert ([row.digest for row in summary.failed], len(summary.missing), summary.exit_code) == ([first.digest], 2, 3)
+    assert all("did not end well" in summary.reasons[row.digest] for row in summary.missing)
+    good = True
+    assert run(plan, function, retry_failed=True).done == 3
+
+
 def test_one_bad_trial_ends_alone_with_its_reason(run: Run, url: str, tmp_path: Path):
     def function(trial: Trial, **where: Any) -> Outcome:
         match trial.config["number"]:

@@ -243,7 +243,7 @@ def test_the_config_beside_a_trial_is_python_that_says_the_same(prepared, tmp_pa
     from mmengine.config import Config
 
     from harness.compose.bare import bare_config
-    from harness.engine.trial import PlainConfig
+    from harness.engine.runner import PlainConfig
 
     trial, folder = prepared()
     config = PlainConfig(bare_config(trial, folder, tmp_path))

@@ -10,6 +10,12 @@ FAMILY = Family(
         *("encoder_attention", "position_encoding", "attention_loss"),
     ),
     primary="AP",
-    formats={"synthetic": ".synthetic", "coco": ".readers.coco", "voc-xml": ".readers.voc_xml", "yolo": ".readers.yolo"},
+    formats={
+        "synthetic": ".synthetic",
+        "digits": ".readers.digits",
+        "coco": ".readers.coco",
+        "voc-xml": ".readers.voc_xml",
+        "yolo": ".readers.yolo",
+    },
     model=DetectionModel,
 )

@@ -13,9 +13,10 @@ from harness.benchmarks.object_localization.readers.picture import Picture
 
 
 def problems(root: Path, data: DetectionData, listing: Pictures) -> Iterator[Problem]:
-    """Sizes other than annotated, boxes beside their images, images without an object, and classes without training objects."""
+    """Sizes other than annotated, boxes beside their images, images without an object, objects twice, and classes without training
+    objects or a name of their own."""
     for name in SPLITS:
-        sizes, shown, empty = {}, [], []
+        sizes, shown, empty, twice = {}, [], [], []
         for picture in listing.of(name):
             file = relative(picture.file, root)
             try:
@@ -25,13 +26,20 @@ def problems(root: Path, data: DetectionData, listing: Pictures) -> Iterator[Pro
             shown.append(Picture(file, (), picture.boxes, picture.size, picture.source))
             if not picture.objects:
                 empty.append(file)
+            twice += [file] * (len(picture.objects) - len({(item.label, item.box, item.crowd) for item in picture.objects}))
         yield from sizes_differ(shown, sizes, data)
         yield from boxes_outside(shown, sizes)
         if empty and name == "train":
             what = f"{len(empty)} of {len(shown)} {NAMES[name]} images show no object, e.g. {empty[0]}; they are not trained on"
             yield Problem(f"{name} split", what, "annotate them, or leave it so", fatal=False)
+        if twice:
+            what = f"{len(twice)} objects of the {NAMES[name]} images are annotated twice, e.g. in {twice[0]}; each counts"
+            yield Problem(f"{name} split", what, "delete the copies", fatal=False)
     of_class = {name: {item.label for picture in listing.of(name) for item in picture.objects if not item.crowd} for name in SPLITS}
     for label, known in enumerate(listing.classes):
+        if known in listing.classes[:label] and listing.classes.index(known) in of_class["test"] and label in of_class["test"]:
+            what = f"two classes are called '{known}'; their AP is reported under one name, of the latter"
+            yield Problem("the classes", what, "call one otherwise", fatal=False)
         if listing.train and label not in of_class["train"]:
             tested = label in of_class["test"]
             what = f"no training object of the class '{known}'" + (", which is tested" if tested else "")

@@ -168,9 +168,9 @@ class Pool:
         # one that nobody knows may have left a file all the same
         self._learned |= {before for before in wanted.values() if states.get(before, "done") == "done"}
         for digest, before in wanted.items():
-            if states.get(before) == "failed":
+            if states.get(before) == "failed" or before in self.launched.unsaved:
                 self._waiting.remove(digest)
-                self.launched.unsaved[digest] = f"trial {before}, whose weights it begins with, has failed"
+                self.launched.unsaved[digest] = f"trial {before}, whose weights it begins with, did not end well"
                 self._tell("warning", self._trials[digest], self.launched.unsaved[digest])
         return [digest for digest in self._waiting if digest not in wanted or wanted[digest] in self._learned]
 

@@ -244,6 +244,12 @@ def test_simmim_restores_masked_pixels_only():
     assert model.restore(images, torch.zeros(2, 16, dtype=torch.bool))["loss"].item() == 0
 
 
+@pytest.mark.parametrize("host", ["simmim", "mae"])
+def test_what_masks_nothing_restores_nothing(host):
+    with pytest.raises(TrialError, match=r"masks no token .* model\.host: ibot"):
+        make(host, params=HALF | {"masking_prob": 0.0})
+
+
 def test_mae_is_mmpretrains_with_the_masks_of_a_strategy():
     from mmengine.registry import MODELS, DefaultScope
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from harness.benchmarks.base import Split
 from harness.benchmarks.classification.mm import ClassDataset
-from harness.benchmarks.frozen_features.scores import by_split, protocols, summarise
+from harness.benchmarks.frozen_features.scores import by_split, protocols, summarise, told
 from harness.errors import TrialError
 from harness.outcome import GUESS, LABEL
 
@@ -88,5 +88,5 @@ class Protocols(BaseMetric):
         hits["head"] = (guesses == test.labels).astype(float)
         self.per_sample = {name: (100 * found).astype(np.float32) for name, found in hits.items()}
         self.per_sample |= {LABEL: test.labels.astype(np.float32), GUESS: guessed.astype(np.float32)}
-        self.notes = [f"the linear probe's penalty, chosen on the validation split, is {penalty:g}"]
+        self.notes = [told(penalty, vectors.get("val"))]
         return summarise(hits)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.benchmarks.base import Metric
 from harness.benchmarks.classification.options import ClassificationData
-from harness.benchmarks.frozen_features.scores.linear import linear_probe
+from harness.benchmarks.frozen_features.scores.linear import PENALTIES, linear_probe
 from harness.benchmarks.frozen_features.scores.nearest import FEW, NEIGHBOURS, few_shot, knn
 
 if TYPE_CHECKING:
@@ -65,6 +65,15 @@ def protocols(train: Vectors, val: Vectors | None, test: Vectors, classes: int) 
     probed = linear_probe(train.features, train.labels, judges[0], judges[1], classes)
     guessed = probed.guess(test.features)
     return hits | {"linear": (guessed == test.labels).astype(float)}, guessed, probed.penalty
+
+
+def told(penalty: float, val: Vectors | None) -> str:
+    """How the linear probe's penalty came about, in words; where it is the first or last that was tried, a better one may lie beyond."""
+    if val is None:
+        return f"the linear probe's penalty is {penalty:g}, since there is no validation split to choose it on"
+    ends = {min(PENALTIES): "least", max(PENALTIES): "largest"}
+    end = f", the {ends[penalty]} that was tried" if penalty in ends else ""
+    return f"the linear probe's penalty, chosen on the validation split, is {penalty:g}{end}"
 
 
 def summarise(hits: dict[str, np.ndarray]) -> dict[str, float]:

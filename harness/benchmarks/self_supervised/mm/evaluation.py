@@ -10,7 +10,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import DATASETS, METRICS
 
 from harness.benchmarks.frozen_features.mm import WithBank
-from harness.benchmarks.frozen_features.scores import by_split, protocols, summarise
+from harness.benchmarks.frozen_features.scores import by_split, protocols, summarise, told
 from harness.benchmarks.self_supervised.scores import UNTRAINED
 from harness.benchmarks.self_supervised.scores.features import ALIKE, rankme, spread
 from harness.benchmarks.self_supervised.scores.objects import by_region, on_object, pointing
@@ -67,7 +67,7 @@ class Representation(BaseMetric):
         hits |= {f"untrained_{name}": before[name] for name in UNTRAINED}
         self.per_sample = {name: (100 * found).astype(np.float32) for name, found in hits.items()}
         self.per_sample |= {LABEL: learnt[own].labels.astype(np.float32), GUESS: guessed.astype(np.float32)}
-        self.notes = [f"the linear probe's penalty, chosen on the validation split, is {penalty:g}"]
+        self.notes = [told(penalty, learnt.get("val"))]
         mask, error, attention = (np.stack([result[name] for result in test]).astype(np.float64) for name in ("mask", "error", "attention"))
         about = {"rank": rankme(learnt[own].features), "masked": 100 * float(mask.mean())}
         if self.dataset_meta["placed"]:

@@ -24,6 +24,9 @@ class _Reconstruction(Pretrainer):
     Args:
         backbone, masking, size, views, mean, std: as of :class:`~.distillation.SelfDistillation`.
         neck, head: configs of mmpretrain's decoder and loss.
+
+    Raises:
+        TrialError: the strategy never masks anything.
     """
 
     masked: bool
@@ -46,6 +49,11 @@ class _Reconstruction(Pretrainer):
         self.neck, self.head = cast(Any, MODELS.build(neck)), cast(Any, MODELS.build(head))
         self.neck.init_weights()
         self.masking = slots.build(masking["plugin"], masking["params"])
+        if getattr(self.masking, "masking_prob", None) == 0:
+            raise TrialError(
+                "the method masks no token (masking_prob: 0), so that nothing is to be restored and nothing would be learnt. "
+                "Take another method, or model.host: ibot, which is DINO then"
+            )
         self.remember(self._encoder)
 
     @property

@@ -1,0 +1,1 @@
+"""Datasets of background robustness, one module per format."""
