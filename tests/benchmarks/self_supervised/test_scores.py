@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.benchmarks import task
-from harness.benchmarks.scenes import _COLOURS
+from harness.benchmarks.scenes import COLOURS
 from harness.benchmarks.self_supervised.scores.features import ALIKE, rankme, spread
 from harness.benchmarks.self_supervised.scores.objects import area, by_region, covered, on_object, pointing
 from harness.benchmarks.self_supervised.synthetic import box_of
@@ -74,7 +74,7 @@ def test_boxes_are_where_the_objects_are_drawn(tmp_path):
         inside = covered(box, 32, 32) > 0.5
         image = read_rgb(sample.file).astype(float)
         # the pixels most like the class's colour are the object's
-        far = np.abs(image - _COLOURS[sample.label]).sum(axis=2)
+        far = np.abs(image - COLOURS[sample.label]).sum(axis=2)
         assert inside[far <= np.sort(far, axis=None)[5]].all(), sample.file
     floor = chosen.floor(tmp_path)
     assert floor["masked_on_object"] == pytest.approx(100 * area([box_of(tmp_path, sample.file) for sample in listing.test]))
