@@ -192,7 +192,9 @@ def test_of_what_is_committed(cli):
     shown = [[re.search(r"<bdi>(.*?)</bdi>|^(.*)$", cell, re.DOTALL) for cell in (*cells[:4], cells[5])] for cells in body]
     drawn = [[(found[1] or found[2] or "").strip() for found in cells] for cells in shown]
     lines = [line.strip("| ").split(" | ")[:5] for line in Path("out/leaderboard.md").read_text().splitlines() if line.startswith("| ")]
-    written = [[cell.removesuffix(" !").removesuffix(" †") for cell in line] for line in lines if re.match(r"\d", line[0])]
+    # a method of one seed has no rank among those of more
+    kept = [line for line in lines if re.match(r"\d|-$", line[0]) and line[1] != "floor"]
+    written = [["" if cell == "-" else cell.removesuffix(" !").removesuffix(" †") for cell in line] for line in kept]
     assert len(drawn) > 100 and drawn == written, "the page says what the table says"
 
 
