@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PICTURED = 12
 """Methods whose maps are shown, best first."""
 
-CLASSES = ("classification", "segmentation", "openmmlab", "frozen-features", "self-supervised")
+CLASSES = ("classification", "background-robustness", "segmentation", "openmmlab", "frozen-features", "self-supervised")
 """Families whose models take something for a class."""
 
 FRONT = "on the front"

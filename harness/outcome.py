@@ -129,15 +129,16 @@ class Confusion:
 
     @classmethod
     def of_images(cls, labels: np.ndarray, guesses: np.ndarray, classes: Iterable[str]) -> Confusion | None:
-        """Of so many images; ``None`` where none has both (NaN), or of more than :data:`MOST_CLASSES`.
+        """Of so many images; ``None`` where none has both, or of more than :data:`MOST_CLASSES`.
 
         Args:
+            labels, guesses: (N,), NaN or negative where an image has no class or was taken for none of them.
             classes: their names, as far as they are known.
         """
         import numpy as np
 
         pairs = np.stack([labels, guesses])
-        label, guess = pairs[:, np.isfinite(pairs).all(axis=0)].astype(np.int64)
+        label, guess = pairs[:, (pairs >= 0).all(axis=0)].astype(np.int64)
         if not label.size:
             return None
         named = tuple(classes)

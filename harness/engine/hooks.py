@@ -60,13 +60,19 @@ class TryAlgorithms(Hook):
         torch.backends.cudnn.benchmark = False
 
 
+def _loss(outputs: dict[str, Any] | None) -> float | None:
+    """Of an iteration, as the model's step returns it."""
+    loss = (outputs or {}).get("loss")
+    return float(loss.detach()) if isinstance(loss, torch.Tensor) else None if loss is None else float(loss)
+
+
 class StopOnNonFiniteLoss(Hook):
     """Ends a trial whose loss is NaN or infinite: what follows would be meaningless."""
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None) -> None:
-        loss = (outputs or {}).get("loss")
-        if loss is not None and not math.isfinite(float(loss.detach() if isinstance(loss, torch.Tensor) else loss)):
-            raise TrialError(f"the loss is {float(loss)} in epoch {runner.epoch + 1}, iteration {runner.iter + 1}")
+        loss = _loss(outputs)
+        if loss is not None and not math.isfinite(loss):
+            raise TrialError(f"the loss is {loss} in epoch {runner.epoch + 1}, iteration {runner.iter + 1}")
 
 
 class Curves(Hook):
@@ -86,8 +92,8 @@ class Curves(Hook):
         """Since the last point."""
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None) -> None:
-        if (loss := (outputs or {}).get("loss")) is not None:
-            self.losses.append(float(loss.detach() if isinstance(loss, torch.Tensor) else loss))
+        if (loss := _loss(outputs)) is not None:
+            self.losses.append(loss)
 
     def after_train_epoch(self, runner: Any) -> None:
         self._add_loss(runner.iter / len(runner.train_dataloader) if in_iterations(runner) else runner.epoch + 1)

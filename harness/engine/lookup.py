@@ -103,11 +103,8 @@ class Lookup:
         return found if all(name in kept for name in found.images) else None
 
     def _key(self, split: Split, dataset: Any) -> str:
-        # read only, so that mmengine's copies are not needed where it has them as they are
-        plain = not getattr(dataset, "serialize_data", True)
-        infos = dataset.data_list if plain else [dataset.get_data_info(index) for index in range(len(dataset))]
         root = str(getattr(dataset, "root", "") or dataset.data_root or "")
-        files = [str(info.get("img_path", "")).removeprefix(root) for info in infos]
+        files = [str(info.get("img_path", "")).removeprefix(root) for info in _infos(dataset)]
         config = self.trial.config
         preprocessor = config["model"]["model"].get("data_preprocessor") or config["model"].get("data_preprocessor") or {}
         return samples.key(config[f"{split}_dataloader"]["dataset"], self.trial.dataset, files, preprocessor, self.device.type)
@@ -133,14 +130,19 @@ class Lookup:
         return image, plain
 
 
+def _infos(dataset: Any) -> list[dict[str, Any]]:
+    """What an mmengine dataset says of each sample, to be read only: its copies are not needed where it has them as they are."""
+    if not getattr(dataset, "serialize_data", True):
+        return cast("list[dict[str, Any]]", dataset.data_list)
+    return [dataset.get_data_info(index) for index in range(len(dataset))]
+
+
 class _Numbered(Dataset[Any]):
     """Numbers of samples, a batch at a time, with what is true of each."""
 
     def __init__(self, dataset: Any, first: int, about: list[dict[str, Any]], *, reused: bool):
         self.dataset, self.first, self.reused = dataset, first, reused
-        # read only, so that mmengine's copies are not needed where it has them as they are
-        plain = not getattr(dataset, "serialize_data", True)
-        self.infos = dataset.data_list if plain else [dataset.get_data_info(index) for index in range(len(dataset))]
+        self.infos = _infos(dataset)
         self.about = [{name: tuple(value) if isinstance(value, list) else value for name, value in some.items()} for some in about]
         self.made = [self._sample(index) for index in range(len(dataset))] if reused else []
 

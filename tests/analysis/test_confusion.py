@@ -43,6 +43,12 @@ def test_classes_without_a_name_are_numbers():
     assert Confusion.of_images(np.array([0, 2]), np.array([1, 1]), ["a", "b"]).classes == ("a", "b", "2")
 
 
+def test_an_image_that_is_taken_for_none_of_the_classes_counts_nowhere():
+    found = Confusion.of_images(np.array([0, 1, 1, np.nan]), np.array([0, -1, 0, 1]), ["a", "b"])
+    assert found.counts.tolist() == [[1, 0], [1, 0]]
+    assert Confusion.of_images(np.array([0.0]), np.array([-1.0]), ["a"]) is None
+
+
 def test_mistakes_are_told_most_frequent_first_and_hits_never():
     classes, total = ("cat", "dog", "cow"), np.array([[9, 1, 0], [4, 3, 3], [0, 0, 5]])
     told = confusion.mistakes(Confusion(classes, total, "images"))

@@ -13,7 +13,7 @@ from harness.benchmarks.background_robustness import FAMILY
 from harness.benchmarks.background_robustness.readers.varied import Variants, Varied
 from harness.benchmarks.background_robustness.scores import VARIANTS, judged, summarise
 from harness.benchmarks.classification.mm import ClassDataset
-from harness.outcome import GUESS, LABEL
+from harness.outcome import GUESS, LABEL, Confusion
 
 
 @DATASETS.register_module()
@@ -48,6 +48,7 @@ class Backgrounds(BaseMetric):
     Attributes:
         per_sample: variant -> (N,) float32 of 0 or 100, NaN for images of another; ``label`` and ``guess`` (-1: of none of the classes);
             in the order of the test set.
+        confusion: of the test images' classes, in all variants; the training images may have others.
     """
 
     default_prefix = None
@@ -55,6 +56,7 @@ class Backgrounds(BaseMetric):
     def __init__(self) -> None:
         super().__init__()
         self.per_sample: dict[str, np.ndarray] = {}
+        self.confusion: Confusion | None = None
 
     def process(self, _data_batch: Any, data_samples: Any) -> None:
         self.results += [(sample["sample_idx"], int(sample["gt_label"]), int(sample["pred_score"].argmax())) for sample in data_samples]
@@ -68,4 +70,5 @@ class Backgrounds(BaseMetric):
             name: np.where(variants == place, 100 * hits.astype(np.float32), np.float32(np.nan)) for place, name in enumerate(VARIANTS)
         }
         self.per_sample |= {LABEL: labels.astype(np.float32), GUESS: found.astype(np.float32)}
+        self.confusion = Confusion.of_images(labels, found, self.dataset_meta["groups"])
         return summarise(hits, variants)
