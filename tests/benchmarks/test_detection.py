@@ -600,6 +600,45 @@ def test_methods_of_a_transformers_encoder_run_in_that_of_detr(openmmlab, name):
         assert len(built.eval().predict(data["inputs"], data["data_samples"])[0].pred_instances) == 12
 
 
+@pytest.mark.parametrize("name", [None, *IN_ENCODER])
+def test_padding_in_a_batch_changes_nothing(openmmlab, name):
+    """Boxes of a smaller image beside a larger one are those that it has alone, as of mmdet's own encoder (the first case)."""
+    from mmdet.structures import DetDataSample
+
+    model = {**SMALL, "channels": 32, "layers": 2, "detector": "detr"}
+    entry = load_catalog().benchmarks["teams-detection"].model_dump()
+    found = task(Benchmark.model_validate({**entry, "model": model}))
+    built = _build(model, load_catalog().methods[name].fill(found.slots) if name else {}).eval().double()
+    # cells that do not overlap: other convolutions would see the padding at an image's edge, whatever the encoder does
+    built.backbone = torch.nn.Sequential(torch.nn.Conv2d(3, built.neck.convs[0].conv.in_channels, 8, 8), _Tuple()).double()
+    for parameter in built.parameters():
+        if parameter.dim() == 1:
+            torch.nn.init.normal_(parameter, std=0.5)
+    generator = torch.Generator().manual_seed(0)
+    images = [torch.rand(3, *size, generator=generator, dtype=torch.float64) for size in ((40, 56), (64, 48), (40, 56))]
+
+    def boxes(some):
+        samples = [
+            DetDataSample(metainfo={"img_shape": one.shape[1:], "ori_shape": one.shape[1:], "scale_factor": (1.0, 1.0)}) for one in some
+        ]
+        height, width = (max(one.shape[axis] for one in some) for axis in (1, 2))
+        batch = torch.stack([torch.nn.functional.pad(one, (0, width - one.shape[2], 0, height - one.shape[1])) for one in some])
+        for sample in samples:
+            sample.set_metainfo({"batch_input_shape": (height, width)})
+        with torch.no_grad():
+            return [sample.pred_instances for sample in built.predict(batch, samples)]
+
+    for together, image in zip(boxes(images), images, strict=True):
+        (alone,) = boxes([image])
+        torch.testing.assert_close(together.scores, alone.scores)
+        torch.testing.assert_close(together.bboxes, alone.bboxes, rtol=1e-6, atol=1e-5)
+
+
+class _Tuple(torch.nn.Module):
+    def forward(self, x):
+        return (x,)
+
+
 def test_gloves_are_far_from_the_player_and_look_alike(tmp_path):
     """Whose they are no patch around them tells: they and their distances are drawn before the team matters."""
     from harness.benchmarks.detection import teams
