@@ -286,7 +286,10 @@ def test_predictions_beside_the_maps_are_not_measured_and_cost_no_diagnostics(tm
 
 def test_without_maps_predictions_are_kept_and_drawn(tmp_path):
     def read(box):
-        return lambda sample: (maps.Marks(text="true"), maps.Marks(boxes=box, scores=np.ones(1), kinds=np.zeros(1, int)))
+        return lambda sample: (
+            maps.Marks(text="a Käfer, 猫"),
+            maps.Marks(boxes=box, scores=np.ones(len(box)), kinds=np.zeros(len(box), int)),
+        )
 
     plain = Model()
     plain.layer = nn.Identity()
