@@ -82,7 +82,8 @@ def save_overlays(folder: Path, index: int, image: np.ndarray, maps: Mapping[str
 
 
 def save_predictions(folder: Path, index: int, one: Pictured) -> Path:
-    """Write one picture: the image with what is true of it, and beside it with what was predicted; below, the colours of the classes.
+    """Write one picture: the image with what is true of it, where that is known, and beside it with what was predicted; below, the
+    colours of the classes.
 
     Returns:
         The file written, ``prediction-<index>.jpg``.
@@ -90,7 +91,10 @@ def save_predictions(folder: Path, index: int, one: Pictured) -> Path:
     large = enlarged(one.image)
     sides = [
         np.concatenate([_label(f"{name}: {marks.text}" if marks.text else name, large.shape[1]), marked(large, marks, true=true)])
-        for name, marks, true in (("true", one.true, True), ("predicted", one.predicted, False))
+        for name, marks, true in (
+            ("true" if one.true.drawn or one.true.text else "image", one.true, True),
+            ("predicted", one.predicted, False),
+        )
     ]
     picture = np.concatenate([sides[0], np.full((len(sides[0]), 4, 3), 255, np.uint8), sides[1]], axis=1)
     if (classes := key([one], picture.shape[1])) is not None:
