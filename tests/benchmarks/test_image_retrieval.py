@@ -241,6 +241,19 @@ def test_queries_are_cut_as_pillow_cuts_them(openmmlab, tmp_path):
     assert boxed((-5, -5, 80, 80), 50, 40) == (0, 0, 50, 40), "no further than the image"
 
 
+def test_images_are_made_as_small_as_pillows_thumbnail_makes_them(openmmlab):
+    from mmengine.registry import TRANSFORMS
+    from PIL import Image
+
+    step = TRANSFORMS.build({"type": "Shrink", "scale": 24, "edge": "long", "backend": "pillow"})
+    for shape in ((96, 64), (31, 100), (24, 24), (20, 11)):
+        pixels = np.random.default_rng(0).integers(0, 255, (*shape, 3)).astype(np.uint8)
+        theirs = Image.fromarray(pixels)
+        theirs.thumbnail((24, 24), Image.Resampling.BILINEAR, reducing_gap=None)
+        ours = step({"img": pixels, "img_shape": shape})
+        np.testing.assert_array_equal(ours["img"], np.asarray(theirs))
+
+
 def wrong(root, change) -> list[str]:
     """What is told of an annotation after ``change``, in the layout as JSON."""
     entry = entry_on_part()
@@ -295,8 +308,10 @@ def test_in_folders_each_image_looks_for_the_others_of_its_own(tmp_path):
     assert listing.problems == [] and [image.label for image in listing.database] == [0, 0, 0, 1, 1]
     assert [query.relevance for query in listing.queries] == alike([0, 0, 0, 1, 1])
     assert listing.queries[3].relevance == Relevance(easy=(4,), junk=(3,))
+    assert listing.test == listing.queries and listing.first == 0, "each image passes once"
     asked = read_folder(tmp_path, ImageFolderData(**entry, queries="ask"))
     assert [query.relevance for query in asked.queries] == [Relevance(easy=(0, 1, 2)), Relevance()]
+    assert asked.test == [*asked.queries, *asked.database] and asked.first == 2
     (told,) = asked.problems
     assert not told.fatal and "e.g. c" in told.what
     task = benchmarks.task(Benchmark(id="b", family="image-retrieval", data=entry, model={"frozen": False}))

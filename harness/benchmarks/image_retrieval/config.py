@@ -22,7 +22,7 @@ def compose(data: RetrievalData, model: RetrievalModel, schedule: ScheduleOption
     composed = classification.compose(data, plain, schedule, fillings)
     composed["model"]["model"] |= {"type": "Describer", "scales": model.scales}
     longer = {"scale": data.longest or data.size, "edge": "long", "interpolation": data.interpolation, **data.resizing}
-    shown = [{"type": "ReadImage"}, {"type": "CutToBox"}, {"type": "mmpretrain.ResizeEdge", **longer}]
+    shown = [{"type": "ReadImage"}, {"type": "CutToBox"}, {"type": "Shrink", **longer}]
     for split in SPLITS:
         loader = composed[f"{split}_dataloader"]
         loader["dataset"]["type"] = "SearchedDataset"

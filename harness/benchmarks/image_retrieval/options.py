@@ -14,7 +14,8 @@ class RetrievalData(ClassificationData):
     """Common to all formats; ``size`` is that of the training images."""
 
     longest: int | None = Field(default=None, ge=8, le=1 << 15)
-    """Longer side of queries and images of the database, whose proportions stay as they are; ``size`` by default."""
+    """Longer side of queries and images of the database at most, ``size`` by default; proportions stay as they are, and smaller images
+    as large as they are, as what a query is cut to often is."""
 
     @property
     def graded(self) -> bool:

@@ -12,6 +12,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
+from mmpretrain.datasets import ResizeEdge
 from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor
@@ -55,7 +56,7 @@ class SearchedDataset(ClassDataset):
         own, decoding = listing.split(self._split), listing.decoding(data)
         asked: dict[Split, list[Relevance]] = {"test": [query.relevance for query in listing.queries], "train": []}
         relevant = asked[self._split] if self._split in asked else alike([sample.label for sample in own])
-        searched = (len(relevant), len(own)) if self._split == "test" else (0, len(own))
+        searched = (listing.first if self._split == "test" else 0, len(own))
         self.scored = len(relevant)
         self._metainfo |= {"classes": tuple(listing.classes), "graded": data.graded, "relevant": tuple(relevant), "searched": searched}
         behind = listing.split("train") if self._bank and own else []
@@ -80,6 +81,15 @@ class CutToBox(BaseTransform):
         results["img"] = np.ascontiguousarray(results["img"][y0:y1, x0:x1])
         results["img_shape"] = results["ori_shape"] = results["img"].shape[:2]
         return results
+
+
+@TRANSFORMS.register_module()
+class Shrink(ResizeEdge):
+    """mmpretrain's ``ResizeEdge`` for images that are larger; smaller ones stay, as Pillow's ``thumbnail`` has it."""
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        resized: dict[str, Any] = super().transform(results) if max(results["img_shape"]) > self.scale else results
+        return resized
 
 
 @MODELS.register_module()

@@ -61,6 +61,7 @@ def read(root: Path, data: ImageFolderData) -> Searched:
     if data.queries is None:
         relevant = alike([image.label for image in database])
         asked = [Query(image.file, image.label, some) for image, some in zip(database, relevant, strict=True)]
+        listing.search(asked)
     else:
         places: dict[int, list[int]] = {}
         for place, image in enumerate(database):
@@ -73,9 +74,9 @@ def read(root: Path, data: ImageFolderData) -> Searched:
         if lost:
             what = f"{len(lost)} things that queries show are in no folder of {data.test}, e.g. {lost[0]}; these queries do not count"
             listing.add(data.queries, what, "add images of them, or delete the queries", fatal=False)
+        listing.search(asked, database)
     if database and not any(query.relevance.easy for query in asked):
         listing.add(data.test, "nothing is right for any query", "give things the same folder names in both, and two images at least")
-    listing.search(asked, database)
     return listing
 
 

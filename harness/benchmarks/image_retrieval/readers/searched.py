@@ -29,7 +29,7 @@ class Query(Labelled):
 
 @dataclass
 class Searched(Labels):
-    """Training images with their classes. Of the test images the queries stand first, then the database.
+    """Training images with their classes. Of the test images the queries stand first, then the database, unless it is the queries.
 
     Each validation image is a query: what is looked for are the others of its class.
     """
@@ -40,13 +40,18 @@ class Searched(Labels):
     @classmethod
     def trained_on(cls, there: Labels) -> Searched:
         """A listing of the training and validation images in ``there``, without queries yet."""
-        # training and test folder may be the same word in two readers' options, never the same folder here
         return cls(train=there.train, val=there.val, problems=there.problems, left_out=there.left_out, classes=there.classes)
 
-    def search(self, queries: Sequence[Query], database: Sequence[Labelled]) -> None:
-        """Make these the test images."""
-        self.queries, self.database = [*queries], [*database]
-        self.test = [*queries, *database]
+    def search(self, queries: Sequence[Query], database: Sequence[Labelled] | None = None) -> None:
+        """Make these the test images; without a database each query is one of it, too."""
+        self.queries = [*queries]
+        self.database = [*queries] if database is None else [*database]
+        self.test = [*queries, *(database or ())]
+
+    @property
+    def first(self) -> int:
+        """Where the database begins among the test images."""
+        return len(self.test) - len(self.database)
 
 
 def alike(labels: Sequence[int]) -> list[Relevance]:
