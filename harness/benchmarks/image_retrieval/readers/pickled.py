@@ -45,16 +45,18 @@ class _Plain(pickle.Unpickler):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        numpy: dict[str, Callable[..., Any]] = {
-            "ndarray": lambda *_: _Array(),
-            "dtype": lambda code, *_: _Kind(code),
-            "_reconstruct": lambda *_: _Array(),
-            "scalar": lambda kind, raw: kind.numbers(raw)[0],
-            "_frombuffer": lambda raw, kind, *_: kind.numbers(raw),
+        self.known: dict[str, dict[str, Callable[..., Any]]] = {
+            "numpy": {
+                "ndarray": lambda *_: _Array(),
+                "dtype": lambda code, *_: _Kind(code),
+                "_reconstruct": lambda *_: _Array(),
+                "scalar": lambda kind, raw: kind.numbers(raw)[0],
+                "_frombuffer": lambda raw, kind, *_: kind.numbers(raw),
+            },
+            # how Python 3 writes bytes that Python 2 may read
+            "_codecs": {"encode": lambda text, *_: _bytes(text)},
+            "__builtin__": {"bytes": lambda: b""},
         }
-        # how Python 3 writes bytes where Python 2 may read them
-        bytes_made = {"_codecs": {"encode": lambda text, *_: _bytes(text)}, "__builtin__": {"bytes": lambda: b""}}
-        self.known: dict[str, dict[str, Callable[..., Any]]] = {"numpy": numpy, **bytes_made}
 
     def find_class(self, module: str, name: str) -> Any:
         # older and newer NumPys have them in other modules
