@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.benchmarks import scenes
 from harness.benchmarks.base import Format, Split
@@ -22,6 +22,7 @@ from harness.benchmarks.image_retrieval.options import RetrievalData
 from harness.benchmarks.image_retrieval.readers import revisited
 from harness.benchmarks.image_retrieval.readers.searched import Searched
 from harness.benchmarks.options import GeneratedData
+from harness.benchmarks.scene_options import Count
 from harness.images import write_image
 
 if TYPE_CHECKING:
@@ -77,14 +78,22 @@ class SyntheticData(GeneratedData, RetrievalData):
     queries: int = Field(default=2, ge=1, le=1 << 8)
     """Queries for each board."""
     easy: int = Field(default=4, ge=1, le=1 << 8)
+    """Images of the database that show a board so that it is easy to find."""
     hard: int = Field(default=6, ge=1, le=1 << 8)
+    """Those that show it so that it is hard to find."""
     junk: int = Field(default=2, ge=0, le=1 << 8)
-    """Images of the database that show a board, easy to find, hard, and as good as not."""
+    """Images of the database that show a board so small that they do not count."""
     others: int = Field(default=144, ge=1, le=1 << 20)
     """Images of the database that show boards nobody looks for, each another one, half easy and half hard."""
-    clutter: tuple[int, int] = (3, 5)
+    clutter: tuple[Count, Count] = (3, 5)
     """Fewest and most single marks beside a board."""
     seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> SyntheticData:
+        if self.clutter[0] > self.clutter[1]:
+            raise ValueError(f"clutter: the first is the least; write [{self.clutter[1]}, {self.clutter[0]}]")
+        return self
 
     @property
     def class_names(self) -> list[str]:

@@ -94,7 +94,7 @@ class Shrink(ResizeEdge):
 
 @MODELS.register_module()
 class Describer(ImageClassifier):
-    """mmpretrain's ``ImageClassifier``; its predictions carry ``pooled``, the (D,) mean over ``scales`` of the vectors that it classifies.
+    """mmpretrain's ``ImageClassifier``; predicted is ``pooled``, the (D,) mean over ``scales`` of what it classifies.
 
     As ``multi_scale`` of facebookresearch/dino has it, vectors are not of length 1 before they are averaged.
     """
@@ -105,12 +105,12 @@ class Describer(ImageClassifier):
         # what is known by number cannot be made smaller
         self.takes_numbers = self.scales == [1.0]
 
-    def predict(self, inputs: Tensor, data_samples: list[DataSample] | None = None, **kwargs: Any) -> list[DataSample]:
+    def predict(self, inputs: Tensor, data_samples: list[DataSample] | None = None, **_kwargs: Any) -> list[DataSample]:
         vectors = torch.stack([self.extract_feat(_scaled(inputs, scale))[-1] for scale in self.scales]).mean(dim=0)
-        predicted: list[DataSample] = self.head.predict((vectors,), data_samples, **kwargs)
-        for sample, vector in zip(predicted, vectors.detach().cpu(), strict=True):
+        samples = data_samples or [DataSample() for _ in vectors]
+        for sample, vector in zip(samples, vectors.detach().cpu(), strict=True):
             sample.set_field(vector, "pooled")
-        return predicted
+        return samples
 
 
 def _scaled(images: Tensor, scale: float) -> Tensor:
