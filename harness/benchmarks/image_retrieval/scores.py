@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.benchmarks.base import Metric
@@ -152,11 +153,12 @@ def groups(relevant: Sequence[Relevance]) -> np.ndarray:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    pairs = [(place, at) for place, some in enumerate(relevant) for at in (*some.easy, *some.hard)]
+    right = [(*some.easy, *some.hard) for some in relevant]
     count = len(relevant)
-    size = count + 1 + max((at for _, at in pairs), default=0)
-    ends = np.array([(place, count + at) for place, at in pairs], int).reshape(-1, 2)
-    _, parts = connected_components(coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), (size, size)), directed=False)
+    asked = np.repeat(np.arange(count), [len(places) for places in right])
+    found_for = count + np.fromiter(chain.from_iterable(right), int, len(asked))
+    size = max(count, int(found_for.max(initial=0)) + 1)
+    _, parts = connected_components(coo_array((np.ones(len(asked), bool), (asked, found_for)), (size, size)), directed=False)
     found: np.ndarray = np.unique(parts[:count], return_inverse=True)[1]
     return found
 
