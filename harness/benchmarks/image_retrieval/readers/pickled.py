@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,10 @@ def read(file: Path) -> Any:
     if len(content) > _MOST:
         raise ValueError(f"the file has more than {_MOST >> 20} MB, which no annotation has")
     try:
+        # one that numbers what it remembers beyond its own length asks for all memory there is
+        numbers = (place for code, place, _ in pickletools.genops(content) if code.name in ("PUT", "LONG_BINPUT"))
+        if any(number > len(content) for number in numbers if isinstance(number, int)):
+            raise pickle.UnpicklingError("it remembers more than it holds")
         # text of Python 2 has bytes only
         return _Plain(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:  # whatever a pickle that is cut off, or something else, leads to

@@ -17,7 +17,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from harness.benchmarks.base import Format, Split
 from harness.benchmarks.classification.options import Classes, ListedClasses
@@ -33,6 +33,7 @@ from harness.images import SUFFIXES
 _MEND = "fetch it again, as filipradenovic/revisitop says, or correct it"
 
 Place = Annotated[int, Field(ge=0)]
+Pixel = Annotated[float, Field(ge=-(1 << 20), le=1 << 20)]
 
 
 class RevisitedData(RetrievalData, ListedClasses):
@@ -63,8 +64,7 @@ class RevisitedData(RetrievalData, ListedClasses):
 class _Truth(BaseModel):
     """What is right for one query."""
 
-    model_config = ConfigDict(allow_inf_nan=False)
-    bbx: tuple[float, float, float, float] | None = None
+    bbx: tuple[Pixel, Pixel, Pixel, Pixel] | None = None
     easy: list[Place] = []
     hard: list[Place] = []
     junk: list[Place] = []
