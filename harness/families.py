@@ -25,6 +25,7 @@ SHIPPED = {
     "detection": "harness.benchmarks.detection",
     "frozen-features": "harness.benchmarks.frozen_features",
     "background-robustness": "harness.benchmarks.background_robustness",
+    "mask-propagation": "harness.benchmarks.mask_propagation",
     "self-supervised": "harness.benchmarks.self_supervised",
     "openmmlab": "harness.benchmarks.openmmlab",
 }
