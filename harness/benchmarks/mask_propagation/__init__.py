@@ -7,8 +7,7 @@ al., NeurIPS 2020; the scores are DAVIS's.
 """
 
 from harness.benchmarks.base import Family
-from harness.benchmarks.mask_propagation.options import PropagationModel
-from harness.benchmarks.options import NoSchedule
+from harness.benchmarks.mask_propagation.options import NoSchedule, PropagationModel
 
 FAMILY = Family(
     name="mask-propagation",

@@ -6,8 +6,7 @@ from typing import Any
 
 from harness.benchmarks import backbones, config
 from harness.benchmarks.base import DATA
-from harness.benchmarks.mask_propagation.options import PropagationData, PropagationModel
-from harness.benchmarks.options import NoSchedule
+from harness.benchmarks.mask_propagation.options import NoSchedule, PropagationData, PropagationModel
 from harness.catalog import Filling
 
 

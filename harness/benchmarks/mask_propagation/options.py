@@ -6,7 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from harness.benchmarks.options import DataOptions, Length, ModelOptions
+from harness.benchmarks.options import DataOptions, Length, ModelOptions, NoSchedule
+
+__all__ = ["NoSchedule", "PropagationData", "PropagationModel"]
 
 
 class PropagationData(DataOptions):

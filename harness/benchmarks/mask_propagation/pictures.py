@@ -9,6 +9,7 @@ from harness import images
 from harness.benchmarks.base import Sample
 from harness.benchmarks.mask_propagation.options import PropagationData
 from harness.benchmarks.mask_propagation.readers.videos import Tracked, Video, Videos
+from harness.benchmarks.mask_propagation.scores import contour
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,22 +34,27 @@ def _sample(tracked: Tracked, decoding: images.Decoding) -> Sample:
     place = video.scored[len(video.scored) // 2]
     image, labels = images.read_rgb(video.frames[place], decoding), video.labels(place)
     name = f"{video.name}, object {tracked.number} of {len(video.objects)}, frame {place}"
-    large, _ = images.enlarge(drawn(image, labels * (labels == tracked.number)))
-    return Sample(f"{video.name}/{tracked.number}", image, images.label_strip(large, name), name)
+    shown = drawn(image, labels * (labels == tracked.number), max(_WIDTH, image.shape[1]))
+    return Sample(f"{video.name}/{tracked.number}", image, images.label_strip(shown, name), name)
 
 
-def drawn(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """An image (H, W, 3) uint8 with objects in the colours of DAVIS.
+def drawn(image: np.ndarray, labels: np.ndarray, width: int) -> np.ndarray:
+    """An image (H, W, 3) uint8 with objects in the colours of DAVIS and with white outlines, as wide as is said.
 
     Args:
         labels: (H, W), 0 or the number of an object.
     """
+    import cv2
     import numpy as np
 
+    size = width, round(width * image.shape[0] / image.shape[1])
+    found = cv2.resize(image, size, interpolation=cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_NEAREST)
+    large = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
     colours = np.array([images.voc_colour(number) for number in range(256)], np.float32)
-    there = labels > 0
-    found: np.ndarray = image.copy()
-    found[there] = ((1 - _COLOUR) * image[there] + _COLOUR * colours[labels[there]]).astype(np.uint8)
+    there = large > 0
+    found[there] = ((1 - _COLOUR) * found[there] + _COLOUR * colours[large[there]]).astype(np.uint8)
+    for number in np.unique(large[there]):
+        found[contour(large == number)] = 255
     return found
 
 
@@ -58,7 +64,6 @@ def strip(video: Video, decoding: images.Decoding, propagated: np.ndarray) -> np
     Args:
         propagated: (T, H, W), the numbers of objects in all frames.
     """
-    import cv2
     import numpy as np
 
     last = len(video.scored) - 1
@@ -66,8 +71,6 @@ def strip(video: Video, decoding: images.Decoding, propagated: np.ndarray) -> np
     columns = []
     for place in places:
         image = images.read_rgb(video.frames[place], decoding)
-        pair = np.concatenate([drawn(image, labels) for labels in (video.labels(place), propagated[place])])
-        scale = _WIDTH / image.shape[1]
-        shown = cv2.resize(pair, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
-        columns.append(images.label_strip(shown, f"frame {place}" if place else f"{video.name}: given"))
+        pair = [drawn(image, labels, _WIDTH) for labels in (video.labels(place), propagated[place])]
+        columns.append(images.label_strip(np.concatenate(pair), f"frame {place}" if place else f"{video.name}: given"))
     return np.concatenate(columns, axis=1)

@@ -14,7 +14,9 @@ from pydantic import Field, model_validator
 
 from harness.benchmarks import scenes
 from harness.benchmarks.base import Format
-from harness.benchmarks.mask_propagation.readers.davis import DavisLayout, read
+from harness.benchmarks.mask_propagation.options import PropagationData
+from harness.benchmarks.mask_propagation.readers.davis import LIST, RESOLUTION, listed
+from harness.benchmarks.mask_propagation.readers.videos import Videos
 from harness.benchmarks.options import Length
 from harness.benchmarks.scene_options import Count, Share
 from harness.images import write_image, write_indexed
@@ -30,7 +32,7 @@ _DRIFT = 0.25
 """Share of a frame's height by which the ground moves, at most, in a video."""
 
 
-class SyntheticData(DavisLayout):
+class SyntheticData(PropagationData):
     """Things that move over a cluttered ground, see :mod:`harness.benchmarks.mask_propagation.synthetic`."""
 
     format: Literal["synthetic"]
@@ -100,20 +102,25 @@ def _reflected(place: float, low: float, high: float) -> float:
     return low + min(along, 2 * span - along)
 
 
+def read(root: Path, _data: SyntheticData) -> Videos:
+    """List the videos."""
+    return listed(root, RESOLUTION, LIST, one_object=False)
+
+
 def generate(data: SyntheticData, out: Path) -> None:
     """Write the dataset into the folder ``out``; the same options write the same bytes."""
     import numpy as np
 
     names = [f"clip-{index:03d}" for index in range(data.sequences)]
     for index, name in enumerate(names):
-        folders = [out / kind / data.resolution / name for kind in ("JPEGImages", "Annotations")]
+        folders = [out / kind / RESOLUTION / name for kind in ("JPEGImages", "Annotations")]
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
         for place, (image, labels) in enumerate(video(np.random.default_rng([data.seed, index]), data)):
             write_image(folders[0] / f"{place:05d}.png", image)
             write_indexed(folders[1] / f"{place:05d}.png", labels)
-    (out / data.list).parent.mkdir(parents=True, exist_ok=True)
-    (out / data.list).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    (out / LIST).parent.mkdir(parents=True, exist_ok=True)
+    (out / LIST).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
 
 
 def video(rng: np.random.Generator, data: SyntheticData) -> list[tuple[np.ndarray, np.ndarray]]:

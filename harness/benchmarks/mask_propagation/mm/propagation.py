@@ -32,13 +32,14 @@ def carried(query: Tensor, keys: Tensor, masks: Tensor, *, radius: int = 12, nei
     channels, height, width = query.shape
     reach = radius or max(height, width)
     columns = torch.arange(width, device=query.device)
+    scaled = query / temperature
     beyond = (columns[:, None] - columns).abs() > reach
     found = torch.empty(masks.shape[1:], dtype=masks.dtype, device=masks.device)
     for row in range(height):
         rows = slice(max(row - reach, 0), row + reach + 1)
         near = keys[:, :, rows].transpose(0, 1)  # (C, T, rows, w)
-        cosines = (query[:, row].T @ near.reshape(channels, -1)).view(width, -1, width)
-        logits = (cosines / temperature).masked_fill_(beyond[:, None], -torch.inf).flatten(1)
+        logits = (scaled[:, row].T @ near.reshape(channels, -1)).view(width, -1, width)
+        logits = logits.masked_fill_(beyond[:, None], -torch.inf).flatten(1)
         last = logits.topk(min(neighbours, logits.shape[1]), dim=1).values[:, -1:]
         weights = logits.masked_fill_(logits < last, -torch.inf).softmax(dim=1)
         found[:, row] = (weights @ masks[:, :, rows].transpose(0, 1).flatten(1).T).T
