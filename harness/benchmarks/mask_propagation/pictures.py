@@ -35,7 +35,7 @@ def _sample(tracked: Tracked, decoding: images.Decoding) -> Sample:
     image, labels = images.read_rgb(video.frames[place], decoding), video.labels(place)
     name = f"{video.name}, object {tracked.number} of {len(video.objects)}, frame {place}"
     shown = drawn(image, labels * (labels == tracked.number), max(_WIDTH, image.shape[1]))
-    return Sample(f"{video.name}/{tracked.number}", image, images.label_strip(shown, name), name)
+    return Sample(f"{video.name}/{tracked.number}", image, shown, name)
 
 
 def drawn(image: np.ndarray, labels: np.ndarray, width: int) -> np.ndarray:
