@@ -452,21 +452,18 @@ def test_masks_follow_what_a_method_has_learned(tmp_path, monkeypatch):
     from harness.store import open_store
 
     monkeypatch.chdir(tmp_path)
-    entry = load_catalog().benchmarks
-    tiny = {
-        name: {**entry[name].model_dump(exclude={"id", "tune"}), **change}
-        for name, change in {
-            "scenes-pretraining": {"data": {**entry["scenes-pretraining"].data, "train": 40, "test": 20}},
-            "scenes-propagation-pretrained": {"data": {**entry["scenes-propagation-pretrained"].data, "sequences": 3, "frames": 6}},
-        }.items()
-    }
-    tiny["scenes-pretraining"]["schedule"] = {**entry["scenes-pretraining"].schedule, "epochs": 1}
-    (tmp_path / "registry.yaml").write_text(json.dumps({"benchmarks": tiny}))
-    arguments = ["run", "-s", "propagation", "-m", "attmask-high", "-m", "dino-ssl", "--seeds", "1", "--workers", "1", "--device", "cpu"]
+    entries = load_catalog().benchmarks
+    first, then = (entries[name].model_dump(exclude={"id", "tune"}) for name in ("scenes-pretraining", "scenes-propagation-pretrained"))
+    first["data"] |= {"train": 40, "test": 20}
+    first["schedule"] |= {"epochs": 1}
+    then["data"] |= {"sequences": 3, "frames": 6}
+    then["model"]["weights"]["after"] = "tiny-pretraining"
+    (tmp_path / "registry.yaml").write_text(json.dumps({"benchmarks": {"tiny-pretraining": first, "tiny-propagation": then}}))
+    arguments = ["run", "-b", "tiny-propagation", "-m", "attmask-high", "-m", "dino-ssl", "--workers", "1", "--device", "cpu"]
     done = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     rows = open_store(f"sqlite:///{tmp_path}/results/harness.db").trials()
-    stages = [row for row in rows if row.benchmark == "scenes-propagation-pretrained"]
+    stages = [row for row in rows if row.benchmark == "tiny-propagation"]
     assert len(rows) == 4 and {row.method for row in stages} == {"attmask-high", "dino-ssl"}
     assert all(row.state == "done" and any("teacher" in note for note in row.notes) for row in stages)
     assert read_rgb(next(tmp_path.rglob("propagated-*.jpg")), Decoding()).shape[0] > 100
