@@ -459,11 +459,13 @@ def test_masks_follow_what_a_method_has_learned(tmp_path, monkeypatch):
     then["data"] |= {"sequences": 3, "frames": 6}
     then["model"]["weights"]["after"] = "tiny-pretraining"
     (tmp_path / "registry.yaml").write_text(json.dumps({"benchmarks": {"tiny-pretraining": first, "tiny-propagation": then}}))
-    arguments = ["run", "-b", "tiny-propagation", "-m", "attmask-high", "-m", "dino-ssl", "--workers", "1", "--device", "cpu"]
+    arguments = ["run", "-b", "tiny-propagation", "-m", "attmask-high", "--seeds", "2", "--workers", "1", "--device", "cpu"]
     done = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     rows = open_store(f"sqlite:///{tmp_path}/results/harness.db").trials()
     stages = [row for row in rows if row.benchmark == "tiny-propagation"]
-    assert len(rows) == 4 and {row.method for row in stages} == {"attmask-high", "dino-ssl"}
+    assert len(rows) == 4 and [row.seed for row in stages] == [0, 1]
+    board = json.loads(CliRunner().invoke(main, ["leaderboard", "-b", "tiny-propagation", "--format", "json"]).stdout)["rows"]
+    assert {row["n"] for row in board} == {2}, "seeds of a stage are averaged"
     assert all(row.state == "done" and any("teacher" in note for note in row.notes) for row in stages)
     assert read_rgb(next(tmp_path.rglob("propagated-*.jpg")), Decoding()).shape[0] > 100
