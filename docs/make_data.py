@@ -187,9 +187,10 @@ def page() -> str:
     formats: dict[type[Options], str] = {}
     for name in families.SHIPPED:
         family = benchmarks.family(name)
-        extra = "block" not in family.slots and "block_at" in family.model.model_fields
+        extra = family.slots and "block" not in family.slots and "block_at" in family.model.model_fields
         block = " With `model.block_at`, `block` too." if extra else ""
-        parts.append(f"## {name}\n\nSlots: {', '.join(f'`{slot}`' for slot in family.slots)}.{block} Primary metric: `{family.primary}`.\n")
+        slots = ", ".join(f"`{slot}`" for slot in family.slots) or "none; the method `identity` stands for the backbone alone"
+        parts.append(f"## {name}\n\nSlots: {slots}.{block} Primary metric: `{family.primary}`.\n")
         shared = [form for form in family.known_formats() if family.format(form).options in formats]
         if shared:
             owner = formats[family.format(shared[0]).options]
@@ -202,7 +203,7 @@ def page() -> str:
             told_of = inspect.getdoc(inspect.getmodule(options)) or ""
             parts.append(f"### format: {format_name}\n\n{told_of}\n\n{table(options, told)}\n")
         parts.append(f"### model\n\n{table(family.model, told)}\n")
-        parts.append(f"### schedule\n\n{table(family.schedule, told)}\n")
+        parts.append(f"### schedule\n\n{table(family.schedule, told) if family.schedule.model_fields else 'None: nothing is trained.'}\n")
     parts.append(f"## Backbones\n\n{backbones()}\n\n{NETWORKS}\n\n{networks()}\n")
     return "\n".join(parts)
 

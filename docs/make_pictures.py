@@ -32,11 +32,11 @@ def enlarged(picture: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
-    """Write ``docs/pictures/<benchmark>.png`` for every synthetic benchmark."""
+    """Write ``docs/pictures/<benchmark>.png`` for every synthetic benchmark; of a stage they are those of another one with its data."""
     folder = Path(__file__).parent / "pictures"
     folder.mkdir(exist_ok=True)
     for bench in load_catalog().benchmarks.values():
-        if bench.tier == "synthetic":
+        if bench.tier == "synthetic" and "after" not in (bench.model.get("weights") or {}):
             file = folder / f"{bench.id}.png"
             cv2.imwrite(str(file), sheet(bench.id)[..., ::-1])
             print(f"wrote {file}")

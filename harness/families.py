@@ -26,6 +26,7 @@ SHIPPED = {
     "frozen-features": "harness.benchmarks.frozen_features",
     "background-robustness": "harness.benchmarks.background_robustness",
     "image-retrieval": "harness.benchmarks.image_retrieval",
+    "mask-propagation": "harness.benchmarks.mask_propagation",
     "self-supervised": "harness.benchmarks.self_supervised",
     "openmmlab": "harness.benchmarks.openmmlab",
 }

@@ -300,6 +300,31 @@ def write_image(file: Path, image: np.ndarray, quality: int | None = None) -> No
     file.write_bytes(encoded.data)
 
 
+def write_indexed(file: Path, labels: np.ndarray) -> None:
+    """Write numbers (H, W) uint8 as a PNG with PASCAL VOC's palette, as DAVIS's tools read and write masks.
+
+    Raises:
+        OSError: the disk is full, say.
+    """
+    import io
+
+    from PIL import Image
+
+    image, content = Image.fromarray(labels), io.BytesIO()
+    image.putpalette([part for number in range(256) for part in voc_colour(number)])
+    image.save(content, "PNG")
+    file.write_bytes(content.getvalue())
+
+
+def voc_colour(number: int) -> tuple[int, int, int]:
+    """RGB of a number in PASCAL VOC's palette: its bits, three at a time, from the highest of each colour down."""
+    parts = [0, 0, 0]
+    for place in range(8):
+        for part in range(3):
+            parts[part] |= (number >> (3 * place + part) & 1) << (7 - place)
+    return parts[0], parts[1], parts[2]
+
+
 def enlarge(image: np.ndarray) -> tuple[np.ndarray, int]:
     """A small image repeated pixel by pixel until people can see it, and by how much."""
     factor = max(1, -(-_SHOWN // max(image.shape[:2])))

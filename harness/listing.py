@@ -42,7 +42,7 @@ def list_methods(family: str | None = None) -> list[dict[str, Any]]:
             "tune": {name: some and some.plain() for name, some in method.tune.items()},
         }
         for method in catalog.methods.values()
-        if offered is None or method.fill(offered)
+        if offered is None or method.fill(offered) is not None
     ]
 
 
@@ -129,7 +129,7 @@ def _measure(claim: Claim, catalog: Catalog, task: benchmarks.Task) -> str | Non
     if claim.missing or task.entry.family != claim.family or (claim.benchmarks and task.id not in claim.benchmarks):
         return None
     offered = slots(task, catalog.benchmarks)
-    if not all(catalog.methods[name].fill(offered) for name in claim.methods):
+    if any(catalog.methods[name].fill(offered) is None for name in claim.methods):
         return None
     if claim.metric == "primary":
         return task.primary

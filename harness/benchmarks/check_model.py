@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.benchmarks import weights
 from harness.benchmarks.base import Problem
 from harness.benchmarks.fetching import fetch
+from harness.benchmarks.options import NoSchedule
 from harness.benchmarks.task import Task
 from harness.errors import UsageError
 
@@ -25,7 +26,7 @@ def check_model(task: Task, training: int) -> list[Problem]:
 
 def _batches(task: Task, training: int) -> list[Problem]:
     """Batches of one image (a last one beside others is left out) cannot be normalized behind a global pooling."""
-    if 1 not in (task.schedule.batch_size, training):
+    if isinstance(task.schedule, NoSchedule) or 1 not in (task.schedule.batch_size, training):
         return []
     where, mend = ("schedule.batch_size", "write 2 or more") if training != 1 else ("train split", "give at least 2 training images")
     what = "every batch is a single image, on which methods that normalize behind a global pooling cannot be trained"

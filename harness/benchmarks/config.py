@@ -158,7 +158,7 @@ def refuse_drawn_images(config: dict[str, Any]) -> None:
     Raises:
         UsageError: training images are augmented, so that features kept would never be read again.
     """
-    drawn = [name.rpartition(".")[2] for name in _types(config["train_dataloader"]) if _DRAWN.search(name)]
+    drawn = [name.rpartition(".")[2] for name in _types(config.get("train_dataloader", {})) if _DRAWN.search(name)]
     if config["model"].get("frozen") and drawn:
         raise UsageError(
             f"model.frozen: the features of a frozen backbone are computed once per image, but {', '.join(drawn)} makes another image "

@@ -297,6 +297,13 @@ class TrainingOptions(Options):
     lr: float = Field(default=1e-3, gt=0)
 
 
+class NoSchedule(TrainingOptions):
+    """``schedule:`` of a benchmark that trains nothing: it has no options."""
+
+    batch_size: ClassVar[int] = 1  # type: ignore[misc]
+    lr: ClassVar[float] = 0.0  # type: ignore[misc]
+
+
 class ScheduleOptions(TrainingOptions):
     """``schedule:`` of a benchmark whose training the entry describes."""
 

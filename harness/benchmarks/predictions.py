@@ -5,6 +5,7 @@ the model predicts                     file
 =====================================  ==============================================================================
 classes                                ``probabilities.csv``: image, label, and a column for each class
 a label map                            ``labels/NAME.png``, a byte for each pixel's class, at the image's own size
+masks in the frames of a video         ``masks/VIDEO/FRAME.png``, with a palette, as DAVIS's evaluation reads them
 keypoints, boxes with their masks      ``results.json``, as COCO's evaluation reads it; an image without a number is its file,
                                        a class the id in the test's own file, or its label where the format has no ids
 a vector                               ``vectors.csv``: image, and a column for each number
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from harness.files import finite, whole, write_whole
-from harness.images import write_image
+from harness.images import write_image, write_indexed
 
 FOLDER = "predictions"
 """Among a trial's artifacts."""
@@ -60,6 +61,8 @@ class Predictions:
                 name = f"{self._count:06d}-{re.sub('[^A-Za-z0-9_.-]+', '_', Path(image).stem)}.png"
                 (self.folder / "labels").mkdir(parents=True, exist_ok=True)
                 write_image(self.folder / "labels" / name, _array(sample.pred_sem_seg.data).squeeze(0).astype(np.uint8))
+            elif "propagated" in sample:
+                self._masks(sample.film.video, sample.propagated)
             elif "pred_instances" in sample:
                 self.results += _instances(sample, self.ids)
             elif "pred_position" in sample:
@@ -72,6 +75,14 @@ class Predictions:
             elif "pooled" in sample:
                 self._row("vectors", [image, *(f"{value:.9g}" for value in _array(sample.pooled))])
             self._count += 1
+
+    def _masks(self, video: Any, labels: Any) -> None:
+        folder = self.folder / "masks" / video.name
+        if folder.is_dir():  # with another object of it
+            return
+        folder.mkdir(parents=True)
+        for frame, found in zip(video.frames, video.stored(labels), strict=True):
+            write_indexed(folder / f"{frame.stem}.png", found)
 
     def _row(self, name: str, row: list[Any]) -> None:
         self._rows.setdefault(name, []).append(row)

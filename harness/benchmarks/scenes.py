@@ -119,7 +119,11 @@ def _scene(
 
 
 def background(rng: np.random.Generator, size: int, clutter: float = 1.0) -> np.ndarray:
-    """Coloured noise at several scales, (size, size, 3) float."""
+    """Coloured noise at several scales, (size, size, 3) float.
+
+    Args:
+        clutter: times the strength of its colours.
+    """
     import cv2
     import numpy as np
 

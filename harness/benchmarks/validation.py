@@ -56,7 +56,7 @@ def _chosen(listing: Listing[Any], names: dict[Path, str], share: float) -> set[
             unscored.add(file)
     kept = unscored | tested
     pictures: dict[Hashable, list[Path]] = defaultdict(list)
-    for file in sorted(names, key=lambda file: _natural(names[file])):
+    for file in sorted(names, key=lambda file: natural(names[file])):
         pictures[frozenset(strata[file])].append(file)
     chosen: set[Path] = set()
     for files in pictures.values():
@@ -101,5 +101,6 @@ def _hash(name: str) -> str:
     return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
+    """Sorts names with numbers in them by these: ``2.png`` before ``10.png``."""
     return [(int(part), part) if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

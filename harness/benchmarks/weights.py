@@ -32,7 +32,8 @@ def by_content(config: dict[str, Any], before: str = "") -> tuple[dict[str, Any]
     """A trial's config with its file of weights named by content, and what stands for the file -> where it lies now.
 
     Args:
-        before: digest of the trial that weights of ``after`` are those of.
+        before: what the trial that weights of ``after`` are those of is known by, its seed aside
+            (:attr:`harness.compose.trial.Trial.recipe`).
 
     Raises:
         UsageError: as :func:`find`.

@@ -55,6 +55,8 @@ class Method(Entry):
     """Slot -> plugin and parameters; the first is the slot the method is listed under."""
     stands_in: list[str] = []
     """Further slots that the first filling may take: a block in ``pooling`` (block, then average) or ``context``."""
+    bare: bool = False
+    """Whether it puts nothing into its slot, so that it also fits a benchmark that offers none."""
     notes: str = ""
     params: str = ""
     """Parameter count as a formula of the width d, for the documentation."""
@@ -90,7 +92,7 @@ class Method(Entry):
         """What the method puts into the slots a benchmark offers; ``None`` where it does not fit.
 
         A method with several slots needs all of them. A method with one takes its own slot, or else the
-        first of ``stands_in`` that is offered.
+        first of ``stands_in`` that is offered. Where no slot is offered only a ``bare`` one fits.
         """
         if not self.slots:
             return None
@@ -100,7 +102,7 @@ class Method(Entry):
             for slot in self.stands_in:
                 if slot in offered:
                     return {slot: next(iter(self.slots.values()))}
-        return None
+        return {} if self.bare and not offered else None
 
 
 class Benchmark(Entry):

@@ -59,7 +59,11 @@ def command(method: str, benchmark: str, seed: int, out: Path | None, overrides:
     work_dir = Path("work_dirs") / f"{benchmark}-{method}-{seed}"
     config = bare.alone(trial, folder.absolute(), work_dir, validates=task.family.name == "openmmlab" or bool(listing.of("val")))
     about = f"{method} on {benchmark}, seed {seed}: trial {trial.digest} of attention-harness {__version__}"
-    text = bare.text(config, f"{about}\npython tools/train.py FILE, of any OpenMMLab toolbox; docs/openmmlab.md says more")
+    trained = "train_cfg" in config
+    how = (
+        "python tools/train.py FILE, of any OpenMMLab toolbox" if trained else "nothing is trained: mmengine's Runner.from_cfg(FILE).test()"
+    )
+    text = bare.text(config, f"{about}\n{how}; docs/openmmlab.md says more")
     if out is None:
         click.echo(text, nl=False)
         return

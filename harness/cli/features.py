@@ -104,6 +104,7 @@ def build(benchmarks: tuple[str, ...], sets: tuple[str, ...], device: str, data_
     """
     from harness import data
     from harness.benchmarks import task
+    from harness.benchmarks.stages import slots
     from harness.catalog import load_catalog
     from harness.catalog.plugins import discover
     from harness.compose import Selection, plan
@@ -116,8 +117,8 @@ def build(benchmarks: tuple[str, ...], sets: tuple[str, ...], device: str, data_
     for name in benchmarks:
         if name not in catalog.benchmarks:
             raise did_you_mean(name, catalog.benchmarks, "benchmark", "harness list benchmarks")
-        slots = task(Overrides.parse(sets).of_benchmark(catalog.benchmarks[name])).slots
-        fitting = [some for some in catalog.methods.values() if some.state != "planned" and some.fill(slots) is not None]
+        offered = slots(task(Overrides.parse(sets).of_benchmark(catalog.benchmarks[name])), catalog.benchmarks)
+        fitting = [some for some in catalog.methods.values() if some.state != "planned" and some.fill(offered) is not None]
         method = min(fitting, key=lambda some: "pooling" not in some.slots).id  # whose model tries no image of zeros
         planned = plan(Selection(methods=(method,), benchmarks=(name,), overrides=sets, data_root=root), catalog, files)
         trials.append((planned.trials[0], data.ready(planned.tasks[name], root).folder))

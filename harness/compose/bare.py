@@ -33,7 +33,8 @@ def bare_config(trial: Trial, data: Path, work_dir: Path) -> dict[str, Any]:
         log_level="INFO",
     )
     # for what plugins mark, which nobody knows before they are built; of no effect elsewhere, hence not in every trial's digest
-    config["optim_wrapper"].setdefault("constructor", "MarkedParameters")
+    if "optim_wrapper" in config:
+        config["optim_wrapper"].setdefault("constructor", "MarkedParameters")
     return config
 
 

@@ -142,7 +142,8 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         fitting_ones = f"`harness list methods --family {found.entry.family}` shows what fits."
         hint = f"It works, but nothing can run it yet: it waits for {lacks}." if state == "waits" else fitting_ones
         raise UsageError(
-            f"method '{method}' (slot {methods[method].slot}) fits no slot of '{bench}', which offers {', '.join(offered[bench])}. {hint}"
+            f"method '{method}' (slot {methods[method].slot}) fits no slot of '{bench}', "
+            f"which offers {', '.join(offered[bench]) or 'none'}. {hint}"
         )
     known = owners(files)
     for method in dict.fromkeys(method for _, method in fitting):

@@ -58,6 +58,8 @@ class Trial:
     """:data:`TUNING` for a trial that only helps to choose options: it is not tested, and no table shows it."""
     tuning: str = ""
     """Digest of :attr:`search`; empty where nothing was tuned."""
+    recipe: str = ""
+    """Digest of all that determines its result but the seed: what a stage after it names in its config, which seeds share."""
     before: str = ""
     """Digest of the trial whose kept weights this one begins with, and which it therefore waits for; empty where there is none."""
     keep: bool = False
@@ -113,7 +115,7 @@ def _compose(
 ) -> list[Trial]:
     """Of one config."""
     try:
-        config, places = weights.by_content(task.config(fillings), before.digest if before else "")
+        config, places = weights.by_content(task.config(fillings), before.recipe if before else "")
     except UsageError as error:
         raise UsageError(f"benchmark '{task.id}': {error}") from None
     plugins = {name: source_digest(name, files) for name in sorted(plugins_in(config) | plugins_of(fillings))}
@@ -149,6 +151,7 @@ def _compose(
         "setting": digest_of(conditions),
         "conditions": conditions,
         "before": before.digest if before else (given and given.trial) or "",
+        "recipe": digest_of(identity),
     }
     return [Trial(digest=digest_of(identity | {"seed": seed}), seed=seed, **common) for seed in seeds]
 

@@ -210,6 +210,8 @@ def _registered(key: str, some: Range, cell: Cell, where: str) -> float | None:
     first, *slot, name = key.split(".")
     if first != METHOD:
         options = type(cell.task.schedule).model_fields
+        if not options:
+            raise UsageError(f"{where}: nothing is trained there, so that there is nothing to tune.")
         if name not in options:
             raise UsageError(f"{where}: {did_you_mean(name, options, 'option of the schedule')}")
         value = getattr(cell.task.schedule, name)

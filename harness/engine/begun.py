@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import paths, remote
-from harness.benchmarks.weights import KEPT, TRIAL
+from harness.benchmarks.weights import KEPT
 from harness.compose import Trial
 from harness.engine.kept import about
 from harness.errors import UsageError
@@ -35,4 +35,4 @@ def begun(trial: Trial, folder: Path) -> Trial:
         )
     if (owner := about(file)["trial"]) != trial.before:
         raise UsageError(f"{file} holds the weights of trial {owner}, not of {trial.before}. Put the right file there.")
-    return replace(trial, files={**trial.files, f"{TRIAL}{trial.before}": str(file)})
+    return replace(trial, files={**trial.files, trial.config["model"]["weights"]["file"]: str(file)})

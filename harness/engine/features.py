@@ -31,12 +31,14 @@ def build(trial: Trial, *, data: Path, device: str, told: Told) -> int:
         told: of the progress.
 
     Raises:
-        UsageError: the backbone is trained, so that there is nothing to keep.
+        UsageError: the backbone is trained, so that there is nothing to keep; or only a run knows what is looked at.
     """
     if not trial.config["model"].get("frozen"):
         raise UsageError(f"benchmark '{trial.benchmark}' trains its backbone, so there are no features to keep. --set model.frozen=true.")
     if trial.before:
         raise UsageError(f"benchmark '{trial.benchmark}' begins with what a trial learns, so its features are kept when it is run.")
+    if "train_dataloader" not in trial.config:
+        raise UsageError(f"benchmark '{trial.benchmark}' trains nothing and keeps its features when it is run.")
     register.setup()
     openmmlab.use_device(device)
     if device == "cpu":

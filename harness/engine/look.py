@@ -19,7 +19,7 @@ from harness.diagnostics.maps import Marks
 from harness.diagnostics.overlays import enlarged, marked
 from harness.diagnostics.pictures import as_image
 from harness.engine.trained import loaded
-from harness.errors import DataError
+from harness.errors import DataError, UsageError
 from harness.images import Decoding, read_bgr, write_image
 
 _OF_LABELS = ("ReadLabel", "LoadAnnotations")
@@ -70,14 +70,17 @@ def look(trial: Trial, file: Path, images: Sequence[Path], out: Path, *, data: P
 
     Raises:
         DataError: an image cannot be read.
-        UsageError: the weights are those of another model.
+        UsageError: the weights are those of another model, or nothing is predicted of an image alone.
     """
+    room = family(trial.family).room("pictures")
+    if not hasattr(room, "marks"):
+        raise UsageError(f"benchmarks of {trial.family} predict nothing of an image alone that could be drawn.")
     with tempfile.TemporaryDirectory() as work_dir, openmmlab.explained():
         runner = loaded(trial, file, data=data, work_dir=Path(work_dir), device=device)
         evaluator = runner.test_evaluator
         loader = _Images(runner.test_dataloader, images)
         evaluator.dataset_meta = loader.metainfo
-        marks = partial(family(trial.family).room("pictures").marks, evaluator=evaluator)
+        marks = partial(room.marks, evaluator=evaluator)
         runner.model.eval()
         out.mkdir(parents=True, exist_ok=True)
         told = []

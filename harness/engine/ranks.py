@@ -81,11 +81,13 @@ def share(config: dict[str, Any], device: str) -> None:
     """Make a trial's config that of one process among several; of one alone it is left as it is.
 
     Raises:
-        UsageError: the batch cannot be divided.
+        UsageError: the batch cannot be divided, or nothing is trained.
     """
     count = get_world_size()
     if count == 1:
         return
+    if "train_dataloader" not in config:
+        raise UsageError("this benchmark trains nothing, so that several devices cannot share a trial. Give one device to each.")
     loader = config["train_dataloader"]
     if loader["batch_size"] % count:
         raise UsageError(f"schedule.batch_size: {loader['batch_size']} images cannot be divided among {count} devices. Choose a multiple.")

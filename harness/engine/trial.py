@@ -74,7 +74,9 @@ _OUT_OF_MEMORY = (
 
 
 def _smaller_batches(config: dict[str, Any], divisor: int) -> None:
-    """The same optimisation steps from smaller batches: gradients are accumulated."""
+    """The same optimisation steps from smaller batches: gradients are accumulated. Where nothing is trained nothing is left to do."""
+    if "train_dataloader" not in config:
+        return
     loader = config["train_dataloader"]
     loader["batch_size"] = max(1, math.ceil(loader["batch_size"] / divisor))
     wrapper = config["optim_wrapper"]
@@ -96,7 +98,8 @@ def run_trial(
     spare_cores: int = 0,
     deterministic: bool = False,
 ) -> Outcome:
-    """Train and test one trial; one that only helps to choose options is not tested, its result is its learning curves.
+    """Train and test one trial; one that only helps to choose options is not tested, its result is its learning curves, and one whose
+    config has no training is tested alone.
 
     The plugins the trial needs must be loaded (see :mod:`harness.catalog.plugins`). A checkpoint left in
     ``work_dir`` by an interrupted run of the same trial is resumed.
@@ -198,9 +201,10 @@ def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Load
     if device.startswith("cuda") and not how.deterministic:
         runner.register_hook(TryAlgorithms())
     _gather(runner)
-    with observing(beginning) if first else contextlib.nullcontext():
-        runner.train()
-    average_for_good(runner)
+    if "train_cfg" in config:
+        with observing(beginning) if first else contextlib.nullcontext():
+            runner.train()
+        average_for_good(runner)
     _flush(model)
     trained = time.perf_counter()
     learnt = Outcome(
@@ -349,4 +353,5 @@ def _cost(runner: Runner, device: str) -> tuple[Cost, list[str]]:
     """What the model costs, and notes about it. The model is not the same afterwards: a step of training is measured, too."""
     loader = runner.test_dataloader
     found, notes = cost.measure(runner.model, loader.collate_fn([loader.dataset[0]]), device)
-    return replace(found, train_memory_mb=cost.training_memory(runner, device)), notes
+    trained = runner._train_dataloader is not None
+    return replace(found, train_memory_mb=cost.training_memory(runner, device) if trained else None), notes

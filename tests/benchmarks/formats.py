@@ -297,6 +297,29 @@ def colmap(root: Path) -> Entry:
     return {"family": "camera-localization", "data": data, **CAMERA}
 
 
+def davis(root: Path) -> Entry:
+    names = ("clip", "other clip")
+    for number, name in enumerate(names):
+        for index in range(5):
+            labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+            x0, y0, x1, y1 = box("test", index)
+            labels[y0:y1, x0:x1], labels[:3, :5] = 1, 2 * number
+            _save(root / f"JPEGImages/480p/{name}/{index:05d}.jpg", picture("train" if number else "test", index))
+            _save(root / f"Annotations/480p/{name}/{index:05d}.png", labels)
+    _text(root / "ImageSets/2017/val.txt", "".join(f"{name}\n" for name in names))
+    return {"family": "mask-propagation", "data": {"format": "davis", "size": 32, "multiple": 8}, "model": {"frozen": False}}
+
+
+def video_folders(root: Path) -> Entry:
+    davis(root)
+    (root / "JPEGImages/480p").rename(root / "frames")
+    (root / "Annotations/480p").rename(root / "masks")
+    return {"family": "mask-propagation", "data": {"format": "video-folders", "size": 32, "multiple": 8}, "model": {"frozen": False}}
+
+
+VIDEOS: dict[str, Callable[[Path], Entry]] = {"davis": davis, "video_folders": video_folders}
+"""Formats of which nothing is trained, so that there is no validation split, either."""
+
 NO_VAL = ("deeplabcut", "transforms", "colmap")
 """Formats written here without a validation split of their own."""
 

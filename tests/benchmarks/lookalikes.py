@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from harness.benchmarks.background_robustness.readers.in9 import GROUPS
 from harness.benchmarks.background_robustness.scores import VARIANTS
 from harness.catalog import Benchmark
+from harness.images import write_indexed
 
 TRAIN, TEST = 4, 3
 WIDTH, HEIGHT = 96, 64
@@ -111,6 +112,25 @@ def revisited(entry: Benchmark, root: Path) -> None:
     text(root / "gnd.json", [json.dumps(content)])
     arrays = [{**one, "easy": np.array(one["easy"]), "junk": np.array(one["junk"], int)} for one in truth]
     (root / entry.data["annotation"]).write_bytes(pickle.dumps({**content, "gnd": arrays}, protocol=2))
+
+
+# ---------------------------------------------------------------- videos
+
+
+def davis(entry: Benchmark, root: Path) -> None:
+    """Two videos of five frames: two objects and pixels of none, and one object; in masks with a palette, as DAVIS 2017 has them."""
+    clips = {"bear": (1, 2), "dogs-jump": (1,)}
+    for place, (name, objects) in enumerate(clips.items()):
+        for number in range(5):
+            save(root / f"JPEGImages/480p/{name}/{number:05d}.jpg", picture(10 * place + number))
+            labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+            for value in objects:
+                labels[8 * value : 8 * value + 20, 20 * value + 3 * number : 20 * value + 3 * number + 16] = value
+            labels[:2, :2] = 255
+            mask = root / f"Annotations/480p/{name}/{number:05d}.png"
+            mask.parent.mkdir(parents=True, exist_ok=True)
+            write_indexed(mask, labels)
+    text(root / "ImageSets/2017/val.txt", [*clips])
 
 
 # ---------------------------------------------------------------- localization
@@ -318,6 +338,7 @@ WRITERS: dict[str, Callable[[Benchmark, Path], None]] = {
     "imagenet9": imagenet9,
     "roxford5k": revisited,
     "rparis6k": revisited,
+    "DAVIS": davis,
     "CUB_200_2011": cub,
     "ILSVRC": ilsvrc,
     "VOCdevkit/VOC2007": voc_objects,

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from examined import entry_of, examine
-from formats import FORMATS, NO_VAL
+from formats import FORMATS, NO_VAL, VIDEOS
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -164,12 +164,13 @@ def _edit(draw, root: Path) -> None:
         file.write_text(mark + draw(st.sampled_from(["\n", "\r\n"])).join(lines), encoding="utf-8")
 
 
+ALL = FORMATS | VIDEOS
 DAMAGES = (_rename, _cut, _delete, _copy, _tag, _repaint, _strangers, _edit, _edit, _edit)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ALL)
 def test_a_sound_dataset_is_what_a_trial_sees(openmmlab, tmp_path, name):
-    entry = entry_of(FORMATS[name](tmp_path))
+    entry = entry_of(ALL[name](tmp_path))
     assert task(entry).check(tmp_path) == [] and examine(entry, tmp_path)
     assert task(entry).listing(tmp_path).val == [], "too few to hold any out"
 
@@ -213,9 +214,9 @@ def _property(name: str, examples: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
             with pytest.MonkeyPatch.context() as patch:
-                if data.draw(st.booleans()) and name not in NO_VAL:
+                if data.draw(st.booleans()) and name not in (*NO_VAL, *VIDEOS):
                     patch.setitem(formats.SPLITS, "val", 3)
-                entry = entry_of(FORMATS[name](root))
+                entry = entry_of(ALL[name](root))
             for damage in data.draw(st.lists(st.sampled_from(DAMAGES), min_size=1, max_size=3)):
                 if not _files(root, True):
                     break
@@ -228,14 +229,14 @@ def _property(name: str, examples: int) -> None:
     hold()
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ALL)
 def test_what_is_called_fine_runs(openmmlab, name):
     _property(name, 12)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ALL)
 def test_what_is_called_fine_runs_at_length(openmmlab, name):
     _property(name, int(os.environ.get("HARNESS_EXAMPLES", "160")))
 

@@ -61,6 +61,7 @@ SMALL = {
     "frozen-features": {"data": {"size": 32}},
     "background-robustness": {"data": {"size": 32}},
     "image-retrieval": {"data": {"size": 32, "resize": 36, "longest": 40}},
+    "mask-propagation": {"data": {"size": 64}},
     "object-localization": {"data": {"size": 48}, "model": {"taus": 20}},
     "segmentation": {"model": {"input": {"size": [48, 72], "crop": [40, 40]}}},
     "keypoint": {"data": {"size": [64, 96]}},
@@ -74,6 +75,7 @@ METHODS = {
     "frozen-features": "simpool",
     "background-robustness": "gap",
     "image-retrieval": "simpool",
+    "mask-propagation": "identity",
     "object-localization": "gap",
     "segmentation": "dnl-add-disentangled-key",
     "keypoint": "psa-polarized-sequential",
@@ -100,7 +102,8 @@ def _small(entry, weights=None):
             if key != "resize" or "resize" in merged[part] or entry.family == "camera-localization":
                 merged[part][key] = value
     # Tiny-ImageNet has no fewer than 200 classes, and what is mapped to ImageNet-9 no fewer than 1000
-    merged["schedule"] |= {"epochs": 1, "batch_size": 50 if entry.data["format"] in ("tiny-imagenet", "in9") else 2}
+    if benchmarks.family(entry.family).schedule.model_fields:  # of what trains
+        merged["schedule"] |= {"epochs": 1, "batch_size": 50 if entry.data["format"] in ("tiny-imagenet", "in9") else 2}
     if "finetune" in merged["schedule"]:
         merged["schedule"]["finetune"] = merged["schedule"]["finetune"] | {"epochs": 1}
     model = merged["model"]

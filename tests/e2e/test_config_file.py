@@ -15,8 +15,10 @@ import json, sys
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-runner = Runner.from_cfg(Config.fromfile(sys.argv[1]))
-runner.train()
+config = Config.fromfile(sys.argv[1])
+runner = Runner.from_cfg(config)
+if "train_cfg" in config:
+    runner.train()
 print("METRICS " + json.dumps({name: float(value) for name, value in runner.test().items()}))
 """
 
@@ -31,6 +33,7 @@ TRIALS = {
         ("schedule.epochs=2", "data.train=16", "data.test=8", "model.frozen=false", "model.weights=null"),
     ),
     "detection": ("soft-nms", "teams-detection", ("schedule.epochs=1", "data.train=24", "data.test=8")),
+    "mask-propagation": ("identity", "scenes-propagation", ("data.sequences=3", "data.frames=5", "data.size=48")),
     "background-robustness": ("cbam", "scenes-backgrounds", ("schedule.epochs=1", "data.train=60", "data.test=24")),
     "frozen-features": ("simpool", "frozen", ()),
     "image-retrieval": ("gem", "boards-retrieval", ("schedule.epochs=1", "data.train=48", "data.classes=6", "data.test=3")),

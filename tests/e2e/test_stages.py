@@ -93,10 +93,12 @@ def test_a_stage_brings_what_comes_before_it_and_is_known_by_it(planned):
         for name in NAMES[1:]:
             stage = trials[name, seed]
             assert stage.before == first.digest and not stage.keep and stage.slot == "masking"
-            assert stage.config["model"]["weights"] == {"file": f"$TRIAL/{first.digest}", "key": "teacher"}
+            assert stage.config["model"]["weights"] == {"file": f"$TRIAL/{first.recipe}", "key": "teacher"}
     same = {trials[NAMES[1], seed].setting for seed in (0, 1)}
-    assert len(same) == 1 and trials[NAMES[1], 0].config_digest != trials[NAMES[1], 1].config_digest
+    assert len(same) == 1 and trials[NAMES[1], 0].config_digest == trials[NAMES[1], 1].config_digest, "seeds are averaged"
+    assert len({trial.digest for trial in trials.values()}) == 6
     other = planned("attmask-low")
+    assert other[NAMES[1], 0].config_digest != trials[NAMES[1], 0].config_digest, "of other methods are other weights"
     assert other[NAMES[1], 0].setting in same and other[NAMES[1], 0].digest != trials[NAMES[1], 0].digest
     parameters = planned("attmask-high", "method.low=0.2")
     assert parameters[NAMES[1], 0].digest != trials[NAMES[1], 0].digest and parameters[NAMES[1], 0].overrides == ("method.low=0.2",)

@@ -1,0 +1,48 @@
+"""What is wrong with the masks of videos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.benchmarks.base import Problem, relative
+from harness.benchmarks.mask_propagation.options import PropagationData
+from harness.benchmarks.mask_propagation.readers.videos import VOID, Video, Videos, read_mask
+from harness.errors import DataError
+from harness.images import measure
+
+
+def problems(root: Path, data: PropagationData, listing: Videos) -> Iterator[Problem]:
+    """Each mask is read as a trial reads it."""
+    for video in listing.clips:
+        yield from _problems(root, data, video)
+
+
+def _problems(root: Path, data: PropagationData, video: Video) -> Iterator[Problem]:
+    import numpy as np
+
+    sizes, late = set(), set[int]()
+    for frame, mask in zip(video.frames, video.masks, strict=True):
+        try:
+            width, height = measure(frame, header_only=True, exif=data.exif == "apply")
+        except ValueError:
+            continue  # told by whoever looks at all pictures
+        sizes.add((width, height))
+        if mask is None:
+            continue
+        where = relative(mask, root)
+        try:
+            values = read_mask(mask)
+        except DataError as error:
+            yield Problem(where, str(error).replace(f" {mask}", ""))
+            continue
+        if values.shape != (height, width):
+            what = f"is {values.shape[1]} x {values.shape[0]} pixels, its frame {width} x {height}"
+            yield Problem(where, what, "frame and mask must have the same size")
+        if video.objects != (0,):
+            late |= {*np.unique(values).tolist()} - {0, VOID, *video.objects}
+    if len(sizes) > 1:
+        yield Problem(video.name, "its frames have different sizes", "write them anew in one size")
+    if late:
+        what = f"{len(late)} objects come into its masks later than the first (number {min(late)}, for one)"
+        yield Problem(video.name, what, "only what the first mask marks is followed and scored", fatal=False)

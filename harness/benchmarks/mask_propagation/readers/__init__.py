@@ -1,0 +1,1 @@
+"""Videos with masks, one module per format."""

@@ -1,0 +1,193 @@
+"""Videos as every reader yields them: frames, and masks of some of them, the first one's among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.benchmarks.base import Listing, Split, relative
+from harness.benchmarks.mask_propagation.scores import scored
+from harness.benchmarks.validation import natural
+from harness.errors import DataError
+from harness.images import search
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VOID = 255
+"""Value of a mask that is no object, where objects are counted."""
+
+_FEWEST = 3
+"""Frames with a mask, of which neither the first nor the last is scored."""
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video."""
+
+    name: str
+    frames: tuple[Path, ...]
+    """In their order."""
+    masks: tuple[Path | None, ...]
+    """One for each frame; ``None`` where it has no mask."""
+    objects: tuple[int, ...]
+    """What stands for each in the first mask; others that a later one has are not scored. A single 0 for an only object, which is
+    whatever is not 0."""
+
+    @cached_property
+    def scored(self) -> tuple[int, ...]:
+        """Places of the frames that are scored."""
+        return tuple(scored([place for place, mask in enumerate(self.masks) if mask is not None]))
+
+    def labels(self, place: int) -> np.ndarray:
+        """The mask of a frame that has one, (H, W) uint8: 0, or the number of an object, counted from 1 in their order.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        import numpy as np
+
+        file = self.masks[place]
+        assert file is not None
+        if self.objects == (0,):
+            whole: np.ndarray = (read_mask(file) != 0).astype(np.uint8)
+            return whole
+        table = np.zeros(256, np.uint8)
+        table[list(self.objects)] = np.arange(1, len(self.objects) + 1)
+        found: np.ndarray = table[read_mask(file)]
+        return found
+
+    def stored(self, labels: np.ndarray) -> np.ndarray:
+        """Numbers of objects as the dataset's own masks have them, uint8; an only object is 255."""
+        import numpy as np
+
+        found: np.ndarray = np.array([0, *(value or VOID for value in self.objects)], np.uint8)[labels]
+        return found
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """One object of a video."""
+
+    video: Video
+    number: int
+    """Of the object, from 1."""
+
+
+@dataclass
+class Videos(Listing[Video | Tracked]):
+    """The training split is what is given, a sample for each video's first mask; the test split is what is scored, one for each object."""
+
+    same_twice: ClassVar[bool] = True
+    videos: bool = True
+
+    def files_of(self, sample: Video | Tracked) -> tuple[Path, ...]:
+        video = sample.video if isinstance(sample, Tracked) else sample
+        return (*video.frames, *(mask for mask in video.masks if mask is not None))
+
+    def images(self, name: Split) -> list[Path]:
+        """All frames, of either split: what is given and what is scored are the same videos."""
+        return [*dict.fromkeys(frame for video in self.clips for frame in video.frames)] if self.of(name) else []
+
+    @property
+    def clips(self) -> list[Video]:
+        """The videos, problems or not."""
+        return [sample for sample in self.train if isinstance(sample, Video)]
+
+    @property
+    def tracked(self) -> list[Tracked]:
+        """The objects, problems or not."""
+        return [sample for sample in self.test if isinstance(sample, Tracked)]
+
+    @property
+    def counted(self) -> str:
+        frames = sum(len(video.frames) for video in self.clips)
+        return f"{len(self.train)} videos of {frames:,} frames, {len(self.test)} objects"
+
+
+def read_mask(file: Path) -> np.ndarray:
+    """Values (H, W) uint8 as they are stored: of a picture with a palette the indices, of one in colours 0 where it is black.
+
+    Raises:
+        DataError: it is missing, cannot be read, or has been compressed with losses.
+    """
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    mend = "Write it again as PNG, with a number from 1 to 254 for each object, and 0 elsewhere"
+    try:
+        with Image.open(file) as image:
+            if image.format == "JPEG":
+                raise DataError(f"the mask {file} is JPEG, which changes numbers when it compresses. {mend}.")
+            values: np.ndarray = np.asarray(image)
+    except FileNotFoundError:
+        raise DataError(f"the mask {file} is missing. Put it there.") from None
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise DataError(f"cannot read the mask {file}: {error}. {mend}.") from error
+    if values.ndim == 3:  # some of DAVIS 2016 are
+        values = np.where(values[..., :3].any(axis=2), VOID, 0)
+    if values.size and values.max() > 255:
+        raise DataError(f"the mask {file} holds values beyond 0 to 255. {mend}.")
+    return values.astype(np.uint8)
+
+
+def read(root: Path, frames: str, masks: str, names: Iterable[str] | None, *, one_object: bool) -> Videos:
+    """List the videos that are folders below ``frames`` and, by the same names, below ``masks``.
+
+    Args:
+        names: of the videos, in their order; all folders with a picture, by name, by default.
+        one_object: whatever is not 0 in a mask is the one object.
+    """
+    listing = Videos()
+    found = search(root / frames)
+    listing.left_out += found.passed_over
+    of: dict[str, list[Path]] = {}
+    for file in sorted(found.files, key=lambda file: natural(file.as_posix())):
+        of.setdefault(file.parent.relative_to(root / frames).as_posix(), []).append(file)
+    if not (root / frames).is_dir():
+        listing.add(frames, "there is no such folder", "put the frames there, a folder for each video, or correct its name in data")
+        return listing
+    for name in sorted(of) if names is None else names:
+        if name not in of:
+            listing.add(f"{frames}/{name}", "there is no frame of this video", "put its frames there, or take it out of the list")
+        elif video := _video(root, f"{masks}/{name}", name, of[name], one_object, listing):
+            listing.train.append(video)
+            listing.test += [Tracked(video, number) for number in range(1, len(video.objects) + 1)]
+    return listing
+
+
+def _video(root: Path, folder: str, name: str, frames: list[Path], one_object: bool, listing: Videos) -> Video | None:
+    """A video; ``None``, and a problem, where it cannot be scored."""
+    import numpy as np
+
+    there = {file.stem: file for file in search(root / folder).files if file.parent == root / folder}
+    masks = tuple(there.pop(frame.stem, None) for frame in frames)
+    if there:
+        what, mend = f"{len(there)} masks have no frame", "a mask is called as its frame is, e.g. 00012.jpg and 00012.png"
+        listing.add(relative(min(there.values()), root), what, mend, fatal=False)
+    if len({frame.stem for frame in frames}) < len(frames):
+        listing.add(name, "two frames have the same name but for their ending", "delete one of them")
+        return None
+    if masks[0] is None:
+        listing.add(f"{folder}/{frames[0].stem}.png", "the first frame has no mask", "mark in it what is to be followed")
+        return None
+    if sum(mask is not None for mask in masks) < _FEWEST:
+        what = f"fewer than {_FEWEST} frames have a mask, of which neither the first nor the last is scored"
+        listing.add(folder, what, "add masks, or take the video out of the list")
+        return None
+    try:
+        first = read_mask(masks[0])
+    except DataError as error:
+        listing.add(relative(masks[0], root), str(error).replace(f" {masks[0]}", ""))
+        return None
+    values = [0] * bool(first.any()) if one_object else [int(value) for value in np.unique(first) if value not in (0, VOID)]
+    if not values:
+        mend = "mark what is to be followed"
+        if first.any():
+            mend = "if whatever is not 0 is the one object, write data.one_object: true; otherwise write a number for each, 1 to 254"
+        listing.add(relative(masks[0], root), "the first mask has no object", mend)
+        return None
+    return Video(name, tuple(frames), masks, tuple(values))
