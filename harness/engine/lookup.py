@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -142,9 +143,15 @@ class _Numbered(Dataset[Any]):
 
         self.dataset, self.first = dataset, first
         self.infos = _infos(dataset)
+        number = cache(format_label)  # which asks for all kinds of labels in turn
+
+        def label(value: Any) -> Tensor:
+            made: Tensor = number(value) if type(value) is int else format_label(value)
+            return made
+
         self.samples = [
             {name: tuple(value) if isinstance(value, list) else value for name, value in some.items()}
-            | {"img_path": info["img_path"], "sample_idx": index, "gt_label": format_label(info["gt_label"])}
+            | {"img_path": info["img_path"], "sample_idx": index, "gt_label": label(info["gt_label"])}
             for index, (some, info) in enumerate(zip(about, self.infos, strict=True))
         ]
         self.made = [*map(_Sample, self.samples)] if reused else []
