@@ -29,7 +29,8 @@ def _seed(number: int) -> None:
 
     Asked before CUDA is used, torch puts that off, and formats the stack of each who asked: as long as two steps on kept features.
     """
-    if torch.cuda.is_initialized():
+    cuda: Any = torch.cuda
+    if cuda.is_initialized():
         set_random_seed(number)
         return
     random.seed(number)

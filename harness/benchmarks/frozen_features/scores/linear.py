@@ -58,7 +58,7 @@ def linear_probe(features: np.ndarray, labels: np.ndarray, val: np.ndarray | Non
     """
     import numpy as np
 
-    asked = (features, labels, val, val_labels, classes)
+    asked: tuple[Any, ...] = (features, labels, val, val_labels, classes)
     if _latest and all(np.array_equal(one, other) for one, other in zip(_latest[0][0], asked, strict=True)):
         return _latest[0][1]
     features = np.asarray(features, np.float64)
