@@ -149,7 +149,10 @@ def _of(value: Any, keys: tuple[str, ...]) -> list[int]:
 
 def _shrink(value: Any, factor: int, inside: bool = False) -> Any:
     if isinstance(value, dict):
-        return {key: _shrink(item, factor, key in _SIZES) for key, item in value.items()}
+        shrunk = {key: _shrink(item, factor, key in _SIZES) for key, item in value.items()}
+        if (map_size := value.get("in_featuremap_size")) is not None:  # of what a head of RTMPose gets, a 32nd of the image
+            shrunk["in_featuremap_size"] = type(map_size)(max(side // factor, 1) for side in map_size)
+        return shrunk
     if isinstance(value, (list, tuple)):
         return type(value)(_shrink(item, factor, inside) for item in value)
     return max(value // factor, 1) if inside and type(value) is int and value > 8 else value

@@ -5,7 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from operator import and_
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -82,7 +84,12 @@ def conflicts(some: list[Needed]) -> Iterator[Conflict]:
             there = installed(requirement.name)
             if _applies(requirement) and there and not requirement.specifier.contains(there, prereleases=True):
                 what = f"{version(name)} wants {_plain(requirement)}, but {there} is installed"
-                yield Conflict(name, what, f"pip install --upgrade {name} '{requirement.name}=={there.partition('+')[0]}'")
+                if canonicalize_name(requirement.name) == "torch":  # which a project has chosen: others are fitted to it
+                    yield Conflict(name, what, f"pip install --upgrade {name} 'torch=={there.partition('+')[0]}'")
+                else:
+                    ours = [one.requirement.specifier for one in some if one.requirement.name == requirement.name]
+                    wanted = Requirement(f"{requirement.name}{reduce(and_, ours, requirement.specifier)}")
+                    yield Conflict(name, what, f"pip install '{_plain(wanted)}'")
     for name, others in _SAME.items():
         both = [one for one in (name, *others) if installed(one)]
         if len({version(one) for one in both}) > 1:

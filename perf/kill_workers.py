@@ -86,9 +86,9 @@ def plan(url: str, number: int, seeds: int) -> list[str]:
     """Put the trials of a round into the queue; their digests."""
     from harness.cli.planning import asked
 
-    options = {"suite": None, "methods": ("gap", "gem"), "benchmarks": ("tiny",), "tune": None, "tune_seeds": None}
+    options = {"suite": None, "methods": ("gap", "gem"), "benchmarks": ("tiny",), "tune": None, "tune_seeds": None, "configs": ()}
     overrides = (selected(number, seeds)[-1],)
-    found = asked(seeds=seeds, data_root=None, db=url, plugins=(), retry_failed=False, overrides=overrides, **options)
+    found = asked(seeds=seeds, data_root=None, db=url, plugins=(), retry_failed=False, keep=False, overrides=overrides, **options)
     with contextlib.redirect_stderr(None):
         found.prepare()
     found.fill()

@@ -79,33 +79,27 @@ class Queue(Transactions):
                 now = clock(connection)
                 open_ones = sa.and_(trials.c.digest.in_(some), trials.c.state.in_(("planned", "running")))
                 rows = {row.digest: row for row in connection.execute(sa.select(*_QUEUED).where(open_ones))}
-                for digest in some:
-                    row = rows.get(digest)
-                    if row is None or (row.state == "running" and not is_void(row, now)):
-                        continue
-                    # The condition repeats what was just read: on a database whose writers do not wait for each
-                    # other, only one of two takers changes the row; and the other does not wait, but goes on.
-                    same_holder = trials.c.token.is_not_distinct_from(row.token)
-                    unchanged = sa.and_(trials.c.digest == digest, trials.c.state == row.state, same_holder)
-                    free = sa.select(trials.c.digest).where(unchanged).with_for_update(skip_locked=True).scalar_subquery()
-                    taken = connection.execute(
-                        sa.update(trials)
-                        .where(trials.c.digest == free)
-                        .values(
-                            state="running",
-                            **asdict(lease),
-                            expires=now + EXPIRY,
-                            attempts=trials.c.attempts + 1,
-                            started=now,
-                            finished=None,
-                            kind=None,
-                            reason=None,
-                            log=str(folder / digest / "log.txt"),
-                            work_dir=str(folder / digest),
-                        )
+                free = [digest for digest in some if (row := rows.get(digest)) and (row.state == "planned" or is_void(row, now))]
+                digest = _lock_first(connection, free, {rows[digest].token for digest in free})
+                if digest is None:
+                    continue
+                connection.execute(
+                    sa.update(trials)
+                    .where(trials.c.digest == digest)
+                    .values(
+                        state="running",
+                        **asdict(lease),
+                        expires=now + EXPIRY,
+                        attempts=trials.c.attempts + 1,
+                        started=now,
+                        finished=None,
+                        kind=None,
+                        reason=None,
+                        log=str(folder / digest / "log.txt"),
+                        work_dir=str(folder / digest),
                     )
-                    if taken.rowcount == 1:
-                        return digest
+                )
+                return digest
         return None
 
     def renew(self, lease: Lease) -> None:
@@ -169,6 +163,24 @@ class Queue(Transactions):
         rows = [asdict(floor) | {"value": number(floor.value)} for floor in found]
         with self._write() as connection:
             insert_new(connection, floors, rows)
+
+
+def _lock_first(connection: sa.Connection, free: Sequence[str], tokens: Collection[str | None]) -> str | None:
+    """The first of ``free`` that nobody takes meanwhile, kept for this transaction.
+
+    SQLite's writers wait for each other, so what was read is still so. PostgreSQL's do not: whoever finds a trial locked goes on to
+    the next, in the same query, and one that changed since it was read is looked at again.
+
+    Args:
+        tokens: of the void leases (and ``None``) that those of ``free`` had when they were read.
+    """
+    if not free or connection.dialect.name != "postgresql":
+        return free[0] if free else None
+    unchanged = sa.or_(trials.c.state == "planned", sa.and_(trials.c.state == "running", trials.c.token.in_([*tokens])))
+    order = sa.func.strpos(" ".join(free), trials.c.digest)
+    pick = sa.select(trials.c.digest).where(trials.c.digest.in_(free), unchanged).order_by(order).limit(1)
+    digest: str | None = connection.scalar(pick.with_for_update(skip_locked=True))
+    return digest
 
 
 def give_back(connection: sa.Connection) -> None:

@@ -91,3 +91,9 @@ def test_a_hot_pixel_does_not_darken_the_rest_without_a_word(entry, tmp_path):
     Image.fromarray(hot).save(files[0])
     said = [problem.what for problem in task(entry).check(tmp_path)]
     assert "16-bit images have values of 16 bits, but all but a thousandth of their pixels need 12" in said
+
+
+def test_a_class_of_thousands_of_digits_is_no_number(entry, tmp_path):
+    first = (tmp_path / "train.txt").read_text().splitlines()[0].split()[0]
+    (tmp_path / "train.txt").open("a").write(f"{first} {'9' * 5000}\n")
+    assert f"the lists name the class '{'9' * 60}', which is not among them" in _fatal(entry, tmp_path)[0]

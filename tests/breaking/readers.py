@@ -340,8 +340,9 @@ def _names(dice: random.Random, root: Path) -> tuple[str, bool]:
 def _loop(dice: random.Random, root: Path) -> tuple[str, bool]:
     folders = sorted(folder for folder in (root, *root.rglob("*")) if folder.is_dir() and not folder.is_symlink())
     one, other = dice.choice(folders), dice.choice(folders)
-    (one / "loop").symlink_to(other, target_is_directory=True)
-    (other / "pool").symlink_to(one, target_is_directory=True)
+    for link, target in ((one / "loop", other), (other / "pool", one)):
+        if not link.is_symlink():  # a case may be damaged twice, and so may one folder
+            link.symlink_to(target, target_is_directory=True)
     return "folders that link to each other", False
 
 

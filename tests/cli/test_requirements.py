@@ -120,6 +120,10 @@ def test_doctor_says_what_does_not_go_together(told, monkeypatch):
     ((state, what, mend),) = told_here["opencv-python"]
     assert state == "broken" and what == "opencv-python 4.11.0 and opencv-python-headless 5.0.0 lie in one folder"
     assert mend.startswith("Run `pip uninstall opencv-python opencv-python-headless` and")
+    monkeypatch.setattr(requirements, "requires", lambda name: ["setuptools>=77.0.3"] if name == "torch" else [])
+    ((_, what, mend),) = told(setuptools="65.5.0")["torch"][1:]
+    assert what.endswith("wants setuptools>=77.0.3, but 65.5.0 is installed")
+    assert mend == "Run `pip install 'setuptools>=65,>=77.0.3,<81'`.", "what is wanted, within what is tested"
 
 
 def test_full_mmcv_stands_for_the_light_one(told, monkeypatch):

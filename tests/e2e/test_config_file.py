@@ -31,8 +31,30 @@ TRIALS = {
         ("schedule.epochs=2", "data.train=16", "data.test=8", "model.frozen=false", "model.weights=null"),
     ),
     "detection": ("soft-nms", "teams-detection", ("schedule.epochs=1", "data.train=24", "data.test=8")),
+    "background-robustness": ("cbam", "scenes-backgrounds", ("schedule.epochs=1", "data.train=60", "data.test=24")),
+    "frozen-features": ("simpool", "frozen", ()),
     "self-supervised": ("attmask-high", "scenes-pretraining", ("schedule.epochs=1", "data.train=80", "data.test=40")),
 }
+
+FROZEN = """
+benchmarks:
+  frozen:
+    title: Features of an untrained network
+    family: frozen-features
+    tier: synthetic
+    version: 1
+    data: {format: synthetic, train: 60, test: 24, size: 32, classes: 3}
+    model: {backbone: resnet-thin, weights: {file: weights.pth}}
+    schedule: {epochs: 2, batch_size: 16}
+"""
+UNTRAINED = """
+import torch
+from harness.benchmarks import register
+from harness.benchmarks.backbones import BACKBONES
+register.setup()
+from mmengine.registry import MODELS
+torch.save(MODELS.build({**BACKBONES["resnet-thin"].config, "out_indices": (2,)}).state_dict(), "weights.pth")
+"""
 
 
 @pytest.mark.parametrize("family", [name if name == "segmentation" else pytest.param(name, marks=pytest.mark.slow) for name in TRIALS])
@@ -45,6 +67,9 @@ def test_a_config_file_yields_the_numbers_of_its_trial(tmp_path, family):
         assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
         return done.stdout
 
+    if family == "frozen-features":
+        python("-c", UNTRAINED)
+        (tmp_path / "registry.yaml").write_text(FROZEN)
     python("-m", "harness", "config", method, bench, "--seed", "1", "--out", "trial.py", *changed)
     (tmp_path / "stock.py").write_text(STOCK)
     printed = python("stock.py", "trial.py")

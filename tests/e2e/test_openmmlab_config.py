@@ -158,6 +158,8 @@ def test_its_own_package_is_found_in_the_current_folder(project, monkeypatch):
     [
         ("model = None", "has no `model`"),
         ("load_from = 'x.pth'", "goes on from a checkpoint"),
+        ("test_evaluator = 'SGD'", "test_evaluator is no evaluator"),
+        ("test_evaluator = [dict(type='Accuracy'), 3]", "test_evaluator is no evaluator"),
         ("train_cfg = dict(type='MyLoop')", "a loop of type MyLoop is not known"),
         ("param_scheduler = dict(type='ReduceOnPlateauLR', monitor='loss')", "decides by the validation"),
         ("default_scope = 'mmagic'", "default_scope is 'mmagic'"),

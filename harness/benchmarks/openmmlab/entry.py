@@ -141,6 +141,10 @@ def _splits(data: dict[str, Any]) -> None:
     else:
         data.setdefault("val_cfg", {})
     data.setdefault("test_cfg", {})
+    for name in ("val_evaluator", "test_evaluator"):
+        listed = data.get(name, [])
+        if not all(isinstance(one, dict) and "type" in one for one in (listed if isinstance(listed, (list, tuple)) else [listed])):
+            raise UsageError(f"{name} is no evaluator: write a dict with a type, or a list of such.")
 
 
 def _no_workers(data: dict[str, Any]) -> None:

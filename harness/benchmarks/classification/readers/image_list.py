@@ -80,7 +80,7 @@ def _labels(texts: list[str], data: ImageListData, listing: Labels) -> dict[str,
     names = data.class_names or []
     if names and set(texts) <= set(names):
         return {name: index for index, name in enumerate(names)}
-    if all(text.isdecimal() for text in texts):
+    if all(map(_is_number, texts)):
         numbers = {int(text) for text in texts}
         first = 1 if numbers and min(numbers) >= 1 and max(numbers) == data.class_count else 0
         counted = range(first, data.class_count + first)
@@ -88,9 +88,13 @@ def _labels(texts: list[str], data: ImageListData, listing: Labels) -> dict[str,
             known = f"{data.class_count} classes count from 0 to {data.class_count - 1} or from 1 to {data.class_count}"
             listing.add("data.classes", f"the lists name the class {wrong[0]}, but {known}", "correct data.classes or data.column")
         return {text: int(text) - first for text in texts if int(text) in counted}
-    odd = next(text for text in texts if text not in names and not text.isdecimal())
-    listing.add("data.classes", f"the lists name the class '{odd}', which is not among them", "list the names in data.classes")
+    odd = next(text for text in texts if text not in names and not _is_number(text))
+    listing.add("data.classes", f"the lists name the class '{odd:.60}', which is not among them", "list the names in data.classes")
     return {name: index for index, name in enumerate(names)}
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) < 10  # Python refuses to read numbers of thousands of digits
 
 
 def _sample(root: Path, name: str, row: list[str], data: ImageListData, labels: dict[str, int], listing: Labels) -> Labelled | None:

@@ -33,7 +33,7 @@ class Ids:
 def plain(number: Any) -> Any:
     """An id as a whole number where it is one, whatever its type; ``None`` where it is no id."""
     if isinstance(number, str):
-        whole = re.fullmatch(r"\s*(-?\d+)(\.0+)?\s*", number)
+        whole = re.fullmatch(r"\s*(-?\d{1,18})(\.0+)?\s*", number)
         return int(whole[1]) if whole else number
     if isinstance(number, float):
         return int(number) if number.is_integer() else number

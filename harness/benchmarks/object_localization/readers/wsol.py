@@ -67,7 +67,7 @@ def _split(data: WsolData, split: str, listing: Pictures, *, need_boxes: bool) -
         labels[name] = label(text, data.classes, 0, f"{folder}/class_labels.txt", listing)
     sizes = {}
     for name, *size in rows(f"{folder}/image_sizes.txt", ",", 3, listing):
-        sizes[name] = (int(size[0]), int(size[1])) if all(s.isdecimal() and int(s) > 0 for s in size) else None
+        sizes[name] = (int(size[0]), int(size[1])) if all(s.isdecimal() and len(s) < 10 and int(s) > 0 for s in size) else None
         if sizes[name] is None:
             listing.add(f"{folder}/image_sizes.txt", f"the size of '{name}' is not width,height: {','.join(size)}", "correct it")
     boxes: dict[str, list[Box]] = {}

@@ -116,7 +116,7 @@ def explained(data: MappedData) -> Labels:
     if not data.labels:
         return counted(data.classes, data.ignore_index, data.ignore, reduce_zero=data.reduce_zero_label)
     meaning = {name: index for index, name in enumerate(data.classes)} | {"ignore": data.ignore_index}
-    values = {key: int(key) for key in data.labels if key.isdecimal() and int(key) < 256}
+    values = {key: int(key) for key in data.labels if key.isdecimal() and len(key) < 10 and int(key) < 256}
     colours = {key: _colour(found) for key in data.labels if (found := _COLOUR.fullmatch(key.strip()))}
     odd = [key for key in data.labels if key not in values and key not in colours]
     if odd or (values and colours):
