@@ -199,7 +199,7 @@ def _attention(table: Table, name: str) -> None:
     for row in table.rows:
         for seed, digest in zip(row.seeds, row.digests, strict=True):
             pictured, _ = reads.cached(kept.pictured, digest)
-            if pictured and row.method not in found and len(found) < PICTURED:
+            if any(one.maps for one in pictured) and row.method not in found and len(found) < PICTURED:
                 found[row.method] = seed, digest, pictured
                 break
     state.link("Layers, heads and measures of the attention", "attention", benchmark=name)

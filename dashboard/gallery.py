@@ -26,22 +26,22 @@ _WIDE, _NARROW = 176, 88
 _ROWS = 20
 """Of layers, on one page."""
 
-Draw = Callable[["Pictured", "view.Map", int], "np.ndarray"]
-"""Image, map, pixels."""
+Draw = Callable[["Pictured", "view.Map | None", int], "np.ndarray"]
+"""Image, map over it, pixels."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A trial, the image that is looked at, and its maps: a row per layer, a column per head."""
+    """A trial, the image that is looked at, and its maps: a row per layer, a column per head; ``None`` is the image without a map."""
 
     method: str
     seed: int
     digest: str
     image: Pictured
-    maps: list[list[view.Map]]
+    maps: list[list[view.Map]] | list[list[None]]
 
     @property
-    def listed(self) -> list[view.Map]:
+    def listed(self) -> list[view.Map | None]:
         return [each for row in self.maps for each in row]
 
 
@@ -76,7 +76,7 @@ def draw(some: Sequence[Shown], truth: np.ndarray, picture: Draw) -> None:
         st.subheader(text.escaped(shown.method), divider="grey")
         for row in shown.maps:
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-                text.show(row[0].layer, width=300)
+                text.show(row[0].layer if row[0] else "no map", width=300)
                 for each in row:
                     _tile(picture(shown.image, each, 2 * _NARROW), [], _NARROW)
 
@@ -84,6 +84,11 @@ def draw(some: Sequence[Shown], truth: np.ndarray, picture: Draw) -> None:
 def _words(marks: Marks) -> str:
     """What is told below an image: a class or a pose; what label maps hold, they show themselves."""
     return marks.text if marks.labels is None else ""
+
+
+def _numbers(found: view.Map) -> dict[str, str | float]:
+    least, most = found.limits
+    return {"layer": found.layer, "head": HEADS.get(found.head, found.head), "least": least, "most": most, "grid": found.grid}
 
 
 def table(some: Sequence[Shown], opens: Callable[[str], tuple[str, Mapping[str, str]]]) -> None:
@@ -97,15 +102,13 @@ def table(some: Sequence[Shown], opens: Callable[[str], tuple[str, Mapping[str, 
         {
             "method": shown.method,
             "predicted": shown.image.predicted.text or None,
-            "layer": each.layer,
-            "head": HEADS.get(each.head, each.head),
-            "least": each.limits[0],
-            "most": each.limits[1],
-            "grid": each.grid,
+            **(_numbers(each) if each else {}),
             "seed": shown.seed,
         }
         for shown, each in places
     ]
+    if not records:
+        return
     if not any(record["predicted"] for record in records):
         records = [{name: value for name, value in record.items() if name != "predicted"} for record in records]
     tables.show(

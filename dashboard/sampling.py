@@ -16,7 +16,7 @@ from harness.analysis.test_images import TestSet
 from harness.analysis.views import attention
 from harness.analysis.views.comparison import Dot, Scores
 from harness.catalog import load_catalog
-from harness.diagnostics.maps import Marks, Pictured
+from harness.diagnostics.maps import Pictured
 from harness.errors import DataError, HarnessError
 
 FURTHEST = 12
@@ -161,7 +161,7 @@ def _class(guess: float, classes: Sequence[str]) -> str | None:
 
 
 def _maps(row: Row, seeds: Sequence[int], image: int, count: int) -> None:
-    """The attention over the image of the first seed that has it, or which images there are maps of."""
+    """Attention and predictions on the image, of the first seed that kept it, or which images were kept."""
     known: set[int] = set()
     digests = {seed: row.digests[row.seeds.index(seed)] for seed in seeds}
     for seed, digest in digests.items():
@@ -175,9 +175,9 @@ def _maps(row: Row, seeds: Sequence[int], image: int, count: int) -> None:
             return
     if not known and any(_drawn_first(seed, digest, image, known) for seed, digest in digests.items()):
         return
-    text.show("Its trials kept no map over this image." if known else "No maps of its attention are kept here, or it has none.")
+    text.show("Its trials kept no map over this image." if known else "No maps of its attention and no predictions are kept here.")
     for sample in sorted(known):
-        state.link(f"Maps over image {sample}", "compare", **_here(sample))
+        state.link(f"What they kept of image {sample}", "compare", **_here(sample))
 
 
 def _drawn_first(seed: int, digest: str, image: int, known: set[int]) -> bool:
@@ -204,14 +204,10 @@ def _overlay(mine: Pictured, seed: int) -> None:
     if (found := attention.map_of(mine)) is not None:
         st.image(overlays.overlays(image, [found.values]), width="stretch")
         text.show(f"attention of {found.layer}, seed {seed}, mean over {found.heads} {'map' if found.heads == 1 else 'heads or maps'}")
-    if _drawn(mine.predicted):
+    if mine.predicted.drawn:
         # one map of labels would hide the other
         below = image if mine.predicted.labels is not None else overlays.marked(image, mine.true, true=True)
         st.image(overlays.marked(below, mine.predicted, true=False), width="stretch")
         text.show(f"predicted by seed {seed}" + ("" if below is image else " in orange, true in white"))
     if mine.predicted.text:
         text.show(f"predicted: {mine.predicted.text}" + (f"\ntrue: {mine.true.text}" if mine.true.text else ""))
-
-
-def _drawn(marks: Marks) -> bool:
-    return any(places is not None for places in (marks.points, marks.boxes, marks.labels))

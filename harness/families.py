@@ -25,6 +25,7 @@ SHIPPED = {
     "detection": "harness.benchmarks.detection",
     "frozen-features": "harness.benchmarks.frozen_features",
     "background-robustness": "harness.benchmarks.background_robustness",
+    "image-retrieval": "harness.benchmarks.image_retrieval",
     "self-supervised": "harness.benchmarks.self_supervised",
     "openmmlab": "harness.benchmarks.openmmlab",
 }

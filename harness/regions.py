@@ -7,7 +7,6 @@ form of RoIAlign takes 20 GB for 512 regions, and is another function outside th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 
 import numpy as np
 import torch
@@ -20,9 +19,8 @@ _NUMBERS = 1 << 24
 """Sampled numbers that are held at once, 64 MB of them in 32 bits."""
 
 
-@cache
 def compiled() -> bool:
-    """Whether torchvision's compiled operations are there."""
+    """Whether torchvision's compiled operations are there; it is asked anew each time, since importing torchvision brings them."""
     return hasattr(torch.ops.torchvision, "roi_align") and torch._C._dispatch_has_kernel("torchvision::roi_align")
 
 

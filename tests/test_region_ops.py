@@ -81,9 +81,10 @@ def test_roi_align_has_the_gradients_of_finite_differences():
     assert torch.autograd.gradcheck(lambda x: regions.roi_align_by_grids(x, rois, (2, 3), 1 / 8), (x,))
 
 
-@pytest.mark.skipif(not regions.compiled(), reason="torchvision's compiled operations do not load here")
 @pytest.mark.parametrize("sampling_ratio", [0, 2])
-def test_equal_to_the_compiled_operations(sampling_ratio):
+def test_equal_to_the_compiled_operations(openmmlab, sampling_ratio):
+    if not regions.compiled():
+        pytest.skip("torchvision's compiled operations do not load here")
     generator = torch.Generator().manual_seed(2)
     x, rois = torch.randn(2, 5, 12, 10, generator=generator, dtype=torch.float64), _regions(40, 2, generator)
     for aligned in (True, False):

@@ -1,4 +1,4 @@
-"""Attention page: maps of methods over the same test images, measures by layer, the first epoch, paths of cameras."""
+"""Attention page: maps and predictions of methods on the same test images, measures by layer, the first epoch, paths of cameras."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ _FIRST, _MOST = 6, 12
 _ANY = "any"
 """Of the seeds: for each method the first that kept maps."""
 
+_MAPS, _FIGURES, _PREDICTIONS = "maps", "figures", "predictions"
+"""What a trial kept, the best first: maps as numbers, figures of an earlier harness, or predictions alone."""
+
 
 @dataclass(frozen=True)
 class _Trial:
@@ -38,18 +41,25 @@ class _Trial:
     unit: str
     """Of the benchmark's primary metric."""
     has: str
-    """What lies beside the database: maps, figures of an earlier harness, or nothing."""
+    """What lies beside the database: one of the above, or nothing."""
 
 
 def _trial(row: Row, seed: str) -> _Trial:
-    """Of the seed, or the first that kept maps or else figures."""
+    """Of the seed, or the first that kept maps, or else figures or predictions."""
     known = [*zip(row.seeds, row.digests, strict=True)]
     wanted = [pair for pair in known if seed in (_ANY, str(pair[0]))] or known
-    for name in (maps.FILE, "attention-0.jpg"):
+    for has in (_MAPS, _FIGURES, _PREDICTIONS):
         for number, digest in wanted:
-            if artifacts.find(paths.default_database(), digest, f"artifacts/{name}"):
-                return _Trial(row.method, number, digest, row.setting.digest, row.unit, name)
+            if _kept(digest, has):
+                return _Trial(row.method, number, digest, row.setting.digest, row.unit, has)
     return _Trial(row.method, *wanted[0], row.setting.digest, row.unit, "")
+
+
+def _kept(digest: str, has: str) -> bool:
+    if has == _MAPS:
+        return reads.cached(kept.maps_of, digest)
+    name = "attention-0.jpg" if has == _FIGURES else maps.FILE
+    return artifacts.find(paths.default_database(), digest, f"artifacts/{name}") is not None
 
 
 def _chosen(rows: Sequence[Row]) -> list[_Trial]:
@@ -62,7 +72,7 @@ def _chosen(rows: Sequence[Row]) -> list[_Trial]:
     if wanted:
         return [_trial(row, seed) for name in wanted for row in rows if row.method == name]
     trials = [_trial(row, seed) for row in rows]
-    best = next((has for has in (maps.FILE, "attention-0.jpg") if any(trial.has == has for trial in trials)), "")
+    best = next((has for has in (_MAPS, _FIGURES, _PREDICTIONS) if any(trial.has == has for trial in trials)), "")
     return [trial for trial in trials if trial.has == best][:_FIRST]
 
 
@@ -84,23 +94,26 @@ def _maps(trials: Sequence[_Trial]) -> None:
     layer = state.choice("Layer", layers, "layer", place=places[1], show=lambda name: gallery.LAYERS.get(name, name))
     heads = [view.MEAN, view.EVERY, *map(str, range(max(view.heads(every, name) for name in layers)))]
     head = state.choice("Head or map", heads, "head", place=places[2], show=lambda name: gallery.HEADS.get(name, name))
-    shows = state.choice("Shown", view.SHOWS, "shown", place=places[3])
+    shows = state.choice("Shown", view.SHOWS, "shown", default=view.SHOWS[0 if any(one.maps for one in every) else -1], place=places[3])
     share = state.slider("Map over image, %", "blend", 0, 100, default=55, step=5, place=places[4]) / 100
+    bare = [] if shows == "maps" else [[None]]
     shown = [
-        gallery.Shown(trial.method, trial.seed, trial.digest, some[image], view.chosen(some[image], layer, head))
+        gallery.Shown(trial.method, trial.seed, trial.digest, some[image], view.chosen(some[image], layer, head) or bare)
         for trial, some in found.items()
         if image < len(some)
     ]
     same = state.switch("One colour scale for all", "scale", help="Otherwise each map goes from its own smallest value to its largest.")
-    limits = view.common_limits(each for one in shown for each in one.listed) if same else None
+    limits = view.common_limits(each for one in shown for each in one.listed if each) if same else None
     gallery.draw(
-        shown, view.truth(shown[0].image, shows), lambda one, found, pixels: view.picture(one, found, shows, share, limits, least=pixels)
+        shown,
+        view.truth(shown[0].image, shows),
+        lambda one, found, pixels: view.picture(one, found, shows, share, limits, least=pixels),
     )
     if shows != "maps" and (key := view.key(one.image for one in shown)) is not None:
         st.image(key, width="content")
     st.caption(view.LEGEND[shows])
     gallery.table(shown, lambda digest: ("trial", {"trial": digest}))
-    if missing := [trial.method for trial in trials if not found[trial]]:
+    if missing := [trial.method for trial, some in found.items() if not any(one.maps for one in some)]:
         text.show(f"No maps were kept of {', '.join(missing)}: the method has none, or an earlier version of the harness ran it.")
 
 

@@ -201,34 +201,38 @@ def _curve(name: str, title: str, unit: str, view: TrialView, other: TrialView |
 def _maps(view: TrialView, other: TrialView | None) -> None:
     """Attention maps over a test image, what is true of it and what was predicted, then the family's own plots."""
     url, shown = paths.default_database(), [view, *([other] if other else [])]
+    left = [artifacts.pictures(url, some.row.digest) for some in shown]
     galleries = artifacts.galleries(url, [some.row.digest for some in shown])
-    if galleries:
+    images = sorted({picture.image for found in left for picture in found if picture.image is not None})
+    if images:
         state.link("Single layers and heads", "attention", benchmark=view.row.benchmark, method=[some.row.method for some in shown])
-        image = state.choice("Test image", [*galleries], "image", show=lambda number: f"image {number + 1} of {len(galleries)}")
+        image = state.choice("Test image", images, "image", show=lambda number: f"image {number + 1} of {len(images)}")
         for place, some in zip(st.columns(len(shown)), shown, strict=True):
             picture, facts = (place.container(), place.container()) if other else place.columns([3, 1])
             with picture:
                 if other:
                     text.show(_names(some))
-                if some.row.digest in galleries[image]:
-                    _picture(galleries[image][some.row.digest])
+                if (picture_of := galleries.get(image, {}).get(some.row.digest)) is not None:
+                    _picture(picture_of)
                 else:
                     text.show("No maps over this image.")
                 _predicted(some.row.digest, image)
             with facts:
                 kept_here, _ = reads.cached(kept.pictured, some.row.digest)
                 _facts(some.pictured(image, kept_here[image].sample if image < len(kept_here) else None))
-        st.caption(
-            "A row per layer: the image, then a map per head or channel. Each map is drawn from its own least value, dark, to its largest."
-        )
-    plots = [[plot for plot in artifacts.pictures(url, some.row.digest) if plot.image is None] for some in shown]
+        if image in galleries:
+            st.caption(
+                "A row per layer: the image, then a map per head or channel. Each map is drawn from its own least value, dark, to its "
+                "largest."
+            )
+    plots = [[plot for plot in found if plot.image is None] for found in left]
     for name in dict.fromkeys(plot.name for found in plots for plot in found):
         for place, found in zip(st.columns(len(shown)), plots, strict=True):
             with place:
                 for plot in found:
                     if plot.name == name:
                         _picture(plot)
-    if not galleries and not any(plots):
+    if not images and not any(plots):
         text.show("No pictures lie beside the database. They are written when a trial is tested, and do not travel with an export.")
 
 
@@ -240,7 +244,7 @@ def _predicted(digest: str, image: int) -> None:
     if image >= len(found):
         return
     one = found[image]
-    if any(places is not None for places in (one.predicted.points, one.predicted.boxes, one.predicted.labels)):
+    if one.predicted.drawn:
         left, right = st.columns(2)
         left.image(attention.truth(one, "predictions"))
         right.image(attention.picture(one, None, "predictions", 0))

@@ -36,7 +36,8 @@ _TAIL = 1 << 16
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that a trial left: attention maps over a test image (``attention-0.jpg``), trajectories, error curves."""
+    """A picture that a trial left: attention maps over a test image (``attention-0.jpg``), what is true of it and was predicted
+    (``prediction-0.jpg``), trajectories, error curves."""
 
     digest: str
     """Of the trial."""
@@ -46,12 +47,17 @@ class Picture:
 
     @property
     def image(self) -> int | None:
-        """Which of the pictured test images the attention maps are over, from 0; ``None`` for any other picture.
+        """Which of the pictured test images it shows, from 0; ``None`` for any other picture.
 
         Trials of one test set and the same options show the same images under the same number.
         """
-        found = fullmatch(r"attention-(\d{1,6})\.jpg", self.name)
+        found = fullmatch(r"(?:attention|prediction)-(\d{1,6})\.jpg", self.name)
         return int(found[1]) if found else None
+
+    @property
+    def attention(self) -> bool:
+        """Whether it shows attention maps over a test image."""
+        return self.image is not None and self.name.startswith("attention")
 
 
 def find(url: str, digest: str, name: str = "") -> Path | None:
@@ -147,7 +153,7 @@ def pictures(url: str, digest: str) -> list[Picture]:
         names = [Path(name).name for name in remote.names(elsewhere, digest) if Path(name).parent == Path("artifacts")]
     wanted = [name for name in names if Path(name).suffix in _PICTURES][:_MOST_PICTURES]
     found = [Picture(digest, name, file) for name in wanted if (file := find(url, digest, f"artifacts/{name}"))]
-    return sorted(found, key=lambda picture: (picture.image is None, picture.image or 0, picture.name))
+    return sorted(found, key=lambda picture: (picture.image is None, not picture.attention, picture.image or 0, picture.name))
 
 
 def galleries(url: str, digests: Iterable[str]) -> dict[int, dict[str, Picture]]:
@@ -158,7 +164,7 @@ def galleries(url: str, digests: Iterable[str]) -> dict[int, dict[str, Picture]]
     found: dict[int, dict[str, Picture]] = defaultdict(dict)
     for digest in digests:
         for picture in pictures(url, digest):
-            if picture.image is not None:
+            if picture.image is not None and picture.attention:
                 found[picture.image][digest] = picture
     return {image: found[image] for image in sorted(found)}
 

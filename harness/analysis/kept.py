@@ -1,4 +1,4 @@
-"""What trials left as numbers among their artifacts: maps of the attention over images, predicted poses.
+"""What trials left as numbers among their artifacts: maps of the attention over images and what was predicted there, predicted poses.
 
 Found as :mod:`harness.analysis.artifacts` finds pictures: from the digest beside the database, and nowhere else.
 """
@@ -19,7 +19,8 @@ T = TypeVar("T")
 
 
 def pictured(url: str, digest: str) -> tuple[list[Pictured], str]:
-    """The test images of a trial with the maps of its attention, and why the file that is there cannot be read, if so.
+    """The test images of a trial with the maps of its attention, if it has any, and with what it predicted there; and why the file that
+    is there cannot be read, if so.
 
     Both are empty where the trial kept none.
     """
@@ -27,6 +28,14 @@ def pictured(url: str, digest: str) -> tuple[list[Pictured], str]:
 
     found, why = _read(url, digest, maps.FILE, maps.load)
     return found or [], why
+
+
+def maps_of(url: str, digest: str) -> bool:
+    """Whether a trial kept maps of its attention; one whose method has none keeps what it predicted alone."""
+    from harness.diagnostics import maps
+
+    file = artifacts.find(url, digest, f"artifacts/{maps.FILE}")
+    return file is not None and maps.over_images(file)
 
 
 def trajectories(url: str, digest: str, setting: str) -> tuple[list[Trajectory], str]:

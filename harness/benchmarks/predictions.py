@@ -7,6 +7,7 @@ classes                                ``probabilities.csv``: image, label, and 
 a label map                            ``labels/NAME.png``, a byte for each pixel's class, at the image's own size
 keypoints, boxes with their masks      ``results.json``, as COCO's evaluation reads it; an image without a number is its file,
                                        a class the id in the test's own file, or its label where the format has no ids
+a vector                               ``vectors.csv``: image, and a column for each number
 camera poses                           ``poses.csv``: image, scene, position and quaternion (scalar first), camera to world
 =====================================  ==============================================================================
 """
@@ -68,6 +69,8 @@ class Predictions:
                 scores = _array(sample.pred_score)
                 truth = " ".join(str(label) for label in _array(sample.gt_label).tolist()) if "gt_label" in sample else ""
                 self._row("probabilities", [image, truth, *(f"{value:.9g}" for value in scores)])
+            elif "pooled" in sample:
+                self._row("vectors", [image, *(f"{value:.9g}" for value in _array(sample.pooled))])
             self._count += 1
 
     def _row(self, name: str, row: list[Any]) -> None:
@@ -80,15 +83,23 @@ class Predictions:
             OSError: the disk is full, or the folder cannot be made.
         """
         for name, rows in self._rows.items():
-            count = len(rows[0]) - 2
-            classes = self.classes if len(self.classes) == count else tuple(map(str, range(count)))
-            head = ["image", "scene", "x", "y", "z", "qw", "qx", "qy", "qz"] if name == "poses" else ["image", "label", *classes]
+            head = self._head(name, len(rows[0]))
             self.folder.mkdir(parents=True, exist_ok=True)
             with whole(self.folder / f"{name}.csv") as stream:
                 csv.writer(stream, lineterminator="\n").writerows([head, *rows])
         if self.results:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self.folder / "results.json", json.dumps(finite(self.results)))
+
+    def _head(self, name: str, columns: int) -> list[str]:
+        match name:
+            case "poses":
+                return ["image", "scene", "x", "y", "z", "qw", "qx", "qy", "qz"]
+            case "vectors":
+                return ["image", *map(str, range(columns - 1))]
+            case _:
+                named = len(self.classes) == columns - 2
+                return ["image", "label", *(self.classes if named else map(str, range(columns - 2)))]
 
 
 def _array(value: Any) -> np.ndarray:

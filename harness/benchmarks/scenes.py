@@ -102,7 +102,7 @@ def _scene(
     """One (size, size, 3) uint8 RGB image and the target's box (xmin, ymin, xmax, ymax) in 0-based inclusive pixels."""
     import numpy as np
 
-    image = _background(rng, size, clutter)
+    image = background(rng, size, clutter)
     others = [c for c in range(classes) if c != label]
     count = min(int(rng.integers(distractors[0], distractors[1] + 1)), len(others))
     kinds = [label, *rng.choice(others, count, replace=False)]
@@ -118,7 +118,7 @@ def _scene(
     return np.clip(noisy, 0, 255).astype(np.uint8), (x, y, x + side - 1, y + side - 1)
 
 
-def _background(rng: np.random.Generator, size: int, clutter: float) -> np.ndarray:
+def background(rng: np.random.Generator, size: int, clutter: float = 1.0) -> np.ndarray:
     """Coloured noise at several scales, (size, size, 3) float."""
     import cv2
     import numpy as np

@@ -16,7 +16,7 @@ from harness.diagnostics.collector import Collector
 from harness.diagnostics.grids import plugins
 from harness.diagnostics.maps import Marks, Pictured
 from harness.diagnostics.measures import IGNORED
-from harness.diagnostics.pictures import as_image, on_grid, save_overlays
+from harness.diagnostics.pictures import as_image, on_grid, save_overlays, save_predictions
 from harness.diagnostics.places import looked_at
 from harness.slots import observing
 
@@ -81,8 +81,9 @@ def diagnose(
     Args:
         loader: the test dataloader; its dataset is read, its workers are not started.
         images: how many, see :func:`harness.diagnostics.places.looked_at`.
-        pictures: folder for the maps over the first ``pictured`` of them, as overlays and as numbers; none are kept without it.
-        marks: reads the predictions that are kept with the maps.
+        pictures: folder for what is kept of the first ``pictured`` of them: the maps, as overlays and as numbers, and what is true and
+            predicted, with the numbers and as pictures. Nothing is kept without it.
+        marks: reads the predictions, whether the method offers maps or not; none are kept without it.
 
     Returns:
         Diagnostic name -> mean over the images, empty for a method that offers nothing; and notes of what was too large to measure
@@ -109,8 +110,8 @@ def diagnose(
                     collector.grids.image = tuple(data["inputs"].shape[-2:])
                     collector.maps = {}
                     model(data["inputs"], samples, mode="tensor")
-                    count = min(pictured - len(drawn), len(data["inputs"])) if pictures is not None and collector.maps else 0
-                    if count:
+                    count = min(pictured - len(drawn), len(data["inputs"]))
+                    if pictures is not None and count:
                         drawn += _pictured(places[seen : seen + count], data["inputs"], collector.maps)
                         shown.append((data["inputs"][:count], samples[:count] if samples else samples))
                     seen += len(data["inputs"])
@@ -119,9 +120,12 @@ def diagnose(
     finally:
         if was_training:
             model.train()
-    if pictures is not None and drawn:
+    if pictures is not None and any(one.told for one in drawn):
         for index, one in enumerate(drawn):
-            save_overlays(pictures, index, one.image, one.maps)
+            if one.maps:
+                save_overlays(pictures, index, one.image, one.maps)
+            if one.true.drawn or one.predicted.drawn:
+                save_predictions(pictures, index, one)
         kept.save(pictures / kept.FILE, drawn)
     found = collector.means.values() | {f"{COLLAPSED}/{layer}": 1.0 for layer in collector.collapsed()}
     return found, [*collector.notes(), *notes]
@@ -143,14 +147,14 @@ def _pictured(places: list[int], inputs: Tensor, maps: Mapping[str, Tensor]) -> 
 def _marked(
     model: nn.Module, drawn: list[Pictured], shown: list[tuple[Tensor, Any]], marks: Reader, dataset: Any
 ) -> tuple[list[Pictured], list[str]]:
-    """The images with what is true of them and what the model says, and a note where that cannot be told: the maps are kept anyway."""
+    """The images with what is true of them and what the model says, and a note where that cannot be told: maps are kept anyway."""
     try:
         predicted = [sample for inputs, samples in shown for sample in model(inputs, samples, mode="predict")]
         classes = tuple(map(str, (getattr(dataset, "metainfo", None) or {}).get("classes", ())))
         said = [marks(sample) for sample in predicted]
         return [replace(one, true=true, predicted=guess, classes=classes) for one, (true, guess) in zip(drawn, said, strict=True)], []
     except Exception as error:
-        return drawn, [f"no predictions beside the maps of the attention: {type(error).__name__}: {error}"]
+        return drawn, [f"no pictures of predictions: {type(error).__name__}: {error}"]
 
 
 def labels(diagnostics: dict[str, float]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Maps of the attention over a few test images, kept as numbers beside the pictures that are drawn of them.
+"""A few test images with the maps of the attention and what was predicted, kept as numbers beside the pictures drawn of them.
 
 Importing this module imports no torch: who writes the file has it, who reads the file need not.
 """
@@ -56,21 +56,31 @@ class Marks:
     text: str = ""
     """In words: a class, a pose."""
 
+    @property
+    def drawn(self) -> bool:
+        """Whether there is anything to draw."""
+        return any(places is not None for places in (self.points, self.boxes, self.labels))
+
 
 @dataclass(frozen=True)
 class Pictured:
-    """A test image, and where the attention lay on it."""
+    """A test image, where the attention lay on it, and what was predicted."""
 
     sample: int
     """Its place in the test set, from 0."""
     image: np.ndarray
     """(h, w, 3) uint8 RGB: what the network saw, padding included, with its contrast stretched to the full range."""
     maps: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Layer -> (M, rows, columns) float32, see :attr:`harness.diagnostics.collector.Collector.maps`."""
+    """Layer -> (M, rows, columns) float32, see :attr:`harness.diagnostics.collector.Collector.maps`; none of a method that offers none."""
     true: Marks = Marks()
     predicted: Marks = Marks()
     classes: tuple[str, ...] = ()
-    """Names of what :attr:`Marks.labels` hold."""
+    """Names of what :attr:`Marks.labels` and :attr:`Marks.kinds` hold."""
+
+    @property
+    def told(self) -> bool:
+        """Whether there is anything beside the image itself."""
+        return bool(self.maps) or any(marks.drawn or marks.text for marks in (self.true, self.predicted))
 
 
 def compact(maps: np.ndarray) -> np.ndarray:
@@ -133,6 +143,15 @@ def _decoded(content: np.ndarray) -> np.ndarray:
         if max(image.size) > LONGEST:
             raise ValueError(f"an image of {image.size} pixels")
         return np.asarray(image.convert("RGB"))
+
+
+def over_images(file: Path) -> bool:
+    """Whether a file has maps of the attention, and not predictions alone; so is one that cannot be read, for :func:`load` to tell."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any("/map" in name for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return True
 
 
 def load(file: Path) -> list[Pictured]:

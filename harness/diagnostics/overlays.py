@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from harness.diagnostics.maps import Marks
+from harness.diagnostics.maps import Marks, Pictured
 
 _COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_VIRIDIS)[0, :, ::-1]
 """(256, 3) RGB; looking colours up in one go is faster than OpenCV's own call for each small map."""
@@ -82,19 +82,18 @@ def marked(image: np.ndarray, marks: Marks, *, true: bool, outlines: bool = Fals
             there = labels != 255
             drawn[there] = ((1 - SHARE) * drawn[there] + SHARE * table[labels[there]]).astype(np.uint8)
     colour, thick = (_TRUE if true else _PREDICTED), max(1, round(max(height, width) / 160))
-    for index, box in enumerate([] if marks.boxes is None else marks.boxes):
+    # the surest come first, and are drawn last
+    for index, box in reversed([*enumerate([] if marks.boxes is None else marks.boxes)]):
         if not np.isfinite(box).all():
             continue
         own = colour if marks.kinds is None else colour_of(int(marks.kinds[index]))
         x0, y0, x1, y1 = (np.clip(box, -1, 2) * [width, height, width, height]).round().astype(int).tolist()
         corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
         for start, end in pairwise(corners):
-            _line(drawn, start, end, (0, 0, 0), thick + 2, dashed=not true)
-            _line(drawn, start, end, own, thick, dashed=not true)
+            for rim, thickness in (((0, 0, 0), thick + 2), (own, thick)):
+                _line(drawn, start, end, rim, thickness, dash=0 if true else 6 * thick)
         if marks.scores is not None:
-            for rim, thickness in (((0, 0, 0), 3), (own, 1)):
-                place = (x0 + 2, max(y0 - 3, 10))
-                cv2.putText(drawn, f"{marks.scores[index]:.2f}", place, cv2.FONT_HERSHEY_SIMPLEX, 0.35, rim, thickness, cv2.LINE_AA)
+            _written(drawn, f"{marks.scores[index]:.2f}", (x0 + 2, max(y0 - 4, 10)), own)
     radius = max(4, round(max(height, width) / 45))
     for x, y, known_ in [] if marks.points is None else marks.points:
         if not known_ or not np.isfinite([x, y]).all():
@@ -116,14 +115,34 @@ def _borders(labels: np.ndarray) -> np.ndarray:
     return cv2.dilate(wide.astype(np.uint8), np.ones((2, 2), np.uint8)).astype(bool)
 
 
-def _line(image: np.ndarray, start: tuple[int, int], end: tuple[int, int], colour: Colour, thick: int, *, dashed: bool) -> None:
-    if not dashed:
+def _written(image: np.ndarray, text: str, place: tuple[int, int], colour: Colour) -> None:
+    """A number on black, its lower left corner at ``place``."""
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.35
+    (width, height), _ = cv2.getTextSize(text, font, scale, 1)
+    cv2.rectangle(image, (place[0] - 2, place[1] - height - 2), (place[0] + width + 1, place[1] + 2), (0, 0, 0), cv2.FILLED)
+    cv2.putText(image, text, place, font, scale, colour, 1, cv2.LINE_AA)
+
+
+def _line(image: np.ndarray, start: tuple[int, int], end: tuple[int, int], colour: Colour, thick: int, *, dash: int) -> None:
+    """Solid, or in dashes of so many pixels."""
+    if not dash:
         cv2.line(image, start, end, colour, thick)
         return
-    count = max(1, round(np.hypot(end[0] - start[0], end[1] - start[1]) / (6 * thick)))
+    count = max(1, round(np.hypot(end[0] - start[0], end[1] - start[1]) / dash))
     for dash in range(0, count, 2):
         ends = [tuple(round(a + (b - a) * at / count) for a, b in zip(start, end, strict=True)) for at in (dash, dash + 1)]
         cv2.line(image, ends[0], ends[1], colour, thick)
+
+
+def key(some: Iterable[Pictured], width: int) -> np.ndarray | None:
+    """The colours of the classes that occur in label maps and boxes, with their names (h, width, 3); ``None`` where there are none."""
+    some = [*some]
+    marks = [marks for one in some for marks in (one.true, one.predicted)]
+    there = {int(label) for each in marks if each.labels is not None for label in np.unique(each.labels)} - {255}
+    there |= {int(kind) for each in marks if each.kinds is not None for kind in each.kinds}
+    names = some[0].classes if some else ()
+    shown = [(names[label] if label < len(names) else str(label), colour_of(label)) for label in sorted(there)]
+    return legend(shown, width) if shown else None
 
 
 def legend(names: Sequence[tuple[str, Colour]], width: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Pictures of attention maps over images."""
+"""Pictures of attention maps and of predictions over images."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from harness.diagnostics.maps import LONGEST, MOST
-from harness.diagnostics.overlays import overlays
+from harness.diagnostics.maps import LONGEST, MOST, Pictured
+from harness.diagnostics.overlays import enlarged, key, marked, overlays
 from harness.images import write_image
 
 _HEIGHT = 128
@@ -54,7 +54,7 @@ def on_grid(maps: Tensor, aspect: float) -> np.ndarray:
 def _label(text: str, width: int) -> np.ndarray:
     """A line of text as a picture (:data:`_LABEL`, width, 3)."""
     strip = Image.new("RGB", (width, _LABEL), "white")
-    ImageDraw.Draw(strip).text((3, 2), text, fill="black", font=_FONT)
+    ImageDraw.Draw(strip).text((3, 2), text.encode("latin-1", "replace"), fill="black", font=_FONT)  # it has no others
     return np.asarray(strip)
 
 
@@ -78,4 +78,28 @@ def save_overlays(folder: Path, index: int, image: np.ndarray, maps: Mapping[str
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"attention-{index}.jpg"
     write_image(file, np.concatenate(padded), quality=90)
+    return file
+
+
+def save_predictions(folder: Path, index: int, one: Pictured) -> Path:
+    """Write one picture: the image with what is true of it, where that is known, and beside it with what was predicted; below, the
+    colours of the classes.
+
+    Returns:
+        The file written, ``prediction-<index>.jpg``.
+    """
+    large = enlarged(one.image)
+    sides = [
+        np.concatenate([_label(f"{name}: {marks.text}" if marks.text else name, large.shape[1]), marked(large, marks, true=true)])
+        for name, marks, true in (
+            ("true" if one.true.drawn or one.true.text else "image", one.true, True),
+            ("predicted", one.predicted, False),
+        )
+    ]
+    picture = np.concatenate([sides[0], np.full((len(sides[0]), 4, 3), 255, np.uint8), sides[1]], axis=1)
+    if (classes := key([one], picture.shape[1])) is not None:
+        picture = np.concatenate([picture, classes])
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"prediction-{index}.jpg"
+    write_image(file, picture, quality=90)
     return file

@@ -1,4 +1,4 @@
-"""Attention maps of the methods of a benchmark over the same test image, as small pictures within the page."""
+"""Attention maps and predictions of the methods of a benchmark over the same test image, as small pictures within the page."""
 
 from __future__ import annotations
 
@@ -77,11 +77,13 @@ def galleries(url: str, board: Board) -> tuple[list[Gallery], int]:
 def _of(url: str, rows: Sequence[Row]) -> Iterable[tuple[str, list[tuple[Row, Picture]]]]:
     """(title, method and picture) of a benchmark: its first pictured image, and trajectories."""
     firsts = [row for row in rows if row.primary and row.digests]
-    left = {row.digests[0]: artifacts.pictures(url, row.digests[0]) for row in firsts}
-    images = sorted({picture.image for pictures in left.values() for picture in pictures if picture.image is not None})
-    for image in images[:1]:
-        yield f"attention over test image {image}", [(row, one) for row in firsts for one in left[row.digests[0]] if one.image == image]
-    if found := [(row, one) for row in firsts for one in left[row.digests[0]] if one.name == _TRAJECTORIES]:
+    left = [(row, picture) for row in firsts for picture in artifacts.pictures(url, row.digests[0])]
+    for what, attention in (("attention over", True), ("predictions on", False)):
+        of_images = [(row, one) for row, one in left if one.image is not None and one.attention is attention]
+        image = min((one.image or 0 for _, one in of_images), default=None)
+        if image is not None:
+            yield f"{what} test image {image}", [(row, one) for row, one in of_images if one.image == image]
+    if found := [(row, one) for row, one in left if one.name == _TRAJECTORIES]:
         yield "camera trajectories", found[:3]
 
 

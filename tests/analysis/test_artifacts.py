@@ -123,12 +123,12 @@ def test_what_is_no_file_is_not_opened(results):
 
 def test_pictures_are_listed_attention_first_and_by_number(results):
     url, folder = results
-    for name in ("errors.png", "attention-10.jpg", "attention-2.jpg", "attention-x.jpg"):
+    for name in ("errors.png", "attention-10.jpg", "attention-2.jpg", "attention-x.jpg", "prediction-1.jpg"):
         _picture(folder, name)
     (folder / "artifacts" / "notes.svg").write_text("<svg onload='alert(1)'/>")
     found = artifacts.pictures(url, DIGEST)
     assert [(picture.name, picture.image) for picture in found] == [
-        ("attention-2.jpg", 2), ("attention-10.jpg", 10), ("attention-x.jpg", None), ("errors.png", None)
+        ("attention-2.jpg", 2), ("attention-10.jpg", 10), ("prediction-1.jpg", 1), ("attention-x.jpg", None), ("errors.png", None)
     ]  # fmt: skip
 
 

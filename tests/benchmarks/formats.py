@@ -71,6 +71,30 @@ def image_list(root: Path) -> Entry:
     return {"family": "classification", "data": data}
 
 
+def retrieval_revisited(root: Path) -> Entry:
+    """A query cut to its box, and a database of three; a test image without a box would be all of it."""
+    for split in SPLITS:
+        for index in range(SPLITS[split]):
+            folder = "jpg" if split == "test" else f"{split}/{'ab'[index % 2]}"
+            _save(root / f"{folder}/{split}{index}.png", picture(split, index))
+    names = [f"test{index}" for index in range(SPLITS["test"])]
+    truth = {"bbx": [*box("test", 0)], "easy": [0], "hard": [1], "junk": []}
+    _text(root / "gnd.json", json.dumps({"imlist": names[1:], "qimlist": names[:1], "gnd": [truth]}))
+    return {"family": "image-retrieval", "data": {"format": "revisited", "classes": 2, "size": 16, **_val(val="val")}, **TRAINED}
+
+
+def retrieval_folder(root: Path) -> Entry:
+    for split in SPLITS:
+        for index in range(SPLITS[split]):
+            folder = split if split != "test" or index > 1 else "queries"
+            _save(root / folder / "ab"[index % 2] / f"{index}.png", picture(split, index))
+    data = {"format": "image-folder", "classes": 2, "size": 16, "queries": "queries", **_val(val="val")}
+    return {"family": "image-retrieval", "data": data, **TRAINED}
+
+
+TRAINED = {"model": {"backbone": "resnet-thin", "frozen": False}}
+
+
 def _label(split: str, index: int) -> np.ndarray:
     label = np.zeros((HEIGHT, WIDTH), np.uint8)
     x0, y0, x1, y1 = box(split, index)
@@ -280,6 +304,6 @@ FORMATS: dict[str, Callable[[Path], Entry]] = {
     function.__name__: function
     for function in (
         image_folder, image_list, mmseg_folder, segmentation_coco, keypoint_coco, deeplabcut, voc_xml, wsol, localization_coco,
-        seven_scenes, cambridge, transforms, colmap, detection_coco, detection_voc, yolo,
+        seven_scenes, cambridge, transforms, colmap, detection_coco, detection_voc, yolo, retrieval_revisited, retrieval_folder,
     )
 }  # fmt: skip

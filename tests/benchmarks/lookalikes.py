@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +94,23 @@ def imagenet9(entry: Benchmark, root: Path) -> None:
     for place, variant in enumerate(VARIANTS):
         for number, group in enumerate(GROUPS):
             save(root / f"bg_challenge/{variant}/val/{group}/fg_{number}.JPEG", picture(1000 + 9 * place + number, (32, 32)))
+
+
+def revisited(entry: Benchmark, root: Path) -> None:
+    """Training images of as many classes as the entry's first, and two queries in a database of four; as a pickle and as JSON."""
+    for number in range(3):
+        save(root / f"train/n{number:08d}/n{number:08d}_0.JPEG", picture(number))
+    names = [f"all_souls_{number:06d}" for number in range(6)]
+    for number, name in enumerate(names):
+        save(root / f"jpg/{name}.jpg", picture(10 + number))
+    truth = [
+        {"bbx": [float(edge) for edge in box(14)], "easy": [0], "hard": [1], "junk": [3]},
+        {"bbx": [0.5, 1.5, 60.0, 50.25], "easy": [2, 0], "hard": [], "junk": []},
+    ]
+    content = {"imlist": names[:4], "qimlist": names[4:], "gnd": truth}
+    text(root / "gnd.json", [json.dumps(content)])
+    arrays = [{**one, "easy": np.array(one["easy"]), "junk": np.array(one["junk"], int)} for one in truth]
+    (root / entry.data["annotation"]).write_bytes(pickle.dumps({**content, "gnd": arrays}, protocol=2))
 
 
 # ---------------------------------------------------------------- localization
@@ -298,6 +316,8 @@ WRITERS: dict[str, Callable[[Benchmark, Path], None]] = {
     "cifar-100-binary": cifar,
     "tiny-imagenet-200": tiny_imagenet,
     "imagenet9": imagenet9,
+    "roxford5k": revisited,
+    "rparis6k": revisited,
     "CUB_200_2011": cub,
     "ILSVRC": ilsvrc,
     "VOCdevkit/VOC2007": voc_objects,

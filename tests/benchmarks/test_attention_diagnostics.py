@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness import data
+from harness.benchmarks.detection.readers.picture import Object, Picture
+from harness.benchmarks.detection.scores import Found, per_image
 from harness.catalog import load_catalog
 from harness.catalog.plugins import discover, load_plugins
 from harness.compose.plan import Selection, plan
@@ -29,8 +32,15 @@ TRIALS = [
 ]
 
 
-@pytest.mark.parametrize(("benchmark", "method", "overrides", "expected"), TRIALS, ids=[f"{trial[0]}-{trial[1]}" for trial in TRIALS])
-def test_a_trial_records_diagnostics_and_draws_maps(openmmlab, tmp_path, benchmark, method, overrides, expected):
+PLAIN = [
+    ("scenes-segmentation", "identity", ["data.train=8", "data.test=4"]),
+    ("figures-keypoint", "identity", ["data.train=8", "data.test=4"]),
+    ("teams-detection", "soft-nms", ["data.train=40", "data.test=4", "schedule.epochs=4"]),
+]
+"""Methods without maps."""
+
+
+def _run(benchmark, method, overrides, work_dir):
     from harness.engine.trial import run_trial
 
     files = discover()
@@ -39,9 +49,15 @@ def test_a_trial_records_diagnostics_and_draws_maps(openmmlab, tmp_path, benchma
     )
     (trial,) = planned.trials
     load_plugins(set(trial.plugins), files)
-    outcome = run_trial(trial, data=data.ensure(planned.tasks[benchmark], None), work_dir=tmp_path)
+    outcome = run_trial(trial, data=data.ensure(planned.tasks[benchmark], None), work_dir=work_dir)
+    assert not [note for note in outcome.notes if "diagnostics" in note or "predictions" in note]
+    return outcome
+
+
+@pytest.mark.parametrize(("benchmark", "method", "overrides", "expected"), TRIALS, ids=[f"{trial[0]}-{trial[1]}" for trial in TRIALS])
+def test_a_trial_records_diagnostics_and_draws_maps(openmmlab, tmp_path, benchmark, method, overrides, expected):
+    outcome = _run(benchmark, method, overrides, tmp_path)
     assert expected <= set(outcome.diagnostics), (sorted(expected - set(outcome.diagnostics)), outcome.notes)
-    assert not [note for note in outcome.notes if "diagnostics" in note]
     assert (tmp_path / "artifacts" / "attention-0.jpg").is_file()
     pictured = maps.load(tmp_path / "artifacts" / maps.FILE)
     count = len(next(iter(outcome.per_sample.values())))
@@ -55,6 +71,19 @@ def test_a_trial_records_diagnostics_and_draws_maps(openmmlab, tmp_path, benchma
             assert all(0 < float(row["entropy"]) < math.inf for row in csv.DictReader(stream))
 
 
+@pytest.mark.parametrize(("benchmark", "method", "overrides"), PLAIN, ids=[trial[0] for trial in PLAIN])
+def test_a_trial_without_maps_keeps_what_it_predicts(openmmlab, tmp_path, monkeypatch, benchmark, method, overrides):
+    from harness.benchmarks.detection import pictures
+
+    monkeypatch.setattr(pictures, "_SURE", 0.0)
+    outcome = _run(benchmark, method, overrides, tmp_path)
+    kept = sorted(file.name for file in (tmp_path / "artifacts").iterdir())
+    assert kept == [maps.FILE, "prediction-0.jpg", "prediction-1.jpg"]
+    for one in maps.load(tmp_path / "artifacts" / maps.FILE):
+        assert not one.maps and one.true.drawn and one.predicted.drawn
+        _agrees(one, {name: float(values[one.sample]) for name, values in outcome.per_sample.items()})
+
+
 def _agrees(one: maps.Pictured, scores: dict[str, float]) -> None:
     """What is drawn as true and as predicted gives the score that the evaluator gave the image."""
     true, predicted = one.true, one.predicted
@@ -65,6 +94,11 @@ def _agrees(one: maps.Pictured, scores: dict[str, float]) -> None:
         assert (best >= 0.5) == (scores["corloc"] == 100)
     elif "aAcc" in scores:
         assert 100 * (true.labels == predicted.labels)[true.labels != 255].mean() == pytest.approx(scores["aAcc"], rel=1e-5)
+    elif "AP" in scores:
+        true, found = (np.tile(one.image.shape[1::-1], 2) * marks.boxes for marks in (true, predicted))
+        objects = tuple(Object(int(kind), tuple(box), 1.0) for kind, box in zip(one.true.kinds, true.tolist(), strict=True))
+        (score,) = per_image([Picture(0, Path(), objects)], [Found(found, predicted.scores, predicted.kinds)])
+        assert score == pytest.approx(scores["AP"], abs=1e-3) and score > 0
     elif "mean_px" in scores:
         known = true.points[:, 2] > 0
         away = np.linalg.norm((true.points - predicted.points)[known, :2] * one.image.shape[1::-1], axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,77 @@ def test_an_image_scores_what_coco_gives_it_alone():
     for picture, one, score in zip(pictures, found, scores.per_image(pictures, found), strict=True):
         alone = scores.summarise([picture], [one], CLASSES)["AP"]
         assert score == pytest.approx(alone, abs=1e-3, nan_ok=True)
+
+
+def _loop(pictures: list[Picture], found: list[scores.Found], threshold: float, label: int) -> float:
+    """Average precision of a class at one overlap, a box at a time."""
+    marks, total = [], 0
+    for picture, one in zip(pictures, found, strict=True):
+        objects = [item for item in picture.objects if item.label == label]
+        total += sum(not (item.crowd or item.difficult) for item in objects)
+        rows = [(score, box) for box, score, kind in zip(one.boxes.tolist(), one.scores.tolist(), one.labels, strict=True) if kind == label]
+        taken: set[int] = set()
+        for score, box in sorted(rows, key=lambda row: -row[0])[:100]:
+            best, over, passed = threshold, None, False
+            for place, item in enumerate(objects):
+                sides = [max(0.0, min(box[axis + 2], item.box[axis + 2]) - max(box[axis], item.box[axis])) for axis in (0, 1)]
+                common, mine = sides[0] * sides[1], box_area(box)
+                overlap = common / (mine if item.crowd else mine + box_area(item.box) - common)
+                if item.crowd or item.difficult:
+                    passed |= overlap >= threshold
+                elif place not in taken and overlap >= best:
+                    best, over = overlap, place
+            if over is not None:
+                taken.add(over)
+            if over is not None or not passed:
+                marks.append((score, over is not None))
+    if not total:
+        return math.nan
+    hits, points = 0, []
+    for count, (_, hit) in enumerate(sorted(marks, key=lambda mark: -mark[0]), 1):
+        hits += hit
+        points.append((hits / total, hits / count))
+    return sum(max((precise for recall, precise in points if recall >= wanted), default=0.0) for wanted in np.linspace(0, 1, 101)) / 101
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_difficult_objects_are_neither_hits_nor_mistakes(seed):
+    """Against a loop, beside crowds; and as an image of its own."""
+    pictures, found = _random(seed, images=40)
+    rng = np.random.default_rng(seed)
+    for place, (picture, one) in enumerate(zip(pictures, found, strict=True)):
+        some = [replace(item, difficult=True) if not item.crowd and rng.random() < 0.3 else item for item in picture.objects]
+        pictures[place] = replace(picture, objects=tuple(some))
+        # what lies within an object, and overlaps it by less than a half
+        parts = np.array([item.box for item in some]).reshape(-1, 4)
+        parts[:, 2:] = parts[:, :2] + 0.6 * (parts[:, 2:] - parts[:, :2])
+        labels = np.append(one.labels, [item.label for item in some]).astype(int)
+        said = np.append(one.scores, rng.random(len(parts)).round(1))
+        found[place] = scores.Found(np.concatenate([one.boxes, parts]), said, labels)
+    mine = scores.summarise(pictures, found, CLASSES)
+    expected = {name: [_loop(pictures, found, 0.5 + 0.05 * step, label) for step in range(10)] for label, name in enumerate(CLASSES)}
+    for name, values in expected.items():
+        assert mine[f"AP/{name}"] == pytest.approx(100 * np.mean(values), abs=1e-6)
+    assert mine["AP50"] == pytest.approx(100 * np.mean([values[0] for values in expected.values()]), abs=1e-6)
+    as_crowds = [
+        replace(one, objects=tuple(replace(item, crowd=item.optional, difficult=False) for item in one.objects)) for one in pictures
+    ]
+    assert scores.summarise(as_crowds, found, CLASSES)["AP"] != pytest.approx(mine["AP"], abs=0.01), "a crowd is something else"
+    for picture, one, score in zip(pictures, found, scores.per_image(pictures, found), strict=True):
+        alone = scores.summarise([picture], [one], CLASSES)["AP"]
+        assert score == pytest.approx(alone, abs=1e-3, nan_ok=True)
+
+
+def test_two_boxes_on_a_difficult_object_are_no_mistake_and_a_small_one_in_it_is():
+    plain, hard = (0.0, 0.0, 50.0, 50.0), (100.0, 100.0, 200.0, 200.0)
+    picture = Picture(0, Path("x"), (Object(0, plain, 2500.0), Object(0, hard, 10000.0, difficult=True)), (400, 400))
+
+    def score(*boxes):
+        found = scores.Found(np.array([*boxes, plain]), np.linspace(0.9, 0.5, len(boxes) + 1), np.zeros(len(boxes) + 1, int))
+        return scores.summarise([picture], [found], ["a"])["AP"]
+
+    assert score() == score(hard) == score(hard, hard) == pytest.approx(100)
+    assert score((110.0, 110.0, 130.0, 130.0)) == pytest.approx(50), "of a crowd it would be a part"
 
 
 def test_finding_nothing_is_zero_and_nothing_to_find_no_number():
@@ -598,6 +670,45 @@ def test_methods_of_a_transformers_encoder_run_in_that_of_detr(openmmlab, name):
     assert not named
     with torch.no_grad():
         assert len(built.eval().predict(data["inputs"], data["data_samples"])[0].pred_instances) == 12
+
+
+@pytest.mark.parametrize("name", [None, *IN_ENCODER])
+def test_padding_in_a_batch_changes_nothing(openmmlab, name):
+    """Boxes of a smaller image beside a larger one are those that it has alone, as of mmdet's own encoder (the first case)."""
+    from mmdet.structures import DetDataSample
+
+    model = {**SMALL, "channels": 32, "layers": 2, "detector": "detr"}
+    entry = load_catalog().benchmarks["teams-detection"].model_dump()
+    found = task(Benchmark.model_validate({**entry, "model": model}))
+    built = _build(model, load_catalog().methods[name].fill(found.slots) if name else {}).eval().double()
+    # cells that do not overlap: other convolutions would see the padding at an image's edge, whatever the encoder does
+    built.backbone = torch.nn.Sequential(torch.nn.Conv2d(3, built.neck.convs[0].conv.in_channels, 8, 8), _Tuple()).double()
+    for parameter in built.parameters():
+        if parameter.dim() == 1:
+            torch.nn.init.normal_(parameter, std=0.5)
+    generator = torch.Generator().manual_seed(0)
+    images = [torch.rand(3, *size, generator=generator, dtype=torch.float64) for size in ((40, 56), (64, 48), (40, 56))]
+
+    def boxes(some):
+        samples = [
+            DetDataSample(metainfo={"img_shape": one.shape[1:], "ori_shape": one.shape[1:], "scale_factor": (1.0, 1.0)}) for one in some
+        ]
+        height, width = (max(one.shape[axis] for one in some) for axis in (1, 2))
+        batch = torch.stack([torch.nn.functional.pad(one, (0, width - one.shape[2], 0, height - one.shape[1])) for one in some])
+        for sample in samples:
+            sample.set_metainfo({"batch_input_shape": (height, width)})
+        with torch.no_grad():
+            return [sample.pred_instances for sample in built.predict(batch, samples)]
+
+    for together, image in zip(boxes(images), images, strict=True):
+        (alone,) = boxes([image])
+        torch.testing.assert_close(together.scores, alone.scores)
+        torch.testing.assert_close(together.bboxes, alone.bboxes, rtol=1e-6, atol=1e-5)
+
+
+class _Tuple(torch.nn.Module):
+    def forward(self, x):
+        return (x,)
 
 
 def test_gloves_are_far_from_the_player_and_look_alike(tmp_path):

@@ -105,6 +105,26 @@ def test_copies_of_objects_and_of_names_are_told(tmp_path):
     assert sum("two classes are called 'a'" in one for one in said) == 1 and len(said) == 3
 
 
+def test_difficult_objects_of_voc_are_read_as_such(tmp_path):
+    for number in range(2):
+        _image(tmp_path / f"images/{number}.png")
+        items = "".join(
+            f"<object><name>a</name><difficult>{mark}</difficult>"
+            f"<bndbox><xmin>{x}</xmin><ymin>11</ymin><xmax>{x + 19}</xmax><ymax>40</ymax></bndbox></object>"
+            for mark, x in ((0, 11), (1, 51))
+        )
+        (tmp_path / "annotations").mkdir(exist_ok=True)
+        size = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height></size>"
+        text = f"<annotation><filename>{number}.png</filename>{size}{items}</annotation>"
+        (tmp_path / f"annotations/{number}.xml").write_text(text, encoding="utf-8")
+    _, listing = FAMILY.listing(tmp_path, {"format": "voc-xml", "classes": ["a"], "val_share": 0})
+    picture, *_ = listing.test
+    assert [(item.box, item.difficult, item.crowd, item.optional) for item in picture.objects] == [
+        ((10.0, 10.0, 30.0, 40.0), False, False, False),
+        ((50.0, 10.0, 70.0, 40.0), True, False, True),
+    ]
+
+
 def test_kept_boxes_have_the_ids_of_the_test_file(openmmlab, tmp_path):
     """Whatever the training file calls its classes, and in which order; pycocotools reads them with the user's own annotations."""
     import torch

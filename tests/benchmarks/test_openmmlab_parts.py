@@ -128,3 +128,21 @@ def test_boxes_of_a_class_alone_score_as_among_others(openmmlab):
             alone.append(sample | {"instances": kept, "pred_instances": {key: value[mine] for key, value in found.items()}})
         values, _ = evaluated("mmdet", {"type": "CocoMetric", "metric": "bbox"}, alone, ["bbox_mAP"], classes=classes)
         assert values["bbox_mAP"] == pytest.approx(together[f"bbox_mAP/{name}"], abs=0.0006)
+
+
+def test_what_a_detector_found_is_drawn(openmmlab):
+    """From the image's pixels, 200 x 100, to shares of the padded input, 128 x 64, of which 100 x 50 are the image."""
+    from types import SimpleNamespace
+
+    from mmdet.structures import DetDataSample
+    from mmengine.structures import InstanceData
+
+    from harness.benchmarks.openmmlab.pictures import marks
+
+    sample = DetDataSample(metainfo={"ori_shape": (100, 200), "img_shape": (50, 100), "batch_input_shape": (64, 128)})
+    boxes = torch.tensor([[0.0, 0, 200, 100], [20, 10, 100, 50], [0, 0, 4, 4]])
+    sample.pred_instances = InstanceData(bboxes=boxes, scores=torch.tensor([0.4, 0.9, 0.1]), labels=torch.tensor([0, 1, 0]))
+    true, predicted = marks(sample, SimpleNamespace(dataset_meta={"classes": ("a", "b")}))
+    assert not true.drawn and predicted.text == "1 a, 1 b"
+    assert predicted.kinds.tolist() == [1, 0] and predicted.scores == pytest.approx([0.9, 0.4])
+    assert predicted.boxes == pytest.approx(np.array([[10 / 128, 5 / 64, 50 / 128, 25 / 64], [0, 0, 100 / 128, 50 / 64]]))

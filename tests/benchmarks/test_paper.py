@@ -22,8 +22,8 @@ READ = {json.dumps(entry.data, sort_keys=True): name for name, entry in reversed
 def _on_part(entry):
     """The entry without what it says of the size of its splits."""
     data = entry.data | {"official": {}} | ({"counts": {}} if "counts" in entry.data else {})
-    if data["format"] in ("imagenet", "wsol"):
-        data |= {"classes": 3 if data["format"] == "imagenet" else 2}
+    if data["format"] in ("imagenet", "wsol", "revisited"):
+        data |= {"classes": 2 if data["format"] == "wsol" else 3}
     if "per_class" in data:
         data |= {"per_class": 1}
     return entry.model_copy(update={"data": data})
@@ -60,6 +60,7 @@ SMALL = {
     "classification": {"data": {"size": 32, "resize": 36}},
     "frozen-features": {"data": {"size": 32}},
     "background-robustness": {"data": {"size": 32}},
+    "image-retrieval": {"data": {"size": 32, "resize": 36, "longest": 40}},
     "object-localization": {"data": {"size": 48}, "model": {"taus": 20}},
     "segmentation": {"model": {"input": {"size": [48, 72], "crop": [40, 40]}}},
     "keypoint": {"data": {"size": [64, 96]}},
@@ -72,6 +73,7 @@ METHODS = {
     "classification": "gap",
     "frozen-features": "simpool",
     "background-robustness": "gap",
+    "image-retrieval": "simpool",
     "object-localization": "gap",
     "segmentation": "dnl-add-disentangled-key",
     "keypoint": "psa-polarized-sequential",

@@ -132,7 +132,11 @@ def make(dice: random.Random, folder: Path, shared: Path) -> Case:
     elif draw < 0.8:
         content = _plain(SOUND)
         how, where, _, after = odd.tree(dice, content)
-        file.write_text("".join(f"{key} = {syntax.written(value)}\n" for key, value in content.items() if str(key).isidentifier()))
+        try:
+            text = "".join(f"{key} = {syntax.written(value)}\n" for key, value in content.items() if str(key).isidentifier())
+        except RecursionError:  # Python cannot print it; nor can it read so many brackets
+            text = f"{SOUND}\nmodel = {'[' * 5000}{']' * 5000}\n"
+        file.write_text(text)
         if how == "value" and where in NUMBERS and any(after is some for some in odd.HOPELESS):
             must = "refuse"
         how = f"{how} {where} {odd.shown(after)}"

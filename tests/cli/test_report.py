@@ -254,6 +254,20 @@ def test_a_picture_is_opened_before_it_is_shown(cli, measured, tmp_path):
     assert all(b"hidden" not in base64.b64decode(about["src"].partition(",")[2]) for about in pictures)
 
 
+def test_predictions_are_shown_whether_there_are_maps_or_not(cli, measured, tmp_path):
+    files = {"gap": ("attention-0.jpg", "prediction-0.jpg"), "gem": ("prediction-0.jpg", "prediction-1.jpg")}
+    for better, (name, kept) in enumerate(files.items()):
+        digest, _ = measured(name, 70.0 + better, 72.0 + better)
+        folder = tmp_path / "results" / "trials" / digest / "artifacts"
+        folder.mkdir(parents=True)
+        for place, file in enumerate(kept):
+            Image.new("RGB", (64, 32), (200, place, 0)).save(folder / file)
+    cli("report", "--out", "out")
+    page = read()
+    assert [about["alt"] for tag, about in page.tags if tag == "img"] == ["gap, seed 0", "gem, seed 0", "gap, seed 0"]
+    assert "attention over test image 0" in page.text and "predictions on test image 0" in page.text
+
+
 def test_pictures_have_a_limit(cli, measured, tmp_path, monkeypatch):
     from harness.report import gallery
 

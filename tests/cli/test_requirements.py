@@ -100,7 +100,7 @@ def test_doctor_finds_nothing_wrong_here(told):
 
 def test_doctor_says_what_is_absent_and_which_command_brings_it(told):
     found = told(scipy=None, streamlit=None, mmpose=None)
-    assert found["scipy"] == [("broken", "not installed", "Run `pip install 'scipy>=1.15,<2'`.")]
+    assert found["scipy"] == [("broken", "not installed", "Run `pip install 'scipy>=1.16,<2'`.")]
     ((state, what, mend),) = found["streamlit"]
     assert (state, what) == ("note", "not installed; the extra 'dashboard' needs it") and "pip install 'streamlit>=" in mend
     ((state, what, mend),) = found["mmpose"]

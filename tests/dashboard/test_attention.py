@@ -72,6 +72,24 @@ def test_methods_stand_side_by_side_over_one_image(page, measured, artifacts):
     assert (app.query_params["blend"], app.query_params["layer"]) == ("70", "encoder.0")
 
 
+def test_a_method_without_maps_shows_what_it_predicts(page, measured, artifacts):
+    for method, layers in (("gap", {"neck": 1}), ("gem", {}), ("how", {})):
+        keep(artifacts(measured(method, 70.0)[0]), layers, predicted=f"by-{method}")
+    app = page("attention", benchmark="scenes-classification")
+    assert len(captions(app)) == 2 and captions(app)[1].startswith("gap"), "those with maps come first"
+    both = ["gap", "gem"]
+    app = page("attention", benchmark="scenes-classification", method=both)
+    assert len(captions(app)) == 2 and any("No maps were kept of gem" in block.value for block in app.text)
+    for what in ("maps and predictions", "predictions"):
+        app = page("attention", benchmark="scenes-classification", method=both, shown=what)
+        assert captions(app)[1:] == ["gap  \nby\\-gap", "gem  \nby\\-gem"]
+        assert shown(app, "predicted")["predicted"].tolist() == ["by-gap", "by-gem"]
+    app = page("attention", benchmark="scenes-classification", method=["gem", "how"])
+    assert len(captions(app)) == 3 and "shown" not in app.query_params, "predictions where there is nothing else"
+    app = page("attention", benchmark="scenes-classification", method=both, shown="predictions", layer="every", head="every")
+    assert len(captions(app)) == 3
+
+
 def test_every_layer_and_each_head(page, measured, artifacts):
     methods = ["gap", "gem", "how"]
     for method in methods:

@@ -86,6 +86,23 @@ def test_moved_results_show_maps_and_predictions(page, measured, tmp_path, monke
     assert "line 499" in page("trial", trial=digest, tab="Log").code[0].value
 
 
+def test_what_a_method_without_maps_predicted(page, measured, tmp_path):
+    from harness.diagnostics.maps import FILE, Marks, Pictured, save
+
+    (digest,) = measured("gap", 70.0)
+    folder = tmp_path / "results" / "trials" / digest / "artifacts"
+    boxes = Marks(boxes=np.array([[0.1, 0.1, 0.9, 0.9]]), kinds=np.zeros(1, int), text="one cell")
+    save(
+        folder / FILE,
+        [Pictured(place, np.zeros((16, 16, 3), np.uint8), true=boxes, predicted=boxes, classes=("cell",)) for place in (0, 3)],
+    )
+    for place in range(2):
+        Image.new("RGB", (40, 20)).save(folder / f"prediction-{place}.jpg")
+    app = page("trial", trial=digest, tab="Maps and predictions", image="1")
+    assert len(app.get("image")) == 3, "what is true, what was predicted, and the colours of the classes"
+    assert "No maps over this image." in texts(app) and "predicted: one cell" in texts(app) and "3 (from 0)" in app.code[0].value
+
+
 def test_what_another_machine_left_is_shown_and_what_cannot_be_read_is_a_sentence(page, measured, tmp_path, monkeypatch):
     (digest,) = measured("gap", 70.0)
     leave(tmp_path / "left", digest)

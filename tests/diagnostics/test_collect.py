@@ -9,8 +9,10 @@ from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from harness import diagnostics
@@ -18,6 +20,7 @@ from harness.analysis.diagnostics import in_order
 from harness.diagnostics import maps
 from harness.diagnostics.collect import diagnose, labels
 from harness.diagnostics.first_epoch import FirstEpoch, ends
+from harness.diagnostics.overlays import colour_of
 from harness.slots import observe, observing
 
 
@@ -277,8 +280,35 @@ def test_predictions_beside_the_maps_are_not_measured_and_cost_no_diagnostics(tm
     kept = maps.load(tmp_path / "marked" / maps.FILE)
     assert [(one.true.text, one.predicted.text) for one in kept] == [("true", f"predicted {number}") for number in (1, 2, 3)]
     again, notes = diagnose(Model(), loader(4), pictures=tmp_path / "failed", marks=lambda sample: 1 / 0)
-    assert again == alone and notes == ["no predictions beside the maps of the attention: ZeroDivisionError: division by zero"]
+    assert again == alone and notes == ["no pictures of predictions: ZeroDivisionError: division by zero"]
     assert [one.predicted for one in maps.load(tmp_path / "failed" / maps.FILE)] == [maps.Marks()] * 2
+
+
+def test_without_maps_predictions_are_kept_and_drawn(tmp_path):
+    def read(box):
+        return lambda sample: (
+            maps.Marks(text="a Käfer, 猫"),
+            maps.Marks(boxes=box, scores=np.ones(len(box)), kinds=np.zeros(len(box), int)),
+        )
+
+    plain = Model()
+    plain.layer = nn.Identity()
+    assert diagnose(plain, loader(4), pictures=tmp_path) == ({}, []) and not [*tmp_path.iterdir()], "nobody reads its predictions"
+    diagnose(plain, loader(4), pictures=tmp_path / "plain", marks=read(np.array([[0.25, 0.25, 0.75, 0.75]])))
+    assert sorted(file.name for file in (tmp_path / "plain").iterdir()) == [maps.FILE, "prediction-0.jpg", "prediction-1.jpg"]
+    (first, _) = maps.load(tmp_path / "plain" / maps.FILE)
+    assert (
+        not first.maps
+        and not maps.over_images(tmp_path / "plain" / maps.FILE)
+        and first.predicted.boxes.tolist() == [[0.25, 0.25, 0.75, 0.75]]
+    )
+    drawn = [np.asarray(Image.open(tmp_path / "plain" / f"prediction-{place}.jpg"), int) for place in range(2)]
+    # 4 pixels a side, each 80 wide; a frame in the class's colour on the right side only, whose corner lies at a quarter
+    colour = np.array(colour_of(0))
+    near = [np.abs(one[16:336] - colour).max(2) < 60 for one in drawn]
+    assert all(side[78:83, 324 + 78 : 324 + 100].any() and not side[70:90, 78:100].any() for side in near)
+    diagnose(Model(), loader(4), pictures=tmp_path / "both", marks=read(np.zeros((0, 4))))
+    assert maps.over_images(tmp_path / "both" / maps.FILE) and (tmp_path / "both" / "attention-1.jpg").is_file()
 
 
 def test_the_first_epoch_leaves_a_thinned_curve(tmp_path):

@@ -33,6 +33,7 @@ TRIALS = {
     "detection": ("soft-nms", "teams-detection", ("schedule.epochs=1", "data.train=24", "data.test=8")),
     "background-robustness": ("cbam", "scenes-backgrounds", ("schedule.epochs=1", "data.train=60", "data.test=24")),
     "frozen-features": ("simpool", "frozen", ()),
+    "image-retrieval": ("gem", "boards-retrieval", ("schedule.epochs=1", "data.train=48", "data.classes=6", "data.test=3")),
     "self-supervised": ("attmask-high", "scenes-pretraining", ("schedule.epochs=1", "data.train=80", "data.test=40")),
 }
 

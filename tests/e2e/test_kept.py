@@ -29,6 +29,7 @@ TRIALS = {
         ("data.train=16", "data.test=8", "model.frozen=false", "model.weights=null"),
         "poses.csv",
     ),
+    "image-retrieval": ("simpool", "boards-retrieval", ("data.train=48", "data.classes=6", "data.test=3", "data.others=12"), "vectors.csv"),
     "detection": ("soft-nms", "teams-detection", ("data.train=24", "data.test=8"), "results.json"),
 }
 

@@ -164,14 +164,10 @@ def truth(one: Pictured, shows: str) -> np.ndarray:
 
 
 def key(some: Iterable[Pictured]) -> np.ndarray | None:
-    """The colours of the classes that occur in label maps, with their names; ``None`` where there are none."""
-    from harness.diagnostics.overlays import colour_of, legend
+    """The colours of the classes that occur, with their names; ``None`` where nothing drawn has one."""
+    from harness.diagnostics import overlays
 
-    some = [*some]
-    maps = [marks.labels for one in some for marks in (one.true, one.predicted) if marks.labels is not None]
-    names = some[0].classes if some else ()
-    there = sorted({int(label) for labels in maps for label in np.unique(labels)} - {255})
-    return legend([(names[label] if label < len(names) else str(label), colour_of(label)) for label in there], 340) if there else None
+    return overlays.key(some, 340)
 
 
 @dataclass(frozen=True)

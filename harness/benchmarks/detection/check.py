@@ -26,7 +26,7 @@ def problems(root: Path, data: DetectionData, listing: Pictures) -> Iterator[Pro
             shown.append(Picture(file, (), picture.boxes, picture.size, picture.source))
             if not picture.objects:
                 empty.append(file)
-            twice += [file] * (len(picture.objects) - len({(item.label, item.box, item.crowd) for item in picture.objects}))
+            twice += [file] * (len(picture.objects) - len({(item.label, item.box, item.optional) for item in picture.objects}))
         yield from sizes_differ(shown, sizes, data)
         yield from boxes_outside(shown, sizes)
         if empty and name == "train":
@@ -35,7 +35,7 @@ def problems(root: Path, data: DetectionData, listing: Pictures) -> Iterator[Pro
         if twice:
             what = f"{len(twice)} objects of the {NAMES[name]} images are annotated twice, e.g. in {twice[0]}; each counts"
             yield Problem(f"{name} split", what, "delete the copies", fatal=False)
-    of_class = {name: {item.label for picture in listing.of(name) for item in picture.objects if not item.crowd} for name in SPLITS}
+    of_class = {name: {item.label for picture in listing.of(name) for item in picture.objects if not item.optional} for name in SPLITS}
     for label, known in enumerate(listing.classes):
         if known in listing.classes[:label] and listing.classes.index(known) in of_class["test"] and label in of_class["test"]:
             what = f"two classes are called '{known}'; their AP is reported under one name, of the latter"

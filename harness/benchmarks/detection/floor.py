@@ -40,7 +40,7 @@ def _densest(train: list[Picture], listing: Pictures, classes: int) -> tuple[np.
     for picture in train:
         extent = np.tile(_size(picture, listing), 2) if picture.objects else np.ones(4)
         for item in picture.objects:
-            if not item.crowd:
+            if not item.optional:
                 of_class[item.label].append(np.array(item.box) / extent)
     rows = [(score, label, box) for label, some in enumerate(of_class) if some for score, box in _chosen(np.stack(some), len(train))]
     rows = sorted(rows, key=lambda row: -row[0])[:BOXES]

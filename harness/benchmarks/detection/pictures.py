@@ -36,9 +36,9 @@ def _draw(root: Path, picture: Picture, image: np.ndarray, classes: Sequence[str
     drawn = cv2.resize(large, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA) if shrink < 1 else large.copy()
     for item in picture.objects:
         x0, y0, x1, y1 = (round(value * factor * shrink) for value in item.box)
-        for colour, thickness in (((0, 0, 0), 4), ((128, 128, 128) if item.crowd else colour_of(item.label), 2)):
+        for colour, thickness in (((0, 0, 0), 4), ((128, 128, 128) if item.optional else colour_of(item.label), 2)):
             cv2.rectangle(drawn, (x0, y0), (x1 - 1, y1 - 1), colour, thickness)
-    caption = counted((item.label for item in picture.objects if not item.crowd), classes)
+    caption = counted((item.label for item in picture.objects if not item.optional), classes)
     return Sample(relative(picture.file, root), image, label_strip(drawn, caption), caption)
 
 
@@ -49,17 +49,27 @@ def counted(labels: Iterable[int], classes: Sequence[str]) -> str:
 
 
 def marks(sample: Any, evaluator: Any) -> tuple[Marks, Marks]:
-    """The boxes of a tested image and those found with a score of 0.3 or more, with the scores, in the network's padded input."""
-    classes = tuple((evaluator.dataset_meta or {}).get("classes") or ())
+    """The boxes of a tested image and :func:`found`, in the network's padded input."""
+    truth = [item for item in sample.truth.objects if not item.optional]
+    true, kinds = np.array([item.box for item in truth]).reshape(-1, 4), np.array([item.label for item in truth], int)
+    return Marks(boxes=true * _scale(sample), kinds=kinds, text=counted(kinds.tolist(), _classes(evaluator))), found(sample, evaluator)
+
+
+def found(sample: Any, evaluator: Any) -> Marks:
+    """The boxes that any of mmdet's detectors finds with a score of 0.3 or more, with the scores, the surest first."""
+    instances = sample.pred_instances
+    boxes, scores, labels = (np.asarray(instances[name].detach().cpu()) for name in ("bboxes", "scores", "labels"))
+    sure = [place for place in np.argsort(-scores, kind="stable") if scores[place] >= _SURE]
+    shown = counted(labels[sure].tolist(), _classes(evaluator))
+    return Marks(boxes=boxes[sure] * _scale(sample), scores=scores[sure], kinds=labels[sure], text=shown)
+
+
+def _scale(sample: Any) -> np.ndarray:
+    """(4,): from the image's own pixels to shares of the padded input."""
     height, width = sample.ori_shape[:2]
     shown, padded = (np.array(side[1::-1]) for side in (sample.img_shape, sample.get("batch_input_shape") or sample.img_shape))
-    scale = np.tile(shown / padded / (width, height), 2)
-    truth = [item for item in sample.truth.objects if not item.crowd]
-    true, kinds = np.array([item.box for item in truth]).reshape(-1, 4), np.array([item.label for item in truth], int)
-    found = sample.pred_instances
-    boxes, scores, labels = (np.asarray(found[name].detach().cpu()) for name in ("bboxes", "scores", "labels"))
-    sure = scores >= _SURE
-    return (
-        Marks(boxes=true * scale, kinds=kinds, text=counted(kinds.tolist(), classes)),
-        Marks(boxes=boxes[sure] * scale, scores=scores[sure], kinds=labels[sure], text=counted(labels[sure].tolist(), classes)),
-    )
+    return np.tile(shown / padded / (width, height), 2)
+
+
+def _classes(evaluator: Any) -> tuple[str, ...]:
+    return tuple((evaluator.dataset_meta or {}).get("classes") or ())

@@ -66,7 +66,7 @@ def metrics(data: DetectionData) -> list[Metric]:
 def summarise(pictures: Sequence[Picture], found: Sequence[Found], classes: Sequence[str], *, masks: bool = False) -> dict[str, float]:
     """COCO's twelve numbers in percent and ``AP/class``, by faster-coco-eval; of masks, too, under names that begin with ``mask_``.
 
-    NaN where there is no such object. Crowds need not be found and are no mistake where they are.
+    NaN where there is no such object. Crowds and difficult objects need not be found and are no mistake where they are.
 
     Args:
         found: one for each picture.
@@ -78,7 +78,19 @@ def summarise(pictures: Sequence[Picture], found: Sequence[Found], classes: Sequ
 
 
 def _evaluate(pictures: Sequence[Picture], found: Sequence[Found], classes: Sequence[str], kind: str) -> dict[str, float]:
+    import numpy as np
     from faster_coco_eval import COCO, COCOeval_faster
+
+    class Evaluation(COCOeval_faster):
+        """COCO's, in which what is difficult may be found as often as a crowd, but is overlapped as an object is."""
+
+        def computeIoU(self, imgId: int, catId: int) -> Any:  # its names
+            iou = super().computeIoU(imgId, catId)
+            objects = [item for item in pictures[imgId].objects if item.label == catId]
+            difficult = [item.difficult for item in objects]
+            if len(iou) and any(difficult):
+                iou[:, difficult] = overlaps(_best(found[imgId], catId), np.array([item.box for item in objects])[difficult])
+            return iou
 
     def loaded(annotations: list[dict[str, Any]]) -> Any:
         coco = COCO()
@@ -88,7 +100,7 @@ def _evaluate(pictures: Sequence[Picture], found: Sequence[Found], classes: Sequ
 
     images = [{"id": place, **_extent(picture)} for place, picture in enumerate(pictures)]
     with contextlib.redirect_stdout(io.StringIO()):  # the evaluator reports its progress
-        evaluation = COCOeval_faster(loaded(truth(pictures)), loaded(results(found, kind)), kind)
+        evaluation = Evaluation(loaded(truth(pictures)), loaded(results(found, kind)), kind)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -117,7 +129,7 @@ def truth(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
             x0, y0, x1, y1 = item.box
             one = {"id": len(annotations) + 1, "image_id": place, "category_id": item.label, "bbox": [x0, y0, x1 - x0, y1 - y0]}
             mask = {} if item.mask is None else {"segmentation": item.mask}
-            annotations.append({**one, "area": item.area, "iscrowd": int(item.crowd), **mask})
+            annotations.append({**one, "area": item.area, "iscrowd": int(item.optional), **mask})
     return annotations
 
 
@@ -142,21 +154,29 @@ def per_image(pictures: Sequence[Picture], found: Sequence[Found]) -> np.ndarray
     import numpy as np
 
     scores = [
-        [_precision(*_of_class(picture, one, label)) for label in sorted({item.label for item in picture.objects if not item.crowd})]
+        [_precision(*_of_class(picture, one, label)) for label in sorted({item.label for item in picture.objects if not item.optional})]
         for picture, one in zip(pictures, found, strict=True)
     ]
     return np.array([100 * np.mean(some) if some else np.nan for some in scores], np.float32)
 
 
 def _of_class(picture: Picture, found: Found, label: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The boxes (N, 4) of a class, best first, their overlaps (N, M) with its objects, and which of these are crowds (M,)."""
+    """The boxes (N, 4) of a class, best first, their overlaps (N, M) with its objects, and which of these need not be found (M,)."""
+    import numpy as np
+
+    boxes = _best(found, label)
+    objects = sorted((item for item in picture.objects if item.label == label), key=lambda item: item.optional)
+    iou = overlaps(boxes, np.array([item.box for item in objects]), np.array([item.crowd for item in objects]))
+    return boxes, iou, np.array([item.optional for item in objects])
+
+
+def _best(found: Found, label: int) -> np.ndarray:
+    """The boxes of a class that count, best first, (N, 4)."""
     import numpy as np
 
     mine = found.labels == label
-    boxes = found.boxes[mine][np.argsort(-found.scores[mine], kind="stable")[:_MOST]]
-    objects = sorted((item for item in picture.objects if item.label == label), key=lambda item: item.crowd)
-    crowd = np.array([item.crowd for item in objects])
-    return boxes, overlaps(boxes, np.array([item.box for item in objects]), crowd), crowd
+    boxes: np.ndarray = found.boxes[mine][np.argsort(-found.scores[mine], kind="stable")[:_MOST]]
+    return boxes
 
 
 def overlaps(boxes: np.ndarray, others: np.ndarray, crowd: np.ndarray | bool = False) -> np.ndarray:
@@ -172,18 +192,18 @@ def overlaps(boxes: np.ndarray, others: np.ndarray, crowd: np.ndarray | bool = F
     return ratio
 
 
-def _precision(boxes: np.ndarray, iou: np.ndarray, crowd: np.ndarray) -> float:
+def _precision(boxes: np.ndarray, iou: np.ndarray, optional: np.ndarray) -> float:
     """Mean over the thresholds of the precision at 101 recalls, as COCO defines it."""
     import numpy as np
 
-    values, total = [], int((~crowd).sum())
+    values, total = [], int((~optional).sum())
     for threshold in _THRESHOLDS:
-        free, hit, counts = ~crowd, np.zeros(len(boxes), bool), np.ones(len(boxes), bool)
+        free, hit, counts = ~optional, np.zeros(len(boxes), bool), np.ones(len(boxes), bool)
         for place, row in enumerate(iou):
             best = np.where(free, row, -1.0).argmax()
             if free[best] and row[best] >= threshold - 1e-10:
                 free[best], hit[place] = False, True
-            elif (row[crowd] >= threshold - 1e-10).any():
+            elif (row[optional] >= threshold - 1e-10).any():
                 counts[place] = False
         true = np.cumsum(hit[counts])
         precision = np.maximum.accumulate((true / np.arange(1, len(true) + 1))[::-1])[::-1]

@@ -31,8 +31,8 @@ class _Grid:
 class _Layer(nn.Module):
     """A plugin in the place of one of the model's own encoder layers.
 
-    Forward: (B, N, D), and the encoder's own position of the tokens where it adds one in each layer (DETR) -> (B, N, D). Padding is
-    attended to.
+    Forward: (B, N, D), the encoder's own position of the tokens where it adds one in each layer, (B, N, D), and which tokens are padding,
+    (B, N), of images of several sizes in one batch (DETR) -> (B, N, D). Nothing attends to padding, which stays as it is.
     """
 
     def __init__(self, method: nn.Module, position: nn.Module | None, grid: _Grid, norm: nn.Module):
@@ -40,10 +40,28 @@ class _Layer(nn.Module):
         self.method, self.norm = method, norm
         self.__dict__["place"] = position, grid  # the position is one module for all layers
 
-    def forward(self, query: Tensor, query_pos: Tensor | None = None, *_args: Any, **_options: Any) -> Tensor:
-        position, grid = self.__dict__["place"]
-        where = Position(additive=query_pos) if position is None else _behind(position(*grid.size), query.shape[1], grid.size)
-        return cast(Tensor, self.norm(self.method(query, where)))
+    def forward(
+        self, query: Tensor, query_pos: Tensor | None = None, key_padding_mask: Tensor | None = None, *_args: Any, **_options: Any
+    ) -> Tensor:
+        _, grid = self.__dict__["place"]
+        padding = None if key_padding_mask is None else key_padding_mask.bool()
+        if padding is None or not padding.any():
+            return cast(Tensor, self.norm(self._attended(query, query_pos, grid.size)))
+        result = query.clone()
+        # images of one size pass together, without their padding: a plugin that takes no mask cannot look there
+        for mine in torch.unique(padding, dim=0):
+            images = (padding == mine).all(1).nonzero()
+            own = (~mine).nonzero()[:, 0]
+            rows = int((~mine).view(grid.size).any(1).sum())
+            placed = None if query_pos is None else query_pos[images, own]
+            result[images, own] = self._attended(query[images, own], placed, (rows, len(own) // rows)).to(result.dtype)
+        return cast(Tensor, self.norm(result))
+
+    def _attended(self, tokens: Tensor, placed: Tensor | None, size: tuple[int, int]) -> Tensor:
+        """Of images that all have ``size`` rows and columns of tokens."""
+        position, _ = self.__dict__["place"]
+        where = Position(additive=placed) if position is None else _behind(position(*size), tokens.shape[1], size)
+        return cast(Tensor, self.method(tokens, where))
 
 
 def _behind(position: Position, tokens: int, grid: tuple[int, int]) -> Position:

@@ -34,9 +34,10 @@ class LearnableRegionFeatures(nn.Module):
         ``attention`` (R, 1, size², P) over P = inside² + outside² points, the inner ones first; rows sum to 1.
 
     Source:
-        Gu, Hu, Wang, Wei, Dai, ECCV 2018, of which the equations and the wavelengths are. No code was published, and what follows could
-        not be looked up in the paper: its W_k of a box as a product W_k V, where the points lie and how many there are, and the widths E
-        and D, which are options. Starting from N(0, 0.01²) is a choice.
+        Gu, Hu, Wang, Wei, Dai, ECCV 2018, of which the equations and the wavelengths are. No code of theirs was published. The product
+        W_k V, E = 512 and D = 256 are those of a class ``LearnableRoIPool`` in public code of someone else, which was written after the
+        paper and attends to every position of the map; of other C than 256 both go along with it here, which is a choice. So are the
+        number of points, their places on two regular grids and starting from N(0, 0.01²).
 
     Args:
         channels: C.
@@ -46,8 +47,8 @@ class LearnableRegionFeatures(nn.Module):
             they look for, not by where they lie).
         inside: points of a region, in each direction.
         outside: points of the image, in each direction; 0 for none.
-        embedding: E, an even number.
-        width: D.
+        embedding: E, an even number; 2C without it.
+        width: D; C without it.
     """
 
     # how many regions each image has depends on their first column

@@ -51,11 +51,11 @@ def read(root: Path, data: ImageNetData) -> Labels:
     else:
         listing = image_folder.read(root, data)
     if data.per_class is not None:
-        listing.train = _first(listing, data.per_class)
+        listing.train = first(listing, data.per_class)
     return listing
 
 
-def _first(listing: Labels, count: int) -> list[Labelled]:
+def first(listing: Labels, count: int) -> list[Labelled]:
     """The first ``count`` training images of each class by name."""
     seen = Counter[int]()
     chosen = []

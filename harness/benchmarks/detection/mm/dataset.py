@@ -45,4 +45,4 @@ class DetectionDataset(BaseDataset):
 
 def _instance(item: Object) -> dict[str, Any]:
     mask = {} if item.mask is None else {"mask": item.mask}
-    return {"bbox": list(item.box), "bbox_label": item.label, "ignore_flag": int(item.crowd), **mask}
+    return {"bbox": list(item.box), "bbox_label": item.label, "ignore_flag": int(item.optional), **mask}

@@ -22,9 +22,16 @@ class Object:
     area: float
     """Pixels, of the mask where there is one; decides whether it is small or large."""
     crowd: bool = False
-    """Whether it need not be found and is no mistake where it is: a crowd of COCO, a difficult object of VOC."""
+    """Whether it is a region of many, as COCO marks some: any box that lies in it, however small, is no mistake."""
     mask: Any = None
     """COCO's ``segmentation``, where masks are read: polygons, or run lengths."""
+    difficult: bool = False
+    """Whether it is one that VOC leaves out: boxes on it, however many, are neither hits nor mistakes."""
+
+    @property
+    def optional(self) -> bool:
+        """Whether it need not be found; such objects are not trained on."""
+        return self.crowd or self.difficult
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class Pictures(Listing[Picture]):
             DataError: a problem is fatal.
         """
         pictures = super().split(name)
-        return [picture for picture in pictures if name != "train" or any(not item.crowd for item in picture.objects)]
+        return [picture for picture in pictures if name != "train" or any(not item.optional for item in picture.objects)]
 
     def measure(self, picture: Picture) -> tuple[int, int]:
         """(width, height) of a picture as a trial sees it.
@@ -81,7 +88,7 @@ class Pictures(Listing[Picture]):
         """Note a split in which there is nothing to find."""
         if not any(problem.fatal for problem in self.problems):
             for name, pictures in (("train", self.train), ("test", self.test), *((("val", self.val),) if self.val else ())):
-                if not any(not item.crowd for picture in pictures for item in picture.objects):
+                if not any(not item.optional for picture in pictures for item in picture.objects):
                     self.add(f"{name} split", "no image has an object", "add annotations, or correct the split")
         return self
 

@@ -1,6 +1,8 @@
 """PASCAL VOC's layout, read as :mod:`harness.benchmarks.object_localization.readers.voc_xml` reads it, with every object.
 
-Pixels are counted from 1, the last one included. Objects marked ``<difficult>1</difficult>`` need not be found, and are not trained on.
+Pixels are counted from 1, the last one included. Objects marked ``<difficult>1</difficult>`` are not trained on and count for nothing in
+the test, as in VOC's development kit: a box that overlaps one by the threshold, and no other object by as much, is neither a hit nor a
+mistake, and so is a second one.
 """
 
 from __future__ import annotations
@@ -76,7 +78,7 @@ def read(root: Path, data: VocXmlData) -> Pictures:
         for one in found.of(name):
             thick = [item for item in one.objects if min(item[1][2] - item[1][0], item[1][3] - item[1][1]) > 1]
             flat += [one.source] * (len(one.objects) - len(thick))
-            objects = tuple(Object(label, box, box_area(box), difficult) for label, box, difficult in thick)
+            objects = tuple(Object(label, box, box_area(box), difficult=difficult) for label, box, difficult in thick)
             number = numbers.setdefault(one.file, len(numbers))
             pictures.append(Picture(number, root / one.file, objects, one.size, one.source))
         setattr(listing, name, pictures)

@@ -1,0 +1,1 @@
+"""Datasets of image retrieval, one module per format."""
