@@ -49,6 +49,9 @@ class Decoding:
     bits: int = 16
     """Significant bits of pictures with more than 8."""
 
+    def __deepcopy__(self, _memo: object) -> Decoding:
+        return self  # nobody changes it, and mmengine copies all that it knows of a sample whenever that is asked for
+
 
 @dataclass
 class Found:

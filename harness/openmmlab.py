@@ -289,7 +289,8 @@ def load(toolbox: str) -> None:
     with warnings.catch_warnings(), _without_cuda(), _without_multimodal():
         warnings.simplefilter("ignore")  # deprecations inside the toolboxes, not for our users
         importlib.import_module(toolbox)
-        for part in ("models", "datasets", "evaluation"):
+        # the last two are wanted by every trial, whose process would import them for itself
+        for part in ("models", "datasets", "evaluation", "engine", "visualization"):
             importlib.import_module(f"{toolbox}.{part}")
 
 

@@ -292,30 +292,45 @@ class Family:
         """
         chosen = self.format(options["format"])
         data = chosen.options.model_validate({"root": ".", **options})
-        key = (self.name, str(root.absolute()), repr(data))
-        places = [root, *map(Path, inside.named_absolutely(data.model_dump(mode="json", exclude={"root"})))]
-        if key not in _FOUND or _FOUND[key][1] != _stamp(_FOUND[key][0], places):
+        key = (self.known_formats()[options["format"]], str(root.absolute()), repr(data))
+        if key not in _FOUND or _FOUND[key].stamp != _stamp(_FOUND[key].read):
             found = chosen.listing(root, data)
-            _FOUND[key] = found, _stamp(found, places)
-        return data, _FOUND[key][0]
+            read = _read_from(found, [root, *map(Path, inside.named_absolutely(data.model_dump(mode="json", exclude={"root"})))])
+            _FOUND[key] = _Found(found, read, _stamp(read))
+        return data, _FOUND[key].listing
 
 
-_FOUND: dict[tuple[str, ...], tuple[Listing[Any], Any]] = {}
-"""What :meth:`Family.listing` found, and when its files had been written: the splits of one trial ask alike, and so do all trials that
-are forked from one process; a listing may take half a minute."""
+@dataclass(frozen=True)
+class _Found:
+    """A listing that is remembered."""
+
+    listing: Listing[Any]
+    read: list[str]
+    """What it was read from: its sources, the places it was looked for in, and the folders between these and its files."""
+    stamp: list[tuple[int, int] | None]
+    """When these had been written."""
 
 
-def _stamp(listing: Listing[Any], places: list[Path]) -> dict[str, tuple[int, int] | None]:
-    """(mtime, size) of what a listing was read from: its sources, and the folders that its files lie in, up to one of ``places``."""
+_FOUND: dict[tuple[str, ...], _Found] = {}
+"""What :meth:`Family.listing` found, by the format's module: the splits of one trial ask alike, and so do families that share a format
+and all trials that are forked from one process; a listing may take half a minute."""
+
+
+def _read_from(listing: Listing[Any], places: list[Path]) -> list[str]:
     inner = {os.path.dirname(file) for file in (*listing.files(), *listing.sources)}
     folders = {str(above) for name in inner for above in (Path(name), *Path(name).parents) if any(map(above.is_relative_to, places))}
-    found: dict[str, tuple[int, int] | None] = {}
-    for name in {*map(str, places), *folders, *map(str, listing.sources)}:
+    return sorted({*map(str, places), *folders, *map(str, listing.sources)})
+
+
+def _stamp(names: list[str]) -> list[tuple[int, int] | None]:
+    """(mtime, size) of files and folders; ``None`` for one that cannot be seen."""
+    found: list[tuple[int, int] | None] = []
+    for name in names:
         try:
             status = os.stat(name)
-            found[name] = status.st_mtime_ns, status.st_size
+            found.append((status.st_mtime_ns, status.st_size))
         except OSError:
-            found[name] = None
+            found.append(None)
     return found
 
 

@@ -157,8 +157,13 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         earlier = cells.get((stages[bench], method)) if bench in stages else None
         cells[bench, method] = Cell(methods[method], used[bench], prints[bench], told, earlier)
     budget = _budget(selection, catalog)
-    if budget and any(cell.before for cell in cells.values()):
-        raise UsageError("--tune: a stage begins with what one trial learned, not with what is tried. Tune the benchmark before it alone.")
+    if budget and (stage := next((cell for cell in cells.values() if cell.before), None)) and stage.before:
+        first = stage.before.task.id
+        raise UsageError(
+            f"--tune: '{stage.task.id}' begins with weights that trials on '{first}' keep, one for each final seed, and tuning trials have "
+            f"seeds of their own, for which nothing is learned there. Tune '{first}' alone (-b {first}), give what was found to both with "
+            "--set, and leave --tune out here."
+        )
     kept = followed(catalog)
     of_cells = (cell.trials(range(seeds), files) for cell in cells.values())
     trials = [replace(trial, keep=trial.benchmark in kept) for trial in chain.from_iterable(of_cells)]

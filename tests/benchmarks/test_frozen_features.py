@@ -102,6 +102,51 @@ def test_validation_chooses_the_penalty_and_units_do_not_matter(sets):
     assert linear_probe(train.features, train.labels, None, None, 3).penalty == 1
 
 
+def test_a_probe_that_is_asked_for_again_is_that_of_these_samples(sets):
+    """The last one is remembered; one that differs in anything is fitted."""
+    train, val, _ = sets
+    asked = [train.features, train.labels, val.features, val.labels, 3]
+    probe = linear_probe(*asked)
+    assert linear_probe(*(some.copy() if isinstance(some, np.ndarray) else some for some in asked)) is probe
+    others = [train.features + 1e-9, train.labels[::-1].copy(), val.features[::-1].copy(), val.labels[::-1].copy(), 4]
+    for place, other in enumerate(others):
+        assert linear_probe(*asked[:place], other, *asked[place + 1 :]) is not linear_probe(*asked), place
+    assert linear_probe(*asked[:2], None, None, 3).penalty == 1
+    again = linear_probe(*asked)
+    assert again.penalty == probe.penalty and np.array_equal(again.weights, probe.weights)
+
+
+def test_batches_in_any_order_and_samples_that_come_twice_change_no_score(sets, openmmlab):
+    """As several processes hand them in."""
+    import torch
+
+    from harness.benchmarks.frozen_features.mm import Protocols
+
+    train, val, test = sets
+    features, labels = (np.concatenate([getattr(some, name) for some in (test, train, val)]) for name in ("features", "labels"))
+    guesses = np.random.default_rng(1).integers(0, 3, len(labels))
+
+    def scored(order: list[int], size: int) -> dict[str, float]:
+        metric = Protocols()
+        metric.dataset_meta = {"classes": "abc", "parts": {"test": len(test.labels), "train": len(train.labels), "val": len(val.labels)}}
+        for start in range(0, len(order), size):
+            batch = [
+                {
+                    "sample_idx": index,
+                    "gt_label": torch.tensor([labels[index]]),
+                    "pred_score": torch.eye(3)[guesses[index]],
+                    "pooled": torch.tensor(features[index]),
+                }
+                for index in order[start : start + size]
+            ]
+            metric.process(None, batch)
+        return metric.evaluate(len(labels))
+
+    found = scored([*range(len(labels))], 64)
+    assert found["head"] == pytest.approx(100 * np.mean(guesses[: len(test.labels)] == test.labels))
+    assert scored([*range(len(labels)), 0, 1, 2][::-1], 7) == found
+
+
 def test_a_number_that_is_the_same_in_all_images_does_no_harm(sets):
     train, val, test = sets
     padded = [Vectors(np.hstack([some.features, np.full((len(some.labels), 1), 7.3)]), some.labels) for some in sets]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.benchmarks import task
+from harness.benchmarks import family, task
 from harness.catalog import Benchmark
 from harness.catalog.load import load_catalog
 
@@ -101,3 +101,13 @@ def test_a_figure_far_from_its_image_is_left_out_and_told(tmp_path):
     listing._leave_out_far()
     assert (len(listing.train), len(listing.test)) == (2, 1)
     assert [problem.fatal for problem in listing.problems] == [False, False] and "1 training figures lie more" in listing.problems[0].what
+
+
+def test_families_that_share_a_format_list_a_dataset_once(tmp_path):
+    """A run lists by the benchmark's family before it forks, and the dataset class in its trials may be another's."""
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / split / name / "0.png")
+    options = {"format": "image-folder", "classes": 2}
+    assert family("frozen-features").listing(tmp_path, options)[1] is family("classification").listing(tmp_path, options)[1]

@@ -98,3 +98,32 @@ def test_fp16_is_refused_on_a_cpu(openmmlab, tmp_path):
 
     with pytest.raises(HarnessError, match=r"schedule\.precision: fp16 needs a GPU.*bf16"):
         run_trial(make_trial(config={"precision": "fp16"}), data=tmp_path, work_dir=tmp_path, device="cpu")
+
+
+def test_a_seed_draws_what_mmengines_draws(openmmlab):
+    import random
+
+    import numpy as np
+    from mmengine.runner import set_random_seed
+
+    from harness.engine.hooks import _seed
+
+    drawn = []
+    for seed in (set_random_seed, _seed):
+        seed(7)
+        drawn.append((random.random(), np.random.rand(), torch.rand(3).tolist()))
+    assert drawn[0] == drawn[1]
+
+
+def test_a_floor_computes_on_one_thread():
+    """Also with libraries that it is the first to import."""
+    from harness.engine import isolate, prepare
+
+    def threads() -> list[int]:
+        prepare._one_thread()
+        import scipy.linalg  # noqa: F401
+        from threadpoolctl import threadpool_info
+
+        return [pool["num_threads"] for pool in threadpool_info()]
+
+    assert {*isolate.start(threads).result()} == {1}

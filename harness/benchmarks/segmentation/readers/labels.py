@@ -34,6 +34,9 @@ class Labels:
     colours: Mapping[int, int] | None = None
     """Red * 65536 + green * 256 + blue -> label, where the files are coloured."""
 
+    def __deepcopy__(self, _memo: object) -> Labels:
+        return self  # nobody changes it, and mmengine copies all that it knows of a sample whenever that is asked for
+
     def read(self, file: Path) -> np.ndarray:
         """The label map (H, W) uint8.
 

@@ -21,6 +21,9 @@ class Pair:
     image: Path
     label: Path
 
+    def __deepcopy__(self, _memo: object) -> Pair:
+        return self  # nobody changes it, and mmengine copies all that it knows of a sample whenever that is asked for
+
     def read(self, labels: Labels) -> np.ndarray:
         """The label map (H, W) uint8.
 
