@@ -165,8 +165,9 @@ class Pool:
         if not wanted:
             return self._waiting
         states = self._store.states(digests={*wanted.values()})
-        # one that nobody knows may have left a file all the same
-        self._learned |= {before for before in wanted.values() if states.get(before, "done") == "done"}
+        # one that nobody knows may have left a file all the same; one of ours has ended when its process has, and that was told
+        ended = {before for before in wanted.values() if states.get(before, "done") == "done"}
+        self._learned |= ended.difference(self._running)
         for digest, before in wanted.items():
             if states.get(before) == "failed" or before in self.launched.unsaved:
                 self._waiting.remove(digest)
