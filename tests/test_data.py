@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import shutil
@@ -31,7 +32,7 @@ GENERATED = [bench for bench in load_catalog().benchmarks.values() if benchmarks
 def test_a_disk_that_fills_up_leaves_no_dataset(bench, tmp_path, monkeypatch):
     """Some writes fail and later ones succeed, as when somebody else frees the disk: no image may be missing unnoticed."""
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
-    count, write, open_ = 0, Path.write_bytes, Path.open
+    count, write, open_, saved = 0, Path.write_bytes, Path.open, Image.Image.save
 
     def full() -> None:
         nonlocal count
@@ -40,7 +41,15 @@ def test_a_disk_that_fills_up_leaves_no_dataset(bench, tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_bytes", lambda path, content: full() or write(path, content))
-    monkeypatch.setattr("PIL.Image.Image.save", lambda image, file: full() or open_(file, "wb").close())
+
+    def save(image: Image.Image, file: Path | io.BytesIO, *kind: str) -> None:
+        if isinstance(file, io.BytesIO):
+            saved(image, file, *kind)
+        else:
+            full()
+            open_(file, "wb").close()
+
+    monkeypatch.setattr(Image.Image, "save", save)
     with pytest.raises(DataError, match=f"the data of '{bench.id}' cannot be written to .*No space left on device"):
         data.ensure(benchmarks.task(bench), None)
     assert count == 5 and not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -239,7 +239,7 @@ def test_a_cluster_is_told_which_configs_its_workers_run(project, monkeypatch):
     monkeypatch.setattr(submit, "submit", lambda plan, url, opened, arguments, **_: told.extend(arguments) or (_ for _ in ()).throw(Exit))
     monkeypatch.setattr("harness.engine.launchers.cluster", lambda name: None)
     CliRunner().invoke(main, ["submit", "--slurm", "local", "--config", "base.py", "-m", "gap", "--keep-weights"], prog_name="harness")
-    given = worker.command.make_context("worker", told[1:]).params
+    given = worker.command.make_context("worker", told[1:], **main.context_settings).params
     assert given["configs"] == (str(project / "base.py"),) and given["keep"]
 
 
