@@ -60,6 +60,7 @@ SMALL = {
     "classification": {"data": {"size": 32, "resize": 36}},
     "frozen-features": {"data": {"size": 32}},
     "background-robustness": {"data": {"size": 32}},
+    "self-supervised": {"data": {"size": 32, "resize": 36}, "model": {"views": {"local_size": 16, "locals": 2}}},
     "image-retrieval": {"data": {"size": 32, "resize": 36, "longest": 40}},
     "mask-propagation": {"data": {"size": 64}},
     "object-localization": {"data": {"size": 48}, "model": {"taus": 20}},
@@ -74,6 +75,7 @@ METHODS = {
     "classification": "gap",
     "frozen-features": "simpool",
     "background-robustness": "gap",
+    "self-supervised": "attmask-high",
     "image-retrieval": "simpool",
     "mask-propagation": "identity",
     "object-localization": "gap",
@@ -112,7 +114,7 @@ def _small(entry, weights=None):
         model["input"] = model["input"] | {"slide": [40, 40]}
     if "ohem" in model:
         model["ohem"] = {"threshold": 0.7, "at_least": 50}
-    if "img_size" in model["backbone"]:
+    if "img_size" in model.get("backbone", {}):
         model["backbone"] = model["backbone"] | {"img_size": 32}
     return entry.model_copy(update=merged)
 
