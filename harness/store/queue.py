@@ -176,7 +176,8 @@ def _lock_first(connection: sa.Connection, free: Sequence[str], tokens: Collecti
     """
     if not free or connection.dialect.name != "postgresql":
         return free[0] if free else None
-    unchanged = sa.or_(trials.c.state == "planned", sa.and_(trials.c.state == "running", trials.c.token.in_([*tokens])))
+    held = sa.or_(trials.c.token.in_([*tokens]), trials.c.token.is_(None))  # by nobody: a damaged row
+    unchanged = sa.or_(trials.c.state == "planned", sa.and_(trials.c.state == "running", held))
     order = sa.func.strpos(" ".join(free), trials.c.digest)
     pick = sa.select(trials.c.digest).where(trials.c.digest.in_(free), unchanged).order_by(order).limit(1)
     digest: str | None = connection.scalar(pick.with_for_update(skip_locked=True))
