@@ -7,8 +7,8 @@
 
 Parts, each in a process of its own so that none spoils another (perf/gpu_parts.py): the device's own limits, trials alone and
 shared with the share of their time that they wait for batches, training steps by precision, methods against OpenMMLab's classes and the
-device's limits, loader workers, what determinism costs, and with the time that is left the whole quick suite. Neither network nor git
-is needed. After each part, gpu.json and gpu.md in the folder hold what is known.
+device's limits, loader workers, what determinism costs, a compiled step, and with the time that is left the whole quick suite.
+Neither network nor git is needed. After each part, gpu.json and gpu.md in the folder hold what is known.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-SHARES = {"limits": 0.06, "suites": 0.36, "steps": 0.16, "methods": 0.2, "loaders": 0.12, "determinism": 0.1}
+SHARES = {"limits": 0.05, "suites": 0.3, "steps": 0.12, "methods": 0.17, "loaders": 0.1, "determinism": 0.06, "compiled": 0.2}
 """Part -> share of the budget that it may take; what one leaves goes to the next, and the rest to the quick suite."""
 
 LAST = "quick"
@@ -72,7 +72,7 @@ def markdown(found: dict[str, Any]) -> str:
                 f"{both['gain']:.1f} × as much work (goal 4 ×; `--trials-per-gpu auto`, {both['done']} trials).",
                 "",
             ]
-    steps = found.get("steps", {}).get("rows", [])
+    steps = [*found.get("steps", {}).get("rows", []), *found.get("compiled", {}).get("rows", [])]
     if steps:
         lines += ["| training step | ms | images/s | peak MB |", "|---|---|---|---|"]
         lines += [f"| {row['what']} | {row['ms']:.1f} | {row['images_per_s']:.0f} | {row['peak_mb']:.0f} |" for row in steps]

@@ -23,7 +23,7 @@ FIRST = {  # one method of each benchmark of the quick suite
     "rooms": ["mst-multi-scene-transformer", "mst-no-encoder-sa", "qk-alignment-plus-fixed-pe"],
 }
 BIG = ("model.backbone=resnet50", "data.size=512", "data.train=16", "data.test=8", "schedule.batch_size=8")
-METHODS = ("non-local-embedded-gaussian", "gc-block", "dnl-add-disentangled-key", "danet", "ocnet", "simpool", "se", "isanet")
+METHODS = ("danet", "ocnet", "non-local-embedded-gaussian", "gc-block", "dnl-add-disentangled-key", "isanet", "simpool", "se")
 
 
 class Part:
@@ -219,20 +219,30 @@ def _runner(part: Part, benchmark: str, method: str, sets: tuple[str, ...], work
     return Runner.from_cfg(Config(config))
 
 
+KINDS = (
+    ("fp32", ()),
+    ("tf32", ("schedule.precision=tf32",)),
+    ("tf32, cuDNN tries", ("schedule.precision=tf32",)),
+    ("bf16", ("schedule.precision=bf16",)),
+    ("bf16, channels last", ("schedule.precision=bf16",)),
+    ("fp16, channels last", ("schedule.precision=fp16",)),
+    ("bf16, channels last, recomputed", ("schedule.precision=bf16",)),
+)
+
+
 def steps(part: Part) -> None:
     """Training steps of a segmentation model at full size, by how they are computed."""
+    _steps(part, KINDS)
+
+
+def compiled(part: Part) -> None:
+    """The same step compiled; a part of its own, since compiling takes minutes and cannot be told to stop."""
+    _steps(part, (("bf16, compiled", ("schedule.precision=bf16", "schedule.compile=true")),))
+
+
+def _steps(part: Part, kinds: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
     size = BIG if part.cuda else ("schedule.batch_size=4",)
     batch = 8 if part.cuda else 4
-    kinds: list[tuple[str, tuple[str, ...]]] = [
-        ("fp32", ()),
-        ("tf32", ("schedule.precision=tf32",)),
-        ("tf32, cuDNN tries", ("schedule.precision=tf32",)),
-        ("bf16", ("schedule.precision=bf16",)),
-        ("bf16, channels last", ("schedule.precision=bf16",)),
-        ("fp16, channels last", ("schedule.precision=fp16",)),
-        ("bf16, channels last, recomputed", ("schedule.precision=bf16",)),
-        ("bf16, compiled", ("schedule.precision=bf16", "schedule.compile=true")),
-    ]
     rows: list[dict[str, Any]] = []
     trouble: list[str] = []
     for what, sets in kinds:
@@ -385,7 +395,7 @@ def determinism(part: Part) -> None:
     )
 
 
-PARTS = {run.__name__: run for run in (limits, suites, steps, methods, loaders, determinism, quick)}
+PARTS = {run.__name__: run for run in (limits, suites, steps, methods, loaders, determinism, compiled, quick)}
 
 if __name__ == "__main__":
     PARTS[sys.argv[1]](Part(Path(sys.argv[2]), float(sys.argv[3]), sys.argv[4]))

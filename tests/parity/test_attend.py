@@ -30,6 +30,20 @@ def test_equals_the_matrix(attend, queries, keys, width, out):
         torch.testing.assert_close(ours, theirs)
 
 
+@pytest.mark.parametrize(("width", "out", "given"), [(32, 256, (32, 256)), (5, 64, (8, 64)), (24, 20, (24, 24))])
+def test_a_gpu_gets_no_wider_queries_than_it_asks_for(attend, monkeypatch, width, out, given):
+    """A multiple of 16 bytes, since otherwise torch makes the N x N matrix; values may be wider than queries."""
+    seen = []
+    plain = torch.nn.functional.scaled_dot_product_attention
+    monkeypatch.setattr(
+        torch.nn.functional, "scaled_dot_product_attention", lambda q, k, v, **more: (seen.append((q, k, v)), plain(q, k, v, **more))[1]
+    )
+    q, k, v = (torch.randn(2, 1100, c, device="meta") for c in (width, width, out))
+    assert attend(q, k, v).shape == v.shape
+    ((q, k, v),) = seen
+    assert (q.shape[-1], v.shape[-1]) == given and k.shape == q.shape
+
+
 def test_no_large_matrix_is_kept(attend):
     """Of unequal widths on a CPU, where no fused kernel does it; a small one is kept, since computing it again takes longer."""
     sizes: list[int] = []

@@ -11,7 +11,10 @@ _FUSED_FROM = 1024
 """Number of keys from which the fused kernel pays: below, the N x N matrix is small and two plain products are faster."""
 
 _FUSED_UP_TO = 128
-"""Width up to which the fused kernel for CPUs is faster than products of blocks."""
+"""Width up to which the fused kernel for CPUs, which asks for one width of all three, is faster than products of blocks."""
+
+_CUDA_MULTIPLE = 8
+"""Fused kernels for GPUs take values wider than queries, each width a multiple of 16 bytes; others would get the N x N matrix."""
 
 
 def project(tokens: Tensor, conv: nn.Conv2d, shift: Tensor | None = None) -> Tensor:
@@ -79,13 +82,19 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float = 1.0) -> Tensor:
     width, out = q.shape[-1], v.shape[-1]
     if k.shape[1] < _FUSED_FROM:
         return attention_map(q, k, scale).squeeze(1).to(v.dtype) @ v
+    on_cpu = q.device.type == "cpu"
     unfit = width != out or width > _FUSED_UP_TO
-    if unfit and q.device.type == "cpu" and not torch.compiler.is_compiling():
+    if unfit and on_cpu and not torch.compiler.is_compiling():
         return BlockedAttention.apply(q, k, v.to(q.dtype), scale)
-    # one width for all three, as the fused kernels ask for: a zero channel of q and k changes no product
-    widest = max(width, out)
-    q, k, v = (F.pad(t, (0, widest - t.shape[-1])).contiguous().unsqueeze(1) for t in (q, k, v))
+    multiple = max(width, out) if on_cpu else _CUDA_MULTIPLE
+    q, k, v = (_widened(t, multiple).contiguous().unsqueeze(1) for t in (q, k, v))
     return F.scaled_dot_product_attention(q, k, v, scale=scale).squeeze(1)[..., :out]
+
+
+def _widened(tokens: Tensor, multiple: int) -> Tensor:
+    """With zero channels up to a multiple, as a fused kernel asks for: they change no product."""
+    lacking = -tokens.shape[-1] % multiple
+    return F.pad(tokens, (0, lacking)) if lacking else tokens
 
 
 def score(tokens: Tensor, vector: Tensor, bias: Tensor | None = None) -> Tensor:
