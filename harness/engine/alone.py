@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from mmengine.registry import HOOKS
 
 from harness.benchmarks.parts.layout import channels_last
 from harness.engine.hooks import SeedEachEpoch
+from harness.engine.threads import one_thread
 
 
 @HOOKS.register_module()
@@ -27,7 +27,7 @@ class AsInTrial(SeedEachEpoch):
     def before_run(self, runner: Any) -> None:
         if next(runner.model.parameters()).device.type != "cpu":
             return
-        torch.set_num_threads(1)
+        one_thread()
         if self.reorder:
             channels_last(runner.model.backbone)
             self.reorder = False  # a test after the training is another run for mmengine

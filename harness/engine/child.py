@@ -13,7 +13,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +21,7 @@ from harness.compose import Trial
 from harness.engine.isolate import forked, one_line
 from harness.engine.janitor import Janitor
 from harness.engine.pulse import Pulse, take
+from harness.engine.threads import one_thread
 from harness.errors import HarnessError, TrialError
 from harness.outcome import Outcome
 from harness.store import Store, StoreError, open_store
@@ -155,7 +155,7 @@ def _work(job: Job, function: TrialFunction) -> dict[str, str]:
         logged = True
         print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {trial.method} on {trial.benchmark}, seed {trial.seed} ({job.device})")
         if job.device.startswith("cpu"):
-            _one_thread()
+            one_thread()
         outcome = function(trial, data=job.data, work_dir=job.folder, device=job.device, batch_divisor=job.batch_divisor, **job.options)
         outcome.notes = [*job.notes, *outcome.notes, *_leave(job)]
     except BaseException as error:
@@ -185,19 +185,6 @@ def _leave(job: Job) -> list[str]:
         print(said)
         return [said]
     return []
-
-
-@cache
-def thread_pools() -> Any:
-    """The pools of all native libraries that are loaded; found once, before the first trial is forked."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
-def _one_thread() -> None:
-    # As many trials run as there are cores; and a sum over several threads would depend on their number.
-    thread_pools().limit(limits=1)
 
 
 def _kind(error: BaseException) -> str:

@@ -7,7 +7,6 @@ import tempfile
 import uuid
 from pathlib import Path
 
-import torch
 from mmengine.runner import Runner
 
 from harness import openmmlab
@@ -18,6 +17,7 @@ from harness.compose import Trial
 from harness.compose.bare import bare_config
 from harness.engine.lookup import Lookup, Told
 from harness.engine.runner import PlainConfig
+from harness.engine.threads import one_thread
 from harness.errors import UsageError
 from harness.features import room
 
@@ -42,7 +42,7 @@ def build(trial: Trial, *, data: Path, device: str, told: Told) -> int:
     register.setup()
     openmmlab.use_device(device)
     if device == "cpu":
-        torch.set_num_threads(1)  # as in a trial: digits depend on it
+        one_thread()  # as in a trial: digits depend on it
     count = 0
     with tempfile.TemporaryDirectory() as work_dir, openmmlab.explained():
         config = bare_config(trial, data, Path(work_dir)) | {"log_level": "ERROR", "experiment_name": uuid.uuid4().hex}

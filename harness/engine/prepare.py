@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data import unchanged
 from harness.engine import isolate
-from harness.engine.child import thread_pools
+from harness.engine.threads import one_thread, thread_pools
 from harness.errors import HarnessError, UsageError
 from harness.store import Floor, MetricSpec, Store, open_store
 
@@ -51,7 +51,7 @@ def _floor(task: Task, folder: Path, of: tuple[str, int, str, str], url: str) ->
 
     It belongs to the data that was planned with, so these must be there before and after.
     """
-    _one_thread()
+    one_thread()
     store, (bench, version, dataset, of_task) = open_store(url), of
     with store.turn(f"floor {of}"):
         if of in _floors(store):
@@ -60,12 +60,6 @@ def _floor(task: Task, folder: Path, of: tuple[str, int, str, str], url: str) ->
         floor = task.floor(folder)
         unchanged(task, folder, dataset)
         store.put_floors(Floor(bench, version, dataset, name, value, of_task) for name, value in floor.items())
-
-
-def _one_thread() -> None:
-    """As trials do: on a busy machine the threads of one matrix product spend ten times its seconds on waiting for each other."""
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # of what is yet to be imported
-    thread_pools().limit(limits=1)
 
 
 def _floors(store: Store) -> set[tuple[str, int, str, str]]:

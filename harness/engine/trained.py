@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 from torch import Tensor
@@ -21,6 +20,7 @@ from harness.compose.bare import bare_config
 from harness.engine.hooks import SeedEachEpoch
 from harness.engine.kept import Keep, about, weights
 from harness.engine.runner import PlainConfig, TrialRunner
+from harness.engine.threads import one_thread
 from harness.errors import UsageError
 
 _TRAINING = ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler", "auto_scale_lr", "val_dataloader", "val_cfg",
@@ -61,7 +61,7 @@ def loaded(trial: Trial, file: Path, *, data: Path, work_dir: Path, device: str)
     register.setup()
     openmmlab.use_device(device)
     if device == "cpu":
-        torch.set_num_threads(1)
+        one_thread()
     config = bare_config(trial, data, work_dir)
     for name in _TRAINING:
         config.pop(name, None)

@@ -40,6 +40,7 @@ from harness.engine.kept import Keep
 from harness.engine.loading import Loading
 from harness.engine.lookup import Lookup
 from harness.engine.runner import PlainConfig, TrialRunner
+from harness.engine.threads import one_thread
 from harness.errors import TrialError, UsageError
 from harness.outcome import GUESS, LABEL, MOST_CLASSES, ROUGH, Confusion, Cost, Outcome
 from harness.slots import observing
@@ -122,8 +123,7 @@ def run_trial(
         raise UsageError("schedule.precision: fp16 needs a GPU, since its gradients are scaled there. On a CPU choose bf16 or fp32.")
     register.setup()
     if device.startswith("cpu"):
-        # one thread per trial: cores are for other trials, and sums do not depend on the number of workers
-        torch.set_num_threads(1)
+        one_thread()
     if len(devices := device.split(",")) > 1:
         again = partial(
             run_trial,

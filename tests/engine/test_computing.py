@@ -117,13 +117,50 @@ def test_a_seed_draws_what_mmengines_draws(openmmlab):
 
 def test_a_floor_computes_on_one_thread():
     """Also with libraries that it is the first to import."""
-    from harness.engine import isolate, prepare
+    from harness.engine import isolate
+    from harness.engine.threads import one_thread
 
     def threads() -> list[int]:
-        prepare._one_thread()
+        one_thread()
         import scipy.linalg  # noqa: F401
         from threadpoolctl import threadpool_info
 
         return [pool["num_threads"] for pool in threadpool_info()]
 
     assert {*isolate.start(threads).result()} == {1}
+
+
+@pytest.mark.parametrize("who", ["a trial", "kept weights", "kept features", "a config file"])
+def test_whatever_repeats_a_trial_computes_on_one_thread(openmmlab, monkeypatch, tmp_path, who):
+    """Scores are products of NumPy's, whose last digits depend on the number of its threads."""
+    from types import SimpleNamespace
+
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    from harness.engine import alone, features, threads, trained, trial
+
+    class ThreadsSet(Exception):
+        pass
+
+    def stop(*_args, **_options):
+        raise ThreadsSet
+
+    for module, after in ((trained, "bare_config"), (features, "bare_config"), (trial, "begun"), (alone, "channels_last")):
+        monkeypatch.setattr(module, after, stop)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "2")
+    run = SimpleNamespace(before=None, config={"model": {"frozen": True}, "train_dataloader": {}}, benchmark="b", seed=0)
+    model = torch.nn.Linear(2, 2)
+    model.backbone = None
+    begins = {
+        "a trial": lambda: trial.run_trial(run, data=tmp_path, work_dir=tmp_path, device="cpu"),
+        "kept weights": lambda: trained.loaded(run, tmp_path, data=tmp_path, work_dir=tmp_path, device="cpu"),
+        "kept features": lambda: features.build(run, data=tmp_path, device="cpu", told=lambda *_: None),
+        "a config file": lambda: alone.AsInTrial(0).before_run(SimpleNamespace(model=model)),
+    }
+    threads.thread_pools.cache_clear()
+    with threadpool_limits(2):
+        assert {pool["num_threads"] for pool in threadpool_info()} == {2}
+        with pytest.raises(ThreadsSet):
+            begins[who]()
+        assert {pool["num_threads"] for pool in threadpool_info()} == {1} and torch.get_num_threads() == 1
