@@ -97,10 +97,12 @@ def list_(as_json: bool) -> None:
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change an option, as in `harness run`.")
 @click.option("--device", type=options.Device(), default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:N.")
 @options.data_root
-def build(benchmarks: tuple[str, ...], sets: tuple[str, ...], device: str, data_root: Path | None) -> None:
+@options.database
+def build(benchmarks: tuple[str, ...], sets: tuple[str, ...], device: str, data_root: Path | None, db: str) -> None:
     """Compute the features of whole datasets now, with a bar that shows how far it is.
 
-    Trials on a GPU look for features that a GPU computed, so name the device that they will have.
+    Trials on a GPU look for features that a GPU computed, so name the device that they will have. Weights that a trial kept
+    (`model.weights: {trial: DIGEST}`) are found beside the database.
     """
     from harness import data
     from harness.benchmarks import task
@@ -109,7 +111,7 @@ def build(benchmarks: tuple[str, ...], sets: tuple[str, ...], device: str, data_
     from harness.catalog.plugins import discover
     from harness.compose import Selection, plan
     from harness.compose.overrides import Overrides
-    from harness.errors import did_you_mean
+    from harness.errors import UsageError, did_you_mean
 
     root = options.known_data_root(data_root)
     catalog, files = load_catalog(), discover()
@@ -121,20 +123,26 @@ def build(benchmarks: tuple[str, ...], sets: tuple[str, ...], device: str, data_
         fitting = [some for some in catalog.methods.values() if some.state != "planned" and some.fill(offered) is not None]
         method = min(fitting, key=lambda some: "pooling" not in some.slots).id  # whose model tries no image of zeros
         planned = plan(Selection(methods=(method,), benchmarks=(name,), overrides=sets, data_root=root), catalog, files)
-        trials.append((planned.trials[0], data.ready(planned.tasks[name], root).folder))
+        trial = planned.trials[0]
+        if trial.benchmark != name:
+            raise UsageError(f"each trial of '{name}' begins with what another one learns, so its features are kept when it is run.")
+        trials.append((trial, data.ready(planned.tasks[name], root).folder))
     from harness.benchmarks import register
 
     click.echo("importing OpenMMLab and the plugins", err=True)
     register.setup()
     from harness.engine import prepare
+    from harness.engine.begun import begun
     from harness.engine.features import build as compute
     from harness.engine.plugins import load_alone
+    from harness.store.url import results_folder
 
     device = "cpu" if device == "cpu" else next(iter(prepare.devices("cuda" if device == "auto" else device)))
+    kept = results_folder(db).absolute() / "trials"
     for trial, folder in trials:
         load_alone(trial.plugins, files)
         with _bar(trial.benchmark) as told:
-            count = compute(trial, data=folder, device=device, told=told)
+            count = compute(begun(trial, kept), data=folder, device=device, told=told)
         click.echo(f"{trial.benchmark}: the features of {count} samples are kept.")
 
 

@@ -26,7 +26,7 @@ def build(trial: Trial, *, data: Path, device: str, told: Told) -> int:
     """Keep the features of all splits; how many samples they have.
 
     Args:
-        trial: any of the benchmark; its plugins are loaded.
+        trial: any of the benchmark; its plugins are loaded, and it says where its weights lie.
         data: the dataset's folder.
         told: of the progress.
 
@@ -35,8 +35,6 @@ def build(trial: Trial, *, data: Path, device: str, told: Told) -> int:
     """
     if not trial.config["model"].get("frozen"):
         raise UsageError(f"benchmark '{trial.benchmark}' trains its backbone, so there are no features to keep. --set model.frozen=true.")
-    if trial.before:
-        raise UsageError(f"benchmark '{trial.benchmark}' begins with what a trial learns, so its features are kept when it is run.")
     if "train_dataloader" not in trial.config:
         raise UsageError(f"benchmark '{trial.benchmark}' trains nothing and keeps its features when it is run.")
     register.setup()

@@ -193,6 +193,14 @@ def test_pre_trained_networks_go_into_segmentation_and_localization(tmp_path):
     (row,) = [row for row in store.trials() if row.method == "identity"]
     assert row.state == "done" and any("student" in note for note in row.notes)
 
+    # and what a kept trial sees is computed ahead of those that are to begin with it, while each trial of a stage sees something else
+    frozen = ["-b", NAMES[2], "-m", "gap", "--set", "model.frozen=true", "--set", "model.box=cam"]
+    assert "the features of" in finished(whole, "features", "build", NAMES[2], *told, *frozen[4:])
+    files = {*(tmp_path / "cache" / "features").glob("*/*.rows")}
+    finished(whole, "run", *frozen, *told, "--device", "cpu")
+    assert files and files == {*(tmp_path / "cache" / "features").glob("*/*.rows")}
+    assert "begins with what another one learns" in finished(whole, "features", "build", NAMES[2], code=2)
+
     # as a file for anyone it names the file that was kept
     kept = whole / "results/trials" / rows[NAMES[0]].digest / "artifacts/weights.safetensors"
     assert str(kept) in finished(whole, "config", "attmask-high", NAMES[1])
