@@ -43,14 +43,19 @@ def _model(data: ClassificationData, model: ClassificationModel, fillings: dict[
             "num_classes": data.class_count,
             "loss": _loss(model),
         },
-        **({"train_cfg": {"augments": [{"type": "mmpretrain.Mixup", "alpha": model.mixup}]}} if model.mixup else {}),
+        **({"train_cfg": {"augments": blended}} if (blended := _blended(model)) else {}),
     }
+
+
+def _blended(model: ClassificationModel) -> list[dict[str, Any]]:
+    both = (("Mixup", model.mixup), ("CutMix", model.cutmix))
+    return [{"type": f"mmpretrain.{name}", "alpha": alpha} for name, alpha in both if alpha]
 
 
 def _loss(model: ClassificationModel) -> dict[str, Any]:
     if model.label_smoothing:
         return {"type": "mmpretrain.LabelSmoothLoss", "label_smooth_val": model.label_smoothing, "mode": "original"}
-    return {"type": "mmpretrain.CrossEntropyLoss", **({"use_soft": True} if model.mixup else {})}
+    return {"type": "mmpretrain.CrossEntropyLoss", **({"use_soft": True} if _blended(model) else {})}
 
 
 _GREY = [round(value) for value in IMAGENET_MEAN[::-1]]

@@ -66,3 +66,6 @@ class ClassificationModel(ModelOptions):
     """Share of the target that is spread over all classes."""
     mixup: float = later(0.0, ge=0)
     """Alpha of mixup: pairs of training images are blended, and so are their targets; 0 for none."""
+    cutmix: float = later(0.0, ge=0)
+    """Alpha of CutMix: a box of one image takes the place of that of another, and targets are blended by its area; 0 for none. Beside
+    mixup each batch has one of the two, by equal chances."""
