@@ -35,7 +35,7 @@ class FeatureEpochs(EpochBasedTrainLoop):
             self._iter += 1
         runner.call_hook("after_train_epoch")
         self._epoch += 1
-        last = "  ".join(f"{name}: {float(value):.4f}" for name, value in outputs.items())
+        last = "  ".join(f"{name}: {float(value.detach()):.4f}" for name, value in outputs.items())
         runner.logger.info(f"Epoch(train) [{self._epoch}/{self._max_epochs}]  last batch: {last}")
 
 
