@@ -60,3 +60,8 @@ def test_what_is_left_of_a_batch_for_each_process_is_halved(openmmlab, tmp_path)
     """Of six images each has three; of three, which the two could not divide, none would have been tried."""
     metrics, curves, *_ = trained(tmp_path, "cpu,cpu", "schedule.batch_size=6", "schedule.epochs=1", batch_divisor=2)
     assert metrics and len(curves["loss"]) == 1
+
+
+def test_what_a_process_refuses_is_said_in_its_words(openmmlab, tmp_path):
+    with pytest.raises(isolate.Isolated, match=r"^schedule\.batch_size: 15 images cannot be divided among 2 devices\. Choose a multiple\.$"):
+        trained(tmp_path, "cpu,cpu", "schedule.batch_size=15")
