@@ -102,6 +102,7 @@ def test_averaged_weights_are_validated_and_tested(run):
     slow = run("schedule.ema=1e-9")
     assert slow.curves["loss"].tolist() == plain.curves["loss"].tolist(), "what is trained is the same"
     assert len({*slow.curves["val/top1"][:, 1]}) == 1, "the average stays where it began"
+    assert slow.metrics["top1"] != plain.metrics["top1"], "and is tested there"
 
 
 def test_how_a_gpu_computed_is_in_the_record(run, monkeypatch):
