@@ -57,6 +57,16 @@ def test_features_do_not_depend_on_the_batch_and_are_computed_once(images):
     assert again.backbone.calls == 0, "a second trial reads the features from disk"
 
 
+def test_a_batch_travels_to_the_host_at_once(images, monkeypatch):
+    """A GPU waits for each journey, and what an image is known by is made of its bytes on the host."""
+    backbone = frozen()
+    backbone(images)
+    journeys, plain = [], torch.Tensor.cpu
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda self, *rest: journeys.append(self.shape) or plain(self, *rest))
+    backbone(images)
+    assert journeys == [images.shape]
+
+
 def test_another_choice_of_levels_is_another_backbone(images):
     both, last = frozen((0, 1))(images), frozen((1,))(images)
     assert len(both) == 2 and len(last) == 1
