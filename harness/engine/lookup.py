@@ -155,7 +155,7 @@ class _Numbered(Dataset[Any]):
             | {"img_path": info["img_path"], "sample_idx": index, "gt_label": label(info["gt_label"])}
             for index, (some, info) in enumerate(zip(about, self.infos, strict=True))
         ]
-        labels = [sample["gt_label"] for sample in self.samples]
+        labels: list[Any] = [sample["gt_label"] for sample in self.samples]
         self.labels = torch.cat(labels) if training and all(len(each) == 1 for each in labels) else None
 
     def __getattr__(self, name: str) -> Any:
