@@ -155,7 +155,7 @@ def _work(job: Job, function: TrialFunction) -> dict[str, str]:
         logged = True
         print(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {trial.method} on {trial.benchmark}, seed {trial.seed} ({job.device})")
         if job.device.startswith("cpu"):
-            _one_thread()
+            one_thread()
         outcome = function(trial, data=job.data, work_dir=job.folder, device=job.device, batch_divisor=job.batch_divisor, **job.options)
         outcome.notes = [*job.notes, *outcome.notes, *_leave(job)]
     except BaseException as error:
@@ -195,9 +195,14 @@ def thread_pools() -> Any:
     return ThreadpoolController()
 
 
-def _one_thread() -> None:
-    # As many trials run as there are cores; and a sum over several threads would depend on their number.
-    thread_pools().limit(limits=1)
+def one_thread() -> None:
+    """As many trials run as there are cores; and a sum over several threads would depend on their number.
+
+    A pool that is told so after a fork starts its threads once more, which spin for 20 ms: call it before the fork, too.
+    """
+    for pool in thread_pools().lib_controllers:
+        if pool.num_threads != 1:
+            pool.set_num_threads(1)
 
 
 def _kind(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data import unchanged
 from harness.engine import isolate
-from harness.engine.child import thread_pools
+from harness.engine.child import one_thread, thread_pools
 from harness.errors import HarnessError, UsageError
 from harness.store import Floor, MetricSpec, Store, open_store
 
@@ -65,7 +65,7 @@ def _floor(task: Task, folder: Path, of: tuple[str, int, str, str], url: str) ->
 def _one_thread() -> None:
     """As trials do: on a busy machine the threads of one matrix product spend ten times its seconds on waiting for each other."""
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # of what is yet to be imported
-    thread_pools().limit(limits=1)
+    one_thread()
 
 
 def _floors(store: Store) -> set[tuple[str, int, str, str]]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from multiprocessing.connection import wait
 
 from harness.compose import Trial
-from harness.engine.child import Child, Job, TrialFunction, start
+from harness.engine.child import Child, Job, TrialFunction, one_thread, start
 from harness.engine.janitor import Janitor
 from harness.engine.launchers import Launched, Settings
 from harness.engine.places import Places
@@ -84,8 +84,9 @@ class Pool:
             StoreError: the database failed for good; running trials have been stopped and will be taken up again.
         """
         end_thread_pools()
+        if self._settings.devices[0].startswith("cpu"):
+            one_thread()
         self._janitor = Janitor()
-        gc.collect()
         gc.freeze()  # keeps the collector of a child from copying the parent's pages
         with interruptible():
             try:
