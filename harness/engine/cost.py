@@ -33,7 +33,7 @@ CPU_ATTENTION = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lam
 """For ``FlopCounterMode(custom_mapping=...)``: torch counts every fused attention kernel but the one for CPUs."""
 
 
-def measure(model: nn.Module, batch: Any, device: str, budget: float = 0.05) -> tuple[Cost, list[str]]:
+def measure(model: nn.Module, batch: Any, device: str, budget: float = 0.02) -> tuple[Cost, list[str]]:
     """Cost of one forward pass of one image, and a note where its latency is uncertain.
 
     FLOPs count convolutions, matrix products and fused attention (a multiply-add is two operations), as a CPU computes them.
