@@ -77,8 +77,8 @@ def test_a_trial_of_each_family(benchmark, tmp_path):
     assert found["environment"]["device_name"] and found["environment"]["tf32"] is False
     assert found["cost"]["flops"] == cpu["cost"]["flops"] and found["cost"]["params"] == cpu["cost"]["params"]
     assert 0 < found["cost"]["peak_memory_mb"] < found["cost"]["train_memory_mb"]
-    # float32 on both: the first epoch's loss is the same but for rounding and the order of sums
-    assert found["curves"]["loss"][0][1] == pytest.approx(cpu["curves"]["loss"][0][1], rel=0.05)
+    # float32 on both: the first epoch's loss is the same but for rounding, the order of sums, and masks, which are drawn on the device
+    assert found["curves"]["loss"][0][1] == pytest.approx(cpu["curves"]["loss"][0][1], rel=0.15 if "pretraining" in benchmark else 0.05)
 
 
 def test_a_trial_on_the_cpu_leaves_cuda_alone(tmp_path):
