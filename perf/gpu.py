@@ -7,7 +7,8 @@
 
 Parts, each in a process of its own so that none spoils another (perf/gpu_parts.py): the device's own limits, trials alone and
 shared with the share of their time that they wait for batches, training steps by precision, methods against OpenMMLab's classes and the
-device's limits, loader workers, what determinism costs, a compiled step, and with the time that is left the whole quick suite.
+device's limits, loader workers, what determinism costs, a compiled step, and with the time that is left the whole quick suite and,
+where HARNESS_DATA or --data-root says where they lie, the small real datasets.
 Neither network nor git is needed. After each part, gpu.json and gpu.md in the folder hold what is known.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -23,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 SHARES = {"limits": 0.05, "suites": 0.3, "steps": 0.12, "methods": 0.17, "loaders": 0.1, "determinism": 0.06, "compiled": 0.2}
-"""Part -> share of the budget that it may take; what one leaves goes to the next, and the rest to the quick suite."""
+"""Part -> share of the budget that it may take; what one leaves goes to the next, and the rest to the last."""
 
-LAST = "quick"
+LAST = ("quick", "small")
 
 
 def run_part(name: str, out: Path, seconds: float, device: str) -> dict[str, Any]:
@@ -102,12 +104,15 @@ def markdown(found: dict[str, Any]) -> str:
             f"{'equal' if sure['equal'] else 'not equal'}; without a deterministic form: {', '.join(sure['without']) or 'nothing'}.",
             "",
         ]
-    quick = found.get("quick", {})
-    if quick.get("done"):
-        whole = (
-            "the whole quick suite" if quick["done"] == quick["total"] else f"{quick['done']} of {quick['total']} trials of the quick suite"
-        )
-        lines += [f"With `--trials-per-gpu auto` {whole} took {quick['wall_s']:.0f} s; {quick['failed']} failed.", ""]
+    for name, suite in zip(LAST, ("quick", "real"), strict=True):
+        part = found.get(name, {})
+        if part.get("done"):
+            whole = (
+                f"the whole {suite} suite"
+                if part["done"] == part["total"]
+                else f"{part['done']} of {part['total']} trials of the {suite} suite"
+            )
+            lines += [f"With `--trials-per-gpu auto` {whole} took {part['wall_s']:.0f} s; {part['failed']} failed.", ""]
     lines += [f"{name}: {part['trouble']}" for name, part in found.items() if part.get("trouble")]
     return "\n".join(lines)
 
@@ -132,17 +137,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the figures, logs and results")
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N or cpu (default cuda)")
     parser.add_argument("--budget", type=float, default=900.0, metavar="SECONDS", help="for everything (default 900)")
-    parser.add_argument("--only", action="append", choices=[*SHARES, LAST], metavar="PART", help=f"of {', '.join([*SHARES, LAST])}")
+    parser.add_argument("--only", action="append", choices=[*SHARES, *LAST], metavar="PART", help=f"of {', '.join([*SHARES, *LAST])}")
+    parser.add_argument("--data-root", type=Path, metavar="DIR", help="where the small real datasets lie (default HARNESS_DATA)")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="replace the section between the markers of this page")
     options = parser.parse_args()
+    if options.data_root:
+        os.environ["HARNESS_DATA"] = str(options.data_root.absolute())
     out = options.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     began, found = time.monotonic(), {}
-    for name in options.only or [*SHARES, LAST]:
+    for name in options.only or [*SHARES, *LAST]:
         left = options.budget - (time.monotonic() - began)
         after = sum(share for part, share in SHARES.items() if part not in found and part != name and part in (options.only or SHARES))
-        seconds = left - after * options.budget * 0.9 if name != LAST else left
-        if name != LAST and not options.only:
+        seconds = left - after * options.budget * 0.9 if name in SHARES else left
+        if name in SHARES and not options.only:
             seconds = min(seconds, 1.5 * SHARES[name] * options.budget)
         if seconds < 10:
             found[name] = {"trouble": "no time was left"}

@@ -186,13 +186,23 @@ def suites(part: Part) -> None:
 
 def quick(part: Part) -> None:
     """The whole quick suite, as far as time allows."""
+    _whole(part, "quick")
+
+
+def small(part: Part) -> None:
+    """The small real datasets, as far as time allows; nothing where they are not at hand."""
+    if os.environ.get("HARNESS_DATA"):
+        _whole(part, "real")
+
+
+def _whole(part: Part, name: str) -> None:
     from harness.catalog import load_catalog
 
     catalog = load_catalog()
-    suite = catalog.suites["quick"]
-    chosen = {name: list(suite.methods_of(catalog.benchmarks[name])) for name in suite.benchmarks}
-    found = _suite(part, chosen, "quick", 1, **({"trials_per_gpu": "auto"} if part.cuda else {}))
-    part.say(**{name: found[name] for name in ("done", "total", "failed", "reasons", "wall_s", "at_once")})
+    suite = catalog.suites[name]
+    chosen = {benchmark: list(suite.methods_of(catalog.benchmarks[benchmark])) for benchmark in suite.benchmarks}
+    found = _suite(part, chosen, name, 1, **({"trials_per_gpu": "auto"} if part.cuda else {}))
+    part.say(**{figure: found[figure] for figure in ("done", "total", "failed", "reasons", "wall_s", "at_once")})
 
 
 def _runner(part: Part, benchmark: str, method: str, sets: tuple[str, ...], work: Path) -> Any:
@@ -397,7 +407,7 @@ def determinism(part: Part) -> None:
     )
 
 
-PARTS = {run.__name__: run for run in (limits, suites, steps, methods, loaders, determinism, compiled, quick)}
+PARTS = {run.__name__: run for run in (limits, suites, steps, methods, loaders, determinism, compiled, quick, small)}
 
 if __name__ == "__main__":
     PARTS[sys.argv[1]](Part(Path(sys.argv[2]), float(sys.argv[3]), sys.argv[4]))

@@ -108,13 +108,27 @@ def _plain(value: str) -> Path:
         raise UsageError(f"model.weights.file '{value}': there is no such user. Write the path out.") from None
 
 
+_ZOO = "https://download.openmmlab.com/"
+
+ADDRESSES = {
+    "resnet101_v1c-e67eebb6.pth": f"{_ZOO}pretrain/third_party/",
+    "hrnetv2_w48-d2186c55.pth": f"{_ZOO}pretrain/third_party/",
+    "resnext101_32x4d-a5af3160.pth": f"{_ZOO}pretrain/third_party/",
+    "hrnet_w32-36af842e.pth": f"{_ZOO}mmpose/pretrain_models/",
+    "hrnet_w48-8ef0771d.pth": f"{_ZOO}mmpose/pretrain_models/",
+    "efficientnet-b0_3rdparty_8xb32_in1k_20220119-a7e2a0b1.pth": f"{_ZOO}mmclassification/v0/efficientnet/",
+    "resnet20-12fca82f.th": "https://raw.githubusercontent.com/akamaster/pytorch_resnet_cifar10/master/pretrained_models/",
+}
+"""Where files of the registry lie that are not torchvision's."""
+
+
 def _torchvision(value: str) -> Path:
     hub = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")) / "hub" / "checkpoints"
     file = hub / value
     if not file.is_file():
         raise UsageError(
-            f"model.weights.torchvision: '{value}' is not in {hub}. Put it there, or have it fetched by its url and sha256: torchvision's "
-            "are at https://download.pytorch.org/models/, the benchmark's notes name others."
+            f"model.weights.torchvision: '{value}' is not in {hub}. Put it there, or have it fetched by its url and sha256: "
+            f"{ADDRESSES.get(value, 'https://download.pytorch.org/models/')}{value}"
         )
     return file
 

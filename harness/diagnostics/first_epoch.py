@@ -59,10 +59,13 @@ class FirstEpoch(Hook):
         """(iteration, layer) -> :data:`_COLUMNS` of each pass."""
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        if runner.epoch > 0:
+            self.iteration = None
+            return
         count = len(runner.train_dataloader)
         step = math.ceil(count / (_POINTS - 1))
         rarely = step * math.ceil(count / step / (_ENTROPIES - 1))
-        first, last = runner.epoch == 0 and batch_idx < count, batch_idx + 1 == count
+        first, last = batch_idx < count, batch_idx + 1 == count
         self.iteration = batch_idx + 1 if first and (batch_idx % step == 0 or last) else None
         self.looks, self.formed = batch_idx % rarely == 0 or last, 0
         if batch_idx == 0:

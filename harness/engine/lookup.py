@@ -62,9 +62,10 @@ class Lookup:
         if found is None:
             return None
         self.loaders[split] = made
-        first = self.backbone.known([self._features(dataset, made.collate_fn, index, name) for index, name in enumerate(found.images)])
+        features = [self._features(dataset, made.collate_fn, index, name) for index, name in enumerate(found.images)]
+        first = self.backbone.known(features, together=split == "train")
         self.backbone.flush()
-        numbered = _Numbered(dataset, first, found.about, reused=split == "train")
+        numbered = _Numbered(dataset, first, found.about, training=split == "train")
         return DataLoader(numbered, batch_sampler=made.batch_sampler, collate_fn=cast(Any, _as_it_is))
 
     def restore(self, runner: Runner) -> None:
@@ -138,7 +139,7 @@ def _infos(dataset: Any) -> list[dict[str, Any]]:
 class _Numbered(Dataset[Any]):
     """Numbers of samples, a batch at a time, with what is true of each."""
 
-    def __init__(self, dataset: Any, first: int, about: list[dict[str, Any]], *, reused: bool):
+    def __init__(self, dataset: Any, first: int, about: list[dict[str, Any]], *, training: bool):
         from mmpretrain.structures.utils import format_label
 
         self.dataset, self.first = dataset, first
@@ -154,7 +155,8 @@ class _Numbered(Dataset[Any]):
             | {"img_path": info["img_path"], "sample_idx": index, "gt_label": label(info["gt_label"])}
             for index, (some, info) in enumerate(zip(about, self.infos, strict=True))
         ]
-        self.made = [*map(_Sample, self.samples)] if reused else []
+        labels: list[Any] = [sample["gt_label"] for sample in self.samples]
+        self.labels = torch.cat(labels) if training and all(len(each) == 1 for each in labels) else None
 
     def __getattr__(self, name: str) -> Any:
         if name == "dataset":  # while it is being copied
@@ -165,9 +167,13 @@ class _Numbered(Dataset[Any]):
         return len(self.infos)
 
     def __getitems__(self, indices: list[int]) -> dict[str, Any]:
-        # a prediction is written into its sample, so that a test gets new ones
-        found = [self.made[index] for index in indices] if self.made else [_Sample(self.samples[index]) for index in indices]
-        return {"inputs": torch.tensor(indices) + self.first, "data_samples": found}
+        numbers = torch.tensor(indices)
+        if self.labels is None:
+            # a prediction is written into its sample, so that a test gets new ones
+            found = [_Sample(self.samples[index]) for index in indices]
+        else:  # one stands for all of the batch: a head joins their labels, and takes as long to find them as for a pass
+            found = [_Sample({"gt_label": self.labels[numbers]})]
+        return {"inputs": numbers + self.first, "data_samples": found}
 
 
 class _Sample(dict[str, Any]):

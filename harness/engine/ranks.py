@@ -21,7 +21,7 @@ from mmengine.model.utils import revert_sync_batchnorm
 from torch import nn
 
 from harness.engine.isolate import one_line
-from harness.errors import TrialError, UsageError
+from harness.errors import HarnessError, TrialError, UsageError
 from harness.outcome import Outcome
 
 _ERROR = "rank_error.json"
@@ -35,7 +35,7 @@ def spread(work: Callable[[str], Outcome], devices: list[str], folder: Path, kin
         kind: of an error: ``no-result``, ``out-of-memory``, ``error``.
 
     Raises:
-        TrialError, torch.OutOfMemoryError, RuntimeError: a process failed so.
+        TrialError, torch.OutOfMemoryError, HarnessError: a process failed so.
     """
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -72,7 +72,7 @@ def spread(work: Callable[[str], Outcome], devices: list[str], folder: Path, kin
         found: dict[int, Outcome] = elastic_launch(config, rank)()
     except ChildFailedError as error:
         what, reason = json.loads(told.read_text()) if told.is_file() else ("error", one_line(error))
-        raised = {"no-result": TrialError, "out-of-memory": torch.OutOfMemoryError}.get(what, RuntimeError)
+        raised = {"no-result": TrialError, "out-of-memory": torch.OutOfMemoryError}.get(what, HarnessError)
         raise raised(reason) from None
     return found[0]
 

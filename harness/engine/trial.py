@@ -169,9 +169,9 @@ def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Load
     started = time.perf_counter()
     trial = begun(trial, work_dir.parent)
     config = bare_config(trial, data, work_dir)
+    ranks.share(config, device)
     if batch_divisor > 1:
         _smaller_batches(config, batch_divisor)
-    ranks.share(config, device)
     if trial.purpose:  # what decides is the last look
         config["train_cfg"]["val_interval"] = config["train_cfg"].get("max_epochs") or config["train_cfg"]["max_iters"]
     config.setdefault("channels_last", device == "cpu" or config.get("precision") in ("bf16", "fp16"))

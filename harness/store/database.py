@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -66,7 +67,7 @@ def _sqlite_settings(engine: sa.Engine, writable: bool) -> None:
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
         cursor.execute("PRAGMA foreign_keys = ON")
         if writable:
-            cursor.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(cursor)
         cursor.close()
 
     @sa.event.listens_for(engine, "begin")
@@ -75,6 +76,19 @@ def _sqlite_settings(engine: sa.Engine, writable: bool) -> None:
         # one that takes the write lock first waits for its turn.
         immediate = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    # two that change a new file's mode at once would wait for each other, so that SQLite refuses one at once, whatever the timeout
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _decoded(text: str) -> Any:

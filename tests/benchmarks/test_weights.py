@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +19,7 @@ from harness.benchmarks import register, task
 from harness.benchmarks.check_model import check_model
 from harness.benchmarks.fetching import fetch
 from harness.benchmarks.options import Weights
-from harness.benchmarks.weights import find
+from harness.benchmarks.weights import ADDRESSES, find
 from harness.catalog import Benchmark, load_catalog
 from harness.catalog.plugins import discover
 from harness.compose import compose
@@ -218,6 +219,29 @@ def test_a_dry_run_refuses_a_missing_file(tmp_path, monkeypatch):
     command = ["run", "-m", "gap", "-b", "scenes-classification", "--set", "model.weights.file=none.pth", "--dry-run"]
     result = CliRunner().invoke(main, command, prog_name="harness")
     assert result.exit_code == 2 and "model.weights.file: no file at none.pth" in result.stderr
+
+
+def test_where_the_registrys_weights_lie_is_said(openmmlab, folder, monkeypatch):
+    """As torchvision and the toolboxes say it; resnet20's authors are not installed."""
+    import mmengine
+    import mmpose
+    import mmpretrain
+    from mmengine.config import Config
+    from torchvision.models import get_model_weights, list_models
+
+    theirs = {weights.url for name in list_models() for weights in get_model_weights(name)}
+    theirs |= {*json.loads((Path(mmengine.__path__[0]) / "hub/openmmlab.json").read_text()).values()}
+    theirs |= {*re.findall(r"https\S+\.pth", (Path(mmpretrain.__path__[0]) / ".mim/configs/efficientnet/metafile.yml").read_text())}
+    coco = Path(mmpose.__path__[0]) / ".mim/configs/body_2d_keypoint/topdown_heatmap/coco"
+    for network in ("w32_8xb64", "w48_8xb32"):
+        theirs.add(Config.fromfile(coco / f"td-hm_hrnet-{network}-210e_coco-256x192.py").model.backbone.init_cfg.checkpoint)
+    named = {(entry.model.get("weights") or {}).get("torchvision") for entry in load_catalog().benchmarks.values()} - {None}
+    assert {*ADDRESSES} <= named
+    monkeypatch.setenv("TORCH_HOME", str(folder / "nothing"))
+    for name in named - {"resnet20-12fca82f.th"}:
+        with pytest.raises(UsageError) as refused:
+            find(Weights(torchvision=name, sha256="00000000"))
+        assert str(refused.value).rpartition(" ")[2] in theirs
 
 
 def preprocessor(entry: Benchmark):

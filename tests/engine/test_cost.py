@@ -59,6 +59,27 @@ def test_gradients_and_saved_activations_are_counted():
     assert 2 * weights < peak(step, net.parameters()) < 2 * weights + 5 * activation
 
 
+def test_the_peak_on_a_gpu_is_that_of_the_computation_alone(monkeypatch):
+    """With a fake allocator: neither what was taken before, in training say, nor what lies there from others is counted."""
+    taken = {"now": 0, "peak": 0}
+
+    def take(size):
+        taken["now"] += size
+        taken["peak"] = max(taken.values())
+
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: taken["now"])
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: taken["peak"])
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: taken.update(peak=taken["now"]))
+    held = [torch.zeros(KIB)]
+    take(100 * KIB), take(-90 * KIB)
+
+    def compute():
+        take(3 * KIB), take(-3 * KIB)
+
+    assert peak_mb(held, compute, "cuda:0") * 2**20 == size_of(held) + 3 * KIB
+
+
 def test_garbage_does_not_matter():
     def circle():
         x = [torch.zeros(KIB)]

@@ -126,10 +126,24 @@ def test_a_process_that_does_not_end_is_not_waited_for(monkeypatch):
     assert os.WTERMSIG(os.waitpid(answer.pid, 0)[1]) == signal.SIGKILL
 
 
-def test_a_log_line_leaves_the_peak_of_memory_alone(openmmlab):
-    import mmengine.runner.log_processor as log_processor
+def test_a_log_line_leaves_the_peak_of_memory_alone(openmmlab, monkeypatch):
+    """Also where there is a GPU: mmengine would ask the allocator there, and reset its peak."""
+    import torch
+    from mmengine.logging import MessageHub
+    from mmengine.runner import LogProcessor
 
-    assert log_processor.is_cuda_available() is False
+    touched = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for name in ("max_memory_allocated", "reset_peak_memory_stats"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_, name=name, **__: touched.append(name) or 0)
+    hub = MessageHub.get_instance("a-log-line")
+    for name in ("train/lr", "train/loss", "train/time", "train/data_time"):
+        hub.update_scalar(name, 0.1)
+    loop = SimpleNamespace(dataloader=[0, 1], max_iters=2, max_epochs=1)
+    loops = {"_train_loop": loop, "train_loop": loop, "train_dataloader": [0, 1], "max_iters": 2, "max_epochs": 1}
+    runner = SimpleNamespace(message_hub=hub, model=SimpleNamespace(), iter=0, epoch=0, **loops)
+    _, line = LogProcessor().get_log_after_iter(runner, 0, "train")
+    assert "loss: 0.1" in line and not touched
 
 
 def test_flops_are_those_of_a_cpu(openmmlab, monkeypatch):

@@ -102,6 +102,30 @@ def test_averaged_weights_are_validated_and_tested(run):
     slow = run("schedule.ema=1e-9")
     assert slow.curves["loss"].tolist() == plain.curves["loss"].tolist(), "what is trained is the same"
     assert len({*slow.curves["val/top1"][:, 1]}) == 1, "the average stays where it began"
+    assert slow.metrics["top1"] != plain.metrics["top1"], "and is tested there"
+
+
+def test_how_a_gpu_computed_is_in_the_record(run, monkeypatch):
+    """What :mod:`harness.engine.computing` reports of a GPU, and its note."""
+    from contextlib import contextmanager
+
+    from harness.engine import trial as engine
+    from harness.engine.computing import Computing, computing
+
+    class OnGpu(Computing):
+        def report(self):
+            return Computing("cuda:0", self.tf32, self.deterministic, self.undetermined).report()
+
+    @contextmanager
+    def pretended(device, **options):
+        with computing(device, **options):
+            yield OnGpu(device, undetermined={"cumsum_cuda_kernel"}, **options)
+
+    monkeypatch.setattr(engine, "computing", pretended)
+    found = run("schedule.precision=tf32", "schedule.epochs=1", deterministic=True)
+    about = {name: found.environment[name] for name in ("tf32", "deterministic", "not_deterministic")}
+    assert about == {"tf32": True, "deterministic": True, "not_deterministic": ["cumsum_cuda_kernel"]}
+    assert any("cumsum_cuda_kernel" in note for note in found.notes)
 
 
 @pytest.mark.slow

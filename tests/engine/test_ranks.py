@@ -21,7 +21,7 @@ NORMALIZED_BY_IMAGE = (
 """Batch normalization would see half a batch on a CPU, which torch does not synchronize."""
 
 
-def trained(tmp_path, device, *overrides):
+def trained(tmp_path, device, *overrides, **options):
     files = discover()
     planned = plan(
         Selection(methods=("gap",), benchmarks=("scenes-classification",), overrides=(*SMALL, *overrides)), load_catalog(), files
@@ -35,7 +35,7 @@ def trained(tmp_path, device, *overrides):
     def run():
         from harness.engine.trial import run_trial
 
-        found = run_trial(trial, data=folder, work_dir=work, device=device)
+        found = run_trial(trial, data=folder, work_dir=work, device=device, **options)
         curves = {name: curve.tolist() for name, curve in found.curves.items()}
         scores = {name: values.tolist() for name, values in found.per_sample.items()}
         return [found.metrics, curves, scores, found.environment.get("devices"), found.cost.params, found.cost.train_memory_mb > 0]
@@ -54,3 +54,14 @@ def test_two_processes_equal_one(openmmlab, tmp_path):
             assert epoch == its and value == pytest.approx(other, rel=1e-4), name
     for name, values in one[2].items():
         assert len(values) == 25 and values == pytest.approx(two[2][name], abs=1e-4), name
+
+
+def test_what_is_left_of_a_batch_for_each_process_is_halved(openmmlab, tmp_path):
+    """Of six images each has three; of three, which the two could not divide, none would have been tried."""
+    metrics, curves, *_ = trained(tmp_path, "cpu,cpu", "schedule.batch_size=6", "schedule.epochs=1", batch_divisor=2)
+    assert metrics and len(curves["loss"]) == 1
+
+
+def test_what_a_process_refuses_is_said_in_its_words(openmmlab, tmp_path):
+    with pytest.raises(isolate.Isolated, match=r"^schedule\.batch_size: 15 images cannot be divided among 2 devices\."):
+        trained(tmp_path, "cpu,cpu", "schedule.batch_size=15")

@@ -173,7 +173,21 @@ def test_out_of_memory_halves_the_batch_until_nothing_is_left(run: Run, url: str
     assert kinds.count("again") == 4
 
 
-def test_who_runs_out_of_memory_beside_others_waits_and_is_tried_whole(run: Run, url: str, tmp_path: Path):
+@pytest.mark.parametrize(("batch", "devices", "halved"), [(1, 1, 0), (3, 1, 1), (4, 2, 1), (2, 2, 0)])
+def test_a_batch_that_cannot_be_halved_ends_the_trial(run: Run, batch: int, devices: int, halved: int):
+    """Each device has one image of it, or one would have less."""
+
+    def function(trial: Trial, **where: Any) -> Outcome:
+        raise MemoryError("no more")
+
+    kinds = []
+    plan = make_plan(1, config={"train_dataloader": {"batch_size": batch}})
+    summary = run(plan, function, workers=1, device="cpu", gpus_per_trial=devices, on_event=lambda event: kinds.append(event.kind))
+    assert [row.kind for row in summary.failed] == ["out-of-memory"] and kinds.count("again") == halved
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_who_runs_out_of_memory_beside_others_waits_and_is_tried_whole(run: Run, url: str, tmp_path: Path, recompute: bool):
     """The others' shortage must not change a trial's batches."""
     place = tmp_path / "running"
     place.mkdir()
@@ -193,7 +207,7 @@ def test_who_runs_out_of_memory_beside_others_waits_and_is_tried_whole(run: Run,
         return outcome
 
     said = []
-    summary = run(make_plan(3), function, workers=3, on_event=lambda event: said.append(event.message))
+    summary = run(make_plan(3), function, workers=3, recompute=recompute, on_event=lambda event: said.append(event.message))
     notes = {row.method: row.notes for row in read(url).results()}
     assert summary.done == 3 and notes["method-1"] == notes["method-2"] == ("a note", "divided by 1")
     assert notes["method-0"] == (
@@ -212,7 +226,7 @@ def test_who_runs_out_of_memory_on_a_gpu_first_remembers_less_and_says_so(run: R
             raise MemoryError("no more")
         return outcome_of(trial)
 
-    assert run(make_plan(1), function, workers=1).done == 1
+    assert run(make_plan(1, config={"train_dataloader": {"batch_size": 4}}), function, workers=1).done == 1
     (result,) = read(url).results()
     assert result.notes == ("ran out of memory; the backbone's activations were computed again for the backward pass", "a note")
 

@@ -57,6 +57,16 @@ def test_features_do_not_depend_on_the_batch_and_are_computed_once(images):
     assert again.backbone.calls == 0, "a second trial reads the features from disk"
 
 
+def test_a_batch_travels_to_the_host_at_once(images, monkeypatch):
+    """A GPU waits for each journey, and what an image is known by is made of its bytes on the host."""
+    backbone = frozen()
+    backbone(images)
+    journeys, plain = [], torch.Tensor.cpu
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda self, *rest: journeys.append(self.shape) or plain(self, *rest))
+    backbone(images)
+    assert journeys == [images.shape]
+
+
 def test_another_choice_of_levels_is_another_backbone(images):
     both, last = frozen((0, 1))(images), frozen((1,))(images)
     assert len(both) == 2 and len(last) == 1
@@ -162,6 +172,31 @@ def test_numbers_stand_for_images(images):
     assert backbone.known(backbone.find(name, images.device) for name in names) == 0
     for some, all_ in zip(backbone(torch.tensor([3, 0, 3])), whole, strict=True):
         assert torch.equal(some, all_[[3, 0, 3]])
+
+
+@pytest.mark.parametrize("rows", ["alike", "of two sizes", "not dense", "too many"])
+def test_features_in_one_piece_are_those_of_each(images, rows, monkeypatch):
+    backbone = frozen()
+    each = [list(levels) for levels in zip(*backbone(images), strict=True)]
+    others = [[2 * level for level in levels] for levels in each]
+    if rows == "of two sizes":
+        each[1][0] = each[1][0][:, :-1]
+    if rows == "not dense":
+        each = [[level.transpose(1, 2) for level in levels] for levels in each]
+    if rows == "too many":
+        monkeypatch.setattr("harness.benchmarks.parts.frozen._TOGETHER", sum(level.nbytes for levels in each for level in levels) - 1)
+    assert backbone.known(others) == 0
+    assert backbone.known(iter(each), together=True) == 4
+    assert backbone.known(others) == 8
+    assert len(backbone._together) == (4 if rows == "alike" else 0)
+    for batch in ([6, 4, 6, 7], [6], [0, 3, 1], [11, 8], [4, 7]):
+        asked = [(others + each + others)[number] for number in batch]
+        found = backbone(torch.tensor(batch))
+        assert len(found) == 2
+        for level, expected in zip(found, zip(*asked, strict=True), strict=True):
+            assert torch.equal(level, torch.stack(expected)) and level.stride() == torch.stack(expected).stride()
+    with pytest.raises((IndexError, RuntimeError)):
+        backbone(torch.tensor([4, 99]))
 
 
 def test_a_nearly_full_disk_is_left_to_the_results(images, monkeypatch):

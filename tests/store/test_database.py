@@ -7,6 +7,7 @@ import sqlite3
 import time
 from dataclasses import make_dataclass, replace
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import sqlalchemy as sa
@@ -265,6 +266,15 @@ def test_several_processes_may_create_the_database_at_once(tmp_path: Path):
         children.append(child)
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
     assert len(open_store(url).trials()) == 5
+
+
+def test_a_file_that_somebody_writes_to_before_its_mode_is_changed_is_waited_for(tmp_path: Path):
+    """SQLite refuses to change it at once, as it does where two that open a new file both want to."""
+    other = sqlite3.connect(tmp_path / "harness.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    Timer(0.3, other.rollback).start()
+    assert open_store(f"sqlite:///{tmp_path}/harness.db").trials() == []
+    other.close()
 
 
 def test_specs_and_floors_are_kept_with_their_order(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sized
+from itertools import islice
 from typing import Any, cast
 
 from mmengine.registry import DATA_SAMPLERS
@@ -22,9 +23,7 @@ class TrainingBatches(BatchSampler):
         super().__init__(sampler, batch_size, drop_last=False)
 
     def __iter__(self) -> Iterator[list[int]]:
-        for number, batch in enumerate(super().__iter__()):
-            if number < len(self):
-                yield batch
+        yield from islice(super().__iter__(), len(self))
 
     def __len__(self) -> int:
         # of several processes each has a part of the batch, and all together decide

@@ -39,6 +39,7 @@ _STALE = 200
 """So many trials before the one that could be taken are looked at again: others may have finished them."""
 _STORE_FAILURES = 5
 _STORE_PAUSE = 5.0
+_BESIDE_OTHERS = "ran out of memory beside other trials on the device, and was run again alone there"
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU}
 """Signals that say nothing about the trial itself; any other is a crash."""
 
@@ -246,18 +247,22 @@ class Pool:
     def _out_of_memory(self, job: Job, reason: str) -> None:
         """Try it again: alone on its device, where others were there; then with less to remember; then with half the batch."""
         others = [child.job.trial.digest for child in self._running.values() if child.job.device == job.device]
-        if others and job.batch_divisor == 1 and not job.options.get("recompute"):
-            note = "ran out of memory beside other trials on the device, and was run again alone there"
-            self._alone.append(replace(job, notes=(*job.notes, note)))
+        if others and job.batch_divisor == 1 and _BESIDE_OTHERS not in job.notes:
+            self._alone.append(replace(job, notes=(*job.notes, _BESIDE_OTHERS)))
             self._tell("again", job.trial, f"{reason}; it waits until the device is free")
             return
-        batch = job.trial.config.get("train_dataloader", {}).get("batch_size", 2)
-        if not job.options.get("recompute") and job.device != "cpu":
+        config = job.trial.config
+        batch = config.get("train_dataloader", {}).get("batch_size", 1) // len(job.device.split(","))
+        trains = batch > 0 and not config.get("model", {}).get("frozen")
+        if trains and not job.options.get("recompute") and not job.device.startswith("cpu"):
             note = "ran out of memory; the backbone's activations were computed again for the backward pass"
             again = replace(job, options={**job.options, "recompute": True}, notes=(*job.notes, note))
             self._tell("again", job.trial, f"{reason}; trying with activations computed twice")
         else:
             divisor = 2 * job.batch_divisor
+            if divisor > batch:
+                self._fail(job.trial, "out-of-memory", reason)
+                return
             again = replace(job, batch_divisor=divisor, last=2 * divisor > batch)
             self._tell("again", job.trial, f"{reason}; trying half the batch")
         self._fork(again)
