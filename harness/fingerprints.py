@@ -13,6 +13,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -108,29 +109,36 @@ def tree(places: Iterable[Path]) -> str:
     """
     hasher = hashlib.blake2b(digest_size=12)
     for place in dict.fromkeys(places):
-        for name, file in sorted(_walk(place, "", set())):
-            if stat.S_ISFIFO(file.st_mode) or stat.S_ISCHR(file.st_mode):
-                raise DataError(f"{place}{name} is a {'pipe' if stat.S_ISFIFO(file.st_mode) else 'device'}, not a file. Delete it.")
+        told = []
+        for name, file in sorted(_walk(place)):
+            kind = stat.S_IFMT(file.st_mode)
+            if kind in _ENDLESS:
+                raise DataError(f"{place}{name} is a {_ENDLESS[kind]}, not a file. Delete it.")
             # a file that is replaced by one of the same size and time of change still has another inode or time of its entry
-            told = f"{place}\0{name}\0{file.st_size}\0{file.st_mtime_ns}\0{file.st_ctime_ns}\0{file.st_ino}\0"
-            hasher.update(os.fsencode(told))
+            told.append(f"{place}\0{name}\0{file.st_size}\0{file.st_mtime_ns}\0{file.st_ctime_ns}\0{file.st_ino}\0")
+        hasher.update(os.fsencode("".join(told)))
     return hasher.hexdigest()
 
 
-def _walk(place: Path | os.DirEntry[str], name: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, os.stat_result]]:
-    """(name, status) of each file; links are followed, and a folder that is reached twice is listed once."""
-    try:
-        status = place.stat()
-        if not stat.S_ISDIR(status.st_mode):
-            yield name, status
-        elif (status.st_dev, status.st_ino) not in seen:
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(place) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-            for entry in found:
-                yield from _walk(entry, f"{name}/{entry.name}", seen)
-    except OSError:  # a link to nowhere or itself, a folder that may not be read: what needs it will say so
-        return
+_ENDLESS = {stat.S_IFIFO: "pipe", stat.S_IFCHR: "device"}
+
+
+def _walk(place: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """(name, status) of each file; links are followed, and a folder that is reached twice is listed once, where it comes first."""
+    seen: set[tuple[int, int]] = set()
+    waiting: list[tuple[str, Path | os.DirEntry[str]]] = [("", place)]
+    while waiting:  # each trial walks through its data twice
+        name, at = waiting.pop()
+        try:
+            status = at.stat()
+            if not stat.S_ISDIR(status.st_mode):
+                yield name, status
+            elif (status.st_dev, status.st_ino) not in seen:
+                seen.add((status.st_dev, status.st_ino))
+                with os.scandir(at) as entries:
+                    waiting += sorted(((f"{name}/{entry.name}", entry) for entry in entries), key=itemgetter(0), reverse=True)
+        except OSError:  # a link to nowhere or itself, a folder that may not be read: what needs it will say so
+            continue
 
 
 def _files(task: Task, folder: Path, listing: Listing[Any]) -> dict[str, Path]:
@@ -138,7 +146,7 @@ def _files(task: Task, folder: Path, listing: Listing[Any]) -> dict[str, Path]:
     files = listing.read()
     if not listing.sources and not task.format.read.__module__.startswith("harness.benchmarks."):
         # a reader of another package that does not name its sources
-        files += [folder / name[1:] for name, _ in _walk(folder, "", set()) if not _KEPT_BY.intersection(name.split("/"))]
+        files += [folder / name[1:] for name, _ in _walk(folder) if not _KEPT_BY.intersection(name.split("/"))]
     return {file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file.absolute()): file for file in files}
 
 

@@ -6,6 +6,7 @@ import importlib
 from functools import cache
 
 from harness import families, openmmlab
+from harness.garbage import importing
 
 _PARTS = ("attend", "autocast", "batches", "cifar_resnet", "foreign", "marked", "pooling", "read", "remember")
 PARTS = tuple(f"harness.benchmarks.parts.{name}" for name in _PARTS)
@@ -21,12 +22,13 @@ def setup() -> None:
     Raises:
         ImportError: a toolbox is not installed; ``harness doctor`` says which and how to mend it.
     """
-    openmmlab.setup()
-    for part in PARTS:
-        importlib.import_module(part)
-    for package in families.packages().values():
-        try:
-            importlib.import_module(f"{package}.mm")
-        except ModuleNotFoundError as error:
-            if error.name is None or error.name.partition(".")[0] not in openmmlab.TOOLBOXES:
-                raise  # a toolbox that is not here is missed when a benchmark of the family is run
+    with importing():
+        openmmlab.setup()
+        for part in PARTS:
+            importlib.import_module(part)
+        for package in families.packages().values():
+            try:
+                importlib.import_module(f"{package}.mm")
+            except ModuleNotFoundError as error:
+                if error.name is None or error.name.partition(".")[0] not in openmmlab.TOOLBOXES:
+                    raise  # a toolbox that is not here is missed when a benchmark of the family is run

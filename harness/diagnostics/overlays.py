@@ -14,6 +14,9 @@ from harness.diagnostics.maps import Marks, Pictured
 _COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_VIRIDIS)[0, :, ::-1]
 """(256, 3) RGB; looking colours up in one go is faster than OpenCV's own call for each small map."""
 
+_FONT = ImageFont.load_default(14)
+"""Scalable, for names of any letters; read once, before trials are forked."""
+
 SHARE = 0.55
 """Of the map's colour in an overlay; the rest is the image."""
 
@@ -61,6 +64,17 @@ def colour_of(label: int) -> Colour:
     return round(red * dark), round(green * dark), round(blue * dark)
 
 
+def _blends() -> list[np.ndarray]:
+    """Per colour (65536,): what an image's value becomes below a class, at 256 times the class and the value; 255 is none."""
+    classes = np.array([colour_of(label) for label in range(256)])
+    blends = ((1 - SHARE) * np.arange(256)[:, None] + SHARE * classes[:, None]).astype(np.uint8)
+    blends[255] = np.arange(256)[:, None]
+    return [np.ascontiguousarray(blends[..., colour]).ravel() for colour in range(3)]
+
+
+_BLENDS = _blends()
+
+
 def marked(image: np.ndarray, marks: Marks, *, true: bool, outlines: bool = False) -> np.ndarray:
     """The image with the marks drawn into it: labels as colours, boxes and points as lines.
 
@@ -72,15 +86,12 @@ def marked(image: np.ndarray, marks: Marks, *, true: bool, outlines: bool = Fals
     drawn = image.copy()
     height, width = drawn.shape[:2]
     if marks.labels is not None:
-        known = np.unique(marks.labels[marks.labels != 255])
-        table = np.zeros((256, 3), np.uint8)
-        table[known] = [colour_of(int(label)) for label in known]
         labels = cv2.resize(marks.labels, (width, height), interpolation=cv2.INTER_NEAREST)
         if outlines:
             drawn[_borders(labels)] = _TRUE if true else _PREDICTED
         else:
-            there = labels != 255
-            drawn[there] = ((1 - SHARE) * drawn[there] + SHARE * table[labels[there]]).astype(np.uint8)
+            below = labels.astype(np.uint16) << 8
+            drawn = cv2.merge([blend[below | drawn[..., colour]] for colour, blend in enumerate(_BLENDS)])
     colour, thick = (_TRUE if true else _PREDICTED), max(1, round(max(height, width) / 160))
     # the surest come first, and are drawn last
     for index, box in reversed([*enumerate([] if marks.boxes is None else marks.boxes)]):
@@ -147,7 +158,7 @@ def key(some: Iterable[Pictured], width: int) -> np.ndarray | None:
 
 def legend(names: Sequence[tuple[str, Colour]], width: int) -> np.ndarray:
     """Swatches with the names of classes, in lines of at most ``width`` pixels: (h, width, 3)."""
-    font = ImageFont.load_default(14)
+    font = _FONT
     lines: list[list[tuple[str, Colour, int]]] = [[]]
     at = 0
     for name, colour in names:

@@ -11,11 +11,12 @@ from statistics import quantiles
 from typing import Any, cast
 
 import torch
-from mmengine.runner import Runner, set_random_seed
+from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from harness.benchmarks.parts.frozen import FrozenBackbone
+from harness.engine.hooks import seed_generators
 from harness.engine.memory import peak_mb
 from harness.engine.quiet import quiet
 from harness.outcome import Cost
@@ -32,7 +33,7 @@ CPU_ATTENTION = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lam
 """For ``FlopCounterMode(custom_mapping=...)``: torch counts every fused attention kernel but the one for CPUs."""
 
 
-def measure(model: nn.Module, batch: Any, device: str, budget: float = 0.05) -> tuple[Cost, list[str]]:
+def measure(model: nn.Module, batch: Any, device: str, budget: float = 0.02) -> tuple[Cost, list[str]]:
     """Cost of one forward pass of one image, and a note where its latency is uncertain.
 
     FLOPs count convolutions, matrix products and fused attention (a multiply-add is two operations), as a CPU computes them.
@@ -80,7 +81,7 @@ def training_memory(runner: Runner, device: str) -> float:
     model is not the same afterwards.
     """
     loader, model, optimizer = runner.train_dataloader, runner.model, runner.optim_wrapper
-    set_random_seed(0)
+    seed_generators(0)
     batch = loader.collate_fn([loader.dataset[i] for i in range(min(loader.batch_sampler.batch_size, len(loader.dataset)))])
     model.train()
     optimizer.zero_grad(set_to_none=True)

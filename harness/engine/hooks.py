@@ -24,7 +24,7 @@ def in_iterations(runner: Any) -> bool:
     return runner._train_loop is not None and isinstance(runner.train_loop, IterBasedTrainLoop)
 
 
-def _seed(number: int) -> None:
+def seed_generators(number: int) -> None:
     """Seed all generators as mmengine does; those of GPUs where there is a use for it.
 
     Asked before CUDA is used, torch puts that off, and formats the stack of each who asked: as long as two steps on kept features.
@@ -48,15 +48,15 @@ class SeedEachEpoch(Hook):
 
     def before_train_epoch(self, runner: Any) -> None:
         # of several processes each draws what it needs for its own images
-        _seed((self.seed * 1_000_003 + runner.epoch + 1 + _OF_A_RANK * get_rank()) % 2**31)
+        seed_generators((self.seed * 1_000_003 + runner.epoch + 1 + _OF_A_RANK * get_rank()) % 2**31)
         begin(runner.train_dataloader, runner.epoch)
 
     def before_val(self, runner: Any) -> None:
-        _seed((self.seed * 1_000_003) % 2**31)
+        seed_generators((self.seed * 1_000_003) % 2**31)
 
     def after_val(self, runner: Any) -> None:
         if in_iterations(runner):  # nothing else would part the draws before a validation from those after it
-            _seed((self.seed * 1_000_003 + runner.iter + 1) % 2**31)
+            seed_generators((self.seed * 1_000_003 + runner.iter + 1) % 2**31)
 
     def before_test(self, runner: Any) -> None:
         self.before_val(runner)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from harness.garbage import uncollected
 
 
 class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__ has no types
@@ -30,12 +30,16 @@ class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         for tensor in tensors:
             self._add(tensor, 0)
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled here, and torch's guard against that costs more than the count
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.ignore(leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor))
+        self.ignore(_tensors(args))
+        self.ignore(_tensors((kwargs or {}).values()))
         out = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(out):
-            if isinstance(leaf, Tensor):
-                self._add(leaf)
+        for tensor in _tensors((out,)):
+            self._add(tensor)
         return out
 
     def _add(self, tensor: Tensor, size: int | None = None) -> None:
@@ -54,6 +58,17 @@ class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def _free(self, key: int, size: int) -> None:
         self.now -= size
         del self._known[key]
+
+
+def _tensors(values: Iterable[Any]) -> list[Tensor]:
+    """Those that an operation is given or returns, alone or in lists; torch's own walk, which knows all containers, takes far longer."""
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, (list, tuple)):
+            found += _tensors(value)
+    return found
 
 
 def size_of(tensors: Iterable[Tensor]) -> int:
@@ -87,10 +102,5 @@ def _steady(device: str) -> Iterator[None]:
     # when garbage in circles is collected depends on all that the process did before; what is garbage already is not counted
     if device.startswith("cuda"):
         torch.cuda.synchronize()
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
+    with uncollected():
         yield
-    finally:
-        if enabled:
-            gc.enable()

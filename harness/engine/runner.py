@@ -8,6 +8,7 @@ from typing import Any, cast
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from torch import nn
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from harness.benchmarks.base import SPLITS, Split
 from harness.benchmarks.parts.layout import channels_last
+from harness.engine.hooks import seed_generators
 from harness.engine.loading import Loading
 from harness.engine.lookup import Lookup
 from harness.engine.loop import FeatureEpochs
@@ -26,15 +28,22 @@ class PlainConfig(Config):
 
     @property
     def pretty_text(self) -> str:
-        return "\n".join(f"{name} = {pformat(value, width=120, sort_dicts=False)}" for name, value in self.to_dict().items()) + "\n"
+        told: str | None = self.__dict__.get("_told")
+        if told is None:  # once: what a runner is built from does not change any more
+            told = "\n".join(f"{name} = {pformat(value, width=120, sort_dicts=False)}" for name, value in self.to_dict().items()) + "\n"
+            self.__dict__["_told"] = told
+        return told
 
 
 class Undrawn(Visualizer):
     """mmengine's own visualizer, which logs scalars here: the axes it makes for drawing take a tenth of what a trial adds to training."""
 
     def _initialize_fig(self, fig_cfg: dict[str, Any]) -> tuple[Any, Any, None]:
-        figure = Figure(**fig_cfg)
-        return FigureCanvasAgg(figure), figure, None
+        return _CANVAS, _CANVAS.figure, None
+
+
+_CANVAS = FigureCanvasAgg(Figure())
+"""Made once, before trials are forked: nothing is drawn on it."""
 
 
 class TrialRunner(Runner):
@@ -70,6 +79,13 @@ class TrialRunner(Runner):
             backends = [{"type": "LocalVisBackend"}]
             return cast(Visualizer, Undrawn.get_instance(name=self._experiment_name, vis_backends=backends, save_dir=self._log_dir))
         return cast(Visualizer, super().build_visualizer(visualizer))
+
+    def set_randomness(self, seed: int, **more: Any) -> None:
+        if more or get_device() != "cpu":
+            super().set_randomness(seed, **more)
+            return
+        seed_generators(seed)
+        self._deterministic, self._seed = False, seed
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
         pass

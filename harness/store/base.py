@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import threading
 import time
@@ -72,18 +71,6 @@ def clock(connection: sa.Connection) -> float:
     if connection.dialect.name == "postgresql":
         return float(connection.scalar(sa.select(sa.extract("epoch", sa.func.clock_timestamp()))) or 0.0)
     return time.time()
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """While many records are made, which hold no circles: the collector would go through all of them again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def insert(connection: sa.Connection, rows: Mapping[sa.Table, Sequence[dict[str, Any]]]) -> None:

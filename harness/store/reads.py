@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from harness.digests import digest_of
 from harness.errors import UsageError
+from harness.garbage import uncollected
 from harness.outcome import COSTS, Confusion, Cost
 from harness.store.arrays import unpack, unpack_confusion, unpack_curve
-from harness.store.base import Transactions, chunks, clock, uncollected
+from harness.store.base import Transactions, chunks, clock
 from harness.store.columns import field_names
 from harness.store.numbers import COST, DIAGNOSTIC, DURATION, KINDS, METRIC, Metrics, read
 from harness.store.process import is_void

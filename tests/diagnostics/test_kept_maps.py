@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.diagnostics.maps import FILE, LAYERS, LONGEST, MOST, SIDE, Marks, Pictured, load, save
-from harness.diagnostics.overlays import enlarged, legend, marked, overlays
+from harness.diagnostics.overlays import SHARE, colour_of, enlarged, legend, marked, overlays
 
 
 def smooth(height: int, width: int) -> np.ndarray:
@@ -169,3 +169,14 @@ def test_marks_stand_where_they_should():
 def test_a_legend_and_small_images():
     assert legend([("a", (0, 0, 0)), ("b" * 30, (255, 0, 0)), ("c", (0, 0, 0))], 240).shape[1] == 240
     assert enlarged(smooth(8, 6), 320).shape == (320, 240, 3) and enlarged(smooth(400, 6), 320).shape == (400, 6, 3)
+
+
+def test_labels_lie_over_the_image_as_a_blend_of_each_pixel():
+    draw = np.random.default_rng(0)
+    image = draw.integers(0, 256, (9, 14, 3), np.uint8)
+    labels = draw.choice([0, 3, 8, 77, 254, 255], (9, 14)).astype(np.uint8)
+    drawn = marked(image, Marks(labels=labels), true=True)
+    for place in np.ndindex(labels.shape):
+        above = np.array(colour_of(int(labels[place])))
+        blend = ((1 - SHARE) * image[place] + SHARE * above).astype(np.uint8)
+        assert drawn[place].tolist() == (image[place] if labels[place] == 255 else blend).tolist()

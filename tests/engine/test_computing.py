@@ -106,10 +106,10 @@ def test_a_seed_draws_what_mmengines_draws(openmmlab):
     import numpy as np
     from mmengine.runner import set_random_seed
 
-    from harness.engine.hooks import _seed
+    from harness.engine.hooks import seed_generators
 
     drawn = []
-    for seed in (set_random_seed, _seed):
+    for seed in (set_random_seed, seed_generators):
         seed(7)
         drawn.append((random.random(), np.random.rand(), torch.rand(3).tolist()))
     assert drawn[0] == drawn[1]
@@ -164,3 +164,26 @@ def test_whatever_repeats_a_trial_computes_on_one_thread(openmmlab, monkeypatch,
         with pytest.raises(ThreadsSet):
             begins[who]()
         assert {pool["num_threads"] for pool in threadpool_info()} == {1} and torch.get_num_threads() == 1
+
+
+def test_a_trial_starts_no_threads_of_a_library_again():
+    """They would spin beside the trial."""
+    import os
+    import subprocess
+    import sys
+
+    code = """
+import os
+import numpy as np
+from harness.engine import isolate
+from harness.engine.threads import one_thread
+
+before = len(os.listdir("/proc/self/task"))
+one_thread()
+print(before, isolate.start(lambda: (one_thread(), len(os.listdir("/proc/self/task")))).result()[1])
+"""
+    free = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    before, after = map(int, subprocess.check_output([sys.executable, "-c", code], env=free).split())
+    if before == 1:
+        pytest.skip("no library has a pool of threads here")
+    assert after == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HARNESS = Path(__file__).parents[2] / "harness"
-GROUND = {"harness.errors", "harness.files", "harness.digests", "harness.outcome", "harness.texts"}
+GROUND = {"harness.errors", "harness.files", "harness.digests", "harness.garbage", "harness.outcome", "harness.texts"}
 STORE = {f"harness.store.{file.stem}" for file in (HARNESS / "store").glob("*.py") if file.stem != "__init__"}
 
 

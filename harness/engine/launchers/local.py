@@ -18,6 +18,7 @@ from harness.engine.places import Places
 from harness.engine.prepare import end_thread_pools
 from harness.engine.progress import EventKind, Tally
 from harness.engine.signals import interruptible
+from harness.engine.threads import one_thread
 from harness.store import Store, StoreError
 from harness.store.process import holder, new_lease
 from harness.store.queue import HEARTBEAT
@@ -85,8 +86,9 @@ class Pool:
             StoreError: the database failed for good; running trials have been stopped and will be taken up again.
         """
         end_thread_pools()
+        if self._settings.devices[0].startswith("cpu"):
+            one_thread()
         self._janitor = Janitor()
-        gc.collect()
         gc.freeze()  # keeps the collector of a child from copying the parent's pages
         with interruptible():
             try:
