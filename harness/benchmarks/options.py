@@ -165,6 +165,8 @@ class Weights(Options):
     after: str | None = Field(default=None, min_length=1)
     """A benchmark, whose trial of the same method and seed is run first and hands on the weights that it keeps. Methods are those that
     fit there; they need no slot here."""
+    method: str | None = Field(default=None, min_length=1)
+    """With ``after``: the one method that learns there, with each seed, for all methods here. These are then those that fit here."""
     sha256: str | None = Field(default=None, min_length=8)
     """The file's digest or its first 8 or more digits; required for everything but ``file``, ``trial`` and ``after``."""
     key: str | None = Field(default=None, min_length=1)
@@ -175,6 +177,8 @@ class Weights(Options):
         given = [name for name in SOURCES if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(f"give exactly one of {', '.join(SOURCES)}; found {', '.join(given) or 'none'}")
+        if self.method and not self.after:
+            raise ValueError("method says who learns on the benchmark of `after`: give that, too, or leave it out")
         if self.sha256 and self.learned:
             raise ValueError("sha256 is that of a file, and these weights are known by the trial that learns them: leave it out")
         if self.url and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256 or ""):

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from harness.benchmarks import scenes
-from harness.benchmarks.options import GeneratedData
+from harness.benchmarks.options import GeneratedData, later
 
 Count = Annotated[int, Field(ge=0, le=1 << 10)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -29,6 +29,10 @@ class ScenesData(GeneratedData):
     """Smallest and largest side of an object, as a share of the image's."""
     cue: bool = True
     """Whether the ring that marks the target is drawn; without it nothing tells the target from the others."""
+    clutter: float = later(1.0, ge=0, le=2)
+    """Times the strength of the background's colours. With much of it, each image is known by its background."""
+    extent: float = later(scenes.EXTENT, gt=0, le=1)
+    """Side of what is drawn, as a share of the object's box; 1 leaves no room for a ring around it."""
 
     @model_validator(mode="after")
     def _in_order(self) -> ScenesData:
@@ -58,4 +62,6 @@ class ScenesData(GeneratedData):
             distractors=self.distractors,
             side=self.side,
             cue=self.cue,
+            clutter=self.clutter,
+            extent=self.extent,
         )

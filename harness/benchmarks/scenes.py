@@ -34,7 +34,7 @@ SIDE = (0.22, 0.34)
 DISTRACTORS = (3, 5)
 """Fewest and most distractors of a scene."""
 _RING_INNER = 0.76  # radius of the ring's inner edge and of the object inside, for a box of half-side 1
-_OBJECT = 0.58
+EXTENT = 0.58
 
 
 def generate_scenes(
@@ -48,7 +48,7 @@ def generate_scenes(
     side: tuple[float, float] = SIDE,
     cue: bool = True,
     clutter: float = 1.0,
-    extent: float = _OBJECT,
+    extent: float = EXTENT,
 ) -> None:
     """Write a dataset of scenes into the folder ``out``; the same arguments write the same bytes.
 

@@ -1,4 +1,4 @@
-"""Stages: benchmarks that begin with the weights that the same method and seed has learned on another one."""
+"""Stages: benchmarks that begin with the weights that a trial of the same seed has learned on another one."""
 
 from __future__ import annotations
 
@@ -22,18 +22,25 @@ def before(stage: Task, benchmarks: Mapping[str, Benchmark]) -> Benchmark | None
 
 
 def slots(stage: Task, benchmarks: Mapping[str, Benchmark]) -> tuple[str, ...]:
-    """The slots that a method has to fit: those of the benchmark that a chain of stages begins with.
+    """The slots that a method has to fit: those of the benchmark from which on it learns, the first of a chain of stages as a rule.
 
     Raises:
         UsageError: the chain is a circle, or breaks off.
     """
-    first, seen = stage, {stage.id}
+    found, first, seen = None, stage, {stage.id}
     while (entry := before(first, benchmarks)) is not None:
         if entry.id in seen:
             raise UsageError(f"benchmark '{stage.id}': model.weights.after leads back to '{entry.id}'. Let one of them begin without.")
         seen.add(entry.id)
+        if found is None and learner(first):
+            found = first.slots
         first = task(entry)
-    return first.slots
+    return first.slots if found is None else found
+
+
+def learner(stage: Task) -> str | None:
+    """The one method that learns on the benchmark before a stage, whatever is evaluated on it; ``None``: each learns there itself."""
+    return stage.model.weights.method if stage.model.weights else None
 
 
 def followed(catalog: Catalog) -> set[str]:

@@ -58,8 +58,9 @@ def named(weights: Weights | None, before: str = "") -> tuple[dict[str, str] | N
         return None, {}
     key = {"key": weights.key} if weights.key else {}
     if weights.learned:
-        digest = weights.trial or before
-        return ({"file": f"{TRIAL}{digest}"} if digest else {"after": weights.after or ""}) | key, {}
+        if digest := weights.trial or before:
+            return {"file": f"{TRIAL}{digest}"} | key, {}
+        return {"after": weights.after or ""} | ({"method": weights.method} if weights.method else {}) | key, {}
     if weights.url and weights.sha256:  # known before it is fetched
         file, digest = fetched(weights).absolute(), weights.sha256.lower()
     else:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness import data
 from harness.benchmarks import Task, task
-from harness.benchmarks.stages import before, followed, slots
+from harness.benchmarks.stages import before, followed, learner, slots
 from harness.catalog import Benchmark, Catalog, Method, load_catalog
 from harness.catalog.adopt import adopt
 from harness.catalog.plugins import PluginFile, discover
 from harness.compose.overrides import Overrides
-from harness.compose.plan import Cell
+from harness.compose.plan import Cell, named_learner, of_earlier
 from harness.compose.trial import Trial, as_tuning
+from harness.compose.tuning import FIRST_SEED
 from harness.digests import digest_of
 from harness.errors import HarnessError, did_you_mean
 
@@ -89,9 +90,9 @@ class Registered:
             HarnessError: their weights are missing here.
         """
         first = rows[0]
-        found = self._cell(*cell, fingerprint, first.overrides, of_other).trials([row.seed for row in rows], self.files)
-        kept = followed(self.catalog)
-        found = [replace(trial, keep=trial.benchmark in kept) for trial in found]
+        seeds = [row.seed for row in rows]
+        earlier = [seed - FIRST_SEED for seed in seeds] if first.purpose else None
+        found = self._cell(*cell, fingerprint, first.overrides, of_other).trials(seeds, self.files, earlier)
         if first.purpose:
             return [as_tuning(trial) for trial in found]
         if "tuning" not in conditions:
@@ -100,11 +101,12 @@ class Registered:
         return [replace(trial, digest=digest_of([trial.digest, conditions["tuning"]]), **about) for trial in found]
 
     def _cell(self, method: Method, bench: Task, fingerprint: str, told: tuple[str, ...], of_other: Callable[[Task], str]) -> Cell:
-        entry = before(bench, self.catalog.benchmarks)
+        entry, keep = before(bench, self.catalog.benchmarks), bench.id in followed(self.catalog)
         if entry is None:
-            return Cell(method, bench, fingerprint, told)
-        earlier = task(Overrides.parse(told).of_benchmark(entry))
-        return Cell(method, bench, fingerprint, told, self._cell(method, earlier, of_other(earlier), told, of_other))
+            return Cell(method, bench, fingerprint, told, keep=keep)
+        earlier, name = task(of_earlier(entry, bench, Overrides.parse(told))), learner(bench)
+        first, said = (method, told) if name is None else (named_learner(name, bench, self.catalog), ())
+        return Cell(method, bench, fingerprint, told, self._cell(first, earlier, of_other(earlier), said, of_other), keep)
 
 
 def _unregistered(row: TrialRow) -> HarnessError:

@@ -12,7 +12,7 @@ from typing import Any
 from harness import data
 from harness.benchmarks import Task, task
 from harness.benchmarks.hosts import standing
-from harness.benchmarks.stages import before, followed, slots
+from harness.benchmarks.stages import before, followed, learner, slots
 from harness.catalog import Benchmark, Catalog, Method, Tune
 from harness.catalog.parameters import Taken
 from harness.catalog.plugins import PluginFile, broken, owners
@@ -51,12 +51,23 @@ class Cell:
     told: tuple[str, ...] = ()
     """What ``--set`` changed."""
     before: Cell | None = None
-    """Of a stage, the same method on the benchmark that it comes after."""
+    """Of a stage, who learns on the benchmark that it comes after: the same method, or the one that the stage names."""
+    keep: bool = False
+    """Whether its trials keep their weights, since stages come after it."""
 
-    def trials(self, seeds: Sequence[int], files: list[PluginFile]) -> list[Trial]:
-        """One per seed; those that they come after are not among them."""
-        before = self.before.trials(seeds, files) if self.before else ()
-        return compose_seeds(self.method, self.task, seeds, self.fingerprint, files, self.told, before)
+    def trials(self, seeds: Sequence[int], files: list[PluginFile], earlier: Sequence[int] | None = None) -> list[Trial]:
+        """One per seed; those that they come after are not among them.
+
+        Args:
+            earlier: seeds of those that they come after, the same by default.
+        """
+        before = self.earlier(seeds if earlier is None else earlier, files)
+        composed = compose_seeds(self.method, self.task, seeds, self.fingerprint, files, self.told, before)
+        return [replace(trial, keep=self.keep) for trial in composed]
+
+    def earlier(self, seeds: Sequence[int], files: list[PluginFile]) -> list[Trial]:
+        """What the trials of these seeds come after; nothing where it is no stage."""
+        return self.before.trials(seeds, files) if self.before else []
 
 
 @dataclass
@@ -130,11 +141,10 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
     tasks = {name: task(overrides.of_benchmark(entries[name])) for name in dict.fromkeys(name for name, _ in asked)}
     stages = _with_stages(tasks, entries, overrides)
     offered = {name: slots(found, entries) for name, found in tasks.items()}
-    pairs = list(dict.fromkeys((name, method) for bench, method in asked for name in [*_earlier(bench, stages), bench]))
     changed = {name for name, found in tasks.items() if _differs(found, catalog, overrides)}
     changed |= {name for name in tasks if changed.intersection(_earlier(name, stages))}
     unfit = [(method, bench) for bench, method in asked if methods[method].fill(offered[bench]) is None]
-    fitting = [(bench, method) for bench, method in pairs if methods[method].fill(offered[bench]) is not None]
+    fitting = [Step(bench, methods[method]) for bench, method in asked if methods[method].fill(offered[bench]) is not None]
     if not fitting:
         method, bench = unfit[0]
         found = tasks[bench]
@@ -145,43 +155,107 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
             f"method '{method}' (slot {methods[method].slot}) fits no slot of '{bench}', "
             f"which offers {', '.join(offered[bench]) or 'none'}. {hint}"
         )
+    lines = [_line(step, tasks, stages, catalog) for step in fitting]
     known = owners(files)
-    for method in dict.fromkeys(method for _, method in fitting):
-        for slot in methods[method].slots:
-            check_filling(methods[method], slot, known, files)
-    used = {name: tasks[name] for name in dict.fromkeys(name for name, _ in fitting)}
+    for some in {step.method.id: step.method for step in chain.from_iterable(lines)}.values():
+        for slot in some.slots:
+            check_filling(some, slot, known, files)
+    used = {name: tasks[name] for name in dict.fromkeys(step.bench for step in chain.from_iterable(lines))}
     prints = {name: data.fingerprint(found, selection.data_root) for name, found in used.items()}
-    cells: dict[tuple[str, str], Cell] = {}
-    for bench, method in fitting:  # what comes before a stage stands before it
-        told = overrides.texts(of_benchmark=bench in changed, of_method=methods[method] != catalog.methods[method])
-        earlier = cells.get((stages[bench], method)) if bench in stages else None
-        cells[bench, method] = Cell(methods[method], used[bench], prints[bench], told, earlier)
+    kept, cells = followed(catalog), dict[tuple[str, str, bool], Cell]()
+    for line in lines:
+        cell = None
+        for step in line:  # what comes before a stage stands before it
+            told = overrides.texts(of_benchmark=step.bench in changed, of_method=step.method != catalog.methods[step.method.id])
+            key = step.bench, step.method.id, step.named
+            cell = cells.setdefault(key, Cell(step.method, used[step.bench], prints[step.bench], told, cell, step.bench in kept))
     budget = _budget(selection, catalog)
-    if budget and (stage := next((cell for cell in cells.values() if cell.before), None)) and stage.before:
-        first = stage.before.task.id
-        raise UsageError(
-            f"--tune: '{stage.task.id}' begins with weights that trials on '{first}' keep, one for each final seed, and tuning trials have "
-            f"seeds of their own, for which nothing is learned there. Tune '{first}' alone (-b {first}), give what was found to both with "
-            "--set, and leave --tune out here."
-        )
-    kept = followed(catalog)
-    of_cells = (cell.trials(range(seeds), files) for cell in cells.values())
-    trials = [replace(trial, keep=trial.benchmark in kept) for trial in chain.from_iterable(of_cells)]
+    if budget:
+        # what only comes before a stage as registered is not tuned
+        cells = {key: cell for key, cell in cells.items() if not key[2]}
+        for cell in cells.values():
+            _refuse_tuning(cell)
+    trials = chain.from_iterable(cell.trials(range(seeds), files) for cell in cells.values())
     return Plan(unique(trials), used, unfit, [*cells.values()], seeds, budget)
 
 
+@dataclass(frozen=True)
+class Step:
+    """A method that is to learn on a benchmark."""
+
+    bench: str
+    method: Method
+    named: bool = False
+    """Whether an entry names it, of which ``--set`` says nothing."""
+
+
+def _line(last: Step, tasks: Mapping[str, Task], stages: Mapping[str, str], catalog: Catalog) -> list[Step]:
+    """What comes before a step and the step itself, in their order."""
+    line = [last]
+    while (stage := line[0].bench) in stages:
+        name, entries = learner(tasks[stage]), catalog.benchmarks
+        first = (
+            replace(line[0], bench=stages[stage]) if name is None else Step(stages[stage], named_learner(name, tasks[stage], catalog), True)
+        )
+        if name is not None and first.method.fill(slots(tasks[first.bench], entries)) is None:
+            raise UsageError(
+                f"benchmark '{stage}': model.weights.method: '{name}' (slot {first.method.slot}) fits no slot of '{first.bench}'. "
+                f"Name one that `harness list methods --family {tasks[first.bench].entry.family}` shows."
+            )
+        line.insert(0, first)
+    return line
+
+
+def named_learner(name: str, stage: Task, catalog: Catalog) -> Method:
+    """The method that a stage names for the benchmark before it, as it is registered.
+
+    Raises:
+        UsageError: there is none of that name, or it is not implemented.
+    """
+    try:
+        _known(name, catalog.methods, "method")
+        return _method(catalog.methods[name], Overrides.parse(()))
+    except UsageError as error:
+        raise UsageError(f"benchmark '{stage.id}': model.weights.method: {error}") from None
+
+
+def _refuse_tuning(cell: Cell) -> None:
+    if cell.before and not learner(cell.task):
+        first = cell.before.task.id
+        raise UsageError(
+            f"--tune: '{cell.task.id}' begins with weights that trials of the same method on '{first}' keep, and whether these are of "
+            f"its registered or of its tuned form nobody has said. Tune '{first}' alone (-b {first}), give what was found to both with --set, "
+            "and leave --tune out here."
+        )
+
+
 def _with_stages(tasks: dict[str, Task], entries: Mapping[str, Benchmark], overrides: Overrides) -> dict[str, str]:
-    """Stage -> the benchmark that it comes after, which is put among the tasks."""
+    """Stage -> the benchmark that it comes after, which is put among the tasks.
+
+    Raises:
+        UsageError: a stage comes after one as it is registered, and that is asked for as ``--set`` has it.
+    """
     found = {}
     waiting = [*tasks]
     for name in waiting:
         entry = before(tasks[name], entries)
         if entry is not None:
             found[name] = entry.id
+            wanted = task(of_earlier(entry, tasks[name], overrides))
             if entry.id not in tasks:
-                tasks[entry.id] = task(overrides.of_benchmark(entry))
+                tasks[entry.id] = wanted
                 waiting.append(entry.id)
+            elif tasks[entry.id].entry != wanted.entry:
+                raise UsageError(
+                    f"--set changes '{entry.id}', and '{name}' begins with what a method of its own learns there as registered. "
+                    "Run them one by one."
+                )
     return found
+
+
+def of_earlier(entry: Benchmark, stage: Task, overrides: Overrides) -> Benchmark:
+    """What comes before a stage: as ``--set`` has it where the same method learns there, as registered where the stage names one."""
+    return entry if learner(stage) else overrides.of_benchmark(entry)
 
 
 def _earlier(bench: str, stages: Mapping[str, str]) -> list[str]:

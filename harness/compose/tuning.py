@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmarks import Task, task
@@ -44,7 +45,7 @@ class Point:
     method: Method
     task: Task
     trials: tuple[Trial, ...]
-    """One per tuning seed."""
+    """One per tuning seed. Those of a stage begin with what was learned with the first final seeds, as no tuning seed learns there."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Search:
     """Those of the benchmark."""
     points: tuple[Point, ...]
     """The first is what is registered."""
+    earlier: tuple[Trial, ...] = ()
+    """Of a stage, what its tuning trials come after."""
 
     @property
     def metric(self) -> str:
@@ -119,16 +122,17 @@ class Search:
         }
 
     def finals(self, verdict: Verdict, seeds: int, files: list[PluginFile]) -> list[Trial]:
-        """The winner's trials with the final seeds.
+        """The winner's trials with the final seeds, behind those that they come after.
 
         They belong to the budget: one whose options are the registered ones is another trial than that of an untuned run.
         """
         assert verdict.winner is not None
         winner, report = self.points[verdict.winner], self.report(verdict)
-        conditions = setting(self.cell.task, self.cell.fingerprint) | {"tuning": self.budget}
+        before = self.cell.earlier(range(seeds), files)
+        conditions = setting(self.cell.task, self.cell.fingerprint, before[0].conditions if before else None) | {"tuning": self.budget}
         about: dict[str, Any] = {"setting": digest_of(conditions), "conditions": conditions, "tuning": digest_of(report), "search": report}
-        composed = compose_seeds(winner.method, winner.task, range(seeds), self.cell.fingerprint, files, self.cell.told)
-        return [replace(trial, digest=digest_of([trial.digest, self.budget]), **about) for trial in composed]
+        composed = compose_seeds(winner.method, winner.task, range(seeds), self.cell.fingerprint, files, self.cell.told, before)
+        return before + [replace(trial, digest=digest_of([trial.digest, self.budget]), **about) for trial in composed]
 
 
 def searches(plan: Plan, fixed: Overrides, files: list[PluginFile]) -> list[Search]:
@@ -145,7 +149,8 @@ def searches(plan: Plan, fixed: Overrides, files: list[PluginFile]) -> list[Sear
 
 def tuning_plan(plan: Plan, found: list[Search]) -> Plan:
     """The plan of the tuning trials."""
-    return replace(plan, trials=unique(trial for search in found for point in search.points for trial in point.trials))
+    earlier = [trial for search in found for trial in search.earlier]
+    return replace(plan, trials=unique(chain(earlier, (trial for search in found for point in search.points for trial in point.trials))))
 
 
 def final_plan(plan: Plan, found: list[Search], verdicts: list[Verdict], files: list[PluginFile]) -> Plan:
@@ -177,11 +182,12 @@ def _search(cell: Cell, tune: Tune, fixed: Overrides, files: list[PluginFile]) -
     if len(space) > DIMENSIONS:
         raise UsageError(f"{where}: {len(space)} options are more than the {DIMENSIONS} that can be tuned at once. Shorten `tune:`.")
     registered = {key: _registered(key, some, cell, where) for key, some in space.items()}
-    points = [_point({}, cell, tune, known, files, where)]
+    earlier = cell.earlier(range(tune.seeds), files)
+    points = [_point({}, cell, tune, known, files, where, earlier)]
     for row in places(cell.task.id, tune.trials - 1):
         values = {key: some.at(float(place), registered[key]) for (key, some), place in zip(space.items(), row, strict=False)}
-        points.append(_point(values, cell, tune, known, files, where))
-    return Search(cell, tune, space, tuple(shared), tuple(points))
+        points.append(_point(values, cell, tune, known, files, where, earlier))
+    return Search(cell, tune, space, tuple(shared), tuple(points), tuple(earlier))
 
 
 def of_method(method: Method, known: dict[str, PluginFile]) -> dict[str, Range]:
@@ -227,7 +233,15 @@ def _registered(key: str, some: Range, cell: Cell, where: str) -> float | None:
     return float(value)
 
 
-def _point(values: dict[str, Any], cell: Cell, tune: Tune, known: dict[str, PluginFile], files: list[PluginFile], where: str) -> Point:
+def _point(
+    values: dict[str, Any],
+    cell: Cell,
+    tune: Tune,
+    known: dict[str, PluginFile],
+    files: list[PluginFile],
+    where: str,
+    earlier: list[Trial],
+) -> Point:
     chosen = Overrides(tuple(Override(f"{key}={json.dumps(value)}", tuple(key.split(".")), value) for key, value in values.items()))
     try:
         method, changed = chosen.of_method(cell.method), cell.task
@@ -238,5 +252,5 @@ def _point(values: dict[str, Any], cell: Cell, tune: Tune, known: dict[str, Plug
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     told = (*cell.told, *(item.text for item in chosen.items))
-    composed = compose_seeds(method, changed, range(FIRST_SEED, FIRST_SEED + tune.seeds), cell.fingerprint, files, told)
+    composed = compose_seeds(method, changed, range(FIRST_SEED, FIRST_SEED + tune.seeds), cell.fingerprint, files, told, earlier)
     return Point(values, method, changed, tuple(as_tuning(trial) for trial in composed))

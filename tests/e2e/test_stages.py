@@ -8,12 +8,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from harness import data
+from harness.benchmarks import task
 from harness.catalog.load import load_catalog
 from harness.catalog.plugins import discover
 from harness.compose import Selection, plan
+from harness.compose.again import Registered
+from harness.compose.overrides import Overrides
+from harness.compose.tuning import FIRST_SEED, final_plan, searches, tuning_plan
 from harness.errors import UsageError
 from harness.store import open_store
 
@@ -63,6 +69,13 @@ benchmarks:
     data: {{format: synthetic, train: 24, test: 12, calibrate: 12, size: 64}}
     model:
       box: dino-seg{VIT}
+    schedule: {{epochs: 2, batch_size: 12}}
+    cost: 2
+  tiny-features:
+    family: frozen-features
+    tier: synthetic
+    data: {{format: synthetic, train: 24, test: 12, size: 32, classes: 2, distractors: [0, 0], cue: false, clutter: 0.2, extent: 1.0}}
+    model:{VIT.replace("{after: tiny-pretraining", "{after: tiny-pretraining, method: attmask-high")}
     schedule: {{epochs: 2, batch_size: 12}}
     cost: 2
 """
@@ -133,6 +146,70 @@ def test_methods_of_a_stage_are_those_of_what_comes_before(planned):
         planned(tune=2)
 
 
+def test_a_stage_may_name_who_learns_before_it(planned, tmp_path):
+    trials = planned("simpool", "method.gamma=1.5", "schedule.epochs=3", benchmarks=("tiny-features",), seeds=2)
+    assert [*dict.fromkeys(bench for bench, _ in trials)] == [NAMES[0], "tiny-features"] and len(trials) == 4
+    registered = planned(seeds=2)
+    for seed in (0, 1):
+        first, stage = trials[NAMES[0], seed], trials["tiny-features", seed]
+        assert first == registered[NAMES[0], seed], "--set is not about it"
+        assert (stage.method, stage.slot, stage.before) == ("simpool", "pooling", first.digest)
+        assert stage.config["model"]["weights"]["file"] == f"$TRIAL/{first.recipe}"
+        assert stage.overrides == ("method.gamma=1.5", "schedule.epochs=3") and not first.overrides
+    gap = planned("gap", "schedule.epochs=3", benchmarks=("tiny-features",))["tiny-features", 0]
+    assert gap.setting == trials["tiny-features", 0].setting, "poolings of the same features are compared"
+    other = planned("gap", "schedule.epochs=3", "model.weights.method=attmask-low", benchmarks=("tiny-features",))
+    assert other[NAMES[0], 0].method == "attmask-low" and other["tiny-features", 0].setting != gap.setting
+    # here again, from what a store keeps of them
+    here, row = Registered.here(), SimpleNamespace(**{**vars(trials["tiny-features", 1]), "slot": "pooling"})
+    prints = data.fingerprint(task(here.catalog.benchmarks["tiny-features"]), None)
+    assert here.trials([row], here.cell(row, None), row.conditions, None, prints)[0].digest == row.digest
+
+
+def test_a_stage_that_names_who_learns_is_tuned(planned):
+    planned()
+    selection, files = Selection(methods=("simpool", "gap"), benchmarks=("tiny-features",), seeds=2, tune=3, tune_seeds=2), discover()
+    whole = plan(selection, load_catalog(), files)
+    found = searches(whole, Overrides.parse(()), files)
+    assert [search.cell.method.id for search in found] == ["simpool", "gap"], "who learns before is not tuned"
+    tuning = tuning_plan(whole, found).trials
+    first, tried = tuning[:2], tuning[2:]
+    assert [(trial.benchmark, trial.seed, trial.keep, trial.purpose) for trial in first] == [(NAMES[0], seed, True, "") for seed in (0, 1)]
+    assert len(tried) == 2 * 3 * 2 and all(trial.before == first[trial.seed - FIRST_SEED].digest for trial in tried)
+    verdicts = [search.judge({trial.digest: n for n, point in enumerate(search.points) for trial in point.trials}) for search in found]
+    final = final_plan(whole, found, verdicts, files).trials
+    assert final[:2] == first and len(final) == 2 + 2 * 2 and len({trial.setting for trial in final[2:]}) == 1
+    assert {trial.setting for trial in final[2:]}.isdisjoint(trial.setting for trial in whole.trials), "of another budget"
+    # here again
+    here, prints = Registered.here(), data.fingerprint(task(load_catalog().benchmarks["tiny-features"]), None)
+    for trial in (tried[-1], final[3]):
+        row = SimpleNamespace(**vars(trial))
+        conditions = {} if trial.purpose else trial.conditions
+        assert here.trials([row], here.cell(row, trial.search), conditions, trial.search, prints)[0].digest == trial.digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "message"),
+    [
+        (["model.weights.method=attmask-hig"], {}, "Did you mean 'attmask-high'"),
+        (["model.weights.method=gap"], {}, r"'gap' \(slot pooling\) fits no slot of 'tiny-pretraining'"),
+        (["model.weights.method=ibot"], {}, "is planned"),
+        (["model.weights={trial: 0123456789abcdef, method: attmask-high}"], {}, "give that, too"),
+        ([], {"method": "attmask-high"}, "fits no slot of 'tiny-features', which offers pooling, block"),
+    ],
+)
+def test_who_cannot_learn_before_a_stage_is_refused(planned, changes, more, message):
+    more = {"method": "simpool", "benchmarks": ("tiny-features",), **more}
+    with pytest.raises(UsageError, match=message):
+        planned(more.pop("method"), *changes, **more)
+
+
+def test_a_benchmark_is_not_changed_and_as_registered_in_one_run(planned):
+    selection = Selection(methods=("attmask-high", "gap"), benchmarks=(NAMES[0], "tiny-features"), overrides=("schedule.epochs=3",))
+    with pytest.raises(UsageError, match="Run them one by one"):
+        plan(selection, load_catalog(), discover())
+
+
 def harness(folder: Path, *args: str) -> subprocess.Popen:
     environment = {**os.environ, "HARNESS_CACHE": str(folder.parent / "cache"), "COLUMNS": "100"}
     folder.mkdir(exist_ok=True)
@@ -192,6 +269,12 @@ def test_pre_trained_networks_go_into_segmentation_and_localization(tmp_path):
     finished(whole, "run", "-b", NAMES[1], "-m", "identity", *told, "--device", "cpu")
     (row,) = [row for row in store.trials() if row.method == "identity"]
     assert row.state == "done" and any("student" in note for note in row.notes)
+
+    # poolings of what one method learned begin with its trial, which is there
+    finished(whole, "run", "-b", "tiny-features", "-m", "gap", "-m", "simpool", "--device", "cpu")
+    pooled = [row for row in store.trials() if row.benchmark == "tiny-features"]
+    assert len(pooled) == 2 and all(any("teacher" in note for note in row.notes) for row in pooled)
+    assert sum(row.benchmark == NAMES[0] for row in store.trials()) == 1
 
     # and what a kept trial sees is computed ahead of those that are to begin with it, while each trial of a stage sees something else
     frozen = ["-b", NAMES[2], "-m", "gap", "--set", "model.frozen=true", "--set", "model.box=cam"]

@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 
 from pydantic import Field
 
-from harness.benchmarks import scenes
 from harness.benchmarks.base import Format
 from harness.benchmarks.classification.readers.image_folder import read
 from harness.benchmarks.classification.synthetic import SyntheticData
@@ -31,21 +30,6 @@ class ObjectData(SyntheticData):
     objects."""
     extent: Share = 1.0
     """Side of what is drawn, as a share of the object's box: a box that is half empty would count background as object."""
-
-    def generate(self, out: Path) -> None:
-        counts = {"train": self.train, "test": self.test, "val": self.validating}
-        scenes.generate_scenes(
-            out,
-            counts,
-            size=self.size,
-            classes=self.classes,
-            seed=self.seed,
-            distractors=self.distractors,
-            side=self.side,
-            cue=self.cue,
-            clutter=self.clutter,
-            extent=self.extent,
-        )
 
 
 def box_of(root: Path, image: Path) -> Box | None:
