@@ -254,6 +254,8 @@ class Family:
     """A family whose formats are this one's, too, except for those of the same names."""
     model: type[HostOptions] = ModelOptions
     schedule: type[TrainingOptions] = ScheduleOptions
+    handed_on: tuple[str, ...] | None = None
+    """Slots of the methods whose backbones a stage after one of these benchmarks can begin with; all by default."""
     toolbox: str = ""
     """A toolbox of OpenMMLab that it needs and that an installation may lack."""
 

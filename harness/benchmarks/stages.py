@@ -27,7 +27,7 @@ def slots(stage: Task, benchmarks: Mapping[str, Benchmark]) -> tuple[str, ...]:
     Raises:
         UsageError: the chain is a circle, or breaks off.
     """
-    found, first, seen = None, stage, {stage.id}
+    found, first, seen, through = None, stage, {stage.id}, list[Task]()
     while (entry := before(first, benchmarks)) is not None:
         if entry.id in seen:
             raise UsageError(f"benchmark '{stage.id}': model.weights.after leads back to '{entry.id}'. Let one of them begin without.")
@@ -35,7 +35,14 @@ def slots(stage: Task, benchmarks: Mapping[str, Benchmark]) -> tuple[str, ...]:
         if found is None and learner(first):
             found = first.slots
         first = task(entry)
-    return first.slots if found is None else found
+        if found is None:
+            through.append(first)
+    return tuple(slot for slot in (first.slots if found is None else found) if all(hands_on(one, slot) for one in through))
+
+
+def hands_on(earlier: Task, slot: str) -> bool:
+    """Whether a stage can begin with the backbone that a method of ``slot`` leaves."""
+    return earlier.family.handed_on is None or slot in earlier.family.handed_on
 
 
 def learner(stage: Task) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 from harness import data
 from harness.benchmarks import Task, task
 from harness.benchmarks.hosts import standing
-from harness.benchmarks.stages import before, followed, learner, slots
+from harness.benchmarks.stages import before, followed, hands_on, learner, slots
 from harness.catalog import Benchmark, Catalog, Method, Tune
 from harness.catalog.parameters import Taken
 from harness.catalog.plugins import PluginFile, broken, owners
@@ -197,10 +197,11 @@ def _line(last: Step, tasks: Mapping[str, Task], stages: Mapping[str, str], cata
         first = (
             replace(line[0], bench=stages[stage]) if name is None else Step(stages[stage], named_learner(name, tasks[stage], catalog), True)
         )
-        if name is not None and first.method.fill(slots(tasks[first.bench], entries)) is None:
+        handed = tuple(slot for slot in slots(tasks[first.bench], entries) if hands_on(tasks[first.bench], slot))
+        if name is not None and first.method.fill(handed) is None:
             raise UsageError(
-                f"benchmark '{stage}': model.weights.method: '{name}' (slot {first.method.slot}) fits no slot of '{first.bench}'. "
-                f"Name one that `harness list methods --family {tasks[first.bench].entry.family}` shows."
+                f"benchmark '{stage}': model.weights.method: '{name}' (slot {first.method.slot}) leaves nothing on '{first.bench}' that a "
+                f"stage can begin with. Name one for the slot {' or '.join(handed)}: `harness list methods --benchmark {first.bench}`."
             )
         line.insert(0, first)
     return line
@@ -224,8 +225,8 @@ def _refuse_tuning(cell: Cell) -> None:
         first = cell.before.task.id
         raise UsageError(
             f"--tune: '{cell.task.id}' begins with weights that trials of the same method on '{first}' keep, and whether these are of "
-            f"its registered or of its tuned form nobody has said. Tune '{first}' alone (-b {first}), give what was found to both with --set, "
-            "and leave --tune out here."
+            f"its registered or of its tuned form nobody has said. Tune '{first}' alone (-b {first}), give what was found to both with "
+            "--set, and leave --tune out here."
         )
 
 

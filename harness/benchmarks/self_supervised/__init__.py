@@ -1,7 +1,8 @@
 """Self-supervised pre-training: a vision transformer learns from images without labels, of which a strategy hides parts.
 
 Each trial pre-trains a network, and puts what its [CLS] token says of each image through the protocols of frozen features, beside the
-same network before training. Formats are those of classification; labels are read by the protocols only.
+same network before training. A method of the slot ``pooling`` takes the place of that token: the network has none, nothing is masked,
+and DINO trains both. Formats are those of classification; labels are read by the protocols only.
 """
 
 from harness.benchmarks.base import Family
@@ -9,7 +10,8 @@ from harness.benchmarks.self_supervised.options import PretrainedModel, Pretrain
 
 FAMILY = Family(
     name="self-supervised",
-    slots=("masking",),
+    slots=("masking", "pooling"),
+    handed_on=("masking",),
     primary="knn20",
     model=PretrainedModel,
     schedule=PretrainingSchedule,

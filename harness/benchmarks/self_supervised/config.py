@@ -43,11 +43,15 @@ def compose(
 
 
 def _model(data: ClassificationData, model: PretrainedModel, fillings: dict[str, Filling]) -> dict[str, Any]:
-    filling = fillings.get("masking")
-    plugin, params = (filling.plugin, filling.params) if filling else (SLOTS["masking"].baseline, {})
+    plain = (
+        {"plugin": "random-masking", "params": {"masking_prob": 0.0}} if "pooling" in fillings else {"plugin": SLOTS["masking"].baseline}
+    )
+    filled = {slot: {"plugin": filling.plugin, "params": filling.params} for slot, filling in fillings.items()}
+    if "pooling" in filled and model.host != "ibot":
+        raise UsageError(f"model.host: {model.host} learns from tokens alone, and no pooling with it. Take ibot, or a masking method.")
     common: dict[str, Any] = {
         "backbone": model.transformer(data.size),
-        "masking": {"plugin": plugin, "params": params},
+        "masking": {"params": {}, **plain, **filled.get("masking", {})},
         "size": data.size,
         "views": model.views.model_dump(mode="json"),
         "mean": list(model.mean),
@@ -61,6 +65,7 @@ def _model(data: ClassificationData, model: PretrainedModel, fillings: dict[str,
             **common,
             "distillation": model.distillation.model_dump(mode="json"),
             "drop_path": model.drop_path,
+            **({"pooling": filled["pooling"]} if "pooling" in filled else {}),
         }
     common["backbone"]["drop_path_rate"] = model.drop_path
     if model.host == "simmim":

@@ -11,7 +11,7 @@ from harness import data
 from harness.catalog import load_catalog
 from harness.catalog.plugins import discover, load_plugins
 from harness.compose import Selection, plan
-from harness.errors import TrialError
+from harness.errors import TrialError, UsageError
 
 BENCHMARK = "scenes-pretraining"
 SMALL = (
@@ -124,3 +124,84 @@ def test_the_alarm_rings(prepared, tmp_path):
     trial, folder, _ = prepared(*hot)
     with pytest.raises(TrialError, match="collapsed: they are all alike in each image"):
         run(trial, folder, tmp_path / "trial")
+
+
+POOLINGS = ("simpool", "gap", "vit-cls", "max-pool")
+
+
+@pytest.mark.parametrize("method", POOLINGS)
+def test_poolings_take_the_place_of_the_class_token(prepared, tmp_path, method):
+    trial, folder, task = prepared("schedule.epochs=2", method=method)
+    assert trial.config["model"]["masking"] == {"plugin": "random-masking", "params": {"masking_prob": 0.0}}, "DINO: nothing is masked"
+    outcome = run(trial, folder, tmp_path / "trial")
+    assert outcome.metrics.keys() == {metric.name for metric in task.metrics}
+    assert outcome.metrics["masked"] == 0
+    even = outcome.metrics["attention_on_object"] == pytest.approx(100 * _area(folder, task), rel=1e-12)
+    assert even == (method in ("gap", "max-pool")), "these look everywhere alike, or do not say where"
+
+
+def _area(folder, task):
+    from harness.benchmarks.self_supervised.floor import floor
+
+    return floor(folder, task.data, task.format.listing(folder, task.data))["attention_on_object"] / 100
+
+
+def test_a_pooling_sees_patches_before_the_last_normalization(openmmlab):
+    """As in billpsomas/simpool: no class token, N positions, the pooled vector through the network's last LayerNorm; by hand."""
+    import torch
+    from torch.nn import functional as F
+
+    from harness.benchmarks.self_supervised.mm.encoder import Encoder
+    from harness.catalog.plugins import discover, load_plugins
+
+    load_plugins({"simpool"}, discover())
+    arch = {"embed_dims": 12, "num_layers": 2, "num_heads": 2, "feedforward_channels": 16}
+    backbone = {"type": "mmpretrain.VisionTransformer", "arch": arch, "img_size": 32, "patch_size": 8, "out_type": "raw"}
+    torch.manual_seed(0)
+    plain = Encoder(backbone, masked=True)
+    torch.manual_seed(0)
+    pooled = Encoder(backbone, masked=True, pooling={"plugin": "simpool", "params": {}})
+    for parameter in pooled.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    count = sum(p.numel() for p in pooled.parameters()) - sum(p.numel() for p in plain.parameters())
+    assert count == 2 * 12**2 + 2 * 12 - 2 * 12, "SimPool's, less the class token and its position"
+    assert pooled.pooling.method.gamma == 1.25
+    images, vit = torch.randn(3, 3, 32, 16), pooled.backbone
+    tokens, attention = pooled.looked(images)
+    x, grid = vit.patch_embed(images)
+    x = x + vit.resize_pos_embed(vit.pos_embed, vit.patch_resolution, grid, mode="bicubic", num_extra_tokens=0)
+    for layer in vit.layers:
+        x = layer(x)
+    sim = pooled.pooling.method
+    seen = F.layer_norm(x, (12,), sim.norm.weight, sim.norm.bias, 1e-6)
+    weights = ((x.mean(1, keepdim=True) @ sim.query.weight.T) @ (seen @ sim.key.weight.T).transpose(1, 2) * 12**-0.5).softmax(-1)
+    low = seen.amin((1, 2), keepdim=True)
+    vector = (weights @ (seen - low + 1e-6) ** 1.25) ** (1 / 1.25)
+    torch.testing.assert_close(attention, weights)
+    torch.testing.assert_close(tokens, vit.ln1(torch.cat([vector, x], dim=1)), rtol=1e-4, atol=1e-5)
+    # what is masked is hidden from the pooling, too
+    mask = torch.zeros(3, 8, dtype=torch.bool)
+    mask[:, 2] = True
+    other = images.clone()
+    other[:, :, 8:16, :8] = 9.0  # the patch of row 1, column 0
+    torch.testing.assert_close(pooled(images, mask), pooled(other, mask))
+    assert not torch.allclose(pooled(images), pooled(other))
+
+
+def test_the_teachers_pooling_follows(prepared):
+    from mmengine.registry import MODELS
+
+    trial, *_ = prepared(method="simpool")
+    model = MODELS.build(trial.config["model"])
+    own, other = (network.encoder.pooling.method.query.weight for network in (model.teacher, model.student))
+    assert own.equal(other) and not own.requires_grad and other.requires_grad
+    other.data.add_(1.0)
+    before = own.clone()
+    model.at(0, 10, 0, 1)
+    model.stepped()
+    assert own.sub(before).allclose((1 - model.momentum) * (other - before), atol=1e-6) and not own.equal(before)
+
+
+def test_poolings_are_no_part_of_reconstruction(prepared):
+    with pytest.raises(UsageError, match="no pooling with it"):
+        prepared("model.host=simmim", "model.views.locals=0", method="gap")

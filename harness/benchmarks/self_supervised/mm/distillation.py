@@ -26,9 +26,9 @@ _TOLD = 0.01
 class _Network(nn.Module):
     """A transformer and its head."""
 
-    def __init__(self, backbone: dict[str, Any], head: dict[str, int], *, masked: bool):
+    def __init__(self, backbone: dict[str, Any], head: dict[str, int], pooling: dict[str, Any] | None, *, masked: bool):
         super().__init__()
-        self.encoder = Encoder(backbone, masked=masked)
+        self.encoder = Encoder(backbone, masked=masked, pooling=pooling)
         self.head = ProjectionHead(self.encoder.backbone.embed_dims, **head)
 
 
@@ -37,7 +37,8 @@ class SelfDistillation(Pretrainer):
     """Zhou et al., ICLR 2022, in the form of ``main_ibot.py`` of bytedance/ibot; masks as in ``main_attmask.py`` of gkakogeorgiou/attmask.
 
     Two global views of each image are seen by the teacher as they are and by the student with masked tokens, local ones by the student
-    only. The teacher's weights follow the student's after each step. With a strategy that masks nothing this is DINO.
+    only. The teacher's weights follow the student's after each step. With a strategy that masks nothing this is DINO, and with a
+    pooling in the place of [CLS] what SimPool's authors compare poolings by (Psomas et al., ICCV 2023).
 
     Args:
         backbone: see :class:`~harness.benchmarks.self_supervised.mm.encoder.Encoder`.
@@ -46,6 +47,7 @@ class SelfDistillation(Pretrainer):
         views: see :class:`~harness.benchmarks.self_supervised.options.Views`.
         distillation: see :class:`~harness.benchmarks.self_supervised.options.Distillation`.
         drop_path: of the student.
+        pooling: ``plugin`` and ``params`` of the slot, where a method fills it.
         mean, std: of red, green and blue, from 0 to 255.
     """
 
@@ -59,15 +61,15 @@ class SelfDistillation(Pretrainer):
         mean: Sequence[float],
         std: Sequence[float],
         drop_path: float = 0.0,
+        pooling: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
     ):
         super().__init__(mean, std, data_preprocessor)
         self.size, self.views, self.told = size, views, distillation
         head = {name: distillation[name] for name in ("hidden", "bottleneck", "prototypes", "patch_prototypes")}
-        self.student = _Network({**backbone, "drop_path_rate": drop_path}, head, masked=True)
-        self.teacher = _Network(backbone, head, masked=False)
-        follow(self.teacher.encoder.backbone, self.student.encoder.backbone, 0.0)
-        follow(self.teacher.head, self.student.head, 0.0)
+        self.student = _Network({**backbone, "drop_path_rate": drop_path}, head, pooling, masked=True)
+        self.teacher = _Network(backbone, head, pooling, masked=False)
+        self._follow(0.0)
         self.teacher.requires_grad_(False)
         self.masking = slots.build(masking["plugin"], masking["params"])
         centred = distillation["balance"] == "centre"
@@ -100,8 +102,14 @@ class SelfDistillation(Pretrainer):
                 part.requires_grad_(epoch >= told["freeze_prototypes"])
 
     def stepped(self) -> None:
-        follow(self.teacher.encoder.backbone, self.student.encoder.backbone, self.momentum)
-        follow(self.teacher.head, self.student.head, self.momentum)
+        self._follow(self.momentum)
+
+    def _follow(self, momentum: float) -> None:
+        own, other = self.teacher, self.student
+        follow(own.encoder.backbone, other.encoder.backbone, momentum)
+        follow(own.head, other.head, momentum)
+        if own.encoder.pooling is not None and other.encoder.pooling is not None:
+            follow(own.encoder.pooling, other.encoder.pooling, momentum)
 
     def loss(self, images: Tensor) -> dict[str, Tensor]:
         """The losses of one batch, images (B, 3, H, W) from 0 to 1."""

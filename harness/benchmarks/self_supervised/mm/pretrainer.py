@@ -22,9 +22,10 @@ from harness.benchmarks.self_supervised.parts.schedules import cosine
 class Pretrainer(BaseModel):
     """Base of the hosts.
 
-    Its prediction of an image is a data sample with ``pooled`` (D,), the [CLS] token of the pre-trained network, ``untrained`` (D,), that
-    of the network before training, ``mask`` (N,), the tokens that the strategy would mask, ``error`` (N,), how wrong each token is said
-    behind that mask, and ``attention`` (N,), where [CLS] looks.
+    Its prediction of an image is a data sample with ``pooled`` (D,), the token that the pre-trained network has for the image (that of
+    [CLS], or what a pooling makes of the others), ``untrained`` (D,), that of the network before training, ``mask`` (N,), the tokens that
+    the strategy would mask, ``error`` (N,), how wrong each token is said behind that mask, and ``attention`` (N,), where the image's
+    token looks.
 
     Args:
         mean, std: of red, green and blue, from 0 to 255.
@@ -91,7 +92,8 @@ class Pretrainer(BaseModel):
             return self._predict(images, data_samples or [])
         tokens, attention = self.encoder.looked(images)
         grid = (inputs.shape[-2] // self.encoder.patch, -1)
-        slots.observe(self.encoder, map=lambda: torch.unflatten(attention / attention.sum(dim=-1, keepdim=True), -1, grid))
+        if self.encoder.pooling is None:  # which tells of its own map
+            slots.observe(self.encoder, map=lambda: torch.unflatten(attention / attention.sum(dim=-1, keepdim=True), -1, grid))
         return tokens[:, 0]
 
     def _predict(self, images: Tensor, samples: list[DataSample]) -> list[DataSample]:
