@@ -168,6 +168,11 @@ benchmarks:
 `harness run -m attmask-high -m random-masking -b fields-after-pretraining --seeds 3` pre-trains six networks and then segments with each.
 A position embedding for images of another size (`img_size` is that of the pre-training) is resized.
 
+With `method` beside `after` one method learns there, as registered and with each seed, whatever is evaluated here, and the methods are those
+that fit here: `weights: {after: scenes-pretraining, method: dino-ssl, key: teacher}` in an entry of `frozen-features` compares poolings of
+what DINO has learned (scenes-features), and `--set model.weights.method=attmask-high` those of another strategy. What `--set` says
+otherwise is said of the stage alone.
+
 Any other is the config of one of these OpenMMLab networks. What its outputs are is found in the same way, unless `_channels`, their width,
 and `_stride`, that of the last, say it. Its arguments are numbers, truth
 values, words where it chooses between some, and layers of mmcv by `type`: nothing that names a file or is evaluated. Files of weights are
