@@ -97,5 +97,6 @@ PEERS = {
     "attmask-hint": Peer(hint, params=FIXED, exact=False),
     "random-masking": Peer(tokens, params=FIXED, exact=False),
     "random-block-wise-masking": Peer(blocks, params=FIXED, exact=False),
+    "ibot": Peer(blocks, params=FIXED, exact=False),
 }
 """The ratio is fixed and every image masked, so that both sides mask the same number of tokens."""

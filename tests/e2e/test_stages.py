@@ -193,7 +193,7 @@ def test_a_stage_that_names_who_learns_is_tuned(planned):
     [
         (["model.weights.method=attmask-hig"], {}, "Did you mean 'attmask-high'"),
         (["model.weights.method=gap"], {}, r"'gap' \(slot pooling\) leaves nothing on 'tiny-pretraining'.+slot masking"),
-        (["model.weights.method=ibot"], {}, "is planned"),
+        (["model.weights.method=mst-masked-ssl"], {}, "is planned"),
         (["model.weights={trial: 0123456789abcdef, method: attmask-high}"], {}, "give that, too"),
         ([], {"method": "attmask-high"}, "fits no slot of 'tiny-features', which offers pooling, block"),
     ],
