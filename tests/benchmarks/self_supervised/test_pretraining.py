@@ -231,6 +231,11 @@ def test_a_map_on_another_grid_is_resized(openmmlab):
     assert attention[:, 0, 0].ne(attention[:, 0, 6]).all(), "the first row's and the last's"
 
 
+def test_blocks_are_no_poolings_here(prepared):
+    with pytest.raises(UsageError, match="fits no slot of 'scenes-pretraining', which offers masking, pooling"):
+        prepared(method="se")
+
+
 def test_poolings_are_no_part_of_reconstruction(prepared):
     with pytest.raises(UsageError, match="fits no slot of 'scenes-pretraining', which offers masking"):
         prepared("model.host=simmim", "model.views.locals=0", method="gap")
