@@ -45,7 +45,7 @@ Written by `python docs/make_methods.py` from `registry.yaml`, the docstrings in
 
 B images, N = H·W positions, d or C channels, h heads. **works**: implemented here; **wraps**: an OpenMMLab class, named;
 **waits**: implemented and tested, but no family of benchmarks offers its slot yet; **planned**: see what is missing. A method that
-*also fits* another slot is put there without change: a block in the pooling slot is followed by an average. Parameters are counted by
+*also fits* another slot is put there without change: a block stands in a segmentation head, too. Parameters are counted by
 building the method at the size given. Options are set in a registry entry, or with `--set method.OPTION=VALUE`.
 
 **Complexity**: what one forward pass of an image multiplies, projections and convolutions included, and reading the map; factors that

@@ -104,7 +104,7 @@ class Registered:
         entry, keep = before(bench, self.catalog.benchmarks), bench.id in followed(self.catalog)
         if entry is None:
             return Cell(method, bench, fingerprint, told, keep=keep)
-        earlier, name = task(of_earlier(entry, bench, Overrides.parse(told))), learner(bench)
+        earlier, name = task(of_earlier(bench, Overrides.parse(told)).of_benchmark(entry)), learner(bench)
         first, said = (method, told) if name is None else (named_learner(name, bench, self.catalog), ())
         return Cell(method, bench, fingerprint, told, self._cell(first, earlier, of_other(earlier), said, of_other), keep)
 

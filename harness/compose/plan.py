@@ -157,7 +157,7 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         )
     lines = [_line(step, tasks, stages, catalog) for step in fitting]
     known = owners(files)
-    for some in {step.method.id: step.method for step in chain.from_iterable(lines)}.values():
+    for some in {(step.method.id, step.named): step.method for step in chain.from_iterable(lines)}.values():
         for slot in some.slots:
             check_filling(some, slot, known, files)
     used = {name: tasks[name] for name in dict.fromkeys(step.bench for step in chain.from_iterable(lines))}
@@ -201,7 +201,8 @@ def _line(last: Step, tasks: Mapping[str, Task], stages: Mapping[str, str], cata
         if name is not None and first.method.fill(handed) is None:
             raise UsageError(
                 f"benchmark '{stage}': model.weights.method: '{name}' (slot {first.method.slot}) leaves nothing on '{first.bench}' that a "
-                f"stage can begin with. Name one for the slot {' or '.join(handed)}: `harness list methods --benchmark {first.bench}`."
+                f"stage can begin with. Name one for the slot {' or '.join(handed)}: `harness list methods --family "
+                f"{tasks[first.bench].entry.family}` shows them."
             )
         line.insert(0, first)
     return line
@@ -237,26 +238,26 @@ def _with_stages(tasks: dict[str, Task], entries: Mapping[str, Benchmark], overr
         UsageError: a stage comes after one as it is registered, and that is asked for as ``--set`` has it.
     """
     found = {}
-    waiting = [*tasks]
-    for name in waiting:
+    waiting = [(name, overrides) for name in tasks]
+    for name, told in waiting:
         entry = before(tasks[name], entries)
         if entry is not None:
             found[name] = entry.id
-            wanted = task(of_earlier(entry, tasks[name], overrides))
-            if entry.id not in tasks:
-                tasks[entry.id] = wanted
-                waiting.append(entry.id)
-            elif tasks[entry.id].entry != wanted.entry:
+            said = of_earlier(tasks[name], told)
+            wanted = task(said.of_benchmark(entry))
+            if tasks.setdefault(entry.id, wanted).entry != wanted.entry:
                 raise UsageError(
                     f"--set changes '{entry.id}', and '{name}' begins with what a method of its own learns there as registered. "
                     "Run them one by one."
                 )
+            if (entry.id, said) not in waiting:
+                waiting.append((entry.id, said))
     return found
 
 
-def of_earlier(entry: Benchmark, stage: Task, overrides: Overrides) -> Benchmark:
-    """What comes before a stage: as ``--set`` has it where the same method learns there, as registered where the stage names one."""
-    return entry if learner(stage) else overrides.of_benchmark(entry)
+def of_earlier(stage: Task, overrides: Overrides) -> Overrides:
+    """What ``--set`` says of all that comes before a stage: the same where the same method learns there, nothing where one is named."""
+    return Overrides() if learner(stage) else overrides
 
 
 def _earlier(bench: str, stages: Mapping[str, str]) -> list[str]:

@@ -115,7 +115,7 @@ def entry(name: str, slot: str) -> str:
     """The registry entry of a new method."""
     lines = [f"  {scalar(name)}:", f"    title: {scalar(_title(name))}", f"    slots: {{{slot}: {{plugin: {scalar(name)}}}}}"]
     if slot == "block":
-        lines.append("    stands_in: [pooling, context]")
+        lines.append("    stands_in: [context]")
     return "\n".join(lines) + "\n"
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -166,6 +167,24 @@ def test_a_stage_may_name_who_learns_before_it(planned, tmp_path):
     assert here.trials([row], here.cell(row, None), row.conditions, None, prints)[0].digest == row.digest
 
 
+def test_all_that_comes_before_a_named_learner_is_as_registered(planned, tmp_path):
+    chain = REGISTRY.replace("after: tiny-pretraining, method", "after: tiny-segmentation, method")
+    registered = planned(seeds=1, benchmarks=NAMES[1:2])
+    (tmp_path / "registry.yaml").write_text(chain)
+    trials = planned("gap", "schedule.epochs=3", benchmarks=("tiny-features",))
+    assert [bench for bench, _ in trials] == [*NAMES[:2], "tiny-features"]
+    assert {key: trials[key] for key in registered} == {key: replace(trial, keep=True) for key, trial in registered.items()}
+    assert trials["tiny-features", 0].config["train_cfg"]["max_epochs"] == 3
+    # here again
+    here, row = Registered.here(), trials["tiny-features", 0]
+    prints = data.fingerprint(task(here.catalog.benchmarks["tiny-features"]), None)
+    assert here.trials([row], here.cell(row, None), row.conditions, None, prints)[0].digest == row.digest
+    # nor is what comes before it asked for otherwise in the same run
+    with pytest.raises(UsageError, match="Run them one by one"):
+        selection = Selection(methods=("gap", "attmask-low"), benchmarks=(NAMES[0], "tiny-features"), overrides=("schedule.epochs=3",))
+        plan(selection, load_catalog(), discover())
+
+
 def test_a_stage_that_names_who_learns_is_tuned(planned):
     planned()
     selection, files = Selection(methods=("simpool", "gap"), benchmarks=("tiny-features",), seeds=2, tune=3, tune_seeds=2), discover()
@@ -192,7 +211,7 @@ def test_a_stage_that_names_who_learns_is_tuned(planned):
     ("changes", "more", "message"),
     [
         (["model.weights.method=attmask-hig"], {}, "Did you mean 'attmask-high'"),
-        (["model.weights.method=gap"], {}, r"'gap' \(slot pooling\) leaves nothing on 'tiny-pretraining'.+slot masking"),
+        (["model.weights.method=gap"], {}, r"'gap' \(slot pooling\) leaves nothing on.+slot masking: .+ --family self-supervised"),
         (["model.weights.method=mst-masked-ssl"], {}, "is planned"),
         (["model.weights={trial: 0123456789abcdef, method: attmask-high}"], {}, "give that, too"),
         ([], {"method": "attmask-high"}, "fits no slot of 'tiny-features', which offers pooling, block"),

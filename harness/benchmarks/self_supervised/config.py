@@ -47,8 +47,6 @@ def _model(data: ClassificationData, model: PretrainedModel, fillings: dict[str,
         {"plugin": "random-masking", "params": {"masking_prob": 0.0}} if "pooling" in fillings else {"plugin": SLOTS["masking"].baseline}
     )
     filled = {slot: {"plugin": filling.plugin, "params": filling.params} for slot, filling in fillings.items()}
-    if "pooling" in filled and model.host != "ibot":
-        raise UsageError(f"model.host: {model.host} learns from tokens alone, and no pooling with it. Take ibot, or a masking method.")
     common: dict[str, Any] = {
         "backbone": model.transformer(data.size),
         "masking": {"params": {}, **plain, **filled.get("masking", {})},

@@ -104,6 +104,10 @@ class PretrainedModel(HostOptions):
             raise ValueError("there is no slot for blocks: leave block_at out")
         return self
 
+    def offers(self, slots: tuple[str, ...]) -> tuple[str, ...]:
+        """Only ``ibot`` learns from what stands for an image, which a pooling makes; the others learn from tokens alone."""
+        return slots if self.host == "ibot" else tuple(slot for slot in slots if slot != "pooling")
+
     def transformer(self, size: int) -> dict[str, Any]:
         """The config of the network for images of ``size`` pixels, without what changes its training only."""
         arch = {"embed_dims": self.width, "num_layers": self.depth, "num_heads": self.heads, "feedforward_channels": self.feedforward}

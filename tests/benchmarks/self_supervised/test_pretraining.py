@@ -86,11 +86,14 @@ def test_the_network_before_training_is_the_same_for_all(prepared, tmp_path):
 
 def scores(outcome):
     arrays = {**outcome.per_sample, **{f"curve {name}": points for name, points in outcome.curves.items()}}
-    return outcome.metrics, {name: values.tolist() for name, values in arrays.items()}
+    # as text, where what is not there is like itself
+    return repr((outcome.metrics, {name: values.tolist() for name, values in arrays.items()}))
 
 
-@pytest.mark.parametrize("balance", ["sinkhorn", "centre"])
-def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch, balance):
+@pytest.mark.parametrize(
+    ("balance", "method"), [("sinkhorn", "attmask-high"), ("centre", "attmask-high"), ("sinkhorn", "simpool"), ("centre", "slot-attention")]
+)
+def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch, balance, method):
     """Teacher, centres, views, masks, momentum, temperatures, frozen prototypes and weight decay go on where they stopped."""
     from harness.benchmarks.self_supervised.mm import distillation
     from harness.engine import trial as module
@@ -104,9 +107,8 @@ def test_resumed_equals_uninterrupted(prepared, tmp_path, monkeypatch, balance):
             if runner.epoch == 2:
                 raise Power
 
-    trial, folder, _ = prepared(
-        f"model.distillation.balance={balance}", "schedule.weight_decay_end=0.4", "schedule.epochs=4", "model.drop_path=0.2"
-    )
+    changes = f"model.distillation.balance={balance}", "schedule.weight_decay_end=0.4", "schedule.epochs=4", "model.drop_path=0.2"
+    trial, folder, _ = prepared(*changes, method=method)
     monkeypatch.setattr(distillation, "_TOLD", -1.0)  # so few epochs may end anywhere, with another torch
     whole = run(trial, folder, tmp_path / "whole")
     monkeypatch.setattr(module, "Checkpoint", functools.partial(module.Checkpoint, every=0.0))
@@ -202,6 +204,38 @@ def test_the_teachers_pooling_follows(prepared):
     assert own.sub(before).allclose((1 - model.momentum) * (other - before), atol=1e-6) and not own.equal(before)
 
 
+def test_a_map_on_another_grid_is_resized(openmmlab):
+    """A pooling may look at fewer places than there are patches; what it says of them is where the image's token looks."""
+    import torch
+
+    from harness import slots
+    from harness.benchmarks.self_supervised.mm.encoder import Encoder
+
+    class Coarse(torch.nn.Module):
+        def __init__(self, channels: int):
+            super().__init__()
+
+        def forward(self, x):
+            slots.observe(self, map=lambda: x.mean(dim=1, keepdim=True)[..., ::2, ::2])
+            return x.mean(dim=(2, 3))
+
+    name = "test-coarse"
+    slots.attention_method(name, slot="pooling")(Coarse)
+    try:
+        arch = {"embed_dims": 12, "num_layers": 1, "num_heads": 2, "feedforward_channels": 16}
+        backbone = {"type": "mmpretrain.VisionTransformer", "arch": arch, "img_size": 32, "patch_size": 8, "out_type": "raw"}
+        tokens, attention = Encoder(backbone, masked=True, pooling={"plugin": name, "params": {}}).looked(torch.randn(3, 3, 32, 16))
+    finally:
+        slots.registry().module_dict.pop(name)
+    assert tokens.shape == (3, 1 + 8, 12) and attention.shape == (3, 1, 8)
+    assert attention[:, 0, 0].ne(attention[:, 0, 6]).all(), "the first row's and the last's"
+
+
+def test_blocks_are_no_poolings_here(prepared):
+    with pytest.raises(UsageError, match="fits no slot of 'scenes-pretraining', which offers masking, pooling"):
+        prepared(method="se")
+
+
 def test_poolings_are_no_part_of_reconstruction(prepared):
-    with pytest.raises(UsageError, match="no pooling with it"):
+    with pytest.raises(UsageError, match="fits no slot of 'scenes-pretraining', which offers masking"):
         prepared("model.host=simmim", "model.views.locals=0", method="gap")

@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from harness import slots
 from harness.benchmarks.parts.pooling import PluginPooling
@@ -60,7 +61,7 @@ class _Map:
 
     def __call__(self, _module: Any, values: dict[str, Any]) -> None:
         if (spatial := slots.value_of(values.get("map"))) is not None:
-            self.found = spatial.detach().flatten(2)
+            self.found = spatial.detach()
 
 
 class Encoder(nn.Module):
@@ -118,14 +119,20 @@ class Encoder(nn.Module):
     def looked(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The same without a mask, and the (B, heads, N) attention of [CLS] to the patches in the last block.
 
-        With what [CLS] gives to itself, which is not there, each row sums to 1. A pooling's is its map, uniform where it offers none.
+        With what [CLS] gives to itself, which is not there, each row sums to 1. A pooling's is its map, resized where it is coarser or
+        finer than the patches, and uniform where it offers none.
         """
         if self.pooling is not None:
             seen = _Map()
             with slots.observing(seen):
                 tokens = self(images)
             count = tokens.shape[1] - 1
-            return tokens, tokens.new_full((len(tokens), 1, count), 1 / count) if seen.found is None else seen.found
+            if (spatial := seen.found) is None:
+                return tokens, tokens.new_full((len(tokens), 1, count), 1 / count)
+            grid = images.shape[-2] // self.patch, images.shape[-1] // self.patch
+            if spatial.shape[-2:] != grid:
+                spatial = F.interpolate(spatial, grid, mode="bilinear")
+            return tokens, spatial.flatten(2)
         self._row.wanted = True
         try:
             tokens = self(images)
