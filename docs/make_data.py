@@ -168,7 +168,7 @@ benchmarks:
 `harness run -m attmask-high -m random-masking -b fields-after-pretraining --seeds 3` pre-trains six networks and then segments with each.
 A position embedding for images of another size (`img_size` is that of the pre-training) is resized.
 
-With `method` beside `after` one method learns there, as registered and with each seed, whatever is evaluated here, and the methods are those
+With `method` beside `after` one method learns there, as registered and with each seed, whatever is evaluated here, and methods are those
 that fit here: `weights: {after: scenes-pretraining, method: dino-ssl, key: teacher}` in an entry of `frozen-features` compares poolings of
 what DINO has learned (scenes-features), and `--set model.weights.method=attmask-high` those of another strategy. What `--set` says
 otherwise is said of the stage alone.
