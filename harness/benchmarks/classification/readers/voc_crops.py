@@ -208,7 +208,7 @@ def _unread(listing: Crops, picture: Path, reason: str) -> None:
 
 
 def cut(pixels: np.ndarray, box: Box, context: float) -> np.ndarray:
-    """The square (S, S, 3) around a box, in pixels of (H, W, 3); a box beside the picture shows its border."""
+    """The square (S, S, 3) around a box of a picture (H, W, 3); of a box beside the picture, around what is nearest to it."""
     import numpy as np
 
     height, width = pixels.shape[:2]
