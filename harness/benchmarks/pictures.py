@@ -29,7 +29,9 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
     thumbs: dict[Path, np.ndarray] = {}
     images = {name: listing.images(name) for name in SPLITS}
     every = [*dict.fromkeys(file for some in images.values() for file in some)]
-    whole = {listing.image(sample): listing.whole(sample) for name in SPLITS for sample in listing.of(name)}
+    # a sample may have further pictures, which are its own
+    whole = {file: file for file in every}
+    whole |= {listing.image(sample): listing.whole(sample) for name in SPLITS for sample in listing.of(name)}
     wholes = {name: [*dict.fromkeys(whole[file] for file in some)] for name, some in images.items()}
     for file in every:
         try:
