@@ -250,8 +250,11 @@ def _decode(file: Path) -> np.ndarray | None:
         return None
 
 
-def read_bgr(file: Path, decoding: Decoding = Decoding()) -> np.ndarray:
-    """An image as (H, W, 3) uint8 BGR.
+def read_deep(file: Path, *, exif: bool = False) -> np.ndarray:
+    """An image as (H, W, 3) BGR in uint8 or uint16, whichever is stored.
+
+    Args:
+        exif: turned as its EXIF orientation says.
 
     Raises:
         ValueError: it is missing, cannot be decoded, or has pixels that are not 8 or 16 bits; a clause for people.
@@ -262,11 +265,21 @@ def read_bgr(file: Path, decoding: Decoding = Decoding()) -> np.ndarray:
     if pixels is None:
         measure(file)  # says why, where it knows
         raise ValueError("the image cannot be decoded")
-    if pixels.dtype == np.uint16:
-        pixels = np.minimum(pixels >> (decoding.bits - 8), 255).astype(np.uint8)
-    elif pixels.dtype != np.uint8:
+    if pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"its pixels are {pixels.dtype} numbers; store 8 or 16 bits")
-    return _upright(pixels, orientation(file)) if decoding.exif else pixels
+    return _upright(pixels, orientation(file)) if exif else pixels
+
+
+def read_bgr(file: Path, decoding: Decoding = Decoding()) -> np.ndarray:
+    """An image as (H, W, 3) uint8 BGR.
+
+    Raises:
+        ValueError: as :func:`read_deep` does.
+    """
+    import numpy as np
+
+    pixels = read_deep(file, exif=decoding.exif)
+    return np.minimum(pixels >> (decoding.bits - 8), 255).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -288,7 +301,7 @@ def read_rgb(file: Path, decoding: Decoding = Decoding()) -> np.ndarray:
 
 
 def write_image(file: Path, image: np.ndarray, quality: int | None = None) -> None:
-    """Write an (H, W, 3) RGB or (H, W) uint8 image in the format its name ends in.
+    """Write an (H, W, 3) RGB or (H, W) image, uint8 or (as PNG) uint16, in the format its name ends in.
 
     Args:
         quality: of a JPEG, 0 to 100.

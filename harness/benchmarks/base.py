@@ -189,6 +189,16 @@ class Listing(Generic[S]):
         """The file of a sample's picture."""
         return self.files_of(sample)[0]
 
+    def whole(self, sample: S) -> Path:
+        """The picture that a sample shows, or was cut out of: samples of one hang together."""
+        return self.image(sample)
+
+    def belonging(self, name: Split) -> list[int] | None:
+        """The number of each sample's :meth:`whole`; ``None`` where every sample is a picture of its own."""
+        numbers: dict[Path, int] = {}
+        found = [numbers.setdefault(self.whole(sample), len(numbers)) for sample in self.of(name)]
+        return found if len(numbers) < len(found) else None
+
     def images(self, name: Split) -> list[Path]:
         """The pictures of a split, each once, problems or not."""
         return [*dict.fromkeys(self.image(sample) for sample in self.of(name))]

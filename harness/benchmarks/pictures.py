@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmarks.base import NAMES, SPLITS, Listing, Problem, Split, relative
+from harness.benchmarks.base import NAMES, NEEDED, SPLITS, Listing, Problem, Split, relative
 from harness.benchmarks.options import DataOptions
 from harness.benchmarks.twins import twins_in
 from harness.digests import contents
@@ -25,11 +24,15 @@ SMALLEST = 4
 
 def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
     """Pictures that cannot be read whole, are turned by a tag, are deeper than said, or in two splits, as they are or encoded anew."""
-    root, tags = listing.root, Counter[int]()
+    root, tags = listing.root, dict[Path, int]()
     bits = listing.decoding(data).bits
     thumbs: dict[Path, np.ndarray] = {}
     images = {name: listing.images(name) for name in SPLITS}
     every = [*dict.fromkeys(file for some in images.values() for file in some)]
+    # a sample may have further pictures, which are its own
+    whole = {file: file for file in every}
+    whole |= {listing.image(sample): listing.whole(sample) for name in SPLITS for sample in listing.of(name)}
+    wholes = {name: [*dict.fromkeys(whole[file] for file in some)] for name, some in images.items()}
     for file in every:
         try:
             (width, height), thumbs[file] = glance(file, bits)
@@ -38,25 +41,27 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
             continue
         if min(width, height) < SMALLEST:
             yield Problem(relative(file, root), f"the image is only {width}x{height} pixels", "restore the original")
-        tags[orientation(file)] += 1
-    if turned := sum(count for tag, count in tags.items() if tag != 1):
+        if (picture := whole[file]) not in tags:
+            tags[picture] = orientation(picture)
+    if turned := sum(tag != 1 for tag in tags.values()):
         how = "turned as they are shown" if data.exif == "apply" else "read as they are stored"
         other = "ignore" if data.exif == "apply" else "apply"
-        what = f"{turned} of {tags.total()} images carry an EXIF orientation; they are {how}"
+        what = f"{turned} of {len(tags)} images carry an EXIF orientation; they are {how}"
         yield Problem("images", what, f"if the annotations were made otherwise, write data.exif: {other}", fatal=False)
     yield from _depth(data, listing.bits, significant_bits([*images["val"], *images["test"]]), lambda: usual_bits(every))
-    digests = contents(images.values())
+    digests = contents(wholes.values())
     if not (listing.same_twice and set(images["train"]) == set(images["test"])):
-        copies = _copies(digests, images["train"], images["test"])
+        copies = _copies(digests, wholes["train"], wholes["test"])
         yield from _in_both(root, copies, "train", "test", official=bool(data.official))
-        train, test = ({file: thumbs[file] for file in images[name] if file in thumbs and file not in copies} for name in ("train", "test"))
+        parted = ([file for file in images[name] if file in thumbs and whole[file] not in copies] for name in NEEDED)
+        train, test = ({file: thumbs[file] for file in some} for some in parted)
         if twins := twins_in(train, test, listing.decoding(data)):
             shown = ", ".join(f"{relative(file, root)} and {relative(other, root)}" for file, other in twins[:_SHOWN])
             what = f"{len(twins)} test images look the same as training images, encoded anew or resized: {shown}"
             what += ", ..." if len(twins) > _SHOWN else ""
             yield Problem("splits", what, "look at them, and take copies out of one of the two", fatal=False)
-    yield from _in_both(root, _copies(digests, images["train"], images["val"]), "train", "val")
-    yield from _in_both(root, _copies(digests, images["val"], images["test"]), "val", "test")
+    yield from _in_both(root, _copies(digests, wholes["train"], wholes["val"]), "train", "val")
+    yield from _in_both(root, _copies(digests, wholes["val"], wholes["test"]), "val", "test")
 
 
 def _depth(data: DataOptions, train: int | None, test: int | None, usual: Callable[[], int | None]) -> Iterator[Problem]:

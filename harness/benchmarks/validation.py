@@ -34,22 +34,22 @@ def hold_out(listing: Listing[Any], share: float) -> None:
     """
     if not share or listing.val or len(listing.train) < FEWEST or any(problem.fatal for problem in listing.problems):
         return
-    names = {file: _name(file, listing.root) for file in listing.images("train")}
+    names = {file: _name(file, listing) for file in map(listing.whole, listing.train)}
     chosen = _chosen(listing, names, share)
     chosen -= _copied(chosen, names.keys() - chosen)
     if not chosen:
         return
-    listing.val = [sample for sample in listing.train if listing.image(sample) in chosen]
-    listing.train = [sample for sample in listing.train if listing.image(sample) not in chosen]
+    listing.val = [sample for sample in listing.train if listing.whole(sample) in chosen]
+    listing.train = [sample for sample in listing.train if listing.whole(sample) not in chosen]
 
 
 def _chosen(listing: Listing[Any], names: dict[Path, str], share: float) -> set[Path]:
-    tested = {*listing.images("test")}
+    tested = {*map(listing.whole, listing.test)}
     counts: dict[Path, int] = defaultdict(int)
     strata: dict[Path, set[Hashable]] = defaultdict(set)
     unscored: set[Path] = set()
     for sample in listing.train:
-        file = listing.image(sample)
+        file = listing.whole(sample)
         counts[file] += 1
         strata[file].add(listing.stratum(sample))
         if not listing.is_scored(sample):
@@ -93,8 +93,10 @@ def _copied(chosen: set[Path], others: set[Path]) -> set[Path]:
     return {file for file in chosen if digests.get(file) in known}
 
 
-def _name(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
+def _name(file: Path, listing: Listing[Any]) -> str:
+    if file.parent in listing.unpacked:  # wherever the cache lies
+        return f"{file.parent.name}/{file.name}"
+    return file.relative_to(listing.root).as_posix() if file.is_relative_to(listing.root) else file.as_posix()
 
 
 def _hash(name: str) -> str:

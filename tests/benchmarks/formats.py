@@ -179,6 +179,11 @@ def voc_xml(root: Path) -> Entry:
     return {"family": "object-localization", "data": {"format": "voc-xml", "classes": ["a", "b"], "size": 32, **lists}}
 
 
+def voc_crops(root: Path) -> Entry:
+    content = voc_xml(root)
+    return {"family": "classification", "data": {**content["data"], "format": "voc-crops", "size": 16}}
+
+
 def wsol(root: Path) -> Entry:
     for split in SPLITS:
         tables: dict[str, list[str]] = {"image_ids": [], "class_labels": [], "image_sizes": [], "localization": []}
@@ -327,6 +332,6 @@ FORMATS: dict[str, Callable[[Path], Entry]] = {
     function.__name__: function
     for function in (
         image_folder, image_list, mmseg_folder, segmentation_coco, keypoint_coco, deeplabcut, voc_xml, wsol, localization_coco,
-        seven_scenes, cambridge, transforms, colmap, detection_coco, detection_voc, yolo, retrieval_revisited, retrieval_folder,
+        seven_scenes, cambridge, transforms, colmap, detection_coco, detection_voc, voc_crops, yolo, retrieval_revisited, retrieval_folder,
     )
 }  # fmt: skip

@@ -268,7 +268,7 @@ def _not_utf8(root: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        *(("voc_xml", damage) for damage in (_xml_encoding, _unreadable)),
+        *((name, damage) for name in ("voc_xml", "voc_crops") for damage in (_xml_encoding, _unreadable)),
         *(("colmap", damage) for damage in (_not_utf8, _unreadable)),
         *(("mmseg_folder", damage) for damage in (_damaged_png, _not_utf8, _unreadable)),
     ],

@@ -23,6 +23,7 @@ NAMED = {
     "localization_coco": ("train.json", "0.png"),
     "deeplabcut": ("labeled-data/v/CollectedData_me.csv", "labeled-data/v/img000.png"),
     "voc_xml": ("annotations/train0.xml", "train0.png"),
+    "voc_crops": ("annotations/train0.xml", "train0.png"),
     "wsol": ("metadata/train/*.txt", "train/0.png"),
     "cambridge": ("dataset_train.txt", "trainseq/0.png"),
     "transforms": ("transforms.json", "images/0.png"),
@@ -40,7 +41,9 @@ def listed(entry: dict[str, Any], root: Path, **more: Any):
 def used(listing) -> list[Path]:
     """The files that a trial would read: none where there is a fatal problem."""
     try:
-        return [file for name in ("train", "val", "test") for sample in listing.split(name) for file in listing.files_of(sample)]
+        samples = [sample for name in ("train", "val", "test") for sample in listing.split(name)]
+        files = [(sample, file) for sample in samples for file in listing.files_of(sample)]
+        return [listing.whole(sample) if file.parent in listing.unpacked else file for sample, file in files]
     except DataError:
         return []
 
@@ -95,6 +98,7 @@ PLACES = {
     "localization_coco": [("train", {"annotations": "train.json", "images": "train"})],
     "keypoint_coco": [("train", "annotations/train.json"), ("train_images", "train")],
     "voc_xml": [("train", "train.txt"), ("images", "images"), ("annotations", "annotations")],
+    "voc_crops": [("train", "train.txt"), ("images", "images"), ("annotations", "annotations")],
     "deeplabcut": [("csv", "labeled-data/v/CollectedData_me.csv")],
 }
 """Format -> its options that are paths, and what they are by default."""

@@ -287,6 +287,18 @@ def test_cifars_records_are_its_pictures(tmp_path):
         assert any("are no records" in problem.what for problem in task.check(root))
 
 
+def test_which_of_cifars_records_are_held_out_does_not_depend_on_the_caches_place(tmp_path, monkeypatch):
+    name = "cifar10-resnet18"
+    write(PAPER[name], tmp_path / "d")
+    entry = _on_part(PAPER[name])
+    task = benchmarks.task(entry.model_copy(update={"data": entry.data | {"val_share": 0.4}}))
+    held = []
+    for place in "abc":
+        monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / place))
+        held.append([sample.file.relative_to(tmp_path / place) for sample in task.listing(tmp_path / "d").val])
+    assert held[0] and held[0] == held[1] == held[2]
+
+
 def test_imagenets_validation_images_are_found_in_folders_and_by_the_development_kit(tmp_path):
     write(PAPER["imagenet-resnet50"], tmp_path)
     task = benchmarks.task(_on_part(PAPER["imagenet-resnet50"]))

@@ -15,6 +15,7 @@ FAMILY = Family(
         "image-list": ".readers.image_list",
         "imagenet": ".readers.imagenet",
         "cifar": ".readers.cifar",
+        "voc-crops": ".readers.voc_crops",
         "tiny-imagenet": ".readers.tiny_imagenet",
     },
 )

@@ -13,7 +13,8 @@ from harness.digests import contents
 
 
 def problems(root: Path, _data: ClassificationData, listing: Labels) -> Iterator[Problem]:
-    """Pictures that stand in two classes."""
+    """Pictures that stand in two classes, and what is wrong with those that they were taken from."""
+    yield from listing.looked_at()
     labels: dict[int, list[Path]] = defaultdict(list)
     samples = [sample for split in SPLITS for sample in listing.of(split)]
     for sample in samples:

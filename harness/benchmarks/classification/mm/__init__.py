@@ -15,7 +15,7 @@ from harness.benchmarks.base import Split
 from harness.benchmarks.classification import FAMILY
 from harness.benchmarks.classification.readers.labelled import Labels
 from harness.benchmarks.classification.scores import summarise
-from harness.outcome import GUESS, LABEL
+from harness.outcome import GROUP, GUESS, LABEL
 
 
 @DATASETS.register_module()
@@ -35,6 +35,7 @@ class ClassDataset(BaseDataset):
         data, found = FAMILY.listing(Path(self.data_root), self._options)
         listing = cast(Labels, found)
         self._metainfo["classes"] = tuple(listing.classes)
+        self._metainfo["belonging"] = listing.belonging(self._split)
         decoding = listing.decoding(data)
         return [
             {"img_path": str(listing.image(sample)), "gt_label": sample.label, "decoding": decoding}
@@ -47,7 +48,8 @@ class TopAccuracy(Accuracy):
     """mmpretrain's top-k accuracy (%), which also keeps every image's score (100 or 0), class and first guess.
 
     Attributes:
-        per_sample: ``top<k>``, ``label`` and ``guess`` -> (N,) float32, in the order of the test set.
+        per_sample: ``top<k>``, ``label`` and ``guess`` -> (N,) float32, in the order of the test set; ``group``, the number of the
+            picture, where samples are parts of some.
     """
 
     default_prefix = None
@@ -65,4 +67,6 @@ class TopAccuracy(Accuracy):
         hits = np.stack([found[:, :k].any(dim=1).numpy() for k in self.topk], axis=1)
         self.per_sample = {f"top{k}": 100 * hits[:, column].astype(np.float32) for column, k in enumerate(self.topk)}
         self.per_sample |= {LABEL: labels.numpy().astype(np.float32), GUESS: guesses[:, 0].numpy().astype(np.float32)}
+        if (belonging := self.dataset_meta.get("belonging")) is not None:
+            self.per_sample[GROUP] = np.array(belonging, np.float32)
         return summarise(hits, labels.numpy(), self.topk, self.dataset_meta["classes"])

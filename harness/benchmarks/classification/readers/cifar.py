@@ -8,16 +8,14 @@ so that they are read, checked and known like any other picture.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harness import paths
 from harness.benchmarks.base import Format
 from harness.benchmarks.classification.options import ClassificationData
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
+from harness.benchmarks.unpacking import MEND, unpack, unwritten
 from harness.digests import content
 
 if TYPE_CHECKING:
@@ -95,35 +93,26 @@ def _file(root: Path, name: str, label_bytes: int, classes: int, listing: Labels
     try:
         folder = _unpacked(root / name, records[:, label_bytes:])
     except OSError as error:
-        what = f"its pictures cannot be written to {error.filename} ({error.strerror})"
-        listing.add(name, what, "mend that, or set HARNESS_CACHE elsewhere")
+        listing.add(name, f"its pictures {unwritten(error)}", MEND)
         return []
     listing.unpacked.append(folder)
     return [Labelled(folder / f"{index:05d}.png", int(label)) for index, label in enumerate(labels)]
 
 
 def _unpacked(file: Path, pixels: np.ndarray) -> Path:
-    """The folder of the file's pictures, which appears whole or not at all.
+    """The folder of the file's pictures.
 
     Raises:
         OSError: it cannot be written.
     """
     from PIL import Image
 
-    digest = hashlib.blake2b(content(file) + bytes([_UNPACKED]), digest_size=12).hexdigest()
-    folder = paths.cache_dir() / "unpacked" / f"{file.stem}-{digest}"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True) as partial:
+    def write(folder: Path) -> None:
         for index, image in enumerate(pixels.reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)):
-            Image.fromarray(image).save(Path(partial) / f"{index:05d}.png")
-        try:
-            os.rename(partial, folder)
-        except OSError:
-            if not folder.is_dir():  # otherwise another process was faster
-                raise
-    return folder
+            Image.fromarray(image).save(folder / f"{index:05d}.png")
+
+    digest = hashlib.blake2b(content(file) + bytes([_UNPACKED]), digest_size=12).hexdigest()
+    return unpack(f"{file.stem}-{digest}", write)
 
 
 FORMAT = Format(CifarData, read)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.benchmarks.base import Listing
+from harness.benchmarks.base import Listing, Problem
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,7 @@ class Labels(Listing[Labelled]):
 
     def stratum(self, sample: Labelled) -> int:
         return sample.label
+
+    def looked_at(self) -> Iterator[Problem]:
+        """What a check finds in the pictures that the samples were taken from, where they are others than the samples' own."""
+        yield from ()

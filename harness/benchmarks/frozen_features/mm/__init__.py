@@ -16,7 +16,7 @@ from harness.benchmarks.base import Split
 from harness.benchmarks.classification.mm import ClassDataset
 from harness.benchmarks.frozen_features.scores import by_split, protocols, summarise, told
 from harness.errors import TrialError
-from harness.outcome import GUESS, LABEL
+from harness.outcome import GROUP, GUESS, LABEL
 
 
 @DATASETS.register_module()
@@ -30,12 +30,15 @@ class WithBank(ClassDataset):
     def load_data_list(self) -> list[dict[str, Any]]:
         own = self._split
         parts: dict[Split, list[dict[str, Any]]] = {}
+        belonging: dict[Split, list[int] | None] = {}
         behind: tuple[Split, ...] = ("train", "val") if own == "test" else ("train",)
         for split in (own, *behind):
             self._split = split
             parts[split] = super().load_data_list()
+            belonging[split] = self._metainfo["belonging"]
         self._split = own
         self.scored = len(parts[own])
+        self._metainfo["belonging"] = belonging[own]
         self._metainfo["parts"] = {split: len(part) for split, part in parts.items()}
         return [sample for part in parts.values() for sample in part] if self.scored else []
 
@@ -59,7 +62,8 @@ class Protocols(BaseMetric):
     """All protocols over the pooled vectors of a split and its bank (%).
 
     Attributes:
-        per_sample: metric -> (N,) float32 of 0 to 100; ``label`` and the linear probe's ``guess``, in the order of the test set.
+        per_sample: metric -> (N,) float32 of 0 to 100; ``label`` and the linear probe's ``guess``, in the order of the test set;
+            ``group``, the number of the picture, where samples are parts of some.
         notes: the linear probe's penalty.
     """
 
@@ -90,5 +94,7 @@ class Protocols(BaseMetric):
         hits["head"] = (guesses[: len(test.labels)] == test.labels).astype(float)
         self.per_sample = {name: (100 * found).astype(np.float32) for name, found in hits.items()}
         self.per_sample |= {LABEL: test.labels.astype(np.float32), GUESS: guessed.astype(np.float32)}
+        if (belonging := self.dataset_meta.get("belonging")) is not None:
+            self.per_sample[GROUP] = np.array(belonging, np.float32)
         self.notes = [told(penalty, vectors.get("val"))]
         return summarise(hits)

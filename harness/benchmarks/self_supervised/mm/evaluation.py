@@ -16,7 +16,7 @@ from harness.benchmarks.self_supervised.scores.features import ALIKE, rankme, sp
 from harness.benchmarks.self_supervised.scores.objects import by_region, on_object, pointing
 from harness.benchmarks.self_supervised.synthetic import box_of
 from harness.errors import TrialError
-from harness.outcome import GUESS, LABEL
+from harness.outcome import GROUP, GUESS, LABEL
 
 
 @DATASETS.register_module()
@@ -36,7 +36,8 @@ class Representation(BaseMetric):
     """Protocols over the [CLS] vectors of a split and its bank (%), the same of the network before training, and what is masked.
 
     Attributes:
-        per_sample: metric -> (N,) float32 of 0 to 100; ``label`` and the linear probe's ``guess``, in the order of the test set.
+        per_sample: metric -> (N,) float32 of 0 to 100; ``label`` and the linear probe's ``guess``, in the order of the test set;
+            ``group``, the number of the picture, where samples are parts of some.
         notes: the linear probe's penalty.
     """
 
@@ -67,6 +68,8 @@ class Representation(BaseMetric):
         hits |= {f"untrained_{name}": before[name] for name in UNTRAINED}
         self.per_sample = {name: (100 * found).astype(np.float32) for name, found in hits.items()}
         self.per_sample |= {LABEL: learnt[own].labels.astype(np.float32), GUESS: guessed.astype(np.float32)}
+        if (belonging := self.dataset_meta.get("belonging")) is not None:
+            self.per_sample[GROUP] = np.array(belonging, np.float32)
         self.notes = [told(penalty, learnt.get("val"))]
         mask, error, attention = (np.stack([result[name] for result in test]).astype(np.float64) for name in ("mask", "error", "attention"))
         about = {"rank": rankme(learnt[own].features), "masked": 100 * float(mask.mean())}
