@@ -60,6 +60,7 @@ def test_losses_and_looks_are_those_of_tokens_on_the_object_and_beside_it():
     assert on == pytest.approx((2 * 1 + 7 * 0.5) / 1.5) and beside == pytest.approx((3 + 5 + 7 * 0.5) / 2.5)
     assert np.isnan(by_region(losses, np.zeros((2, 4)), boxes)).all()
     assert pointing(np.array([[0.5, 0.1, 0.2, 0.2], [0.1, 0.2, 0.3, 0.4]]), boxes) == pytest.approx((1 + 0.5) / 2)
+    assert pointing(np.full((2, 4), 0.25), boxes) == pytest.approx(area(boxes)), "a map that looks everywhere alike"
 
 
 def test_boxes_are_where_the_objects_are_drawn(tmp_path):
