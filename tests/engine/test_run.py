@@ -189,17 +189,27 @@ def test_a_batch_that_cannot_be_halved_ends_the_trial(run: Run, batch: int, devi
 @pytest.mark.parametrize("recompute", [False, True])
 def test_who_runs_out_of_memory_beside_others_waits_and_is_tried_whole(run: Run, url: str, tmp_path: Path, recompute: bool):
     """The others' shortage must not change a trial's batches."""
-    place = tmp_path / "running"
+    place, tried = tmp_path / "running", tmp_path / "tried"
     place.mkdir()
+
+    def until(condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not condition() and time.monotonic() < end:
+            time.sleep(0.02)
 
     def function(trial: Trial, *, batch_divisor: int, **where: Any) -> Outcome:
         mine = place / trial.digest
         mine.touch()
         try:
-            time.sleep(0.3)
-            if trial.config["number"] == 0 and len([*place.iterdir()]) > 1:
-                raise MemoryError("no more")
-            time.sleep(0.7)
+            if trial.config["number"] == 0:
+                if not tried.exists():
+                    until(lambda: len([*place.iterdir()]) > 1)
+                    tried.touch()
+                if len([*place.iterdir()]) > 1:
+                    raise MemoryError("no more")
+            else:
+                until(tried.exists)
+                time.sleep(0.5)
         finally:
             mine.unlink()
         outcome = outcome_of(trial)
