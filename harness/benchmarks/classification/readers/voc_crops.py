@@ -27,6 +27,7 @@ from harness.benchmarks.detection import check
 from harness.benchmarks.detection.readers import voc_xml
 from harness.benchmarks.detection.readers.picture import Box, Pictures
 from harness.benchmarks.unpacking import MEND, unpack, unwritten
+from harness.benchmarks.voc_options import VocLayout
 from harness.digests import content
 from harness.images import measure, read_deep, write_image
 
@@ -43,25 +44,12 @@ _LAYOUT = ("classes", "images", "annotations", "train", "test", "val", "test_fra
 """Options that mean what they mean in detection."""
 
 
-class VocCropsData(ClassificationData):
+class VocCropsData(VocLayout, ClassificationData):
     """Images and one PASCAL VOC XML file each, of which every object is a sample."""
 
     format: Literal["voc-crops"]
-    root: str
     classes: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=2)]
     """Names of the objects, in label order."""
-    images: str = "images"
-    """Folder of the images; a file lies in it, or in a subfolder."""
-    annotations: str = "annotations"
-    train: str | None = None
-    """File with the names of the training images, one a line; a split by ``test_fraction`` without it."""
-    test: str | None = None
-    val: str | None = None
-    """File with the names of the validation images; without one, ``val_share`` of the training images."""
-    test_fraction: float = Field(default=0.5, gt=0, lt=1)
-    """Share of the images for the test where no files say; exact copies of an image stay on one side."""
-    seed: int = Field(default=0, ge=0)
-    """Another seed splits differently."""
     context: float = Field(default=0.1, ge=0, le=4)
     """How much is seen around a box on either side, as a share of its longer side."""
     most: int | None = Field(default=None, ge=1)

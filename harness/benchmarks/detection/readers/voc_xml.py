@@ -17,31 +17,19 @@ from harness.benchmarks.detection.options import DetectionData
 from harness.benchmarks.detection.readers.picture import Object, Picture, Pictures, box_area
 from harness.benchmarks.object_localization.readers import voc_xml
 from harness.benchmarks.object_localization.readers.picture import several
+from harness.benchmarks.voc_options import VocLayout
 
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
 _FLAT = "a box has no area"
 
 
-class VocXmlData(DetectionData):
+class VocXmlData(VocLayout, DetectionData):
     """Images and one PASCAL VOC XML file each."""
 
     format: Literal["voc-xml"]
-    root: str
     classes: Names
     """Names of the objects, in label order."""
-    images: str = "images"
-    """Folder of the images; a file lies in it, or in a subfolder."""
-    annotations: str = "annotations"
-    train: str | None = None
-    """File with the names of the training images, one a line; a split by ``test_fraction`` without it."""
-    test: str | None = None
-    val: str | None = None
-    """File with the names of the validation images; without one, ``val_share`` of the training images."""
-    test_fraction: float = Field(default=0.5, gt=0, lt=1)
-    """Share of the images for the test where no files say; exact copies of an image stay on one side."""
-    seed: int = Field(default=0, ge=0)
-    """Another seed splits differently."""
 
     @model_validator(mode="after")
     def _consistent(self) -> VocXmlData:

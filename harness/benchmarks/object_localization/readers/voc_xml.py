@@ -24,29 +24,17 @@ from harness.benchmarks.listed import Index, columns, lines_in
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers.annotation import Annotations
 from harness.benchmarks.object_localization.readers.picture import Picture, Pictures, several
+from harness.benchmarks.voc_options import VocLayout
 
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
 
-class VocXmlData(LocalizationData):
+class VocXmlData(VocLayout, LocalizationData):
     """Images and one PASCAL VOC XML file each."""
 
     format: Literal["voc-xml"]
-    root: str
     classes: Names
     """Names of the objects, in label order."""
-    images: str = "images"
-    """Folder of the images; a file lies in it, or in a subfolder."""
-    annotations: str = "annotations"
-    train: str | None = None
-    """File with the names of the training images, one a line; a split by ``test_fraction`` without it."""
-    test: str | None = None
-    val: str | None = None
-    """File with the names of the validation images; without one, ``val_share`` of the training images."""
-    test_fraction: float = Field(default=0.5, gt=0, lt=1)
-    """Share of the images for the test where no files say; exact copies of an image stay on one side."""
-    seed: int = Field(default=0, ge=0)
-    """Another seed splits differently."""
     several_labels: bool = False
     """Whether an image may show several classes; otherwise the class of its first object is its label."""
 
