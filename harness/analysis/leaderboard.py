@@ -20,6 +20,7 @@ from harness.analysis.grouping import blocks_of, newest_numerics, variants_of
 from harness.analysis.inference.pareto import pareto_front
 from harness.analysis.inference.scales import scale_of
 from harness.analysis.missing import Missing, by_setting, of_block
+from harness.analysis.places import places
 from harness.analysis.settings import Setting, difference
 from harness.analysis.standing import Standing, fit
 from harness.analysis.statistics import summarize
@@ -236,6 +237,7 @@ def build(
             kept = {setting.content.get("numerics") for setting in blocks}
             left_out = {setting.content.get("numerics") for setting in every} - kept
             lacking = by_setting((row for row in waiting[name] if row.version == version), blocks, left_out, settings)
+            ran: dict[str, list[Result]] = {}
             first, *_ = shown = [*dict.fromkeys([*blocks, *lacking])]
             for setting in shown:
                 other = replace(first, digest="", overrides=()) if setting == first and setting.overrides else first
@@ -245,9 +247,11 @@ def build(
                     notes.append(f"{where}: run with {differs}, not as registered.")
                 told = f"{where} · {differs}" if differs else where
                 chosen = variants_of(blocks.get(setting, []), told, notes)
+                ran[told] = [result for trials in chosen.values() for result in trials]
                 block = _benchmark_rows(chosen, known, floor_of, setting, differs)
                 rows += _moderated(block) if moderated else block
                 missing += of_block(setting, differs, chosen, lacking.get(setting, []), told, notes)
+            notes += places(ran, environments)
     return Board(rows, notes, missing)
 
 

@@ -112,7 +112,7 @@ def board_of(file: Path) -> leaderboard.Board:
 
 
 def index(folder: Path) -> str:
-    """The page that lists the boards of ``folder``: a line per table."""
+    """The page that lists the boards of ``folder``, a line per table, and the folders in it that have such a page."""
     body = []
     for file in sorted(folder.glob("*.jsonl")):
         board = board_of(file)
@@ -134,11 +134,12 @@ def index(folder: Path) -> str:
                     _few([row.method for row in primary if standing.ranks.get(row.method, (0,))[0] == 1]),
                 ]
             )
+    elsewhere = [markdown_link(page.parent.name, page.relative_to(folder).as_posix()) for page in sorted(folder.glob(f"*/{INDEX}"))]
     table = markdown_table(["benchmark", "family", "tier", "run", "metric", "methods", "seeds", "pairs told apart", "may be first"], body)
     return (
         "# Leaderboards\n\nWritten by `harness publish`. A `.jsonl` holds the trials behind a page: every seed's metrics, costs, config, "
         "sources and environment;\n`harness db import FILE` adds them to a database. *May be first*: methods whose interval of ranks, 95 % "
-        "for all of a table together, begins at 1.\n\n" + table + "\n"
+        "for all of a table together, begins at 1.\n\n" + table + "\n" + (f"\nFurther boards: {', '.join(elsewhere)}.\n" if elsewhere else "")
     )
 
 

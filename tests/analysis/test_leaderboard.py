@@ -52,6 +52,23 @@ def test_best_method_first_in_the_metrics_own_direction(result, specs, floors):
     assert [row.below_floor for row in board.rows] == [False, True, False]
 
 
+def test_a_board_says_where_it_ran_unless_that_was_one_processor(result, specs, floors):
+    epyc = {"cpu": "AMD EPYC", "cpu_isa": "sse4_2 avx avx2 fma", "device": "cpu"}
+    wide = epyc | {"cpu_isa": "sse4_2 avx avx2 fma avx512f"}
+    h100 = wide | {"device": "cuda:0", "device_name": "NVIDIA H100"}
+    results = [result("gap", 0), result("gap", 1), result("gap", 2, environment_digest="e2")]
+
+    def notes(**environments):
+        return build(results, specs, floors, environments=environments).notes
+
+    assert notes() == notes(e1=epyc) == notes(e1=epyc, e2=epyc | {"packages": {"torch": "2"}}) == []
+    (told,) = notes(e1=epyc, e2=wide)
+    assert told.startswith("scenes v1: trials ran on AMD EPYC with AVX2 (2), AMD EPYC with AVX-512 (1). Digits differ")
+    on_gpu, on_cpu = notes(e1=epyc, e2=h100)
+    assert on_gpu == "scenes v1: ran on NVIDIA H100."
+    assert on_cpu.startswith("scenes v1 · ") and on_cpu.endswith(": ran on AMD EPYC with AVX2.")
+
+
 def test_versions_never_mix(result, specs, floors):
     results = [result(version=1, metrics={"top1": 10.0}), result(version=2, metrics={"top1": 90.0})]
     newest = build(results, specs, floors)

@@ -11,7 +11,8 @@ import pytest
 
 from harness.analysis import publish, source
 
-COMMITTED = sorted((Path(__file__).parents[2] / "results" / "leaderboards").glob("*.jsonl"))
+FOLDER = Path(__file__).parents[2] / "results" / "leaderboards"
+COMMITTED = sorted(FOLDER.rglob("*.jsonl"))
 
 
 def lines(file: Path) -> list[dict]:
@@ -81,12 +82,13 @@ def test_nothing_and_broken_files_are_sentences(cli, measured):
     assert said.exit_code == 2 and f"cannot write {file}/boards: Not a directory. Give another folder with --out." in said.stderr
 
 
-@pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.relative_to(FOLDER).with_suffix("").as_posix())
 def test_committed_boards_are_those_of_their_trials(file):
     assert file.with_suffix(".md").read_text() == publish.rendered(publish.board_of(file))
 
 
-def test_the_index_lists_the_committed_boards():
-    folder = Path(__file__).parents[2] / "results" / "leaderboards"
-    if COMMITTED:
-        assert (folder / publish.INDEX).read_text() == publish.index(folder)
+@pytest.mark.parametrize("folder", sorted({file.parent for file in COMMITTED}), ids=lambda folder: folder.name)
+def test_the_index_lists_the_committed_boards(folder):
+    assert (folder / publish.INDEX).read_text() == publish.index(folder)
+    inner = [page for page in FOLDER.glob(f"*/{publish.INDEX}") if folder == FOLDER]
+    assert all(f"({page.relative_to(folder)})" in (folder / publish.INDEX).read_text() for page in inner)
