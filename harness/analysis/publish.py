@@ -84,11 +84,10 @@ def _one(url: str, folder: Path, benchmark: str, board: leaderboard.Board) -> Pu
         part = aside / file.name
         open_store(url, read_only=True).export_to(part, digests=_digests(board, benchmark), bare=True)
         store.import_from(part)
-        shown = source.board(merged)
-        digests = _digests(shown, benchmark)
+        digests = _digests(source.board(merged), benchmark)
         store.export_to(file, digests=digests, bare=True)
         seconds = sum(sum(result.durations.values()) for result in store.results(kinds=["duration"], digests=digests))
-    page = file.with_suffix(".md")
+    shown, page = board_of(file), file.with_suffix(".md")
     with writing(page, _MEND):
         write_whole(page, rendered(shown))
     methods = len({row.method for row in shown.rows})

@@ -54,6 +54,16 @@ def test_what_failed_is_published_until_it_ends(cli, measured):
     assert "1/2" not in page.read_text() and "| gem | failed |" in page.read_text(), "what was published stays"
 
 
+def test_a_page_says_nothing_of_what_its_file_does_not_hold(cli, measured):
+    measured("simpool", 80.0, 82.0, sets=("method.gamma=3",))
+    cli("publish", "--out", "boards")
+    measured("simpool", 70.0, 72.0)
+    assert "'simpool' was run with 2 settings" in cli("leaderboard").stdout
+    assert "1 methods, 2 trials (2 new)" in cli("publish", "--out", "boards").stdout
+    (file,) = Path("boards").glob("*.jsonl")
+    assert "2 settings" not in file.with_suffix(".md").read_text() == publish.rendered(publish.board_of(file))
+
+
 def test_what_was_published_elsewhere_stays(cli, measured, tmp_path):
     measured("gap", 70.0, 72.0)
     cli("publish", "--out", "boards")
