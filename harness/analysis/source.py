@@ -64,7 +64,7 @@ def board(
         all_versions, moderated: see :func:`harness.analysis.leaderboard.build`.
         metrics: which metrics get a row: names, ``primary``, ``whole`` (without single scenes and classes), or all.
         samples: where there is one seed, give the interval over test samples; it reads their scores.
-        filters: ``benchmarks``, ``families``, ``methods``, ``digests``; each a collection of names, none means all.
+        filters: ``benchmarks``, ``families``, ``slots``, ``methods``, ``digests``; each a collection of names, none means all.
 
     Raises:
         UsageError: the database cannot be read. One that does not exist yet has no rows.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command("leaderboard")
 @options.benchmarks
 @options.family
+@click.option("--slot", type=options.Name("slot"), metavar="SLOT", help="Only methods of this slot, e.g. pooling, compared among themselves.")
 @click.option(
     "--format",
     "form",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 def command(
     benchmarks: tuple[str, ...],
     family: str | None,
+    slot: str | None,
     form: str,
     diagnostics: bool,
     per_class: bool,
@@ -74,17 +76,17 @@ def command(
     harness leaderboard -b rooms --diagnostics
     harness leaderboard -b camvid --per-class
     harness leaderboard --overall
-    harness leaderboard -b scenes-classification --pareto flops
+    harness leaderboard -b scenes-classification --slot pooling --pareto flops
     """
     from harness.analysis import source
 
     options.know(benchmarks, source.recorded_benchmarks(db))
-    if benchmarks or family:
-        empty = f"no results for {' and '.join(benchmarks) or family} yet. `harness run -m METHOD -b BENCHMARK` measures one."
+    if asked := [*benchmarks] or [name for name in (family, slot) if name]:
+        empty = f"no results for {' and '.join(asked)} yet. `harness run -m METHOD -b BENCHMARK` measures one."
     else:
         empty = "no results yet. `harness run -s quick` fills the leaderboard in minutes."
     empty = options.absent(db) or empty
-    filters = {"benchmarks": benchmarks or None, "families": [family] if family else None}
+    filters = {"benchmarks": benchmarks or None, "families": [family] if family else None, "slots": [slot] if slot else None}
     whole = diagnostics or overall or not (per_class or form in ("json", "csv"))  # other tables show no single scenes and classes
     board = source.board(
         db,

@@ -34,8 +34,8 @@ class Reads(Transactions):
     """The reading half of the store. Each call reads one moment; several do within :meth:`snapshot`.
 
     ``results``, ``trials``, ``counts``, ``states`` and ``per_sample`` take any of these filters: ``benchmarks``, ``families``,
-    ``methods``, ``digests``, ``states``, ``purposes``, each a collection of names; none means all. Of ``words`` each must be a part
-    of a trial's digest, method, benchmark or reason.
+    ``slots``, ``methods``, ``digests``, ``states``, ``purposes``, each a collection of names; none means all. Of ``words`` each must be
+    a part of a trial's digest, method, benchmark or reason.
     """
 
     def results(
@@ -251,6 +251,7 @@ def _clauses(
     *,
     benchmarks: Iterable[str] | None = None,
     families: Iterable[str] | None = None,
+    slots: Iterable[str] | None = None,
     methods: Iterable[str] | None = None,
     purposes: Iterable[str] | None = None,
     digests: Iterable[str] | None = None,
@@ -262,6 +263,7 @@ def _clauses(
     named = {
         trials.c.benchmark: benchmarks,
         trials.c.family: families,
+        trials.c.slot: slots,
         trials.c.method: methods,
         trials.c.purpose: purposes,
         trials.c.state: states,

@@ -32,6 +32,23 @@ def test_leaderboard(cli, terminal, measured):
     assert json.loads(cli("leaderboard", "--family", "keypoint", "--format", "json").stdout)["rows"] == []
 
 
+def test_a_slot_is_compared_among_itself(cli, measured):
+    measured("gap", 95.0, 95.5, 95.2)
+    measured("gem", 96.1, 96.4, 96.2)
+    measured("se", 70.0, 90.0, 80.0)
+    measured("identity", 60.0, 99.0, 75.0)
+    def rows(*only):
+        rows = json.loads(cli("leaderboard", *only, "--format", "json").stdout)["rows"]
+        return {row["method"]: row for row in rows if row["metric"] == "top1"}
+
+    every, some = rows(), rows("--slot", "pooling")
+    assert set(every) == {"gap", "gem", "se", "identity"} and set(some) == {name for name, row in every.items() if row["slot"] == "pooling"}
+    assert some["gem"]["digests"] == every["gem"]["digests"] and some["gem"]["mean"] == every["gem"]["mean"]
+    assert some["gem"]["ci95"] != every["gem"]["ci95"], "strength is borrowed, and letters are given, among these alone"
+    assert "did you mean 'pooling'" in cli("leaderboard", "--slot", "poling").stderr.lower()
+    assert "no results for relation yet" in cli("leaderboard", "--slot", "relation").stderr
+
+
 def test_a_method_whose_trials_failed_is_on_the_board(cli, measured):
     measured("gap", 70.0, None, 72.0)
     measured("simpool", None, None, None)
