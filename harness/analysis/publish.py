@@ -134,11 +134,12 @@ def index(folder: Path) -> str:
                 ]
             )
     elsewhere = [markdown_link(page.parent.name, page.relative_to(folder).as_posix()) for page in sorted(folder.glob(f"*/{INDEX}"))]
+    further = f"\nFurther boards: {', '.join(elsewhere)}.\n" if elsewhere else ""
     table = markdown_table(["benchmark", "family", "tier", "run", "metric", "methods", "seeds", "pairs told apart", "may be first"], body)
     return (
         "# Leaderboards\n\nWritten by `harness publish`. A `.jsonl` holds the trials behind a page: every seed's metrics, costs, config, "
         "sources and environment;\n`harness db import FILE` adds them to a database. *May be first*: methods whose interval of ranks, 95 % "
-        "for all of a table together, begins at 1.\n\n" + table + "\n" + (f"\nFurther boards: {', '.join(elsewhere)}.\n" if elsewhere else "")
+        "for all of a table together, begins at 1.\n\n" + table + "\n" + further
     )
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.command("leaderboard")
 @options.benchmarks
 @options.family
-@click.option("--slot", type=options.Name("slot"), metavar="SLOT", help="Only methods of this slot, e.g. pooling, compared among themselves.")
+@click.option(
+    "--slot", type=options.Name("slot"), metavar="SLOT", help="Only methods of this slot, e.g. pooling, compared among themselves."
+)
 @click.option(
     "--format",
     "form",

@@ -37,6 +37,7 @@ def test_a_slot_is_compared_among_itself(cli, measured):
     measured("gem", 96.1, 96.4, 96.2)
     measured("se", 70.0, 90.0, 80.0)
     measured("identity", 60.0, 99.0, 75.0)
+
     def rows(*only):
         rows = json.loads(cli("leaderboard", *only, "--format", "json").stdout)["rows"]
         return {row["method"]: row for row in rows if row["metric"] == "top1"}
