@@ -44,6 +44,14 @@ def on_object(weights: np.ndarray, boxes: Sequence[Box]) -> float:
     return float((weights * _shares(boxes, weights.shape[1])).sum()) / total if total else float("nan")
 
 
+def normalised(maps: np.ndarray) -> np.ndarray:
+    """``maps`` (images, N), each divided by its sum, so that an image counts as much as another in :func:`on_object`; what is zero stays."""
+    import numpy as np
+
+    total = maps.sum(axis=1, keepdims=True)
+    return np.divide(maps, total, out=np.zeros_like(maps), where=total > 0)
+
+
 def pointing(weights: np.ndarray, boxes: Sequence[Box]) -> float:
     """Share of the most weighted tokens that lies on the object: the pointing game of Zhang et al., IJCV 2018, over areas.
 
