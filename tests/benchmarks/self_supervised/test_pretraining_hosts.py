@@ -95,6 +95,21 @@ def make(host="ibot", masking="random-masking", params=HALF, **changes):
         return MODELS.build(common | own[host])
 
 
+def test_a_compiled_step_looks_where_the_plain_one_does(encoder, images):
+    mask = torch.zeros(3, 16, dtype=torch.bool)
+    _, plain = encoder.looked(images)
+
+    def step():
+        with torch.no_grad():
+            _, attention = encoder.looked(images)
+        return encoder(images, mask).sum(), attention
+
+    compiled = torch.compile(step, backend="eager")
+    for _ in range(2):
+        loss, attention = compiled()
+        assert torch.equal(attention, plain) and loss.requires_grad
+
+
 def test_pixels_behind_the_mask_are_unseen(encoder, images):
     mask = torch.zeros(3, 16, dtype=torch.bool)
     mask[:, 5] = True  # row 1, column 1 of patches

@@ -116,6 +116,8 @@ class Encoder(nn.Module):
         self._raw.tokens = None
         return torch.cat([whole.unsqueeze(1), tokens], dim=1)
 
+    # a hook tells where [CLS] looks, and a compiled pass leaves out what hooks say
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def looked(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The same without a mask, and the (B, heads, N) attention of [CLS] to the patches in the last block.
 

@@ -49,7 +49,8 @@ def normalised(maps: np.ndarray) -> np.ndarray:
     import numpy as np
 
     total = maps.sum(axis=1, keepdims=True)
-    return np.divide(maps, total, out=np.zeros_like(maps), where=total > 0)
+    found: np.ndarray = np.divide(maps, total, out=np.zeros_like(maps), where=total > 0)
+    return found
 
 
 def pointing(weights: np.ndarray, boxes: Sequence[Box]) -> float:
