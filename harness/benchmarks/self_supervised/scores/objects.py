@@ -45,7 +45,7 @@ def on_object(weights: np.ndarray, boxes: Sequence[Box]) -> float:
 
 
 def normalised(maps: np.ndarray) -> np.ndarray:
-    """``maps`` (images, N), each divided by its sum, so that an image counts as much as another in :func:`on_object`; what is zero stays."""
+    """``maps`` (images, N), each divided by its sum, so that images count alike in :func:`on_object`; what is zero stays."""
     import numpy as np
 
     total = maps.sum(axis=1, keepdims=True)
