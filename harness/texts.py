@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 _OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Categories of characters that are no text: control, direction and joining, halves of pairs, ends of lines and paragraphs."""
@@ -21,3 +22,9 @@ def visible(text: str, keep: str = "") -> str:
 def one_line(text: str) -> str:
     """The same in one line: blanks for line breaks, which names of files and messages of exceptions may hold."""
     return text if text.isprintable() else visible(" ".join(text.split()))
+
+
+def few(names: Iterable[object], most: int = 5) -> str:
+    """``a, b, c and 7 more``: a list that stays a part of a sentence."""
+    texts = [*map(str, names)]
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.analysis.tables import csv_table
-from harness.texts import one_line, visible
+from harness.texts import few, one_line, visible
 
 
 @given(st.text())
@@ -21,6 +21,11 @@ def test_no_character_is_left_that_a_terminal_obeys(text):
 def test_what_it_looks_like():
     assert visible("a\x1b[31m\nü\u202e", "\n") == "a\\x1b[31m\nü\\u202e"
     assert one_line("a\n  b\x07") == "a b\\x07" and one_line("a\xa0b") == "a b"
+
+
+def test_a_long_list_is_its_beginning_and_a_number():
+    assert few([]) == "" and few("ab") == "a, b" and few(iter(range(5))) == "0, 1, 2, 3, 4"
+    assert few(range(6)) == "0, 1, 2, 3, 4 and 1 more" and few({"a": 1, "b": 2}, 1) == "a and 1 more"
 
 
 def test_a_spreadsheet_takes_no_cell_for_a_formula():

@@ -18,13 +18,11 @@ from harness.analysis.tables import Markdown, markdown_link, markdown_table
 from harness.errors import writing
 from harness.files import write_whole
 from harness.store import Store, open_store
+from harness.texts import few
 
 INDEX = "README.md"
 
 _MEND = "Give another folder with --out."
-
-_NAMED = 5
-"""Methods that the index names of those that may be first."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,7 @@ def index(folder: Path) -> str:
                     str(len(primary)),
                     str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
                     f"{standing.told_apart} of {standing.compared}" if standing.judged else NOTHING,
-                    _few([row.method for row in primary if standing.ranks.get(row.method, (0,))[0] == 1]),
+                    few(row.method for row in primary if standing.ranks.get(row.method, (0,))[0] == 1) or NOTHING,
                 ]
             )
     elsewhere = [markdown_link(page.parent.name, page.relative_to(folder).as_posix()) for page in sorted(folder.glob(f"*/{INDEX}"))]
@@ -141,8 +139,3 @@ def index(folder: Path) -> str:
         "sources and environment;\n`harness db import FILE` adds them to a database. *May be first*: methods whose interval of ranks, 95 % "
         "for all of a table together, begins at 1.\n\n" + table + "\n" + further
     )
-
-
-def _few(names: list[str]) -> str:
-    further = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {further} more" if further > 0 else "") or NOTHING

@@ -17,6 +17,7 @@ import torch
 
 from harness.catalog.plugins import PluginFile, load, owners
 from harness.errors import UsageError
+from harness.texts import few
 
 _SETTINGS: dict[str, Any] = {
     "torch.set_default_dtype": torch.get_default_dtype,
@@ -94,9 +95,8 @@ def unchanged(what: str) -> Iterator[None]:
     # a class that gains a method overrides the one it inherited; a module that gains a name has imported something
     changed += [name for name in now.keys() - definitions.keys() if isinstance(definitions.get(name.rpartition(".")[0]), type)]
     if changed:
-        few = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         raise UsageError(
-            f"{what} changes {few} for the whole process when it is imported, and with it the model around the method. "
+            f"{what} changes {few(changed, 3)} for the whole process when it is imported, and with it the model around the method. "
             "Do it inside the plugin's class, for its own layers."
         )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.digests import digest_of
+from harness.texts import few
 
 if TYPE_CHECKING:
     from harness.store import Result, TrialRow
@@ -69,7 +70,7 @@ def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     packages, before = one.get("packages", {}), other.get("packages", {})
     changed = [f"{name} {packages.get(name, 'absent')}" for name in sorted({*packages, *before}) if packages.get(name) != before.get(name)]
     if changed:
-        return ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+        return few(changed, 3)
     for name in _COMPUTED:
         if one.get(name) != other.get(name):
             return f"{name} {one.get(name, 'as ever')}"

@@ -20,6 +20,7 @@ from harness.analysis.gate.limits import Limit, alphas, between_machines, exact,
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.settings import difference, of_benchmark, of_method
 from harness.errors import UsageError
+from harness.texts import few
 
 if TYPE_CHECKING:
     from harness.store import Result, TrialRow
@@ -209,10 +210,8 @@ def _unfailing(pairs: Sequence[tuple[Expected, Row | None]], sources: Mapping[Ke
             stuck.append(f"{expected.metric} of '{expected.method}' on {expected.benchmark}")
     if not stuck:
         return []
-    some = ", ".join(stuck[:3]) + (f" and {len(stuck) - 3} more" if len(stuck) > 3 else "")
-    return [
-        f"{len(stuck)} entries of the baseline cannot fail, as what they may lose reaches the floor: {some}. Save it anew with more seeds."
-    ]
+    told = f"{len(stuck)} entries of the baseline cannot fail, as what they may lose reaches the floor: {few(stuck, 3)}."
+    return [f"{told} Save it anew with more seeds."]
 
 
 def _other_machines(

@@ -15,6 +15,7 @@ from harness.benchmarks import weights as source
 from harness.benchmarks.options import Weights
 from harness.benchmarks.parts.checkpoint import read
 from harness.errors import UsageError, did_you_mean
+from harness.texts import few
 
 _SHOWN = 3
 _COUNTER = "num_batches_tracked"
@@ -190,16 +191,11 @@ def _difference(own: dict[str, Tensor], state: dict[str, Tensor], named: dict[st
         return f"'{name}' has shape {tuple(own[name].shape)}, the file has {tuple(there.shape)}{kind} in its place.{more}"
     if best:
         missing = [name for name in own if name not in best]
-        return f"of the backbone's {len(own)} tensors it lacks {_some(missing)}."
+        return f"of the backbone's {len(own)} tensors it lacks {few(missing, _SHOWN)}."
     return (
-        f"none of its names ({_some([*state])}) is one of the backbone's ({_some([*own])}), and in their order "
+        f"none of its names ({few(state, _SHOWN)}) is one of the backbone's ({few(own, _SHOWN)}), and in their order "
         "the tensors have other endings or shapes. Rename them to the backbone's names."
     )
-
-
-def _some(names: list[str]) -> str:
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _report(file: Path, match: _Match, loaded: dict[str, Tensor], state: dict[str, Tensor]) -> str:
@@ -210,5 +206,5 @@ def _report(file: Path, match: _Match, loaded: dict[str, Tensor], state: dict[st
     where = f" under '{match.place}'" if match.place else ""
     kinds = sorted({str(value.dtype).removeprefix("torch.") for value in loaded.values()} - {"float32", "int64"})
     cast = f", cast from {', '.join(kinds)}" if kinds else ""
-    unexpected = f"{len(rest)} unexpected" + (f" ({_some(rest)})" if rest else "")
+    unexpected = f"{len(rest)} unexpected" + (f" ({few(rest, _SHOWN)})" if rest else "")
     return f"weights {file.name}: {len(loaded)} tensors loaded {how}{where}{cast}; 0 missing, {unexpected}"

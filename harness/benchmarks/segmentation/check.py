@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.benchmarks.base import NEEDED, SPLITS, Problem, relative
@@ -11,6 +11,7 @@ from harness.benchmarks.segmentation.options import SegmentationData
 from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
 from harness.errors import DataError
 from harness.images import measure
+from harness.texts import few
 
 _GUESSED = 0.01
 """Share of pixels below which a value of a label map looks like an accident."""
@@ -119,7 +120,7 @@ def _classes(listing: Pairs, pixels: dict[str, Counter[int]]) -> Iterator[Proble
         return
     absent = [name for index, name in enumerate(names) if index not in train]
     if absent:
-        what = f"no training pixel of {_few(absent)}"
+        what = f"no training pixel of {few(absent)}"
         fatal = any(names.index(name) in test for name in absent) or len(train) == 1
         mend = "A class that cannot be learnt is scored." if fatal else "These classes can neither be learnt nor scored here."
         mend += " Correct data.classes, the labels or the split"
@@ -127,13 +128,8 @@ def _classes(listing: Pairs, pixels: dict[str, Counter[int]]) -> Iterator[Proble
         yield Problem("train split", what, mend, fatal=fatal)
     unscored = [name for index, name in enumerate(names) if index not in test and name not in absent]
     if unscored:
-        yield Problem("test split", f"no pixel of {_few(unscored)}", "These classes cannot be scored here.", fatal=False)
+        yield Problem("test split", f"no pixel of {few(unscored)}", "These classes cannot be scored here.", fatal=False)
 
 
 def _hw(shape: tuple[int, ...]) -> str:
     return f"{shape[1]} x {shape[0]} pixels"
-
-
-def _few(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.benchmarks.segmentation.options import MappedData
 from harness.errors import DataError, UsageError
+from harness.texts import few
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,12 +59,11 @@ class Labels:
 
     def _unknown(self, file: Path, values: list[int]) -> str:
         shown = values if self.colours is None else ["{},{},{}".format(*divmod(v >> 8, 256), v & 255) for v in values]
-        few = ", ".join(map(str, shown[:5])) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
         what = "colours" if self.colours is not None else "labels"
         known = sorted(value for value, label in enumerate(self.table) if label < len(self.classes))
         counted = f"the classes {known[0]} to {known[-1]}" if known and self.colours is None else "data.labels"
         mend = "Correct the label map, data.classes or data.ignore, or say what its values mean: data.labels: {VALUE: CLASS, ...}."
-        return f"the label map {file}: {what} {few} are outside {counted} and not ignored. {mend}"
+        return f"the label map {file}: {what} {few(shown)} are outside {counted} and not ignored. {mend}"
 
 
 def _values(file: Path, *, coloured: bool) -> np.ndarray:
