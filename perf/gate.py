@@ -69,7 +69,7 @@ FAULTS = (
         (
             _OTHER_CODE,
             ("harness/engine/hooks.py", "self.seed = seed", "self.seed = seed + 1000"),
-            ("harness/engine/trial.py", '{"seed": trial.seed}', '{"seed": trial.seed + 1000}'),
+            ("harness/compose/bare.py", '{"seed": trial.seed}', '{"seed": trial.seed + 1000}'),
         ),
         False,
     ),

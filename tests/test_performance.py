@@ -1,4 +1,4 @@
-"""The comparisons of ``perf/methods.py`` are fair: every method has a peer, and all sides compute the same."""
+"""Scripts of ``perf`` do what they say: comparisons are fair, faults can be put in their places."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ def case(openmmlab):
     load_plugins({filling.plugin for method in METHODS.values() for filling in method.slots.values()}, discover())
     yield case
     sys.path.pop(0)
+
+
+def test_every_fault_of_the_gate_is_one_line_of_the_sources(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "perf"))
+    from gate import FAULTS, ROOT
+
+    counts = {(fault.name, file): (ROOT / file).read_text().count(old) for fault in FAULTS for file, old, _ in fault.edits}
+    assert len(counts) >= 10 and {place: count for place, count in counts.items() if count != 1} == {}
 
 
 def test_every_working_method_of_a_measured_slot_has_a_peer(case):
