@@ -33,9 +33,12 @@ def places(tables: Mapping[str, Iterable[TrialRecord]], environments: Mapping[st
     counted: dict[str, Counter[str]] = {}
     on_gpu = False
     for name, trials in tables.items():
-        abouts = [environments.get(trial.environment_digest or "", {}) for trial in trials]
-        counted[name] = Counter(filter(None, map(place, abouts)))
-        on_gpu |= any(about.get("device_name") for about in abouts)
+        machines = counted[name] = Counter()
+        for digest, count in Counter(trial.environment_digest or "" for trial in trials).items():
+            about = environments.get(digest, {})
+            on_gpu |= bool(about.get("device_name"))
+            if known := place(about):
+                machines[known] += count
     if not on_gpu and len({name for machines in counted.values() for name in machines}) < 2:
         return []
     return [_told(name, machines) for name, machines in counted.items() if machines]

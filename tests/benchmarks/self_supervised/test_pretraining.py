@@ -204,6 +204,21 @@ def test_the_teachers_pooling_follows(prepared):
     assert own.sub(before).allclose((1 - model.momentum) * (other - before), atol=1e-6) and not own.equal(before)
 
 
+def test_a_map_says_shares_whatever_it_sums_to(openmmlab):
+    """HOW's map are lengths of vectors: an image of large values weighs no more than another one."""
+    import torch
+
+    from harness.benchmarks.self_supervised.mm.encoder import Encoder
+    from harness.catalog.plugins import discover, load_plugins
+
+    load_plugins({"how"}, discover())
+    arch = {"embed_dims": 12, "num_layers": 1, "num_heads": 2, "feedforward_channels": 16}
+    backbone = {"type": "mmpretrain.VisionTransformer", "arch": arch, "img_size": 32, "patch_size": 8, "out_type": "raw"}
+    _, attention = Encoder(backbone, masked=True, pooling={"plugin": "how", "params": {}}).looked(torch.randn(3, 3, 32, 32))
+    torch.testing.assert_close(attention.sum(dim=-1), torch.ones(3, 1))
+    assert attention.std(dim=-1).gt(0).all()
+
+
 def test_a_map_on_another_grid_is_resized(openmmlab):
     """A pooling may look at fewer places than there are patches; what it says of them is where the image's token looks."""
     import torch

@@ -122,7 +122,7 @@ class Encoder(nn.Module):
         """The same without a mask, and the (B, heads, N) attention of [CLS] to the patches in the last block.
 
         With what [CLS] gives to itself, which is not there, each row sums to 1. A pooling's is its map, resized where it is coarser or
-        finer than the patches, and uniform where it offers none.
+        finer than the patches, as a share of its sum, and uniform where it offers none.
         """
         if self.pooling is not None:
             seen = _Map()
@@ -134,7 +134,7 @@ class Encoder(nn.Module):
             grid = images.shape[-2] // self.patch, images.shape[-1] // self.patch
             if spatial.shape[-2:] != grid:
                 spatial = F.interpolate(spatial, grid, mode="bilinear")
-            return tokens, spatial.flatten(2)
+            return tokens, F.normalize(spatial.flatten(2), p=1, dim=-1)  # HOW's weighs positions by their lengths
         self._row.wanted = True
         try:
             tokens = self(images)

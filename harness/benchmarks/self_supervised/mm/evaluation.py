@@ -13,7 +13,7 @@ from harness.benchmarks.frozen_features.mm import WithBank
 from harness.benchmarks.frozen_features.scores import by_split, protocols, summarise, told
 from harness.benchmarks.self_supervised.scores import UNTRAINED
 from harness.benchmarks.self_supervised.scores.features import ALIKE, rankme, spread
-from harness.benchmarks.self_supervised.scores.objects import by_region, normalised, on_object, pointing
+from harness.benchmarks.self_supervised.scores.objects import by_region, on_object, pointing
 from harness.benchmarks.self_supervised.synthetic import box_of
 from harness.errors import TrialError
 from harness.outcome import GROUP, GUESS, LABEL
@@ -75,8 +75,7 @@ class Representation(BaseMetric):
         about = {"rank": rankme(learnt[own].features), "masked": 100 * float(mask.mean())}
         if self.dataset_meta["placed"]:
             boxes = [result["box"] for result in test]
-            about["masked_on_object"] = 100 * on_object(mask, boxes)
-            about["attention_on_object"] = 100 * on_object(normalised(attention), boxes)
+            about |= {"masked_on_object": 100 * on_object(mask, boxes), "attention_on_object": 100 * on_object(attention, boxes)}
             about["pointing"] = 100 * pointing(attention, boxes)
             about["loss_on_object"], about["loss_beside"] = by_region(error, mask, boxes)
         return summarise(hits) | about

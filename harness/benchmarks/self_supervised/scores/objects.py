@@ -44,15 +44,6 @@ def on_object(weights: np.ndarray, boxes: Sequence[Box]) -> float:
     return float((weights * _shares(boxes, weights.shape[1])).sum()) / total if total else float("nan")
 
 
-def normalised(maps: np.ndarray) -> np.ndarray:
-    """``maps`` (images, N), each divided by its sum, so that images count alike in :func:`on_object`; what is zero stays."""
-    import numpy as np
-
-    total = maps.sum(axis=1, keepdims=True)
-    found: np.ndarray = np.divide(maps, total, out=np.zeros_like(maps), where=total > 0)
-    return found
-
-
 def pointing(weights: np.ndarray, boxes: Sequence[Box]) -> float:
     """Share of the most weighted tokens that lies on the object: the pointing game of Zhang et al., IJCV 2018, over areas.
 
