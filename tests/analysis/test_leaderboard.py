@@ -67,6 +67,10 @@ def test_a_board_says_where_it_ran_unless_that_was_one_processor(result, specs, 
     on_gpu, on_cpu = notes(e1=epyc, e2=h100)
     assert on_gpu == "scenes v1: ran on NVIDIA H100."
     assert on_cpu.startswith("scenes v1 · ") and on_cpu.endswith(": ran on AMD EPYC with AVX2.")
+    one, two = ({"packages": {"torch": torch, "numpy": numpy, "python": numpy}} for torch, numpy in (("2.13.0", "2.4"), ("2.11.0", "1.26")))
+    (told,) = notes(e1=epyc | one, e2=epyc | two)
+    assert told.startswith("scenes v1: trials ran with torch 2.13.0 (2), 2.11.0 (1) and several versions of numpy. What")
+    assert notes(e1=epyc | one, e2=epyc | one | {"packages": one["packages"] | {"python": "3.12"}}) == []
 
 
 def test_versions_never_mix(result, specs, floors):

@@ -105,7 +105,7 @@ def judge(pairs: Pairs) -> tuple[list[CostEntry], float]:
         pairs: cell -> costs of the baseline, costs now, and whether both were measured on devices of the same class.
 
     Returns:
-        The entries, and the median ratio of all times, by which they were divided.
+        The entries, and the median ratio of all times, by which they were divided if it is above 1.
     """
     found: list[tuple[Cell, str, tuple[float, ...], tuple[float, ...]]] = [
         (cell, name, before[name], now[name])
@@ -118,7 +118,8 @@ def judge(pairs: Pairs) -> tuple[list[CostEntry], float]:
     limits = _limits(found)
     entries = []
     for index, (cell, name, before, now) in enumerate(found):
-        ratio = _middle(now) / _middle(before) / (common if name in _TIMES else 1.0)
+        # a busy machine only slows; where most became faster, one that did not is none that became slower
+        ratio = _middle(now) / _middle(before) / (max(common, 1.0) if name in _TIMES else 1.0)
         entries.append(CostEntry(*cell, name, _middle(before), _middle(now), ratio, limits[index], ratio > limits[index]))
     return entries, common
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.analysis.inference.mixtures import Array, t_quantile
-from harness.analysis.inference.moderation import moderate
+from harness.analysis.inference.moderation import moderate, typical
 from harness.analysis.inference.scales import LINEAR, Scale
 from harness.analysis.statistics import LEVEL
 
@@ -79,7 +79,9 @@ def fit(values: Sequence[ArrayLike], scale: Scale = LINEAR, *, moderated: bool =
 def from_moments(mean: ArrayLike, variance: ArrayLike, n: ArrayLike, scale: Scale = LINEAR, *, moderated: bool = True) -> Cells:
     """:func:`fit` by means, sample variances and numbers of seeds, (..., methods); leading axes are separate benchmarks.
 
-    A method with one seed, or whose mean lies where V is zero, says nothing of the spread and takes what the others say.
+    A method with one seed says nothing of the spread and takes what the others say. One whose mean lies where V is zero, as of 100 %
+    in every seed, has none that could be measured in units of V; but its seeds agree, so that it counts as one that has the others'
+    typical dispersion, not as one that may have any.
     """
     mean, variance, n = (np.asarray(x, np.float64) for x in (mean, variance, n))
     mean, variance, n = np.broadcast_arrays(mean, variance, n)
@@ -88,7 +90,9 @@ def from_moments(mean: ArrayLike, variance: ArrayLike, n: ArrayLike, scale: Scal
     own = np.where(known, variance, 0.0) / np.where(known, v, 1.0)
     df = np.where(known, n - 1, 0.0)
     if moderated:
-        shared = moderate(own, df)
+        usual = typical(own, df)
+        bound = np.isfinite(mean) & (v == 0) & (n > 1) & (usual > 0)
+        shared = moderate(np.where(bound, usual, own), np.where(bound, n - 1, df), np.where(bound, 0.0, 1.0))
         usable = np.isfinite(mean) & (df.max(-1, keepdims=True) > 0)
         dispersion, df, apart = shared.variance, shared.df, shared.apart
     else:

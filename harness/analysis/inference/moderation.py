@@ -101,29 +101,31 @@ def fit_moments(variances: ArrayLike, df: ArrayLike) -> Prior:
     return Prior(2 * half, float(np.exp(e.mean() + digamma(half) - np.log(half))))
 
 
-def moderate(variances: ArrayLike, df: ArrayLike, weight: float = 1.0) -> Moderated:
+def moderate(variances: ArrayLike, df: ArrayLike, weight: ArrayLike = 1.0) -> Moderated:
     """Each cell's variance, given all of them.
 
     Args:
         variances: s_g² of the cells of one benchmark and metric, on one scale, (..., cells); leading axes are separate data sets.
         df: d_g, broadcast to the same shape; a cell without any takes the others'.
-        weight: how much a cell counts for the prior; below 1 where cells are dependent, such as all differences of methods.
+        weight: how much a cell counts for the prior, broadcast too; below 1 where cells are dependent, such as all differences of
+            methods, 0 where its variance is not its own.
 
     The posterior of (d0, log s0²), flat beforehand, is summed on a grid. Each cell's posterior of its mean is then a mixture of
     Student's t; the result is the t that has the mixture's two-sided quantiles at 5 % and 0.1 %. Where every variance is zero, so is
     the result.
     """
     v, d = np.broadcast_arrays(np.asarray(variances, np.float64), np.asarray(df, np.float64))
-    unit = _typical(v, d)
+    counted = np.broadcast_to(np.asarray(weight, np.float64), v.shape)[..., None, None]
+    unit = typical(v, d)
     v, d = np.maximum(v / np.where(unit > 0, unit, 1.0), FLOOR)[..., None, None], d[..., None, None]
     d0 = PRIOR_DF[:, None]
     u = np.broadcast_to(_COARSE, (*v.shape[:-3], PRIOR_DF.size, _COARSE.size))
-    grid, _ = _posterior(v, d, d0, u, weight)
+    grid, _ = _posterior(v, d, d0, u, counted)
     mass = grid.sum(-1, keepdims=True) + np.finfo(np.float64).tiny
     centre = (grid * u).sum(-1, keepdims=True) / mass
     step = np.maximum(np.sqrt((grid * (u - centre) ** 2).sum(-1, keepdims=True) / mass), 0.25)
     u = centre + step * _FINE
-    grid, apart = _posterior(v, d, d0, u, weight, np.log(step))
+    grid, apart = _posterior(v, d, d0, u, counted, np.log(step))
 
     s0, grid = np.exp(u)[..., None, :, :], grid[..., None, :, :]
     parts = [
@@ -137,7 +139,7 @@ def moderate(variances: ArrayLike, df: ArrayLike, weight: float = 1.0) -> Modera
     return Moderated(matched * unit, nu, (grid * apart).sum((-2, -1)))
 
 
-def _typical(v: Array, d: Array) -> Array:
+def typical(v: Array, d: Array) -> Array:
     """The geometric mean (..., 1) of the variances that are known and not zero; 0 where there are none."""
     known = (v > 0) & (d > 0)
     count = known.sum(-1, keepdims=True)
@@ -145,7 +147,7 @@ def _typical(v: Array, d: Array) -> Array:
     return np.where(count > 0, np.exp(logs), 0.0)
 
 
-def _posterior(v: Array, d: Array, d0: Array, u: Array, weight: float, log_step: Array | float = 0.0) -> tuple[Array, Array]:
+def _posterior(v: Array, d: Array, d0: Array, u: Array, weight: Array, log_step: Array | float = 0.0) -> tuple[Array, Array]:
     """Weights (..., d0, u) of the grid, and the probability (..., cells, d0, u) that a cell lies apart, given each grid point."""
     s0 = np.exp(u)[..., None, :, :]
 
@@ -156,6 +158,6 @@ def _posterior(v: Array, d: Array, d0: Array, u: Array, weight: float, log_step:
 
     outside = np.log(APART) + log_density(APART_DF)
     both = np.logaddexp(np.log1p(-APART) + log_density(d0), outside)
-    total = weight * both.sum(-3) + log_step
+    total = (weight * both).sum(-3) + log_step
     grid = np.exp(total - total.max((-2, -1), keepdims=True))
     return grid / grid.sum((-2, -1), keepdims=True), np.exp(outside - both)

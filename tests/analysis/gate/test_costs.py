@@ -60,6 +60,11 @@ def test_a_busy_machine_is_no_regression(measure):
     assert any("3.00 times" in note for note in found.notes)
 
 
+def test_where_most_became_faster_the_others_did_not_become_slower(measure):
+    found = outcome(measure, lambda method, cost: cost if method == "gem" else replace(cost, latency_ms=cost.latency_ms / 2))
+    assert more(found.costs) == [] and found.exit_code == 0
+
+
 def test_only_the_same_kind_of_device_counts(measure):
     slow = gem(latency_ms=lambda v: v * 9, peak_memory_mb=lambda v: v * 9, params=lambda v: v * 9)
     assert {entry.cost for entry in more(outcome(measure, slow, on="newer").costs)} == {"latency_ms", "peak_memory_mb", "params"}

@@ -71,6 +71,32 @@ def test_nothing_is_known_where_all_are_at_the_end():
     assert np.isnan(fit([[100.0, 100.0], [100.0, 100.0]], PERCENT).interval()).all()
 
 
+@pytest.mark.parametrize("end", [0.0, 100.0])
+def test_a_method_at_the_end_is_told_apart_as_one_next_to_it(end):
+    """More seeds narrow it, and it reaches no less far than one of which a seed is a step away from the end."""
+    below: list[float] = []
+    for n in (3, 5, 10, 30):
+        quantiles = stats.norm.ppf((np.arange(n) + 0.5) / n)
+        others = [abs(100 - end - centre - spread * quantiles / quantiles.std(ddof=1)) for centre, spread in ((91, 3), (80, 6))]
+        cells = fit([[end] * n, *others], PERCENT)
+        below.append(np.subtract(*cells.interval()[::-1])[0])
+        assert cells.df[0] > n - 2
+        assert below[-1] > np.subtract(*fit([[end] * (n - 1) + [abs(end - 0.2)], *others], PERCENT).interval()[::-1])[0]
+    assert below == sorted(below, reverse=True) and below[2] < 1
+    assert fit([[end] * 5, [90.0, 91.0, 92.0, 93.0, 94.0]], PERCENT).interval()[0][1] == pytest.approx(
+        fit([[90.0, 91.0, 92.0, 93.0, 94.0]], PERCENT).interval()[0][0]
+    )
+
+
+@pytest.mark.parametrize("top", [99.95, 99.98])
+def test_percentages_of_which_many_are_100_are_covered(top):
+    generator = np.random.default_rng(0)
+    true = np.linspace(95, top, 5)
+    values = generator.binomial(400, true[:, None] / 100, (400, 5, 5)) / 4
+    low, high = from_moments(values.mean(-1), values.var(-1, ddof=1), 5, PERCENT).interval()
+    assert ((low <= true) & (true <= high)).mean(0).min() > 0.92 and (values[:, -1] == 100).all(-1).mean() > 0.3
+
+
 def test_no_values():
     with pytest.raises(ValueError, match="at least one value"):
         fit([[1.0], []])
