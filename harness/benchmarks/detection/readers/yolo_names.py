@@ -55,7 +55,9 @@ class Names:
         for folder, counted in self._folders.items():
             if moved and counted is self._own:
                 what = f"no list says what its text files count, and '{moved[0]}' counts in another order than data.classes"
-                mend = "put a classes.txt there, with the names in the order of these text files; or correct data.classes and delete the list"
+                mend = (
+                    "put a classes.txt there, with the names in the order of these text files; or correct data.classes and delete the list"
+                )
                 self._listing.add(relative(folder, self._listing.root), what, mend)
 
     def _nearest(self, folder: Path) -> Path | None:
