@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any, cast
 
 from harness.benchmarks.base import Listing
@@ -27,4 +28,13 @@ def load(name: str, listing: Listing[Any], lists: tuple[str, ...] = ("images", "
 
 def is_set(raw: Any) -> bool:
     """Whether a mark such as ``iscrowd`` is set: 1, true, "1"; not 0, null, "0"."""
-    return str(raw).strip().lower() not in ("0", "0.0", "", "none", "false", "null")
+    return str(raw).strip().lower() not in ("0", "0.0", "", "none", "false", "null", "no", "unspecified")
+
+
+def number(raw: Any) -> float | None:
+    """A number, written as text, too; ``None`` for null, NaN, infinity and what is no number."""
+    try:
+        value = float("nan") if isinstance(raw, bool) else float(raw)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return value if isfinite(value) else None

@@ -169,6 +169,25 @@ def test_two_boxes_on_a_difficult_object_are_no_mistake_and_a_small_one_in_it_is
     assert score((110.0, 110.0, 130.0, 130.0)) == pytest.approx(50), "of a crowd it would be a part"
 
 
+def test_masks_on_a_difficult_object_are_no_mistake_and_a_small_one_in_it_is():
+    shapes = [[[0, 0, 50, 0, 50, 50, 0, 50]], [[100, 100, 200, 100, 200, 200, 100, 200]], [[110, 110, 130, 110, 130, 130, 110, 130]]]
+    boxes = [(float(one[0][0]), float(one[0][1]), float(one[0][4]), float(one[0][5])) for one in shapes]
+    boxes[2] = boxes[1]  # what the box says must not count
+    objects = (Object(0, boxes[0], 2500.0, mask=shapes[0]), Object(0, boxes[1], 1e4, mask=shapes[1], difficult=True))
+    picture = Picture(0, Path("x"), objects, (400, 400))
+
+    def score(*chosen):
+        chosen = (*chosen, 0)
+        masks = tuple(_lengths([shapes[place] for place in chosen]))
+        found = scores.Found(
+            np.array([boxes[place] for place in chosen]), np.linspace(0.9, 0.5, len(chosen)), np.zeros(len(chosen), int), masks
+        )
+        return scores.summarise([picture], [found], ["a"], masks=True)["mask_AP"]
+
+    assert score() == score(1) == score(1, 1) == pytest.approx(100)
+    assert score(2) == score(1, 2) == pytest.approx(50), "of a crowd it would be a part"
+
+
 def test_finding_nothing_is_zero_and_nothing_to_find_no_number():
     pictures, _ = _random(0)
     nothing = [scores.Found(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int)) for _ in pictures]

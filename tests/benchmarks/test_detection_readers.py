@@ -88,10 +88,12 @@ def test_masks_as_they_are_found_in_files_are_read(tmp_path):
     counts = lengths.frPyObjects({"size": [HEIGHT, WIDTH], "counts": [4020, *[20, 60] * 19, 20, 2440]}, HEIGHT, WIDTH)
     assert counts["counts"] == packed["counts"]
     told = [SQUARE, {"size": [HEIGHT, WIDTH], "counts": packed["counts"].decode()}, {"size": [HEIGHT, WIDTH], "counts": [4020, 20, 3960]}]
-    listing = _coco(tmp_path, [_annotation(id=place, segmentation=mask) for place, mask in enumerate(told)], masks=True)
+    listing = _coco(
+        tmp_path, [_annotation(id=place, bbox=[10, 10, 30, 30], area=900, segmentation=mask) for place, mask in enumerate(told)], masks=True
+    )
     assert not listing.problems and [item.mask for item in listing.test[0].objects[1:]] == told
     # a part that is no polygon goes, as mmdet leaves it out, and the others stay
-    listing = _coco(tmp_path, [_annotation(segmentation=[[1, 2], *SQUARE])], masks=True)
+    listing = _coco(tmp_path, [_annotation(bbox=[10, 10, 30, 30], segmentation=[[1, 2], *SQUARE])], masks=True)
     assert not listing.problems and listing.test[0].objects[1].mask == SQUARE
 
 
@@ -105,24 +107,73 @@ def test_copies_of_objects_and_of_names_are_told(tmp_path):
     assert sum("two classes are called 'a'" in one for one in said) == 1 and len(said) == 3
 
 
+def test_a_class_that_nothing_is_tested_of_is_told(tmp_path):
+    _coco(tmp_path, [_annotation()])
+    content = json.loads((tmp_path / "test.json").read_text(encoding="utf-8"))
+    content["annotations"].pop()
+    (tmp_path / "test.json").write_text(json.dumps(content), encoding="utf-8")
+    options = {"format": "coco", "classes": 2, "val_share": 0, **SPLITS}
+    data, listing = FAMILY.listing(tmp_path, options)
+    assert [problem.what for problem in problems(tmp_path, data, listing)] == ["no test object of the class 'b'; it cannot be scored"]
+
+
+@pytest.mark.parametrize("area", [None, "400", "none", float("nan"), ...])
+def test_an_object_without_a_number_for_its_area_has_that_of_its_box(tmp_path, area):
+    one = _annotation(area=area)
+    if area is ...:
+        del one["area"]
+    listing = _coco(tmp_path, [one])
+    assert not listing.problems and [item.area for item in listing.test[0].objects] == [900, 400]
+
+
+def test_an_endless_box_is_refused(tmp_path):
+    listing = _coco(tmp_path, [_annotation(bbox=[50, 20, float("inf"), 20])])
+    assert any(problem.fatal and "four finite numbers" in problem.what for problem in listing.problems)
+
+
+def test_boxes_as_corners_are_known_by_their_areas(tmp_path):
+    """Inside their images, where nothing else speaks against them."""
+    others = [_annotation(id=place, bbox=[30 + place, 20, 50 + place, 40]) for place in range(3)]
+    assert any(problem.fatal and "looks like x0, y0, x1, y1" in problem.what for problem in _coco(tmp_path, others).problems)
+
+
+def test_an_object_marked_ignore_is_a_difficult_one(tmp_path):
+    listing = _coco(tmp_path, [_annotation(ignore=1), _annotation(id=2, bbox=[1, 1, 9, 9], area=81, ignore=0)])
+    assert not listing.problems and [item.difficult for item in listing.test[0].objects] == [False, True, False]
+    assert dict(listing.left_out) == {"objects marked 'ignore', which count for nothing": 2}
+
+
+def test_outlines_as_fractions_are_refused(tmp_path):
+    outline = [[0.5, 0.25, 0.7, 0.25, 0.7, 0.5, 0.5, 0.5]]
+    listing = _coco(tmp_path, [_annotation(segmentation=outline)], masks=True)
+    assert any(problem.fatal and "outlines of 1 of 3 objects" in problem.what for problem in listing.problems)
+    speck = _annotation(segmentation=outline, bbox=[0, 0, 1, 1], area=1)
+    others = [_annotation(id=place, segmentation=[[50, 20, 70, 20, 70, 40, 50, 40]]) for place in range(2, 20)]
+    assert not _coco(tmp_path, [speck, *others], masks=True).problems, "a pixel in a corner is an object, too"
+    for place in range(10):
+        others[place]["segmentation"] = [[100, 40, 140, 40, 140, 80, 100, 80]]
+    told = _coco(tmp_path, others, masks=True).problems
+    assert [problem.fatal for problem in told] == [False] * 2 and "10 of 20 objects are elsewhere" in told[0].what
+
+
 def test_difficult_objects_of_voc_are_read_as_such(tmp_path):
     for number in range(2):
         _image(tmp_path / f"images/{number}.png")
         items = "".join(
             f"<object><name>a</name><difficult>{mark}</difficult>"
             f"<bndbox><xmin>{x}</xmin><ymin>11</ymin><xmax>{x + 19}</xmax><ymax>40</ymax></bndbox></object>"
-            for mark, x in ((0, 11), (1, 51))
+            for mark, x in (((0, 11), (1, 51)), (("False", 11), ("True", 51)))[number]
         )
         (tmp_path / "annotations").mkdir(exist_ok=True)
         size = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height></size>"
         text = f"<annotation><filename>{number}.png</filename>{size}{items}</annotation>"
         (tmp_path / f"annotations/{number}.xml").write_text(text, encoding="utf-8")
     _, listing = FAMILY.listing(tmp_path, {"format": "voc-xml", "classes": ["a"], "val_share": 0})
-    picture, *_ = listing.test
-    assert [(item.box, item.difficult, item.crowd, item.optional) for item in picture.objects] == [
-        ((10.0, 10.0, 30.0, 40.0), False, False, False),
-        ((50.0, 10.0, 70.0, 40.0), True, False, True),
-    ]
+    for picture in listing.train + listing.test:
+        assert [(item.box, item.difficult, item.crowd, item.optional) for item in picture.objects] == [
+            ((10.0, 10.0, 30.0, 40.0), False, False, False),
+            ((50.0, 10.0, 70.0, 40.0), True, False, True),
+        ]
 
 
 def test_kept_boxes_have_the_ids_of_the_test_file(openmmlab, tmp_path):
@@ -183,3 +234,68 @@ def test_text_files_of_no_image_are_told(tmp_path):
     listing = _yolo(tmp_path, "1 0.5 0.5 0.2 0.2", {"img_1": "0 0.5 0.5 0.2 0.2", "classes": "a\nb\n"})
     (problem,) = [problem for problem in listing.problems if problem.where == "labels/test"]
     assert not problem.fatal and "img_1.txt" in problem.what and "classes.txt" not in problem.what
+
+
+@pytest.mark.parametrize(
+    ("lists", "labels", "words", "fatal"),
+    [
+        ({"labels/test/classes.txt": "b\na\n"}, (1, 0), "labels/train: no list says", True),
+        ({"labels/train/classes.txt": "a\nb\n", "labels/test/classes.txt": "B\r\nA\r\n"}, (1, 0), "the text files count B, A", False),
+        ({"labels/classes.txt": "dog\nb\n"}, (0, 1), "taken to be the same classes in this order", False),
+        ({"labels/classes.txt": "dog\na\nb\n"}, (None, 0), "the class 0 is 'dog' in labels/classes.txt", True),
+        ({"data.yaml": "names: {0: b, 1: a}\nnc: 2\n"}, (1, 0), "data.yaml: the text files count b, a", False),
+        ({"data.yaml": "names: [b, a]\n", "labels/obj.names": "a\nb\n"}, (0, 1), "", False),
+        ({"data.yaml": "names: [a, b, c]\n", "labels/train/data.yaml": "names: a: b: c"}, (0, 1), "", False),
+    ],
+)
+def test_numbers_mean_the_names_of_the_list_beside_them(tmp_path, lists, labels, words, fatal):
+    """Which labelImg orders as a session met them."""
+    for name, text in lists.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    listing = _yolo(tmp_path, "1 0.5 0.5 0.2 0.2")
+    found = [[item.label for item in picture.objects] for picture in listing.test]
+    assert found == [[label] if label is not None else [] for label in labels]
+    assert words in _said(listing) and bool(words) == bool(listing.problems)
+    assert any(problem.fatal for problem in listing.problems) == fatal
+
+
+def _spread(corners: str) -> str:
+    """Twelve boxes of a fifth by a tenth of the image."""
+    places = [(0.05 + 0.2 * column, 0.05 + 0.3 * row) for column in range(4) for row in range(3)]
+    return "\n".join(corners.format(x=x, y=y, cx=x + 0.1, cy=y + 0.05, x1=x + 0.2, y1=y + 0.1) for x, y in places)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("0 {x} {y} {x1} {y1}", "lie in theirs as x0, y0, x1, y1"),
+        ("0 {x} {y} 0.2 0.1", "are the upper left corner"),
+        ("0 {x} {y} 0.9 0.9", ""),
+    ],
+)
+def test_boxes_that_are_not_centre_and_sides_are_known_by_leaving_their_images(tmp_path, line, words):
+    (problem, _) = _yolo(tmp_path, _spread(line), {"0": _spread(line)}).problems
+    assert problem.fatal and "reach out of their image" in problem.what and words in problem.what
+
+
+def test_a_box_that_leaves_its_image_is_cut_and_told_but_not_for_rounding(tmp_path):
+    centres = _spread("0 {cx:.2f} {cy:.2f} 0.2 0.1")
+    assert not _yolo(tmp_path, f"{centres}\n0 0.10 0.5 0.21 0.2").problems
+    problem, _ = _yolo(tmp_path, f"{centres}\n0 0.1 0.5 0.3 0.2").problems
+    assert not problem.fatal and "1 of 14 boxes reach out of their image" in problem.what and "labels/train/1.txt" in problem.what
+
+
+def test_text_files_that_are_lost_are_told_for_each_split(tmp_path):
+    _yolo(tmp_path, "1 0.5 0.5 0.2 0.2")
+    (tmp_path / "labels/test/0.txt").unlink()
+    (tmp_path / "labels/test/1.txt").rename(tmp_path / "labels/test/1.TXT")
+    splits = {split: {"images": f"images/{split}", "labels": f"labels/{split}"} for split in ("train", "test")}
+    options = {"format": "yolo", "classes": ["a", "b"], "val_share": 0, **splits}
+    _, listing = FAMILY.listing(tmp_path, options)
+    (problem,) = listing.problems
+    assert not problem.fatal and problem.where == "labels/test" and "1 of 2 images have no text file" in problem.what
+    assert [[item.label for item in picture.objects] for picture in listing.test] == [[], [1]], "a suffix in capitals is one, too"
+    _image(tmp_path / "images/test/1.jpg")
+    (problem,) = [one for one in FAMILY.listing(tmp_path, options)[1].problems if one.fatal]
+    assert "two images, 'images/test/1.jpg' and 'images/test/1.png'" in problem.what

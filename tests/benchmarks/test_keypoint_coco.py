@@ -298,6 +298,7 @@ def repeat(content):
         (first(keypoints=[5, 5, 2, 9, 99, 1]), "points beyond the right or lower edge of their image", 4),
         (first(bbox=None), "annotations with no box", 3),
         (first(iscrowd=True), "annotations of crowds", 3),
+        (first(ignore=1), "annotations marked 'ignore'", 3),
         (first(keypoints=None), "annotations without 'keypoints'", 3),
         (lambda content: content["images"][0].update(width=97), "images of another size than annotated", 3),
         (lambda content: content["images"][0].update(file_name="gone.png"), "images that are missing", 3),
@@ -310,6 +311,16 @@ def test_what_is_left_out_is_counted(listed, change, kind, poses):
     assert found.left_out[kind] == 1
     assert len(found.test) == poses and len(found.train) == 5
     assert not said(found, fatal=True)
+
+
+@pytest.mark.parametrize(
+    ("area", "read", "told"),
+    [(600, 600, ""), (350.5, 350.5, ""), (600 / 96 / 64, 318, "areas far smaller than their boxes"), (8.1, 8.1, "")],
+)
+def test_an_area_as_a_share_of_the_image_is_not_believed(listed, area, read, told):
+    found = listed(each("annotations", area=area))
+    assert [pose.area for pose in found.test] == pytest.approx([read] * 4)
+    assert told in said(found, fatal=False) and bool(told) == bool(found.problems)
 
 
 def test_null_coordinates_of_unlabelled_points_are_no_problem(listed):

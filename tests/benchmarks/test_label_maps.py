@@ -208,6 +208,19 @@ def test_coco_files_that_do_not_fit_are_named(write):
     assert any("cannot be drawn" in problem.what for problem in task(entry).check(root))
 
 
+@pytest.mark.parametrize(("said", "fatal"), [({"area": 192}, True), ({"bbox": [8, 6, 16, 12]}, True), ({}, True), ({"area": 0.5}, False)])
+def test_coco_outlines_as_fractions_are_refused(write, said, fatal):
+    """One is enough where box or area say that it is larger; a speck among many is none."""
+    share = [0.25, 0.25, 0.75, 0.25, 0.75, 0.75]
+    plain = {"image_id": "001", "category_id": 5, "segmentation": [[8, 6, 24, 6, 24, 18, 8, 18]], "bbox": [8, 6, 16, 12]}
+    root = write()
+    entry = coco(
+        root, annotations=[{"image_id": "000", "category_id": 5, "segmentation": [share], **said}, *[plain] * (1 if fatal else 10)]
+    )
+    problems = task(entry).check(root)
+    assert any(problem.fatal and "as if they were fractions" in problem.what for problem in problems) == fatal
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -134,7 +134,9 @@ TOLD = {
     "image twice": (lambda c: c["images"].append(dict(c["images"][0])), 6, ("1 image listed more than once", "cam3/000.png")),
     "image twice, two ids": (lambda c: c["images"].append({**c["images"][0], "id": 99}), 6, ("1 image listed more than once",)),
     "orphan": (lambda c: c["annotations"][0].update(image_id=999), 5, ("1 annotation of no image left out", "999")),
-    "crowd only": (lambda c: c["annotations"][0].update(iscrowd=1), 5, ("1 image with nothing but crowds left out", "cam3/000.png")),
+    "crowd only": (lambda c: c["annotations"][0].update(iscrowd=1), 5, ("1 image with nothing but crowds or ignored", "cam3/000.png")),
+    "ignored": (lambda c: c["annotations"][0].update(ignore=1), 5, ("1 image with nothing but crowds or ignored", "cam3/000.png")),
+    "a class untested": (each("category_id", lambda _: 1), 6, ("1 of 2 classes have no test image (labels 1)",)),
     "some without box": (lambda c: c["annotations"][0].update(bbox=None), 5, ("1 object without bbox", "annotation 13")),
     "empty image": (lambda c: c["annotations"].pop(), 5, ("'img/cam3/005.png' shows no object; it is not scored",)),
 }

@@ -14,7 +14,7 @@ from harness.benchmarks.object_localization.readers.picture import Picture
 
 def problems(root: Path, data: DetectionData, listing: Pictures) -> Iterator[Problem]:
     """Sizes other than annotated, boxes beside their images, images without an object, objects twice, and classes without training
-    objects or a name of their own."""
+    objects, test objects or a name of their own."""
     for name in SPLITS:
         sizes, shown, empty, twice = {}, [], [], []
         for picture in listing.of(name):
@@ -44,3 +44,7 @@ def problems(root: Path, data: DetectionData, listing: Pictures) -> Iterator[Pro
             tested = label in of_class["test"]
             what = f"no training object of the class '{known}'" + (", which is tested" if tested else "")
             yield Problem("train split", what, "add some, or take it out of data.classes", fatal=False)
+        if of_class["test"] and label not in of_class["test"]:
+            yield Problem(
+                "test split", f"no test object of the class '{known}'; it cannot be scored", "add some, or leave it so", fatal=False
+            )

@@ -80,6 +80,7 @@ def summarise(pictures: Sequence[Picture], found: Sequence[Found], classes: Sequ
 def _evaluate(pictures: Sequence[Picture], found: Sequence[Found], classes: Sequence[str], kind: str) -> dict[str, float]:
     import numpy as np
     from faster_coco_eval import COCO, COCOeval_faster
+    from faster_coco_eval.core import mask
 
     class Evaluation(COCOeval_faster):
         """COCO's, in which what is difficult may be found as often as a crowd, but is overlapped as an object is."""
@@ -88,9 +89,23 @@ def _evaluate(pictures: Sequence[Picture], found: Sequence[Found], classes: Sequ
             iou = super().computeIoU(imgId, catId)
             objects = [item for item in pictures[imgId].objects if item.label == catId]
             difficult = [item.difficult for item in objects]
-            if len(iou) and any(difficult):
+            if not len(iou) or not any(difficult):
+                return iou
+            if kind == "bbox":
                 iou[:, difficult] = overlaps(_best(found[imgId], catId), np.array([item.box for item in objects])[difficult])
+            else:  # as with a crowd: the share of each mask that lies in the object
+                mine, theirs = self._areas(imgId, catId)
+                common = iou[:, difficult] * mine[: len(iou), None]
+                iou[:, difficult] = common / np.maximum(mine[: len(iou), None] + theirs[difficult] - common, 1e-9)
             return iou
+
+        def _areas(self, image: int, label: int) -> tuple[np.ndarray, np.ndarray]:
+            """Pixels of the masks found, best first, and of the objects'."""
+            dataset = (self.dt_dataset, self.gt_dataset)
+            dt, gt = (some.get_instances([image], [label], True)[0][0] for some in dataset)
+            best = sorted(dt, key=lambda one: -one["score"])
+            dt_area, gt_area = (np.array([mask.area(one["rle"]) for one in some], float) for some in (best, gt))
+            return dt_area, gt_area
 
     def loaded(annotations: list[dict[str, Any]]) -> Any:
         coco = COCO()

@@ -17,7 +17,8 @@ Size = tuple[int, int]
 
 
 def problems(_root: Path, data: LocalizationData, listing: Pictures) -> Iterator[Problem]:
-    """Sizes other than annotated, boxes beside their images, images without an object, and classes without training images."""
+    """Sizes other than annotated, boxes beside their images, images without an object, and classes without training or test
+    images."""
     sizes: dict[str, Size] = {}
     splits = {"training": listing.train, "validation": listing.val, "test": listing.test, "calibration": listing.calibration or []}
     for name, picture in ((name, picture) for name, pictures in splits.items() for picture in pictures):
@@ -38,11 +39,12 @@ def problems(_root: Path, data: LocalizationData, listing: Pictures) -> Iterator
         yield from _empty(name, [picture for picture in splits[name] if not picture.labels], "scored")
     if not listing.single:  # otherwise they show the background
         yield from _empty("training", [picture for picture in listing.train if not picture.labels], "trained on")
-    shown = {label for picture in listing.train for label in picture.labels}
-    missing = sorted(set(range(data.class_count)) - shown)
-    if missing and listing.train:
-        what = f"{len(missing)} of {data.class_count} classes have no training image (labels {', '.join(map(str, missing[:6]))})"
-        yield Problem("train split", what, "add images, or correct data.classes", fatal=False)
+    for name, where, rest in (("training", "train split", ""), ("test", "test split", "; they cannot be scored")):
+        shown = {label for picture in splits[name] for label in picture.labels}
+        missing = sorted(set(range(data.class_count)) - shown)
+        if missing and splits[name]:
+            what = f"{len(missing)} of {data.class_count} classes have no {name} image (labels {', '.join(map(str, missing[:6]))}){rest}"
+            yield Problem(where, what, "add images, or correct data.classes", fatal=False)
 
 
 def sizes_differ(pictures: list[Picture], sizes: dict[str, Size], data: DataOptions) -> Iterator[Problem]:

@@ -8,7 +8,8 @@
 ```
 
 ``bbox`` is x, y, width, height in pixels. Labels count the categories of the training file by id;
-those of the other files are found by name.
+those of the other files are found by name. An object with ``"ignore": 1`` is what VOC calls difficult: it is not trained on, and
+boxes on it are neither hits nor mistakes.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.benchmarks.base import Format, Split
-from harness.benchmarks.coco import is_set, load
+from harness.benchmarks.coco import is_set, load, number
+from harness.benchmarks.coco_units import Outlines, four, tell_corners
 from harness.benchmarks.detection.options import DetectionData
-from harness.benchmarks.detection.readers.picture import Object, Picture, Pictures
+from harness.benchmarks.detection.readers.picture import Box, Object, Picture, Pictures
 from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, images_of, plain
 from harness.benchmarks.options import Options
 
@@ -89,6 +91,7 @@ def _split(
     images = images_of(content["images"], where, listing)
     ids, found, odd = Ids(images), defaultdict[Any, list[Object]](list), defaultdict[str, list[Any]](list)
     strangers: Counter[str] = Counter()
+    outlines, given = Outlines(where, listing), list[tuple[Box, Any]]()
     for item in content["annotations"]:
         if not isinstance(item, dict) or not {"image_id", "category_id"} <= item.keys():
             odd["malformed"].append(str(item)[:60])
@@ -98,8 +101,19 @@ def _split(
             odd["orphan"].append(item["image_id"])
         elif category not in labels:
             strangers[str(item["category_id"]) if category is None else f"'{mine.name(category)}'"] += 1
-        elif one := _object(item, labels[category], images[image].size, data, odd):
-            found[image].append(one)
+        elif (box := four(item.get("bbox"))) is None:
+            odd["boxless"].append(item.get("id", "?"))
+        else:
+            if data.masks:
+                outlines.add(item)
+            if not is_set(item.get("iscrowd")):
+                given.append((box, item.get("area")))
+            if one := _object(item, box, labels[category], images[image].size, data, odd):
+                found[image].append(one)
+                if one.difficult:
+                    listing.left_out["objects marked 'ignore', which count for nothing"] += 1
+    tell_corners(given, where, listing)
+    outlines.tell()
     for kind, (what, mend, fatal) in _ODD.items():
         if examples := odd[kind]:
             listing.add(where, f"{len(examples)} {what.format(examples[0])}", mend, fatal=fatal)
@@ -126,7 +140,7 @@ def _split(
 _ODD = {
     "malformed": ("annotations without image_id or category_id, e.g. {}", "complete or delete them", True),
     "orphan": ("annotations of no image left out, e.g. of image_id {!r}", "correct image_id, or delete them", False),
-    "boxless": ("annotations without a bbox of four numbers, e.g. annotation {}", "write x, y, width, height", True),
+    "boxless": ("annotations without a bbox of four finite numbers, e.g. annotation {}", "write x, y, width, height", True),
     "flat": (
         "boxes beside their image, thinner than a pixel or without area left out, e.g. that of annotation {}",
         "correct or delete them",
@@ -141,25 +155,24 @@ _ODD = {
 """Kind -> what is said of such annotations after their number, the mend, and whether no trial can run."""
 
 
-def _object(item: dict[str, Any], label: int, size: tuple[int, int] | None, data: CocoData, odd: dict[str, list[Any]]) -> Object | None:
-    number = item.get("id", "?")
-    try:
-        x, y, width, height = map(float, item["bbox"])
-    except (KeyError, TypeError, ValueError):
-        odd["boxless"].append(number)
-        return None
+def _object(
+    item: dict[str, Any], said: Box, label: int, size: tuple[int, int] | None, data: CocoData, odd: dict[str, list[Any]]
+) -> Object | None:
+    x, y, width, height = said
     box = (x, y, x + width, y + height)
-    area, most = item.get("area", width * height), size or (float("inf"), float("inf"))
+    area, most = number(item.get("area")), size or (float("inf"), float("inf"))
+    if area is None:
+        area = width * height
     inside = x < most[0] and y < most[1] and box[2] > 0 and box[3] > 0
     # mmdet leaves out the same
-    if not (width >= 1 and height >= 1 and inside and isinstance(area, (int, float)) and area > 0):
-        odd["flat"].append(number)
+    if not (width >= 1 and height >= 1 and inside and area > 0):
+        odd["flat"].append(item.get("id", "?"))
         return None
     crowd, mask = is_set(item.get("iscrowd")), _mask(item.get("segmentation"), size) if data.masks else None
     if data.masks and not mask:
-        odd["maskless"].append(number)
+        odd["maskless"].append(item.get("id", "?"))
         return None
-    return Object(label, box, float(area), crowd, mask)
+    return Object(label, box, area, crowd, mask, difficult=is_set(item.get("ignore")) and not crowd)
 
 
 def _mask(said: Any, size: tuple[int, int] | None) -> Any:

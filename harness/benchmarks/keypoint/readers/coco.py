@@ -6,7 +6,8 @@
 ```
 
 A key point is x, y in pixels from the upper left corner, and 2 (visible), 1 (covered) or 0 (not labelled); a box is x, y, width, height.
-Points are matched by the names of their category, in any order. Ids may be numbers or text; crowds are left out.
+Points are matched by the names of their category, in any order. Ids may be numbers or text; crowds are left out,
+and annotations with ``"ignore": 1``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.benchmarks.base import Format
-from harness.benchmarks.coco import is_set, load
+from harness.benchmarks.coco import is_set, load, number
+from harness.benchmarks.coco_units import four
 from harness.benchmarks.keypoint.options import LabelledPoints
 from harness.benchmarks.keypoint.readers.coco_boxes import Boxes
 from harness.benchmarks.keypoint.readers.coco_images import Image, Images
@@ -23,6 +25,9 @@ from harness.benchmarks.keypoint.readers.coco_names import orders, wanted
 from harness.benchmarks.keypoint.readers.coco_parts import Key, key, triples
 from harness.benchmarks.keypoint.readers.pose import Cleaner, Pose, Poses, box_around, whole
 from harness.benchmarks.keypoint.readers.tally import ALWAYS, NEVER, Tally
+
+_SHARE, _FAR = 100, 100
+"""An area is a share or percentage of the image or box if it is at most the former and this often in the extent of the box."""
 
 
 class CocoData(LabelledPoints):
@@ -90,13 +95,15 @@ class _Split:
                 self.tally.pass_over("annotations without 'keypoints'")
             elif is_set(annotation.get("iscrowd")):
                 self.tally.pass_over("annotations of crowds")
+            elif is_set(annotation.get("ignore")):
+                self.tally.pass_over("annotations marked 'ignore'")
             elif category is not None and key(annotation.get("category_id")) != category:
                 self.tally.pass_over("annotations of other categories")
-            elif (number := key(annotation.get("id"))) in seen:
+            elif (own := key(annotation.get("id"))) in seen:
                 example = f"{annotation['id']!r} at {place}"
                 self.tally.leave_out("annotation ids that are used twice", example, "give every annotation an id of its own", ALWAYS)
             else:
-                seen |= {number} - {None}
+                seen |= {own} - {None}
                 chosen.append((place, annotation))
         return chosen
 
@@ -120,7 +127,7 @@ class _Split:
         self.boxes.tell()
         return poses
 
-    def _pose(self, place: str, annotation: dict[str, Any], number: int) -> Pose | None:
+    def _pose(self, place: str, annotation: dict[str, Any], count: int) -> Pose | None:
         try:
             image = self.images.find(annotation.get("image_id"))
         except ValueError as reason:
@@ -141,7 +148,7 @@ class _Split:
             return None
         points, visible = cleaned
         box = self._box(place, annotation, image, points, visible)
-        return box and Pose(image.file, image.size, box, points, visible, _area(annotation, box, self.data), image.number, number)
+        return box and Pose(image.file, image.size, box, points, visible, self._area(place, annotation, box), image.number, count)
 
     def _values(self, place: str, annotation: dict[str, Any]) -> Any:
         """(K, 3) x, y and flag in the order of the listing's names."""
@@ -174,13 +181,16 @@ class _Split:
             self.tally.leave_out("instances whose points span no box", place, "label two points of them, or more")
         return box
 
-
-def _area(annotation: dict[str, Any], box: Any, data: CocoData) -> float:
-    area = annotation.get("area")
-    if isinstance(area, int | float) and not isinstance(area, bool) and 0 < area < float("inf"):
-        return float(area)
-    extent = (box[2] - box[0]) * (box[3] - box[1])
-    return float(extent) if data.whole_image else max(1.0, extent * 0.53)  # mmpose's estimate for boxes without a mask
+    def _area(self, place: str, annotation: dict[str, Any], box: Any) -> float:
+        area, said = number(annotation.get("area")), four(annotation.get("bbox"))
+        extent = (box[2] - box[0]) * (box[3] - box[1])
+        if area is not None and area > 0:
+            known = said[2] * said[3] if said else 0 if self.data.whole_image else extent
+            if area > _SHARE or area * _FAR > known:
+                return area
+            kind, mend = "areas far smaller than their boxes; estimates from the boxes are used", "write areas in square pixels, or none"
+            self.tally.note(kind, f"{place}: {area:g}", mend)
+        return float(extent) if self.data.whole_image else max(1.0, extent * 0.53)  # mmpose's estimate for boxes without a mask
 
 
 FORMAT = Format(CocoData, read)

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from harness.benchmarks.base import relative
+from harness.benchmarks.coco import is_set
 from harness.benchmarks.listed import Index
 from harness.benchmarks.object_localization.readers.picture import Box, Picture, Pictures, several
 from harness.images import OTHER_SUFFIXES, SUFFIXES, search
@@ -105,7 +106,7 @@ class Annotations:
         box = listing.box(where, corners, _FIRST_PIXEL)
         if box and min(box[:2]) == -_FIRST_PIXEL:
             self._odd["zero"].append(where)
-        difficult = (item.findtext("difficult") or "").strip() == "1"
+        difficult = is_set(item.findtext("difficult") or "")
         return (self._data.classes.index(name), box, difficult) if box else None
 
     def _image(self, stem: str, tree: ElementTree.Element, where: str) -> Path | None:

@@ -41,7 +41,7 @@ class CocoSplit(Options):
 
 
 class CocoData(LocalizationData):
-    """COCO instances; crowds are left out."""
+    """COCO instances; crowds are left out, and objects marked ``"ignore": 1``."""
 
     format: Literal["coco"]
     root: str
@@ -100,7 +100,7 @@ def _split(split: CocoSplit, content: dict[str, Any], mine: Categories, known: C
     sizes = {image.file: image.size for image in images.values()}
     chosen = [*_chosen(split, [*objects], listing)]
     if left := [file for file in chosen if file in crowds]:
-        what = f"{several(len(left), 'image')} with nothing but crowds left out, e.g. '{left[0]}'"
+        what = f"{several(len(left), 'image')} with nothing but crowds or ignored objects left out, e.g. '{left[0]}'"
         listing.add(where, what, "to use them, annotate their objects one by one", fatal=False)
     pictures = []
     for file in chosen:

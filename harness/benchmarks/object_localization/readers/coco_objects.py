@@ -7,20 +7,21 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from harness.benchmarks.coco import is_set
+from harness.benchmarks.coco_units import tell_corners
 from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids
 from harness.benchmarks.object_localization.readers.picture import Box, Pictures, several
 
 Object = tuple[int, Box | None]
 """Label and box, where there is one."""
 
-_AGREES = 0.01
-"""Relative difference up to which a box has the area that its annotation says."""
-
 
 def objects_in(
     items: list[Any], images: Ids, mine: Categories, known: Categories, where: str, listing: Pictures
 ) -> dict[Any, list[Object]]:
-    """The objects of each image that has crowds or any of a known category; what cannot be used is counted, and told once a kind."""
+    """The objects of each image that has crowds or any of a known category; what cannot be used is counted, and told once a kind.
+
+    Objects with ``"ignore": 1``, as some tools mark what is hard to see, are left out as crowds are.
+    """
     found: dict[Any, list[Object]] = {}
     labels = known.labels_of(mine)
     unused: dict[str, list[Any]] = defaultdict(list)
@@ -34,7 +35,9 @@ def objects_in(
         if image is None:
             unused["orphan"].append(item["image_id"])
             continue
-        if is_set(item.get("iscrowd")):
+        if is_set(item.get("iscrowd")) or is_set(item.get("ignore")):
+            if is_set(item.get("ignore")):
+                listing.left_out["objects marked 'ignore'"] += 1
             found.setdefault(image, [])
             continue
         if category not in labels:
@@ -44,7 +47,7 @@ def objects_in(
         if not item.get("bbox"):
             unused["boxless"].append(number)
         elif corners := _corners(item["bbox"], where, number, listing):
-            given.append((*corners, item.get("area")))
+            given.append((corners, item.get("area")))
             if 0 in corners[2:]:
                 unused["flat"].append(number)
             else:
@@ -55,8 +58,7 @@ def objects_in(
         near = difflib.get_close_matches(name.strip("'"), known.names, n=1, cutoff=0.5)
         mend = f"the training file has {', '.join(known.names[:8])}" + (f"; is it '{near[0]}'?" if near else "; add it to the categories")
         listing.add(where, f"unknown category {name}, in {several(count, 'annotation')}", mend)
-    if _are_corners(given):
-        listing.add(where, "every bbox looks like x0, y0, x1, y1: `area` is that of such boxes", "write x, y, width, height")
+    tell_corners(given, where, listing)
     return found
 
 
@@ -91,13 +93,3 @@ def _box(x: float, y: float, width: float, height: float, where: str, listing: P
     # to whole pixels, as the reference of CorLoc does (extract_gt_COCO of valeoai/LOST); one thinner than half a pixel may lose its area
     x0, y0, x1, y1 = (float(round(corner)) for corner in box)
     return x0, y0, x1, y1
-
-
-def _are_corners(boxes: list[tuple[float, float, float, float, Any]]) -> bool:
-    """Whether most areas are those of (c - a)(d - b) rather than c d."""
-    told = [(*corners, area) for *corners, area in boxes if isinstance(area, (int, float)) and area > 0]
-    alike = [
-        abs((c - a) * (d - b) - area) <= _AGREES * area and abs(c * d - area) > _AGREES * area and c > a and d > b
-        for a, b, c, d, area in told
-    ]
-    return sum(alike) > len(told) / 2

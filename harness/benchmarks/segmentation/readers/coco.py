@@ -7,7 +7,7 @@ A JSON file per split, with
      "categories": [{"id": 3, "name": "cell"}]}
 
 Categories are matched by name. Where objects overlap, the smaller one is seen. Pixels of no object are ``data.background``, or
-ignored; so are those of crowds.
+ignored; so are those of crowds and of objects marked ``"ignore": 1``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 
 from harness.benchmarks.base import SPLITS, Format
 from harness.benchmarks.coco import is_set, load
+from harness.benchmarks.coco_units import Outlines
 from harness.benchmarks.inside import is_inside
 from harness.benchmarks.options import Options
 from harness.benchmarks.segmentation.options import LabelledData
@@ -145,6 +146,7 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
         listing.add(files.annotations, f"there is no category '{missing[0]}'", f"its categories are {known}; correct data.classes")
     ground = 0 if data.background else data.ignore_index
     objects: dict[str, list[tuple[int, Any]]] = defaultdict(list)
+    outlines = Outlines(files.annotations, listing)
     for index, item in enumerate(content["annotations"]):
         where = f"{files.annotations}, annotations[{index}]"
         if not isinstance(item, dict) or not isinstance(item.get("segmentation"), list | dict) or not item["segmentation"]:
@@ -157,8 +159,11 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
         if name not in label_of:
             listing.left_out[f"objects of '{name}', which count as background"] += 1
             continue
-        label = data.ignore_index if is_set(item.get("iscrowd")) else label_of[name]
+        outlines.add(item)
+        unseen = is_set(item.get("iscrowd")) or is_set(item.get("ignore"))
+        label = data.ignore_index if unseen else label_of[name]
         objects[str(item.get("image_id"))].append((label, item["segmentation"]))
+    outlines.tell()
     pairs: list[Pair] = []
     seen: dict[str, set[str]] = {"id": set(), "file_name": set()}
     ids = {str(image["id"]) for image in content["images"] if isinstance(image, dict) and "id" in image}

@@ -1,0 +1,99 @@
+"""Whether the numbers of a COCO file are what COCO's are: boxes as x, y, width, height, and outlines, both in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from harness.benchmarks.base import Listing
+from harness.benchmarks.coco import number
+
+Box = tuple[float, float, float, float]
+
+_AGREES = 0.01
+"""Relative difference up to which a box has the area that its annotation says."""
+_PIXEL = 2.0
+"""Sides and areas above which an object is larger than a pixel, however it was rounded."""
+_MANY = 0.1
+"""Of a file's outlines, from which on what is odd about them is taken to be so of all."""
+_FIT = 1 / 3
+"""IoU below which an outline and its box are not of one object."""
+
+
+def four(said: Any) -> Box | None:
+    """x, y, width and height of a ``bbox``; ``None`` where it is not four finite numbers."""
+    values = [number(value) for value in said] if isinstance(said, list) else []
+    known = [value for value in values if value is not None]
+    if len(known) != 4 or len(values) != 4:
+        return None
+    return known[0], known[1], known[2], known[3]
+
+
+def tell_corners(boxes: Iterable[tuple[Box, Any]], where: str, listing: Listing[Any]) -> None:
+    """Refuse a file of boxes as corners: most of its areas are those of (c - a)(d - b) rather than c d.
+
+    Args:
+        boxes: the four numbers of each bbox, and its ``area`` as the file has it.
+    """
+    told = [(*corners, area) for corners, raw in boxes if (area := number(raw)) is not None and area > 0]
+    alike = [
+        abs((c - a) * (d - b) - area) <= _AGREES * area and abs(c * d - area) > _AGREES * area and c > a and d > b
+        for a, b, c, d, area in told
+    ]
+    if sum(alike) > len(told) / 2:
+        listing.add(where, "every bbox looks like x0, y0, x1, y1: `area` is that of such boxes", "write x, y, width, height")
+
+
+class Outlines:
+    """Counts what speaks against the polygons of one file."""
+
+    def __init__(self, where: str, listing: Listing[Any]):
+        self._where, self._listing = where, listing
+        self._count = 0
+        self._tiny: list[Any] = []
+        self._fractions: list[Any] = []
+        self._beside: list[Any] = []
+
+    def add(self, item: dict[str, Any]) -> None:
+        """Count an annotation; one without polygons is passed over."""
+        hull = _hull(item.get("segmentation"))
+        if hull is None:
+            return
+        self._count += 1
+        name, box, area = item.get("id", "?"), four(item.get("bbox")), number(item.get("area"))
+        if hull[0] >= 0 and hull[1] >= 0 and hull[2] <= 1 and hull[3] <= 1:
+            self._tiny.append(name)
+            if (box and max(box[2:]) > _PIXEL) or (area or 0) > _PIXEL:
+                self._fractions.append(name)
+        elif box and _overlap(hull, (box[0], box[1], box[0] + box[2], box[1] + box[3])) < _FIT:
+            self._beside.append(name)
+
+    def tell(self) -> None:
+        """Note what was counted."""
+        if self._fractions or len(self._tiny) > _MANY * self._count:
+            first = (self._fractions or self._tiny)[0]
+            what = f"outlines of {len(self._tiny)} of {self._count} objects lie in the first pixel, as if they were fractions"
+            mend = "multiply x by the image's width and y by its height"
+            self._listing.add(self._where, f"{what}, e.g. that of annotation {first}", mend)
+        if len(self._beside) > _MANY * self._count:
+            what = f"outlines of {len(self._beside)} of {self._count} objects are elsewhere than their bbox, or of another size"
+            mend = "see that both are in pixels of the image, and the bbox x, y, width, height"
+            self._listing.add(self._where, f"{what}, e.g. that of annotation {self._beside[0]}", mend, fatal=False)
+
+
+def _hull(said: Any) -> Box | None:
+    """x0 y0 x1 y1 around the polygons of a segmentation; ``None`` where there are none."""
+    parts = [part for part in said if isinstance(part, list) and len(part) >= 6 and len(part) % 2 == 0] if isinstance(said, list) else []
+    try:
+        xs, ys = ([float(value) for part in parts for value in part[first::2]] for first in (0, 1))
+    except (TypeError, ValueError):
+        return None
+    return (min(xs), min(ys), max(xs), max(ys)) if parts else None
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """IoU of two boxes with a pixel more to each side, so that small ones may be rounded."""
+    (a0, b0, a1, b1), (c0, d0, c1, d1) = ((x0 - 1, y0 - 1, x1 + 1, y1 + 1) for x0, y0, x1, y1 in (one, other))
+    common = max(0.0, min(a1, c1) - max(a0, c0)) * max(0.0, min(b1, d1) - max(b0, d0))
+    whole = (a1 - a0) * (b1 - b0) + max(0.0, c1 - c0) * max(0.0, d1 - d0) - common
+    return common / whole if whole > 0 else 0.0
