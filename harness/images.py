@@ -2,20 +2,25 @@
 
 There is one way from a file to pixels (:func:`read_bgr`), for training, test, floor, check and pictures alike:
 
-* **orientation**: the EXIF tag is ignored, as by COCO's tools and OpenCV's ``IMREAD_IGNORE_ORIENTATION``, unless asked for;
-* **range**: 16-bit pixels of ``bits`` significant bits are shifted to 8;
+* **orientation**: the EXIF tag is ignored, as by COCO's tools and OpenCV's ``IMREAD_IGNORE_ORIENTATION``, unless asked for; that of
+  a TIFF, too;
+* **range**: 16-bit pixels of ``bits`` significant bits are shifted to 8; in a PGM or PPM of fewer than 8 bits white is what it says;
 * **channels**: grey is repeated, transparency dropped; of an animation or a stack of pages the first picture counts.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from harness import headers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 OTHER_SUFFIXES = (".avif", ".dcm", ".exr", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".npy", ".raw", ".svg", ".tga")
-"""Of pictures, too, but not read: counted, so that nobody misses them unnoticed."""
+"""Of pictures, too, but not read: counted, as other suffixes are, so that nobody misses them unnoticed."""
 
 DEEP = (8, 10, 12, 14, 16)
 """Significant bits that pictures of more than 8 bits may have."""
@@ -94,10 +99,20 @@ def search(folder: Path, suffixes: Iterable[str] = SUFFIXES) -> Found:
                 continue
             if lower.endswith(wanted):
                 found.files.append(Path(base, name))
-            elif suffix := next((s for s in (*SUFFIXES, *OTHER_SUFFIXES) if lower.endswith(s)), None):
-                found.passed_over[f"{suffix} files"] += 1
+            elif kind := _other(Path(base, name)):
+                found.passed_over[kind] += 1
     found.files.sort(key=lambda file: file.relative_to(folder).as_posix())
     return found
+
+
+def _other(file: Path) -> str | None:
+    """What to call a file that is not read and that somebody might miss."""
+    suffix = file.suffix.lower()
+    if suffix in headers.BESIDE:
+        return None
+    if re.fullmatch(r"\.(?=.*[a-z])[a-z0-9]{1,5}", suffix):
+        return f"{suffix} files"
+    return "pictures without a known suffix" if headers.is_picture(file) else None
 
 
 def measure(file: Path, *, header_only: bool = False, exif: bool = False) -> tuple[int, int]:
@@ -114,8 +129,7 @@ def measure(file: Path, *, header_only: bool = False, exif: bool = False) -> tup
     with _opened(file) as image:
         if not header_only:
             _load(image, file)
-        turned = exif and _turned(image.getexif().get(_ORIENTATION, 1))
-        return image.size[::-1] if turned else image.size
+        return image.size[::-1] if exif and _turned(orientation(file)) else image.size
 
 
 def glance(file: Path, bits: int) -> tuple[tuple[int, int], np.ndarray]:
@@ -132,10 +146,10 @@ def glance(file: Path, bits: int) -> tuple[tuple[int, int], np.ndarray]:
 
     with _opened(file) as image:
         _load(image, file)
-        if not image.mode.startswith("I"):
+        if not headers.is_deep(file):
             return image.size, thumbnail(image)
-        grey = np.minimum(np.asarray(image) >> (bits - 8), 255).astype(np.uint8)
-        return image.size, thumbnail(Image.fromarray(grey))
+    pixels = np.ascontiguousarray(read_rgb(file, Decoding(bits=bits)))
+    return image.size, thumbnail(Image.fromarray(pixels))
 
 
 def thumbnail(image: Image.Image, side: int = THUMB) -> np.ndarray:
@@ -154,9 +168,11 @@ def _opened(file: Path) -> Iterator[Image.Image]:
     try:
         if file.stat().st_size == 0:
             raise ValueError("the file is empty")
-        with Image.open(file) as image:
+        with stored(file) as image:
             if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
                 raise ValueError(f"its pixels are {'floating-point' if image.mode == 'F' else '32-bit'} numbers; store 8 or 16 bits")
+            if image.mode == "LAB":
+                raise ValueError("its colours are CIE Lab, which trials would take for red, green and blue; store RGB")
             yield image
     except FileNotFoundError:
         raise ValueError("the image is missing") from None
@@ -166,6 +182,25 @@ def _opened(file: Path) -> Iterator[Image.Image]:
         raise ValueError("the file is no image") from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"the image cannot be read ({error})") from None
+
+
+@contextlib.contextmanager
+def stored(file: Path) -> Iterator[Image.Image]:
+    """An image as Pillow opens it, with its pixels as they are stored: a TIFF, too, which Pillow turns as its orientation says.
+
+    Raises:
+        Exception: what ``PIL.Image.open`` raises.
+    """
+    from PIL import Image
+
+    with Image.open(file) as image:
+        if image.format != "TIFF" or image.getexif().get(_ORIENTATION, 1) == 1:
+            yield image
+            return
+    content = bytearray(file.read_bytes())
+    headers.lay_flat(content, opaque=False)
+    with Image.open(io.BytesIO(content)) as image:
+        yield image
 
 
 def _load(image: Image.Image, file: Path) -> None:
@@ -192,62 +227,27 @@ def orientation(file: Path) -> int:
     return found if found in range(1, 9) else 1
 
 
-def significant_bits(files: Iterable[Path]) -> int | None:
-    """The fewest of :data:`DEEP` that hold every pixel of the pictures with more than 8 bits; ``None`` where there are none.
-
-    Only files whose header says so are decoded, and only kinds of files that can hold more than 8 bits are opened.
-    """
-    import numpy as np
-    from PIL import Image
-
-    largest = None
-    for file in files:
-        if file.suffix.lower() not in (".png", ".tif", ".tiff", ".pgm", ".ppm"):
-            continue
-        try:
-            with Image.open(file) as image:
-                deep = image.mode.startswith("I") or _deep_colour(file)
-        except Exception:  # whoever reads the pixels says what is wrong
-            continue
-        if deep:
-            pixels = _decode(file)
-            if pixels is not None and pixels.dtype == np.uint16:
-                largest = max(largest or 0, int(pixels.max()))
-                if largest >= 1 << DEEP[-2]:
-                    break
-    return None if largest is None else next(bits for bits in DEEP if largest < 1 << bits)
-
-
-def usual_bits(files: Iterable[Path]) -> int | None:
-    """The fewest of :data:`DEEP` that hold all but a thousandth of the pixels of the pictures with 16 bits; ``None`` for no such."""
-    import numpy as np
-
-    lengths = np.zeros(DEEP[-1] + 1, np.int64)
-    for file in files:
-        pixels = _decode(file) if file.is_file() else None
-        if pixels is not None and pixels.dtype == np.uint16:
-            lengths += np.bincount(np.frexp(pixels.max(-1).ravel())[1], minlength=len(lengths))
-    return next((bits for bits in DEEP if lengths[bits + 1 :].sum() <= lengths.sum() / 1000), None) if lengths.any() else None
-
-
-def _deep_colour(file: Path) -> bool:
-    """Whether a PNG holds 16 bits per channel, of which Pillow shows 8."""
-    with file.open("rb") as stream:
-        head = stream.read(26)
-    return head[:8] == b"\x89PNG\r\n\x1a\n" and head[24:25] == b"\x10"
-
-
 def _decode(file: Path) -> np.ndarray | None:
-    """(H, W, 3) BGR in uint8 or uint16 as stored; ``None`` where it cannot be read or decoded."""
+    """(H, W, 3) BGR in uint8 or uint16 as stored; ``None`` where it cannot be read or decoded, or holds no colours of ours."""
     import cv2
     import numpy as np
 
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         raw = np.fromfile(file, np.uint8)
-        return cv2.imdecode(raw, flags) if raw.size else None
+        kind = headers.kind(head := raw[:4096].tobytes())
+        if kind == "TIFF":
+            if headers.is_lab(raw.data):
+                return None
+            headers.lay_flat(raw.data)
+        pixels = cv2.imdecode(raw, flags) if raw.size else None
     except (OSError, cv2.error):
         return None
+    # of text, P2 and P3, OpenCV makes full range by itself
+    white = headers.white(head) if kind == "PNM" and head[:2] in (b"P5", b"P6") else None
+    if pixels is not None and white and white < 255:
+        pixels = np.minimum(np.round(pixels * (255 / white)), 255).astype(np.uint8)
+    return pixels
 
 
 def read_deep(file: Path, *, exif: bool = False) -> np.ndarray:
@@ -267,7 +267,7 @@ def read_deep(file: Path, *, exif: bool = False) -> np.ndarray:
         raise ValueError("the image cannot be decoded")
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"its pixels are {pixels.dtype} numbers; store 8 or 16 bits")
-    return _upright(pixels, orientation(file)) if exif else pixels
+    return upright(pixels, orientation(file)) if exif else pixels
 
 
 def read_bgr(file: Path, decoding: Decoding = Decoding()) -> np.ndarray:
@@ -282,8 +282,8 @@ def read_bgr(file: Path, decoding: Decoding = Decoding()) -> np.ndarray:
     return np.minimum(pixels >> (decoding.bits - 8), 255).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
 
 
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Pixels turned as an EXIF orientation asks (CIPA DC-008, tag 274)."""
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Pixels (H, W, ...) turned as an EXIF orientation asks (CIPA DC-008, tag 274)."""
     import numpy as np
 
     if _turned(orientation):

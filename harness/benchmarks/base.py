@@ -22,8 +22,9 @@ from harness import families
 from harness.benchmarks import inside
 from harness.benchmarks.options import DataOptions, HostOptions, ModelOptions, ScheduleOptions, TrainingOptions
 from harness.benchmarks.validation import hold_out
+from harness.depth import significant_bits
 from harness.errors import DataError, UsageError, did_you_mean
-from harness.images import DEEP, Decoding, significant_bits
+from harness.images import DEEP, Decoding
 
 if TYPE_CHECKING:
     import numpy as np
@@ -205,7 +206,7 @@ class Listing(Generic[S]):
 
     @cached_property
     def bits(self) -> int | None:
-        """Of the training pictures, see :func:`harness.images.significant_bits`; asked once all are listed."""
+        """Of the training pictures, see :func:`harness.depth.significant_bits`; asked once all are listed."""
         return significant_bits(self.images("train"))
 
     def decoding(self, data: DataOptions) -> Decoding:

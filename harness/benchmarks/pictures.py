@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from harness.benchmarks.base import NAMES, NEEDED, SPLITS, Listing, Problem, Split, relative
 from harness.benchmarks.options import DataOptions
 from harness.benchmarks.twins import twins_in
+from harness.depth import significant_bits, usual_bits
 from harness.digests import contents
-from harness.images import DEEP, glance, orientation, significant_bits, usual_bits
+from harness.images import DEEP, glance, orientation
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.benchmarks.base import NEEDED, SPLITS, Problem, relative
+from harness.benchmarks.palettes import contradiction
 from harness.benchmarks.segmentation.options import SegmentationData
 from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
 from harness.errors import DataError
@@ -30,8 +31,9 @@ def problems(root: Path, data: SegmentationData, listing: Pairs) -> Iterator[Pro
             yield from _look(root, data, listing, pair, pixels)
     if data.server:  # whose test labels are blank
         held["test"] = held["train"]
-    told = getattr(data, "labels", None) or getattr(data, "ignore", None)  # whoever says what values mean is believed
-    if not told and (problem := _masks(listing, held) or _palettes(root, listing)):
+    told = getattr(data, "labels", None)  # whoever says what values mean is believed
+    ignored = told or getattr(data, "ignore", None)
+    if problem := (None if ignored else _masks(listing, held)) or (None if told else _palettes(root, listing)):
         yield problem
         return
     yield from _classes(listing, {split: sum(some, Counter[int]()) for split, some in held.items()})
@@ -80,34 +82,13 @@ def _masks(listing: Pairs, held: dict[str, list[Counter[int]]]) -> Problem | Non
 
 def _palettes(root: Path, listing: Pairs) -> Problem | None:
     """A colour that is one value in a file and another in the next."""
-    first: dict[tuple[int, ...], tuple[int, Path]] = {}
-    for file in dict.fromkeys(pair.label for split in SPLITS for pair in listing.of(split)):
-        for value, colour in _palette(file).items():
-            other, before = first.setdefault(colour, (value, file))
-            if other != value:
-                shown = ",".join(map(str, colour))
-                what = f"the colour {shown} is label {other} in {relative(before, root)} and {value} in {relative(file, root)}"
-                mend = (
-                    f"If colours mean classes, write data.labels: {{'{shown}': CLASS, ...}}; if values do, data.labels: {{0: CLASS, ...}}."
-                )
-                return Problem("label maps", what, mend)
-    return None
-
-
-def _palette(file: Path) -> dict[int, tuple[int, ...]]:
-    """Value -> colour, of the values that a palette picture holds; nothing where two of them look the same, or for other pictures."""
-    import numpy as np
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            if image.mode != "P":
-                return {}
-            palette = image.getpalette("RGB") or []
-            found = {value: tuple(palette[3 * value : 3 * value + 3]) for value in np.unique(np.asarray(image)).tolist()}
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return {}  # told by whoever reads the label map
-    return found if len(set(found.values())) == len(found) else {}
+    found = contradiction(dict.fromkeys(pair.label for split in SPLITS for pair in listing.of(split)))
+    if found is None:
+        return None
+    shown, before, file = ",".join(map(str, found.colour)), relative(found.before, root), relative(found.file, root)
+    what = f"the colour {shown} is label {found.other} in {before} and {found.value} in {file}"
+    mend = f"If colours mean classes, write data.labels: {{'{shown}': CLASS, ...}}; if values do, data.labels: {{0: CLASS, ...}}."
+    return Problem("label maps", what, mend)
 
 
 def _classes(listing: Pairs, pixels: dict[str, Counter[int]]) -> Iterator[Problem]:

@@ -35,16 +35,16 @@ class DavisData(PropagationData):
 
 def read(root: Path, data: DavisData) -> Videos:
     """List the videos."""
-    return listed(root, data.resolution, data.list, one_object=data.one_object)
+    return listed(root, data.resolution, data.list, one_object=data.one_object, exif=data.exif == "apply")
 
 
-def listed(root: Path, resolution: str, videos_in: str, *, one_object: bool) -> Videos:
+def listed(root: Path, resolution: str, videos_in: str, *, one_object: bool, exif: bool = False) -> Videos:
     """The videos of a list, see :class:`DavisData`."""
     told, frames = Videos(), f"JPEGImages/{resolution}"
     told.sources.append(root / videos_in)
     lines = names_in(root, videos_in, told, lambda line: (root / frames / line).is_dir())
     names = dict.fromkeys(_name(line, root / frames) for line in lines)
-    listing = videos.read(root, frames, f"Annotations/{resolution}", names, one_object=one_object)
+    listing = videos.read(root, frames, f"Annotations/{resolution}", names, one_object=one_object, exif=exif)
     listing.sources += told.sources
     listing.problems = [*told.problems, *listing.problems]
     return listing

@@ -33,12 +33,13 @@ class FoldersData(PropagationData):
 
 def read(root: Path, data: FoldersData) -> Videos:
     """List the videos."""
+    exif = data.exif == "apply"
     if data.list is None:
-        return videos.read(root, data.frames, data.masks, None, one_object=data.one_object)
+        return videos.read(root, data.frames, data.masks, None, one_object=data.one_object, exif=exif)
     told = Videos()
     told.sources.append(root / data.list)
     names = names_in(root, data.list, told, lambda line: (root / data.frames / line).is_dir())
-    listing = videos.read(root, data.frames, data.masks, names, one_object=data.one_object)
+    listing = videos.read(root, data.frames, data.masks, names, one_object=data.one_object, exif=exif)
     listing.sources += told.sources
     listing.problems = [*told.problems, *listing.problems]
     return listing

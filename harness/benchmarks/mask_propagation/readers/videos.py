@@ -8,11 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from harness import headers
 from harness.benchmarks.base import Listing, Split, relative
 from harness.benchmarks.mask_propagation.scores import scored
 from harness.benchmarks.validation import natural
 from harness.errors import DataError
-from harness.images import search
+from harness.images import orientation, search, stored, upright
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,8 @@ class Video:
     objects: tuple[int, ...]
     """What stands for each in the first mask; others that a later one has are not scored. A single 0 for an only object, which is
     whatever is not 0."""
+    exif: bool = False
+    """Turn masks as their own EXIF orientation says, as frames are."""
 
     @cached_property
     def scored(self) -> tuple[int, ...]:
@@ -52,12 +55,13 @@ class Video:
 
         file = self.masks[place]
         assert file is not None
+        values = read_mask(file, exif=self.exif)
         if self.objects == (0,):
-            whole: np.ndarray = (read_mask(file) != 0).astype(np.uint8)
+            whole: np.ndarray = (values != 0).astype(np.uint8)
             return whole
         table = np.zeros(256, np.uint8)
         table[list(self.objects)] = np.arange(1, len(self.objects) + 1)
-        found: np.ndarray = table[read_mask(file)]
+        found: np.ndarray = table[values]
         return found
 
     def stored(self, labels: np.ndarray) -> np.ndarray:
@@ -108,8 +112,11 @@ class Videos(Listing[Video | Tracked]):
         return f"{len(self.train)} videos of {frames:,} frames, {len(self.test)} objects"
 
 
-def read_mask(file: Path) -> np.ndarray:
+def read_mask(file: Path, *, exif: bool = False) -> np.ndarray:
     """Values (H, W) uint8 as they are stored: of a picture with a palette the indices, of one in colours 0 where it is black.
+
+    Args:
+        exif: turned as its EXIF orientation says.
 
     Raises:
         DataError: it is missing, cannot be read, or has been compressed with losses.
@@ -119,10 +126,12 @@ def read_mask(file: Path) -> np.ndarray:
 
     mend = "Write it again as PNG, with a number from 1 to 254 for each object, and 0 elsewhere"
     try:
-        with Image.open(file) as image:
-            if image.format == "JPEG":
-                raise DataError(f"the mask {file} is JPEG, which changes numbers when it compresses. {mend}.")
+        with stored(file) as image:
+            if headers.is_lossy(file):
+                raise DataError(f"the mask {file} is {image.format}, which changes numbers when it compresses. {mend}.")
             values: np.ndarray = np.asarray(image)
+            if image.mode in ("LA", "PA"):  # numbers, and how much one sees through them
+                values = values[..., 0]
     except FileNotFoundError:
         raise DataError(f"the mask {file} is missing. Put it there.") from None
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -131,15 +140,16 @@ def read_mask(file: Path) -> np.ndarray:
         values = np.where(values[..., :3].any(axis=2), VOID, 0)
     if values.size and values.max() > 255:
         raise DataError(f"the mask {file} holds values beyond 0 to 255. {mend}.")
-    return values.astype(np.uint8)
+    return upright(values.astype(np.uint8), orientation(file) if exif else 1)
 
 
-def read(root: Path, frames: str, masks: str, names: Iterable[str] | None, *, one_object: bool) -> Videos:
+def read(root: Path, frames: str, masks: str, names: Iterable[str] | None, *, one_object: bool, exif: bool) -> Videos:
     """List the videos that are folders below ``frames`` and, by the same names, below ``masks``.
 
     Args:
         names: of the videos, in their order; all folders with a picture, by name, by default.
         one_object: whatever is not 0 in a mask is the one object.
+        exif: masks are turned as their EXIF orientation says.
     """
     listing = Videos()
     found = search(root / frames)
@@ -153,13 +163,13 @@ def read(root: Path, frames: str, masks: str, names: Iterable[str] | None, *, on
     for name in sorted(of) if names is None else names:
         if name not in of:
             listing.add(f"{frames}/{name}", "there is no frame of this video", "put its frames there, or take it out of the list")
-        elif video := _video(root, f"{masks}/{name}", name, of[name], one_object, listing):
+        elif video := _video(root, f"{masks}/{name}", name, of[name], one_object, exif, listing):
             listing.train.append(video)
             listing.test += [Tracked(video, number) for number in range(1, len(video.objects) + 1)]
     return listing
 
 
-def _video(root: Path, folder: str, name: str, frames: list[Path], one_object: bool, listing: Videos) -> Video | None:
+def _video(root: Path, folder: str, name: str, frames: list[Path], one_object: bool, exif: bool, listing: Videos) -> Video | None:
     """A video; ``None``, and a problem, where it cannot be scored."""
     import numpy as np
 
@@ -179,7 +189,7 @@ def _video(root: Path, folder: str, name: str, frames: list[Path], one_object: b
         listing.add(folder, what, "add masks, or take the video out of the list")
         return None
     try:
-        first = read_mask(masks[0])
+        first = read_mask(masks[0], exif=exif)
     except DataError as error:
         listing.add(relative(masks[0], root), str(error).replace(f" {masks[0]}", ""))
         return None
@@ -190,4 +200,4 @@ def _video(root: Path, folder: str, name: str, frames: list[Path], one_object: b
             mend = "if whatever is not 0 is the one object, write data.one_object: true; otherwise write a number for each, 1 to 254"
         listing.add(relative(masks[0], root), "the first mask has no object", mend)
         return None
-    return Video(name, tuple(frames), masks, tuple(values))
+    return Video(name, tuple(frames), masks, tuple(values), exif)

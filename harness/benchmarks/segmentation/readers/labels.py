@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness import headers
 from harness.benchmarks.segmentation.options import MappedData
 from harness.errors import DataError, UsageError
+from harness.images import orientation, stored, upright
 from harness.texts import few
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 UNKNOWN = 256
 """Stands in a table for a value that means nothing."""
 
-_LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
 _COLOUR = re.compile(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})|(\d{1,3})[ ,]+(\d{1,3})[ ,]+(\d{1,3})", re.IGNORECASE)
 
 
@@ -34,6 +35,8 @@ class Labels:
     """Value (0 to 255) of a file -> label, ``ignore`` or :data:`UNKNOWN`."""
     colours: Mapping[int, int] | None = None
     """Red * 65536 + green * 256 + blue -> label, where the files are coloured."""
+    exif: bool = False
+    """Turn them as their own EXIF orientation says, as pictures are."""
 
     def __deepcopy__(self, _memo: object) -> Labels:
         return self  # nobody changes it, and mmengine copies all that it knows of a sample whenever that is asked for
@@ -55,7 +58,7 @@ class Labels:
         wrong = labels == UNKNOWN
         if wrong.any():
             raise DataError(self._unknown(file, np.unique(values[wrong]).tolist()))
-        return labels.astype(np.uint8)
+        return upright(labels.astype(np.uint8), orientation(file) if self.exif else 1)
 
     def _unknown(self, file: Path, values: list[int]) -> str:
         shown = values if self.colours is None else ["{},{},{}".format(*divmod(v >> 8, 256), v & 255) for v in values]
@@ -76,8 +79,8 @@ def _values(file: Path, *, coloured: bool) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(file) as image:
-            if image.format in _LOSSY:
+        with stored(file) as image:
+            if headers.is_lossy(file):
                 raise DataError(f"the label map {file} is {image.format}, which changes labels when it compresses. Write it anew as PNG.")
             mode = image.mode
             if coloured:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -115,7 +116,7 @@ def _add(root: Path, data: ToolboxData, split: Split, arguments: SegArguments, l
         return
     classes = list(dataset.metainfo.get("classes") or ())
     if len(classes) == data.num_classes:
-        listing.labels = _labels(classes, data, entries[0])
+        listing.labels = replace(_labels(classes, data, entries[0]), exif=data.exif == "apply")
     elif split == "test":
         what = f"is {data.num_classes}, but {data.type} has {len(classes)} classes"
         listing.add("data.num_classes", what, f"Write {len(classes)}.")

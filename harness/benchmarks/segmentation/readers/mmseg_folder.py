@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -83,7 +84,7 @@ class FolderData(MappedData, Layout):
 
 def read(root: Path, data: Layout) -> Pairs:
     """The pairs of all splits; label maps without an image are warned of, since their owner may not know."""
-    listing = Pairs(labels=data.meaning)
+    listing = Pairs(labels=replace(data.meaning, exif=data.exif == "apply"))
     for split in SPLITS:
         told = sum(problem.fatal for problem in listing.problems)
         folders = data.folders(split)
