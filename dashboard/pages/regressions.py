@@ -140,8 +140,8 @@ def _history() -> None:
     )
     if len(steps) == 1:
         text.show("There is one version so far: a change of the method's code, its entry or the harness's numerics adds the next.")
-    if history.left_out:
-        text.show(f"{history.left_out} trials are left out: run with --set or --tune, or without a number.")
+    for note in history.notes:
+        text.show(note[0].upper() + note[1:])
     _versions(steps, spec.unit)
 
 
@@ -149,7 +149,7 @@ def _versions(steps: Sequence[view.Step], unit: str) -> None:
     newest = [*reversed(steps)]
     cells = [dict(zip(view.HEADER, row, strict=True)) for row in view.cells(newest, unit)]
     records = [
-        {"version": row["version"], "mean": step.mean, "n": len(step.seeds)}
+        {"version": row["version"], "mean": step.mean, "n": step.n}
         | {name: row[name] or None for name in ("change", "seeds", "first run (UTC)", "revision", "what is other than before")}
         for step, row in zip(newest, cells, strict=True)
     ]
