@@ -149,7 +149,7 @@ def _versions(steps: Sequence[view.Step], unit: str) -> None:
     newest = [*reversed(steps)]
     cells = [dict(zip(view.HEADER, row, strict=True)) for row in view.cells(newest, unit)]
     records = [
-        {"version": row["version"], "mean": step.mean, "n": step.n}
+        {"version": row["version"], "mean": step.mean, "n": len(step.seeds)}
         | {name: row[name] or None for name in ("change", "seeds", "first run (UTC)", "revision", "what is other than before")}
         for step, row in zip(newest, cells, strict=True)
     ]

@@ -259,8 +259,8 @@ def as_json(rows: Iterable[Judged]) -> list[dict[str, Any]]:
 
 
 def _test_as_json(test: Evidence) -> dict[str, Any]:
-    missing = [lacks.plain() for lacks in test.missing]
-    return {name: getattr(test, name) for name in _TEST_FIELDS} | {"missing": missing, "verdict": test.verdict}
+    found = {name: getattr(test, name) for name in (*_TEST_FIELDS, "verdict", "selected")}
+    return found | {"missing": [lacks.plain() for lacks in test.missing]}
 
 
-_TEST_FIELDS = ("benchmark", "version", "measure", "unit", "a", "b", "seeds", "difference", "ci95", "p", "adjusted", "notes", "selected")
+_TEST_FIELDS = ("benchmark", "version", "measure", "unit", "a", "b", "seeds", "difference", "ci95", "p", "adjusted", "notes")
