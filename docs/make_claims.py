@@ -43,6 +43,9 @@ paper's own measurement. Only the tier `paper` follows published protocols.
    false; 2, 3 and 5 seeds, normal or t3) there was one in 0.0 to 1.0 %; `tests/analysis/test_verdicts.py` repeats it.
 7. **A tier** `agrees` where one benchmark or more does and none disagrees, and the other way round; it is `undecided` where no
    benchmark or both kinds decide, and `not measured` where none was run. Benchmarks are not averaged: a reader sees each.
+8. **Who failed does not win by the rest.** Seeds in which a method did not fail are a selection. A benchmark on which seeds of a method
+   failed is `undecided` where the difference favours that method, and where neither direction does (diagnostics, alike); what is
+   against it stands. Parameters and operations are judged all the same. Seeds that are planned or running are told and change nothing.
 
 What two or three seeds cannot see is `undecided`; so are most published differences of a point. Verdicts about a method that sometimes
 fails to train are as uncertain as [statistics.md](statistics.md) says of bimodal ones; where attention collapsed in training, a † says so.

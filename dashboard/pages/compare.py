@@ -134,6 +134,8 @@ def _over_benchmarks(board: Board, methods: Sequence[str]) -> None:
         text.show("Ranks over benchmarks need two benchmarks or more on which all of these methods have 2 seeds, on one kind of device.")
         return
     (table,) = summary.tables
+    for note in table.notes:
+        text.show(f"Note: {note}")
     differ = "They differ" if table.ranks.p < 1 - LEVEL else "No difference between them is shown"
     text.show(
         f"{len(table.methods)} methods over {len(table.benchmarks)} benchmarks. {differ} (Friedman, p = {probability(table.ranks.p)}); "

@@ -140,8 +140,8 @@ def _history() -> None:
     )
     if len(steps) == 1:
         text.show("There is one version so far: a change of the method's code, its entry or the harness's numerics adds the next.")
-    if history.left_out:
-        text.show(f"{history.left_out} trials are left out: run with --set or --tune, or without a number.")
+    for note in history.notes:
+        text.show(note[0].upper() + note[1:])
     _versions(steps, spec.unit)
 
 

@@ -91,18 +91,7 @@ def as_json(board: Board, all_versions: bool = False, costs: Sequence[str] = ())
         ],
         "rough": [{"benchmark": name(row), "method": row.method, "costs": [*row.rough]} for row in shown if row.primary and row.rough],
         "missing": [
-            {
-                "benchmark": f"{lacks.benchmark}@{lacks.version}" if all_versions else lacks.benchmark,
-                "differs": lacks.differs,
-                "slot": lacks.slot,
-                "method": lacks.method,
-                "n": lacks.ended,
-                "asked": lacks.asked,
-                "states": lacks.counts,
-                "failures": [*lacks.kinds],
-                "digests": [row.digest for row in lacks.trials],
-            }
-            for lacks in board.missing
+            lacks.plain() | ({"benchmark": f"{lacks.benchmark}@{lacks.version}"} if all_versions else {}) for lacks in board.missing
         ],
         "tuned": [{"benchmark": name(rows[0]), **tuning} for rows in first if (tuning := rows[0].setting.content.get("tuning"))],
         "apart": apart,

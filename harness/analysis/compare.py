@@ -17,6 +17,7 @@ from harness.analysis.inference.hierarchical import compare_samples
 from harness.analysis.inference.mixtures import sum_of_two
 from harness.analysis.inference.samples import LEAST_GROUPS
 from harness.analysis.leaderboard import Board, Row
+from harness.analysis.missing import Missing
 from harness.analysis.standing import Standing
 from harness.analysis.statistics import LEVEL, holm
 from harness.outcome import GROUP
@@ -66,12 +67,15 @@ class Comparison:
     digests_b: tuple[str, ...]
     verdict: Verdict = "too few seeds"
     sentence: str = ""
-    """The verdict in words, with what more seeds would show."""
+    """The verdict in words, with what more seeds would show, and which seeds are in no number."""
+    missing: tuple[Missing, ...] = ()
+    """Seeds of either that were asked for and have no result."""
     spread: power.Spread | None = field(default=None, compare=False)
 
     def plain(self) -> dict[str, object]:
         """Without what only sentences are made of."""
-        return {name: value for name, value in vars(self).items() if name != "spread"}
+        told = {name: value for name, value in vars(self).items() if name != "spread"}
+        return told | {"missing": [lacks.plain() for lacks in self.missing]}
 
 
 def compare(
@@ -93,14 +97,15 @@ def compare(
         present = [name for name in methods if name in primary]
         trials = read([digest for name in present for digest in primary[name].digests]) if read and len(present) > 1 else {}
         for a, b in combinations(present, 2):
-            rows.append(
-                _over_samples(board.standings[block], primary[a], primary[b], trials)
-                or _over_seeds(board.standings[block], primary[a], primary[b])
-            )
+            row = _over_samples(board.standings[block], primary[a], primary[b], trials)
+            row = row or _over_seeds(board.standings[block], primary[a], primary[b])
+            rows.append(replace(row, missing=tuple(lacks for name in (a, b) if (lacks := board.lacks(block, name)))))
     tested = {index: row.p for index, row in enumerate(rows) if row.p is not None}
     for index, p in zip(tested, holm(list(tested.values())), strict=True):
         rows[index] = replace(rows[index], p=p, verdict=_verdict(rows[index], p))
-    return [replace(row, sentence=_sentence(row, len(tested))) for row in rows]
+    return [
+        replace(row, sentence=" ".join([_sentence(row, len(tested)), *(f"{lacks.survivors}." for lacks in row.missing)])) for row in rows
+    ]
 
 
 def _row(a: Row, b: Row, left: Sequence[float], right: Sequence[float], **found: Any) -> Comparison:

@@ -21,8 +21,7 @@ _LONGEST_NAME, _SHORTEST_NAME = 32, 12
 
 def _heading(row: Row) -> str:
     direction = "higher" if row.higher_is_better else "lower"
-    told = [row.setting.budget if row.setting.budget not in row.differs else "", row.differs]
-    further = "".join(f" · {text}" for text in told if text)
+    further = f" · {row.differs}" if row.differs else ""
     return f"{row.benchmark} v{row.version} · {row.family} · {row.tier} · {row.metric} [{row.unit or '1'}], {direction} is better{further}"
 
 

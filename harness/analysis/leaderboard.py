@@ -73,7 +73,8 @@ class Row:
     setting: Setting
     """Rows of a benchmark's version with another one are a block of their own."""
     differs: str
-    """How the block differs from the benchmark's first, or from what is registered; empty for what is registered."""
+    """How the block differs from the benchmark's first, or from what is registered, the budget of tuned methods always; empty for what
+    is registered."""
     overrides: tuple[str, ...] = ()
     """What ``--set`` changed, of the method too."""
     map: str | None = None
@@ -245,6 +246,8 @@ def build(
                 differs = difference(setting if setting in blocks else replace(setting, device=other.device), other, "the first block")
                 if setting == first and differs and blocks:
                     notes.append(f"{where}: run with {differs}, not as registered.")
+                if setting.budget not in differs:
+                    differs = "; ".join(filter(None, [setting.budget, differs]))
                 told = f"{where} · {differs}" if differs else where
                 chosen = variants_of(blocks.get(setting, []), told, notes)
                 ran[told] = [result for trials in chosen.values() for result in trials]

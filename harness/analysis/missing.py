@@ -73,10 +73,31 @@ class Missing:
         return tuple(kind for kind, _ in Counter(row.kind for row in self.trials if row.state == "failed" and row.kind).most_common())
 
     @property
+    def failed(self) -> int:
+        """Seeds that failed: the others of the method are a selection."""
+        return self.counts.get("failed", 0)
+
+    @property
     def told(self) -> str:
         """In words: ``2 failed: out-of-memory; 1 planned``."""
         kinds = f": {', '.join(self.kinds)}" if self.kinds else ""
         return "; ".join(f"{count} {state}{kinds if state == 'failed' else ''}" for state, count in self.counts.items())
+
+    @property
+    def note(self) -> str:
+        """Beside a number: ``simpool has a result in 2 of 5 seeds (3 failed: no-result)``."""
+        return f"{self.method} has a result in {self.ended} of {self.asked} seeds ({self.told})"
+
+    @property
+    def survivors(self) -> str:
+        """The same of a mean over the others."""
+        return f"{self.note}, and those that did not fail are a selection" if self.failed else self.note
+
+    def plain(self) -> dict[str, Any]:
+        """As plain data (docs/json.md)."""
+        about = {"benchmark": self.benchmark, "differs": self.differs, "slot": self.slot, "method": self.method}
+        digests = [row.digest for row in self.trials]
+        return about | {"n": self.ended, "asked": self.asked, "states": self.counts, "failures": [*self.kinds], "digests": digests}
 
 
 def state_of(row: TrialRow) -> str:
@@ -120,13 +141,43 @@ def of_block(
             newer = Missing(tuple(newest), 0, setting, differs)
             notes.append(f"{where}: '{method}' was planned since with other settings or sources, without a result yet: {newer.told}.")
     if found:
-        notes.append(f"{where}: seeds with a result: {_listed(found)}. `harness status` tells why.")
+        notes.append(f"{where}: seeds with a result: {listed(found)}. `harness status` tells why.")
     return found
 
 
-def _listed(found: Collection[Missing]) -> str:
-    ordered = sorted(found, key=lambda lacks: (STATES.index(lacks.state), -len(lacks.trials) / lacks.asked))
-    named = [f"'{lacks.method}' {lacks.ended} of {lacks.asked} ({lacks.told})" for lacks in ordered[:_NAMED]]
+def of_versions(
+    versions: Sequence[tuple[Setting, Sequence[Result]]], trials: Iterable[TrialRow], contents: Mapping[str, dict[str, Any]]
+) -> tuple[list[Missing | None], list[Missing]]:
+    """What is missing of each version of a method on a benchmark, and of those of which nothing has a result, oldest first.
+
+    Args:
+        versions: with their results, oldest first.
+        contents: :attr:`TrialRow.setting` -> what is behind it.
+    """
+    waiting = {row.digest: row for row in sorted(trials, key=lambda row: (row.created, row.seed))}
+    found: list[Missing | None] = []
+    for setting, results in reversed(versions):  # of versions that differ in the device alone the newest is chosen
+        first, seeds = results[0], {result.seed for result in results}
+        version = first.version, _variant(first)
+        rows = [row for row in waiting.values() if (row.version, _variant(row)) == version and _belongs(row, setting)]
+        lacking = {row.seed: waiting.pop(row.digest) for row in rows}
+        lacking = {seed: lacking[seed] for seed in sorted(lacking.keys() - seeds)}
+        found.append(Missing(tuple(lacking.values()), len(seeds), setting, "") if lacking else None)
+    rest: dict[Any, list[TrialRow]] = defaultdict(list)
+    for row in waiting.values():
+        rest[row.version, row.setting or row.dataset, _variant(row)].append(row)
+    return found[::-1], [Missing(tuple(rows), 0, setting_of(rows[0], contents, {}), "") for rows in rest.values()]
+
+
+def listed(found: Sequence[Missing], where: Sequence[str] = ()) -> str:
+    """The worst of them in words, and how many more there are.
+
+    Args:
+        where: of each, to be named with it; without it all are of one benchmark.
+    """
+    places = [f" on {name}" for name in where] or [""] * len(found)
+    ordered = sorted(zip(found, places, strict=True), key=lambda pair: (STATES.index(pair[0].state), -len(pair[0].trials) / pair[0].asked))
+    named = [f"'{lacks.method}' {lacks.ended} of {lacks.asked}{place} ({lacks.told})" for lacks, place in ordered[:_NAMED]]
     return ", ".join(named) + (f" and those of {len(ordered) - _NAMED} more methods" if len(ordered) > _NAMED else "")
 
 

@@ -22,7 +22,7 @@ def resolution(board: Board, benchmarks: Iterable[str]) -> list[dict[str, Any]]:
     for name in dict.fromkeys([*benchmarks, *rows]):
         first = rows[name][0] if name in rows else None
         standing = board.standing(first) if first else None
-        metric = {"metric": first.metric, "unit": first.unit} if first else {"metric": None, "unit": None}
+        metric = {name: getattr(first, name, None) for name in ("metric", "unit", "differs")}
         numbers = _numbers(standing) if standing and standing.judged else dict.fromkeys(_NUMBERS)
         found.append({"benchmark": name, "version": first.version if first else None} | metric | numbers)
     return found

@@ -178,7 +178,10 @@ def history(url: str, benchmark: str, method: str, metric: str | None = None) ->
                 f"{benchmark} has no metric '{metric}'. Known: {known}." if metric else f"{benchmark}: name one by --metric: {known}."
             )
         found = store.results(benchmarks=[benchmark], methods=[method])
-        return versions.build(found, wanted[0], store.environments(), store.settings()) if found and wanted else None
+        if not found or not wanted:
+            return None
+        waiting = store.trials(benchmarks=[benchmark], methods=[method], states=UNFINISHED, purposes=[""])
+        return versions.build(found, wanted[0], store.environments(), store.settings(), waiting)
 
 
 def trial(url: str, prefix: str) -> tuple[TrialRow, Result | None]:

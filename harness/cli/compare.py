@@ -14,6 +14,7 @@ from harness.cli.output import print_json, print_rows, table_width
 if TYPE_CHECKING:
     from harness.analysis.compare import Comparison
     from harness.analysis.diagnostics import Difference
+    from harness.analysis.missing import Missing
     from harness.analysis.overall.across import Across
 
 
@@ -69,10 +70,12 @@ def command(
     summary = overall(board, methods)
     pairs = [pair for table in summary.tables for pair in across(table, rope if bayes else None)]
     described = diagnostics.compare(source.diagnostics(db, board.of(methods)), *methods) if len(methods) == 2 else []
+    without = [lacks for lacks in board.of(methods).missing if not lacks.ended]
     if as_json:
         told: dict[str, Any] = {"a": methods[0], "b": methods[1], "methods": methods, "rows": [row.plain() for row in rows]}
         told |= overall_formats.as_json(summary) if summary.tables else {}
         told |= {"across": [_plain(pair) for pair in pairs]} if pairs else {}
+        told |= {"missing": [lacks.plain() for lacks in without]} if without else {}
         print_json(told | {"diagnostics": [vars(row) for row in described]})
     elif rows:
         letter = dict(zip(methods, string.ascii_lowercase + string.ascii_uppercase, strict=False))
@@ -82,6 +85,7 @@ def command(
             click.echo("\n" + overall_formats.table(summary, table_width()))
             _show_across(pairs, rope)
         _show_diagnostics(described)
+        _show_without(without)
     else:
         some, named = " -m ".join(methods), " and ".join(f"'{name}'" for name in methods)
         click.echo(
@@ -89,10 +93,16 @@ def command(
             or f"{named} share no benchmark and setting here; `harness run -m {some} -b BENCHMARK --seeds 3` makes some.",
             err=True,
         )
+        _show_without(without)
     ctx.exit(0 if rows else 4)
 
 
-def _where(row: Comparison | Difference) -> str:
+def _show_without(without: Sequence[Missing]) -> None:
+    for lacks in without:
+        click.echo(f"note: {_where(lacks)}: {lacks.note}.", err=True)
+
+
+def _where(row: Comparison | Difference | Missing) -> str:
     return f"{row.benchmark} v{row.version}{f' · {row.differs}' if row.differs else ''}"
 
 

@@ -72,5 +72,5 @@ def _show(history: History) -> None:
     unit = history.spec.unit
     click.echo(f"{history.method} on {history.benchmark}, {history.spec.metric} {unit}".rstrip() + f"  {history.sparkline()}")
     print_rows(regressions.HEADER, regressions.cells(regressions.steps(history), unit), right=["n", "mean"])
-    if history.left_out:
-        click.echo(f"note: {history.left_out} trials are left out: run with --set or --tune, or without a number.", err=True)
+    for note in history.notes:
+        click.echo(f"note: {note}", err=True)

@@ -107,7 +107,7 @@ def _resolution(family: str | None, as_json: bool, db: str) -> None:
     titles = ["benchmark", "v", "metric", "methods", "seeds", "range", *(f"{seeds} seeds" for seeds in SEEDS), "τ"]
     cells = [
         [
-            row["benchmark"],
+            f"{row['benchmark']} · {row['differs']}" if row["differs"] else row["benchmark"],
             row["version"],
             f"{row['metric']} {row['unit']}".strip(),
             row["methods"],

@@ -127,7 +127,7 @@ def _section(anchor: str, board: Board, table: views.Table, diagnostics: Sequenc
     about = {
         "family": table.family,
         "tier": table.tier,
-        "run": table.differs or setting.budget or "as registered",
+        "run": table.differs or "as registered",
         "device": setting.device,
         "dataset": rows[0].dataset if rows else "",
         "setting": setting.digest,

@@ -81,3 +81,14 @@ def trial_row():
         return TrialRow(method=method, seed=seed, **(values | changes))
 
     return make
+
+
+@pytest.fixture
+def waiting(trial_row):
+    """Makes a trial without a result, of the variant that ``result`` makes."""
+
+    def make(method="gap", seed=0, state="failed", **changes):
+        about = {"config_digest": f"config-{method}", "plugins": {method: "source"}, "created": 0.0}
+        return trial_row(method, seed, **(about | {"state": state, "kind": None, "reason": None} | changes))
+
+    return make

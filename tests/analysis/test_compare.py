@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+
 import numpy as np
 import pytest
 
+from harness.analysis.board_json import as_json
 from harness.analysis.compare import compare
 from harness.analysis.inference import cells, pairs
 from harness.analysis.inference.scales import PERCENT
 from harness.analysis.leaderboard import build
+from harness.analysis.views.comparison import csv_text
 from harness.store.records import MetricSpec
 
 
@@ -161,3 +167,19 @@ def test_false_claims_are_rare_and_intervals_cover(result, specs):
         claims += row.p < 0.05
         covered += row.ci95[0] <= 0 <= row.ci95[1]
     assert claims / runs < 0.088 and covered / runs > 0.91
+
+
+def test_seeds_that_failed_are_told(result, waiting, specs):
+    """Who failed is compared by the seeds in which it did not: the sentence says so, and the JSON has what the leaderboard's has."""
+    done = [result(name, seed, {"top1": value + seed}) for name, value in (("a", 90.0), ("b", 50.0)) for seed in range(3)]
+    failed = [waiting("a", 3, kind="nan"), waiting("a", 4, kind="nan"), waiting("b", 3, "planned")]
+    board = build(done, specs, [], unfinished=failed)
+    (row,) = compare(board, ["a", "b"])
+    assert row.verdict == "a" and row.sentence.endswith(
+        "a has a result in 3 of 5 seeds (2 failed: nan), and those that did not fail are a selection. "
+        "b has a result in 3 of 4 seeds (1 planned)."
+    )
+    assert row.plain()["missing"] == as_json(board)["missing"]
+    (alone,) = csv.DictReader(io.StringIO(csv_text([row])))
+    assert alone["missing"].startswith("a has a result in 3 of 5 seeds") and "survivors" not in alone
+    json.dumps(row.plain())

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from harness.analysis.history.versions import as_json, build, sparkline
+from harness.analysis.views.regressions import cells, steps
 from harness.store.records import MetricSpec
 
 TOP1 = MetricSpec("scenes", 1, "top1", "%", True, "Top-1 accuracy", True)
@@ -78,3 +79,25 @@ def test_experiments_are_no_versions(versions):
 
 def test_sparkline():
     assert sparkline([0, 1, 2, 7]) == "▁▂▃█" and sparkline([3, 3]) == "▄▄" and sparkline([]) == ""
+
+
+def test_versions_say_which_seeds_they_lack(versions, waiting):
+    old, new = {"plugins": {"gap": "a"}}, {"plugins": {"gap": "b"}}
+    failed = [
+        waiting("gap", 2, setting="s", kind="nan", **old),
+        waiting("gap", 0, setting="s", digest="n0", created=2.0, kind="nan", **new),
+    ]
+    failed += [
+        waiting("gap", 1, "planned", setting="s", digest="n1", created=2.0, **new),
+        waiting("gap", 0, setting="s", digest="x", overrides=("method.gamma=2",), **old),
+    ]
+    found = build(versions((old, (80.0, 81.0)), ({"plugins": {"gap": "c"}}, (80.0, 81.0))), TOP1, ENVIRONMENTS, SETTINGS, failed)
+    assert [lacks and lacks.told for lacks in (version.missing for version in found.versions)] == ["1 failed: nan", None]
+    assert [step.n for step in steps(found)] == ["2/3", "2"] and cells(steps(found), "%")[0][3] == "2/3"
+    assert found.notes == [
+        f"version {found.versions[0].name}: gap has a result in 2 of 3 seeds (1 failed: nan), and those that did not fail are a selection.",
+        "of a version planned 1970-01-01 00:00, gap has a result in 0 of 2 seeds (1 failed: nan; 1 planned).",
+    ]
+    document = json.loads(json.dumps(as_json(found)))
+    assert [row["missing"] and row["missing"]["asked"] for row in document["rows"]] == [3, None]
+    assert [lacks["states"] for lacks in document["without"]] == [{"failed": 1, "planned": 1}]

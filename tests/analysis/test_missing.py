@@ -6,24 +6,11 @@ import csv
 import io
 import random
 
-import pytest
-
 from harness.analysis import formats
 from harness.analysis.board_json import as_json
 from harness.analysis.leaderboard import build
 
 OOM = {"kind": "out-of-memory", "reason": "out of memory"}
-
-
-@pytest.fixture
-def waiting(trial_row):
-    """Makes a trial without a result, of the variant that ``result`` makes."""
-
-    def make(method="gap", seed=0, state="failed", **changes):
-        about = {"config_digest": f"config-{method}", "plugins": {method: "source"}, "created": 0.0}
-        return trial_row(method, seed, **(about | {"state": state, "kind": None, "reason": None} | changes))
-
-    return make
 
 
 def told(board) -> list[tuple[str, int, int, str]]:

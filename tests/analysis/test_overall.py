@@ -109,3 +109,34 @@ def test_slots_do_not_mix_and_one_benchmark_is_no_table(trials, specs):
     assert overall(build(half, specs, [])).tables == []
     assert overall(build(trials({name: some[:1] for name, some in MEANS.items()}), specs, [])).tables == []
     assert overall(build([], [], [])).tables == []
+
+
+def test_ranks_by_survivors_say_so(trials, waiting, specs):
+    failed = [waiting("good", seed, benchmark="digits", kind="nan") for seed in (3, 4)]
+    failed += [waiting("new", 0, benchmark="scenes", kind="nan"), waiting("gap", 0, benchmark="scenes", slot="block")]
+    summary = overall(build(trials(MEANS), specs, [], unfinished=failed))
+    (table,) = summary.tables
+    assert table.notes[-1] == (
+        "seeds with a result: 'new' 0 of 1 on scenes v1 (1 failed: nan), 'good' 3 of 5 on digits v1 (2 failed: nan)."
+    ), "of the slot, whoever is left out too"
+    (plain,) = overall_formats.as_json(summary)["overall"]
+    assert [(lacks["benchmark"], lacks["method"], lacks["n"], lacks["asked"]) for lacks in plain["missing"]] == [
+        ("digits", "good", 3, 5),
+        ("scenes", "new", 0, 1),
+    ]
+    assert "'good' 3 of 5 on digits v1" in overall_formats.table(summary, None) and "'good' 3 of 5" in overall_formats.markdown(summary)
+
+
+def test_a_table_has_one_budget(trials, specs):
+    settings = {"t": {"dataset": "d1", "tuning": {"trials": 8, "seeds": 1, "space": {}}}}
+    every, tuned = trials(MEANS), trials(MEANS, setting="t", tuning="s")
+    mixed = [trial for trial in every if trial.benchmark != "rooms"] + [trial for trial in tuned if trial.benchmark == "rooms"]
+    summary = overall(build(mixed, specs, [], settings=settings))
+    assert set(summary.tables[0].benchmarks) == {"scenes v1", "digits v1"}
+    assert summary.notes == ["rooms v1 was run tuned with 8 trials, others as registered: left out."]
+    summary = overall(build(tuned, specs, [], settings=settings))
+    assert summary.notes == [] and {*summary.tables[0].benchmarks} == {f"{name} v1 · tuned with 8 trials" for name in BENCHMARKS}
+    text = overall_formats.table(summary, None), overall_formats.markdown(summary), str(overall_formats.as_json(summary))
+    assert all("rooms v1 · tuned with 8 trials" in some for some in text)
+    named = overall(build(mixed, specs, [], settings=settings), ["good", "poor"])
+    assert len(named.tables[0].benchmarks) == 2 and "rooms v1" in named.notes[0]

@@ -32,7 +32,9 @@ def claim(name: str = "c", **changes) -> Claim:
 def judged(result):
     """``judged(claims, {method: values}, ...)`` -> verdicts; ``trials`` are added as they are."""
 
-    def make(claims, values=None, metric="top1", on=("scenes",), trials=(), tiers=None, settings=None, **about) -> list[Judged]:
+    def make(
+        claims, values=None, metric="top1", on=("scenes",), trials=(), tiers=None, settings=None, unfinished=(), **about
+    ) -> list[Judged]:
         made = [
             result(method, seed, {metric: value}, benchmark=bench, **about)
             for bench in on
@@ -40,7 +42,7 @@ def judged(result):
             for seed, value in enumerate(row)
         ]
         results = [*made, *trials]
-        board = build(results, SPECS, [], settings=settings)
+        board = build(results, SPECS, [], settings=settings, unfinished=unfinished)
         where = {item.id: [Place(bench, (tiers or {}).get(bench, "synthetic"), item.measure) for bench in on] for item in claims}
         return judge(claims, where, Blocks(board, describe(board, results)), {})
 
@@ -234,3 +236,33 @@ def test_commands_cover_all_that_is_missing():
     lines = commands(judge([item], where, Blocks(build([], [], []), []), {}), benches)
     assert sorted(name for name, _ in lines) == ["digits", "scenes-classification"]
     assert all("-m gap -m gem --seeds 5  # 1 claim," in line for _, line in lines)
+
+
+def test_nobody_wins_by_the_seeds_in_which_it_did_not_fail(judged, result, waiting):
+    """What is against a method of which seeds failed stands, since it is as good as its survivors at most; what is for it does not."""
+    values = {"a": A, "b": B}
+
+    def one(item, failing, state="failed", **about):
+        failed = [waiting(failing, seed, state, kind="nan" if state == "failed" else None) for seed in (7, 8)]
+        (row,) = judged([item], values, unfinished=failed, **about)
+        return row
+
+    for_it, against = one(claim(), "a"), one(claim(), "b")
+    assert (for_it.verdict, for_it.reason) == ("undecided", "a failed in 2 of 6 seeds on scenes") and for_it.tests[0].adjusted < 0.05
+    assert for_it.tests[0].notes == ("a has a result in 4 of 6 seeds (2 failed: nan), and those that did not fail are a selection",)
+    assert against.verdict == "agrees" and len(against.tests[0].notes) == 1
+    assert [one(claim(better="b", than="a"), name).verdict for name in ("a", "b")] == ["undecided", "disagrees"]
+    alike = claim(alike="a", than="b", metric="top1", margin=0.5)
+    assert [one(alike, name).verdict for name in ("a", "b")] == ["undecided"] * 2, "either side may be another than it looks"
+    (plain,) = as_json([for_it])
+    assert (plain["tests"][0]["selected"], plain["tests"][0]["missing"][0]["asked"]) == (True, 6)
+    planned = one(claim(), "a", "planned")
+    assert planned.verdict == "agrees" and planned.tests[0].notes == ("a has a result in 4 of 6 seeds (2 planned)",)
+    trials = [result(name, 0, {"top1": 50.0}, cost=Cost(params=900 if name == "a" else 1000)) for name in "ab"]
+    (row,) = judged([claim(metric="params")], trials=trials, unfinished=[waiting("a", 1)])
+    assert row.verdict == "agrees", "parameters are the same in every trial"
+
+
+def test_a_method_that_failed_in_all_seeds_was_run(judged, waiting):
+    (row,) = judged([claim()], {"b": B}, unfinished=[waiting("a", seed, kind="nan") for seed in range(3)])
+    assert (row.verdict, row.reason) == ("not measured", "a has a result in 0 of 3 seeds (3 failed: nan) on scenes")

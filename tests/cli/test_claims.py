@@ -11,7 +11,10 @@ from harness.catalog import load_catalog
 FIELDS = [
     "id", "tier", "source", "statement", "verdict", "family", "methods", "measure", "published", "differs", "reason", "tests",
 ]  # fmt: skip
-TEST = ["benchmark", "version", "measure", "unit", "a", "b", "seeds", "difference", "ci95", "p", "adjusted", "notes", "verdict"]
+TEST = [
+    "benchmark", "version", "measure", "unit", "a", "b", "seeds", "difference", "ci95", "p", "adjusted", "notes", "verdict", "selected",
+    "missing",
+]  # fmt: skip
 
 
 def _rows(cli, *args):

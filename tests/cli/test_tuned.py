@@ -81,6 +81,11 @@ def test_each_method_is_run_with_what_validation_found(run):
     assert "tuned gap on tiny: schedule.lr=0.0" in result.stderr and "tuned gem on tiny: as registered (val/top1 90.0)" in result.stderr
     assert "[tuning 16/16] " in result.stderr and "[final 4/4] " in result.stderr
     assert "top1 [%], higher is better · tuned with 8 trials\n" in result.stdout
+    assert "tiny v1 · tuned with 8 trials: " in run("compare", "gap", "gem").stdout
+    assert json.loads(run("compare", "gap", "gem", "--json").stdout)["rows"][0]["differs"] == "tuned with 8 trials"
+    shown = {row["benchmark"]: row for row in json.loads(run("list", "benchmarks", "--resolution", "--json").stdout)["rows"]}
+    assert shown["tiny"]["differs"] == "tuned with 8 trials" and shown["digits"]["differs"] is None
+    assert "tiny · tuned with 8 trials  1  " in run("list", "benchmarks", "--resolution").stdout
 
     again = run(*RUN, "--tune", "8")
     assert again.exit_code == 0 and len(log()) == 20 and again.stdout == result.stdout

@@ -16,12 +16,14 @@ from harness.catalog.claims import EXACT
 if TYPE_CHECKING:
     from harness.analysis.diagnostics import Diagnostic
     from harness.analysis.leaderboard import Board, Row
+    from harness.analysis.missing import Missing
 
 
 class Blocks:
     """The tables of a leaderboard, as claims ask for them: the registered setting of each benchmark, its newest version."""
 
     def __init__(self, board: Board, described: Iterable[Diagnostic]):
+        self._board = board
         self._blocks: dict[str, list[dict[str, list[Row]]]] = {}
         for (benchmark, _, setting), methods in board.blocks().items():
             if setting.registered:
@@ -38,6 +40,15 @@ class Blocks:
     def run(self, benchmark: str) -> set[str]:
         """Methods that were run there."""
         return {name for block in self._blocks.get(benchmark, []) for name in block}
+
+    def lacks(self, block: Mapping[str, list[Row]], methods: Sequence[str]) -> tuple[Missing, ...]:
+        """Seeds that were asked for and have no result, of methods of a block."""
+        return tuple(lacks for name in methods if (lacks := self._board.lacks(block[name][0].block, name)))
+
+    def without(self, benchmark: str, methods: Sequence[str]) -> list[Missing]:
+        """The same of methods without any result on a benchmark as it is registered."""
+        some = [lacks for lacks in self._board.missing if lacks.benchmark == benchmark and lacks.setting.registered]
+        return [lacks for lacks in some if lacks.method in methods and not lacks.ended]
 
     def column(self, block: Mapping[str, list[Row]], measure: str) -> Column:
         """A metric, a cost or a diagnostic of all methods of a block that have it."""

@@ -20,6 +20,7 @@ from harness.catalog.claims import EXACT
 
 if TYPE_CHECKING:
     from harness.analysis.leaderboard import Row
+    from harness.analysis.missing import Missing
     from harness.catalog import Claim
     from harness.families import Tier
     from harness.listing import Place
@@ -61,12 +62,17 @@ class Evidence:
     towards: bool = False
     """Whether the difference is on the claim's side of what is tested: above 0, or within the margin."""
     notes: tuple[str, ...] = ()
-    """What a reader should know of either side: attention that collapsed, tuning, parameters that ``--set`` changed."""
+    """What a reader should know of either side: seeds without a result, attention that collapsed, tuning, parameters that ``--set``
+    changed."""
+    missing: tuple[Missing, ...] = ()
+    """Seeds of either side that were asked for and have no result."""
+    selected: bool = False
+    """Whether what was found is in favour of a method of which seeds failed: those that did not are a selection, and decide nothing."""
 
     @property
     def verdict(self) -> Verdict:
         """What this benchmark alone says, with the correction for all that were looked at."""
-        if self.adjusted is None or self.adjusted >= 1 - LEVEL:
+        if self.selected or self.adjusted is None or self.adjusted >= 1 - LEVEL:
             return "undecided"
         return "agrees" if self.towards else "disagrees"
 
@@ -139,13 +145,18 @@ def _on_tier(claim: Claim, tier: Tier, own: Sequence[Place], blocks: Blocks) -> 
     for place in own:
         done = blocks.run(place.benchmark)
         if absent := [name for name in claim.methods if name not in done]:
-            lacking.append(Lacking(place.benchmark, f"{' and '.join(absent)} not run"))
+            without = {lacks.method: lacks.note for lacks in blocks.without(place.benchmark, absent)}
+            never = [f"{' and '.join(names)} not run"] if (names := [name for name in absent if name not in without]) else []
+            lacking.append(Lacking(place.benchmark, " and ".join([*without.values(), *never])))
         elif (block := blocks.find(place.benchmark, claim.methods)) is None:
             lacking.append(Lacking(place.benchmark, f"{' and '.join(claim.methods)} not run in one setting"))
         elif (test := _test(claim, place, block, blocks)) is None:
             lacking.append(Lacking(place.benchmark, f"{place.measure} not recorded", mended=False))
         else:
             tests.append(test)
+            if test.selected:
+                failed = [f"{lacks.method} failed in {lacks.failed} of {lacks.asked} seeds" for lacks in test.missing if lacks.failed]
+                lacking.append(Lacking(place.benchmark, " and ".join(failed), mended=False))
             if test.p is None:
                 few = min(test.seeds) < 2
                 lacking.append(Lacking(place.benchmark, "one seed only" if few else "a result that is not a number", mended=few))
@@ -180,6 +191,7 @@ def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Bl
     beyond = difference if claim.margin is None else claim.margin - abs(difference)
     known = np.isfinite(variance) and np.isfinite(difference)
     half = float(t_quantile(df, 1 - LEVEL) * np.sqrt(variance)) if known else np.nan
+    missing = blocks.lacks(block, claim.methods)
     first = next(iter(block.values()))[0]
     return Evidence(
         *(first.benchmark, first.version, place.measure, column.unit, column.higher_is_better),
@@ -190,8 +202,15 @@ def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Bl
         ci95=column.scale.of_difference((difference - half, difference + half)) if known else None,
         p=float(two_sided(beyond, variance, df)) if known else None,
         towards=beyond > 0,
-        notes=tuple(note for name in claim.methods for note in _notes(block[name][0])),
+        notes=(*(lacks.survivors for lacks in missing), *(note for name in claim.methods for note in _notes(block[name][0]))),
+        missing=missing,
+        selected=place.measure not in EXACT and any(lacks.failed for lacks in missing if _in_favour(claim, lacks.method, beyond > 0)),
     )
+
+
+def _in_favour(claim: Claim, method: str, towards: bool) -> bool:
+    """Whether what was found would be less if seeds of a method that failed had counted; what has no better or worse may be either."""
+    return method == (claim.method if towards else claim.other) if claim.kind == "better" else True
 
 
 def _notes(row: Row) -> Iterator[str]:
@@ -233,10 +252,15 @@ def as_json(rows: Iterable[Judged]) -> list[dict[str, Any]]:
             ],
             "differs": row.claim.differs,
             "reason": row.reason,
-            "tests": [{name: getattr(test, name) for name in (*_TEST_FIELDS, "verdict")} for test in row.tests],
+            "tests": [_test_as_json(test) for test in row.tests],
         }
         for row in rows
     ]
+
+
+def _test_as_json(test: Evidence) -> dict[str, Any]:
+    found = {name: getattr(test, name) for name in (*_TEST_FIELDS, "verdict", "selected")}
+    return found | {"missing": [lacks.plain() for lacks in test.missing]}
 
 
 _TEST_FIELDS = ("benchmark", "version", "measure", "unit", "a", "b", "seeds", "difference", "ci95", "p", "adjusted", "notes")

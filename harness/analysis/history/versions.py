@@ -9,22 +9,28 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.inference.change_points import ChangePoint, change_points
+from harness.analysis.missing import Missing, of_versions
 from harness.analysis.settings import Setting, difference, setting_of
 from harness.digests import digest_of
 
 if TYPE_CHECKING:
-    from harness.store import MetricSpec, Result
+    from harness.store import MetricSpec, Result, TrialRow
 
 _BARS = "▁▂▃▄▅▆▇█"
 
 _SAME_TASK = ("data", "dataset", "evaluator")
 """Of a setting: what numbers of two versions must share to be held against each other."""
+
+
+def day(seconds: float) -> str:
+    """In UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class Version:
     """What is other than in the version before; empty for the first."""
     comparable: bool
     """Whether the version before was measured on the same data by the same scores; false for the first."""
+    missing: Missing | None = None
+    """Its seeds that were asked for and have no result."""
 
     @property
     def mean(self) -> float:
@@ -55,7 +63,7 @@ class Version:
     @property
     def day(self) -> str:
         """When its first trial ended, in UTC."""
-        return datetime.fromtimestamp(self.first, UTC).strftime("%Y-%m-%d %H:%M")
+        return day(self.first)
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,16 @@ class History:
     """:attr:`ChangePoint.at` is an index of ``versions``. Searched for among versions that are comparable only."""
     left_out: int = 0
     """Trials with ``--set`` or ``--tune``, which are no version of the code, or whose metric is missing or not a number."""
+    without: tuple[Missing, ...] = ()
+    """Versions of which no seed has a result, oldest first."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What the means pass over."""
+        said = [f"version {version.name}: {version.missing.survivors}." for version in self.versions if version.missing]
+        said += [f"of a version planned {day(lacks.trials[0].created)}, {lacks.note}." for lacks in self.without]
+        left_out = f"{self.left_out} trials are left out: run with --set or --tune, or without a number."
+        return [*said, left_out] if self.left_out else said
 
     def better(self, change: ChangePoint) -> bool:
         return (change.after > change.before) == self.spec.higher_is_better
@@ -92,6 +110,7 @@ def build(
     spec: MetricSpec,
     environments: Mapping[str, Mapping[str, Any]],
     settings: Mapping[str, dict[str, Any]],
+    unfinished: Iterable[TrialRow] = (),
 ) -> History:
     """The history of one method on one benchmark.
 
@@ -100,21 +119,26 @@ def build(
         spec: the metric.
         environments: digest of an environment -> what is behind it.
         settings: digest of a setting -> what is behind it.
+        unfinished: its trials without a result.
     """
     groups: dict[Any, list[Result]] = defaultdict(list)
     results = [*results]
+    # of a method, no version of the code: what --set or --tune made
+    waiting = [row for row in unfinished if not row.overrides and not row.tuning]
     usable = [r for r in results if not r.overrides and not r.tuning and math.isfinite(r.metrics.get(spec.metric, math.nan))]
     for result in usable:
         setting = setting_of(result, settings, environments)
         key = (result.version, setting.digest, setting.device, result.slot, result.config_digest, tuple(sorted(result.plugins.items())))
         groups[key].append(result)
     ordered = sorted(groups.values(), key=lambda some: (min(r.finished for r in some), min(r.digest for r in some)))
-    versions: list[Version] = []
-    before: tuple[Result, Setting] | None = None
     for some in ordered:
         some.sort(key=lambda r: (r.seed, r.digest))
-        setting = setting_of(some[0], settings, environments)
-        versions.append(_version(some, setting, before, spec.metric, environments))
+    with_settings = [(setting_of(some[0], settings, environments), some) for some in ordered]
+    missing, without = of_versions(with_settings, waiting, settings)
+    versions: list[Version] = []
+    before: tuple[Result, Setting] | None = None
+    for (setting, some), lacks in zip(with_settings, missing, strict=True):
+        versions.append(replace(_version(some, setting, before, spec.metric, environments), missing=lacks))
         before = some[0], setting
     changes: list[ChangePoint] = []
     for start, end in _runs(versions):
@@ -123,7 +147,8 @@ def build(
             for found in change_points([version.values for version in versions[start:end]])
         ]
     name = results[0] if results else None
-    return History(name.benchmark if name else "", name.method if name else "", spec, versions, changes, len(results) - len(usable))
+    about = (name.benchmark, name.method) if name else ("", "")
+    return History(*about, spec, versions, changes, len(results) - len(usable), tuple(without))
 
 
 def _version(
@@ -183,7 +208,10 @@ def as_json(history: History) -> dict[str, Any]:
         "metric": history.spec.metric,
         "unit": history.spec.unit,
         "higher_is_better": history.spec.higher_is_better,
-        "rows": [vars(version) | {"mean": version.mean} for version in history.versions],
+        "rows": [
+            vars(version) | {"mean": version.mean, "missing": version.missing and version.missing.plain()} for version in history.versions
+        ],
         "changes": [vars(change) | {"better": history.better(change)} for change in history.changes],
         "left_out": history.left_out,
+        "without": [lacks.plain() for lacks in history.without],
     }

@@ -152,6 +152,7 @@ def _plain(table: Overall) -> dict[str, Any]:
         "critical_difference": table.ranks.critical_difference,
         "tied": [[table.methods[index] for index in clique] for clique in table.ranks.cliques],
         "methods": [of(index, method) for index, method in enumerate(table.methods)],
+        "missing": [lacks.plain() for lacks in table.missing],
     }
 
 

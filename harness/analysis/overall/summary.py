@@ -12,6 +12,7 @@ import numpy as np
 from harness.analysis.inference.aggregates import LEAST_SEEDS, Aggregate, MeanRank, interquartile_mean, mean_rank, performance_profile
 from harness.analysis.inference.friedman import Ranks, friedman
 from harness.analysis.leaderboard import Board, Row
+from harness.analysis.missing import Missing, listed
 from harness.analysis.standing import fit
 
 THRESHOLDS = (0.5, 0.75, 0.9)
@@ -37,6 +38,8 @@ class Overall:
     """(methods, seeds, benchmarks), 0 the floor, 1 the best mean of a benchmark; ``None`` under 5 seeds or without a known floor."""
     notes: tuple[str, ...] = field(default=())
     """What is left out, and why."""
+    missing: tuple[Missing, ...] = ()
+    """Seeds that were asked for and have no result, of methods of the slot on the table's benchmarks, those that are left out too."""
 
     @cached_property
     def ranks(self) -> Ranks:
@@ -65,8 +68,9 @@ class Summary:
 def overall(board: Board, named: Sequence[str] = ()) -> Summary:
     """One table for each slot whose methods meet on two benchmarks or more.
 
-    Of each benchmark the first block of its newest version counts, and of these the blocks on the kind of device that has most. A method
-    needs two seeds on every benchmark of its table: the method or benchmark that most results are missing of is left out until none is.
+    Of each benchmark the first block of its newest version counts, and of these the blocks on the kind of device that has most, and of
+    these the ones of the budget that most methods were tuned with, or of none. A method needs two seeds on every benchmark of its table:
+    the method or benchmark that most results are missing of is left out until none is.
 
     Args:
         named: one table of these methods instead, whatever their slots, on the benchmarks that have all of them; without scores, since
@@ -74,7 +78,7 @@ def overall(board: Board, named: Sequence[str] = ()) -> Summary:
     """
     board = board.of(named) if named else board
     first, apart = board.parted()
-    notes = [f"{_name(rows[0])}: results of another setting are left out ({rows[0].differs})." for rows in apart]
+    notes = [f"{_plainly(rows[0])}: results of another setting are left out ({rows[0].differs})." for rows in apart]
     primary = [some for rows in first if (some := [row for row in rows if row.primary])]
     newest = {rows[0].benchmark: rows[0].version for rows in sorted(primary, key=lambda rows: rows[0].version)}
     blocks = [rows for rows in primary if rows[0].version == newest[rows[0].benchmark]]
@@ -86,9 +90,15 @@ def overall(board: Board, named: Sequence[str] = ()) -> Summary:
             notes.append(
                 f"{_name(rows[0])} was run on {other or 'an unknown device'}, most were on {device or 'an unknown one'}: left out."
             )
+    blocks = [rows for rows in blocks if rows[0].setting.device == device]
+    budgets = Counter(rows[0].setting.budget for rows in blocks)
+    budget = max(budgets, key=lambda name: (budgets[name], not name), default="")
+    for rows in blocks:
+        if (other := rows[0].setting.budget) != budget:
+            notes.append(f"{_plainly(rows[0])} was run {other or 'as registered'}, others {budget or 'as registered'}: left out.")
     grouped: dict[str, dict[str, dict[str, Row]]] = defaultdict(lambda: defaultdict(dict))
     for rows in blocks:
-        if rows[0].setting.device == device:
+        if rows[0].setting.budget == budget:
             for row in rows:
                 grouped["" if named else row.slot][_name(row)][row.method] = row
     tables = []
@@ -96,13 +106,27 @@ def overall(board: Board, named: Sequence[str] = ()) -> Summary:
         if len(found) < 2 or len({method for rows in found.values() for method in rows}) < 2:
             continue
         table, why = _table(slot, device, found, named)
-        tables += [table] if table else []
+        tables += [_with_missing(table, board, found)] if table else []
         notes += [why] if why else []
     return Summary(tables, notes)
 
 
-def _name(row: Row) -> str:
+def _plainly(row: Row) -> str:
     return f"{row.benchmark} v{row.version}"
+
+
+def _name(row: Row) -> str:
+    return f"{_plainly(row)} · {row.differs}" if row.differs else _plainly(row)
+
+
+def _with_missing(table: Overall, board: Board, found: Mapping[str, Mapping[str, Row]]) -> Overall:
+    """A method that failed is in no mean rank, and one that failed in some seeds is ranked by the others."""
+    blocks = {next(iter(found[name].values())).block: name for name in table.benchmarks}
+    missing = tuple(lacks for lacks in board.missing if lacks.block in blocks and table.slot in ("", lacks.slot))
+    if not missing:
+        return table
+    said = f"seeds with a result: {listed(missing, [blocks[lacks.block] for lacks in missing])}."
+    return replace(table, missing=missing, notes=(*table.notes, said))
 
 
 def _ready(row: Row) -> bool:

@@ -80,6 +80,7 @@ def csv_text(rows: Sequence[Comparison]) -> str:
         low, high = row.ci95 or (None, None)
         kept = {name: value for name, value in row.plain().items() if name != "ci95"}
         joined = {name: " ".join(getattr(row, name)) for name in ("digests_a", "digests_b")}
+        joined["missing"] = "; ".join(lacks.note for lacks in row.missing)
         told.append({**kept, **joined, "ci95_low": low, "ci95_high": high})
     return csv_table([*told[0]], [[*some.values()] for some in told]) if told else ""
 

@@ -289,5 +289,10 @@ def _places(summary: Summary) -> dict[str, Place]:
 
 
 def _told(summary: Summary) -> list[str]:
-    tables = [f"places over all, {table.slot}: {note}" for table in summary.tables for note in table.notes if note.startswith("left out")]
+    tables = [
+        f"places over all, {table.slot}: {note}"
+        for table in summary.tables
+        for note in table.notes
+        if note.startswith(("left out", "seeds with"))
+    ]
     return [*(f"places over all: {note}" for note in summary.notes), *tables]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.gate import reports
 from harness.analysis.gate.regression import Check, Entry, Status
+from harness.analysis.missing import seeds
 from harness.analysis.numbers import NOTHING, change, number
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Step:
     mean: float
     seeds: tuple[tuple[int, float, str], ...]
     """(seed, value, digest of the trial)."""
+    n: str
+    """How many there are, ``2/5`` where others were asked for."""
     stretch: int
     """Number of the run of versions that may be held against each other."""
     text: str
@@ -110,6 +113,7 @@ def steps(history: History) -> list[Step]:
                 label=f"{version.day[:10]} {revision if version.revisions else version.name}",
                 mean=version.mean,
                 seeds=tuple(zip(version.seeds, version.values, version.digests, strict=True)),
+                n=seeds(len(version.seeds), version.missing),
                 stretch=stretch,
                 text=number(version.mean, history.spec.unit),
                 version=version.name,
@@ -130,7 +134,7 @@ def cells(some: Iterable[Step], unit: str) -> list[list[str]]:
     for step in some:
         values = [value for _, value, _ in step.seeds]
         spread = f"{number(min(values), unit)} to {number(max(values), unit)}" if len(values) > 1 else ""
-        rows.append([step.day, step.version, step.revision, str(len(values)), step.text, spread, step.moved_text, step.changed])
+        rows.append([step.day, step.version, step.revision, step.n, step.text, spread, step.moved_text, step.changed])
     return rows
 
 
