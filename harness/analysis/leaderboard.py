@@ -101,6 +101,8 @@ class Board:
     notes: list[str] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
     """Seeds that were asked for and have no result, by block; of methods, and of whole blocks, without rows too."""
+    since: list[Missing] = field(default_factory=list)
+    """What was planned after the results that are shown, with other settings or sources, and has no result yet."""
 
     def blocks(self) -> dict[Block, dict[str, list[Row]]]:
         """Rows by block and method, both in the order they are shown; a benchmark's registered setting comes first."""
@@ -170,14 +172,15 @@ class Board:
     def part(self, keep: Callable[[Block, str], bool]) -> Board:
         """What ``keep`` takes of blocks and methods, which stand to each other as among all."""
         rows = [row for row in self.rows if keep(row.block, row.method)]
-        found = Board(rows, self.notes, [lacks for lacks in self.missing if keep(lacks.block, lacks.method)])
+        missing, since = ([lacks for lacks in some if keep(lacks.block, lacks.method)] for some in (self.missing, self.since))
+        found = Board(rows, self.notes, missing, since)
         found.__dict__["standings"] = self.standings
         return found
 
     def of(self, methods: Collection[str]) -> Board:
         """The rows of some methods."""
-        some = [lacks for lacks in self.missing if lacks.method in methods]
-        return Board([row for row in self.rows if row.method in methods], self.notes, some)
+        missing, since = ([lacks for lacks in some if lacks.method in methods] for some in (self.missing, self.since))
+        return Board([row for row in self.rows if row.method in methods], self.notes, missing, since)
 
 
 def worse(value: float, than: float, higher_is_better: bool) -> bool:
@@ -220,6 +223,7 @@ def build(
 
     rows: list[Row] = []
     missing: list[Missing] = []
+    since: list[Missing] = []
     environments, settings = environments or {}, settings or {}
     for name in sorted({*by_benchmark, *waiting}, key=lambda name: _place([*by_benchmark[name], *waiting[name]][-1])):
         done = sorted({result.version for result in by_benchmark[name]}, reverse=True)
@@ -253,9 +257,11 @@ def build(
                 ran[told] = [result for trials in chosen.values() for result in trials]
                 block = _benchmark_rows(chosen, known, floor_of, setting, differs)
                 rows += _moderated(block) if moderated else block
-                missing += of_block(setting, differs, chosen, lacking.get(setting, []), told, notes)
+                lacks, later = of_block(setting, differs, chosen, lacking.get(setting, []), told, notes)
+                missing += lacks
+                since += later
             notes += places(ran, environments)
-    return Board(rows, notes, missing)
+    return Board(rows, notes, missing, since)
 
 
 def _place(result: TrialRecord) -> tuple[int, int, str]:

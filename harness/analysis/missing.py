@@ -116,8 +116,8 @@ def _variant(trial: Result | TrialRow) -> tuple[Any, ...]:
 
 def of_block(
     setting: Setting, differs: str, shown: Mapping[str, Sequence[Result]], trials: Iterable[TrialRow], where: str, notes: list[str]
-) -> list[Missing]:
-    """What is missing in one block, methods without any result last.
+) -> tuple[list[Missing], list[Missing]]:
+    """What is missing in one block, methods without any result last; and what was planned since with other settings or sources.
 
     Of a method that is shown, seeds of the settings and sources that are shown count; of another one those that were planned last.
 
@@ -129,7 +129,7 @@ def of_block(
     waiting: dict[str, dict[tuple[Any, ...], list[TrialRow]]] = defaultdict(lambda: defaultdict(list))
     for row in sorted(trials, key=lambda row: (row.method, row.seed, row.created)):
         waiting[row.method][_variant(row)].append(row)
-    found = []
+    found, since = [], []
     for method, variants in sorted(waiting.items(), key=lambda pair: (pair[0] not in shown, pair[0])):
         results = shown.get(method, ())
         newest = max(variants.values(), key=lambda rows: max(row.created for row in rows))
@@ -137,12 +137,20 @@ def of_block(
         lacking = {row.seed: row for row in chosen if row.seed not in {result.seed for result in results}}
         if lacking:
             found.append(Missing(tuple(lacking.values()), len(results), setting, differs))
-        if results and newest is not chosen and min(row.created for row in newest) > max(result.finished for result in results):
-            newer = Missing(tuple(newest), 0, setting, differs)
+        others = [rows for rows in variants.values() if rows is not chosen]
+        for rows in _later(others, max(result.finished for result in results)) if results else ():
+            newer = Missing(tuple(rows), 0, setting, differs)
+            since.append(newer)
             notes.append(f"{where}: '{method}' was planned since with other settings or sources, without a result yet: {newer.told}.")
     if found:
         notes.append(f"{where}: seeds with a result: {listed(found)}. `harness status` tells why.")
-    return found
+    return found, since
+
+
+def _later(variants: Iterable[list[TrialRow]], finished: float) -> Iterable[list[TrialRow]]:
+    """Of what was planned after the last result, the newest variant; with other ``--set`` it is another question, told apart."""
+    later = [rows for rows in variants if min(row.created for row in rows) > finished]
+    return {rows[0].overrides: rows for rows in sorted(later, key=lambda rows: max(row.created for row in rows))}.values()
 
 
 def of_versions(

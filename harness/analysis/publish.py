@@ -69,7 +69,8 @@ def publish(url: str, folder: Path, benchmarks: Sequence[str] = (), families: Se
 def _digests(board: leaderboard.Board, benchmark: str) -> list[str]:
     """The trials behind a board's rows, and those that failed beside them: a page without these would pass over them."""
     done = {digest for row in board.rows if row.benchmark == benchmark for digest in row.digests}
-    failed = {row.digest for lacks in board.missing if lacks.benchmark == benchmark for row in lacks.trials if row.state == "failed"}
+    lacking = [lacks for lacks in (*board.missing, *board.since) if lacks.benchmark == benchmark]
+    failed = {row.digest for lacks in lacking for row in lacks.trials if row.state == "failed"}
     return sorted(done | failed)
 
 

@@ -365,16 +365,19 @@ def check(url: str, baseline: Baseline, *, costs: bool = False, elsewhere: bool 
         UsageError: the two disagree about a metric's unit or direction.
     """
     from harness.analysis import artifacts
-    from harness.analysis.gate import regression
+    from harness.analysis.gate import here, regression
 
     benchmarks = None if elsewhere else sorted({entry.benchmark for entry in baseline.entries})
     cells = {entry.key[:3] for entry in baseline.entries}
-    with reading(url):
-        shown = board(url, all_versions=True, metrics="whole", moderated=False, benchmarks=benchmarks)
+    with reading(url) as store:
+        found = store.results(kinds=("metric", "cost"), metrics="whole", benchmarks=benchmarks)
+        shown = _board(store, found, all_versions=True, moderated=False, benchmarks=benchmarks)
         digests = {digest for row in shown.rows if (row.benchmark, row.version, row.method) in cells for digest in row.digests}
         measured = {result.digest: result for result in results(url, digests=digests)} if costs else None
         failed = artifacts.placed(url, trials(url, states=["failed"], purposes=[""]))
-        return regression.check(baseline, shown, [*failed, *trials(url, digests=digests)], environments(url), measured)
+        judged = [result for result in found if (result.benchmark, result.version, result.method) in cells]
+        other = here.elsewhere(judged, digests)
+        return regression.check(baseline, shown, [*failed, *trials(url, digests=digests)], environments(url), measured, other)
 
 
 def checked(url: str, file: str, _written: int, *, costs: bool = False) -> Check:

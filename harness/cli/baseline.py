@@ -29,7 +29,9 @@ def command() -> None:
 )
 @click.option("--tolerance", "tolerances", multiple=True, metavar="METRIC=VALUE", help="That drop for one metric, in its own unit.")
 @click.option("--seeds", type=click.IntRange(min=1), metavar="N", help="How many seeds a check must have.  [default: all that are saved]")
-@click.option("--leave-out", is_flag=True, help="Leave out primary metrics that could not fail, instead of refusing.")
+@click.option(
+    "--leave-out", is_flag=True, help="Leave out primary metrics that could not fail, and methods that lack seeds, instead of refusing."
+)
 @options.database
 def save(
     file: Path,
@@ -44,7 +46,8 @@ def save(
     """Write what the leaderboard's methods reach to FILE, seed by seed.
 
     A metric is worse in a later check if it falls by more than a size that means something and by more than its seeds' noise. One
-    whose fall to the floor would not be seen is no test: a primary metric is refused (exit code 2), any other left out.
+    whose fall to the floor would not be seen is no test: a primary metric is refused (exit code 2), any other left out. So is a method
+    with fewer seeds than --seeds, or of which seeds failed or are still planned: the others say more than it reaches.
     More seeds than a check runs make a sharper baseline: run 10, save with --seeds 3, check with 3.
 
     \b
@@ -53,28 +56,32 @@ def save(
     from harness import __version__
     from harness.analysis import source
     from harness.analysis.gate import file as baseline_file
-    from harness.analysis.gate.saving import expect, told
+    from harness.analysis.gate.saving import expect, lacking, told
     from harness.errors import HarnessError, UsageError
 
     chosen = dict(_tolerance(text) for text in tolerances)
     options.know(benchmarks, source.recorded_benchmarks(db))
     board = source.board(db, metrics="whole", benchmarks=benchmarks or None, families=[family] if family else None)
     trials = {result.digest: result for result in source.results(db, digests={digest for row in board.rows for digest in row.digests})}
-    baseline, unfailing = expect(board, trials, source.environments(db), relative=relative, tolerances=chosen, seeds=seeds)
+    lacks = lacking(board, seeds)
+    baseline, unfailing = expect(board, trials, source.environments(db), relative=relative, tolerances=chosen, seeds=seeds, without=lacks)
     refused = [some for some in unfailing if some.entry.primary]
-    if not baseline.entries and not refused:
+    if not baseline.entries and not refused and not lacks:
         nothing = HarnessError("no results to save in this database. Run something first, e.g. `harness run -s quick`.")
         nothing.exit_code = 4
         raise nothing
     metrics = {row.metric for row in board.rows}
     if unknown := set(chosen) - metrics:
         raise UsageError(f"--tolerance {min(unknown)}: no such metric here. Known: {', '.join(sorted(metrics))}.")
-    if refused and not (leave_out and baseline.entries):
-        for some in refused:
-            click.echo(f"cannot fail: {some}", err=True)
-        raise UsageError(
-            f"{len(refused)} primary metrics could not fail, so nothing is saved. Run more seeds, or leave them out with --leave-out."
-        )
+    if (refused or lacks) and not (leave_out and baseline.entries):
+        for why, some in (("lacks seeds", lacks.values()), ("cannot fail", refused)):
+            for each in some:
+                click.echo(f"{why}: {each}", err=True)
+        what = [f"{len(lacks)} methods lack seeds"] * bool(lacks) + [f"{len(refused)} primary metrics could not fail"] * bool(refused)
+        mend = "Run more seeds (--retry-failed where some failed), or leave them out with --leave-out."
+        raise UsageError(f"{' and '.join(what)}, so nothing is saved. {mend}")
+    for sentence in lacks.values():
+        click.echo(f"left out, as it lacks seeds: {sentence}", err=True)
     for sentence in told(unfailing):
         click.echo(f"left out, as it could not fail: {sentence}", err=True)
     for rows in board.parted()[1]:
@@ -82,6 +89,9 @@ def save(
         click.echo(
             f"note: {where}: results with {rows[0].differs} are not saved; those of the first block of the leaderboard are.", err=True
         )
+    for rows in board.parted()[0]:
+        for none in board.without(rows[0].block):
+            click.echo(f"note: '{none.method}' on {none.benchmark} v{none.version} has no result and is not saved: {none.told}.", err=True)
     write_file(file, baseline_file.dump(baseline, __version__))
     click.echo(one_line(f"{len(baseline.entries)} entries saved. `harness check --baseline {file}` compares with them."))
 

@@ -48,7 +48,7 @@ def command(
     A metric is worse if it fell by more than a size that means something and by more than its seeds' noise (docs/ci.md).
 
     0: nothing got worse. 1: something did. 2: the baseline or the usage is wrong. 3: trials of the baseline failed or are missing,
-    or were run on other data or in another setting. 4: nothing to compare.
+    or were run on other data, in another setting or by other sources than those here. 4: nothing to compare.
 
     \b
     harness check --baseline results/baselines/quick.json --junit check.xml

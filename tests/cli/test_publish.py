@@ -54,6 +54,16 @@ def test_what_failed_is_published_until_it_ends(cli, measured):
     assert "1/2" not in page.read_text() and "| gem | failed |" in page.read_text(), "what was published stays"
 
 
+def test_a_page_says_that_newer_sources_failed(cli, measured, monkeypatch):
+    measured("gap", 70.0, 72.0)
+    monkeypatch.setattr("harness.compose.trial.source_digest", lambda name, files: "edited")
+    measured("gap", None, None)
+    cli("publish", "--out", "boards")
+    (file,) = Path("boards").glob("*.jsonl")
+    assert "'gap' was planned since with other settings or sources, without a result yet: 2 failed" in file.with_suffix(".md").read_text()
+    assert file.with_suffix(".md").read_text() == cli("leaderboard", "--format", "md").stdout
+
+
 def test_a_page_says_nothing_of_what_its_file_does_not_hold(cli, measured):
     measured("simpool", 80.0, 82.0, sets=("method.gamma=3",))
     cli("publish", "--out", "boards")

@@ -352,6 +352,44 @@ def test_seeds_that_all_reach_the_end_need_a_tolerance(cli, measured):
     assert cli("check", "--baseline", "b.json").exit_code == 0
 
 
+def test_survivors_make_no_baseline(cli, measured, tmp_path):
+    measured("gap", 70.0, 72.0, 71.0, 71.0)
+    measured("gem", 80.0, 82.0, 81.0, None, None)
+    measured("simpool", None)
+    refused = cli("baseline", "save", "b.json", "--seeds", "3")
+    assert refused.exit_code == 2 and "1 methods lack seeds, so nothing is saved. Run more seeds" in refused.stderr
+    assert "lacks seeds: 'gem' on scenes-classification v3 has 3 of 5 seeds (2 failed: nan)" in refused.stderr
+    assert not (tmp_path / "b.json").exists()
+    few = cli("baseline", "save", "b.json", "--seeds", "5", "--leave-out")
+    assert few.exit_code == 2 and "'gap' on scenes-classification v3 has 4 of the 5 seeds that a check must have" in few.stderr, (
+        "nothing is left"
+    )
+    saved = cli("baseline", "save", "b.json", "--seeds", "3", "--leave-out")
+    assert saved.exit_code == 0 and "left out, as it lacks seeds: 'gem'" in saved.stderr and "2 entries saved" in saved.stdout
+    assert "'simpool' on scenes-classification v3 has no result and is not saved: 1 failed" in saved.stderr
+    assert {cell["method"] for cell in json.loads((tmp_path / "b.json").read_text())["cells"]} == {"gap"}
+    checked = cli("check", "--baseline", "b.json")
+    assert checked.exit_code == 0 and "passed: 2 same" in checked.stdout, "what was left out is not new"
+
+
+def test_a_database_that_is_kept_is_asked_for_what_ran_last(cli, measured, monkeypatch):
+    measured("gap", 70.0, 72.0, 71.0, 71.0)
+    measured("gem", 80.0, 82.0, 81.0, 81.0)
+    assert cli("baseline", "save", "b.json").exit_code == 0
+    edited = {"gap": "edited", "gem": "edited"}
+    monkeypatch.setattr("harness.compose.trial.source_digest", lambda name, files: edited[name])
+    measured("gap", *[None] * 4)
+    measured("gem", 20.0, 22.0, 21.0, 21.0)
+    checked = cli("check", "--baseline", "b.json", "--json")
+    entries = {entry["method"]: entry for entry in json.loads(checked.stdout)["entries"]}
+    assert checked.exit_code == 3 and len(json.loads(checked.stdout)["failed"]) == 4
+    assert "without a result yet: 4 failed" in entries["gap"]["reason"] and entries["gap"]["status"] == "missing"
+    # what is here is as it was: the edited source was put back
+    assert entries["gem"]["status"] == "incomparable" and "other sources than those here" in entries["gem"]["reason"]
+    refused = cli("baseline", "save", "c.json")
+    assert refused.exit_code == 2 and "'gap' on scenes-classification v3 was planned since" in refused.stderr
+
+
 def test_calibration(cli, measured):
     for method, level in (("gap", 70.0), ("gem", 80.0), ("simpool", 60.0)):
         measured(method, *(level + (seed % 3) for seed in range(8)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -16,6 +16,7 @@ from harness.analysis.gate import costs as costs_
 from harness.analysis.gate import machines as machines_
 from harness.analysis.gate.expected import Expected, Key, about, distance
 from harness.analysis.gate.file import Baseline
+from harness.analysis.gate.lacking import Lacking, lacking
 from harness.analysis.gate.limits import Limit, alphas, between_machines, exact, limit, noises
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.settings import difference, of_benchmark, of_method
@@ -78,7 +79,7 @@ class Check:
 
     entries: list[Entry]
     failed: list[TrialRow]
-    """Trials of the baseline's methods that failed and have no result."""
+    """Trials of the baseline's methods that failed and have no result, of the settings and sources that ran or were planned last."""
     notes: list[str] = field(default_factory=list)
     costs: list[costs_.CostEntry] = field(default_factory=list)
 
@@ -114,13 +115,15 @@ def check(
     trials: Iterable[TrialRow] = (),
     environments: Mapping[str, Mapping[str, Any]] | None = None,
     results: Mapping[str, Result] | None = None,
+    elsewhere: Collection[str] = (),
 ) -> Check:
     """Hold a leaderboard (of all benchmark versions) against a baseline.
 
     Args:
-        trials: all of the database, for those that failed and where the others ran.
+        trials: those behind the board, for where and when they ran, and those that failed, for where their logs lie.
         environments: digest of an environment -> what is behind it.
         results: digest -> the trial, where costs are judged too.
+        elsewhere: digests of trials of other sources than those here, of which there are results, too.
 
     Raises:
         UsageError: the two disagree about a metric's unit or direction.
@@ -133,9 +136,13 @@ def check(
             rows[row.benchmark, row.version, row.method, row.metric].append(row)
     pairs = [(expected, _today(expected, rows.get(expected.key, []))) for expected in baseline.entries]
     notes: list[str] = []
-    sources = {expected.key: _source(expected, row, now) for expected, row in pairs if row is not None and not _incomparable(expected, row)}
+    lacks = lacking(pairs, board, trials)
+    reasons = {expected.key: _unjudged(expected, row, lacks, elsewhere) for expected, row in pairs if row is not None}
+    sources = {expected.key: _source(expected, row, now) for expected, row in pairs if row is not None and not reasons[expected.key]}
     limits = _limits(pairs, sources)
-    entries = [_entry(expected, row, sources.get(expected.key), limits.get(expected.key)) for expected, row in pairs]
+    entries = [
+        _entry(expected, row, sources.get(expected.key), limits.get(expected.key), reasons.get(expected.key)) for expected, row in pairs
+    ]
     known = {expected.key for expected in baseline.entries} | baseline.left_out
     entries += [_new(some[0]) for key, some in sorted(rows.items()) if key not in known]
     if untold := sum(expected.setting is None for expected in baseline.entries):
@@ -146,7 +153,7 @@ def check(
     if results is not None:
         judged, said = _costs(costs_.pairs_of(baseline, board, results, environments or {}))
         notes += said
-    return Check(entries, _failed(baseline.entries, board, trials), notes, judged)
+    return Check(entries, lacks.failed, notes, judged)
 
 
 _UNTOLD = (
@@ -243,27 +250,26 @@ def _today(expected: Expected, rows: list[Row]) -> Row | None:
     return min(rows, key=differs, default=None)
 
 
-def _failed(baseline: Sequence[Expected], board: Board, trials: Iterable[TrialRow]) -> list[TrialRow]:
-    """The failed trials of the baseline's methods in its settings, unless there is a result of the same seed."""
-    cells = {(*expected.key[:3], None if expected.setting is None else expected.overrides) for expected in baseline}
-    measured = {(row.benchmark, row.version, row.method, seed) for row in board.rows for seed in row.seeds}
-    return [
-        trial
-        for trial in trials
-        if trial.state == "failed"
-        and cells & {(*(cell := (trial.benchmark, trial.version, trial.method)), overrides) for overrides in (None, trial.overrides)}
-        and (*cell, trial.seed) not in measured
-    ]
+def _unjudged(expected: Expected, row: Row, lacks: Lacking, elsewhere: Collection[str]) -> tuple[Status, str] | None:
+    """Why the row's numbers are no answer, and what that makes of the entry; ``None`` where they are one."""
+    if newer := lacks.since.get(expected.key):
+        return "missing", f"planned since with other settings or sources, without a result yet: {newer.told}"
+    if reason := _incomparable(expected, row):
+        return "incomparable", reason
+    if any(digest in elsewhere for digest in row.digests):
+        return "incomparable", "what ran last is of other sources than those here, of which there are results, too"
+    return None
 
 
-def _entry(expected: Expected, row: Row | None, source: Source | None, limit: Limit | None) -> Entry:
+def _entry(expected: Expected, row: Row | None, source: Source | None, limit: Limit | None, unjudged: tuple[Status, str] | None) -> Entry:
     common = about(expected) | {"tolerance": expected.tolerance}
     if row is None or limit is None:
         return Entry(**common, baseline=expected.mean, current=None, difference=None, n=0, status="missing", reason="no result")
     current = None if math.isnan(row.mean) else row.mean
-    if reason := _incomparable(expected, row):
-        told: dict[str, Any] = {"baseline": expected.mean, "current": current, "difference": None, "n": row.n}
-        return Entry(**common, **told, status="incomparable", reason=reason)
+    if unjudged:
+        status, reason = unjudged
+        now: dict[str, Any] = {"current": None, "n": 0} if status == "missing" else {"current": current, "n": row.n}
+        return Entry(**common, **now, baseline=expected.mean, difference=None, status=status, reason=reason)
     for name in ("unit", "higher_is_better"):
         if getattr(row, name) != getattr(expected, name):
             raise UsageError(

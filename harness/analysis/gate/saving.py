@@ -1,10 +1,10 @@
-"""A baseline of a leaderboard. What could not fail is no test: it is refused, or left out."""
+"""A baseline of a leaderboard. What could not fail is no test, and survivors are no sample: they are refused, or left out."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from harness.analysis.gate.expected import RELATIVE, Expected, Key, about, defau
 from harness.analysis.gate.file import Baseline
 from harness.analysis.gate.limits import Limit, Noise, can_fail, limits, noises, seeds_needed
 from harness.analysis.gate.machines import known_as, machines_of
-from harness.analysis.leaderboard import Board, Row
+from harness.analysis.leaderboard import Block, Board, Row
 from harness.analysis.numbers import number
 
 if TYPE_CHECKING:
@@ -65,6 +65,28 @@ def _together(some: Sequence[Unfailing]) -> str:
     return f"{metrics} of '{first.method}' on {first.benchmark} v{first.version}, with {_seeds(len(first.values))}; {mend}"
 
 
+def lacking(board: Board, seeds: int | None = None) -> dict[tuple[Block, str], str]:
+    """The methods that would be saved and lack seeds: (block, method) -> a sentence that says which.
+
+    Those that failed are no chance sample of a method's seeds: the mean of the others is not what it reaches.
+
+    Args:
+        seeds: how many a check must have.
+    """
+    found = {}
+    newer = {(lacks.block, lacks.method, lacks.trials[0].overrides): lacks for lacks in board.since}
+    for rows in board.parted()[0]:
+        for row in rows:
+            key, what = (row.block, row.method), f"'{row.method}' on {row.benchmark} v{row.version}"
+            if lacks := board.lacks(*key):
+                found[key] = f"{what} has {lacks.ended} of {lacks.asked} seeds ({lacks.told})"
+            elif since := newer.get((*key, row.overrides)):
+                found[key] = f"{what} was planned since with other settings or sources, without a result yet: {since.told}"
+            elif row.n < (seeds or 0):
+                found[key] = f"{what} has {row.n} of the {seeds} seeds that a check must have"
+    return found
+
+
 def expect(
     board: Board,
     trials: Mapping[str, Result] | None = None,
@@ -73,6 +95,7 @@ def expect(
     relative: float = RELATIVE,
     tolerances: Mapping[str, float] | None = None,
     seeds: int | None = None,
+    without: Collection[tuple[Block, str]] = (),
 ) -> tuple[Baseline, list[Unfailing]]:
     """What a later run is held to: every metric of every method that could fail, without single scenes and classes.
 
@@ -84,6 +107,7 @@ def expect(
         relative: the smallest drop that means something, as a share of the distance between mean and floor.
         tolerances: metric name -> that drop in the metric's unit, instead of the default.
         seeds: how many a check must have; all that were measured otherwise.
+        without: methods of blocks that are left out, as those are that are :func:`lacking`.
 
     Returns:
         The baseline, and what is left out of it.
@@ -91,13 +115,14 @@ def expect(
     trials, environments = trials or {}, environments or {}
     machines = machines_of(trials.values(), environments)
     rows = [row for some in board.parted()[0] for row in some if "/" not in row.metric]
-    entries = [_expected(row, machines, relative, tolerances or {}, seeds) for row in rows]
+    entries = [_expected(row, machines, relative, tolerances or {}, seeds) for row in rows if (row.block, row.method) not in without]
     entries, unfailing = _part(entries)
     costs = {row.digests: costs_of([trials[digest] for digest in row.digests if digest in trials]) for row in rows}
     used = {known_as(machine): machine for machine in machines.values() if machine}
     baseline = Baseline(
         entries,
-        frozenset(some.entry.key for some in unfailing),
+        frozenset(some.entry.key for some in unfailing)
+        | {(row.benchmark, row.version, row.method, row.metric) for row in rows if (row.block, row.method) in without},
         {name: used[name] for name in sorted({name for entry in entries for name in entry.machines} & {*used})},
         {entry.key[:3]: costs.get(entry.digests, {}) for entry in entries},
     )

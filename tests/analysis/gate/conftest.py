@@ -13,8 +13,8 @@ from harness.store.records import TrialRow
 class Measured:
     """A leaderboard of one benchmark with the trials behind it."""
 
-    def __init__(self, results, specs, floors):
-        self.board = build(results, specs, floors)
+    def __init__(self, results, specs, floors, unfinished, settings):
+        self.board = build(results, specs, floors, unfinished=unfinished, settings=settings)
         self.results = {result.digest: result for result in results}
         self.trials = [
             TrialRow(**{name: getattr(result, name) for name in TrialRow.__dataclass_fields__ if name != "alive"}, alive=False)
@@ -24,16 +24,22 @@ class Measured:
 
 @pytest.fixture
 def measure(result, specs, floors):
-    """Measures methods: ``measure({"gap": [(80.0, 1.0), ...]}, code="new")``; trials are known by code, method and seed."""
+    """Measures methods: ``measure({"gap": [(80.0, 1.0), ...]}, code="new")``; trials are known by code, method and seed.
 
-    def make(methods, *, code="old", on="here"):
+    Beside them the board has trials ``unfinished`` without a result, and results ``beside``.
+    """
+
+    def make(methods, *, code="old", on="here", unfinished=(), beside=(), settings=None, **changes):
         found = [
             replace(
-                result(method, seed, {"top1": top1, "error": error}), digest=f"{code}-{method}-{seed}", environment_digest=on, state="done"
+                result(method, seed, {"top1": top1, "error": error}, **changes),
+                digest=f"{code}-{method}-{seed}",
+                environment_digest=on,
+                state="done",
             )
             for method, values in methods.items()
             for seed, (top1, error) in enumerate(values)
         ]
-        return Measured(found, specs, floors)
+        return Measured([*found, *beside], specs, floors, unfinished, settings)
 
     return make

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.gate import regression
+from harness.analysis.gate import here, regression
 from harness.analysis.gate.file import Baseline
 from harness.analysis.gate.saving import expect
 from harness.errors import UsageError
@@ -150,15 +150,83 @@ def test_a_check_may_have_fewer_seeds_than_the_baseline_only_as_agreed(measure):
     )
 
 
-def test_failed_trials_count_until_they_are_done(measure, trial_row):
-    baseline, now = saved(measure(METHODS)), measure(METHODS)
-    assert check(baseline, now, [trial_row(seed=5)]).exit_code == 3
-    assert check(baseline, now, [trial_row(seed=0)]).exit_code == 0, "measured meanwhile"
-    assert check(baseline, now, [trial_row("other", seed=5)]).exit_code == 0, "not in the baseline"
-    assert check(baseline, measure({}), [trial_row(seed=5)]).exit_code == 3
-    for state in ("planned", "running", "done"):
-        assert check(baseline, now, [trial_row(seed=5, state=state)]).exit_code == 0
-    assert check(baseline, measure(METHODS | {"gap": values(drop=70)}), [trial_row(seed=5)]).exit_code == 1, "a regression weighs more"
+@pytest.fixture
+def failed(trial_row):
+    """Makes a trial without a result, of the sources that ``measure`` runs."""
+
+    def make(method="gap", seed=5, **changes):
+        return trial_row(method, seed, **({"config_digest": f"config-{method}", "plugins": {method: "source"}} | changes))
+
+    return make
+
+
+def test_failed_trials_count_until_they_are_done(measure, failed):
+    baseline = saved(measure(METHODS))
+
+    def now(trial, methods=METHODS):
+        return check(baseline, measure(methods, unfinished=[trial])).exit_code
+
+    assert now(failed()) == 3 and now(failed(), {}) == 3
+    assert now(failed(seed=0)) == 0, "measured meanwhile"
+    assert now(failed("other")) == 0, "not in the baseline"
+    for state in ("planned", "running"):
+        assert now(failed(state=state)) == 0
+    assert now(failed(plugins={"gap": "older"})) == 0, "what ran since is done"
+    assert now(failed(overrides=("method.eps=1",), config_digest="other", created=1e9)) == 0, "another question"
+    assert now(failed(), METHODS | {"gap": values(drop=70)}) == 1, "a regression weighs more"
+    there = replace(measure(METHODS).trials[0], digest="gap-5", log="/elsewhere/log.txt")
+    assert check(baseline, measure(METHODS, unfinished=[failed()]), [there]).failed[0].log == "/elsewhere/log.txt"
+
+
+TUNED = {"data": {}, "numerics": 1, "tuning": {"trials": 4, "seeds": 1}}
+SETTINGS = {"s1": {"data": {}, "numerics": 1}, "s2": {"data": {"size": 2}, "numerics": 1}, "tuned": TUNED}
+
+
+def test_the_same_seed_of_another_setting_hides_no_failure(measure, failed, result):
+    baseline = saved(measure(METHODS, setting="s1", settings=SETTINGS))
+    tuned = [result("gap", seed, {"top1": 80.0, "error": 1.0}, setting="tuned", environment_digest="here") for seed in range(6)]
+    now = measure(METHODS, setting="s1", settings=SETTINGS, beside=tuned, unfinished=[failed(setting="s1")])
+    assert (outcome := check(baseline, now)).exit_code == 3 and [trial.seed for trial in outcome.failed] == [5]
+    # a failure of the tuned ones is none of the baseline's
+    assert (
+        check(baseline, measure(METHODS, setting="s1", settings=SETTINGS, unfinished=[failed(setting="tuned", created=1e9)])).exit_code == 0
+    )
+
+
+@pytest.mark.parametrize("changes", [{"setting": "s1", "plugins": {"gap": "edited"}}, {"setting": "s2"}], ids=["sources", "setting"])
+@pytest.mark.parametrize("state", ["failed", "planned"])
+def test_what_was_planned_since_and_has_no_result_is_missing(measure, failed, state, changes):
+    """The results of earlier sources are there, and they are as they were."""
+    baseline = saved(measure(METHODS, setting="s1", settings=SETTINGS))
+    newer = [failed(seed=seed, state=state, created=1e9, **changes) for seed in range(4)]
+    outcome = check(baseline, measure(METHODS, setting="s1", settings=SETTINGS, unfinished=newer))
+    assert outcome.exit_code == 3 and len(outcome.failed) == (4 if state == "failed" else 0)
+    for metric in ("top1", "error"):
+        entry = one(outcome, metric=metric)
+        assert (entry.status, entry.current, entry.n) == ("missing", None, 0) and f"without a result yet: 4 {state}" in entry.reason
+    assert one(outcome, "gem").status == "same"
+    before = [replace(trial, created=1.0) for trial in newer]
+    assert check(baseline, measure(METHODS, setting="s1", settings=SETTINGS, unfinished=before)).exit_code == 0
+
+
+@pytest.mark.parametrize("top1", [20.0, 80.0])
+def test_what_ran_last_with_other_sources_than_those_here_is_not_judged(measure, result, top1):
+    """Sources were put back: nothing is run again, and neither the fall nor the rise of the others is theirs."""
+    about = {"plugins": {"gap": "edited"}, "finished": 1e6, "environment_digest": "here"}
+    beside = [result("gap", seed, {"top1": top1, "error": 1.0}, **about) for seed in range(4)]
+    now = measure(METHODS, beside=beside)
+    shown = {digest for row in now.board.rows for digest in row.digests}
+
+    def elsewhere(*sources):
+        return here.elsewhere(now.results.values(), shown, lambda some: some == sources)
+
+    other = elsewhere(("gap", "source"))
+    assert other == {result.digest for result in beside}
+    outcome = regression.check(saved(measure(METHODS)), now.board, now.trials, ENVIRONMENTS, elsewhere=other)
+    assert outcome.exit_code == 3 and one(outcome).status == "incomparable" and "other sources than those here" in one(outcome).reason
+    assert not elsewhere(("gap", "edited")), "they are what is here"
+    assert not elsewhere(("gap", "third")), "nothing was run of what is here"
+    assert not here.elsewhere(now.results.values(), shown), "no such code is here"
 
 
 def test_another_direction_is_refused(measure):
