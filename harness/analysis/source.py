@@ -373,10 +373,11 @@ def check(url: str, baseline: Baseline, *, costs: bool = False, elsewhere: bool 
         found = store.results(kinds=("metric", "cost"), metrics="whole", benchmarks=benchmarks)
         shown = _board(store, found, all_versions=True, moderated=False, benchmarks=benchmarks)
         digests = {digest for row in shown.rows if (row.benchmark, row.version, row.method) in cells for digest in row.digests}
+        judged = (result for result in found if (result.benchmark, result.version, result.method) in cells)
+        other = here.elsewhere(judged, digests)
+        del found  # thousands of objects, which the collector need not look through for what follows
         measured = {result.digest: result for result in results(url, digests=digests)} if costs else None
         failed = artifacts.placed(url, trials(url, states=["failed"], purposes=[""]))
-        judged = [result for result in found if (result.benchmark, result.version, result.method) in cells]
-        other = here.elsewhere(judged, digests)
         return regression.check(baseline, shown, [*failed, *trials(url, digests=digests)], environments(url), measured, other)
 
 
