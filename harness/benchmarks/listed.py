@@ -81,9 +81,11 @@ def named(lines: Sequence[str], exists: Callable[[str], bool]) -> list[str]:
     blanks = any(len(columns(line)) > 1 for line in whole)
     copies = any(part.startswith("(") for line in lines for part in columns(line)[1:])
     table = len(lines) > 1 and not copies and len({len(columns(line)) for line in lines}) == 1
-    return [
-        columns(line)[0] if line not in whole and ("\t" in line or not blanks and (table or _has_columns(line))) else line for line in lines
-    ]
+
+    def parts(line: str) -> bool:
+        return line not in whole and ("\t" in line or (not blanks and (table or _has_columns(line))))
+
+    return [columns(line)[0] if parts(line) else line for line in lines]
 
 
 def names_in(root: Path, name: str, listing: Listing[Any], exists: Callable[[str], bool]) -> list[str]:
