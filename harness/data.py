@@ -21,7 +21,7 @@ from harness.files import write_whole
 GENERATORS = 1
 """Version of the synthetic generators: raise it whenever a generated file may differ."""
 
-_REPORTS = 2
+_REPORTS = 3
 """Version of what :func:`ready` remembers: raise it whenever a report may say something else of the same files."""
 
 
@@ -116,7 +116,7 @@ def ready(task: Task, data_root: Path | None) -> Ready:
     folder = ensure(task, data_root)
     fetch(task.model.weights)
     entry = task.entry
-    model = {key: entry.model.get(key) for key in ("weights", "backbone")}
+    model = {key: entry.model.get(key) for key in ("weights", "backbone", "flip_test")}
     known = fingerprint(task, data_root)
     identity = [_REPORTS, entry.family, entry.data, model, task.schedule.batch_size, known, __version__]
     digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=12).hexdigest()

@@ -105,7 +105,10 @@ class Task:
 
     def check_listing(self, root: Path, listing: Listing[Any]) -> list[Problem]:
         """The same of what was listed already."""
-        own = self.family.room("check").problems(root, self.data, listing)
+        check = self.family.room("check")
+        own = [*check.problems(root, self.data, listing)]
+        if hasattr(check, "of_model"):  # what only some models make of the data
+            own += check.of_model(self.data, self.model, listing)
         return list(dict.fromkeys([*listing.problems, *official(self.data, listing), *pictures.problems(self.data, listing), *own]))
 
     def floor(self, root: Path) -> dict[str, float]:

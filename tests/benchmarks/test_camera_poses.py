@@ -298,10 +298,19 @@ def test_millimetres_are_asked_about_until_the_entry_says_so(tmp_path):
         return matrix
 
     seven_scenes(tmp_path, longer)
-    assert said(check(bench("7scenes"), tmp_path, fatal=True), "1100 m apart", "data.unit: mm")
-    for unit, factor in (("m", 1000), ("mm", 1)):
+    assert said(check(bench("7scenes"), tmp_path, fatal=True), "1100 m apart", "data.unit: cm or mm")
+    for unit, factor in (("m", 1000), ("cm", 10), ("mm", 1)):
         assert check(bench("7scenes", unit=unit), tmp_path) == []
         assert np.allclose(positions(bench("7scenes", unit=unit), tmp_path), PATH * factor)
+
+
+def test_a_room_in_centimetres_is_no_room_in_metres(tmp_path):
+    def longer(_, matrix):
+        matrix[:3, 3] *= 100
+        return matrix
+
+    seven_scenes(tmp_path, longer)
+    assert said(check(bench("7scenes"), tmp_path, fatal=True), "110 m apart", "data.unit: cm or mm")
 
 
 def test_a_frame_in_both_splits_is_refused(tmp_path):

@@ -230,6 +230,29 @@ def test_transforms_of_two_files_and_of_listed_names(tmp_path):
     assert_truth(frames(tmp_path / "named", "test", "transforms"), [1])
 
 
+def test_listed_names_without_a_frame_are_told(tmp_path):
+    transforms(tmp_path, train_filenames=["images/000.png"], test_filenames=["images/001.png", "images/017.png", "images/018.png"])
+    (problem,) = [one for one in bench("transforms").listing(tmp_path).problems if "names in" in one.what]
+    assert "2 of the 3 names in test_filenames" in problem.what and "017" in problem.what and not problem.fatal
+    transforms(tmp_path, train_filenames=["images/000.png"], test_filenames=["images/017.png"])
+    assert any("1 of the 1 names" in message for message in check(tmp_path, "transforms"))
+
+
+@pytest.mark.parametrize("lists", [("train", "val"), ("val", "test"), ("val",), ("test",)])
+def test_lists_without_training_or_test_are_refused(tmp_path, lists):
+    transforms(tmp_path, **{f"{split}_filenames": [f"images/{n:03d}.png"] for n, split in enumerate(lists)})
+    lacking = next(split for split in ("train", "test") if split not in lists)
+    (problem,) = [one for one in bench("transforms").listing(tmp_path).problems if one.fatal][:1]
+    assert f"no {lacking}_filenames" in problem.what
+
+
+def test_an_image_that_only_the_end_of_its_path_finds_is_told(tmp_path):
+    transforms(tmp_path)
+    (tmp_path / "images/002.png").rename(tmp_path / "002.png")
+    (problem,) = bench("transforms").listing(tmp_path).problems
+    assert "images/002.png as 002.png" in problem.what and not problem.fatal
+
+
 def test_entries_without_image_are_dropped_and_reported(tmp_path):
     transforms(tmp_path)
     (tmp_path / "images/002.png").unlink()

@@ -296,6 +296,7 @@ def wrong(root, change) -> list[str]:
         (lambda gnd: gnd["gnd"][0].update(bbx=[0, 0, math.inf, 1]), "gnd.0.bbx.2: input should be less than"),
         (lambda gnd: gnd["gnd"][0].update(bbx=[500, 1, 600, 30]), "has no pixel of the image's 96 x 64"),
         (lambda gnd: gnd["gnd"][0].update(junk=gnd["gnd"][0]["easy"]), "1 queries have an image that is of two kinds"),
+        (lambda gnd: gnd["imlist"].__setitem__(2, gnd["imlist"][0] + ".jpg"), "stands in imlist twice, at 0 and 2"),
         (lambda gnd: [some.update(easy=[], hard=[]) for some in gnd["gnd"]], "nothing is right for any query"),
     ],
 )
@@ -335,6 +336,8 @@ def test_in_folders_each_image_looks_for_the_others_of_its_own(tmp_path):
     assert asked.test == [*asked.queries, *asked.database] and asked.first == 2
     (told,) = asked.problems
     assert not told.fatal and "e.g. c" in told.what
+    (alone,) = read_folder(tmp_path, ImageFolderData(**entry, test="ask")).problems
+    assert not alone.fatal and "2 of 2 images are the only one of their folder" in alone.what
     task = benchmarks.task(Benchmark(id="b", family="image-retrieval", data=entry, model={"frozen": False}))
     assert task.primary == "mAP" and {metric.name for metric in task.metrics} == {"mAP", "mP@1", "mP@5", "mP@10"} == {*task.floor(tmp_path)}
 

@@ -415,6 +415,19 @@ def test_a_frame_that_two_images_could_be_is_refused(project):
     assert "frames that several images could be" in said(listing(project, csv=names), fatal=True)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_sleap_frames_whose_images_are_counted_from_1_are_refused(project, first):
+    folder = project / "labeled-data" / VIDEOS[0]
+    for image in folder.glob("*.png"):
+        image.unlink()
+    rows = [f"{frame},{frame + 2},5" for frame in range(4)]
+    (folder / "t.csv").write_text("\n".join(["frame_idx,snout.x,snout.y,tail.x,tail.y", *(f"{row},3,4" for row in rows)]))
+    for frame in range(4):
+        Image.new("RGB", (20, 10), (frame, 0, 0)).save(folder / f"f{frame + first:04d}.png")
+    words = said(listing(project, csv=f"labeled-data/{VIDEOS[0]}/t.csv"), fatal=True)
+    assert ("counted from 1" in words) == (first == 1)
+
+
 def test_lightning_pose_keeps_one_file_for_all_videos(project):
     (project / "CollectedData.csv").write_text(text(table()))
     as_expected(listing(project))

@@ -266,6 +266,8 @@ def test_malformed_coco(tmp_path, changes, expected):
     ("name", "text", "expected"),
     [
         ("metadata/test/class_labels.txt", "test/d.jpg,7\ntest/e.jpg,0\n", "'7' is not one of 0 to 1"),
+        ("metadata/test/class_labels.txt", "test/d.jpg,0\ntest/e.jpg,1\ntest/d.jpg,1\n", "'test/d.jpg' stands there 2 times, as 0 and 1"),
+        ("metadata/test/image_sizes.txt", "test/d.jpg,60,40\ntest/e.jpg,60,40\ntest/d.jpg,40,60\n", "as 60,40 and 40,60"),
         ("metadata/test/localization.txt", "test/d.jpg,3,4\n", "columns"),
         ("metadata/test/localization.txt", "test/d.jpg,9,4,3,35\n", "inverted"),
         ("metadata/test/image_sizes.txt", "test/d.jpg,60,-1\n", "width,height"),

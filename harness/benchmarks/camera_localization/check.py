@@ -9,9 +9,6 @@ from harness.benchmarks.base import SPLITS, Listing, Problem
 from harness.benchmarks.camera_localization.options import CameraData
 from harness.benchmarks.camera_localization.readers.frame import Frame
 
-WIDEST = 500.0
-"""Metres between the cameras of a scene from which on metres are doubted; Cambridge's Street has about 500."""
-
 
 def problems(_root: Path, data: CameraData, listing: Listing[Frame]) -> Iterator[Problem]:
     """Scenes too wide to be in metres, unless the entry says that they are."""
@@ -21,6 +18,8 @@ def problems(_root: Path, data: CameraData, listing: Listing[Frame]) -> Iterator
         return
     for index, scene in enumerate(data.scenes):
         positions = np.array([frame.position for split in SPLITS for frame in listing.of(split) if frame.scene == index])
-        if len(positions) and (width := float(np.ptp(positions, axis=0).max())) > WIDEST:
-            mend = "write data.unit: mm if positions are in millimetres, scene units if their scale is unknown, or else m"
+        if len(positions) and (width := float(np.ptp(positions, axis=0).max())) > data.widest:
+            mend = (
+                "write data.unit: cm or mm if positions are in centimetres or millimetres, scene units if their scale is unknown, or else m"
+            )
             yield Problem(scene, f"the cameras lie up to {width:.4g} m apart", mend)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from harness.benchmarks.options import Length, ModelOptions, Options, ScheduleOptions, ShrunkData
 
-Unit = Literal["m", "mm", "scene units"]
+Unit = Literal["m", "cm", "mm", "scene units"]
 
 SCENE_UNITS: Unit = "scene units"
 """Of reconstructions from images alone, whose scale is arbitrary."""
@@ -20,6 +20,9 @@ class CameraData(ShrunkData):
 
     in_metres: ClassVar[list[tuple[float, float]]] = [(0.2, 5.0), (0.2, 10.0), (0.3, 5.0), (0.3, 10.0)]
     """Thresholds where the entry gives none and the scale is known."""
+
+    widest: ClassVar[float] = 500.0
+    """Metres between the cameras of a scene from which on metres are doubted; Cambridge's Street has about 500."""
 
     scenes: list[str] = Field(default=["."], min_length=1)
     """Subfolders of the root, one per scene; ``.`` means that the root itself is the only scene."""
@@ -32,8 +35,8 @@ class CameraData(ShrunkData):
     equalise: bool = False
     """Draw frames of the smaller scenes again until all scenes weigh as much as the largest."""
     unit: Unit = "m"
-    """What positions are given in; millimetres are made metres. ``scene units`` where the scale is arbitrary, as in reconstructions
-    from images alone: errors are then in these units, and no metric's name says metres."""
+    """What positions are given in; centimetres and millimetres are made metres. ``scene units`` where the scale is arbitrary, as in
+    reconstructions from images alone: errors are then in these units, and no metric's name says metres."""
     skip_lost: bool = False
     """Leave out frames whose pose is NaN, infinite, zero or missing, as cameras write when they lose track, and say how many."""
     thresholds: list[tuple[float, float]] | None = Field(default=None, min_length=1)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from harness.benchmarks.base import NEEDED, Problem
 from harness.benchmarks.keypoint.oks import COCO_NAMES, coco_sigmas
-from harness.benchmarks.keypoint.options import KeypointData
+from harness.benchmarks.keypoint.options import KeypointData, KeypointModel
 from harness.benchmarks.keypoint.readers.pose import Pose, Poses
+from harness.benchmarks.keypoint.sides import mirrors, sided
 from harness.errors import did_you_mean
 
 
@@ -22,6 +23,24 @@ def problems(_root: Path, data: KeypointData, listing: Poses) -> Iterator[Proble
         yield Problem("splits", "all images are in the training and in the test split", "take them out of one of the two")
     if data.segment and listing.test:
         yield from _segment(data.segment, listing)
+
+
+def of_model(data: KeypointData, model: KeypointModel, listing: Poses) -> Iterator[Problem]:
+    """Points that say left or right but stay themselves in a mirror, where images are mirrored."""
+    why = [f"data.augment: {data.augment}"] * data.mirrors + ["model.flip_test: true"] * model.flip_test
+    if not why or data.format == "mmpose" or not listing.names:  # mmpose's classes know what changes places
+        return
+    pairs = mirrors(listing.names)
+    alone = [name for name in listing.names if sided(name) and name not in pairs]
+    rest = [f"{one} and {other}" for one, other in pairs.items() if listing.names.index(one) < listing.names.index(other)]
+    found = f"{len(rest)} pairs change places, e.g. {rest[0]}" if rest else "no points change places"
+    mend = f"name both points of a pair in data.keypoints, e.g. left_eye and right_eye, or do without {' and '.join(why)}"
+    if alone:
+        what = f"images are mirrored, and {len(alone)} points have a side in their name but no partner: {', '.join(alone[:5])}; {found}"
+        yield Problem("data.keypoints", what, mend, fatal=False)
+    elif not pairs and len(listing.names) > 1:
+        what = f"images are mirrored, but no names of points are a left and right pair: {', '.join(listing.names[:5])}"
+        yield Problem("data.keypoints", what, f"if there are pairs, {mend}", fatal=False)
 
 
 def _segment(segment: tuple[str, str], listing: Poses) -> Iterator[Problem]:

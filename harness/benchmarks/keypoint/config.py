@@ -94,7 +94,7 @@ def _pipeline(data: KeypointData, codec: dict[str, Any], split: Split) -> list[d
     pack = {"type": "mmpose.PackPoseInputs"}
     if split != "train":
         return [{"type": "Remember", "transforms": [*fixed, affine]}, pack]
-    if data.augment in ("coco", "mpii"):
+    if data.mirrors:
         flip = {"type": "mmpose.RandomFlip", "direction": "horizontal"}
         official: list[dict[str, Any]] = [{"type": "mmpose.RandomBBoxTransform", "shift_prob": 0.0}]
         if data.augment == "coco":

@@ -26,7 +26,7 @@ class KeypointData(DataOptions):
     augment: Literal["none", "affine", "coco", "mpii"] = "none"
     """Training images: ``affine`` shifts, scales and turns them a little; ``coco`` mirrors them, cuts some to half a body, shifts, scales
     by up to a half and turns by up to 80 degrees, as mmpose does on COCO; ``mpii`` is that without half bodies and shifts. In a mirror
-    ``left_…`` and ``right_…`` points change places. Frozen backbones want ``none``."""
+    points whose names differ in left and right (``left_ear``, ``earR``, ``L-ear``) change places. Frozen backbones want ``none``."""
     thresholds: list[Share] = []
     """How far a point may lie from its place to be correct, as shares of ``norm``, e.g. ``[0.05, 0.1, 0.2]``: a metric each.
     ``PCK@0.05``, relative to the box, is always reported. By default 0.5 of the head and 0.2 of the torso."""
@@ -57,6 +57,11 @@ class KeypointData(DataOptions):
     @property
     def primary(self) -> str | None:
         return None if self.has_truth else "AP"
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether training images are mirrored."""
+        return self.augment in ("coco", "mpii")
 
     @property
     def whole_image(self) -> bool:

@@ -22,7 +22,7 @@ _ROUNDING = 1e-5
 FARTHEST = 1e6
 """Units from the origin. Models compute in single precision, which is off by 0.06 there."""
 
-_FACTOR = {"mm": 1e-3}
+_FACTOR = {"cm": 1e-2, "mm": 1e-3}
 """Unit -> what positions are multiplied by; others are kept."""
 
 _LOST = "delete the frame, give its pose, or leave such frames out with data.skip_lost: true"
@@ -133,6 +133,6 @@ def _placed(image: str, position: np.ndarray, quaternion: np.ndarray, where: str
     position = position.astype(float) * _FACTOR.get(unit, 1)
     farthest = float(abs(position).max())
     if farthest > FARTHEST:
-        what = f"the position is {farthest:.3g} {'m' if unit == 'mm' else unit} from the origin"
+        what = f"the position is {farthest:.3g} {'m' if unit in _FACTOR else unit} from the origin"
         return Problem(where, what, f"give positions in {'metres' if unit == 'm' else unit} from an origin near the scene")
     return Frame(image, position, quaternion)

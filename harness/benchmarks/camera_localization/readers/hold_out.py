@@ -9,7 +9,7 @@ from pydantic import Field
 from harness.benchmarks.camera_localization.options import SCENE_UNITS, CameraData, Unit
 from harness.benchmarks.camera_localization.readers.frame import Frame, natural
 from harness.benchmarks.camera_localization.readers.scenes import Scene
-from harness.benchmarks.listed import Index, lines_in, parted
+from harness.benchmarks.listed import Index, lines_in, named, parted
 
 
 class HoldOutData(CameraData):
@@ -46,8 +46,12 @@ def hold_out(frames: list[Frame], scene: Scene, data: HoldOutData) -> None:
 def _listed(file: str, images: list[str], scene: Scene) -> set[str]:
     """The images that a list names."""
     index, held, unknown = Index(images), set(), []
-    for line in lines_in(scene.root, file, scene):
-        found = index.find(line)
+
+    def known(line: str) -> bool:
+        return bool(index.exact(line))
+
+    for line in named(lines_in(scene.root, file, scene, known), known):
+        found = index.exact(line)
         if len(found) > 1:
             scene.add(file, f"'{line}' may mean {' or '.join(found[:3])}", "write the path inside the folder of the images")
         elif found:

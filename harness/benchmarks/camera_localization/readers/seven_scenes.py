@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from harness.benchmarks.base import NEEDED, SPLITS, Format, Problem
 from harness.benchmarks.camera_localization.options import CameraData
@@ -30,6 +30,9 @@ _IMAGES = (".color.png", ".color.jpg", ".color.jpeg")
 
 class SevenScenesData(CameraData):
     """Official 7-Scenes layout: ``seq-XX/frame-*.color.png`` (or .jpg) and ``.pose.txt``, ``TrainSplit.txt``, ``TestSplit.txt``."""
+
+    widest: ClassVar[float] = 50.0
+    """Its rooms have up to 4, and 400 are a room in centimetres."""
 
     format: Literal["7scenes"]
     root: str

@@ -58,14 +58,24 @@ def _scene(scene: Scene, data: TransformsData) -> None:
     found = [*_frames(scene, content, "transforms.json", data)]
     scene.problems += (one for one in found if isinstance(one, Problem))
     frames = [one for one in found if isinstance(one, Frame)]
-    if not all(isinstance(content.get(_LISTS[split]), list) for split in NEEDED):
-        if content:
+    lists = {split: key for split, key in _LISTS.items() if isinstance(content.get(key), list)}
+    if lacking := [_LISTS[split] for split in NEEDED if split not in lists]:
+        if lists:
+            what = f"it has {' and '.join(lists.values())}, but no {' and no '.join(lacking)}"
+            scene.add("transforms.json", what, "add that list, or delete all of them to hold out a share of the frames")
+        elif content:
             hold_out(frames, scene, data)
         return
-    lists = {split: key for split, key in _LISTS.items() if isinstance(content.get(key), list)}
-    chosen = {split: {_image(scene.root, str(name)) for name in content[key]} for split, key in lists.items()}
-    for split, names in chosen.items():
-        scene.place(split, [frame for frame in frames if frame.image in names])
+    known = {frame.image for frame in frames}
+    chosen: dict[Split, set[str]] = {}
+    for split, key in lists.items():
+        images = {str(name): _image(scene.root, str(name)) for name in content[key]}
+        chosen[split] = {image for image in images.values() if image in known}
+        scene.place(split, [frame for frame in frames if frame.image in chosen[split]])
+        if lost := [name for name, image in images.items() if image not in known]:
+            what = f"{len(lost)} of the {len(images)} names in {key} have no frame that can be used, e.g. '{lost[0]}'"
+            mend = f"give their poses, or take them out; without them {split} is another"
+            scene.add("transforms.json", what, mend, fatal=not chosen[split])
     if neither := [frame.image for frame in frames if not any(frame.image in names for names in chosen.values())]:
         what = f"{len(neither)} frames are in neither {' nor '.join(lists.values())}, e.g. {neither[0]}; they are not used"
         scene.add("transforms.json", what, "add them to one of the lists", fatal=False)
@@ -97,8 +107,17 @@ def _frames(scene: Scene, content: dict[str, Any], file: str, data: TransformsDa
         if fatal := scale != 1 and data.is_metric:
             mend += "; or write data.unit: scene units"
         yield Problem(file, what, mend, fatal)
+    ways: dict[str, list[str]] = {}
     for n, entry in enumerate(content.get("frames", ())):
-        yield _frame(scene, entry, f"{file}:frames[{n}]", data)
+        yield (found := _frame(scene, entry, f"{file}:frames[{n}]", data))
+        if isinstance(found, Frame):
+            path = tails(entry["file_path"])[0]
+            cut = next(path[: len(path) - len(tail)] for tail in tails(path) if found.image.startswith(tail))
+            ways.setdefault(cut, []).append(f"{path} as {found.image}")
+    # folders of another machine stand before all paths alike
+    if odd := [example for _, some in sorted(ways.items(), key=lambda way: len(way[1]))[:-1] for example in some]:
+        what = f"{len(odd)} images were found by another end of their path than the rest, e.g. {odd[0]}"
+        yield Problem(file, what, "see whether these are meant, and write their paths from the scene's folder", fatal=False)
 
 
 def _image(folder: Path, path: str) -> str | None:

@@ -50,7 +50,7 @@ def read(root: Path, data: ImageListData) -> Labels:
     files: dict[Split, str] = {"train": data.train, "test": data.test, **({"val": data.val} if data.val else {})}
     for split, name in files.items():
         listing.sources.append(root / name)
-        rows[split] = rows_in(root, name, listing)
+        rows[split] = rows_in(root, name, listing, lambda path: _file(root, path, data) is not None)
     labels = _labels([row[data.column - 1] for some in rows.values() for row in some if len(row) >= data.column], data, listing)
     for split, name in files.items():
         found = [_sample(root, name, row, data, labels, listing) for row in rows[split]]
@@ -104,12 +104,17 @@ def _sample(root: Path, name: str, row: list[str], data: ImageListData, labels: 
         return None
     if (label := labels.get(row[data.column - 1])) is None:
         return None  # told for all lines at once
-    base = root / data.images / row[0].replace("\\", "/")
-    file = next((file for file in (base, *(base.with_name(base.name + suffix) for suffix in SUFFIXES)) if file.is_file()), None)
+    file = _file(root, row[0], data)
     if file is None:
         listing.add(name, f"the image {row[0]} is not in {data.images}", "add it, or take its line out")
         return None
     return Labelled(file, label)
+
+
+def _file(root: Path, path: str, data: ImageListData) -> Path | None:
+    """The image of a path, with or without its suffix."""
+    base = root / data.images / path.replace("\\", "/")
+    return next((file for file in (base, *(base.with_name(base.name + suffix) for suffix in SUFFIXES)) if file.is_file()), None)
 
 
 FORMAT = Format(ImageListData, read)

@@ -60,6 +60,11 @@ def read(root: Path, data: ImageFolderData) -> Searched:
     database = _shown(root, data.test, things, listing)
     if data.queries is None:
         relevant = alike([image.label for image in database])
+        names = {label: name for name, label in things.items()}
+        if lone := [names[image.label] for image, some in zip(database, relevant, strict=True) if not some.easy]:
+            what = f"{len(lone)} of {len(database)} images are the only one of their folder, e.g. that of {lone[0]}"
+            mend = "add images of them, or delete the folders"
+            listing.add(data.test, f"{what}; as queries they do not count, and nothing finds them", mend, fatal=False)
         asked = [Query(image.file, image.label, some) for image, some in zip(database, relevant, strict=True)]
         listing.search(asked)
     else:

@@ -113,6 +113,9 @@ def test(root: Path, folder: str, annotation: str, listing: Searched, *, crop: b
     if missing := [name for name in dict.fromkeys(names) if name not in files]:
         listing.add(folder, f"{len(missing)} images of {annotation} are missing, e.g. {missing[0]}", "unpack all images there")
         return
+    if what := _twice(found, files):
+        listing.add(annotation, what, "name each image of the database once")
+        return
     queries = []
     for name, one in zip(found.qimlist, found.gnd, strict=True):
         relevance = Relevance(*(tuple(dict.fromkeys(places)) for places in (one.easy, one.hard, one.junk)))
@@ -139,6 +142,19 @@ def _contradiction(found: _Annotation) -> str:
         places = [*one.easy, *one.hard, *one.junk]
         if places and max(places) >= len(found.imlist):
             return f"the query {name} names the image {max(places)}, but imlist has {len(found.imlist)}, counted from 0"
+    return ""
+
+
+def _twice(found: _Annotation, files: dict[str, Path]) -> str:
+    """What is wrong with images that stand in the database twice, as a clause: right for a query at one place and wrong at the other."""
+    places: dict[Path, list[int]] = {}
+    for place, name in enumerate(found.imlist):
+        places.setdefault(files[name], []).append(place)
+    for same in (same for same in places.values() if len(same) > 1):
+        for query, one in zip(found.qimlist, found.gnd, strict=True):
+            if len({tuple(place in some for some in (one.easy, one.hard, one.junk)) for place in same}) > 1:
+                name, at = found.imlist[same[0]], " and ".join(map(str, same))
+                return f"{name} stands in imlist twice, at {at}, of which the query {query} does not say the same"
     return ""
 
 

@@ -13,6 +13,7 @@ from harness.benchmarks.base import Split
 from harness.benchmarks.keypoint import FAMILY
 from harness.benchmarks.keypoint.readers.pose import Pose, Poses
 from harness.benchmarks.keypoint.scores import coco_annotation
+from harness.benchmarks.keypoint.sides import mirrors
 
 _ANY_SIGMA = 0.05
 """Stands where a dataset has no fall-offs of the object keypoint similarity; no metric then uses them."""
@@ -57,20 +58,11 @@ def part_of(of: str, options: dict[str, Any], split: Split, data_root: str, **kw
     return whole
 
 
-def mirrored(name: str, names: list[str]) -> str:
-    """The point that a point becomes in a mirror, by ``left_`` and ``right_`` in front of its name; empty where it stays itself."""
-    side, _, rest = name.partition("_")
-    other = {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side, "")
-    return other if other in names else ""
-
-
 def _metainfo(listing: Poses) -> dict[str, Any]:
-    count = len(listing.names)
+    count, swaps = len(listing.names), mirrors(listing.names)
     return {
         "dataset_name": "harness",
-        "keypoint_info": {
-            index: {"name": name, "id": index, "swap": mirrored(name, listing.names)} for index, name in enumerate(listing.names)
-        },
+        "keypoint_info": {index: {"name": name, "id": index, "swap": swaps.get(name, "")} for index, name in enumerate(listing.names)},
         "skeleton_info": {},
         "joint_weights": [1.0] * count,
         "sigmas": list(listing.sigmas or [_ANY_SIGMA] * count),

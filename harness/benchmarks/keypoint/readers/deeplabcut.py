@@ -126,6 +126,8 @@ class _Labels:
     def into(self, found: _Found) -> set[Path]:
         """Add the file's poses to ``found``; the images of its rows, with and without a label."""
         images = set()
+        if self.table.by_frame:
+            self._tell_counted_from_1()
         for line, what, mend in self.table.wrong:
             self.listing.add(f"{self.where}, line {line}", what, mend)
         for row in self.table.rows if self.orders else ():
@@ -153,6 +155,15 @@ class _Labels:
             if number := re.search(r"(\d+)$", image.stem):
                 numbered[int(number[1])].append(image)
         return numbered
+
+    def _tell_counted_from_1(self) -> None:
+        """Images that ffmpeg wrote are counted from 1, unless told: each label would be one frame off."""
+        rows = {int(row.path) for row in self.table.rows}
+        last = max(rows, default=0)
+        if 0 in rows and 1 in self._frames and 0 not in self._frames and last + 1 in self._frames:
+            what = f"frame 0 has no image, and image {last + 1} no row: the images seem to be counted from 1, the rows from 0"
+            mend = "write the images again, counted from 0 (ffmpeg -start_number 0), or delete the row of frame 0 if they are"
+            self.listing.add(self.where, what, mend)
 
     def _frame(self, row: Row) -> Path | None:
         files = self._frames.get(int(row.path), [])

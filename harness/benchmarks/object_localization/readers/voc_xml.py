@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from harness.benchmarks.base import Format, relative
-from harness.benchmarks.listed import Index, columns, lines_in
+from harness.benchmarks.listed import Index, bare, lines_in, named
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers.annotation import Annotations
 from harness.benchmarks.object_localization.readers.picture import Picture, Pictures, several
@@ -89,16 +89,20 @@ def _listed(name: str, annotations: Annotations, listing: Pictures) -> list[str]
     """Names in a split file, with or without path and suffix; a second column, as in VOC's files per class, is ignored."""
     listing.sources.append(listing.root / name)
     told = len(listing.problems)
-    lines = lines_in(listing.root, name, listing)
+    index, counts = Index(f"{stem}.xml" for stem in annotations.files), Counter[str]()
+
+    def known(line: str) -> list[str]:
+        return index.exact(line) or index.exact(bare(line))
+
+    lines = lines_in(listing.root, name, listing, lambda line: bool(known(line)))
     if not lines and len(listing.problems) == told:
         listing.add(name, "the split file is empty", "write one image name a line, without suffix")
-    index, counts = Index(f"{stem}.xml" for stem in annotations.files), Counter[str]()
-    for line in lines:
-        found = index.find(line) or index.find(str(PurePosixPath(columns(line)[0]).with_suffix("")))
+    for line in named(lines, lambda line: bool(known(line))):
+        found = known(line)
         if len(found) > 1:
             listing.add(name, f"'{line}' may mean {' or '.join(found[:3])}", "write its path")
         else:
-            counts[found[0].removesuffix(".xml") if found else columns(line)[0]] += 1
+            counts[found[0].removesuffix(".xml") if found else bare(line)] += 1
     for stem in [stem for stem, count in counts.items() if count > 1]:
         listing.add(name, f"'{stem}' is listed twice", "delete one of the lines")
     return list(counts)
