@@ -246,7 +246,7 @@ def _decode(file: Path) -> np.ndarray | None:
     # of text, P2 and P3, OpenCV makes full range by itself
     white = headers.white(head) if kind == "PNM" and head[:2] in (b"P5", b"P6") else None
     if pixels is not None and white and white < 255:
-        pixels = np.minimum(np.round(pixels * (255 / white)), 255).astype(np.uint8)
+        pixels = np.minimum(np.round(pixels / white * 255), 255).astype(np.uint8)
     return pixels
 
 

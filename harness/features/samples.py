@@ -16,7 +16,7 @@ from harness.files import write_whole
 
 FOLDER = "samples"
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -302,7 +302,9 @@ def test_masks_of_0_and_255_are_found_wherever_they_are(write, which, words):
     assert not any(problem.fatal for problem in task(bench(labels={"0": "bg", "1": "fg", "255": "fg"})).check(root))
 
 
-@pytest.mark.parametrize("told", [{}, {"labels": {"0": "bg", "1": "fg"}}, {"labels": {"9,9,9": "bg", "200,0,0": "fg"}}], ids=str)
+@pytest.mark.parametrize(
+    "told", [{}, {"ignore": [7]}, {"labels": {"0": "bg", "1": "fg"}}, {"labels": {"9,9,9": "bg", "200,0,0": "fg"}}], ids=str
+)
 def test_palettes_that_contradict_one_another_are_refused_unless_explained(write, told):
     root = write()
     for split in ("train", "val"):
@@ -311,4 +313,18 @@ def test_palettes_that_contradict_one_another_are_refused_unless_explained(write
             picture.putpalette(colours)
             picture.save(root / f"ann_dir/{split}/{index}.png")
     said = "the colour 200,0,0 is label 1 in ann_dir/train/0.png and 0 in ann_dir/train/1.png"
-    assert [problem.what for problem in task(bench(**told)).check(root) if problem.fatal] == ([] if told else [said])
+    assert [problem.what for problem in task(bench(**told)).check(root) if problem.fatal] == ([said] if "labels" not in told else [])
+
+
+@pytest.mark.parametrize("exif", ["ignore", "apply"])
+def test_label_maps_are_turned_as_their_images_are(openmmlab, write, exif):
+    root = write(suffix=".tif", image_suffix=".tif", tiffinfo={0x0112: 6})
+    for file in (root / "img_dir").rglob("*.tif"):
+        image = Image.open(file)
+        image.load()
+        image.save(file, tiffinfo={0x0112: 6})
+    entry = bench(image_suffix=".tif", label_suffix=".tif", exif=exif)
+    assert [problem.what for problem in task(entry).check(root) if problem.fatal] == []
+    expected = np.rot90(LABEL, -1) if exif == "apply" else LABEL
+    for label in trained(entry, root):
+        np.testing.assert_array_equal(label, expected)

@@ -266,6 +266,64 @@ def test_what_is_wrong_with_a_video_is_told(tmp_path):
     assert "have no frame" in problem.what and not problem.fatal
 
 
+def masks_as(root: Path, write) -> benchmarks.Task:
+    """A video whose masks ``write(mask, number, file without suffix)`` wrote, each with two objects."""
+    mask = np.zeros((24, 32), np.uint8)
+    mask[3:9, 4:12], mask[12:20, 15:30] = 1, 2
+    folders(root, {}, 5)
+    for number in range(1, 6):
+        write(mask, number, root / f"masks/a/cat/{number}")
+    return benchmarks.task(Benchmark(id="own", family="mask-propagation", data=OWN, model={"frozen": False}))
+
+
+def test_transparency_is_no_object(tmp_path):
+    task = masks_as(tmp_path, lambda mask, _, file: Image.fromarray(mask).convert("LA").save(f"{file}.png"))
+    assert task.check(tmp_path) == []
+    (video,) = task.listing(tmp_path).clips
+    assert video.objects == (1, 2) and {*np.unique(video.labels(3)).tolist()} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_masks_that_were_compressed_with_losses_are_refused(tmp_path, lossless):
+    task = masks_as(tmp_path, lambda mask, _, file: Image.fromarray(mask * 100).save(f"{file}.webp", lossless=lossless))
+    data = {**OWN, "one_object": True}
+    task = benchmarks.task(Benchmark(id="own", family="mask-propagation", data=data, model={"frozen": False}))
+    told = [problem.sentences for problem in task.check(tmp_path) if problem.fatal]
+    assert told == [] if lossless else "changes numbers when it compresses" in told[0]
+
+
+@pytest.mark.parametrize("one_object", [False, True])
+@pytest.mark.parametrize("order", [[0, 1, 2], [0, 2, 1], [1, 0, 2]], ids=str)
+def test_palettes_that_contradict_one_another_are_refused(tmp_path, order, one_object):
+    def write(mask: np.ndarray, number: int, file: Path) -> None:
+        mine = [0, 1, 2] if number < 4 else order
+        picture = Image.fromarray(np.argsort(mine).astype(np.uint8)[mask])
+        picture.putpalette([part for place in mine for part in voc_colour(place)])
+        picture.save(f"{file}.png")
+
+    masks_as(tmp_path, write)
+    data = {**OWN, "one_object": one_object}
+    task = benchmarks.task(Benchmark(id="own", family="mask-propagation", data=data, model={"frozen": False}))
+    told = [problem.sentences for problem in task.check(tmp_path) if problem.fatal]
+    same = order == [0, 1, 2] or (one_object and order[0] == 0)
+    assert told == [] if same else ("masks/a/cat/4.png" in told[0] and "same palette" in told[0])
+
+
+@pytest.mark.parametrize("exif", ["ignore", "apply"])
+def test_masks_are_turned_as_frames_are(tmp_path, exif):
+    tag = {"tiffinfo": {0x0112: 6}}
+    masks_as(tmp_path, lambda mask, _, file: Image.fromarray(mask).save(f"{file}.tif", **tag))
+    for file in (tmp_path / "frames").rglob("*.jpg"):
+        Image.open(file).save(file.with_suffix(".tif"), **tag)
+        file.unlink()
+    data = {**OWN, "exif": exif}
+    task = benchmarks.task(Benchmark(id="own", family="mask-propagation", data=data, model={"frozen": False}))
+    assert not any(problem.fatal for problem in task.check(tmp_path))
+    (video,) = task.listing(tmp_path).clips
+    assert video.labels(0).shape == ((32, 24) if exif == "apply" else (24, 32))
+    assert video.labels(0)[(4, -5) if exif == "apply" else (4, 4)] == 1
+
+
 def test_the_palette_is_pascals(tmp_path):
     assert [voc_colour(number) for number in (0, 1, 2, 3, 21, 255)] == [
         (0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (128, 64, 128), (224, 224, 192),
