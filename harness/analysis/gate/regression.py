@@ -59,7 +59,7 @@ class Entry:
     baseline: float | None
     current: float | None
     difference: float | None
-    """``current - baseline``; over the seeds that both have where trials were repeated."""
+    """``current - baseline``."""
     tolerance: float | None
     """The smallest drop that means something."""
     n: int
@@ -71,6 +71,9 @@ class Entry:
     """The drop that is no regression yet: the tolerance, or what noise may do where that is more."""
     source: Source | None = None
     primary: bool = False
+    shared: int | None = None
+    """Seeds that both sides have and that ``baseline``, ``current`` and ``difference`` are over, where the trials are the same; ``None``
+    where each side is over all of its own."""
 
 
 @dataclass(frozen=True)
@@ -276,33 +279,46 @@ def _entry(expected: Expected, row: Row | None, source: Source | None, limit: Li
                 f"the baseline says {name} of {row.benchmark} {row.metric} is {getattr(expected, name)!r}, not {getattr(row, name)!r}. "
                 "Save it anew with `harness baseline save`."
             )
-    difference = None if current is None or expected.mean is None else _difference(expected, row, source)
+    sides = None if current is None or expected.mean is None else _sides(expected, row, source)
+    difference = sides.difference if sides else None
     status, reason = _judge(expected, current, difference, limit, source)
     if status in ("same", "better") and row.n < expected.n:
         status, reason = "missing", f"{row.n} of {expected.n} seeds"
     allowed = None if math.isnan(limit.allowed) else limit.allowed
     return Entry(
         **common,
-        baseline=expected.mean,
-        current=current,
+        baseline=sides.baseline if sides else expected.mean,
+        current=sides.current if sides else current,
         difference=difference,
         n=row.n,
         status=status,
         reason=reason,
         allowed=allowed,
         source=source,
+        shared=sides.shared if sides else None,
     )
 
 
-def _difference(expected: Expected, row: Row, source: Source | None) -> float:
-    """Now minus then: seed by seed where the trials are the same, and where all seeds that both have agree."""
+@dataclass(frozen=True)
+class _Sides:
+    """Two means over the same seeds, or each over its own, and now minus then."""
+
+    baseline: float
+    current: float
+    difference: float
+    shared: int | None = None
+
+
+def _sides(expected: Expected, row: Row, source: Source | None) -> _Sides:
+    """Then and now: seed by seed where the trials are the same, and where all seeds that both have agree."""
     assert expected.mean is not None
     before = dict(zip(expected.seeds, expected.values, strict=True))
     both = [(before[seed], value) for seed, value in zip(row.seeds, row.values, strict=True) if seed in before]
     changes = [0.0 if math.isclose(value, then, rel_tol=ROUNDING) else value - then for then, value in both]
     if both and (source in ("repeated", "machine") or not any(changes)):
-        return math.fsum(changes) / len(changes)
-    return row.mean - expected.mean
+        baseline, change = (math.fsum(some) / len(both) for some in ([then for then, _ in both], changes))
+        return _Sides(baseline, baseline + change, change, len(both))
+    return _Sides(expected.mean, row.mean, row.mean - expected.mean)
 
 
 def _incomparable(expected: Expected, row: Row) -> str:

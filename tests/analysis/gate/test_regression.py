@@ -144,6 +144,11 @@ def test_a_check_may_have_fewer_seeds_than_the_baseline_only_as_agreed(measure):
     assert outcome.exit_code == 3 and one(outcome).reason == "3 of 4 seeds"
     agreed = check(saved(measure(METHODS), seeds=3), fewer)
     assert agreed.verdict == "passed" and one(agreed).difference == 0.0, "seed by seed, though the means differ"
+    gem = one(agreed, "gem")
+    assert (gem.baseline, gem.current, gem.shared) == (pytest.approx(270.5 / 3), pytest.approx(270.5 / 3), 3), "over the seeds of both"
+    for now in ({}, {"on": "there"}, {"code": "new"}):
+        gem = one(check(saved(measure(METHODS), seeds=3), measure({"gem": values((90.0, 91.0, 88.0))}, **now)), "gem")
+        assert gem.difference == pytest.approx(gem.current - gem.baseline) and gem.shared == (None if "code" in now else 3)
     assert (
         one(check(saved(measure(METHODS)), measure({name: some[:3] for name, some in METHODS.items()} | {"gap": [(20.0, 1.0)] * 3}))).status
         == "worse"
