@@ -7,7 +7,7 @@ follows from where the numbers come from, see :data:`Source`.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -106,10 +106,16 @@ class Check:
 
     def summary(self) -> str:
         """One sentence."""
-        counts = ", ".join(f"{len(some)} {status}" for status in get_args(Status) if (some := self.of(status)))
+        counts = counted(self.entries)
         dearer = f"; {len(more)} cost more" if (more := costs_.more(self.costs)) else ""
         failed = f"; {len(self.failed)} trials failed" if self.failed else ""
         return f"{self.verdict}: {counts or 'no entries'}{dearer}{failed}"
+
+
+def counted(entries: Collection[Entry]) -> str:
+    """``71 same, 2 worse``."""
+    counts = Counter(entry.status for entry in entries)
+    return ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if counts[status])
 
 
 def check(
@@ -121,6 +127,8 @@ def check(
     elsewhere: Collection[str] = (),
 ) -> Check:
     """Hold a leaderboard (of all benchmark versions) against a baseline.
+
+    What the baseline does not have is new where it has a value and is of one of the baseline's benchmarks; of others nothing is told.
 
     Args:
         trials: those behind the board, for where and when they ran, and those that failed, for where their logs lie.
@@ -147,7 +155,9 @@ def check(
         _entry(expected, row, sources.get(expected.key), limits.get(expected.key), reasons.get(expected.key)) for expected, row in pairs
     ]
     known = {expected.key for expected in baseline.entries} | baseline.left_out
-    entries += [_new(some[0]) for key, some in sorted(rows.items()) if key not in known]
+    benchmarks = {expected.benchmark for expected in baseline.entries}
+    unknown = [some[0] for key, some in sorted(rows.items()) if key not in known]
+    entries += [_new(row) for row in unknown if row.benchmark in benchmarks and not math.isnan(row.mean)]
     if untold := sum(expected.setting is None for expected in baseline.entries):
         notes.append(_UNTOLD.format(untold))
     notes += _unfailing(pairs, sources, limits)
@@ -351,7 +361,7 @@ def _new(row: Row) -> Entry:
     return Entry(
         **about(row),
         baseline=None,
-        current=None if math.isnan(row.mean) else row.mean,
+        current=row.mean,
         difference=None,
         tolerance=None,
         n=row.n,

@@ -127,6 +127,11 @@ def test_what_only_one_side_has_is_listed(measure):
     outcome = check(saved(measure(METHODS)), measure({"gap": METHODS["gap"], "lse": METHODS["gem"]}))
     assert outcome.exit_code == 3 and {entry.method for entry in outcome.of("missing")} == {"gem", "max"}
     assert {(entry.method, entry.baseline, entry.allowed, entry.n) for entry in outcome.of("new")} == {("lse", None, None, 4)}
+    without_value = measure({"lse": [(math.nan, 1.0)] * 3})
+    assert [entry.metric for entry in check(saved(measure(METHODS)), without_value).of("new")] == ["error"]
+    elsewhere = [replace(row, benchmark="digits") for row in measure(METHODS).board.rows]
+    board = replace(without_value.board, rows=[*without_value.board.rows, *elsewhere])
+    assert len(regression.check(saved(measure(METHODS)), board).of("new")) == 1, "digits is no benchmark of the baseline"
 
 
 def test_an_empty_comparison_never_passes(measure):
