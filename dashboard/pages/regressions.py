@@ -66,11 +66,12 @@ def _entries(check: Check) -> None:
     if not lines:
         text.show("No entry passes these filters.")
         return
-    drawn = [line for line in lines if line.share][:_DRAWN]
+    changed = view.changed(lines)
+    drawn = changed[:_DRAWN]
     if not drawn:
         text.show("None of these entries changed by anything that can be told as a multiple of what is allowed.")
     else:
-        st.subheader(f"Change as a multiple of what is allowed{'' if len(drawn) < _DRAWN else f', the worst {_DRAWN}'}")
+        st.subheader(f"Change as a multiple of what is allowed{f', the worst {_DRAWN} of {len(changed)}' if len(changed) > _DRAWN else ''}")
         charts.show(changes.shares(drawn), key="shares", alt_text="Changes since the baseline, worst first")
         st.caption("Left of −1: worse. Right of 1: better. Between the two rules a change is no more than is allowed.")
     tables.show(
@@ -84,17 +85,21 @@ def _entries(check: Check) -> None:
                 "allowed": line.allowed,
                 "metric": line.entry.metric + (f" ({line.entry.unit})" if line.entry.unit else ""),
                 "benchmark": f"{line.entry.benchmark} v{line.entry.version}",
-                "seeds": line.entry.n,
+                "seeds": line.entry.shared or line.entry.n,
                 "note": line.entry.reason or None,
             }
             for line in lines
         ],
         key="entries",
         numbers={"change": ""},
+        marks={(row, "change"): tables.Mark(line.change) for row, line in enumerate(lines) if line.entry.difference is not None},
         opens=lambda row, _: ("regressions", {"tab": "History", **_of(lines[row])}),
         alt_text="Entries of the baseline and now, worst first",
     )
-    st.caption("A click on a row opens the history of its metric.")
+    st.caption(
+        "A click on a row opens the history of its metric. Where the same trials were run again, baseline and now are over the seeds "
+        "that both have."
+    )
 
 
 def _of(line: view.Line) -> dict[str, str]:

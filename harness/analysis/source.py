@@ -354,12 +354,11 @@ def claims(url: str) -> list[Judged]:
     return verdicts.judge(catalog.claims.values(), where, Blocks(shown, described), why)
 
 
-def check(url: str, baseline: Baseline, *, costs: bool = False, elsewhere: bool = True) -> Check:
+def check(url: str, baseline: Baseline, *, costs: bool = False) -> Check:
     """What the database has, held against a baseline, see :func:`harness.analysis.gate.regression.check`.
 
     Args:
         costs: judge time, memory, parameters and operations, too.
-        elsewhere: tell what is new on benchmarks that the baseline does not have, too.
 
     Raises:
         UsageError: the two disagree about a metric's unit or direction.
@@ -367,7 +366,7 @@ def check(url: str, baseline: Baseline, *, costs: bool = False, elsewhere: bool 
     from harness.analysis import artifacts
     from harness.analysis.gate import here, regression
 
-    benchmarks = None if elsewhere else sorted({entry.benchmark for entry in baseline.entries})
+    benchmarks = sorted({entry.benchmark for entry in baseline.entries})
     cells = {entry.key[:3] for entry in baseline.entries}
     with reading(url) as store:
         found = store.results(kinds=("metric", "cost"), metrics="whole", benchmarks=benchmarks)
@@ -382,7 +381,7 @@ def check(url: str, baseline: Baseline, *, costs: bool = False, elsewhere: bool 
 
 
 def checked(url: str, file: str, _written: int, *, costs: bool = False) -> Check:
-    """:func:`check` of a baseline's file on the benchmarks it has.
+    """:func:`check` of a baseline's file.
 
     Args:
         _written: when the file was; for whoever keeps the answer until it is another one.
@@ -394,7 +393,7 @@ def checked(url: str, file: str, _written: int, *, costs: bool = False) -> Check
 
     from harness.analysis.gate.file import load
 
-    return check(url, load(Path(file)), costs=costs, elsewhere=False)
+    return check(url, load(Path(file)), costs=costs)
 
 
 def baselines(url: str) -> dict[str, Path]:

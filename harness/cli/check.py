@@ -99,6 +99,8 @@ def _show(outcome: Check) -> None:
         )
     for trial in outcome.failed:
         click.echo(f"failed: {failure(trial, terminal=False)}")
+    for line in reports.by_benchmark(outcome):
+        click.echo(line)
     click.echo(outcome.summary())
 
 

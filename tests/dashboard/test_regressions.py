@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 
 from harness.cli import main
 
@@ -38,6 +39,9 @@ def test_the_worst_stand_first(page, saved):
     assert table.loc[0, ["method", "status", "now", "baseline", "metric"]].tolist() == ["gem", "× worse", "60.5", "95.5", "top1 (%)"]
     assert table["change"][0] == pytest.approx(-35) and table["status"][1] == "= same"
     assert len(app.get("vega_lite_chart")) == 1
+    (styled,) = (frame.proto.arrow_data.styler for frame in app.dataframe if "allowed" in frame.value)
+    shown = convert_arrow_bytes_to_pandas_df(styled.display_values)
+    assert shown.iloc[:2, [*table].index("change")].tolist() == ["-35.0", "+0.0"], "in the decimals of its unit"
     assert any(block.value == "regression: 3 same, 1 worse" for block in app.text)
     assert entries(page("regressions", baseline="better", method="gap", primary="1"))["method"].tolist() == ["gap"]
     app = page("regressions", baseline="better", state="worse", method="gap")

@@ -7,7 +7,7 @@ follows from where the numbers come from, see :data:`Source`.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -59,7 +59,7 @@ class Entry:
     baseline: float | None
     current: float | None
     difference: float | None
-    """``current - baseline``; over the seeds that both have where trials were repeated."""
+    """``current - baseline``."""
     tolerance: float | None
     """The smallest drop that means something."""
     n: int
@@ -71,6 +71,9 @@ class Entry:
     """The drop that is no regression yet: the tolerance, or what noise may do where that is more."""
     source: Source | None = None
     primary: bool = False
+    shared: int | None = None
+    """Seeds that both sides have and that ``baseline``, ``current`` and ``difference`` are over, where the trials are the same; ``None``
+    where each side is over all of its own."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,16 @@ class Check:
 
     def summary(self) -> str:
         """One sentence."""
-        counts = ", ".join(f"{len(some)} {status}" for status in get_args(Status) if (some := self.of(status)))
+        counts = counted(self.entries)
         dearer = f"; {len(more)} cost more" if (more := costs_.more(self.costs)) else ""
         failed = f"; {len(self.failed)} trials failed" if self.failed else ""
         return f"{self.verdict}: {counts or 'no entries'}{dearer}{failed}"
+
+
+def counted(entries: Collection[Entry]) -> str:
+    """``71 same, 2 worse``."""
+    counts = Counter(entry.status for entry in entries)
+    return ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if counts[status])
 
 
 def check(
@@ -118,6 +127,8 @@ def check(
     elsewhere: Collection[str] = (),
 ) -> Check:
     """Hold a leaderboard (of all benchmark versions) against a baseline.
+
+    What the baseline does not have is new where it has a value and is of one of the baseline's benchmarks; of others nothing is told.
 
     Args:
         trials: those behind the board, for where and when they ran, and those that failed, for where their logs lie.
@@ -144,7 +155,9 @@ def check(
         _entry(expected, row, sources.get(expected.key), limits.get(expected.key), reasons.get(expected.key)) for expected, row in pairs
     ]
     known = {expected.key for expected in baseline.entries} | baseline.left_out
-    entries += [_new(some[0]) for key, some in sorted(rows.items()) if key not in known]
+    benchmarks = {expected.benchmark for expected in baseline.entries}
+    unknown = [some[0] for key, some in sorted(rows.items()) if key not in known]
+    entries += [_new(row) for row in unknown if row.benchmark in benchmarks and not math.isnan(row.mean)]
     if untold := sum(expected.setting is None for expected in baseline.entries):
         notes.append(_UNTOLD.format(untold))
     notes += _unfailing(pairs, sources, limits)
@@ -276,33 +289,46 @@ def _entry(expected: Expected, row: Row | None, source: Source | None, limit: Li
                 f"the baseline says {name} of {row.benchmark} {row.metric} is {getattr(expected, name)!r}, not {getattr(row, name)!r}. "
                 "Save it anew with `harness baseline save`."
             )
-    difference = None if current is None or expected.mean is None else _difference(expected, row, source)
+    sides = None if current is None or expected.mean is None else _sides(expected, row, source)
+    difference = sides.difference if sides else None
     status, reason = _judge(expected, current, difference, limit, source)
     if status in ("same", "better") and row.n < expected.n:
         status, reason = "missing", f"{row.n} of {expected.n} seeds"
     allowed = None if math.isnan(limit.allowed) else limit.allowed
     return Entry(
         **common,
-        baseline=expected.mean,
-        current=current,
+        baseline=sides.baseline if sides else expected.mean,
+        current=sides.current if sides else current,
         difference=difference,
         n=row.n,
         status=status,
         reason=reason,
         allowed=allowed,
         source=source,
+        shared=sides.shared if sides else None,
     )
 
 
-def _difference(expected: Expected, row: Row, source: Source | None) -> float:
-    """Now minus then: seed by seed where the trials are the same, and where all seeds that both have agree."""
+@dataclass(frozen=True)
+class _Sides:
+    """Two means over the same seeds, or each over its own, and now minus then."""
+
+    baseline: float
+    current: float
+    difference: float
+    shared: int | None = None
+
+
+def _sides(expected: Expected, row: Row, source: Source | None) -> _Sides:
+    """Then and now: seed by seed where the trials are the same, and where all seeds that both have agree."""
     assert expected.mean is not None
     before = dict(zip(expected.seeds, expected.values, strict=True))
     both = [(before[seed], value) for seed, value in zip(row.seeds, row.values, strict=True) if seed in before]
     changes = [0.0 if math.isclose(value, then, rel_tol=ROUNDING) else value - then for then, value in both]
     if both and (source in ("repeated", "machine") or not any(changes)):
-        return math.fsum(changes) / len(changes)
-    return row.mean - expected.mean
+        baseline, change = (math.fsum(some) / len(both) for some in ([then for then, _ in both], changes))
+        return _Sides(baseline, baseline + change, change, len(both))
+    return _Sides(expected.mean, row.mean, row.mean - expected.mean)
 
 
 def _incomparable(expected: Expected, row: Row) -> str:
@@ -335,7 +361,7 @@ def _new(row: Row) -> Entry:
     return Entry(
         **about(row),
         baseline=None,
-        current=None if math.isnan(row.mean) else row.mean,
+        current=row.mean,
         difference=None,
         tolerance=None,
         n=row.n,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from xml.etree import ElementTree
 
 from harness.analysis.gate.costs import CostEntry, more
 from harness.analysis.gate.file import TRAINING
-from harness.analysis.gate.regression import Check, Entry, Status
+from harness.analysis.gate.regression import Check, Entry, Status, counted
 from harness.analysis.numbers import change, number
 from harness.analysis.tables import markdown_table
 from harness.outcome import COSTS
@@ -127,8 +128,16 @@ def cost_rows(entries: Iterable[CostEntry]) -> list[list[str]]:
 
 
 def noteworthy(check: Check) -> list[Entry]:
-    """What is not as expected, worst first."""
-    return [entry for entry in in_order(check.entries) if entry.status != "same"]
+    """What is not as the baseline has it, worst first; what is new is counted by :func:`by_benchmark` only."""
+    return [entry for entry in in_order(check.entries) if entry.status not in ("same", "new")]
+
+
+def by_benchmark(check: Check) -> list[str]:
+    """How many entries of each benchmark have which status; nothing where one benchmark is all there is, as the summary says it."""
+    found: dict[tuple[str, int], list[Entry]] = defaultdict(list)
+    for entry in check.entries:
+        found[entry.benchmark, entry.version].append(entry)
+    return [f"{name} v{version}: {counted(some)}" for (name, version), some in sorted(found.items())] if len(found) > 1 else []
 
 
 def _table(entries: list[Entry]) -> str:
@@ -144,9 +153,11 @@ def _folded(title: str, text: str) -> str:
 
 
 def markdown(check: Check) -> str:
-    """A comment for a pull request: the verdict, what is not as expected, worst first, and the rest folded away."""
+    """A comment for a pull request: the verdict, each benchmark's counts, what is alarming, worst first, and the rest folded away."""
     parts = [f"## harness check: {check.summary()}"]
-    alarming = [entry for entry in noteworthy(check) if entry.status not in ("better", "new")]
+    if counts := by_benchmark(check):
+        parts.append("\n".join(f"- {line}" for line in counts))
+    alarming = [entry for entry in noteworthy(check) if entry.status != "better"]
     if alarming:
         parts.append(_table(alarming[:MOST]))
         if len(alarming) > MOST:
@@ -156,7 +167,7 @@ def markdown(check: Check) -> str:
     if check.failed:
         cells = [[t.benchmark, t.method, str(t.seed), t.kind or "", t.reason or "", t.log or ""] for t in check.failed]
         parts.append("### Failed trials\n\n" + markdown_table(["benchmark", "method", "seed", "kind", "reason", "log"], cells))
-    for status in ("better", "new", "same"):
+    for status in ("better", "same"):
         if some := in_order(check.of(status)):
             parts.append(_folded(f"{len(some)} {status}", _table(some)))
     if fine := [entry for entry in check.costs if not entry.worse]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.gate import reports
 from harness.analysis.gate.regression import Check, Entry, Status
 from harness.analysis.missing import seeds
-from harness.analysis.numbers import NOTHING, change, number
+from harness.analysis.numbers import NOTHING, change, number, signed
 
 if TYPE_CHECKING:
     from harness.analysis.history.versions import History
@@ -49,6 +49,11 @@ def lines(
     return [_line(entry) for entry in reports.in_order(chosen)]
 
 
+def changed(lines: Iterable[Line]) -> list[Line]:
+    """Those with a change to draw, the largest loss first and the largest gain last."""
+    return sorted((line for line in lines if line.share), key=lambda line: line.share or 0.0)
+
+
 def _line(entry: Entry) -> Line:
     allowed = entry.tolerance if entry.allowed is None else entry.allowed
     share = None
@@ -59,7 +64,7 @@ def _line(entry: Entry) -> Line:
         share,
         number(entry.baseline, entry.unit),
         number(entry.current, entry.unit),
-        change(entry.difference),
+        signed(entry.difference, entry.unit),
         number(allowed, entry.unit),
     )
 

@@ -127,6 +127,11 @@ def test_what_only_one_side_has_is_listed(measure):
     outcome = check(saved(measure(METHODS)), measure({"gap": METHODS["gap"], "lse": METHODS["gem"]}))
     assert outcome.exit_code == 3 and {entry.method for entry in outcome.of("missing")} == {"gem", "max"}
     assert {(entry.method, entry.baseline, entry.allowed, entry.n) for entry in outcome.of("new")} == {("lse", None, None, 4)}
+    without_value = measure({"lse": [(math.nan, 1.0)] * 3})
+    assert [entry.metric for entry in check(saved(measure(METHODS)), without_value).of("new")] == ["error"]
+    elsewhere = [replace(row, benchmark="digits") for row in measure(METHODS).board.rows]
+    board = replace(without_value.board, rows=[*without_value.board.rows, *elsewhere])
+    assert len(regression.check(saved(measure(METHODS)), board).of("new")) == 1, "digits is no benchmark of the baseline"
 
 
 def test_an_empty_comparison_never_passes(measure):
@@ -144,6 +149,11 @@ def test_a_check_may_have_fewer_seeds_than_the_baseline_only_as_agreed(measure):
     assert outcome.exit_code == 3 and one(outcome).reason == "3 of 4 seeds"
     agreed = check(saved(measure(METHODS), seeds=3), fewer)
     assert agreed.verdict == "passed" and one(agreed).difference == 0.0, "seed by seed, though the means differ"
+    gem = one(agreed, "gem")
+    assert (gem.baseline, gem.current, gem.shared) == (pytest.approx(270.5 / 3), pytest.approx(270.5 / 3), 3), "over the seeds of both"
+    for now in ({}, {"on": "there"}, {"code": "new"}):
+        gem = one(check(saved(measure(METHODS), seeds=3), measure({"gem": values((90.0, 91.0, 88.0))}, **now)), "gem")
+        assert gem.difference == pytest.approx(gem.current - gem.baseline) and gem.shared == (None if "code" in now else 3)
     assert (
         one(check(saved(measure(METHODS)), measure({name: some[:3] for name, some in METHODS.items()} | {"gap": [(20.0, 1.0)] * 3}))).status
         == "worse"

@@ -35,9 +35,18 @@ def test_junit_is_what_ci_servers_read(outcome):
 def test_markdown_puts_the_worst_first_and_folds_what_is_fine(outcome):
     text = reports.markdown(outcome)
     assert text.startswith("## harness check: regression: 2 same, 1 better, 1 worse, 2 missing, 2 new; 1 trials failed")
-    order = ["| worse |", "| missing |", "Failed trials", "<summary>1 better", "<summary>2 new", "<summary>2 same"]
+    order = ["| worse |", "| missing |", "Failed trials", "<summary>1 better", "<summary>2 same"]
     assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
-    assert text.count("<details>") == text.count("</details>") == 3
+    assert text.count("<details>") == text.count("</details>") == 2
+    assert "| new |" not in text and "- scenes" not in text, "counted in the first line, which says all of one benchmark"
+
+
+def test_what_is_new_is_counted_by_benchmark(outcome):
+    (same, *_), (new, *_) = outcome.of("same"), outcome.of("new")
+    two = replace(outcome, entries=[*outcome.entries, replace(new, benchmark="digits"), replace(same, benchmark="digits")])
+    assert {entry.status for entry in reports.noteworthy(two)} == {"worse", "missing", "better"}
+    lines = ["digits v1: 1 same, 1 new", "scenes v1: 2 same, 1 better, 1 worse, 2 missing, 2 new"]
+    assert reports.by_benchmark(two) == lines and "- " + "\n- ".join(lines) in reports.markdown(two)
 
 
 def test_a_long_list_is_cut_short(outcome):

@@ -58,7 +58,8 @@ def test_the_worst_stand_first_whatever_the_direction():
         "i": None,
     }
     first = found[0]
-    assert (first.baseline, first.now, first.change, first.allowed) == ("50.0", "41.0", "-9", "2.0")
+    assert (first.baseline, first.now, first.change, first.allowed) == ("50.0", "41.0", "-9.0", "2.0")
+    assert [line.entry.method for line in regressions.changed(found)] == [*"hdcbae"], "losses first, without what has not changed"
     assert first.name == "scenes · d · top1"
     assert regressions.counts(CHECK) == {"worse": 4, "missing": 1, "better": 1, "new": 1, "same": 2}
 
