@@ -16,7 +16,7 @@ from dashboard import charts, diagrams, reads, sampling, state, tables, text
 from harness.analysis import source
 from harness.analysis.compare import Comparison
 from harness.analysis.leaderboard import Board
-from harness.analysis.numbers import RANK, SHARE, change, number, probability, signed
+from harness.analysis.numbers import RANK, change, number, probability
 from harness.analysis.statistics import LEVEL
 from harness.analysis.views import comparison as view
 
@@ -98,7 +98,7 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
     marks: dict[tuple[int, str], tables.Mark] = {}
     for line, row in enumerate(rows):
         low, high = row.ci95 or (None, None)
-        told = {"difference": change(row.difference), "from": change(low), "to": change(high), "d": signed(row.effect, SHARE)}
+        told = {"difference": change(row.difference), "from": change(low), "to": change(high), "d": row.size}
         told |= {"first": number(row.a, row.unit), "second": number(row.b, row.unit)}
         marks |= {(line, name): tables.Mark(shown) for name, shown in told.items()}
     tables.show(
@@ -111,7 +111,7 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
             "verdict": st.column_config.TextColumn(width="large", help="at 5 %, corrected by Holm for all rows together"),
             "from": "95 % interval of the difference, of this row alone",
             "p": "corrected by Holm for all rows together",
-            "d": "the difference in standard deviations: over samples where they count, of one seed's value otherwise",
+            "d": "the difference in standard deviations: of one seed's value; with s, of the samples' differences",
             "samples": "test samples, where the interval is over seeds and samples",
         },
         marks=marks,

@@ -18,6 +18,7 @@ from harness.analysis.inference.mixtures import sum_of_two
 from harness.analysis.inference.samples import LEAST_GROUPS
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing
+from harness.analysis.numbers import SHARE, signed
 from harness.analysis.standing import Standing
 from harness.analysis.statistics import LEVEL, holm
 from harness.outcome import GROUP
@@ -75,6 +76,11 @@ class Comparison:
     missing: tuple[Missing, ...] = ()
     """Seeds of either that were asked for and have no result."""
     spread: power.Spread | None = field(default=None, compare=False)
+
+    @property
+    def size(self) -> str:
+        """:attr:`effect` as text, with ``s`` where it is over samples."""
+        return signed(self.effect, SHARE) + " s" * (self.samples is not None and self.effect is not None)
 
     def plain(self) -> dict[str, object]:
         """Without what only sentences are made of."""

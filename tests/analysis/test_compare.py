@@ -129,10 +129,10 @@ def test_over_samples_that_methods_share_a_small_difference_shows(result, specs)
     )
     grouped = {digest: some | {"group": np.arange(2000) // 250} for digest, some in stored.items()}
     (clustered,) = compare(build(trials, specs, []), ["a", "b"], lambda digests: grouped)
-    assert clustered.groups == 8 and clustered.over == "seeds and samples"
+    assert clustered.groups == 8 and clustered.over == "seeds and samples" and clustered.size == f"{clustered.effect:+.2f} s"
     few = {digest: some | {"group": np.arange(2000) // 500} for digest, some in stored.items()}
     (row,) = compare(build(trials, specs, []), ["a", "b"], lambda digests: few)
-    assert row.over == "seeds", "four groups of samples say too little"
+    assert row.over == "seeds" and row.size == f"{row.effect:+.2f}", "four groups of samples say too little"
 
 
 def test_one_seed_of_each_compares_two_models_and_no_methods(result, specs):
