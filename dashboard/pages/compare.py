@@ -40,6 +40,14 @@ def _pair(row: Comparison) -> str:
     return text.visible(f"{row.method_a} − {row.method_b}")
 
 
+def _verdict(row: Comparison) -> str:
+    """In a cell; the sentences stand below the table."""
+    better = {"a": row.method_a, "b": row.method_b}.get(row.verdict)
+    if better:
+        return f"{better} better"
+    return "not told apart" if row.verdict == "no difference shown" else row.verdict
+
+
 def _metric(rows: Sequence[Comparison]) -> str:
     return " / ".join(dict.fromkeys(f"{row.metric} {row.unit}".strip() for row in rows))
 
@@ -82,7 +90,7 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
             "difference": row.difference,
             "unit": row.unit,
             **({"benchmark": view.place(row)} if several else {}),
-            "verdict": row.sentence,
+            "verdict": _verdict(row),
             "from": row.ci95[0] if row.ci95 else None,
             "to": row.ci95[1] if row.ci95 else None,
             "p": probability(row.p),
@@ -107,8 +115,7 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
         numbers=dict.fromkeys(("difference", "from", "to", "first", "second", "d"), ""),
         columns={
             "difference": "first − second",
-            **({"benchmark": st.column_config.TextColumn(width="medium")} if several else {}),
-            "verdict": st.column_config.TextColumn(width="large", help="at 5 %, corrected by Holm for all rows together"),
+            "verdict": "at 5 %, corrected by Holm for all rows together",
             "from": "95 % interval of the difference, of this row alone",
             "p": "corrected by Holm for all rows together",
             "d": "the difference in standard deviations: of one seed's value; with s, of the samples' differences",
@@ -119,6 +126,8 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
         rows=15,
         alt_text="differences with verdicts",
     )
+    with st.expander("Verdicts in words, and what more seeds would show"):
+        text.show("\n".join(f"{view.place(row)}: {row.sentence}" for row in rows))
     tables.download("differences.csv", partial(view.csv_text, rows))
 
 
