@@ -108,7 +108,11 @@ def show(grid: Grid) -> None:
         records,
         key="grid",
         numbers={PLACE: RANK} | {name: column.unit for name, column in zip(names, grid.columns, strict=True)},
-        columns={METHOD: {"width": _width([line.method for line in grid.lines], 100, 214)}, PLACE: {"width": 100, "alignment": "left"}}
+        columns={
+            METHOD: {"width": _width([line.method for line in grid.lines], 100, 214)},
+            PLACE: {"width": 100, "alignment": "left"},
+            SLOT: {"width": 125},
+        }
         | {name: {"width": width, "alignment": "left"} for name, width in zip(names, _widths(names, headings), strict=True)},
         groups=dict(zip(names, headings, strict=True)),
         marks=marks,
