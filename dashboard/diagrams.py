@@ -41,6 +41,11 @@ def _whole(most: int) -> list[int]:
     return sorted({1, most, *(place for place in range(step, most - step // 2, step) if place > step // 2)})
 
 
+PLACES = """Dot: its place by the mean. Thick bar: the places it may have, all methods of the benchmark together with 95 %. Thin line:
+all places there are; the mark at its end: the last, as many as methods."""
+"""Legend of :func:`places`."""
+
+
 def places(found: Sequence[Place]) -> Any:
     """Where a method stands on each benchmark: of as many places as there are methods the one it has by its mean, and those it may have."""
     frame = pd.DataFrame(

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from dashboard import reads, state, tables, text
-from harness.analysis.numbers import RANK
+from harness.analysis.numbers import NOTHING, RANK
 from harness.analysis.views import overview
 from harness.analysis.views.overview import Cell, Column, Filters, Grid
 
@@ -76,14 +76,20 @@ def _value(cell: Cell | None, column: Column) -> float | None:
 def show(grid: Grid) -> None:
     """Draw the table; a click on a cell leads to the benchmark, or to the trials that have no result, one on a name to the method."""
     names, ranked = _names(grid.columns), any(line.overall for line in grid.lines)
-    marks = {(place, PLACE): tables.Mark(line.overall.text) for place, line in enumerate(grid.lines) if line.overall}
+    # ranks are those within a slot, which stands beside them
+    several = ranked and len({line.slot for line in grid.lines}) > 1
+    marks: dict[tuple[int, str], tables.Mark] = {}
     records: list[dict[str, Any]] = []
     for place, line in enumerate(grid.lines):
         cells = dict(zip(names, zip(grid.columns, line.cells, strict=True), strict=True))
+        if ranked:
+            marks[place, PLACE] = tables.Mark(line.overall.text if line.overall else NOTHING)
         marks |= {(place, name): tables.Mark(cell.text, cell.best) for name, (_, cell) in cells.items() if cell}
-        over_all = {PLACE: line.overall.rank if line.overall else None} if ranked else {}
+        # one without a rank stands behind all that have one
+        over_all = {PLACE: line.overall.rank if line.overall else math.inf} if ranked else {}
         scores = {name: _value(cell, column) for name, (column, cell) in cells.items()}
-        records.append({METHOD: text.visible(line.method)} | over_all | scores | {SLOT: line.slot})
+        slot = {SLOT: line.slot}
+        records.append({METHOD: text.visible(line.method)} | (slot if several else {}) | over_all | scores | slot)
 
     headings = [text.visible(column.heading) for column in grid.columns]
 
@@ -102,7 +108,11 @@ def show(grid: Grid) -> None:
         records,
         key="grid",
         numbers={PLACE: RANK} | {name: column.unit for name, column in zip(names, grid.columns, strict=True)},
-        columns={METHOD: {"width": _width([line.method for line in grid.lines], 100, 214)}, PLACE: {"width": 100, "alignment": "left"}}
+        columns={
+            METHOD: {"width": _width([line.method for line in grid.lines], 100, 214)},
+            PLACE: {"width": 100, "alignment": "left"},
+            SLOT: {"width": 125},
+        }
         | {name: {"width": width, "alignment": "left"} for name, width in zip(names, _widths(names, headings), strict=True)},
         groups=dict(zip(names, headings, strict=True)),
         marks=marks,

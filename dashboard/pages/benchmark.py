@@ -141,7 +141,8 @@ def _table(table: Table, board: Board, name: str) -> None:
         records,
         key="table",
         numbers=dict.fromkeys(("mean", "from", "to"), table.unit) | dict.fromkeys(("n", "rank", *(q.title for q in COSTS.values())), ""),
-        columns={"mean": {"width": 80}, "from": {"width": 70}, "to": {"width": 70}, "n": {"width": 55}, "rank": {"width": 65}},
+        columns={"mean": {"width": 80}, "from": {"width": 70}, "to": {"width": 70}, "n": {"width": 55}, "rank": {"width": 65}}
+        | {quantity.title: {"label": quantity.heading, "help": quantity.title} for quantity in COSTS.values()},
         marks=marks,
         opens=opens,
         rows=22 if len(records) <= 25 else 14,  # below a chart that is as long

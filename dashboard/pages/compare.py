@@ -16,7 +16,7 @@ from dashboard import charts, diagrams, reads, sampling, state, tables, text
 from harness.analysis import source
 from harness.analysis.compare import Comparison
 from harness.analysis.leaderboard import Board
-from harness.analysis.numbers import RANK, SHARE, change, number, probability, signed
+from harness.analysis.numbers import RANK, change, number, probability
 from harness.analysis.statistics import LEVEL
 from harness.analysis.views import comparison as view
 
@@ -38,6 +38,14 @@ _PROPOSED = 12
 
 def _pair(row: Comparison) -> str:
     return text.visible(f"{row.method_a} − {row.method_b}")
+
+
+def _verdict(row: Comparison) -> str:
+    """In a cell; the sentences stand below the table."""
+    better = {"a": row.method_a, "b": row.method_b}.get(row.verdict)
+    if better:
+        return f"{better} better"
+    return "not told apart" if row.verdict == "no difference shown" else row.verdict
 
 
 def _metric(rows: Sequence[Comparison]) -> str:
@@ -82,7 +90,7 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
             "difference": row.difference,
             "unit": row.unit,
             **({"benchmark": view.place(row)} if several else {}),
-            "verdict": row.sentence,
+            "verdict": _verdict(row),
             "from": row.ci95[0] if row.ci95 else None,
             "to": row.ci95[1] if row.ci95 else None,
             "p": probability(row.p),
@@ -98,7 +106,7 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
     marks: dict[tuple[int, str], tables.Mark] = {}
     for line, row in enumerate(rows):
         low, high = row.ci95 or (None, None)
-        told = {"difference": change(row.difference), "from": change(low), "to": change(high), "d": signed(row.effect, SHARE)}
+        told = {"difference": change(row.difference), "from": change(low), "to": change(high), "d": row.size}
         told |= {"first": number(row.a, row.unit), "second": number(row.b, row.unit)}
         marks |= {(line, name): tables.Mark(shown) for name, shown in told.items()}
     tables.show(
@@ -107,11 +115,10 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
         numbers=dict.fromkeys(("difference", "from", "to", "first", "second", "d"), ""),
         columns={
             "difference": "first − second",
-            **({"benchmark": st.column_config.TextColumn(width="medium")} if several else {}),
-            "verdict": st.column_config.TextColumn(width="large", help="at 5 %, corrected by Holm for all rows together"),
+            "verdict": "at 5 %, corrected by Holm for all rows together",
             "from": "95 % interval of the difference, of this row alone",
             "p": "corrected by Holm for all rows together",
-            "d": "the difference in standard deviations: over samples where they count, of one seed's value otherwise",
+            "d": "the difference in standard deviations: of one seed's value; with s, of the samples' differences",
             "samples": "test samples, where the interval is over seeds and samples",
         },
         marks=marks,
@@ -119,6 +126,8 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
         rows=15,
         alt_text="differences with verdicts",
     )
+    with st.expander("Verdicts in words, and what more seeds would show"):
+        text.show("\n".join(f"{view.place(row)}: {row.sentence}" for row in rows))
     tables.download("differences.csv", partial(view.csv_text, rows))
 
 

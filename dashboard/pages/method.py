@@ -68,6 +68,7 @@ def _results(name: str, found: Sequence[view.Place]) -> None:
     lacking = view.unfinished(reads.trials(methods=(name,)))
     if found:
         charts.show(diagrams.places(found), key="places", alt_text="places of the method on each benchmark")
+        st.caption(diagrams.PLACES)
         _standing(found)
     elif not lacking:
         text.show("It was never run here. This does:")

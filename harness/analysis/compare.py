@@ -18,12 +18,16 @@ from harness.analysis.inference.mixtures import sum_of_two
 from harness.analysis.inference.samples import LEAST_GROUPS
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing
+from harness.analysis.numbers import SHARE, signed
 from harness.analysis.standing import Standing
 from harness.analysis.statistics import LEVEL, holm
 from harness.outcome import GROUP
 
 Verdict = Literal["a", "b", "no difference shown", "too few seeds"]
 Over = Literal["seeds and samples", "seeds", "samples"]
+
+STILL = 1000
+"""Differences this many times larger than one seed's standard deviation have no size in it."""
 
 DRAWS = 1000
 """Resamples of the test samples; their number adds 2 % to a standard error."""
@@ -57,7 +61,8 @@ class Comparison:
     groups: int | None
     """Of the samples; as many as these where each stands alone."""
     effect: float | None
-    """The difference in standard deviations: over samples (Cohen's d_z) where they count, of one seed's value otherwise."""
+    """The difference in standard deviations: over samples (Cohen's d_z) where they count, of one seed's value otherwise; ``None`` where
+    seeds hardly differ."""
     superiority: float | None
     """Chance that a scores higher than b on a sample, ties counted half."""
     differs: str
@@ -71,6 +76,11 @@ class Comparison:
     missing: tuple[Missing, ...] = ()
     """Seeds of either that were asked for and have no result."""
     spread: power.Spread | None = field(default=None, compare=False)
+
+    @property
+    def size(self) -> str:
+        """:attr:`effect` as text, with ``s`` where it is over samples."""
+        return signed(self.effect, SHARE) + " s" * (self.samples is not None and self.effect is not None)
 
     def plain(self) -> dict[str, object]:
         """Without what only sentences are made of."""
@@ -141,7 +151,7 @@ def _over_seeds(standing: Standing, a: Row, b: Row) -> Comparison:
         ci95=cells.scale.of_difference((low, high)),
         over="seeds",
         p=float(found.p[0]),
-        effect=float(found.difference[0]) / scale if scale else None,
+        effect=float(found.difference[0]) / scale if STILL * scale > abs(found.difference[0]) else None,
         spread=spread,
     )
 
@@ -206,7 +216,8 @@ def _sentence(row: Comparison, tests: int) -> str:
             return f"{row.method_a} and {row.method_b} cannot be judged: {why}."
         known = "differs" if row.ci95[0] > 0 or row.ci95[1] < 0 else "cannot be told apart"
         return f"on these samples one model of each {known}; 2 seeds are needed to say so of {row.method_a} and {row.method_b}."
-    return power.verdict(
+    still = " Seeds give (nearly) the same value: the interval says nothing of other test images."
+    verdict = power.verdict(
         row.method_a,
         row.method_b,
         row.difference,
@@ -217,3 +228,4 @@ def _sentence(row: Comparison, tests: int) -> str:
         unit=row.unit,
         alpha=(1 - LEVEL) / tests,
     )
+    return verdict + still * (row.effect is None)

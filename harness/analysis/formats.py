@@ -117,6 +117,8 @@ def legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
     primary = [row for row in board.rows if row.primary]
     kinds = {row.interval for row in primary}
     lines = [text for kind, text in _INTERVALS.items() if kind in kinds]
+    if any(row.ci95 and row.interval != "samples" and len({number(end, row.unit) for end in row.ci95}) == 1 for row in primary):
+        lines.append(_STILL)
     if any(standing.judged for standing in board.standings.values()):
         lines += _TIED
     if costs:
@@ -138,6 +140,7 @@ _INTERVALS = {
     "t": f"{INTERVAL}: Student's interval of the mean over seeds.",
     "samples": f"{INTERVAL} s: over the test samples of one seed; it says nothing of another training.",
 }
+_STILL = f"{INTERVAL} without a width: seeds give (nearly) the same value; the interval says nothing of other test images."
 _TIED = (
     "tied: methods that share a letter cannot be told apart; rank: where a method may stand. Both hold for all methods of a table "
     "together with 95 %.",

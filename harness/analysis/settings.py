@@ -93,7 +93,7 @@ def _differences(one: Setting, other: Setting) -> Iterator[tuple[str, Any, Any]]
         if name == "numerics" or not changed & {"data", "model"}:
             yield from _unequal(name, one.content.get(name), other.content.get(name))
     if one.budget != other.budget:
-        yield "", one.budget or "as registered", other.budget or "as registered"
+        yield "", one.budget or "not tuned", other.budget
     else:
         yield from _unequal("tuning", one.content.get("tuning"), other.content.get("tuning"))
     yield from _unequal("device", one.device or "unknown", other.device or "unknown")
@@ -115,6 +115,13 @@ def _text(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
+def _told(what: str, mine: Any, its: Any, where: str) -> str:
+    if what:
+        return f"{_WORDS.get(what, what)} {_text(mine)}, where {where} has {_text(its)}"
+    # that the other is as registered goes without saying
+    return f"{mine}, where {where} is {its}" if its else str(mine)
+
+
 def difference(setting: Setting, other: Setting, where: str) -> str:
     """How a setting differs from another one, for a heading or a reason; empty where it does not.
 
@@ -127,6 +134,6 @@ def difference(setting: Setting, other: Setting, where: str) -> str:
     if setting.recorded != other.recorded:
         said = "run by an earlier harness, which did not record its setting"
         return "; ".join([*sets, said if other.recorded else f"{where} was {said}"])
-    found = [f"{_WORDS.get(what, what)} {_text(mine)}, {_text(its)} in {where}".strip() for what, mine, its in _differences(setting, other)]
+    found = [_told(what, mine, its, where) for what, mine, its in _differences(setting, other)]
     more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
     return "; ".join([*sets, *found[:_MOST], *more]) or f"another setting ({setting.digest}, {other.digest} in {where})"

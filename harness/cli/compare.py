@@ -107,7 +107,7 @@ def _where(row: Comparison | Difference | Missing) -> str:
 
 
 def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> None:
-    from harness.analysis.numbers import SHARE, change, interval, number, probability, signed
+    from harness.analysis.numbers import change, interval, number, probability
 
     first, second = ("first", "second") if several else ("a", "b")
     cells = [
@@ -119,7 +119,7 @@ def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> 
             number(row.b, row.unit),
             change(row.difference),
             interval(row.ci95),
-            signed(row.effect, SHARE),
+            row.size,
             probability(row.p),
             f"{row.n} x {row.samples}" if row.samples else row.n,
         ]
@@ -136,6 +136,9 @@ def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> 
     click.echo()
     for row in rows:
         click.echo(f"{_where(row)}: {row.sentence}")
+    if any(row.effect is not None for row in rows):
+        of_samples = "; s: of the differences on test samples" * any(row.size.endswith("s") for row in rows)
+        click.echo(f"d: the difference in standard deviations of one seed's value{of_samples}.")
     if any(row.samples for row in rows):
         click.echo("n: seeds x test samples, where the interval is over both; otherwise seeds.")
 

@@ -96,6 +96,11 @@ def test_where_seeds_say_nothing_the_sentence_says_why(sides):
     (nan,) = compare(sides(a={0: np.nan, 1: 50.0}, b={0: 60.0, 1: 61.0}), ["a", "b"])
     assert same.p is None and "their seeds do not differ" in same.sentence
     assert nan.p is None and "a result is not a number" in nan.sentence
+    (still,) = compare(sides(a={0: 63.1, 1: 63.1001}, b={0: 61.2, 1: 61.2}), ["a", "b"])
+    assert still.effect is None and still.verdict == "a"
+    assert still.sentence.endswith(" Seeds give (nearly) the same value: the interval says nothing of other test images.")
+    (near,) = compare(sides(a={0: 63.1, 1: 63.2}, b={0: 61.2, 1: 61.2}), ["a", "b"])
+    assert near.effect > 1 and "same value" not in near.sentence
 
 
 def test_one_seed_is_no_test(sides):
@@ -124,10 +129,10 @@ def test_over_samples_that_methods_share_a_small_difference_shows(result, specs)
     )
     grouped = {digest: some | {"group": np.arange(2000) // 250} for digest, some in stored.items()}
     (clustered,) = compare(build(trials, specs, []), ["a", "b"], lambda digests: grouped)
-    assert clustered.groups == 8 and clustered.over == "seeds and samples"
+    assert clustered.groups == 8 and clustered.over == "seeds and samples" and clustered.size == f"{clustered.effect:+.2f} s"
     few = {digest: some | {"group": np.arange(2000) // 500} for digest, some in stored.items()}
     (row,) = compare(build(trials, specs, []), ["a", "b"], lambda digests: few)
-    assert row.over == "seeds", "four groups of samples say too little"
+    assert row.over == "seeds" and row.size == f"{row.effect:+.2f}", "four groups of samples say too little"
 
 
 def test_one_seed_of_each_compares_two_models_and_no_methods(result, specs):

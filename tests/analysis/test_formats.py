@@ -45,7 +45,9 @@ def test_what_cannot_be_told_apart_shares_a_letter_and_the_head_says_so(result, 
     # what the head says of 5 seeds is what a simulation of the spread found would show
     assert standing["resolution"]["2"] > standing["resolution"]["5"] > standing["resolution"]["10"] > 0
     assert next(csv.DictReader(io.StringIO(formats.csv_text(board))))["rank_high"] == "3"
-    assert "| 1–3 | " in formats.markdown(board) and "1--3 & " in formats.latex(board)
+    assert "| 1–3 | " in formats.markdown(board) and "1--3 & " in formats.latex(board) and "without a width" not in formats.table(board)
+    trials = [result(name, seed, {"top1": value + 1e-4 * seed}) for name, value in (("a", 70.0), ("b", 60.0)) for seed in (0, 1, 2)]
+    assert "says nothing of other test images" in formats.table(build(trials, specs, floors)).replace("\n", " ")
 
 
 def test_a_method_with_one_seed_has_no_place(result, specs, floors):

@@ -93,17 +93,17 @@ def test_numerics_never_mix(result, specs, floors):
     board = build(results, specs, floors, environments=environments)
     assert [(row.mean, row.n) for row in board.rows] == [(20.0, 1)] and "numerics" in board.notes[0]
     board = build(results, specs, floors, environments=environments, all_versions=True)
-    assert shown(board) == [("", [20.0]), ("version of the harness's numerics 1, 2 in the first block", [10.0])]
+    assert shown(board) == [("", [20.0]), ("version of the harness's numerics 1, where the first block has 2", [10.0])]
 
 
 def test_datasets_and_devices_stand_apart(result, specs, floors):
     here = [result(metrics={"top1": 10.0}), result("gem", metrics={"top1": 30.0})]
     board = build([*here, result(metrics={"top1": 20.0}, dataset="d2")], specs, floors)
-    assert shown(board) == [("", [20.0]), ("other data: fingerprint d1, d2 in the first block", [30.0, 10.0])]
+    assert shown(board) == [("", [20.0]), ("other data: fingerprint d1, where the first block has d2", [30.0, 10.0])]
     assert [row.floor for row in board.rows] == [None, 12.5, 12.5], "a floor is that of its data"
     gpu = result(seed=1, metrics={"top1": 20.0}, environment_digest="e2")
     board = build([*here, gpu], specs, floors, environments={"e1": {"device": "cpu"}, "e2": {"device": "cuda:1"}})
-    assert shown(board) == [("", [20.0]), ("device cpu, cuda in the first block", [30.0, 10.0])]
+    assert shown(board) == [("", [20.0]), ("device cpu, where the first block has cuda", [30.0, 10.0])]
 
 
 def setting(lr: float = 0.1, size: int = 64, dataset: str = "") -> dict:
@@ -123,8 +123,8 @@ def test_an_edited_entry_and_what_set_changed_are_blocks_of_their_own_that_say_h
     board = build(results[:-1], specs, floors, settings=contents)
     assert shown(board) == [
         ("", [80.0, 80.0]),
-        ("schedule.lr 0.5, 0.1 in the first block", [70.5]),
-        ("--set schedule.lr=0.1; other data: fingerprint other, d64 in the first block", [98.0]),
+        ("schedule.lr 0.5, where the first block has 0.1", [70.5]),
+        ("--set schedule.lr=0.1; other data: fingerprint other, where the first block has d64", [98.0]),
         ("--set data.size=32", [99.0]),
     ]
     assert "'gap' was run with --set method.gamma=2, not as registered" in board.notes[0]

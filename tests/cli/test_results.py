@@ -101,6 +101,7 @@ def test_compare(cli, measured):
     assert row["difference"] == pytest.approx(10.03, abs=0.01) and row["verdict"] == "a" and row["n"] == 3
     shown = cli("compare", "simpool", "gap").stdout
     assert "a  simpool\nb  gap\n" in shown and "v3: simpool is better than gap by 10.0 %." in shown
+    assert "\nd: the difference in standard deviations of one seed's value.\n" in shown
     assert cli("compare", "simpol", "gap").exit_code == 2
     for wrong in (("gap",), ("gap", "gap"), ("gap", "simpool", "gap")):
         said = cli("compare", *wrong)
@@ -256,8 +257,8 @@ def test_methods_of_different_settings_are_not_compared(cli, measured):
     ("today", "reason"),
     [
         ({"sets": EPOCHS}, "--set schedule.epochs=1"),
-        ({"data": "data2"}, "other data: fingerprint data2, data in the baseline"),
-        ({"device": "cuda:1"}, "device cuda, unknown in the baseline"),
+        ({"data": "data2"}, "other data: fingerprint data2, where the baseline has data"),
+        ({"device": "cuda:1"}, "device cuda, where the baseline has unknown"),
         ({"sets": ("method.eps=0.001",)}, "--set method.eps=0.001, as registered in the baseline"),
     ],
     ids=["setting", "data", "device", "method"],
@@ -290,7 +291,10 @@ def test_what_is_registered_counts_today_and_some_incomparable_entries_leave_a_c
     measured("gem", 70.0, 72.0, 71.0, 71.0, data="edited")
     checked = cli("check", "--baseline", "b.json")
     assert checked.exit_code == 3 and "incomplete: 2 same, 2 incomparable" in checked.stdout
-    assert "results with other data: fingerprint data, edited in the first block are not saved" in cli("baseline", "save", "c.json").stderr
+    assert (
+        "results with other data: fingerprint data, where the first block has edited are not saved"
+        in cli("baseline", "save", "c.json").stderr
+    )
 
 
 def test_a_baseline_of_the_first_schema_is_read_with_a_note(cli, measured, tmp_path):

@@ -194,12 +194,12 @@ def test_methods_of_one_budget_share_a_setting_and_no_other(searched, files):
 
     told = {name: difference(setting(trial), setting(first), "the other") for name, trial in others.items()}
     assert told == {
-        "more": "tuned with 5 trials, tuned with 4 trials in the other",
-        "seeds": "tuned with 4 trials of 2 seeds, tuned with 4 trials in the other",
-        "space": "tuning.space.schedule.lr.times [0.5, 2], [0.25, 4] in the other",
+        "more": "tuned with 5 trials, where the other is tuned with 4 trials",
+        "seeds": "tuned with 4 trials of 2 seeds, where the other is tuned with 4 trials",
+        "space": "tuning.space.schedule.lr.times [0.5, 2], where the other has [0.25, 4]",
     }
-    assert difference(setting(planned.trials[0]), setting(first), "it") == "as registered, tuned with 4 trials in it"
-    assert difference(setting(first), setting(planned.trials[0]), "it") == "tuned with 4 trials, as registered in it"
+    assert difference(setting(planned.trials[0]), setting(first), "it") == "not tuned, where it is tuned with 4 trials"
+    assert difference(setting(first), setting(planned.trials[0]), "it") == "tuned with 4 trials"
 
 
 def test_the_report_says_all_of_it(searched, files):

@@ -45,6 +45,7 @@ def test_the_table_has_places_intervals_the_floor_at_its_rank_and_what_failed(pa
     assert [*said["mean"]] == ["90.5", "90.2", "16.7", "11.0", "failed"] and [*said["n"]] == ["2/3", "3", "-", "3", "0/3"]
     assert [*said["rank"]] == ["1–2", "1–2", "-", "3", "-"] and [*frame["tied"]] == ["a", "a", "", "b", ""]
     assert frame["mean"].dtype == float and frame.loc["simpool", "mean"] == -math.inf
+    assert '"label": "train MB"' in app.dataframe[0].proto.columns, "narrow headings, so that the columns fit"
     assert 80 < frame.loc["gap", "from"] < 90.5 < frame.loc["gap", "to"] <= 100, "cut where a percentage ends"
     assert [frame.loc[name, "remarks"] for name in ("gap", "se")] == ["1 failed: nan", "below the floor"]
     assert said.loc["gap", "parameters (M)"] == "0.700" and [*frame["map"]][:2] == ["class activation"] * 2

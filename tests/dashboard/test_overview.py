@@ -49,6 +49,17 @@ def test_numbers_are_numbers_and_failures_stand_at_an_end(shown):
     assert means.dtype == float and means["gap"] == 90.5 and means["simpool"] == -math.inf
 
 
+def test_ranks_stand_beside_their_slot_and_methods_without_one_behind(page, measured):
+    for on in ("scenes-classification", "digits"):
+        for place, method in enumerate(("gap", "gem")):
+            measured(method, 70.0 + 10 * place, 72.0 + 10 * place, on=on)
+    measured("se", 60.0, 61.0)
+    frame = table(page("overview"))
+    assert [*frame.columns][:2] == ["slot", "mean rank"] and [*frame.columns].count("slot") == 1
+    assert frame["mean rank"].to_dict() == {"gem": 1.0, "gap": 2.0, "se": math.inf}
+    assert next(iter(table(page("overview", slot="pooling")).columns)) == "mean rank", "of one slot nothing needs to be said"
+
+
 def test_filters_narrow_the_grid_and_stand_in_the_address(page, measured):
     measured("gap", 70.0, 72.0)
     measured("gem", 80.0)
