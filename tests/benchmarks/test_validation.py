@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.benchmarks import task
-from harness.benchmarks.base import Listing
+from harness.benchmarks.base import Listing, Problem
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
 from harness.benchmarks.object_localization.readers.picture import Picture, Pictures
 from harness.benchmarks.report import describe
