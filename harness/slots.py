@@ -232,9 +232,29 @@ def build(plugin: str, params: dict[str, Any], **context: Any) -> nn.Module:
                 raise ValueError(f"it has no query and key projections, so {' and '.join(training)} would change nothing; leave it out")
             mark(built, *names, **training)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"plugin '{plugin}' cannot be built with {params or 'no parameters'}: {error}") from error
+        mend = _mend(cls, context, params)
+        raise UsageError(f"plugin '{plugin}' cannot be built with {params or 'no parameters'}: {error}{mend}") from error
     return built
 
+
+def _mend(cls: Any, context: dict[str, Any], params: dict[str, Any]) -> str:
+    """What to change in a constructor that does not take what it is given; nothing where it does."""
+    takes = inspect.signature(cls).parameters
+    named = {name: p for name, p in takes.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    if (lacking := [name for name in context if name not in named]) and not any(p.kind is p.VAR_KEYWORD for p in takes.values()):
+        return f". Add {', '.join(lacking)} to its constructor; the harness passes {', '.join(context)} to every plugin of this slot."
+    wanting = [name for name, p in named.items() if p.default is p.empty and name not in {*context, *params}]
+    if not wanting:
+        return ""
+    entry = f"{cls.slot}: {{plugin: {cls.plugin_name}, {', '.join(f'{name}: …' for name in wanting)}}}"
+    return f". Give {', '.join(wanting)} a default, or a value in the method's entry in registry.yaml, `slots: {{{entry}}}`."
+
+
+READ = ("q", "k", "attention", "map", "keys", "queries", "boxes")
+"""Names of :func:`observe` that diagnostics, localization or pictures read."""
+
+UNREAD = ("channel", "neighbours")
+"""Names with a fixed meaning that only observers of your own read."""
 
 _observers: list[Callable[[Any, dict[str, Any]], None]] = []
 
@@ -251,7 +271,9 @@ def observe(module: Any, **values: Any) -> None:
     * ``queries``: what the queries are, where they are none ("regions");
     * ``boxes``: (B, N, 4), where those queries lie, x0, y0, x1, y1 in pixels of the network's input;
     * ``map``: (B, M, H, W), M maps over positions that do not depend on a query (a pooling's attention, a
-      spatial gate, a unary term).
+      spatial gate, a unary term);
+    * ``channel``: (B, C, 1, 1), a gate of channels, and ``neighbours``: (B, M, N, K), the attention of each position to those
+      around it. Nothing of the harness reads these two, nor any other name.
 
     A value may be a function without arguments: it is called only by an observer that wants it (:func:`value_of`), so a
     fused attention computes its map only when asked for.

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from math import ceil
-from typing import Any
+from typing import Any, cast
 
 from harness.benchmarks.backbones import block_places
 from harness.benchmarks.base import SPLITS, Split
 from harness.benchmarks.options import BlockPlace, ModelOptions, ScheduleOptions
 from harness.catalog import Filling
 from harness.errors import UsageError
+from harness.slots import SLOTS
 
 VALIDATIONS = 10
 """How many times a trial looks at its validation split, at most."""
@@ -212,6 +213,8 @@ def in_encoder(fillings: dict[str, Filling], layers: str | None) -> dict[str, An
     filled = {part: fillings[slot] for slot, part in _IN_ENCODER.items() if slot in fillings}
     if not filled:
         return {}
+    if "position" in filled and "attention" not in filled:  # named here, so that it is imported and its code is in the digest
+        filled["attention"] = Filling(plugin=cast(str, SLOTS["encoder_attention"].baseline))
     parts = {part: {"plugin": filling.plugin, "params": filling.params} for part, filling in filled.items()}
     return {"encoder": {"layers": layers, **parts}}
 

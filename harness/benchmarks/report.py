@@ -43,7 +43,7 @@ def _why_none(data: DataOptions, listing: Listing[Any]) -> str:
 
 def describe(task: Task, listing: Listing[Any], problems: Iterable[Problem]) -> list[str]:
     """Samples per split, what is not used and why, and every warning, a line each."""
-    data = task.data
+    data, problems = task.data, list(problems)
     counted = {("class", "classes"): "class_count", ("keypoint", "keypoints"): "count", ("scene", "scenes"): "scene_names"}
     parts = [listing.counted]
     for (one, many), attribute in counted.items():
@@ -51,7 +51,8 @@ def describe(task: Task, listing: Listing[Any], problems: Iterable[Problem]) -> 
             count = found if isinstance(found, int) else len(found)
             parts.append(f"{count} {one if count == 1 else many}")
     lines = [", ".join(parts)]
-    if listing.train and not listing.val:
+    # what is fatal may be why there is none, and hides any other reason
+    if listing.train and not listing.val and not any(problem.fatal for problem in problems):
         lines.append(f"no validation split: {_why_none(data, listing)}")
     lines += [f"not used: {count} {what}" for what, count in sorted(listing.left_out.items())]
     return lines + [f"warning: {problem.sentences}" for problem in grouped(problems) if not problem.fatal]

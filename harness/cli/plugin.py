@@ -45,8 +45,8 @@ def new(name: str, slot: str, folder: Path) -> None:
 def check(ctx: click.Context, target: str, as_json: bool) -> None:
     """Run the contract of a plugin's slot and print what holds.
 
-    Shapes, precisions, odd sizes, gradients, determinism, compilation and cost. The exit code is 3 if
-    something does not hold.
+    Shapes, precisions, odd sizes, gradients, determinism, compilation and cost. A plugin that cannot be
+    built, or does not run, is told so once. The exit code is 3 if something does not hold.
 
     \b
     harness plugin check simpool

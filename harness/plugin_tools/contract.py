@@ -21,6 +21,7 @@ from harness.catalog.plugins import PluginFile, discover, load, owners
 from harness.catalog.sources import needs_openmmlab
 from harness.catalog.verify import deadly
 from harness.errors import UsageError, did_you_mean
+from harness.plugin_tools import offers
 from harness.plugin_tools.probes import PROBES, Probe, tensors
 from harness.plugin_tools.report import Report, Row
 
@@ -88,12 +89,17 @@ class Subject:
 
 
 def _form(subject: Subject) -> str:
+    output = subject.run(subject.build(), subject.inputs())
+    return ", ".join(str(tuple(t.shape)) for t in tensors(output)) or "a function"
+
+
+def _untouched(subject: Subject) -> str:
     inputs = subject.inputs()
     before = copy.deepcopy(inputs)
-    output = subject.run(subject.build(), inputs)
+    subject.run(subject.build(), inputs)
     if any(not torch.equal(a, b) for a, b in zip(tensors(inputs), tensors(before), strict=True)):
         raise Violation("the input was changed in place; others still read it")
-    return ", ".join(str(tuple(t.shape)) for t in tensors(output)) or "a function"
+    return ""
 
 
 def _odd_sizes(subject: Subject) -> str:
@@ -104,6 +110,21 @@ def _odd_sizes(subject: Subject) -> str:
 
 def _batch_of_one(subject: Subject) -> str:
     subject.run(subject.build(), subject.inputs(batch=1))
+    return ""
+
+
+def _types(output: Any, *wanted: torch.dtype) -> list[str]:
+    """The floating-point types in an output that are none of those ``wanted``."""
+    return sorted({_name(t.dtype) for t in tensors(output) if t.is_floating_point() and t.dtype not in wanted})
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _single(subject: Subject) -> str:
+    if others := _types(subject.run(subject.build(), subject.inputs()), torch.float32):
+        raise Violation(f"float32 in, {', '.join(others)} out: return x's dtype")
     return ""
 
 
@@ -121,12 +142,14 @@ def _autocast(subject: Subject) -> str:
     module = subject.module()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = subject.run(module, subject.inputs())
+    if others := _types(output, torch.float32, torch.bfloat16):
+        raise Violation(f"{', '.join(others)} out under bfloat16 autocast: return x's dtype, or that of a layer's output")
     floating = [t for t in tensors(output) if t.is_floating_point() and t.requires_grad]
     if floating:
         cast("Any", sum(t.float().sum() for t in floating)).backward()
     if any(p.grad is not None and not p.grad.isfinite().all() for p in module.parameters()):
         raise Violation("a gradient is not finite")
-    return ", ".join(sorted({str(t.dtype).removeprefix("torch.") for t in tensors(output)}))
+    return ", ".join(sorted({_name(t.dtype) for t in tensors(output)}))
 
 
 def _gradients(subject: Subject) -> str:
@@ -158,11 +181,11 @@ def _gradients(subject: Subject) -> str:
 def _deterministic(subject: Subject) -> str:
     if subject.declares("stochastic", False):
         raise Skip("declared stochastic")
-    module, inputs = subject.build(), subject.inputs()
+    module = subject.build()
     if not isinstance(module, nn.Module):
         raise Skip("not a module")
-    first = list(tensors(module(*inputs)))
-    if any(not torch.equal(a, b) for a, b in zip(first, tensors(module(*inputs)), strict=True)):
+    first, second = (tensors(module(*subject.inputs())) for _ in range(2))
+    if any(not torch.allclose(a, b, rtol=0, atol=0, equal_nan=True) for a, b in zip(first, second, strict=True)):
         raise Violation("two passes in eval mode differ; declare `stochastic = True` if that is meant")
     return ""
 
@@ -172,22 +195,21 @@ def _batch_independent(subject: Subject) -> str:
         raise Skip("no batch")
     if not subject.declares("batch_independent", True) or subject.declares("stochastic", False):
         raise Skip("declared otherwise")
-    module, inputs = subject.module(), subject.inputs()
-    together = [t[:1] for t in tensors(subject.run(module, inputs))]
-    for a, b in zip(together, tensors(subject.run(module, tuple(_first(value) for value in inputs))), strict=True):
+    module = subject.module()
+    together = [t[:1] for t in tensors(subject.run(module, subject.inputs()))]
+    for a, b in zip(together, tensors(subject.run(module, tuple(_first(value) for value in subject.inputs()))), strict=True):
         if not torch.allclose(a, b, rtol=1e-4, atol=1e-5):
             raise Violation("an image's output depends on its batch mates; declare `batch_independent = False` if that is meant")
     return ""
 
 
 def _state(subject: Subject) -> str:
-    module, inputs = subject.module(), subject.inputs()
-    twin = subject.build()
+    module, twin = subject.module(), subject.build()
     twin.load_state_dict(module.state_dict())
     clone = copy.deepcopy(module)
-    expected = list(tensors(subject.run(module, inputs)))
+    expected = list(tensors(subject.run(module, subject.inputs())))
     for other, what in ((twin, "loading the state dict into a fresh instance"), (clone, "copy.deepcopy")):
-        if any(not torch.equal(a, b) for a, b in zip(expected, tensors(subject.run(other, inputs)), strict=True)):
+        if any(not torch.equal(a, b) for a, b in zip(expected, tensors(subject.run(other, subject.inputs())), strict=True)):
             raise Violation(f"{what} changes the output")
     return f"{len(module.state_dict())} entries"
 
@@ -198,29 +220,26 @@ def _observed(subject: Subject) -> str:
     def observer(_module: Any, values: dict[str, Any]) -> None:
         offered.update({name: slots.value_of(value) for name, value in values.items()})
 
-    module, inputs = subject.build(), subject.inputs(size=ODD)
-    plain = list(tensors(subject.run(module, inputs)))
+    module = subject.build()
+    plain = list(tensors(subject.run(module, subject.inputs(size=ODD))))
     with slots.observing(observer):
-        watched = list(tensors(subject.run(module, inputs)))
+        watched = list(tensors(subject.run(module, subject.inputs(size=ODD))))
     if any(not torch.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in zip(plain, watched, strict=True)):
         raise Violation("the output changes when someone observes")
-    for name in ("q", "k", "attention", "map"):
-        if name in offered and offered[name].ndim != 4:
-            raise Violation(f"'{name}' has {offered[name].ndim} axes; it needs 4, see harness.slots.observe")
-    if not isinstance(offered.get("keys", ""), str):
-        raise Violation("'keys' is the word for what the keys are, see harness.slots.observe")
-    shown = (f"{name} {tuple(value.shape) if isinstance(value, Tensor) else value}" for name, value in sorted(offered.items()))
-    return ", ".join(shown) or "nothing offered"
+    if wrong := offers.wrong(offered, subject.slot, ODD):
+        raise Violation(wrong)
+    shown = [f"{name} {tuple(value.shape) if isinstance(value, Tensor) else value}" for name, value in sorted(offered.items())]
+    return "; remark: ".join([", ".join(shown) or "nothing offered", *offers.remarks(offered, subject.slot, ODD)])
 
 
 def _compiles(subject: Subject) -> str:
     if not subject.declares("compiles", True):
         raise Skip("declared unsupported")
-    module, inputs = subject.module(), subject.inputs()
+    module = subject.module()
     torch.compiler.reset()
     # traced and differentiated as a whole; which kernels are then made is the compiler's affair
     compiled = torch.compile(module, backend="aot_eager", fullgraph=True)
-    pairs = zip(tensors(subject.run(module, inputs)), tensors(subject.run(compiled, inputs)), strict=True)
+    pairs = zip(tensors(subject.run(module, subject.inputs())), tensors(subject.run(compiled, subject.inputs())), strict=True)
     if any(not torch.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in pairs):
         raise Violation("the compiled output differs")
     return "full graph"
@@ -233,7 +252,7 @@ def _exports(subject: Subject) -> str:
     if not all(isinstance(value, Tensor) for value in inputs):
         raise Skip("the slot's inputs are not plain tensors")
     program = torch.export.export(module, inputs, strict=False)
-    pairs = zip(tensors(subject.run(module, inputs)), tensors(program.module()(*inputs)), strict=True)
+    pairs = zip(tensors(subject.run(module, subject.inputs())), tensors(program.module()(*subject.inputs())), strict=True)
     if any(not torch.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in pairs):
         raise Violation("the exported output differs")
     return ""
@@ -253,8 +272,10 @@ def _cost(subject: Subject) -> str:
 
 CHECKS: dict[str, Callable[[Subject], str]] = {
     "shapes": _form,
+    "input untouched": _untouched,
     "odd sizes": _odd_sizes,
     "batch of one": _batch_of_one,
+    "float32": _single,
     "float64": _double,
     "bf16 autocast": _autocast,
     "gradients": _gradients,
@@ -266,6 +287,8 @@ CHECKS: dict[str, Callable[[Subject], str]] = {
     "torch.export": _exports,
     "cost": _cost,
 }
+FIRST = "shapes"
+"""What a plugin that cannot be built, or does not run, fails in; the other checks would only repeat it."""
 SLOW = ("torch.compile", "torch.export")
 
 
@@ -286,18 +309,28 @@ def _first(value: Any) -> Any:
 
 
 def rows(subject: Subject, names: tuple[str, ...] = tuple(CHECKS)) -> Iterator[Row]:
-    """Put a plugin through the named checks, one row each; nothing a plugin raises gets out."""
+    """Put a plugin through the named checks, one row each, and no more than :data:`FIRST` if it fails there.
+
+    Nothing a plugin raises gets out.
+    """
     with torch.random.fork_rng(devices=[]):
         for name in names:
-            try:
-                yield Row(subject.plugin, name, True, CHECKS[name](subject))
-            except Skip as reason:
-                yield Row(subject.plugin, name, None, str(reason))
-            except Violation as violation:
-                yield Row(subject.plugin, name, False, str(violation))
-            except Exception as error:  # a plugin may raise anything; that is a finding
-                first_line = (str(error).strip().splitlines() or [""])[0]
-                yield Row(subject.plugin, name, False, f"{type(error).__name__}: {first_line}")
+            row = _row(subject, name)
+            yield row
+            if name == FIRST and row.ok is False:
+                return
+
+
+def _row(subject: Subject, name: str) -> Row:
+    try:
+        return Row(subject.plugin, name, True, CHECKS[name](subject))
+    except Skip as reason:
+        return Row(subject.plugin, name, None, str(reason))
+    except (Violation, UsageError) as told:
+        return Row(subject.plugin, name, False, str(told))
+    except Exception as error:  # a plugin may raise anything; that is a finding
+        first_line = (str(error).strip().splitlines() or [""])[0]
+        return Row(subject.plugin, name, False, f"{type(error).__name__}: {first_line}")
 
 
 def _import(file: PluginFile) -> None:

@@ -14,6 +14,7 @@ import torch
 
 from harness import slots
 from harness.benchmarks import task
+from harness.benchmarks.config import in_encoder
 from harness.benchmarks.detection import scores
 from harness.benchmarks.detection.config import compose
 from harness.benchmarks.detection.floor import floor
@@ -23,6 +24,7 @@ from harness.benchmarks.detection.synthetic import SyntheticData
 from harness.benchmarks.options import ScheduleOptions
 from harness.catalog import Benchmark, Filling, load_catalog
 from harness.catalog.plugins import discover, load_plugins
+from harness.compose.trial import plugins_in
 from harness.errors import UsageError
 
 CLASSES = list("abcd")
@@ -662,6 +664,14 @@ def test_only_two_stages_have_slots_of_regions_and_only_detr_those_of_an_encoder
     for detector, some in beside.items():
         one = Benchmark.model_validate({**entry.model_dump(), "model": {**entry.model, "detector": detector}})
         assert set(task(one).slots) == {"block", "detector"} | some
+
+
+def test_a_position_alone_names_the_layer_that_takes_it():
+    """So that a trial imports it, and has its code in the digest."""
+    alone, other = Filling(plugin="learnable-pe"), Filling(plugin="sigma-reparam")
+    assert plugins_in(in_encoder({"position_encoding": alone}, "encoder.layers")) == {"learnable-pe", "encoder-layer"}
+    assert plugins_in(in_encoder({"position_encoding": alone, "encoder_attention": other}, "l")) == {"learnable-pe", "sigma-reparam"}
+    assert plugins_in(in_encoder({"attention_loss": Filling(plugin="qk-alignment")}, "l")) == {"qk-alignment"}
 
 
 IN_ENCODER = [

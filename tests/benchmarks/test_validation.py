@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.benchmarks import task
-from harness.benchmarks.base import Listing
+from harness.benchmarks.base import Listing, Problem
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
 from harness.benchmarks.object_localization.readers.picture import Picture, Pictures
 from harness.benchmarks.report import describe
@@ -142,3 +142,5 @@ def test_what_has_no_validation_split_says_so(tmp_path):
         told = describe(found, found.listing(tmp_path), [])
         assert told[0] == "5 training, 0 validation and 4 test samples, 2 classes"
         assert told[1].startswith("no validation split: ") and reason in told[1]
+        fatal = Problem("train", "is empty", "Fill it", fatal=True)
+        assert not any(line.startswith("no validation split") for line in describe(found, found.listing(tmp_path), [fatal]))

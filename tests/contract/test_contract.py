@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.catalog import load_catalog
@@ -27,6 +29,67 @@ def test_there_is_something_to_check() -> None:
 def test_contract(openmmlab: None, target: str) -> None:
     report = contract.check(target, slow=False)
     assert report.ok, report.failed
+
+
+SOURCE = """
+from torch import nn
+
+from harness.slots import attention_method, observe
+
+
+@attention_method("{name}", slot="pooling")
+class Faulty(nn.Module):
+    def __init__(self, channels{more}):
+        super().__init__()
+        self.score = nn.Conv2d(channels, 1, 1, bias=False)
+
+    def forward(self, x):
+        a = self.score(x).flatten(2).softmax(-1)
+        m = a.view(len(x), 1, *x.shape[2:])
+        {line}
+        return (x.flatten(2) @ a.mT).squeeze(2){end}
+"""
+
+FAULTS = {
+    "double": ("", "", ".double()", {"float32": "float64 out: return x's dtype", "bf16 autocast": "float64 out"}),
+    "built": (", heads", "", "", {"shapes": "Give heads a default"}),
+    "shape": ("", "", "[:, 1:]", {"shapes": "(2, 63)"}),
+    "in-place": ("", "x.add_(1)", "", {"input untouched": "in place", "gradients": "in-place"}),
+    "name": ("", "observe(self, weights=m)", "", {"attention maps": "'weights' is read by nobody; did you mean map or attention?"}),
+    "narrow": ("", "observe(self, map=m[..., 1:])", "", {"attention maps": "the map is 7x8 where the input is 7x9"}),
+}
+"""More arguments, a line that observes or spoils, what is done to the output -> the checks that fail, each with its reason."""
+
+
+def _report(tmp_path: Path, name: str, more: str, line: str, end: str) -> contract.Report:
+    file = tmp_path / "faulty.py"
+    file.write_text(SOURCE.format(name=f"test-faulty-{name}", more=more, line=line, end=end))
+    return contract.check(str(file), slow=False)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_told_once_and_by_its_cause(tmp_path: Path, fault: str) -> None:
+    *parts, wanted = FAULTS[fault]
+    report = _report(tmp_path, fault, *parts)
+    found = {row.check: row.detail for row in report.failed}
+    assert found.keys() == wanted.keys(), found
+    assert all(reason in found[name] for name, reason in wanted.items()), found
+    assert "shapes" not in wanted or len(report.rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "remark"),
+    [
+        ("observe(self, map=3 * m)", "; remark: the map sums to 3, not to 1"),
+        ("observe(self, map=-m)", "; remark: the map has negative values"),
+        ("observe(self, map=m, maps=m)", "; remark: 'maps' is read by nobody; did you mean map?"),
+        ("observe(self, map=m, channel=x)", ""),
+    ],
+)
+def test_what_may_not_be_meant_is_remarked(tmp_path: Path, line: str, remark: str) -> None:
+    report = _report(tmp_path, "remark-" + "".join(filter(str.isalnum, line)), "", line, "")
+    (told,) = [row.detail for row in report.rows if row.check == "attention maps"]
+    assert report.ok and (remark in told if remark else "remark" not in told)
 
 
 @pytest.mark.slow
