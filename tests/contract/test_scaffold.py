@@ -161,7 +161,7 @@ def test_a_broken_plugin_fails_by_name(own_folder: Path) -> None:
         "        return x + torch.rand(()) + x.mean()\n"
     )
     failed = {row.check: row.detail for row in contract.check(str(path), slow=False).failed}
-    assert "in place" in failed["shapes"]
+    assert "in place" in failed["input untouched"]
     assert "unused" in failed["gradients"]
     assert "two passes" in failed["deterministic in eval"]
     assert "batch mates" in failed["batch independence"]
