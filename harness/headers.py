@@ -16,27 +16,8 @@ BESIDE = frozenset(
     f".{suffix}"
     for suffix in (
         *("txt", "xml", "json", "jsonl", "csv", "tsv", "yaml", "yml", "toml", "mat", "pkl", "pickle", "h5", "hdf5", "names", "data"),
-        *(
-            "md",
-            "rst",
-            "html",
-            "htm",
-            "pdf",
-            "xls",
-            "xlsx",
-            "doc",
-            "docx",
-            "log",
-            "cfg",
-            "ini",
-            "xmp",
-            "aae",
-            "url",
-            "lnk",
-            "md5",
-            "sha256",
-        ),
-        *("py", "ipynb", "sh", "bat", "db", "sqlite", "cache", "lock", "tmp", "bak", "part"),
+        *("md", "rst", "html", "htm", "pdf", "xls", "xlsx", "doc", "docx", "log", "cfg", "ini"),
+        *("xmp", "aae", "url", "lnk", "md5", "sha256", "py", "ipynb", "sh", "bat", "db", "sqlite", "cache", "lock", "tmp", "bak", "part"),
     )
 )
 """Suffixes of annotations, notes and programs, which lie beside pictures and are none."""
