@@ -72,9 +72,11 @@ class Comparison:
     digests_b: tuple[str, ...]
     verdict: Verdict = "too few seeds"
     sentence: str = ""
-    """The verdict in words, with what more seeds would show, and which seeds are in no number."""
+    """The verdict in words, with what more seeds would show, and what is in no number."""
     missing: tuple[Missing, ...] = ()
     """Seeds of either that were asked for and have no result."""
+    caveats: tuple[str, ...] = field(default=(), compare=False)
+    """See :meth:`Board.caveats`."""
     spread: power.Spread | None = field(default=None, compare=False)
 
     @property
@@ -84,7 +86,7 @@ class Comparison:
 
     def plain(self) -> dict[str, object]:
         """Without what only sentences are made of."""
-        told = {name: value for name, value in vars(self).items() if name != "spread"}
+        told = {name: value for name, value in vars(self).items() if name not in ("spread", "caveats")}
         return told | {"missing": [lacks.plain() for lacks in self.missing]}
 
 
@@ -109,13 +111,12 @@ def compare(
         for a, b in combinations(present, 2):
             row = _over_samples(board.standings[block], primary[a], primary[b], trials)
             row = row or _over_seeds(board.standings[block], primary[a], primary[b])
-            rows.append(replace(row, missing=tuple(lacks for name in (a, b) if (lacks := board.lacks(block, name)))))
+            missing = tuple(lacks for name in (a, b) if (lacks := board.lacks(block, name)))
+            rows.append(replace(row, missing=missing, caveats=board.caveats(block, (a, b))))
     tested = {index: row.p for index, row in enumerate(rows) if row.p is not None}
     for index, p in zip(tested, holm(list(tested.values())), strict=True):
         rows[index] = replace(rows[index], p=p, verdict=_verdict(rows[index], p))
-    return [
-        replace(row, sentence=" ".join([_sentence(row, len(tested)), *(f"{lacks.survivors}." for lacks in row.missing)])) for row in rows
-    ]
+    return [replace(row, sentence=" ".join([_sentence(row, len(tested)), *(f"{told}." for told in row.caveats)])) for row in rows]
 
 
 def _row(a: Row, b: Row, left: Sequence[float], right: Sequence[float], **found: Any) -> Comparison:

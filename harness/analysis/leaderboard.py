@@ -119,6 +119,11 @@ class Board:
         """What is missing of a method."""
         return self._missing.get((block, method))
 
+    def caveats(self, block: Block, methods: Collection[str]) -> tuple[str, ...]:
+        """What means of some methods pass over: seeds without a result, and newer settings or sources without any."""
+        without = [lacks.survivors for name in methods if (lacks := self.lacks(block, name))]
+        return *without, *(lacks.overtaken for lacks in self.since if lacks.block == block and lacks.method in methods)
+
     def without(self, block: Block) -> list[Missing]:
         """What is missing of methods that have no row in a block."""
         return [lacks for lacks in self.missing if lacks.block == block and not lacks.ended]

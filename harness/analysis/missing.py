@@ -93,6 +93,11 @@ class Missing:
         """The same of a mean over the others."""
         return f"{self.note}, and those that did not fail are a selection" if self.failed else self.note
 
+    @property
+    def overtaken(self) -> str:
+        """Beside the results before it, of what was planned since."""
+        return f"{self.method} was planned since with other settings or sources, without a result yet: {self.told}"
+
     def plain(self) -> dict[str, Any]:
         """As plain data (docs/json.md)."""
         about = {"benchmark": self.benchmark, "differs": self.differs, "slot": self.slot, "method": self.method}
@@ -139,9 +144,8 @@ def of_block(
             found.append(Missing(tuple(lacking.values()), len(results), setting, differs))
         others = [rows for rows in variants.values() if rows is not chosen]
         for rows in _later(others, max(result.finished for result in results)) if results else ():
-            newer = Missing(tuple(rows), 0, setting, differs)
-            since.append(newer)
-            notes.append(f"{where}: '{method}' was planned since with other settings or sources, without a result yet: {newer.told}.")
+            since.append(Missing(tuple(rows), 0, setting, differs))
+            notes.append(f"{where}: {since[-1].overtaken}.")
     if found:
         notes.append(f"{where}: seeds with a result: {listed(found)}. `harness status` tells why.")
     return found, since

@@ -188,3 +188,11 @@ def test_seeds_that_failed_are_told(result, waiting, specs):
     (alone,) = csv.DictReader(io.StringIO(csv_text([row])))
     assert alone["missing"].startswith("a has a result in 3 of 5 seeds") and "survivors" not in alone
     json.dumps(row.plain())
+
+
+def test_results_whose_newer_sources_have_none_say_so(result, waiting, specs):
+    done = [result(name, seed, {"top1": value + seed}) for name, value in (("a", 90.0), ("b", 50.0)) for seed in range(3)]
+    edited = [waiting("a", seed, kind="nan", created=1e9, plugins={"a": "edited"}) for seed in range(3)]
+    (row,) = compare(build(done, specs, [], unfinished=edited), ["a", "b"])
+    assert row.sentence.endswith("a was planned since with other settings or sources, without a result yet: 3 failed: nan.")
+    json.dumps(row.plain())

@@ -62,7 +62,7 @@ def test_only_seeds_of_what_is_shown_are_missing(result, waiting, specs, floors)
     board = build(done, specs, floors, unfinished=[waiting("gap", 0, version=1), waiting("gap", 5, plugins={"gap": "older"}, version=2)])
     assert told(board) == [] and board.notes == []
     board = build(done, specs, floors, unfinished=[waiting("gap", seed, **newer, **OOM) for seed in (0, 1)])
-    assert told(board) == [] and "'gap' was planned since with other settings or sources, without a result yet: 2 failed" in board.notes[0]
+    assert told(board) == [] and "gap was planned since with other settings or sources, without a result yet: 2 failed" in board.notes[0]
     older = build(done, specs, floors, unfinished=[waiting("gap", 0, version=1)], all_versions=True)
     assert told(older) == [("gap", 0, 1, "1 failed")] and [*older.empty] == [("scenes", 1, older.missing[0].setting)]
     ahead = build(done, specs, floors, unfinished=[waiting("gap", 0, version=3, state="planned")])

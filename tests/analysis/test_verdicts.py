@@ -256,6 +256,9 @@ def test_nobody_wins_by_the_seeds_in_which_it_did_not_fail(judged, result, waiti
     assert [one(alike, name).verdict for name in ("a", "b")] == ["undecided"] * 2, "either side may be another than it looks"
     (plain,) = as_json([for_it])
     assert (plain["tests"][0]["selected"], plain["tests"][0]["missing"][0]["asked"]) == (True, 6)
+    edited = [waiting("a", seed, kind="nan", created=1e9, plugins={"a": "edited"}) for seed in (0, 1)]
+    (since,) = judged([claim()], values, unfinished=edited)
+    assert since.tests[0].notes == ("a was planned since with other settings or sources, without a result yet: 2 failed: nan",)
     planned = one(claim(), "a", "planned")
     assert planned.verdict == "agrees" and planned.tests[0].notes == ("a has a result in 4 of 6 seeds (2 planned)",)
     trials = [result(name, 0, {"top1": 50.0}, cost=Cost(params=900 if name == "a" else 1000)) for name in "ab"]

@@ -60,7 +60,7 @@ def test_a_page_says_that_newer_sources_failed(cli, measured, monkeypatch):
     measured("gap", None, None)
     cli("publish", "--out", "boards")
     (file,) = Path("boards").glob("*.jsonl")
-    assert "'gap' was planned since with other settings or sources, without a result yet: 2 failed" in file.with_suffix(".md").read_text()
+    assert "gap was planned since with other settings or sources, without a result yet: 2 failed" in file.with_suffix(".md").read_text()
     assert file.with_suffix(".md").read_text() == cli("leaderboard", "--format", "md").stdout
 
 

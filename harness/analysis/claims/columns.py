@@ -45,6 +45,10 @@ class Blocks:
         """Seeds that were asked for and have no result, of methods of a block."""
         return tuple(lacks for name in methods if (lacks := self._board.lacks(block[name][0].block, name)))
 
+    def caveats(self, block: Mapping[str, list[Row]], methods: Sequence[str]) -> tuple[str, ...]:
+        """See :meth:`Board.caveats`."""
+        return self._board.caveats(block[methods[0]][0].block, methods)
+
     def without(self, benchmark: str, methods: Sequence[str]) -> list[Missing]:
         """The same of methods without any result on a benchmark as it is registered."""
         some = [lacks for lacks in self._board.missing if lacks.benchmark == benchmark and lacks.setting.registered]

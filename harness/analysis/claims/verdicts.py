@@ -62,7 +62,7 @@ class Evidence:
     towards: bool = False
     """Whether the difference is on the claim's side of what is tested: above 0, or within the margin."""
     notes: tuple[str, ...] = ()
-    """What a reader should know of either side: seeds without a result, attention that collapsed, tuning, parameters that ``--set``
+    """What a reader should know of either side: what has no result, attention that collapsed, tuning, parameters that ``--set``
     changed."""
     missing: tuple[Missing, ...] = ()
     """Seeds of either side that were asked for and have no result."""
@@ -202,7 +202,7 @@ def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Bl
         ci95=column.scale.of_difference((difference - half, difference + half)) if known else None,
         p=float(two_sided(beyond, variance, df)) if known else None,
         towards=beyond > 0,
-        notes=(*(lacks.survivors for lacks in missing), *(note for name in claim.methods for note in _notes(block[name][0]))),
+        notes=(*blocks.caveats(block, claim.methods), *(note for name in claim.methods for note in _notes(block[name][0]))),
         missing=missing,
         selected=place.measure not in EXACT and any(lacks.failed for lacks in missing if _in_favour(claim, lacks.method, beyond > 0)),
     )
