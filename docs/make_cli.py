@@ -27,7 +27,7 @@ Written by `python docs/make_cli.py` from `--help`; do not edit by hand. [json.m
 An error is one or two sentences on stderr that name the culprit and the mend; an unknown option or verb of a verb is
 answered with its usage besides. What nobody foresaw is exit code 3 and the path of a file with the traceback.
 
-In a terminal tables fit its width: long cells are folded, results take 100 columns at most. In a pipe or a file a row is
+In a terminal tables fit its width: long cells are folded, and what has least to say makes room. In a pipe or a file a row is
 a line and nothing is left out, so `harness list methods | grep pooling` finds whole rows.
 """
 

@@ -16,7 +16,7 @@ from dashboard import charts, diagrams, reads, sampling, state, tables, text
 from harness.analysis import source
 from harness.analysis.compare import Comparison
 from harness.analysis.leaderboard import Board
-from harness.analysis.numbers import RANK, change, number, probability
+from harness.analysis.numbers import RANK, change, number, p_value, probability
 from harness.analysis.statistics import LEVEL
 from harness.analysis.views import comparison as view
 
@@ -147,7 +147,7 @@ def _over_benchmarks(board: Board, methods: Sequence[str]) -> None:
         text.show(f"Note: {note}")
     differ = "They differ" if table.ranks.p < 1 - LEVEL else "No difference between them is shown"
     text.show(
-        f"{len(table.methods)} methods over {len(table.benchmarks)} benchmarks. {differ} (Friedman, p = {probability(table.ranks.p)}); "
+        f"{len(table.methods)} methods over {len(table.benchmarks)} benchmarks. {differ} (Friedman, {p_value(table.ranks.p)}); "
         f"mean ranks {number(table.ranks.critical_difference, RANK)} apart differ (Nemenyi). Methods beside one bar cannot be told apart."
     )
     charts.show(diagrams.ranks(table), key="ranks", alt_text="critical-difference diagram of mean ranks")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.analysis.diagnostics import FLAG, JSON_FIELDS, Diagnostic, as_json, in_depth, in_order, parts
 from harness.analysis.numbers import MEASURE, NOTHING, estimate, number
-from harness.analysis.tables import WIDTH, aligned, commented, csv_table, latex_table, markdown_table, markdown_text
+from harness.analysis.tables import WIDTH, commented, csv_table, filled, latex_table, markdown_table, markdown_text, parted
 
 EXPLAINED = "~ weights that are no distribution (gates, dot products): the entropy of their shares of the absolute sum."
 """The mark of :func:`cell`."""
@@ -40,33 +40,9 @@ def cell(row: Diagnostic | None) -> str:
     return estimate(row.summary.mean, row.summary.ci95, MEASURE) + (" ~" if row.renormalised else "")
 
 
-def _parted(header: Sequence[str], body: Sequence[Sequence[str]], kept: int, width: int | None) -> list[str]:
-    """Lines of a table in at most ``width`` columns: what does not fit goes below, beside the first ``kept`` columns again.
-
-    A line with nothing to say is left out. ``None``: all columns side by side.
-    """
-    lines: list[str] = []
-    rest = list(range(kept, len(header)))
-    while rest:
-        count = len(rest)
-        while True:
-            columns = [*range(kept), *rest[:count]]
-            part = aligned(
-                [header[i] for i in columns],
-                [[line[i] for i in columns] for line in body if any(line[i] != NOTHING for i in rest[:count])],
-                fold=width is not None,
-            )
-            if width is None or count == 1 or max(map(len, part)) <= width:
-                break
-            count -= 1
-        lines += ["", *part] if lines else part
-        rest = rest[count:]
-    return lines
-
-
 def table(rows: Sequence[Diagnostic], width: int | None = WIDTH) -> str:
     """A block per benchmark, methods in the order of the leaderboard; ``width`` as in :func:`harness.analysis.formats.table`."""
-    blocks = ["\n".join([heading, *_parted(header, body, 2, width)]) for heading, (header, body) in _blocks(rows).items()]
+    blocks = ["\n".join([filled(heading, width), *parted(header, body, 2, width)]) for heading, (header, body) in _blocks(rows).items()]
     return "\n\n".join(blocks + _notes(rows))
 
 
@@ -124,4 +100,4 @@ def of_one_trial(diagnostics: Mapping[str, float], width: int | None = WIDTH) ->
         return layer or OF_ALL if head is None else f"{beside}  head {head}"
 
     body = [[label(*place), *texts] for place, texts in places.items()]
-    return "\n".join(_parted(["layer", *measures], body, 1, width))
+    return "\n".join(parted(["layer", *measures], body, 1, width))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from harness.analysis.board_json import JSON_FIELDS, plain
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import NOTHING, limits, number, rank
 from harness.analysis.standing import Standing
-from harness.analysis.tables import WIDTH, aligned, column_widths, commented, csv_table, latex_table, markdown_table, markdown_text
+from harness.analysis.tables import WIDTH, aligned, column_widths, commented, csv_table, filled, latex_table, markdown_table, markdown_text
 from harness.outcome import COSTS
 
 INTERVAL = "95 %"
@@ -43,13 +42,17 @@ def _floor_cells(methods: dict[str, list[Row]], metrics: list[str]) -> dict[str,
 
 
 def _lines(
-    board: Board, methods: dict[str, list[Row]], front: set[str] | None, metrics: list[str], longest: int | None = None
+    board: Board,
+    methods: dict[str, list[Row]],
+    front: set[str] | None,
+    metrics: list[str],
+    longest: int | None = None,
+    costs: Sequence[str] = tuple(COSTS),
 ) -> tuple[list[str], list[list[str]]]:
     """Header and body of one benchmark; the floor stands where it ranks, and methods without a result behind all others."""
     block = next(iter(methods.values()))[0].block
     standing = board.standings[block]
     maps = any(row.map for rows in methods.values() for row in rows)
-    costs = [name for name, quantity in COSTS.items() if longest is None or not quantity.wide]
     certain = [INTERVAL] * any(rows[0].ci95 for rows in methods.values()) + ["tied"] * standing.judged
     header = ["rank" if standing.judged else "", "method", *metrics[:1], *certain, *metrics[1:], "n"]
     header += [*(COSTS[name].heading for name in costs), *["front"] * (front is not None), *["map"] * maps]
@@ -79,7 +82,7 @@ def _lines(
             *cells[1:],
         ]
         last = ["*" * (method in front)] if front is not None else []
-        last += [first.map or NOTHING] * maps
+        last += [_short(first.map or NOTHING, longest)] * maps
         body.append([*line, seeds(first.n, board.lacks(block, method)), *first.cost.texts(costs, first.rough), *last])
     if floor:
         body.append(floor)
@@ -149,40 +152,53 @@ _TIED = (
 )
 
 
+def _fitted(
+    board: Board, methods: dict[str, list[Row]], front: set[str] | None, metrics: list[str], width: int, asked: Collection[str]
+) -> list[str]:
+    """A block's lines in as many columns as ``width``, if they can be."""
+    longest, costs = _LONGEST_NAME, [name for name, quantity in COSTS.items() if not quantity.wide]
+    while True:
+        header, body = _lines(board, methods, front, metrics, longest, costs)
+        lines = aligned(header, body)
+        over = max(map(len, lines)) - width
+        if over > 0 and len(metrics) > 1:
+            wide = dict(zip(header, column_widths(header, body), strict=True))
+            while over > 0 and len(metrics) > 1:
+                over -= wide[metrics.pop()] + 2
+        elif over > 0 and longest > _SHORTEST_NAME:
+            longest = max(longest - over, _SHORTEST_NAME)
+        elif over > 0 and (spare := [name for name in costs if name not in asked]):
+            costs.remove(spare[-1])
+        else:
+            return lines
+
+
 def table(board: Board, width: int | None = WIDTH, costs: Sequence[str] = ()) -> str:
     """One block per benchmark, best method first.
 
     Args:
-        width: columns that a line may take: long names are cut, further metrics make room, then names are cut shorter. ``None``: nothing is
-            left out, and a row is a line.
-        costs: mark the front of the primary metric against these.
+        width: columns that a line may take: long names are cut, further metrics make room, then names are cut shorter, then costs go,
+            the last first. ``None``: nothing is left out, and a row is a line.
+        costs: mark the front of the primary metric against these, which stay.
     """
     fronts = board.fronts(costs) if costs else {}
     blocks = []
     for block, methods in board.blocks().items():
         metrics = _shown(methods)
         first, front = next(iter(methods.values()))[0], fronts.get(block)
-        longest = None if width is None else _LONGEST_NAME
-        header, body = _lines(board, methods, front, metrics, longest)
-        lines = aligned(header, body, fold=width is not None)
-        if width and (over := max(map(len, lines)) - width) > 0:
-            wide = dict(zip(header, column_widths(header, body), strict=True))
-            while over > 0 and len(metrics) > 1:
-                over -= wide[metrics.pop()] + 2
-            lines = aligned(*_lines(board, methods, front, metrics, longest))
-        while width and longest and (over := max(map(len, lines)) - width) > 0 and (len(metrics) > 1 or longest > _SHORTEST_NAME):
-            if len(metrics) > 1:
-                metrics.pop()
-            else:
-                longest = max(longest - over, _SHORTEST_NAME)
-            lines = aligned(*_lines(board, methods, front, metrics, longest))
-        blocks.append("\n".join([_heading(first), *filter(None, [board.standing(first).sentence()]), *lines]))
+        if width is None:
+            lines = aligned(*_lines(board, methods, front, metrics), fold=False)
+        else:
+            lines = _fitted(board, methods, front, metrics, width, costs)
+        above = [_heading(first), *filter(None, [board.standing(first).sentence()])]
+        blocks.append("\n".join([*(filled(line, width) for line in above), *lines]))
     for missing in board.empty.values():
         longest = None if width is None else _LONGEST_NAME
-        blocks.append("\n".join([_empty_heading(missing[0]), *aligned(*_empty_lines(missing, longest), fold=width is not None)]))
+        lines = aligned(*_empty_lines(missing, longest), fold=width is not None)
+        blocks.append("\n".join([filled(_empty_heading(missing[0]), width), *lines]))
     if signs := legend(board, costs, "\n".join(blocks)):
-        blocks.append("\n".join(textwrap.fill(line, width) if width else line for line in signs))
-    blocks += [f"note: {note}" for note in board.notes]
+        blocks.append("\n".join(filled(line, width) for line in signs))
+    blocks += [filled(f"note: {note}", width) for note in board.notes]
     return "\n\n".join(blocks)
 
 

@@ -76,8 +76,13 @@ def interval(ci95: tuple[float, float] | None) -> str:
 
 
 def probability(p: float | None) -> str:
-    """A p-value."""
-    return _text(p, ".3f")
+    """A p-value; ``<0.001`` where three digits would be zeros."""
+    return "<0.001" if p is not None and p < 0.0005 else _text(p, ".3f")
+
+
+def p_value(p: float) -> str:
+    """The same in a sentence: ``p = 0.047``."""
+    return f"p = {probability(p)}".replace("= <", "< ")
 
 
 def scaled(value: float | None, scale: float, form: str) -> str:

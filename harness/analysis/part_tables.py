@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from harness.analysis.numbers import NOTHING, number
-from harness.analysis.tables import WIDTH, aligned, column_widths, commented, latex_table, markdown_table, markdown_text, stacked
+from harness.analysis.tables import WIDTH, aligned, column_widths, commented, filled, latex_table, markdown_table, markdown_text, stacked
 
 if TYPE_CHECKING:
     from harness.analysis.leaderboard import Board, Row
@@ -77,7 +77,7 @@ def table(board: Board, width: int | None = WIDTH) -> str:
     blocks = []
     for some in parts(board):
         strips = min(([*_cut(way, width)] for way in (some, some.turned())), key=lambda cut: (len(cut), max(map(len, chain(*cut)))))
-        blocks.append("\n".join([some.heading, "\n\n".join(map("\n".join, strips))]))
+        blocks.append("\n".join([filled(some.heading, width), "\n\n".join(map("\n".join, strips))]))
     return "\n\n".join([*blocks, *[_LEGEND] * bool(blocks)])
 
 

@@ -7,16 +7,24 @@ import csv
 import html
 import io
 import re
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
+from harness.analysis.numbers import NOTHING
+
 WIDTH = 100
-"""Columns of a table in a terminal; elsewhere a row is a line, however long."""
+"""Columns of a table where no terminal says how many."""
 LEFT = ("method", "part", "map", "layer", "tied", "bars", "state")
 """Columns of text; all others hold numbers and are aligned to the right."""
+
+
+def filled(text: str, width: int | None) -> str:
+    """A text's lines, in at most ``width`` columns where there is one; names with hyphens stay whole."""
+    return text if width is None else "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines())
 
 
 def _folded(name: str, longest: int = 12) -> tuple[str, str]:
@@ -59,6 +67,30 @@ def aligned(header: Sequence[str], body: Sequence[Sequence[str]], *, fold: bool 
         return "  ".join(cells).rstrip()
 
     return [join(line) for line in [*heads, *body]]
+
+
+def parted(header: Sequence[str], body: Sequence[Sequence[str]], kept: int, width: int | None) -> list[str]:
+    """Lines of a table in at most ``width`` columns: what does not fit goes below, beside the first ``kept`` columns again.
+
+    A line with nothing to say is left out. ``None``: all columns side by side.
+    """
+    lines: list[str] = []
+    rest = list(range(kept, len(header)))
+    while rest:
+        count = len(rest)
+        while True:
+            columns = [*range(kept), *rest[:count]]
+            part = aligned(
+                [header[i] for i in columns],
+                [[line[i] for i in columns] for line in body if any(line[i] != NOTHING for i in rest[:count])],
+                fold=width is not None,
+            )
+            if width is None or count == 1 or max(map(len, part)) <= width:
+                break
+            count -= 1
+        lines += ["", *part] if lines else part
+        rest = rest[count:]
+    return lines
 
 
 def _csv_cell(cell: Any) -> Any:

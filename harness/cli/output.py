@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of every JSON document the command line prints; raised when a field changes its meaning or goes."""
 
+LEAST = 60
+"""Columns of a table of results in a terminal that is narrower still: its lines wrap there."""
+
 NARROWEST = 12
 """A folded column gets no narrower than this, however narrow the terminal."""
 
@@ -34,10 +37,8 @@ def terminal_width() -> int | None:
 
 
 def table_width() -> int | None:
-    """Columns of a table of results: as in files whatever the terminal's width; ``None`` where stdout is none."""
-    from harness.analysis.tables import WIDTH
-
-    return None if terminal_width() is None else WIDTH
+    """Columns of a table of results: the terminal's, within reason; ``None`` where stdout is none."""
+    return None if (terminal := terminal_width()) is None else max(terminal, LEAST)
 
 
 def failure(row: TrialRow, *, terminal: bool) -> str:

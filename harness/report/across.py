@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from harness.analysis.numbers import NOTHING, RANK, SHARE, limits, number, probability
+from harness.analysis.numbers import NOTHING, RANK, SHARE, limits, number, p_value
 from harness.analysis.overall.summary import Overall, Summary
 from harness.report.boards import Strip
 from harness.report.drawing import Axis, Tick
@@ -112,7 +112,7 @@ def _table(table: Overall) -> Across:
         )
     return Across(
         title=f"{table.slot or 'all slots'}: {count} methods over {len(table.benchmarks)} benchmarks",
-        sentence=f"{alike} (Friedman, p = {probability(table.ranks.p)}); mean ranks that are {apart} apart differ (Nemenyi, 95 %)."
+        sentence=f"{alike} (Friedman, {p_value(table.ranks.p)}); mean ranks that are {apart} apart differ (Nemenyi, 95 %)."
         + (f" All on {table.device}." if table.device else ""),
         benchmarks=table.benchmarks,
         wide=wide is not None,

@@ -96,6 +96,17 @@ def test_further_metrics_make_room(result):
     assert "a-long-metric-name-8" in formats.table(build([result(metrics=dict.fromkeys(names, 1.0))], specs, []), width=None)
 
 
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_a_board_has_the_room_of_its_terminal(board, width):
+    """In a narrow one costs go, the last first and none that a front was asked for; in a wide one nothing does."""
+    text = formats.table(board, width)
+    assert max(map(len, text.splitlines())) <= width
+    heads = [name for name in ("Mparams", "GFLOPs", "ms", "MB") if name in text.split("tied:")[0].split()]
+    assert heads == ["Mparams", "GFLOPs", "ms", "MB"][: len(heads)] and len(heads) == {60: 1, 80: 4}.get(width, 4)
+    asked = formats.table(board, width, ["peak_memory_mb"]).split("tied:")[0].split()
+    assert "MB" in asked and "front" in asked
+
+
 def test_without_a_width_a_row_is_a_line_and_nothing_is_left_out(board):
     header, *body = [line.split() for line in formats.table(board, width=None).split("\n\n")[0].splitlines()[2:]]
     assert header == ["rank", "method", "top1", "95", "%", "tied", "error", "n", "Mparams", "GFLOPs", "ms", "MB", "train", "MB"]

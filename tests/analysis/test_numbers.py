@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from harness.analysis.numbers import MEASURE, change, duration, estimate, exact, interval, number, probability, scaled
+from harness.analysis.numbers import MEASURE, change, duration, estimate, exact, interval, number, p_value, probability, scaled
 
 UNITS = ("%", "m", "°", "deg", "px", "", "s", MEASURE)
 
@@ -57,3 +57,8 @@ def test_probabilities_costs_and_recorded_numbers():
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_no_p_value_is_zero():
+    assert [probability(p) for p in (None, 0.0, 0.0004, 0.0006, 1.0)] == ["-", "<0.001", "<0.001", "0.001", "1.000"]
+    assert (p_value(1e-9), p_value(0.047)) == ("p < 0.001", "p = 0.047")

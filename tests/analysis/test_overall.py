@@ -124,6 +124,8 @@ def test_ranks_by_survivors_say_so(trials, waiting, specs):
         ("digits", "good", 3, 5),
         ("scenes", "new", 0, 1),
     ]
+    narrow = overall_formats.table(summary, 40)
+    assert max(map(len, narrow.splitlines())) <= 40 and narrow.count("method") > 2, "ranks without room follow below"
     assert "'good' 3 of 5 on digits v1" in overall_formats.table(summary, None) and "'good' 3 of 5" in overall_formats.markdown(summary)
 
 

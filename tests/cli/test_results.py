@@ -227,7 +227,7 @@ def test_what_set_changed_stands_apart_with_a_heading(cli, terminal, measured):
     shown = cli("leaderboard").stdout
     first, second, _legend = (block.splitlines() for block in shown.split("\n\n"))
     assert "--set" not in first[0] and first[2].split()[1] == "gap"
-    assert second[0].endswith("--set schedule.epochs=1") and second[2].split()[1] == "gem"
+    assert " ".join(second[:2]).endswith("--set schedule.epochs=1") and second[3].split()[1] == "gem"
     document = json.loads(cli("leaderboard", "--format", "json").stdout)
     assert {row["method"] for row in document["rows"]} == {"gap"}
     (apart,) = document["apart"]

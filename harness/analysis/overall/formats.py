@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.analysis.numbers import RANK, SHARE, limits, number, probability
+from harness.analysis.numbers import RANK, SHARE, limits, number, p_value
 from harness.analysis.overall.summary import THRESHOLDS, Overall, Summary
-from harness.analysis.tables import WIDTH, aligned, commented, csv_table, latex_table, markdown_table, markdown_text
+from harness.analysis.tables import WIDTH, commented, csv_table, filled, latex_table, markdown_table, markdown_text, parted
 
 _LEGEND = (
     "rank: mean over the benchmarks, 1 is best; seeds: its 95 % interval for other seeds on these benchmarks; benchmarks: for other "
@@ -43,7 +42,7 @@ def _parts(table: Overall) -> list[_Part]:
     heading = [
         f"{table.slot}{': ' if table.slot else ''}{len(table.methods)} methods over {len(table.benchmarks)} benchmarks{where}",
         listed,
-        f"{alike} (Friedman, p = {probability(table.ranks.p)}); mean ranks {apart} apart differ (Nemenyi)",
+        f"{alike} (Friedman, {p_value(table.ranks.p)}); mean ranks {apart} apart differ (Nemenyi)",
     ]
     wide = [] if table.mean.benchmarks is None else [table.mean.benchmarks]
     body = [
@@ -88,13 +87,10 @@ def _notes(summary: Summary) -> list[str]:
 
 def table(summary: Summary, width: int | None = WIDTH) -> str:
     """For a terminal; lines of text above and below tables fit the width."""
-
-    def fill(text: str) -> str:
-        return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) if width else line for line in text.splitlines())
-
-    blocks = ["\n".join([fill(part.heading), *aligned(part.header, part.body)]) for some in summary.tables for part in _parts(some)]
-    blocks += ["\n".join(map(fill, legend))] if (legend := _legend(summary)) else []
-    return "\n\n".join([*blocks, *(fill(f"note: {note}") for note in _notes(summary))])
+    parts = [part for some in summary.tables for part in _parts(some)]
+    blocks = ["\n".join([filled(part.heading, width), *parted(part.header, part.body, 2, width)]) for part in parts]
+    blocks += ["\n".join(filled(line, width) for line in legend)] if (legend := _legend(summary)) else []
+    return "\n\n".join([*blocks, *(filled(f"note: {note}", width) for note in _notes(summary))])
 
 
 def markdown(summary: Summary) -> str:
