@@ -45,6 +45,11 @@ def heavy(rng: np.random.Generator, count: int, k: int, n: int, equal: bool) -> 
     return rng.standard_t(3, (count, k, n)), np.zeros(k)
 
 
+def common(rng: np.random.Generator, count: int, k: int, n: int, equal: bool) -> tuple[Array, Array]:
+    """A third of the variance is the seed's, whichever the method, as where all start from one network."""
+    return np.sqrt(1 / 3) * rng.standard_normal((count, 1, n)) + np.sqrt(2 / 3) * rng.standard_normal((count, k, n)), np.zeros(k)
+
+
 def factors(rng: np.random.Generator, count: int, k: int, n: int, equal: bool) -> tuple[Array, Array]:
     """Standard deviations from 1 to 4; the last method's is the largest."""
     return rng.standard_normal((count, k, n)) * np.geomspace(1, 4, k)[:, None], np.zeros(k)
@@ -69,6 +74,7 @@ def percent(rng: np.random.Generator, count: int, k: int, n: int, equal: bool) -
 KINDS: dict[str, tuple[Draw, Scale]] = {
     "normal": (normal, LINEAR),
     "heavy tails (t3)": (heavy, LINEAR),
+    "a third of it common to all": (common, LINEAR),
     "sd 1 to 4": (factors, LINEAR),
     "one method bimodal": (bimodal, LINEAR),
     "93 to 99.8 %": (percent, PERCENT),
