@@ -24,7 +24,7 @@ LEFT = ("method", "part", "map", "layer", "tied", "bars", "state")
 
 def filled(text: str, width: int | None) -> str:
     """A text's lines, in at most ``width`` columns where there is one; names with hyphens stay whole."""
-    return text if width is None else "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines())
+    return text if width is None else "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in text.split("\n"))
 
 
 def _folded(name: str, longest: int = 12) -> tuple[str, str]:

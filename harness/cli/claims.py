@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import options
-from harness.cli.output import print_json, print_rows, write_file
+from harness.cli.output import print_json, print_rows, say, write_file
 
 if TYPE_CHECKING:
     from harness.analysis.claims.verdicts import Judged
@@ -59,13 +59,13 @@ def command(
     elif claim is not None:
         _show_one(rows)
     else:
-        click.echo(f"{verdicts.HEAD}\n")
+        say(f"{verdicts.HEAD}\n")
         for line in claim_tables.counts(rows):
-            click.echo(line)
+            say(line)
         click.echo()
         print_rows(claim_tables.HEADER, claim_tables.overview(rows), fold=claim_tables.HEADER)
         for note in claim_tables.notes(rows):
-            click.echo(f"\n{note}")
+            say(f"\n{note}")
 
 
 def _show_one(rows: list[Judged]) -> None:
@@ -73,7 +73,7 @@ def _show_one(rows: list[Judged]) -> None:
     from harness.analysis.claims import verdicts
 
     claim = rows[0].claim
-    click.echo(f"{claim.id}\n{claim.statement}\n")
+    say(f"{claim.id}\n{claim.statement}\n")
     for name, text in claim_tables.about(claim):
         click.echo(f"{name:<10} {text}")
     click.echo()
@@ -83,8 +83,8 @@ def _show_one(rows: list[Judged]) -> None:
         click.echo()
         print_rows(claim_tables.EVIDENCE, claim_tables.evidence(rows), right=["a", "b", "difference", "p", "Holm"])
         for note in claim_tables.notes(rows):
-            click.echo(f"\n{note}")
-        click.echo(f"\n{verdicts.HEAD}")
+            say(f"\n{note}")
+        say(f"\n{verdicts.HEAD}")
 
 
 def _show_commands(rows: list[Judged], root: Path | None) -> None:

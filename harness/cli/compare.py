@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import options
-from harness.cli.output import print_json, print_rows, table_width
+from harness.cli.output import print_json, print_rows, say, table_width
 
 if TYPE_CHECKING:
     from harness.analysis.compare import Comparison
@@ -135,12 +135,12 @@ def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> 
     )
     click.echo()
     for row in rows:
-        click.echo(f"{_where(row)}: {row.sentence}")
+        say(f"{_where(row)}: {row.sentence}")
     if any(row.effect is not None for row in rows):
         of_samples = "; s: of the differences on test samples" * any(row.size.endswith("s") for row in rows)
-        click.echo(f"d: the difference in standard deviations of one seed's value{of_samples}.")
+        say(f"d: the difference in standard deviations of one seed's value{of_samples}.")
     if any(row.samples for row in rows):
-        click.echo("n: seeds x test samples, where the interval is over both; otherwise seeds.")
+        say("n: seeds x test samples, where the interval is over both; otherwise seeds.")
 
 
 def _show_across(pairs: Sequence[Across], rope: float) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harness.cli import Group, options
-from harness.cli.output import print_json, print_rows
+from harness.cli.output import print_json, print_rows, say
 from harness.cli.remembered import Rows, remembered
 from harness.texts import few
 
@@ -122,10 +122,10 @@ def _resolution(family: str | None, as_json: bool, db: str) -> None:
     if cells:
         print_rows(titles, cells, right=[title for title in titles if title not in ("benchmark", "metric")], fold=["benchmark", "metric"])
         click.echo()
-        click.echo("Difference of two methods of median spread that so many seeds show with a chance of 80 %; range: best mean less worst.")
-        click.echo("τ: agreement to be expected between the order found and that of as many new seeds (Kendall; 1 the same, 0 none).")
+        say("Difference of two methods of median spread that so many seeds show with a chance of 80 %; range: best mean less worst.")
+        say("τ: agreement to be expected between the order found and that of as many new seeds (Kendall; 1 the same, 0 none).")
     if without := [row["benchmark"] for row in rows if not row["methods"]]:
-        click.echo(f"No two methods with 2 seeds on: {few(without)}. `harness run -m A -m B -b BENCHMARK --seeds 3` makes some.")
+        say(f"No two methods with 2 seeds on: {few(without)}. `harness run -m A -m B -b BENCHMARK --seeds 3` makes some.")
 
 
 @command.command("backbones")

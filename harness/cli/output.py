@@ -41,6 +41,13 @@ def table_width() -> int | None:
     return None if (terminal := terminal_width()) is None else max(terminal, LEAST)
 
 
+def say(text: str) -> None:
+    """Print sentences, in lines of the terminal's width between words."""
+    from harness.analysis.tables import filled
+
+    click.echo(filled(text, terminal_width()))
+
+
 def failure(row: TrialRow, *, terminal: bool) -> str:
     """What failed, why, and where its log is, if it has one: below in a terminal, on the same line elsewhere."""
     what = one_line(f"{row.method} on {row.benchmark}, seed {row.seed}: {row.kind}: {row.reason}")
