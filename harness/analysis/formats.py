@@ -177,8 +177,8 @@ def table(board: Board, width: int | None = WIDTH, costs: Sequence[str] = ()) ->
     """One block per benchmark, best method first.
 
     Args:
-        width: columns that a line may take: long names are cut, further metrics make room, then names are cut shorter, then costs go,
-            the last first. ``None``: nothing is left out, and a row is a line.
+        width: columns that a line may take: long names and maps are cut, further metrics make room, then both are cut shorter, then costs
+            go, the last first. ``None``: nothing is left out, and a row is a line.
         costs: mark the front of the primary metric against these, which stay.
     """
     fronts = board.fronts(costs) if costs else {}
