@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.analysis import formats, leaderboard, source
+from harness.analysis import formats, leaderboard, source, tuned
 from harness.analysis.numbers import NOTHING
 from harness.analysis.tables import Markdown, markdown_link, markdown_table
 from harness.errors import writing
@@ -86,16 +86,29 @@ def _one(url: str, folder: Path, benchmark: str, board: leaderboard.Board) -> Pu
         digests = _digests(source.board(merged), benchmark)
         store.export_to(file, digests=digests, bare=True)
         seconds = sum(sum(result.durations.values()) for result in store.results(kinds=["duration"], digests=digests))
-    shown, page = board_of(file), file.with_suffix(".md")
+    page = file.with_suffix(".md")
+    with _imported(file) as stored:
+        shown = source.board(stored)
+        text = rendered(shown, stored)
     with writing(page, _MEND):
-        write_whole(page, rendered(shown))
+        write_whole(page, text)
     methods = len({row.method for row in shown.rows})
     return Published(benchmark, methods, len(digests), len(set(digests) - before), seconds / 3600)
 
 
-def rendered(board: leaderboard.Board) -> str:
-    """The page of one benchmark's board."""
-    return formats.markdown(board) + "\n"
+def rendered(board: leaderboard.Board, url: str) -> str:
+    """The page of one benchmark's board, and below it what tuning chose."""
+    return "\n\n".join([formats.markdown(board), *tuned.sections(board, source.searches(url, board))]) + "\n"
+
+
+def page_of(file: Path) -> str:
+    """The page of the board that a published file holds.
+
+    Raises:
+        UsageError: the file is no export.
+    """
+    with _imported(file) as url:
+        return rendered(source.board(url), url)
 
 
 def board_of(file: Path) -> leaderboard.Board:
@@ -104,9 +117,16 @@ def board_of(file: Path) -> leaderboard.Board:
     Raises:
         UsageError: the file is no export.
     """
+    with _imported(file) as url:
+        return source.board(url)
+
+
+@contextmanager
+def _imported(file: Path) -> Iterator[str]:
+    """A database with what a file holds."""
     with _scratch() as (_, url, store):
         store.import_from(file)
-        return source.board(url)
+        yield url
 
 
 def index(folder: Path) -> str:

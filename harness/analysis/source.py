@@ -258,6 +258,14 @@ def tuning(url: str, row: TrialRow) -> dict[str, Any] | None:
         return store.config(row.tuning) or None if row.tuning else None
 
 
+def searches(url: str, shown: Board) -> dict[str, dict[str, Any]]:
+    """Digest of a trial behind a leaderboard -> :func:`tuning`, of those that were tuned."""
+    with reading(url) as store:
+        rows = store.trials(digests={digest for row in shown.rows if row.primary for digest in row.digests})
+        found = {digest: store.config(digest) for digest in {row.tuning for row in rows if row.tuning}}
+        return {row.digest: found[row.tuning] for row in rows if row.tuning and found[row.tuning]}
+
+
 def validations(url: str, metrics: Mapping[str, str]) -> dict[str, float]:
     """Digest of a trial -> the last value of one of its learning curves; none where it has no such curve.
 

@@ -26,7 +26,7 @@ def test_a_board_is_drawn_again_from_its_file(cli, measured, tmp_path):
     assert said.exit_code == 0 and "2 methods, 5 trials (5 new)" in said.stdout
     (file,) = Path("boards").glob("*.jsonl")
     here = cli("leaderboard", "--format", "md").stdout
-    assert file.with_suffix(".md").read_text() == here == publish.rendered(publish.board_of(file))
+    assert file.with_suffix(".md").read_text() == here == publish.page_of(file)
     assert f"({file.stem}.md)" in Path("boards/README.md").read_text()
     assert source.board(f"sqlite:///{tmp_path}/results/harness.db").rows == publish.board_of(file).rows
 
@@ -71,7 +71,7 @@ def test_a_page_says_nothing_of_what_its_file_does_not_hold(cli, measured):
     assert "'simpool' was run with 2 settings" in cli("leaderboard").stdout
     assert "1 methods, 2 trials (2 new)" in cli("publish", "--out", "boards").stdout
     (file,) = Path("boards").glob("*.jsonl")
-    assert "2 settings" not in file.with_suffix(".md").read_text() == publish.rendered(publish.board_of(file))
+    assert "2 settings" not in file.with_suffix(".md").read_text() == publish.page_of(file)
 
 
 def test_what_was_published_elsewhere_stays(cli, measured, tmp_path):
@@ -104,7 +104,7 @@ def test_nothing_and_broken_files_are_sentences(cli, measured):
 
 @pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.relative_to(FOLDER).with_suffix("").as_posix())
 def test_committed_boards_are_those_of_their_trials(file):
-    assert file.with_suffix(".md").read_text() == publish.rendered(publish.board_of(file))
+    assert file.with_suffix(".md").read_text() == publish.page_of(file)
 
 
 @pytest.mark.parametrize("folder", sorted({file.parent for file in COMMITTED}), ids=lambda folder: folder.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -86,6 +87,11 @@ def test_each_method_is_run_with_what_validation_found(run):
     shown = {row["benchmark"]: row for row in json.loads(run("list", "benchmarks", "--resolution", "--json").stdout)["rows"]}
     assert shown["tiny"]["differs"] == "tuned with 8 trials" and shown["digits"]["differs"] is None
     assert "tiny · tuned with 8 trials  1  " in run("list", "benchmarks", "--resolution").stdout
+    run("publish", "--out", "boards")
+    page = Path("boards/tiny.md").read_text()
+    assert "#### tiny v1 · tuned with 8 trials: chosen on validation images\n" in page
+    assert "| gem | as registered | 90.0 | 90.0 |" in page
+    assert re.search(r"\| gap \| schedule\.lr=0\.0\S+ \| 8\d\.\d \| 79\.0 \|", page)
 
     again = run(*RUN, "--tune", "8")
     assert again.exit_code == 0 and len(log()) == 20 and again.stdout == result.stdout
