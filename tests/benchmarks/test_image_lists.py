@@ -62,7 +62,8 @@ def test_classes_may_hold_blanks_and_names_of_images_need_tabs(entry, tmp_path):
     named = entry.model_copy(update={"data": entry.data | {"classes": names}})
     assert _fatal(named, tmp_path) == []
     assert {sample.label for sample in task(named).listing(tmp_path).train} == {0, 1}
-    (tmp_path / "test.txt").write_text("a photo.png 1\n")
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.txt").write_text("a photo.png 1\n")
     assert any("the class 'photo.png'" in one and "part the columns by tabs" in one for one in _fatal(entry, tmp_path))
 
 
