@@ -63,6 +63,15 @@ def is_picture(file: Path) -> bool:
         return False
 
 
+def kind_of(file: Path) -> str:
+    """The :func:`kind` of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return kind(_head(file))
+
+
 def is_deep(file: Path) -> bool | None:
     """Whether a picture holds more than 8 bits per channel; ``None`` where its head does not tell.
 

@@ -31,6 +31,9 @@ SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".
 OTHER_SUFFIXES = (".avif", ".dcm", ".exr", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".npy", ".raw", ".svg", ".tga")
 """Of pictures, too, but not read: counted, as other suffixes are, so that nobody misses them unnoticed."""
 
+_OTHER_KINDS = ("HEIF", "JPEG XL", "EXR", "HDR")
+"""Of content, whatever the suffix, that Pillow does not read."""
+
 DEEP = (8, 10, 12, 14, 16)
 """Significant bits that pictures of more than 8 bits may have."""
 
@@ -179,7 +182,9 @@ def _opened(file: Path) -> Iterator[Image.Image]:
     except IsADirectoryError:
         raise ValueError("it is a folder") from None
     except UnidentifiedImageError:
-        raise ValueError("the file is no image") from None
+        kind = headers.kind_of(file)
+        what = f"its content is {kind}, which is not read; convert it to JPEG or PNG" if kind in _OTHER_KINDS else "the file is no image"
+        raise ValueError(what) from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"the image cannot be read ({error})") from None
 

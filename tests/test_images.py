@@ -118,6 +118,13 @@ def test_lab_is_refused(tmp_path):
             read(tmp_path / "a.tif")
 
 
+def test_pictures_of_a_telephone_are_told_whatever_their_name(tmp_path):
+    (tmp_path / "IMG_1.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500))
+    for read in (measure, read_bgr):
+        with pytest.raises(ValueError, match="its content is HEIF, which is not read; convert it"):
+            read(tmp_path / "IMG_1.jpg")
+
+
 def test_whatever_is_not_read_is_counted(tmp_path):
     content = cv2.imencode(".png", CORNER)[1].tobytes()
     for name in ("a.png", "b.pnm", "c.jxl", "d.CR2", "e.gif", "plain", "photo.0001", "x.jpg_original", ".hidden"):

@@ -16,6 +16,8 @@ _PIXEL = 2.0
 """Sides and areas above which an object is larger than a pixel, however it was rounded."""
 _MANY = 0.1
 """Of a file's outlines, from which on what is odd about them is taken to be so of all."""
+_SHARE, _FAR = 100, 100
+"""An area is a share or percentage, or stands for none, if it is at most the former and this often in its box."""
 _FIT = 1 / 3
 """IoU below which an outline and its box are not of one object."""
 
@@ -42,6 +44,53 @@ def tell_corners(boxes: Iterable[tuple[Box, Any]], where: str, listing: Listing[
     ]
     if sum(alike) > len(told) / 2:
         listing.add(where, "every bbox looks like x0, y0, x1, y1: `area` is that of such boxes", "write x, y, width, height")
+
+
+def is_far(area: float, width: float, height: float) -> bool:
+    """Whether an area is none of an object in its box: larger, or a speck as shares of an image and placeholders are."""
+    return _is_larger(area, width, height) or _is_speck(area, width, height)
+
+
+def _is_larger(area: float, width: float, height: float) -> bool:
+    return area > (width + _PIXEL) * (height + _PIXEL) * (1 + _AGREES)
+
+
+def _is_speck(area: float, width: float, height: float) -> bool:
+    return area <= _SHARE and area * _FAR <= width * height
+
+
+def tell_areas(boxes: Iterable[tuple[Box, Any]], where: str, listing: Listing[Any]) -> bool:
+    """Note a file whose areas are not those of its boxes, for another unit or size of the image, and whether it is one.
+
+    A few may be what they are: the mask of a wire is a speck in its box.
+
+    Args:
+        boxes: the four numbers of each bbox, and its ``area`` as the file has it.
+    """
+    told = [(area, w, h) for (_, _, w, h), raw in boxes if w >= 1 and h >= 1 and (area := number(raw)) is not None and area > 0]
+    larger, specks = ([one for one in told if odd(*one)] for odd in (_is_larger, _is_speck))
+    if len(larger) <= _MANY * len(told) and len(specks) <= sum(w * h >= _FAR for _, w, h in told) / 2:
+        return False
+    odd = [one for one in told if is_far(*one)]
+    area, width, height = odd[0]
+    what = f"{len(odd)} of {len(told)} areas are far from those of their boxes, e.g. {area:g} of {width:g} x {height:g}"
+    mend = "write areas in square pixels of the image, or none"
+    listing.add(where, f"{what}; sizes of these are taken from their boxes or masks", mend, fatal=False)
+    return True
+
+
+def outlined(segmentation: Any) -> float:
+    """Pixels of polygons or run lengths that can be read."""
+    if isinstance(segmentation, list):
+        return sum(_polygon(part[0::2], part[1::2]) for part in segmentation)
+    from faster_coco_eval.core import mask
+
+    packed = mask.frPyObjects(segmentation, *segmentation["size"]) if isinstance(segmentation["counts"], list) else segmentation
+    return float(mask.area(packed))
+
+
+def _polygon(xs: list[float], ys: list[float]) -> float:
+    return abs(sum(xs[place - 1] * ys[place] - xs[place] * ys[place - 1] for place in range(len(xs)))) / 2
 
 
 class Outlines:

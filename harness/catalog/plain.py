@@ -7,6 +7,7 @@ sexagesimal (``1:30``) or grouped (``1_000``) numbers: where a number is wanted,
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import yaml
@@ -64,7 +65,7 @@ def read(text: str) -> Any:
     """The value of a YAML text.
 
     Raises:
-        yaml.YAMLError, ValueError, RecursionError: it is none, or its aliases stand for thousands of values.
+        yaml.YAMLError, ValueError, RecursionError: it is none, a mapping has a key twice, or its aliases stand for thousands of values.
     """
     loader = Loader(not_deep(text))
     node = loader.get_single_node()
@@ -76,6 +77,9 @@ def read(text: str) -> Any:
         if count > _MOST_NODES:
             raise ValueError(f"more than {_MOST_NODES} values; write them out without nested aliases")
         if isinstance(current, yaml.MappingNode):
+            keys = Counter(key.value for key, _ in current.value if isinstance(key, yaml.ScalarNode))
+            if twice := [key for key, times in keys.items() if times > 1]:
+                raise ValueError(f"'{twice[0]}' is given twice; delete one")
             todo += [part for pair in current.value for part in pair]
         elif isinstance(current, yaml.SequenceNode):
             todo += current.value

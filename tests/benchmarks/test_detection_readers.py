@@ -126,6 +126,20 @@ def test_an_object_without_a_number_for_its_area_has_that_of_its_box(tmp_path, a
     assert not listing.problems and [item.area for item in listing.test[0].objects] == [900, 400]
 
 
+@pytest.mark.parametrize(("share", "many"), [(1 / 8000, True), (100, True), (0.001, False), (0.5, True), (1.1, True)], ids=str)
+@pytest.mark.parametrize("masks", [False, True])
+def test_areas_of_another_unit_are_those_of_boxes_or_masks(tmp_path, share, many, masks):
+    """Masks that nearly fill their boxes, halves of them, and a speck among many are what they are."""
+    corner = [[50, 20, 70, 20, 50, 40]]
+    others = [_annotation(id=place, area=400 * share if many else 400, segmentation=corner) for place in range(2, 9)]
+    listing = _coco(tmp_path, [_annotation(area=400 * share, segmentation=corner), *others], masks=masks)
+    odd = many and share not in (0.5, 1.1)
+    assert [problem.fatal for problem in listing.problems] == [False] * 2 * odd
+    assert not odd or "8 of 10 areas are far from those of their boxes" in listing.problems[0].what
+    areas = [item.area for item in listing.test[0].objects]
+    assert areas == pytest.approx([900, *([200 if masks else 400] * 8 if odd else [400 * share, *(one["area"] for one in others)])])
+
+
 def test_an_endless_box_is_refused(tmp_path):
     listing = _coco(tmp_path, [_annotation(bbox=[50, 20, float("inf"), 20])])
     assert any(problem.fatal and "four finite numbers" in problem.what for problem in listing.problems)
@@ -227,6 +241,13 @@ def test_a_line_of_yolo_that_is_no_box_is_refused(tmp_path, line):
 def test_boxes_thinner_than_a_pixel_are_left_out_of_yolo_as_of_coco(tmp_path):
     listing = _yolo(tmp_path, "0 0.5 0.5 0.001 0.2\n1 0.5 0.5 0.2 0.2")
     assert [item.label for item in listing.test[1].objects] == [1] and "thinner than a pixel" in _said(listing)
+
+
+def test_classes_of_yolo_may_be_written_with_decimals(tmp_path):
+    listing = _yolo(tmp_path, "1.000000 0.5 0.5 0.2 0.2\n1.000e+00 0.3 0.3 0.2 0.2")
+    assert not listing.problems and [item.label for item in listing.test[1].objects] == [1, 1]
+    for line in ("0.5 0.5 0.5 0.2 0.2", "inf 0.5 0.5 0.2 0.2", "nan 0.5 0.5 0.2 0.2"):
+        assert "is not five numbers" in _said(_yolo(tmp_path, line))
 
 
 def test_text_files_of_no_image_are_told(tmp_path):

@@ -53,6 +53,20 @@ def test_columns_parted_by_something_else_are_refused_with_the_mend(entry, tmp_p
     assert "has no column 2. part the columns by blanks or tabs, not by " + name in said and "an image and its class a line" in said
 
 
+def test_classes_may_hold_blanks_and_names_of_images_need_tabs(entry, tmp_path):
+    names = ["fire truck", "fire"]
+    for split in ("train", "test"):
+        lines = [line.split() for line in (tmp_path / f"{split}.txt").read_text().splitlines()]
+        files = [(tmp_path / f"images/{one[0]}.png", place % 2) for place, one in enumerate(lines)]
+        (tmp_path / f"{split}.txt").write_text("".join(f"{file.stem} {names[label]} 7\n" for file, label in files))
+    named = entry.model_copy(update={"data": entry.data | {"classes": names}})
+    assert _fatal(named, tmp_path) == []
+    assert {sample.label for sample in task(named).listing(tmp_path).train} == {0, 1}
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.txt").write_text("a photo.png 1\n")
+    assert any("the class 'photo.png'" in one and "part the columns by tabs" in one for one in _fatal(entry, tmp_path))
+
+
 def test_batches_of_one_image_are_told(entry, tmp_path):
     from harness.benchmarks.check_model import check_model
 

@@ -297,6 +297,11 @@ def wrong(root, change) -> list[str]:
         (lambda gnd: gnd["gnd"][0].update(bbx=[500, 1, 600, 30]), "has no pixel of the image's 96 x 64"),
         (lambda gnd: gnd["gnd"][0].update(junk=gnd["gnd"][0]["easy"]), "1 queries have an image that is of two kinds"),
         (lambda gnd: gnd["imlist"].__setitem__(2, gnd["imlist"][0] + ".jpg"), "stands in imlist twice, at 0 and 2"),
+        (
+            lambda gnd: [some.update(ok=[*some.pop("easy"), *some.pop("hard")]) for some in gnd["gnd"]],
+            "items of gnd say 'ok', which is not read, and nothing that is right",
+        ),
+        (lambda gnd: gnd["gnd"][0].update(name="x"), "items of gnd say 'name', which is not read. Name"),
         (lambda gnd: [some.update(easy=[], hard=[]) for some in gnd["gnd"]], "nothing is right for any query"),
     ],
 )

@@ -69,13 +69,14 @@ def _coloured(label):
         (lambda a: Image.fromarray(a + 1), {"reduce_zero_label": True}),
         (lambda a: Image.fromarray(a.astype(bool)), {}),
         (lambda a: Image.fromarray(a.astype(np.uint16)), {}),
+        (lambda a: Image.fromarray(a.astype(np.float32)), {"label_suffix": ".tif"}),
         (_coloured, {"labels": COLOURS}),
         (lambda a: _coloured(a).quantize(2), {"labels": COLOURS}),
     ],
-    ids=["plain", "0 and 255", "from 1 by labels", "from 1", "one bit", "16 bits", "colours", "colours of a palette"],
+    ids=["plain", "0 and 255", "from 1 by labels", "from 1", "one bit", "16 bits", "floating point", "colours", "colours of a palette"],
 )
 def test_everyone_reads_the_same_labels(openmmlab, write, label, data):
-    root = write(label)
+    root = write(label, suffix=data.get("label_suffix", ".png"))
     entry = bench(**data)
     assert task(entry).check(root) == []
     assert all((read == LABEL).all() for read in trained(entry, root))
@@ -89,13 +90,28 @@ def test_everyone_reads_the_same_labels(openmmlab, write, label, data):
         (lambda a: Image.fromarray(a * 255), {}, "data.labels: {0: CLASS, 255: CLASS}"),
         (lambda a: Image.fromarray(a * 255), {"suffix": ".jpg", "quality": 75}, "is JPEG, which changes labels"),
         (lambda a: Image.fromarray(a), {"suffix": ".jpg", "quality": 100}, "is JPEG, which changes labels"),
-        (lambda a: Image.merge("LA", [Image.fromarray(a)] * 2), {}, "mode LA"),
-        (lambda a: Image.fromarray(np.stack([a] * 3, -1)), {}, "data.labels: {'128,0,0': CLASS"),
+        (lambda a: Image.merge("LA", [Image.fromarray(a)] * 2), {}, "mode LA, but all grey"),
+        (lambda a: Image.fromarray(np.stack([a] * 3, -1)), {}, "mode RGB, but all grey. Write one channel"),
+        (lambda a: Image.fromarray(np.stack([a, a * 0, a], -1)), {}, "data.labels: {'128,0,0': CLASS"),
+        (lambda a: Image.fromarray(a * np.float32(0.5)), {"suffix": ".tif"}, "holds fractions or NaN"),
+        (lambda a: Image.fromarray(np.where(a, np.float32("nan"), 0)), {"suffix": ".tif"}, "holds fractions or NaN"),
         (lambda a: Image.fromarray(a * 7), {}, "labels 7 are outside the classes 0 to 1"),
         (lambda a: Image.fromarray(a * 0), {}, "no training pixel of fg"),
         (lambda a: Image.fromarray(a.T.copy()), {}, "Image and label map must have the same size"),
     ],
-    ids=["0 and 255", "JPEG", "JPEG of 0 and 1", "alpha", "grey in colours", "other values", "one class", "turned"],
+    ids=[
+        "0 and 255",
+        "JPEG",
+        "JPEG of 0 and 1",
+        "alpha",
+        "grey in colours",
+        "colours",
+        "fractions",
+        "NaN",
+        "other values",
+        "one class",
+        "turned",
+    ],
 )
 def test_what_would_fit_by_accident_is_refused_with_the_mend(write, label, options, says):
     root = write(label, **options)
@@ -111,6 +127,8 @@ def test_what_would_fit_by_accident_is_refused_with_the_mend(write, label, optio
         ({"0": "bg", "1,1": "fg"}, "neither a value"),
         ({"0": "bg", "1,1,1": "fg"}, "mixed"),
         ({"300,0,0": "bg", "1,1,1": "fg"}, "no colour"),
+        ({"0,0,0": "bg", "128,0,0": "fg", "#800000": "bg"}, "'128,0,0' and '#800000' are the same colour"),
+        ({"0": "bg", "1": "fg", "01": "bg"}, "'1' and '01' are the same value"),
     ],
 )
 def test_labels_that_mean_nothing_are_refused(write, labels, says):
@@ -174,6 +192,9 @@ def test_suffixes_in_capitals_are_the_same_suffix(openmmlab, write):
     assert task(bench()).check(root) == [] and len(trained(bench(), root)) == 2
 
 
+OUTER, INNER = [[0, 0, 32, 0, 32, 24, 0, 24]], [[8, 6, 24, 6, 24, 18, 8, 18]]
+
+
 def coco(root: Path, **changes) -> Benchmark:
     square = [8, 6, 24, 6, 24, 18, 8, 18]
     rle = {"size": [24, 32], "counts": [8 * 24 + 6, 12] + [12, 12] * 15 + [12 * 1 - 6 + 7 * 24 + 6]}
@@ -196,6 +217,25 @@ def test_outlines_and_runs_become_the_same_label_map(openmmlab, write):
     assert task(entry).check(root) == []
     assert all((read == LABEL).all() for read in trained(entry, root))
     assert task(entry).floor(root)["aAcc"] == pytest.approx(75.0)
+
+
+def test_coco_files_of_windows_and_images_without_annotation(write):
+    root = write()
+    images = [{"id": f"{index:03d}", "file_name": f"img_dir\\{{}}\\{index}.png", "width": 32, "height": 24} for index in range(2)]
+    entry = coco(root, images=images, annotations=[{"image_id": "001", "category_id": 5, "segmentation": INNER}])
+    for split in ("train", "val"):
+        (root / f"{split}.json").write_text((root / f"{split}.json").read_text().replace("{}", split))
+    splits = {name: {**entry.data[name], "images": "."} for name in ("train", "test")}
+    problems = task(entry.model_copy(update={"data": entry.data | splits})).check(root)
+    assert [problem.where for problem in problems] == ["train.json", "val.json"] and not any(problem.fatal for problem in problems)
+    assert all("1 of 2 images have no annotation, e.g. img_dir" in problem.what for problem in problems)
+
+
+def test_coco_has_no_values_to_ignore(write):
+    entry = coco(write())
+    with pytest.raises(UsageError, match=r"background: null ignores"):
+        task(entry.model_copy(update={"data": entry.data | {"ignore": [0]}}))
+    task(entry.model_copy(update={"data": entry.data | {"ignore": [255]}}))
 
 
 def test_coco_files_that_do_not_fit_are_named(write):
@@ -240,9 +280,6 @@ def test_numbers_that_would_take_all_memory_are_refused(write, changes, words):
     root = write()
     entry = coco(root, **changes)
     assert any(words in problem.what for problem in task(entry).check(root))
-
-
-OUTER, INNER = [[0, 0, 32, 0, 32, 24, 0, 24]], [[8, 6, 24, 6, 24, 18, 8, 18]]
 
 
 @pytest.mark.parametrize("area", [{}, {"area": 1}, {"area": "large"}], ids=str)

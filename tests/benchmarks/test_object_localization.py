@@ -150,6 +150,12 @@ def test_cub_official_files(tmp_path):
     (train,), (test,) = (task(bench(format="cub", root="r")).listing(tmp_path).split(split) for split in ("train", "test"))
     assert train.boxes == ((6, 2, 31, 32),)
     assert test.file == "images/200.Z/y z.jpg" and test.labels == (199,)
+    for name, line in (("image_class_labels.txt", "1 2"), ("bounding_boxes.txt", "1 0 0 3 3"), ("images.txt", "1 200.Z/y z.jpg")):
+        text = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(text + line + "\n")
+        (problem,) = (one for one in task(bench(format="cub", root="r")).listing(tmp_path).problems if one.fatal)
+        assert problem.where == name and "'1' stands there 2 times" in problem.what
+        (tmp_path / name).write_text(text)
 
 
 def coco(root: Path, **changes) -> dict:

@@ -36,6 +36,12 @@ def test_aliases_that_multiply_each_other_are_refused_at_once():
     assert Overrides.parse(["data.x=[&a [1, 2], *a]"]).items[0].value == [[1, 2], [1, 2]]
 
 
+@pytest.mark.parametrize("value", ["{a: {lr: 2}, a: {lr: 3}}", "[{a: 1, 'a': 1}]", "{0: sky, '0': road}"])
+def test_a_key_that_stands_twice_in_a_value_is_refused(value: str):
+    with pytest.raises(UsageError, match=r"'[a0]' is given twice; delete one"):
+        Overrides.parse([f"data.x={value}"])
+
+
 def test_a_key_reaches_as_deep_as_it_says_and_nothing_beside_it():
     entry = load_catalog().benchmarks["scenes-segmentation"]
     changed = Overrides.parse(["model.backbone.depth=34", "model.neck.new.width=8", "data.train=7"]).of_benchmark(entry)

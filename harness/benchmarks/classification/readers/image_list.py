@@ -7,8 +7,8 @@ A line is an image and its class, parted by blanks, or by tabs where there are a
     cats/17.png cat
 
 The image is a path from ``data.images``, with or without its suffix. The class is a number, counted from 0 or from 1 (as all
-lists together show), or one of the names in ``data.classes``. Blank lines, lines that begin with ``#`` and a byte-order mark are
-skipped.
+lists together show), or one of the names in ``data.classes``, which may hold blanks; the name of an image that holds some needs
+tabs. Blank lines, lines that begin with ``#`` and a byte-order mark are skipped.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read(root: Path, data: ImageListData) -> Labels:
     for split, name in files.items():
         listing.sources.append(root / name)
         rows[split] = rows_in(root, name, listing, lambda path: _file(root, path, data) is not None)
-    labels = _labels([row[data.column - 1] for some in rows.values() for row in some if len(row) >= data.column], data, listing)
+    labels = _labels([row for some in rows.values() for row in some if len(row) >= data.column], data, listing)
     for split, name in files.items():
         found = [_sample(root, name, row, data, labels, listing) for row in rows[split]]
         samples = _once([sample for sample in found if sample], root, name, listing)
@@ -75,9 +75,16 @@ def _once(samples: list[Labelled], root: Path, name: str, listing: Labels) -> li
     return list(first.values())
 
 
-def _labels(texts: list[str], data: ImageListData, listing: Labels) -> dict[str, int]:
+def _class(row: list[str], data: ImageListData) -> str:
+    """What stands for the class in a row: as many columns as are a name in ``data.classes``, which may hold blanks, or one."""
+    rest = row[data.column - 1 :]
+    longer = (" ".join(rest[:count]) for count in range(len(rest), 1, -1))
+    return next((text for text in longer if text in (data.class_names or ())), rest[0])
+
+
+def _labels(rows: list[list[str]], data: ImageListData, listing: Labels) -> dict[str, int]:
     """What each class in the lists means."""
-    names = data.class_names or []
+    names, texts = data.class_names or [], [_class(row, data) for row in rows]
     if names and set(texts) <= set(names):
         return {name: index for index, name in enumerate(names)}
     if all(map(_is_number, texts)):
@@ -88,8 +95,11 @@ def _labels(texts: list[str], data: ImageListData, listing: Labels) -> dict[str,
             known = f"{data.class_count} classes count from 0 to {data.class_count - 1} or from 1 to {data.class_count}"
             listing.add("data.classes", f"the lists name the class {wrong[0]}, but {known}", "correct data.classes or data.column")
         return {text: int(text) - first for text in texts if int(text) in counted}
-    odd = next(text for text in texts if text not in names and not _is_number(text))
-    listing.add("data.classes", f"the lists name the class '{odd:.60}', which is not among them", "list the names in data.classes")
+    odd, row = next((text, row) for text, row in zip(texts, rows, strict=True) if text not in names and not _is_number(text))
+    mend = "list the names in data.classes"
+    if len(row) > data.column:
+        mend = f"part the columns by tabs if the name of an image or class holds blanks, or {mend}"
+    listing.add("data.classes", f"the lists name the class '{odd:.60}', which is not among them", mend)
     return {name: index for index, name in enumerate(names)}
 
 
@@ -102,7 +112,7 @@ def _sample(root: Path, name: str, row: list[str], data: ImageListData, labels: 
         line = " ".join(row)
         listing.add(name, f"the line '{line:.60}' has no column {data.column}", parted(line, "write an image and its class a line"))
         return None
-    if (label := labels.get(row[data.column - 1])) is None:
+    if (label := labels.get(_class(row, data))) is None:
         return None  # told for all lines at once
     file = _file(root, row[0], data)
     if file is None:

@@ -15,6 +15,7 @@ boxes on it are neither hits nor mistakes.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +24,7 @@ from pydantic import Field
 
 from harness.benchmarks.base import Format, Split
 from harness.benchmarks.coco import is_set, load, number
-from harness.benchmarks.coco_units import Outlines, four, tell_corners
+from harness.benchmarks.coco_units import Outlines, four, is_far, outlined, tell_areas, tell_corners
 from harness.benchmarks.detection.options import DetectionData
 from harness.benchmarks.detection.readers.picture import Box, Object, Picture, Pictures
 from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, images_of, plain
@@ -113,6 +114,8 @@ def _split(
                 if one.difficult:
                     listing.left_out["objects marked 'ignore', which count for nothing"] += 1
     tell_corners(given, where, listing)
+    if tell_areas(given, where, listing):
+        found = defaultdict(list, {image: [*map(_resized, objects)] for image, objects in found.items()})
     outlines.tell()
     for kind, (what, mend, fatal) in _ODD.items():
         if examples := odd[kind]:
@@ -173,6 +176,14 @@ def _object(
         odd["maskless"].append(item.get("id", "?"))
         return None
     return Object(label, box, area, crowd, mask, difficult=is_set(item.get("ignore")) and not crowd)
+
+
+def _resized(one: Object) -> Object:
+    """An object with the area of its mask or box where the file's is of neither."""
+    width, height = one.box[2] - one.box[0], one.box[3] - one.box[1]
+    if not is_far(one.area, width, height):
+        return one
+    return replace(one, area=(outlined(one.mask) if one.mask else 0) or width * height)
 
 
 def _mask(said: Any, size: tuple[int, int] | None) -> Any:

@@ -195,7 +195,7 @@ def _said(line: str, counted: Counted, where: str, listing: Pictures) -> tuple[i
     """Label, and centre, width and height of a box; ``None`` (and a problem) where the line says no such thing."""
     columns = line.split()
     try:
-        number, (x, y, width, height) = int(columns[0]), map(float, columns[1:])
+        number, (x, y, width, height) = _whole(columns[0]), map(float, columns[1:])
     except ValueError:
         mend = "write the class's number, then the centre, width and height of its box; polygons are not read"
         listing.add(where, f"'{line[:40]}' is not five numbers", mend)
@@ -214,6 +214,13 @@ def _said(line: str, counted: Counted, where: str, listing: Pictures) -> tuple[i
         listing.add(where, f"'{line[:40]}' is no box inside the image", "write shares of the image's width and height, from 0 to 1")
         return None
     return label, (x, y, width, height)
+
+
+def _whole(text: str) -> int:
+    value = float(text)  # numpy.savetxt writes 1.0 and 1.000e+00
+    if not value.is_integer():
+        raise ValueError(f"{text} is no whole number")
+    return int(value)
 
 
 def _cut(shares: Shares, size: tuple[int, int]) -> Box:

@@ -17,7 +17,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.benchmarks.base import Format, Split
 from harness.benchmarks.classification.options import Classes, ListedClasses
@@ -29,6 +29,7 @@ from harness.benchmarks.image_retrieval.readers import pickled
 from harness.benchmarks.image_retrieval.readers.searched import UNKNOWN, Query, Searched, file_named
 from harness.benchmarks.image_retrieval.scores import Relevance
 from harness.images import SUFFIXES
+from harness.texts import few
 
 _MEND = "fetch it again, as filipradenovic/revisitop says, or correct it"
 
@@ -63,6 +64,8 @@ class RevisitedData(RetrievalData, ListedClasses):
 
 class _Truth(BaseModel):
     """What is right for one query."""
+
+    model_config = ConfigDict(extra="allow")  # to tell what is not read
 
     bbx: tuple[Pixel, Pixel, Pixel, Pixel] | None = None
     easy: list[Place] = []
@@ -105,6 +108,12 @@ def test(root: Path, folder: str, annotation: str, listing: Searched, *, crop: b
     except ValueError as error:
         listing.add(annotation, str(error), _MEND)
         return
+    if unread := sorted({key for one in found.gnd for key in one.model_extra or ()}):
+        empty = not any(one.easy or one.hard for one in found.gnd)
+        what = f"items of gnd say {few(map(repr, unread))}, which is not read" + (", and nothing that is right" if empty else "")
+        listing.add(annotation, what, "name the places of right images easy or hard, and others junk", fatal=empty)
+        if empty:
+            return
     if what := _contradiction(found):
         listing.add(annotation, what, _MEND)
         return

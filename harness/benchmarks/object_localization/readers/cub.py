@@ -18,7 +18,7 @@ from typing import Literal
 from harness.benchmarks.base import Format
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers.picture import Picture, Pictures
-from harness.benchmarks.object_localization.readers.table import label, rows
+from harness.benchmarks.object_localization.readers.table import label, once, rows
 
 _COLUMNS = {"images.txt": 2, "image_class_labels.txt": 2, "train_test_split.txt": 2, "bounding_boxes.txt": 5}
 
@@ -37,7 +37,7 @@ class CubData(LocalizationData):
 def read(root: Path, data: CubData) -> Pictures:
     """List both splits."""
     listing = Pictures(root=root, exif=data.exif == "apply")
-    tables = {name: {row[0]: row[1:] for row in rows(name, None, count, listing)} for name, count in _COLUMNS.items()}
+    tables = {name: {row[0]: row[1:] for row in once(rows(name, None, count, listing), name, listing)} for name, count in _COLUMNS.items()}
     if any(not table for table in tables.values()):
         return listing
     files, classes, splits, boxes = tables.values()

@@ -24,6 +24,18 @@ def rows(name: str, separator: str | None, columns: int, listing: Pictures) -> l
     return found
 
 
+def once(found: list[list[str]], where: str, listing: Pictures) -> list[list[str]]:
+    """The rows of a table that has one per image; two that say different things of one image are a problem."""
+    said: dict[str, list[list[str]]] = {}
+    for name, *values in found:
+        said.setdefault(name, []).append(values)
+    for name, several in said.items():
+        if any(values != several[0] for values in several):
+            every = " and ".join(",".join(values) for values in several)
+            listing.add(where, f"'{name}' stands there {len(several)} times, as {every}", "delete the wrong lines")
+    return [[name, *several[0]] for name, several in said.items()]
+
+
 def label(text: str, classes: int, first: int, where: str, listing: Pictures) -> int | None:
     """A label counted from 0, of a class that the table counts from ``first``; ``None`` (and a problem) if there is no such class."""
     try:

@@ -20,7 +20,7 @@ from pydantic import Field
 from harness.benchmarks.base import Format
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers.picture import Box, Picture, Pictures
-from harness.benchmarks.object_localization.readers.table import label, rows
+from harness.benchmarks.object_localization.readers.table import label, once, rows
 
 
 class WsolData(LocalizationData):
@@ -63,10 +63,10 @@ def _split(data: WsolData, split: str, listing: Pictures, *, need_boxes: bool) -
         listing.add(folder, "the folder is missing", "put the metadata of clovaai/wsolevaluation there, or correct data.metadata")
         return []
     labels = {}
-    for name, text in _once(rows(f"{folder}/class_labels.txt", ",", 2, listing), f"{folder}/class_labels.txt", listing):
+    for name, text in once(rows(f"{folder}/class_labels.txt", ",", 2, listing), f"{folder}/class_labels.txt", listing):
         labels[name] = label(text, data.classes, 0, f"{folder}/class_labels.txt", listing)
     sizes = {}
-    for name, *size in _once(rows(f"{folder}/image_sizes.txt", ",", 3, listing), f"{folder}/image_sizes.txt", listing):
+    for name, *size in once(rows(f"{folder}/image_sizes.txt", ",", 3, listing), f"{folder}/image_sizes.txt", listing):
         sizes[name] = (int(size[0]), int(size[1])) if all(s.isdecimal() and len(s) < 10 and int(s) > 0 for s in size) else None
         if sizes[name] is None:
             listing.add(f"{folder}/image_sizes.txt", f"the size of '{name}' is not width,height: {','.join(size)}", "correct it")
@@ -93,18 +93,6 @@ def _split(data: WsolData, split: str, listing: Pictures, *, need_boxes: bool) -
         file = f"{data.images}/{name}".removeprefix("./")
         pictures.append(Picture(file, (number,), tuple(boxes.get(name, ())), sizes.get(name), where))
     return pictures
-
-
-def _once(found: list[list[str]], where: str, listing: Pictures) -> list[list[str]]:
-    """The rows of a table that has one per image; two that say different things of one image are a problem."""
-    said: dict[str, list[list[str]]] = {}
-    for name, *values in found:
-        said.setdefault(name, []).append(values)
-    for name, several in said.items():
-        if any(values != several[0] for values in several):
-            every = " and ".join(",".join(values) for values in several)
-            listing.add(where, f"'{name}' stands there {len(several)} times, as {every}", "delete the wrong lines")
-    return [[name, *several[0]] for name, several in said.items()]
 
 
 FORMAT = Format(WsolData, read)

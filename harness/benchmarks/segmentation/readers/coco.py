@@ -61,6 +61,8 @@ class CocoData(LabelledData):
     def _two_classes(self) -> CocoData:
         if len(set(self.names)) != len(self.names) or len(self.names) < 2:
             raise ValueError(f"classes and background must be two or more different names, not {', '.join(self.names)}")
+        if set(self.ignore) - {self.ignore_index}:
+            raise ValueError("ignore is for values of label maps, and there are none; background: null ignores pixels of no class")
         return self
 
     @property
@@ -146,9 +148,10 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
         listing.add(files.annotations, f"there is no category '{missing[0]}'", f"its categories are {known}; correct data.classes")
     ground = 0 if data.background else data.ignore_index
     objects: dict[str, list[tuple[int, Any]]] = defaultdict(list)
-    outlines = Outlines(files.annotations, listing)
+    outlines, annotated = Outlines(files.annotations, listing), set[str]()
     for index, item in enumerate(content["annotations"]):
         where = f"{files.annotations}, annotations[{index}]"
+        annotated.add(str(item.get("image_id")) if isinstance(item, dict) else "")
         if not isinstance(item, dict) or not isinstance(item.get("segmentation"), list | dict) or not item["segmentation"]:
             listing.left_out["annotations without a segmentation"] += 1
             continue
@@ -172,14 +175,16 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
         listing.add(files.annotations, what, "add the images, or delete the annotations")
     for index, image in enumerate(content["images"]):
         where = f"{files.annotations}, images[{index}]"
-        if not isinstance(image, dict) or not isinstance(image.get("file_name"), str) or "id" not in image:
+        if not _is_known(image):
             listing.add(where, "no 'id' and text 'file_name'", "export the file again")
             continue
         for key, values in seen.items():
-            if str(image[key]) in values:
+            value = str(image[key]).replace("\\", "/")
+            if value in values:
                 listing.add(where, f"two images have the {key} {image[key]!r}", "give each its own; delete what stands there twice")
-            values.add(str(image[key]))
-        file = root / files.images / image["file_name"]
+            values.add(value)
+        name = image["file_name"].replace("\\", "/")
+        file = root / files.images / name
         if not is_inside(file, [root / files.images, root]):
             listing.add(where, f"'{image['file_name']}' lies outside the dataset's folder", "correct file_name")
             continue
@@ -189,10 +194,18 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
             listing.add(where, "no width and height", "export the file again")
             continue
         drawn = tuple(objects[str(image["id"])])
-        pairs.append(Drawn(image["file_name"], file, root / files.annotations, size, drawn, ground))
+        pairs.append(Drawn(name, file, root / files.annotations, size, drawn, ground))
     if not pairs and not any(problem.fatal for problem in listing.problems):
         listing.add(files.annotations, "lists no image", "export the file again")
+    if bare := [image["file_name"] for image in content["images"] if _is_known(image) and str(image["id"]) not in annotated]:
+        means = f"all of it is {data.background}" if data.background else "nothing of it counts"
+        what = f"{len(bare)} of {len(content['images'])} images have no annotation, e.g. {bare[0]}; {means}"
+        listing.add(files.annotations, what, "annotate them, take them out of the file, or leave it so", fatal=False)
     return pairs
+
+
+def _is_known(image: Any) -> bool:
+    return isinstance(image, dict) and isinstance(image.get("file_name"), str) and "id" in image
 
 
 FORMAT = Format(CocoData, read)

@@ -92,10 +92,15 @@ def _values(file: Path, *, coloured: bool) -> np.ndarray:
         raise DataError(f"the label map {file} is missing. Add it, or take its image out of the split.") from None
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise DataError(f"cannot read the label map {file}: {error}. Write it again as an 8-bit PNG.") from error
+    if mode == "LA" or (mode in ("RGB", "RGBA") and (values[..., :1] == values[..., 1:3]).all()):
+        mend = "Write one channel of it as an 8-bit PNG, or say what its greys mean: data.labels: {'1,1,1': CLASS, ...}."
+        raise DataError(f"the label map {file} is of mode {mode}, but all grey. {mend}")
     if values.ndim != 2:
         mend = "If its colours mean classes, say so: data.labels: {'128,0,0': CLASS, ...}; or write it as an 8-bit PNG of class numbers."
         raise DataError(f"the label map {file} is of mode {mode}. {mend}")
-    if values.dtype != bool and values.size and not (values.dtype.kind in "ui" and values.min() >= 0 and values.max() <= 255):
+    if values.dtype.kind == "f" and not (values == np.floor(values)).all():
+        raise DataError(f"the label map {file} holds fractions or NaN. Write it again as an 8-bit PNG of class numbers.")
+    if values.dtype != bool and values.size and not (values.dtype.kind in "uif" and values.min() >= 0 and values.max() <= 255):
         raise DataError(f"the label map {file} holds values beyond 0 to 255. Write it again as an 8-bit PNG of class numbers.")
     return values.astype(np.uint8)
 
@@ -114,7 +119,7 @@ def explained(data: MappedData) -> Labels:
     """Labels as an entry explains them.
 
     Raises:
-        UsageError: a key of ``labels`` is neither a value nor a colour, or both kinds are mixed.
+        UsageError: a key of ``labels`` is neither a value nor a colour, both kinds are mixed, or two keys are one value.
     """
     if not data.labels:
         return counted(data.classes, data.ignore_index, data.ignore, reduce_zero=data.reduce_zero_label)
@@ -125,6 +130,10 @@ def explained(data: MappedData) -> Labels:
     if odd or (values and colours):
         what = f"'{odd[0]}' is neither a value from 0 to 255 nor a colour like 128,0,0" if odd else "values and colours are mixed"
         raise UsageError(f"data.labels: {what}. Write e.g. labels: {{0: background, 255: cell}}.")
+    first: dict[int, str] = {}
+    for key, value in (values or colours).items():
+        if (other := first.setdefault(value, key)) != key:
+            raise UsageError(f"data.labels: '{other}' and '{key}' are the same {'value' if values else 'colour'}. Delete one of them.")
     table = [UNKNOWN] * 256
     for key, value in values.items():
         table[value] = meaning[data.labels[key]]
