@@ -15,9 +15,9 @@ from pathlib import Path
 from harness.analysis import formats, leaderboard, source, tuned
 from harness.analysis.numbers import NOTHING
 from harness.analysis.tables import Markdown, markdown_link, markdown_table
-from harness.errors import writing
+from harness.errors import UsageError, writing
 from harness.files import write_whole
-from harness.store import Store, open_store
+from harness.store import Other, Store, open_store
 from harness.texts import few
 
 INDEX = "README.md"
@@ -36,6 +36,8 @@ class Published:
     """Trials that the folder did not have."""
     hours: float
     """Of computing, by the trials' durations."""
+    kept: int
+    """Trials of which the folder keeps its own numbers: the database has others, of another machine."""
 
 
 @contextmanager
@@ -54,12 +56,18 @@ def publish(url: str, folder: Path, benchmarks: Sequence[str] = (), families: Se
     show (older versions, settings and sources that newer ones replaced) goes.
 
     Raises:
-        UsageError: a file of the folder is no export, or cannot be written.
+        UsageError: a file of the folder is no export, or has results of the same trials by another device (nothing has been written then),
+            or cannot be written.
     """
     board = source.board(url, benchmarks=benchmarks or None, families=families or None)
     with writing(folder, _MEND):
         folder.mkdir(parents=True, exist_ok=True)
-    done = [_one(url, folder, name, board) for name in dict.fromkeys(row.benchmark for row in board.rows)]
+    with tempfile.TemporaryDirectory(prefix="harness-") as aside:
+        names = dict.fromkeys(row.benchmark for row in board.rows)
+        done = [_one(url, folder, Path(aside), name, board) for name in names]
+        for file in (Path(aside) / f"{name}{suffix}" for name in names for suffix in (".jsonl", ".md")):
+            with writing(folder / file.name, _MEND):
+                write_whole(folder / file.name, file.read_bytes(), durable=True)
     page = index(folder)
     with writing(folder / INDEX, _MEND):
         write_whole(folder / INDEX, page)
@@ -74,26 +82,36 @@ def _digests(board: leaderboard.Board, benchmark: str) -> list[str]:
     return sorted(done | failed)
 
 
-def _one(url: str, folder: Path, benchmark: str, board: leaderboard.Board) -> Published:
-    file = folder / f"{benchmark}.jsonl"
+def _one(url: str, folder: Path, out: Path, benchmark: str, board: leaderboard.Board) -> Published:
+    """Write to ``out`` what the files of one benchmark in ``folder`` shall be."""
+    published, file = folder / f"{benchmark}.jsonl", out / f"{benchmark}.jsonl"
     with _scratch() as (aside, merged, store):
-        if file.exists():
-            store.import_from(file)
+        if published.exists():
+            store.import_from(published)
         before = set(store.states())
         part = aside / file.name
         open_store(url, read_only=True).export_to(part, digests=_digests(board, benchmark), bare=True)
-        store.import_from(part)
+        others = store.import_from(part).others
+        _refuse_other_devices(published, others)
         digests = _digests(source.board(merged), benchmark)
         store.export_to(file, digests=digests, bare=True)
         seconds = sum(sum(result.durations.values()) for result in store.results(kinds=["duration"], digests=digests))
-    page = file.with_suffix(".md")
     with _imported(file) as stored:
         shown = source.board(stored)
-        text = rendered(shown, stored)
-    with writing(page, _MEND):
-        write_whole(page, text)
+        write_whole(file.with_suffix(".md"), rendered(shown, stored))
     methods = len({row.method for row in shown.rows})
-    return Published(benchmark, methods, len(digests), len(set(digests) - before), seconds / 3600)
+    return Published(benchmark, methods, len(digests), len(set(digests) - before), seconds / 3600, len(others))
+
+
+def _refuse_other_devices(file: Path, others: Sequence[Other]) -> None:
+    devices = sorted({(other.device, other.its_device) for other in others if "" not in (other.device, other.its_device)})
+    for device, its in devices:
+        if device != its:
+            count = sum((other.device, other.its_device) == (device, its) for other in others)
+            raise UsageError(
+                f"{file} has {count} of the trials by {device}, this database has them by {its}, and a file has one result of a trial. "
+                f"Nothing was written. Publish these into a folder of their own: --out {file.parent / its}"
+            )
 
 
 def rendered(board: leaderboard.Board, url: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli import Group, options
+from harness.cli.output import left_out
 from harness.texts import one_line
 
 
@@ -66,12 +67,16 @@ def export(file: Path, db: str) -> None:
 def import_(file: Path, db: str) -> None:
     """Add what `harness db export` wrote.
 
-    What is here already stays as it is.
+    A result that is here already stays as it is, and gets what it lacks of the same attempt: scores of single samples, curves. Of a trial
+    that is here with another result, by another device or machine, the one in FILE is left out, which is told.
     """
     from harness.store import open_store
 
     done = open_store(db).import_from(file)
-    click.echo(f"{done.trials} trials added, {done.skipped} were there already")
+    completed = f", {done.completed} completed (scores of single samples, curves, places)" if done.completed else ""
+    click.echo(f"{done.trials} trials added{completed}, {done.skipped} were there already")
+    if done.others:
+        click.echo(f"{left_out(done.others)} Those of the file need another database (--db, HARNESS_DB).", err=True)
 
 
 def _shown(db: str) -> str:

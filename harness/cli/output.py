@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from harness.texts import one_line
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.store import TrialRow
+    from harness.store import Other, TrialRow
 
 SCHEMA = 1
 """Version of every JSON document the command line prints; raised when a field changes its meaning or goes."""
@@ -114,3 +115,14 @@ def _lines(row: Sequence[str], widths: Sequence[int], right: Sequence[str], colu
         )
         padded.append("  ".join(aligned).rstrip())
     return padded
+
+
+def left_out(others: Sequence[Other], here: str = "here") -> str:
+    """Which results of a file an import left out, in a sentence.
+
+    Args:
+        here: where those are that stay.
+    """
+    counted = Counter((other.device or "an unknown device", other.its_device or "an unknown device") for other in others)
+    told = "; ".join(f"{count} by {device} {here}, by {its} in the file" for (device, its), count in sorted(counted.items()))
+    return f"{len(others)} trials are {here} with other results, which stay ({told})."

@@ -26,7 +26,7 @@ def command(benchmarks: tuple[str, ...], family: str | None, out: Path, db: str)
 
     A benchmark gets two: BENCHMARK.md, the board, and BENCHMARK.jsonl, the trials behind it (every seed's metrics, costs, config,
     sources of plugins and environment; no scores of single samples), from which the board can be drawn again. What the folder holds
-    already is kept: parts may come from several machines.
+    already is kept: parts may come from several machines. Results of another device go into a folder of their own.
 
     \b
     harness publish
@@ -38,5 +38,13 @@ def command(benchmarks: tuple[str, ...], family: str | None, out: Path, db: str)
     done = publish.publish(db, out, benchmarks, [family] if family else [])
     for one in done:
         click.echo(one_line(f"{out / one.benchmark}.md: {one.methods} methods, {one.trials} trials ({one.new} new), {one.hours:.1f} h"))
+        if one.kept:
+            click.echo(
+                one_line(
+                    f"{out / one.benchmark}.jsonl keeps its own numbers of {one.kept} trials: this database has others, of another "
+                    "machine or run. Another folder (--out) can have these."
+                ),
+                err=True,
+            )
     if not done:
         click.echo("nothing to publish yet. `harness run -s quick` measures something in minutes.", err=True)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli import options
-from harness.cli.output import json_text, write_file
+from harness.cli.output import json_text, left_out, write_file
 from harness.texts import one_line
+
+if TYPE_CHECKING:
+    from harness.store import Imported
 
 
 @click.command("report")
@@ -47,7 +51,7 @@ def command(
     if files and ctx.get_parameter_source("db") is click.core.ParameterSource.COMMANDLINE:
         raise UsageError("a report is of files or of a database: leave out --db, or the files.")
     with ExitStack() as stack:
-        url = stack.enter_context(report.imported(files)) if files else db
+        url = stack.enter_context(report.imported(files, _tell)) if files else db
         stack.enter_context(source.reading(url))  # the whole report is of one moment
         options.know(benchmarks, source.recorded_benchmarks(url))
         board = source.board(
@@ -61,3 +65,8 @@ def command(
     for name, text in texts.items():
         write_file(out / name, text)
         click.echo(one_line(f"{out / name}: {len(text.encode()) / 1000:,.0f} kB"))
+
+
+def _tell(file: Path, done: Imported) -> None:
+    if done.others:
+        click.echo(one_line(f"{file}: {left_out(done.others, 'in a file before it')} A report of its own can show these."), err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, TypeVar
 
 import yaml
@@ -44,9 +45,13 @@ class Overrides:
         """Read ``key=value`` texts, whose values are YAML.
 
         Raises:
-            UsageError: not ``key=value``, not YAML, or a key that belongs to nothing.
+            UsageError: not ``key=value``, not YAML, a key that belongs to nothing, or one that undoes what another said.
         """
-        return cls(tuple(_parse(text) for text in texts))
+        items = tuple(_parse(text) for text in dict.fromkeys(texts))
+        for earlier, later in combinations(items, 2):
+            if _undoes(later, earlier):
+                raise UsageError(f"--set {earlier.text} and --set {later.text}: the second undoes the first. Leave one of them out.")
+        return cls(items)
 
     def texts(self, *, of_benchmark: bool, of_method: bool) -> tuple[str, ...]:
         """As they were written, those of the benchmark or of the method left out where these changed nothing."""
@@ -90,6 +95,13 @@ class Overrides:
             for filling in (slots[place[0]],) if place else slots.values():
                 filling[name] = item.value
         return _valid(Method, raw)
+
+
+def _undoes(later: Override, earlier: Override) -> bool:
+    """Whether nothing is left of what was said before; ``method.gamma`` is that of every slot."""
+    if later.parts == earlier.parts[: len(later.parts)]:
+        return True
+    return later.parts == (METHOD, earlier.parts[-1]) and earlier.parts[0] == METHOD
 
 
 def _parse(text: str) -> Override:

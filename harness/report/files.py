@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +14,17 @@ from harness.store import open_store
 
 if TYPE_CHECKING:
     from harness.analysis.leaderboard import Board
+    from harness.store import Imported
 
 TABLES = ("leaderboard.md", "leaderboard.tex", "leaderboard.csv", "leaderboard.json")
 
 
 @contextmanager
-def imported(files: Sequence[Path]) -> Iterator[str]:
+def imported(files: Sequence[Path], told: Callable[[Path, Imported], None] = lambda file, done: None) -> Iterator[str]:
     """The URL of a database that holds what some exports do, and is gone afterwards.
+
+    Args:
+        told: called with what each of them added.
 
     Raises:
         UsageError: a file is no export.
@@ -29,7 +33,7 @@ def imported(files: Sequence[Path]) -> Iterator[str]:
         url = f"sqlite:///{folder}/report.db"
         with closing(open_store(url)) as store:
             for file in files:
-                store.import_from(file)
+                told(file, store.import_from(file))
         yield url
 
 

@@ -9,7 +9,7 @@ Importing this package imports SQLAlchemy (not torch): the command line does so 
 
 from harness.store.database import StoreError, current, upgrade
 from harness.store.numbers import COST, KINDS, Metrics
-from harness.store.records import Floor, Imported, Lease, Lot, MetricSpec, Result, State, TrialRow
+from harness.store.records import Floor, Imported, Lease, Lot, MetricSpec, Other, Result, State, TrialRow
 from harness.store.store import Store, open_store
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Lot",
     "MetricSpec",
     "Metrics",
+    "Other",
     "Result",
     "State",
     "Store",

@@ -15,6 +15,7 @@ from sqlalchemy.types import Boolean, Double, Integer, LargeBinary
 from harness.errors import HarnessError
 from harness.store import imports, portable
 from harness.store.database import connect, explained
+from harness.store.records import PLACES
 from harness.store.schema import REVISION, metadata
 from harness.store.url import file_of, parse, shown
 
@@ -49,7 +50,7 @@ def _faults(connection: sa.Connection) -> Iterator[str]:
             wrong = sa.select(kind).where(kind.not_in((*kinds, "null") if column.nullable else kinds)).limit(1)
             yield from (f"{table.name}.{column.name} holds a value of type {told}" for told in connection.scalars(wrong))
     for number, line in enumerate(portable.lines(connection)):
-        line |= {name: None for name in portable.PLACES if name in line}  # an import may refuse those of another machine
+        line |= {name: None for name in PLACES if name in line}  # an import may refuse those of another machine
         try:
             imports.parsed(json.dumps(line, allow_nan=False), first=not number)
         except (ValueError, TypeError) as error:

@@ -15,11 +15,10 @@ from sqlalchemy.exc import IntegrityError
 
 from harness.errors import UsageError
 from harness.files import regular
-from harness.store import numbers
-from harness.store.base import insert, insert_new
+from harness.store.base import insert_new
 from harness.store.lines import LINES, HeaderLine, TrialLine
-from harness.store.records import SCHEMA, TRAVELS, Imported
-from harness.store.schema import ARRAYS, costs, trials
+from harness.store.merging import Merged
+from harness.store.records import SCHEMA, Imported
 
 _BATCH = 500
 
@@ -31,8 +30,7 @@ def read(file: Path, write: Callable[[], AbstractContextManager[sa.Connection]],
         write: begins the transaction.
         tables: kind of a line that is not a trial -> where it goes.
     """
-    added = seen = 0
-    announced = None
+    merged, announced = Merged(), None
     try:
         with regular(file).open(encoding="utf-8-sig") as stream, write() as connection:
             for last, batch in _batches(stream, file):
@@ -40,7 +38,7 @@ def read(file: Path, write: Callable[[], AbstractContextManager[sa.Connection]],
                     if isinstance(batch[0], HeaderLine):
                         announced = batch[0].trials
                     elif isinstance(batch[0], TrialLine):
-                        added, seen = added + _add_trials(connection, batch), seen + len(batch)
+                        merged.add(connection, batch)
                     else:
                         insert_new(connection, tables[batch[0].kind], [line.model_dump(exclude={"kind"}) for line in batch])
                 except IntegrityError:
@@ -48,15 +46,16 @@ def read(file: Path, write: Callable[[], AbstractContextManager[sa.Connection]],
                         f"{file}, up to line {last}: a trial refers to a config or environment that is not in the file before it. "
                         "Export the database again."
                     ) from None
-            if announced is not None and seen != announced:
+            if announced is not None and merged.seen != announced:
                 raise UsageError(
-                    f"{file} has {seen} trials, its first line says {announced}: it was cut off or changed. Export the database again."
+                    f"{file} has {merged.seen} trials, its first line says {announced}: it was cut off or changed. "
+                    "Export the database again."
                 )
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}.") from error
     except UnicodeDecodeError:
         raise UsageError(f"{file} is not an export: not UTF-8 text.") from None
-    return Imported(trials=added, skipped=seen - added)
+    return merged.told()
 
 
 def _no_number(name: str) -> float:
@@ -119,35 +118,3 @@ def _batches(stream: Iterable[str], file: Path) -> Iterator[tuple[int, list[Any]
         raise UsageError(f"{file} is empty, not an export of a database.")
     if batch:
         yield number, batch
-
-
-def _add_trials(connection: sa.Connection, lines: list[TrialLine]) -> int:
-    """Insert the trials that are not here, complete those that are not done here; returns how many."""
-    known = sa.select(trials.c.digest, trials.c.state).where(trials.c.digest.in_([line.digest for line in lines]))
-    known = known.order_by(trials.c.digest).with_for_update()  # a run may be about to record one of them
-    states = {digest: state for digest, state in connection.execute(known)}
-    here, changed = {*states}, {}
-    for line in lines:
-        state = states.get(line.digest)
-        if state is None or (line.state == "done" and state in ("planned", "failed")):
-            states[line.digest], changed[line.digest] = line.state, line
-    new = []
-    for line in changed.values():
-        values = {name: getattr(line, travelled) for name, travelled in TRAVELS.items()}
-        if line.digest in here:
-            connection.execute(sa.update(trials).where(trials.c.digest == line.digest).values(**values))
-        else:
-            new.append(values)
-    arrays = {
-        table: [
-            {"trial": line.digest, "name": name, **some.model_dump()}
-            for line in changed.values()
-            for name, some in getattr(line, kind).items()
-        ]
-        for kind, table in ARRAYS.items()
-    }
-    priced = [{"trial": line.digest, **line.cost.model_dump()} for line in changed.values() if line.cost is not None]
-    insert(connection, {trials: new})
-    numbers.write(connection, {line.digest: line.numbers.model_dump(exclude_unset=True) for line in changed.values()})
-    insert(connection, {**arrays, costs: priced})
-    return len(changed)

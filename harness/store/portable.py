@@ -22,12 +22,10 @@ from harness.files import finite, whole
 from harness.outcome import COSTS
 from harness.store.base import Transactions, chunks, number
 from harness.store.numbers import KINDS, read
-from harness.store.records import SCHEMA, TRAVELS, Imported
+from harness.store.records import PLACES, SCHEMA, TRAVELS, Imported
 from harness.store.schema import ARRAYS, configs, costs, environments, floors, samples, specs, trials
 
 TABLES = {"config": configs, "environment": environments, "spec": specs, "floor": floors}
-PLACES = ("log", "work_dir", "reason")
-"""Fields that name, or may name, files of one machine."""
 
 
 class Portable(Transactions):
@@ -52,7 +50,9 @@ class Portable(Transactions):
         return count
 
     def import_from(self, file: Path) -> Imported:
-        """Add what :meth:`export_to` wrote, in one transaction; what is done here already stays as it is.
+        """Add what :meth:`export_to` wrote, in one transaction.
+
+        What is done here already stays as it is, and gets of the same attempt what it lacks.
 
         Raises:
             UsageError: the file cannot be read or is not such an export; nothing has been changed.

@@ -20,7 +20,7 @@ from harness.store.columns import field_names
 from harness.store.numbers import COST, DIAGNOSTIC, DURATION, KINDS, METRIC, Metrics, read
 from harness.store.process import is_void
 from harness.store.records import Floor, Lot, MetricSpec, Result, TrialRow
-from harness.store.schema import configs, confusions, costs, curves, environments, floors, samples, specs, trials
+from harness.store.schema import ARRAYS, configs, confusions, costs, curves, environments, floors, samples, specs, trials
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,11 +135,13 @@ class Reads(Transactions):
             sa.cast(trials.c.overrides, sa.Text),
         ]
         times = [sa.func.max(column) for column in (trials.c.created, trials.c.started, trials.c.finished)]
-        query = sa.select(*told, *times, sa.func.count(), sa.func.sum(trials.c.attempts)).group_by(*told).order_by(*told)
+        numbered = (sa.func.count(), sa.func.sum(trials.c.attempts), sa.func.count(trials.c.reason))
+        query = sa.select(*told, *times, *numbered).group_by(*told).order_by(*told)
         with self._read() as connection:
             parts = [[str(row) for row in connection.execute(query)]]
             parts.append([str(row) for row in connection.execute(sa.select(specs).order_by(*specs.primary_key))])
-            parts.append([str(connection.execute(sa.select(sa.func.count()).select_from(floors)).scalar())])
+            counted = (floors, *ARRAYS.values())  # an import completes trials that ended long ago
+            parts.append([str(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar()) for table in counted])
         return digest_of(parts)
 
     def methods(self) -> list[str]:

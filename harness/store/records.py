@@ -190,8 +190,22 @@ LEASED = (*field_names(Lease), "expires")
 TRAVELS = {name: {"kind": "failure"}.get(name, name) for name in field_names(TrialRecord) if name not in LEASED}
 """Field of a trial -> its name in a line of an export, where ``kind`` is that of the line."""
 
+PLACES = ("log", "work_dir", "reason")
+"""Fields that name, or may name, files of one machine: a bare export leaves them out."""
+
 SCHEMA = 1
 """Version of the format of exports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A trial that is done here with another result than in a file: from another kind of device, or with other numbers."""
+
+    digest: str
+    device: str
+    """``cpu`` or ``cuda``: where the result that is here was computed; empty where that is not recorded."""
+    its_device: str
+    """The same of the one in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,4 +215,8 @@ class Imported:
     trials: int
     """New or newly finished trials."""
     skipped: int
-    """Trials that were there already."""
+    """Trials that were there already, with all that the file has of them."""
+    completed: int = 0
+    """Trials that were there already without scores of single samples, curves or places, which the file has of the same attempt."""
+    others: tuple[Other, ...] = ()
+    """Trials whose result here stays, and is another one than in the file."""

@@ -27,6 +27,35 @@ def test_a_key_that_belongs_to_nothing_is_refused(key: str):
         Overrides.parse([f"{key}=1"])
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("schedule.epochs=3", "schedule.epochs=5"),
+        ("schedule.epochs=3", " schedule.epochs =5"),
+        ("model.backbone.depth=34", "model.backbone=resnet18"),
+        ("method.pooling.gamma=2", "method.gamma=3"),
+    ],
+)
+def test_what_a_later_one_undoes_is_refused(earlier: str, later: str):
+    with pytest.raises(UsageError) as refused:
+        Overrides.parse([earlier, "data.train=7", later])
+    assert str(refused.value) == f"--set {earlier} and --set {later}: the second undoes the first. Leave one of them out."
+
+
+@pytest.mark.parametrize(
+    ("texts", "kept"),
+    [
+        (["schedule.epochs=3", "schedule.epochs=3"], 1),
+        (["method.gamma=3", "method.pooling.gamma=2"], 2),
+        (["model.backbone={depth: 18}", "model.backbone.depth=34"], 2),
+        (["schedule.lr=1", "schedule.lr_mult=2", "method.lr=3", "data.method.lr=4", "model.lr=1"], 5),
+        (["method.pooling.gamma=3", "method.block.gamma=2"], 2),
+    ],
+)
+def test_what_leaves_something_of_each_is_taken(texts: list[str], kept: int):
+    assert len(Overrides.parse(texts).items) == kept
+
+
 def test_aliases_that_multiply_each_other_are_refused_at_once():
     """They stand for 2 x 9^24 values."""
     nested = ", ".join(["&a0 [1, 1]", *(f"&a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 25))])

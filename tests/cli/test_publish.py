@@ -86,6 +86,49 @@ def test_what_was_published_elsewhere_stays(cli, measured, tmp_path):
     assert [row.method for row in publish.board_of(file).rows if row.primary] == ["gem", "gap"]
 
 
+def measured_again(cli, measured, device: str, *top1: float) -> None:
+    """The same trials, whose digests know no device, in the place of those that are in the database."""
+    with sqlite3.connect("results/harness.db") as elsewhere:
+        elsewhere.execute("PRAGMA foreign_keys = ON")
+        elsewhere.execute("DELETE FROM trials")
+    measured("gap", *top1, device=device)
+
+
+def test_results_of_another_device_go_into_a_folder_of_their_own(cli, measured):
+    measured("gem", 80.0, 83.0, on="digits")
+    measured("gap", 70.0, 72.0, device="cpu")
+    cli("publish", "--out", "boards")
+    before = {file: file.read_bytes() for file in Path("boards").iterdir()}
+    measured_again(cli, measured, "cuda:0", 70.5, 72.5)
+    measured("simpool", 60.0, 62.0, on="digits")
+    said = cli("publish", "--out", "boards")
+    assert said.exit_code == 2 and "has 2 of the trials by cpu, this database has them by cuda" in said.stderr
+    assert "--out boards/cuda" in said.stderr and not said.stdout
+    assert {file: file.read_bytes() for file in Path("boards").iterdir()} == before
+    assert "2 trials (2 new)" in cli("publish", "-b", "scenes-classification", "--out", "boards/cuda").stdout
+    assert cli("publish", "-b", "digits", "--out", "boards").exit_code == 0
+    two = cli("report", "boards/scenes-classification.jsonl", "boards/cuda/scenes-classification.jsonl", "--out", "report")
+    assert two.exit_code == 0
+    assert (
+        "2 trials are in a file before it with other results, which stay (2 by cpu in a file before it, by cuda in the file)" in two.stderr
+    )
+
+
+def test_a_board_that_another_machine_ran_again_keeps_its_numbers_and_says_so(cli, measured):
+    measured("gap", 70.0, 72.0, device="cpu")
+    cli("publish", "--out", "boards")
+    (file,) = Path("boards").glob("*.jsonl")
+    before = file.read_bytes()
+    measured_again(cli, measured, "cpu", 70.0, 72.5)
+    measured("gem", 80.0, 83.0, device="cpu")
+    said = cli("publish", "--out", "boards")
+    assert said.exit_code == 0 and "2 methods, 4 trials (2 new)" in said.stdout
+    assert f"{file} keeps its own numbers of 1 trials: this database has others" in said.stderr
+    kept = [line for line in before.splitlines() if b'"kind":"trial"' in line]
+    assert len(kept) == 2 and {*kept} <= {*file.read_bytes().splitlines()}
+    assert not cli("publish", "--out", "again").stderr and not cli("publish", "--out", "again").stderr
+
+
 def test_nothing_and_broken_files_are_sentences(cli, measured):
     assert "nothing to publish yet" in cli("publish").stderr
     measured("gap", 70.0, 72.0)

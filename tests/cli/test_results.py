@@ -180,13 +180,22 @@ def test_check_has_five_exit_codes(cli, measured, tmp_path):
     assert cli("check", "--baseline", "empty.json").exit_code == 4
 
 
-def test_database_travels(cli, measured):
+def test_database_travels(cli, measured, tmp_path):
     measured("gap", 70.0, 72.0)
     assert cli("db", "export", "all.jsonl").exit_code == 0
     other = ("--db", "sqlite:///other/harness.db")
     assert "2 trials added, 0 were there" in cli("db", "import", "all.jsonl", *other).stdout
     assert "0 trials added, 2 were there" in cli("db", "import", "all.jsonl", *other).stdout
     assert cli("leaderboard", "--format", "csv", *other).stdout == cli("leaderboard", "--format", "csv").stdout
+    cli("publish", "--out", "boards")
+    third = ("--db", "sqlite:///third.db")
+    assert "2 trials added" in cli("db", "import", "boards/scenes-classification.jsonl", *third).stdout
+    assert "0 trials added, 2 completed (scores of single samples" in cli("db", "import", "all.jsonl", *third).stdout
+    changed = (tmp_path / "all.jsonl").read_text().replace('"top1":70.0', '"top1":70.5')
+    (tmp_path / "changed.jsonl").write_text(changed)
+    said = cli("db", "import", "changed.jsonl", *third)
+    assert said.stdout == "0 trials added, 1 were there already\n"
+    assert "1 trials are here with other results, which stay (1 by an unknown device here" in said.stderr and "--db" in said.stderr
     assert "schema" in cli("db", "current", *other).stdout
     assert "empty" in cli("db", "current", "--db", "sqlite:///none.db").stdout
     assert cli("db", "upgrade", "--db", "sqlite:///none.db").exit_code == 0

@@ -88,10 +88,62 @@ def test_what_is_done_here_stays_and_what_is_not_is_completed(filled: Store, tmp
     own = outcome_of(done_here)
     own.metrics = {"mine": 1.0}
     other.finish(done_here.digest, lease.token, own)
-    other.import_from(tmp_path / "a.jsonl")
+    done = other.import_from(tmp_path / "a.jsonl")
+    assert (done.trials, done.skipped, done.completed, done.others) == (4, 1, 0, ()), "it has no metric in common with the file"
     found = {result.digest: result for result in other.results()}
     assert dict(found[done_here.digest].metrics) == {"mine": 1.0}
     assert dict(found[planned_here.digest].metrics) == outcome_of(planned_here).metrics
+
+
+@pytest.mark.parametrize("bare_first", [False, True])
+def test_whichever_comes_first_all_that_is_known_of_an_attempt_is_kept(filled: Store, tmp_path: Path, bare_first: bool):
+    filled.export_to(tmp_path / "a.jsonl")
+    filled.export_to(tmp_path / "bare.jsonl", bare=True)
+    other = open_store(f"sqlite:///{tmp_path}/second.db")
+    names = ("bare.jsonl", "a.jsonl") if bare_first else ("a.jsonl", "bare.jsonl")
+    other.import_from(tmp_path / names[0])
+    before = other.stamp()
+    done = other.import_from(tmp_path / names[1])
+    ended = 3 if bare_first else 0
+    assert (done.trials, done.completed, done.skipped, done.others) == (0, ended, 5 - ended, ())
+    assert (other.stamp() != before) == bare_first, "what was drawn of the bare one is out of date"
+    other.export_to(tmp_path / "b.jsonl")
+    both = [
+        [line for line in (tmp_path / name).read_text().splitlines() if '"state":"planned"' not in line] for name in ("a.jsonl", "b.jsonl")
+    ]
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize(
+    ("device", "factor", "others"),
+    [
+        ("cuda:0", 1.01, [("cpu", "cuda")] * 2),
+        ("cuda:0", 1.0, [("cpu", "cuda")] * 2),
+        ("cpu", 1.01, [("cpu", "cpu")] * 2),
+        (None, 1.01, [("cpu", "")] * 2),
+        (None, 1.0, []),
+        ("cpu", 1.0 + 1e-12, []),
+    ],
+)
+def test_another_result_of_a_trial_is_told_and_completes_nothing(filled: Store, tmp_path: Path, device, factor: float, others: list):
+    """Of the same digest: which device or processor computed it is no part of that."""
+    filled.export_to(tmp_path / "a.jsonl")
+    filled.export_to(tmp_path / "bare.jsonl", bare=True)
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    for line in lines:
+        if line["kind"] == "environment":
+            line |= {"digest": "e0", "content": {"device": device} if device else {}}
+        if line.get("state") == "done":
+            metric = {name: value * factor for name, value in line["numbers"]["metric"].items()}
+            line |= {"environment_digest": "e0", "finished": line["finished"] + 9, "numbers": line["numbers"] | {"metric": metric}}
+    (tmp_path / "elsewhere.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    other = open_store(f"sqlite:///{tmp_path}/second.db")
+    other.import_from(tmp_path / "bare.jsonl")
+    before = repr(other.results())
+    done = other.import_from(tmp_path / "elsewhere.jsonl")
+    assert sorted((one.device, one.its_device) for one in done.others) == others
+    assert done.trials == 0 and done.skipped + done.completed + len(others) == 5
+    assert repr(other.results()) == before and not other.per_sample()
 
 
 def _spoil(text: str, how: str) -> str:
