@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.analysis.leaderboard import Board, Row
+from harness.analysis.settings import of_method
 from harness.analysis.standing import Standing
 from harness.outcome import COSTS
 
@@ -90,6 +91,11 @@ def as_json(board: Board, all_versions: bool = False, costs: Sequence[str] = ())
             {"benchmark": name(row), "method": row.method, "seeds": row.collapsed} for row in shown if row.primary and row.collapsed
         ],
         "rough": [{"benchmark": name(row), "method": row.method, "costs": [*row.rough]} for row in shown if row.primary and row.rough],
+        "overrides": [
+            {"benchmark": name(row), "differs": row.differs, "method": row.method, "overrides": changed}
+            for row in board.rows
+            if row.primary and (changed := [*of_method(row.overrides)])
+        ],
         "missing": [
             lacks.plain() | ({"benchmark": f"{lacks.benchmark}@{lacks.version}"} if all_versions else {}) for lacks in board.missing
         ],

@@ -19,6 +19,7 @@ from harness.analysis.inference.samples import LEAST_GROUPS
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing
 from harness.analysis.numbers import SHARE, signed
+from harness.analysis.settings import as_changed, of_method
 from harness.analysis.standing import Standing
 from harness.analysis.statistics import LEVEL, holm
 from harness.outcome import GROUP
@@ -75,8 +76,11 @@ class Comparison:
     """The verdict in words, with what more seeds would show, and what is in no number."""
     missing: tuple[Missing, ...] = ()
     """Seeds of either that were asked for and have no result."""
+    overrides_a: tuple[str, ...] = ()
+    """What ``--set`` changed of the method itself."""
+    overrides_b: tuple[str, ...] = ()
     caveats: tuple[str, ...] = field(default=(), compare=False)
-    """See :meth:`Board.caveats`."""
+    """See :meth:`Board.caveats`; and parameters that ``--set`` changed."""
     spread: power.Spread | None = field(default=None, compare=False)
 
     @property
@@ -112,7 +116,8 @@ def compare(
             row = _over_samples(board.standings[block], primary[a], primary[b], trials)
             row = row or _over_seeds(board.standings[block], primary[a], primary[b])
             missing = tuple(lacks for name in (a, b) if (lacks := board.lacks(block, name)))
-            rows.append(replace(row, missing=missing, caveats=board.caveats(block, (a, b))))
+            changed = [told for name in (a, b) if (told := as_changed(name, primary[name].overrides))]
+            rows.append(replace(row, missing=missing, caveats=(*board.caveats(block, (a, b)), *changed)))
     tested = {index: row.p for index, row in enumerate(rows) if row.p is not None}
     for index, p in zip(tested, holm(list(tested.values())), strict=True):
         rows[index] = replace(rows[index], p=p, verdict=_verdict(rows[index], p))
@@ -124,6 +129,7 @@ def _row(a: Row, b: Row, left: Sequence[float], right: Sequence[float], **found:
     about = {name: getattr(a, name) for name in ("benchmark", "version", "metric", "unit", "higher_is_better", "differs")}
     nothing = {"ci95": None, "over": None, "p": None, "samples": None, "groups": None, "effect": None, "superiority": None}
     behind = {"digests_a": a.digests, "digests_b": b.digests}
+    behind |= {"overrides_a": of_method(a.overrides), "overrides_b": of_method(b.overrides)}
     told = {"method_a": a.method, "method_b": b.method, "a": means[0], "b": means[1], "difference": means[0] - means[1]}
     return Comparison(**(about | nothing | behind | told | found))
 

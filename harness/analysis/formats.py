@@ -8,6 +8,7 @@ from harness.analysis.board_json import JSON_FIELDS, plain
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import NOTHING, limits, number, rank
+from harness.analysis.settings import as_changed, of_method
 from harness.analysis.standing import Standing
 from harness.analysis.tables import WIDTH, aligned, column_widths, commented, csv_table, filled, latex_table, markdown_table, markdown_text
 from harness.outcome import COSTS
@@ -203,8 +204,9 @@ def table(board: Board, width: int | None = WIDTH, costs: Sequence[str] = ()) ->
 
 
 def csv_text(board: Board, costs: Sequence[str] = ()) -> str:
-    """One line per row: the JSON's fields, ``map``, ``differs``, seeds that were asked for and what is missing of them; methods without a
-    result have a line without a metric. Intervals have two columns, digests are joined by spaces."""
+    """One line per row: the JSON's fields, ``map``, ``differs``, ``overrides`` of the method, seeds that were asked for and what is missing
+    of them; methods without a result have a line without a metric. Intervals have two columns, digests and overrides are joined by spaces.
+    """
     ends = {name: (f"{name}_low", f"{name}_high") for name in ("ci95", "rank")}
     fields = [name for field in JSON_FIELDS for name in ends.get(field, (field,))]
     fronts = board.fronts(costs) if costs else {}
@@ -217,13 +219,14 @@ def csv_text(board: Board, costs: Sequence[str] = ()) -> str:
         lacks = board.lacks(row.block, row.method)
         seeds = [lacks.asked, lacks.told] if lacks else [row.n, ""]
         front = [row.method in fronts[row.block]] if costs else []
-        body.append([cells[0], row.version, *cells[1:], row.map, row.differs, *seeds, *front])
+        body.append([cells[0], row.version, *cells[1:], row.map, row.differs, " ".join(of_method(row.overrides)), *seeds, *front])
     for lacks in board.missing:
         if not lacks.ended:
             first = lacks.trials[0]
             cells = [{"n": 0, "digests": ""}.get(name, getattr(first, name, None)) for name in fields]
-            body.append([cells[0], first.version, *cells[1:], None, lacks.differs, lacks.asked, lacks.told, *[False] * bool(costs)])
-    header = [fields[0], "version", *fields[1:], "map", "differs", "asked", "missing", *["front"] * bool(costs)]
+            told = [lacks.differs, " ".join(of_method(first.overrides)), lacks.asked, lacks.told]
+            body.append([cells[0], first.version, *cells[1:], None, *told, *[False] * bool(costs)])
+    header = [fields[0], "version", *fields[1:], "map", "differs", "overrides", "asked", "missing", *["front"] * bool(costs)]
     return csv_table(header, body)
 
 
@@ -253,5 +256,7 @@ def latex_blocks(board: Board, costs: Sequence[str] = ()) -> list[tuple[str, str
 
 
 def latex(board: Board, costs: Sequence[str] = ()) -> str:
-    """A ``booktabs`` table per benchmark, each below a comment."""
-    return "\n\n".join(commented(" · ".join(filter(None, said)), table) for *said, table in latex_blocks(board, costs))
+    """A ``booktabs`` table per benchmark, each below a comment, and a comment for each method that ``--set`` changed."""
+    tables = [commented(" · ".join(filter(None, said)), table) for *said, table in latex_blocks(board, costs)]
+    changed = [(row, told) for row in board.rows if row.primary and (told := as_changed(row.method, row.overrides))]
+    return "\n\n".join([*tables, *(commented(f"{_heading(row)}: {told}", "").rstrip() for row, told in changed)])

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.notes import OfMethod
 from harness.analysis.settings import Setting, of_method, setting_of
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ def blocks_of(
     results: Iterable[Result], contents: Mapping[str, dict[str, Any]], environments: Mapping[str, Mapping[str, Any]]
 ) -> dict[Setting, list[Result]]:
     """The results of each setting: first what is registered (the newest, where the entry was edited), then what was tuned, then what
-    ``--set`` made."""
+    ``--set`` made. Of those that differ in the device alone the one with most methods, then seeds, is first: one trial elsewhere is no
+    new board."""
     found: dict[Setting, list[tuple[Result, Setting]]] = defaultdict(list)
     known: dict[tuple[Any, ...], Setting] = {}  # of thousands of results there are but a few
     for result in results:
@@ -24,11 +26,18 @@ def blocks_of(
         setting = known.get(told) or known.setdefault(told, setting_of(result, contents, environments))
         found[setting].append((result, setting))
 
-    def standing(setting: Setting) -> tuple[bool, bool, float]:
-        return setting.registered, not setting.budget, max(result.finished for result, _ in found[setting])
-
     # what was asked for with --set may be what is registered
     best = [max(some, key=lambda pair: (pair[1].registered, pair[0].finished))[1] for some in found.values()]
+    newest = {setting: max(result.finished for result, _ in found[setting]) for setting in best}
+    anywhere: dict[tuple[str, bool], float] = defaultdict(float)
+    for setting, finished in newest.items():
+        anywhere[setting.digest, setting.registered] = max(finished, anywhere[setting.digest, setting.registered])
+
+    def standing(setting: Setting) -> tuple[Any, ...]:
+        seeds = {(result.method, result.seed) for result, _ in found[setting]}
+        size = len({method for method, _ in seeds}), len(seeds)
+        return setting.registered, not setting.budget, anywhere[setting.digest, setting.registered], *size, newest[setting]
+
     return {setting: [result for result, _ in found[setting]] for setting in sorted(best, key=standing, reverse=True)}
 
 
@@ -63,9 +72,10 @@ def variants_of(results: list[Result], where: str, notes: list[str]) -> dict[str
         changes = " ".join(f"--set {change}" for change in of_method(chosen[method][0].overrides))
         if len(variants) > 1:
             shown = f"with {changes}" if changes else "run last as registered"
-            notes.append(f"{where}: '{method}' was run with {len(variants)} settings or sources; shown is the one {shown}.")
+            note = f"{where}: '{method}' was run with {len(variants)} settings or sources; shown is the one {shown}."
+            notes.append(OfMethod.note(note, method))
         elif changes:
-            notes.append(f"{where}: '{method}' was run with {changes}, not as registered.")
+            notes.append(OfMethod.note(f"{where}: '{method}' was run with {changes}, not as registered."))
     return chosen
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.notes import OfMethod
 from harness.analysis.settings import Setting, of_benchmark, setting_of
 
 if TYPE_CHECKING:
@@ -145,9 +146,9 @@ def of_block(
         others = [rows for rows in variants.values() if rows is not chosen]
         for rows in _later(others, max(result.finished for result in results)) if results else ():
             since.append(Missing(tuple(rows), 0, setting, differs))
-            notes.append(f"{where}: {since[-1].overtaken}.")
+            notes.append(OfMethod.note(f"{where}: {since[-1].overtaken}."))
     if found:
-        notes.append(f"{where}: seeds with a result: {listed(found)}. `harness status` tells why.")
+        notes.append(OfMethod.note(f"{where}: seeds with a result: {listed(found)}. `harness status` tells why."))
     return found, since
 
 
@@ -194,11 +195,14 @@ def listed(found: Sequence[Missing], where: Sequence[str] = ()) -> str:
 
 
 def by_setting(
-    trials: Iterable[TrialRow], blocks: Collection[Setting], left_out: Collection[Any], contents: Mapping[str, dict[str, Any]]
+    trials: Iterable[TrialRow],
+    blocks: Mapping[Setting, Sequence[Result]],
+    left_out: Collection[Any],
+    contents: Mapping[str, dict[str, Any]],
 ) -> dict[Setting, list[TrialRow]]:
     """Trials without a result, by the block they belong to; those of a setting without any make one of their own.
 
-    No trial that has not ended says on which device it ran, so that of two blocks that differ in it alone the first is chosen.
+    No trial without a result says on which device it ran; of blocks that differ in it alone see :func:`_likeliest`.
 
     Args:
         blocks: settings with results that are shown, in their order.
@@ -207,13 +211,24 @@ def by_setting(
     """
     found: dict[Setting, list[TrialRow]] = defaultdict(list)
     for row in trials:
-        setting = next((block for block in blocks if _belongs(row, block)), None)
-        if setting is None:
-            setting = setting_of(row, contents, {})
-            if setting.content.get("numerics") in left_out:
-                continue
-        found[setting].append(row)
+        fits = [block for block in blocks if _belongs(row, block)]
+        alike = {block: blocks[block] for block in fits if block.digest == fits[0].digest}
+        setting = _likeliest(row, alike) if alike else setting_of(row, contents, {})
+        if alike or setting.content.get("numerics") not in left_out:
+            found[setting].append(row)
     return found
+
+
+def _likeliest(row: TrialRow, blocks: Mapping[Setting, Sequence[Result]]) -> Setting:
+    """Where a trial without a result would stand: in the block of what was planned with it, then in that with most of its method's results,
+    as it is here and at all, then in the first."""
+
+    def near(block: Setting) -> tuple[bool, int, int]:
+        own = [result for result in blocks[block] if result.method == row.method]
+        same = sum(_variant(result) == _variant(row) for result in own)
+        return any(result.created == row.created for result in blocks[block]), same, len(own)
+
+    return next(iter(blocks)) if len(blocks) == 1 else max(blocks, key=near)
 
 
 def _belongs(row: TrialRow, block: Setting) -> bool:

@@ -52,6 +52,7 @@ def command(
     """
     from harness.analysis import diagnostics, source
     from harness.analysis.compare import compare
+    from harness.analysis.notes import concerning
     from harness.analysis.overall import formats as overall_formats
     from harness.analysis.overall.across import across
     from harness.analysis.overall.summary import overall
@@ -94,6 +95,8 @@ def command(
             err=True,
         )
         _show_without(without)
+    for note in concerning(board.notes, {row.benchmark for row in rows}, methods):
+        click.echo(f"note: {note}", err=True)
     ctx.exit(0 if rows else 4)
 
 

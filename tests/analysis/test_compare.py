@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from harness.analysis.compare import compare
 from harness.analysis.inference import cells, pairs
 from harness.analysis.inference.scales import PERCENT
 from harness.analysis.leaderboard import build
+from harness.analysis.notes import concerning
 from harness.analysis.views.comparison import csv_text
 from harness.store.records import MetricSpec
 
@@ -188,6 +190,23 @@ def test_seeds_that_failed_are_told(result, waiting, specs):
     (alone,) = csv.DictReader(io.StringIO(csv_text([row])))
     assert alone["missing"].startswith("a has a result in 3 of 5 seeds") and "survivors" not in alone
     json.dumps(row.plain())
+
+
+def test_what_set_changed_of_a_method_is_told(result, specs):
+    changed = {"overrides": ("method.ratio=0.5", "schedule.epochs=1")}
+    done = [result(name, seed, {"top1": 50.0 + seed}, **changed) for name in "ab" for seed in range(3)]
+    done += [result("a", 0, overrides=changed["overrides"], plugins={"a": "older"}, finished=1.0)]
+    done = [replace(some, overrides=("schedule.epochs=1",)) if some.method == "b" else some for some in done]
+    board = build(done, specs, [])
+    (row,) = compare(board, ["a", "b"])
+    assert (row.overrides_a, row.overrides_b) == (("method.ratio=0.5",), ())
+    assert row.sentence.endswith("a was run with --set method.ratio=0.5, not as registered.")
+    (alone,) = csv.DictReader(io.StringIO(csv_text([row])))
+    assert (alone["overrides_a"], alone["overrides_b"]) == ("method.ratio=0.5", "")
+    first, *_, last = board.notes
+    assert "not as registered" in first and "2 settings or sources" in last
+    assert concerning(board.notes, {"scenes"}, ["a", "b"]) == [first, last] and concerning(board.notes, {"scenes"}, ["b"]) == [first]
+    assert concerning(board.notes, {"scene"}, ["a"]) == []
 
 
 def test_results_whose_newer_sources_have_none_say_so(result, waiting, specs):

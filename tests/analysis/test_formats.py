@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import pytest
 
@@ -124,6 +125,17 @@ def test_csv_reads_back(board):
     assert len(rows) == 6
     assert float(rows[0]["mean"]) == 91.5 and float(rows[0]["ci95_low"]) < 91.5 < float(rows[0]["ci95_high"])
     assert len(rows[0]["digests"].split()) == 2 and rows[0]["version"] == "1"
+
+
+def test_what_set_changed_of_a_method_is_in_every_text(result, specs, floors):
+    changed = ("method.note=a\nb", "method.ratio=0.5")
+    board = build([result("gap", overrides=changed), result("gem")], specs, floors)
+    texts = [formats.table(board), formats.markdown(board), formats.latex(board), formats.csv_text(board), json.dumps(as_json(board))]
+    assert all("method.ratio=0.5" in text for text in texts)
+    assert texts[2].splitlines()[-1].endswith("gap was run with --set method.note=a b --set method.ratio=0.5, not as registered")
+    assert texts[2].splitlines()[-1].startswith("% scenes v1")
+    assert as_json(board)["overrides"] == [{"benchmark": "scenes", "differs": "", "method": "gap", "overrides": [*changed]}]
+    assert "overrides" not in as_json(build([result("gem")], specs, floors))
 
 
 def test_markdown_and_latex_escape(result, specs, floors):

@@ -63,6 +63,17 @@ def test_without_a_number_or_tuned_there_is_no_version(versions):
     assert (found.versions, found.changes, found.left_out) == ([], [], 4)
 
 
+def test_seeds_without_a_number_are_counted(versions, waiting):
+    trials = versions(({}, (6.0, math.nan, 7.0)), ({"plugins": {"gap": "b"}}, (6.0, 7.0)))
+    failed = [waiting("gap", 3, setting="s", kind="nan")]
+    found = build(trials, TOP1, ENVIRONMENTS, SETTINGS, failed)
+    assert [(version.seeds, version.not_numbers, version.asked) for version in found.versions] == [((0, 2), (1,), 4), ((0, 1), (), 2)]
+    assert [step.n for step in steps(found)] == ["2/4", "2"] and found.left_out == 0
+    assert found.notes[1] == f"version {found.versions[0].name}: gap has no number in seed 1, and those that have one are a selection."
+    assert found.notes[0].startswith(f"version {found.versions[0].name}: gap has a result in 3 of 4 seeds") and len(found.notes) == 2
+    assert json.loads(json.dumps(as_json(found)))["rows"][0]["not_numbers"] == [1]
+
+
 def test_an_error_that_grows_is_worse(versions):
     trials = versions(({"plugins": {"gap": "a"}}, (1.0, 1.1, 1.2)), ({"plugins": {"gap": "b"}}, (5.0, 5.1, 5.2)))
     found = build(trials, replace(TOP1, higher_is_better=False), {}, SETTINGS)

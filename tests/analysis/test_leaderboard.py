@@ -64,9 +64,9 @@ def test_a_board_says_where_it_ran_unless_that_was_one_processor(result, specs, 
     assert notes() == notes(e1=epyc) == notes(e1=epyc, e2=epyc | {"packages": {"torch": "2"}}) == []
     (told,) = notes(e1=epyc, e2=wide)
     assert told.startswith("scenes v1: trials ran on AMD EPYC with AVX2 (2), AMD EPYC with AVX-512 (1). Digits differ")
-    on_gpu, on_cpu = notes(e1=epyc, e2=h100)
-    assert on_gpu == "scenes v1: ran on NVIDIA H100."
-    assert on_cpu.startswith("scenes v1 · ") and on_cpu.endswith(": ran on AMD EPYC with AVX2.")
+    on_cpu, on_gpu = notes(e1=epyc, e2=h100)
+    assert on_cpu == "scenes v1: ran on AMD EPYC with AVX2."
+    assert on_gpu.startswith("scenes v1 · ") and on_gpu.endswith(": ran on NVIDIA H100.")
     one, two = ({"packages": {"torch": torch, "numpy": numpy, "python": numpy}} for torch, numpy in (("2.13.0", "2.4"), ("2.11.0", "1.26")))
     (told,) = notes(e1=epyc | one, e2=epyc | two)
     assert told.startswith("scenes v1: trials ran with torch 2.13.0 (2), 2.11.0 (1) and several versions of numpy. What")
@@ -103,7 +103,12 @@ def test_datasets_and_devices_stand_apart(result, specs, floors):
     assert [row.floor for row in board.rows] == [None, 12.5, 12.5], "a floor is that of its data"
     gpu = result(seed=1, metrics={"top1": 20.0}, environment_digest="e2")
     board = build([*here, gpu], specs, floors, environments={"e1": {"device": "cpu"}, "e2": {"device": "cuda:1"}})
-    assert shown(board) == [("", [20.0]), ("device cpu, where the first block has cuda", [30.0, 10.0])]
+    assert shown(board) == [("", [30.0, 10.0]), ("device cuda, where the first block has cpu", [20.0])], (
+        "one trial elsewhere is no new board"
+    )
+    as_many = [gpu, result("gem", seed=1, metrics={"top1": 40.0}, environment_digest="e2")]
+    board = build([*here, *as_many], specs, floors, environments={"e1": {"device": "cpu"}, "e2": {"device": "cuda:1"}})
+    assert [row.mean for row in board.rows] == [40.0, 20.0, 30.0, 10.0], "of two that are as large the newest"
 
 
 def setting(lr: float = 0.1, size: int = 64, dataset: str = "") -> dict:

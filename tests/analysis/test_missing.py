@@ -85,6 +85,25 @@ def test_trials_find_the_block_of_their_setting(result, waiting, specs, floors):
     assert [lacks.method for lacks in board.without(blocks[0])] == ["gem"]
 
 
+def test_a_failure_stands_where_its_method_ran(result, waiting, specs, floors):
+    """No failed trial says on which device it ran: what was planned with it does, then the other seeds of its method."""
+    environments = {"e1": {"device": "cpu"}, "e2": {"device": "cuda:0"}}
+    cpu = [result(name, seed, created=1.0) for name in ("gap", "gem") for seed in (0, 1)]
+    gpu = [result(name, seed, created=2.0, environment_digest="e2") for name in ("gap", "lse") for seed in (3, 4, 5)]
+    for row, device in (
+        (waiting("gem", 2, created=1.0), "cpu"),
+        (waiting("gem", 2, created=2.0), "cuda"),
+        (waiting("gem", 2, created=3.0), "cpu"),
+        (waiting("gap", 2, created=3.0), "cuda"),
+        (waiting("lse", 2, created=3.0), "cuda"),
+        (waiting("cbam", 2, created=2.0), "cuda"),
+    ):
+        (lacks,) = build([*cpu, *gpu], specs, floors, unfinished=[row], environments=environments).missing
+        assert lacks.setting.device == device, row
+    board = build([*cpu, gpu[0]], specs, floors, unfinished=[waiting("gem", 2, **OOM)], environments=environments)
+    assert told(board) == [("gem", 2, 3, "1 failed: out-of-memory")]
+
+
 def test_each_seed_counts_once(result, waiting, specs, floors):
     """Of many random stores: what has a result and what is missing are the seeds that were asked for, each once."""
     random.seed(0)

@@ -129,6 +129,14 @@ def test_ranks_by_survivors_say_so(trials, waiting, specs):
     assert "'good' 3 of 5 on digits v1" in overall_formats.table(summary, None) and "'good' 3 of 5" in overall_formats.markdown(summary)
 
 
+def test_what_set_changed_of_a_method_is_told(trials, specs):
+    done = [replace(some, overrides=("method.ratio=0.5",)) if some.method == "fair" else some for some in trials(MEANS)]
+    (table,) = overall(build(done, specs, [])).tables
+    assert [note for note in table.notes if "ratio" in note] == [
+        f"{name}: fair was run with --set method.ratio=0.5, not as registered." for name in table.benchmarks
+    ]
+
+
 def test_a_table_has_one_budget(trials, specs):
     settings = {"t": {"dataset": "d1", "tuning": {"trials": 8, "seeds": 1, "space": {}}}}
     every, tuned = trials(MEANS), trials(MEANS, setting="t", tuning="s")

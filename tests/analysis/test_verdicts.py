@@ -135,6 +135,12 @@ def test_only_what_stands_in_one_table_is_compared(judged, result):
     tuned = [*trials("a", A, setting="t", tuning="s"), *trials("b", B, setting="t", tuning="s")]
     (row,) = judged([claim()], trials=tuned, settings=settings)
     assert row.tests[0].notes == ("a was tuned with 8 trials", "b was tuned with 8 trials")
+    (row,) = judged([claim()], trials=[*trials("a", A), *trials("b", B), result("a", 0, dataset="d2")])
+    assert row.tests[0].notes == (
+        "tested on another block than the leaderboard's first: other data: fingerprint d1, where the first block has d2",
+    )
+    (row,) = judged([claim()], trials=[*tuned, result("a", 0, dataset="d2")], settings=settings)
+    assert len(row.tests[0].notes) == 3 and "d2" in row.tests[0].notes[0] and "tuned" not in row.tests[0].notes[0]
     (row,) = judged([claim()], trials=[*trials("a", A, labels={"attention": "collapsed"}), *trials("b", B)])
     assert "collapsed to next to one position in 4 of 4 seeds" in row.tests[0].notes[0]
 

@@ -14,7 +14,7 @@ import numpy as np
 from harness import families
 from harness.analysis.claims.columns import Blocks
 from harness.analysis.inference.mixtures import t_quantile, two_sided
-from harness.analysis.settings import of_method
+from harness.analysis.settings import as_changed
 from harness.analysis.statistics import LEVEL, holm
 from harness.catalog.claims import EXACT
 
@@ -62,8 +62,8 @@ class Evidence:
     towards: bool = False
     """Whether the difference is on the claim's side of what is tested: above 0, or within the margin."""
     notes: tuple[str, ...] = ()
-    """What a reader should know of either side: what has no result, attention that collapsed, tuning, parameters that ``--set``
-    changed."""
+    """What a reader should know of either side: what has no result, how their block differs from the leaderboard's first, attention that
+    collapsed, tuning, parameters that ``--set`` changed."""
     missing: tuple[Missing, ...] = ()
     """Seeds of either side that were asked for and have no result."""
     selected: bool = False
@@ -202,7 +202,11 @@ def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Bl
         ci95=column.scale.of_difference((difference - half, difference + half)) if known else None,
         p=float(two_sided(beyond, variance, df)) if known else None,
         towards=beyond > 0,
-        notes=(*blocks.caveats(block, claim.methods), *(note for name in claim.methods for note in _notes(block[name][0]))),
+        notes=(
+            *blocks.caveats(block, claim.methods),
+            *_apart(first),
+            *(note for name in claim.methods for note in _notes(block[name][0])),
+        ),
         missing=missing,
         selected=place.measure not in EXACT and any(lacks.failed for lacks in missing if _in_favour(claim, lacks.method, beyond > 0)),
     )
@@ -213,13 +217,20 @@ def _in_favour(claim: Claim, method: str, towards: bool) -> bool:
     return method == (claim.method if towards else claim.other) if claim.kind == "better" else True
 
 
+def _apart(row: Row) -> Iterator[str]:
+    """How the block differs, beside its budget, which is said of each method."""
+    budget = row.setting.budget
+    if parts := [part for part in row.differs.split("; ") if part and not (budget and part.startswith(budget))]:
+        yield f"tested on another block than the leaderboard's first: {'; '.join(parts)}"
+
+
 def _notes(row: Row) -> Iterator[str]:
     if row.collapsed:
         yield f"the attention of {row.method} collapsed to next to one position in {row.collapsed} of {len(row.seeds)} seeds"
     if row.setting.budget:
         yield f"{row.method} was {row.setting.budget}"
-    if changed := of_method(row.overrides):
-        yield f"{row.method} was run with {' '.join(f'--set {text}' for text in changed)}, not as registered"
+    if changed := as_changed(row.method, row.overrides):
+        yield changed
 
 
 def _corrected(found: Sequence[Judged]) -> list[Judged]:

@@ -55,6 +55,13 @@ class Version:
     """Whether the version before was measured on the same data by the same scores; false for the first."""
     missing: Missing | None = None
     """Its seeds that were asked for and have no result."""
+    not_numbers: tuple[int, ...] = ()
+    """Seeds whose metric is missing or not a number: a leaderboard has no mean of them and the others."""
+
+    @property
+    def asked(self) -> int:
+        """Seeds that were asked for."""
+        return len(self.seeds) + len(self.not_numbers) + (len(self.missing.trials) if self.missing else 0)
 
     @property
     def mean(self) -> float:
@@ -77,7 +84,7 @@ class History:
     changes: list[ChangePoint]
     """:attr:`ChangePoint.at` is an index of ``versions``. Searched for among versions that are comparable only."""
     left_out: int = 0
-    """Trials with ``--set`` or ``--tune``, which are no version of the code, or whose metric is missing or not a number."""
+    """Trials with ``--set`` or ``--tune``, which are no version of the code, and of versions of which no seed has a number."""
     without: tuple[Missing, ...] = ()
     """Versions of which no seed has a result, oldest first."""
 
@@ -85,6 +92,12 @@ class History:
     def notes(self) -> list[str]:
         """What the means pass over."""
         said = [f"version {version.name}: {version.missing.survivors}." for version in self.versions if version.missing]
+        said += [
+            f"version {version.name}: {self.method} has no number in seed{'s' * (len(version.not_numbers) > 1)} "
+            f"{', '.join(map(str, version.not_numbers))}, and those that have one are a selection."
+            for version in self.versions
+            if version.not_numbers
+        ]
         said += [f"of a version planned {day(lacks.trials[0].created)}, {lacks.note}." for lacks in self.without]
         left_out = f"{self.left_out} trials are left out: run with --set or --tune, or without a number."
         return [*said, left_out] if self.left_out else said
@@ -125,12 +138,12 @@ def build(
     results = [*results]
     # of a method, no version of the code: what --set or --tune made
     waiting = [row for row in unfinished if not row.overrides and not row.tuning]
-    usable = [r for r in results if not r.overrides and not r.tuning and math.isfinite(r.metrics.get(spec.metric, math.nan))]
-    for result in usable:
+    for result in (r for r in results if not r.overrides and not r.tuning):
         setting = setting_of(result, settings, environments)
         key = (result.version, setting.digest, setting.device, result.slot, result.config_digest, tuple(sorted(result.plugins.items())))
         groups[key].append(result)
-    ordered = sorted(groups.values(), key=lambda some: (min(r.finished for r in some), min(r.digest for r in some)))
+    measured = [some for some in groups.values() if any(_is_number(r, spec) for r in some)]
+    ordered = sorted(measured, key=lambda some: (min(r.finished for r in some), min(r.digest for r in some)))
     for some in ordered:
         some.sort(key=lambda r: (r.seed, r.digest))
     with_settings = [(setting_of(some[0], settings, environments), some) for some in ordered]
@@ -138,7 +151,9 @@ def build(
     versions: list[Version] = []
     before: tuple[Result, Setting] | None = None
     for (setting, some), lacks in zip(with_settings, missing, strict=True):
-        versions.append(replace(_version(some, setting, before, spec.metric, environments), missing=lacks))
+        numbers = [r for r in some if _is_number(r, spec)]
+        others = tuple(r.seed for r in some if not _is_number(r, spec))
+        versions.append(replace(_version(numbers, setting, before, spec.metric, environments), missing=lacks, not_numbers=others))
         before = some[0], setting
     changes: list[ChangePoint] = []
     for start, end in _runs(versions):
@@ -148,7 +163,11 @@ def build(
         ]
     name = results[0] if results else None
     about = (name.benchmark, name.method) if name else ("", "")
-    return History(*about, spec, versions, changes, len(results) - len(usable), tuple(without))
+    return History(*about, spec, versions, changes, len(results) - sum(map(len, ordered)), tuple(without))
+
+
+def _is_number(result: Result, spec: MetricSpec) -> bool:
+    return math.isfinite(result.metrics.get(spec.metric, math.nan))
 
 
 def _version(

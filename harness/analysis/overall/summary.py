@@ -13,6 +13,7 @@ from harness.analysis.inference.aggregates import LEAST_SEEDS, Aggregate, MeanRa
 from harness.analysis.inference.friedman import Ranks, friedman
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing, listed
+from harness.analysis.settings import as_changed
 from harness.analysis.standing import fit
 
 THRESHOLDS = (0.5, 0.75, 0.9)
@@ -144,6 +145,8 @@ def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]], named
     notes = [f"left out, since they lack 2 seeds of what the others have: {', '.join(out)}."] if out else []
 
     rows = {benchmark: [grid[method, benchmark] for method in chosen] for benchmark in benchmarks}
+    shown = [row for some in rows.values() for row in some]
+    notes += [f"{_name(row)}: {told}." for row in shown if (told := as_changed(row.method, row.overrides))]
     higher = [rows[benchmark][0].higher_is_better for benchmark in benchmarks]
     cells = [fit([row.values for row in some], some[0].unit) for some in rows.values()]
     mean = mean_rank(cells, higher)

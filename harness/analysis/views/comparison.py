@@ -74,12 +74,13 @@ def place(row: Row | Comparison) -> str:
 
 
 def csv_text(rows: Sequence[Comparison]) -> str:
-    """One line per row, with all that :meth:`Comparison.plain` tells; the interval has two columns, digests are joined by spaces."""
+    """One line per row, with all that :meth:`Comparison.plain` tells; the interval has two columns, digests and overrides are joined by
+    spaces."""
     told = []
     for row in rows:
         low, high = row.ci95 or (None, None)
         kept = {name: value for name, value in row.plain().items() if name != "ci95"}
-        joined = {name: " ".join(getattr(row, name)) for name in ("digests_a", "digests_b")}
+        joined = {name: " ".join(getattr(row, name)) for name in ("digests_a", "digests_b", "overrides_a", "overrides_b")}
         joined["missing"] = "; ".join(lacks.note for lacks in row.missing)
         told.append({**kept, **joined, "ci95_low": low, "ci95_high": high})
     return csv_table([*told[0]], [[*some.values()] for some in told]) if told else ""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.gate import reports
 from harness.analysis.gate.regression import Check, Entry, Status
-from harness.analysis.missing import seeds
 from harness.analysis.numbers import NOTHING, change, number, signed
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ def steps(history: History) -> list[Step]:
                 label=f"{version.day[:10]} {revision if version.revisions else version.name}",
                 mean=version.mean,
                 seeds=tuple(zip(version.seeds, version.values, version.digests, strict=True)),
-                n=seeds(len(version.seeds), version.missing),
+                n=str(len(version.seeds)) + f"/{version.asked}" * (version.asked > len(version.seeds)),
                 stretch=stretch,
                 text=number(version.mean, history.spec.unit),
                 version=version.name,

@@ -1,0 +1,25 @@
+"""Notes on a leaderboard: which of them are for a reader of some methods on some benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+
+class OfMethod(str):
+    """A note that is not on all methods of a benchmark."""
+
+    method: str = ""
+    """The one it is on; empty where rows, or what is missing of them, say the same."""
+
+    @classmethod
+    def note(cls, text: str, method: str = "") -> OfMethod:
+        """The note with its method."""
+        made = cls(text)
+        made.method = method
+        return made
+
+
+def concerning(notes: Iterable[str], benchmarks: Collection[str], methods: Collection[str]) -> list[str]:
+    """Those on some benchmarks as a whole, and on some methods there, without what rows say themselves."""
+    told = [note for note in notes if not isinstance(note, OfMethod) or note.method in methods]
+    return [note for note in told if note.startswith(tuple(f"{name}{then}" for name in benchmarks for then in (" v", ": ")))]
