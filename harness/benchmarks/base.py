@@ -194,6 +194,10 @@ class Listing(Generic[S]):
         """The picture that a sample shows, or was cut out of: samples of one hang together."""
         return self.image(sample)
 
+    def together(self, sample: S) -> Path:
+        """What a validation split takes as one or not at all: samples of it hang together. A name alone, which need not exist."""
+        return self.whole(sample)
+
     def belonging(self, name: Split) -> list[int] | None:
         """The number of each sample's :meth:`whole`; ``None`` where every sample is a picture of its own."""
         numbers: dict[Path, int] = {}

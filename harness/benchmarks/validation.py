@@ -34,22 +34,22 @@ def hold_out(listing: Listing[Any], share: float) -> None:
     """
     if not share or listing.val or len(listing.train) < FEWEST or any(problem.fatal for problem in listing.problems):
         return
-    names = {file: _name(file, listing) for file in map(listing.whole, listing.train)}
+    names = {file: _name(file, listing) for file in map(listing.together, listing.train)}
     chosen = _chosen(listing, names, share)
     chosen -= _copied(chosen, names.keys() - chosen)
     if not chosen:
         return
-    listing.val = [sample for sample in listing.train if listing.whole(sample) in chosen]
-    listing.train = [sample for sample in listing.train if listing.whole(sample) not in chosen]
+    listing.val = [sample for sample in listing.train if listing.together(sample) in chosen]
+    listing.train = [sample for sample in listing.train if listing.together(sample) not in chosen]
 
 
 def _chosen(listing: Listing[Any], names: dict[Path, str], share: float) -> set[Path]:
-    tested = {*map(listing.whole, listing.test)}
+    tested = {*map(listing.together, listing.test)}
     counts: dict[Path, int] = defaultdict(int)
     strata: dict[Path, set[Hashable]] = defaultdict(set)
     unscored: set[Path] = set()
     for sample in listing.train:
-        file = listing.whole(sample)
+        file = listing.together(sample)
         counts[file] += 1
         strata[file].add(listing.stratum(sample))
         if not listing.is_scored(sample):

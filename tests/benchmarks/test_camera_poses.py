@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +154,49 @@ def test_a_list_says_which_frames_are_for_testing(tmp_path, entry, file, option)
     assert tmp_path / file in bench("colmap", **option).listing(tmp_path).sources
 
 
+def _sequences(root: Path, folders: dict[str, np.ndarray], lacking: tuple[str, ...] = ()) -> Path:
+    """A camera's path in each folder, moved by what stands there as the camera sees it."""
+    lines = []
+    for folder, beside in folders.items():
+        for n in range(FRAMES):
+            matrix = pose(n)
+            matrix[:3, 3] += matrix[:3, :3] @ beside[n % len(beside)]
+            if (name := f"{folder}{n}.png") not in lacking:
+                image(root / "images" / name, len(lines))
+                lines.append(line(matrix, len(lines) + 1, name))
+    root.joinpath("images.txt").write_text("\n\n".join(lines) + "\n")
+    return root
+
+
+RIGID = {"left": np.zeros((1, 3)), "right": np.array([[0.02, 0, 0]])}
+ELSEWHERE = np.random.default_rng(0).normal(size=(FRAMES, 3))
+
+
+@pytest.mark.parametrize(
+    ("folders", "lacking", "held"),
+    [
+        ({"left/": RIGID["left"], "right/": RIGID["right"]}, (), ["left/10", "left/11", "right/10", "right/11"]),
+        ({"left/": RIGID["left"], "right/": RIGID["right"]}, ("left/10.png",), ["left/11", "right/10", "right/11"]),
+        ({"left_": RIGID["left"], "right_": RIGID["right"]}, (), ["left_10", "left_11", "right_10", "right_11"]),
+        ({"seq1/": RIGID["left"], "seq2/": ELSEWHERE}, (), [f"seq2/{n}" for n in (7, 8, 9, 10, 11)]),
+        ({"left/a": RIGID["left"], "right/b": ELSEWHERE}, (), [f"right/b{n}" for n in (7, 8, 9, 10, 11)]),
+    ],
+)
+def test_cameras_of_a_rig_are_held_out_together(tmp_path, folders, lacking, held):
+    found = bench("colmap").listing(_sequences(tmp_path, folders, lacking))
+    assert bool(found.val) == (len(found.train) + len(found.val) >= 20)
+    assert [frame.image for frame in found.test] == [f"images/{name}.png" for name in held]
+    train, val, test = ({frame.moment or frame.image for frame in part} for part in (found.train, found.val, found.test))
+    assert not (train & test or val & test or train & val)
+
+
+def test_a_list_that_parts_a_rig_is_told(tmp_path):
+    _sequences(tmp_path, {f"{name}/": beside for name, beside in RIGID.items()})
+    (tmp_path / "test.txt").write_text("right/10.png\nright/11.png\nleft/11.png\n")
+    words = "1 of 3 test frames were taken together with a training frame by a rig, e.g. images/right/10.png and images/left/10.png"
+    assert said(check(bench("colmap"), tmp_path, fatal=False), "test.txt", words)
+
+
 def test_a_list_whose_names_are_no_frames(tmp_path):
     colmap(tmp_path)
     (tmp_path / "test.txt").write_text("003.png\n900.png\n901.png\n")
@@ -175,6 +220,29 @@ def test_images_without_pose_and_other_models_are_told(tmp_path):
     told = check(bench("colmap"), tmp_path)
     assert len(told) == 2 and said(told, "2 of 14 images have no pose", "images/90.png")
     assert said(told, "sparse/0/images.txt", "not read, e.g. sparse/1/images.txt")
+
+
+@pytest.mark.parametrize(
+    ("images", "newer", "moved", "told"),
+    [
+        (FRAMES, 60, 0.0, ""),
+        (FRAMES, -60, 0.5, ""),
+        (FRAMES, 60, 0.5, f"images.bin beside it is newer and has other poses of {FRAMES} images, e.g. images/000.png"),
+        (FRAMES - 1, -60, 0.0, f"it has {FRAMES} images, images.bin beside it {FRAMES - 1}"),
+        (0, 60, 0.0, "images.bin beside it cannot be read"),
+    ],
+)
+def test_a_binary_model_that_says_something_else_is_told(tmp_path, images, newer, moved, told):
+    text = colmap(tmp_path) / "images.txt"
+    content = struct.pack("<Q", images or FRAMES)
+    for entry in text.read_text().splitlines()[1 : 2 * images : 2]:
+        number, *values, camera, name = entry.split()
+        pose = [float(value) + moved * (place == 5) for place, value in enumerate(values)]
+        content += struct.pack("<I7dI", int(number), *pose, int(camera)) + name.encode() + b"\0" + struct.pack("<Qddq", 1, 2.5, 3.5, -1)
+    text.with_suffix(".bin").write_bytes(content)
+    os.utime(text.with_suffix(".bin"), (0, text.stat().st_mtime + newer))
+    found = check(bench("colmap"), tmp_path)
+    assert said(found, "images.txt", told, "run colmap model_converter") if told else found == []
 
 
 def test_the_sign_of_a_quaternion_makes_no_difference(tmp_path):

@@ -323,6 +323,27 @@ def test_an_area_as_a_share_of_the_image_is_not_believed(listed, area, read, tol
     assert told in said(found, fatal=False) and bool(told) == bool(found.problems)
 
 
+@pytest.mark.parametrize(
+    ("place", "many", "box", "labelled", "told"),
+    [
+        ([0, 0, 2], True, [4, 3, 30, 20], 0, "points at (0, 0) or (-1, -1), taken as not labelled: 5 of 10"),
+        ([-1, -1, 1], True, ..., 0, "taken as not labelled: 5 of 10"),
+        ([0, 0, 2], False, [4, 3, 30, 20], 1, "points at (0, 0) or (-1, -1), flagged as labelled: 1 of 10"),
+        ([0, 0, 2], True, [0, 0, 90, 60], 5, "flagged as labelled: 5 of 10"),
+        ([0, 1, 2], True, [4, 3, 30, 20], 5, ""),
+    ],
+)
+def test_points_in_the_very_corner_are_no_labels(listed, place, many, box, labelled, told):
+    def change(content):
+        for item in content["annotations"][: None if many else 1]:
+            item["keypoints"][:3] = place
+        each("annotations", bbox=box)(content)
+
+    found = listed(change, only="train", box="image")
+    assert sum(int(pose.visible[0] > 0) for pose in found.train) == labelled + (0 if many else 4)
+    assert len(found.train) == 5 and told in said(found, fatal=False) and bool(told) == bool(found.problems)
+
+
 def test_null_coordinates_of_unlabelled_points_are_no_problem(listed):
     found = listed(first(keypoints=[5, 5, 2, None, None, 0]))
     assert found.problems == []

@@ -415,6 +415,18 @@ def test_a_frame_that_two_images_could_be_is_refused(project):
     assert "frames that several images could be" in said(listing(project, csv=names), fatal=True)
 
 
+@pytest.mark.parametrize("where", [("v1/f", "v2/f"), ("v1_", "v2_"), ("v1/f", "v1/f")])
+def test_images_of_another_video_do_not_fill_the_gaps(project, where):
+    (project / "t.csv").write_text("frame_idx,snout.x,snout.y,tail.x,tail.y\n" + "".join(f"{n},2,5,3,4\n" for n in range(4)))
+    for n in range(4):
+        file = project / f"{where[n % 2]}{n}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (20, 10), (n, 0, 0)).save(file)
+    for image in (project / "labeled-data").rglob("*.png"):
+        image.unlink()
+    assert ("as those of several videos are" in said(listing(project, csv="t.csv"), fatal=True)) == (len({*where}) == 2)
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_sleap_frames_whose_images_are_counted_from_1_are_refused(project, first):
     folder = project / "labeled-data" / VIDEOS[0]

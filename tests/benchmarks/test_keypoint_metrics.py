@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -114,6 +116,22 @@ def test_seventeen_points_of_others_have_no_average_precision_and_are_told(tmp_p
     (told,) = problems(tmp_path, CocoData(format="coco", root="r", keypoints=17), Poses())
     assert "AP" in told.what and "data.sigmas: coco" in told.mend and not told.fatal
     assert [*problems(tmp_path, CocoData(format="coco", root="r", keypoints=17, sigmas="coco"), Poses())] == []
+
+
+@pytest.mark.parametrize("count", [20, 30])
+def test_more_instances_than_coco_counts_are_told(tmp_path, count):
+    from harness.benchmarks.keypoint.check import problems
+    from harness.benchmarks.keypoint.readers.coco import CocoData
+    from harness.benchmarks.keypoint.readers.pose import Pose, Poses
+
+    points = np.arange(2 * count, dtype=np.float32).reshape(count, 1, 2)
+    poses = [Pose(Path("a"), (99, 99), (0, 0, 40, 40), each, np.full(1, 2), 1600.0, 1, n) for n, each in enumerate(points, 1)]
+    data = CocoData(format="coco", root="r", keypoints=["a"], sigmas=[0.001])
+    told = [problem for problem in problems(tmp_path, data, Poses(test=poses)) if problem.where == "test split"]
+    best = scores.average_precision(points, poses, (0.001,), every=True)
+    assert [f"cannot exceed {best['AR']:.1f} %" in problem.what for problem in told] == [True] * (count > 20)
+    assert best["AR"] == pytest.approx(100 * min(count, 20) / count)
+    assert [*problems(tmp_path, CocoData(format="coco", root="r", keypoints=["a"]), Poses(test=poses))] == []
 
 
 def test_a_trial_reports_what_is_declared(openmmlab, tmp_path):

@@ -49,8 +49,10 @@ class CameraData(ShrunkData):
 
     @model_validator(mode="after")
     def _consistent(self) -> CameraData:
-        if len(set(self.scenes)) < len(self.scenes):
+        if len({PurePath(scene) for scene in self.scenes}) < len(self.scenes):
             raise ValueError("a scene is listed twice")
+        if twice := next((name for name in self.scene_names if self.scene_names.count(name) > 1), None):
+            raise ValueError(f"two scenes are called '{twice}', the root's own name; rename one of the two folders")
         if any(PurePath(scene).is_absolute() or ".." in PurePath(scene).parts for scene in self.scenes):
             raise ValueError("scenes are subfolders of the root")
         if unknown := set(self.counts) - set(self.scenes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from harness.benchmarks.base import NEEDED, Problem
 from harness.benchmarks.keypoint.oks import COCO_NAMES, coco_sigmas
 from harness.benchmarks.keypoint.options import KeypointData, KeypointModel
 from harness.benchmarks.keypoint.readers.pose import Pose, Poses
+from harness.benchmarks.keypoint.scores import MOST_DETECTIONS
 from harness.benchmarks.keypoint.sides import mirrors, sided
 from harness.errors import did_you_mean
 
@@ -18,11 +20,23 @@ def problems(_root: Path, data: KeypointData, listing: Poses) -> Iterator[Proble
     if data.count == len(COCO_NAMES) and not data.has_ap and (data.format == "coco" or coco_sigmas(listing.names)):
         what = "17 keypoints without fall-offs, so average precision (AP) is not reported"
         yield Problem("data.sigmas", what, "if they are COCO's 17 points, write data.sigmas: coco", fatal=False)
+    if data.has_ap:
+        yield from _crowded(listing)
     train, test = ({*listing.images(split)} for split in NEEDED)
     if train and train == test:
         yield Problem("splits", "all images are in the training and in the test split", "take them out of one of the two")
     if data.segment and listing.test:
         yield from _segment(data.segment, listing)
+
+
+def _crowded(listing: Poses) -> Iterator[Problem]:
+    """More instances in a test image than COCO's evaluation looks at."""
+    counts = Counter(pose.image_id for pose in listing.test)
+    if crowded := sum(count > MOST_DETECTIONS for count in counts.values()):
+        most = 100 * sum(min(count, MOST_DETECTIONS) for count in counts.values()) / len(listing.test)
+        what = f"{crowded} of {len(counts)} test images hold more than {MOST_DETECTIONS} instances; as COCO's evaluation counts no more"
+        what += f" predictions an image, recall (AR) cannot exceed {most:.1f} %, nor AP by more than rounding"
+        yield Problem("test split", what, "compare methods on these data by PCK, or cut the images into parts", fatal=False)
 
 
 def of_model(data: KeypointData, model: KeypointModel, listing: Poses) -> Iterator[Problem]:

@@ -17,6 +17,8 @@ THRESHOLD = 0.05
 PCK, MEDIAN, AP, AP50 = f"PCK@{THRESHOLD}", "median_px", "AP", "AP50"
 COCO_STATS = {AP: 0, AP50: 1, "AP75": 2, "APM": 3, "APL": 4, "AR": 5}
 """Metric -> its place in what pycocotools sums up."""
+MOST_DETECTIONS = 20
+"""Predictions an image that pycocotools and mmpose count for AP and AR of key points (``maxDets``), the surest first."""
 HEAD_SHARES = (0.5, 0.1)
 """Of the head's length, within which MPII counts a point as found."""
 TRUNK = ("pelvis", "thorax")

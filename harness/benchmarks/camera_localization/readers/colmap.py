@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from harness.benchmarks.base import Format, Problem, relative
+from harness.benchmarks.camera_localization.readers.colmap_binary import count, lines
 from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, from_quaternion, natural, number
 from harness.benchmarks.camera_localization.readers.hold_out import HoldOutData, hold_out
 from harness.benchmarks.camera_localization.readers.scenes import Scene, over_scenes
@@ -29,6 +30,10 @@ _BINARY = ("images.bin", "sparse/images.bin", "sparse/0/images.bin")
 
 _FEW, _SHORTER, _ROUNDING = 4, 1.2, 1e-6
 """Frames from which on paths are compared, how much shorter one must be to tell, and a scalar that counts as zero."""
+
+
+_SECONDS, _PRINTED = 5, 1e-3
+"""Within which files were written together, and what a pose may lose when it is printed."""
 
 
 class ColmapData(HoldOutData):
@@ -62,8 +67,37 @@ def _scene(scene: Scene, data: ColmapData) -> None:
     if _looks_scalar_last(frames):
         what = "read as QX QY QZ QW, quaternions put the cameras on a far shorter path, or all that they say now is half a turn"
         scene.add(file, what, "see whether they stand there scalar-last; COLMAP writes QW QX QY QZ", fatal=False)
+    _tell_stale(frames, len(found), file, scene, data)
     _tell_unused(frames, file, scene, data)
     hold_out(frames, scene, data)
+
+
+def _tell_stale(frames: list[Frame], listed: int, file: str, scene: Scene, data: ColmapData) -> None:
+    """Note that the binary model beside the text, which is what COLMAP itself reads and writes, is another."""
+    binary = (scene.root / file).with_suffix(".bin")
+    if not binary.is_file():
+        return
+    mend = "if the text is the older one, run colmap model_converter --output_type TXT again; or else delete images.bin"
+    try:
+        if (images := count(binary)) != listed:
+            scene.add(file, f"it has {listed} images, {binary.name} beside it {images}; the text is read", mend, fatal=False)
+        elif binary.stat().st_mtime > (scene.root / file).stat().st_mtime + _SECONDS:
+            there = [_frame(scene, line, binary.name, data) for line in lines(binary)]
+            poses = {frame.image: frame for frame in there if isinstance(frame, Frame)}
+            if others := [frame.image for frame in frames if not _same(frame, poses.get(frame.image))]:
+                what = f"{binary.name} beside it is newer and has other poses of {len(others)} images, e.g. {others[0]}; the text is read"
+                scene.add(file, what, mend, fatal=False)
+    except ValueError as error:
+        scene.add(file, f"{binary.name} beside it cannot be read ({error}); the text is read", mend, fatal=False)
+
+
+def _same(frame: Frame, other: Frame | None) -> bool:
+    import numpy as np
+
+    return other is not None and all(
+        np.allclose(one, two, rtol=_PRINTED, atol=_PRINTED)
+        for one, two in ((frame.position, other.position), (frame.quaternion, other.quaternion))
+    )
 
 
 def _tell_unused(frames: list[Frame], file: str, scene: Scene, data: ColmapData) -> None:

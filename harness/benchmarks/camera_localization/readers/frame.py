@@ -40,6 +40,8 @@ class Frame:
     """Camera-to-world rotation (4,), unit length, scalar first."""
     scene: int = 0
     """Index of the scene in the dataset."""
+    moment: str = ""
+    """Name that all frames of one moment share where several cameras of a rig took them; else empty."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,9 @@ class Frames(Listing[Frame]):
 
     def files_of(self, sample: Frame) -> tuple[Path, ...]:
         return (self.root / sample.image,)
+
+    def together(self, sample: Frame) -> Path:
+        return self.root / (sample.moment or sample.image)
 
     def stratum(self, sample: Frame) -> int:
         return sample.scene

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from harness.benchmarks.camera_localization.options import SCENE_UNITS, CameraData, Unit
 from harness.benchmarks.camera_localization.readers.frame import Frame, natural
+from harness.benchmarks.camera_localization.readers.rigs import tell_twins, with_moments
 from harness.benchmarks.camera_localization.readers.scenes import Scene
 from harness.benchmarks.listed import Index, lines_in, named, parted
 
@@ -25,22 +26,25 @@ class HoldOutData(CameraData):
     test_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of the frames, the last ones by name (2 before 10), that is held out for testing where no file names any.
 
-    One block, not every n-th frame: neighbours of a video are almost the same image.
+    One block, not every n-th frame: neighbours of a video are almost the same image. Frames of one moment stay together where cameras
+    move together, as ``left/000.png`` and ``right/000.png`` of a stereo pair.
     """
 
 
 def hold_out(frames: list[Frame], scene: Scene, data: HoldOutData) -> None:
     """Divide the frames of a scene: by the list of test frames where there is one, or the last ``test_share`` by name."""
-    ordered = sorted(frames, key=lambda frame: natural(frame.image))
+    ordered = sorted(with_moments(frames), key=lambda frame: natural(frame.image))
     list_file = data.test or next((name for name in data.usual_lists if (scene.root / name).is_file()), None)
     if list_file is None:
-        names = list(dict.fromkeys(frame.image for frame in ordered))
-        held = set(names[len(names) - max(1, round(data.test_share * len(names))) :])
+        moments = sorted({frame.moment or frame.image for frame in ordered}, key=natural)
+        last = {*moments[len(moments) - max(1, round(data.test_share * len(moments))) :]}
+        held = {frame.image for frame in ordered if (frame.moment or frame.image) in last}
     else:
         scene.sources.append(scene.root / list_file)
         held = _listed(list_file, [frame.image for frame in ordered], scene)
     scene.train += [frame for frame in ordered if frame.image not in held]
     scene.test += [frame for frame in ordered if frame.image in held]
+    tell_twins(scene, list_file or ".")
 
 
 def _listed(file: str, images: list[str], scene: Scene) -> set[str]:

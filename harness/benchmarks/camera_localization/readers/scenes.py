@@ -44,7 +44,9 @@ def over_scenes(root: Path, data: D, read: Callable[[Scene, D], None]) -> Frames
         _leave_lost(scene, data)
         for split in SPLITS:
             _count_once(split, scene.of(split), scene)
-            listing.of(split).extend(replace(frame, image=_inside(folder, frame.image), scene=index) for frame in scene.of(split))
+            for frame in scene.of(split):
+                moment = frame.moment and _inside(folder, frame.moment)
+                listing.of(split).append(replace(frame, image=_inside(folder, frame.image), scene=index, moment=moment))
         for split in NEEDED:
             _expect(split, len(scene.of(split)), folder, data, scene)
         listing.problems += [replace(problem, where=_inside(folder, problem.where)) for problem in scene.problems]

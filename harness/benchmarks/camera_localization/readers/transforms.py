@@ -23,6 +23,7 @@ from typing import Any, Literal
 from harness.benchmarks.base import NEEDED, SPLITS, Format, Problem, Split
 from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, from_matrix
 from harness.benchmarks.camera_localization.readers.hold_out import HoldOutData, hold_out
+from harness.benchmarks.camera_localization.readers.rigs import tell_twins, with_moments
 from harness.benchmarks.camera_localization.readers.scenes import Scene, over_scenes
 from harness.benchmarks.listed import tails
 from harness.images import SUFFIXES
@@ -57,7 +58,7 @@ def _scene(scene: Scene, data: TransformsData) -> None:
     content = _parse(scene, "transforms.json")
     found = [*_frames(scene, content, "transforms.json", data)]
     scene.problems += (one for one in found if isinstance(one, Problem))
-    frames = [one for one in found if isinstance(one, Frame)]
+    frames = with_moments([one for one in found if isinstance(one, Frame)])
     lists = {split: key for split, key in _LISTS.items() if isinstance(content.get(key), list)}
     if lacking := [_LISTS[split] for split in NEEDED if split not in lists]:
         if lists:
@@ -76,6 +77,7 @@ def _scene(scene: Scene, data: TransformsData) -> None:
             what = f"{len(lost)} of the {len(images)} names in {key} have no frame that can be used, e.g. '{lost[0]}'"
             mend = f"give their poses, or take them out; without them {split} is another"
             scene.add("transforms.json", what, mend, fatal=not chosen[split])
+    tell_twins(scene, "transforms.json")
     if neither := [frame.image for frame in frames if not any(frame.image in names for names in chosen.values())]:
         what = f"{len(neither)} frames are in neither {' nor '.join(lists.values())}, e.g. {neither[0]}; they are not used"
         scene.add("transforms.json", what, "add them to one of the lists", fatal=False)

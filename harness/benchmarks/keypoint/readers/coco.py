@@ -6,6 +6,7 @@
 ```
 
 A key point is x, y in pixels from the upper left corner, and 2 (visible), 1 (covered) or 0 (not labelled); a box is x, y, width, height.
+A point at (0, 0) or (-1, -1) is not labelled, whatever its flag, unless it is the only one or its box begins there.
 Points are matched by the names of their category, in any order. Ids may be numbers or text; crowds are left out,
 and annotations with ``"ignore": 1``.
 """
@@ -25,6 +26,7 @@ from harness.benchmarks.keypoint.readers.coco_names import orders, wanted
 from harness.benchmarks.keypoint.readers.coco_parts import Key, key, triples
 from harness.benchmarks.keypoint.readers.pose import Cleaner, Pose, Poses, box_around, whole
 from harness.benchmarks.keypoint.readers.tally import ALWAYS, NEVER, Tally
+from harness.benchmarks.keypoint.readers.unset import KIND, UNSET, at_corner, unset
 
 _SHARE, _FAR = 100, 100
 """An area is a share or percentage of the image or box if it is at most the former and this often in the extent of the box."""
@@ -111,8 +113,10 @@ class _Split:
         """All poses of the file in its order."""
         poses: list[Pose] = []
         seen: set[tuple[Any, ...]] = set()
-        for place, annotation in self.annotations:
-            pose = self._pose(place, annotation, len(poses) + 1)
+        read = [(place, annotation, *found) for place, annotation in self.annotations if (found := self._read(place, annotation))]
+        self._clear([(place, annotation, raw) for place, annotation, _, raw in read])
+        for place, annotation, image, raw in read:
+            pose = self._pose(place, annotation, image, raw, len(poses) + 1)
             if pose is None:
                 continue
             same = (pose.file, pose.box, pose.points.tobytes(), pose.visible.tobytes())
@@ -127,7 +131,8 @@ class _Split:
         self.boxes.tell()
         return poses
 
-    def _pose(self, place: str, annotation: dict[str, Any], count: int) -> Pose | None:
+    def _read(self, place: str, annotation: dict[str, Any]) -> tuple[Image, Any] | None:
+        """The image of an annotation, and (K, 3) x, y and flag."""
         try:
             image = self.images.find(annotation.get("image_id"))
         except ValueError as reason:
@@ -138,8 +143,26 @@ class _Split:
             self.tally.pass_over("annotations of images that are left out")
             return None
         raw = self._values(place, annotation)
-        if raw is None:
-            return None
+        return None if raw is None else (image, raw)
+
+    def _clear(self, read: list[tuple[str, dict[str, Any], Any]]) -> None:
+        """Flag as not labelled what lies in the corner for want of a label."""
+        if not read:
+            return
+        places, annotations, values = zip(*read, strict=True)
+        points = Tally(self.tally.listing, self.tally.where)
+        names = self.cleaner.names
+        for place, raw, mask in zip(places, values, unset(values, [four(one.get("bbox")) for one in annotations]), strict=True):
+            for index in (at_corner(raw[:, :2]) & (raw[:, 2] > 0)).nonzero()[0]:
+                example = f"'{names[index]}' in {place}"
+                if mask[index]:
+                    points.leave_out(UNSET, example, "flag them 0", NEVER)
+                else:
+                    points.note(f"{KIND}, flagged as labelled", example, "flag them 0 if they are not labelled")
+            raw[mask, 2] = 0
+        points.tell(sum(len(raw) for raw in values))
+
+    def _pose(self, place: str, annotation: dict[str, Any], image: Image, raw: Any, count: int) -> Pose | None:
         cleaned = self.cleaner.clean(place, raw, image.file, image.size)
         if cleaned is None:
             if not (raw[:, 2] > 0).any():

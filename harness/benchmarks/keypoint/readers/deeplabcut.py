@@ -34,6 +34,7 @@ from harness.benchmarks.keypoint.readers.label_table import Row, Table
 from harness.benchmarks.keypoint.readers.pose import Cleaner, Pose, Poses, box_around, whole
 from harness.benchmarks.keypoint.readers.tally import ALWAYS, NEVER, Tally
 from harness.benchmarks.keypoint.readers.trail import find, outside, parts_of
+from harness.benchmarks.keypoint.readers.unset import UNSET, at_corner
 from harness.images import measure, search
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 _Found = dict[Path, dict[str, tuple[Pose, str]]]
 """Image -> individual -> its pose and who labelled it."""
+
+
+_APART = "keep the images of each video in a folder of their own, beside its table"
 
 
 class DeepLabCutData(LabelledPoints):
@@ -128,6 +132,7 @@ class _Labels:
         images = set()
         if self.table.by_frame:
             self._tell_counted_from_1()
+            self._tell_several_videos()
         for line, what, mend in self.table.wrong:
             self.listing.add(f"{self.where}, line {line}", what, mend)
         for row in self.table.rows if self.orders else ():
@@ -165,13 +170,24 @@ class _Labels:
             mend = "write the images again, counted from 0 (ffmpeg -start_number 0), or delete the row of frame 0 if they are"
             self.listing.add(self.where, what, mend)
 
+    def _tell_several_videos(self) -> None:
+        """A number says nothing of the video: images of another one may fill the gaps."""
+        images = [files[0] for row in self.table.rows if len(files := self._frames.get(int(row.path), [])) == 1]
+        first = {(image.parent, re.sub(r"\d+$", "", image.stem)): image for image in reversed(images)}
+        if len(first) > 1:
+            one, other = (relative(image, self.listing.root) for image in [*first.values()][-1:-3:-1])
+            what = (
+                f"the images found for its frames are called in {len(first)} ways, as those of several videos are: e.g. {one} and {other}"
+            )
+            self.listing.add(self.where, what, _APART)
+
     def _frame(self, row: Row) -> Path | None:
         files = self._frames.get(int(row.path), [])
         if len(files) == 1:
             return files[0]
         if files:
             kind, example = "frames that several images could be", f"frame {row.path}: {', '.join(file.name for file in files[:3])}"
-            self.tally.leave_out(kind, example, "keep the images of each video in a folder of their own, beside its table", ALWAYS)
+            self.tally.leave_out(kind, example, _APART, ALWAYS)
         else:
             kind, mend = "frames without an image", "save them as images whose names end with the frame's number, from 0, beside the table"
             self.tally.leave_out(kind, f"frame {row.path} in line {row.line}", mend, NEVER)
@@ -218,10 +234,10 @@ class _Labels:
 
         values = np.array([row.points[who][name] for name in self.orders[who]])
         there = ~np.isnan(values[:, :2]).all(axis=1)  # a point with one coordinate only is malformed, one with none is not labelled
-        unset = (values[:, :2] == 0).all(axis=1) | (values[:, :2] == -1).all(axis=1)
+        unset = at_corner(values[:, :2])
         unlikely = there & ~unset & ~(values[:, 2] >= (self.data.likelihood or 0)) if self.table.has_likelihood else np.zeros_like(there)
         self.cells += len(values)
-        for mask, kind in ((unset, "points at (0, 0) or (-1, -1), taken as not labelled"), (unlikely, "points below data.likelihood")):
+        for mask, kind in ((unset, UNSET), (unlikely, "points below data.likelihood")):
             for index in np.flatnonzero(mask):
                 self.unset.leave_out(kind, f"'{self.orders[who][index]}' in line {row.line}", "leave it so, or empty the cells", NEVER)
         return np.column_stack([values[:, :2], 2 * (there & ~unset & ~unlikely)])
