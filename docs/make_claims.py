@@ -31,7 +31,8 @@ paper's own measurement. Only the tier `paper` follows published protocols.
 
 1. **One benchmark, one test.** Both methods are compared on one version, setting and kind of device: the registered setting, in the
    newest version. The difference of means over seeds is judged as in [statistics.md](statistics.md): variances moderated by all
-   methods of that table, on the scale of the metric, two-sided at 5 %. Two seeds each are the least.
+   methods of that table, on the scale of the metric, two-sided at 5 %. Two seeds each are the least. Where the first block of
+   the leaderboard lacks a method of the claim, the next that has all counts, and a † says how it differs.
 2. **Signed towards the claim.** A difference is positive where it is as published, whichever direction the metric has.
 3. **Diagnostics** of the attention are tested alike: a method against another, against a number (the claim's statement says which),
    or against another diagnostic of the same trials, such as what uniform attention would give.
