@@ -22,6 +22,7 @@ from harness.benchmarks.base import Format, Split, relative
 from harness.benchmarks.classification.options import Classes, ListedClasses
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
 from harness.benchmarks.listed import parted, rows_in
+from harness.benchmarks.spelled import Spelled, form
 from harness.images import SUFFIXES
 
 
@@ -47,13 +48,14 @@ def read(root: Path, data: ImageListData) -> Labels:
     """The images of all lists, in their order."""
     listing = Labels(classes=data.class_names or [str(index) for index in range(data.class_count)])
     rows: dict[Split, list[list[str]]] = {}
+    there = Spelled(root / data.images)
     files: dict[Split, str] = {"train": data.train, "test": data.test, **({"val": data.val} if data.val else {})}
     for split, name in files.items():
         listing.sources.append(root / name)
-        rows[split] = rows_in(root, name, listing, lambda path: _file(root, path, data) is not None)
+        rows[split] = rows_in(root, name, listing, lambda path: _file(there, path) is not None)
     labels = _labels([row[data.column - 1] for some in rows.values() for row in some if len(row) >= data.column], data, listing)
     for split, name in files.items():
-        found = [_sample(root, name, row, data, labels, listing) for row in rows[split]]
+        found = [_sample(there, name, row, data, labels, listing) for row in rows[split]]
         samples = _once([sample for sample in found if sample], root, name, listing)
         setattr(listing, split, samples)
         shown = {sample.label for sample in samples}
@@ -78,8 +80,9 @@ def _once(samples: list[Labelled], root: Path, name: str, listing: Labels) -> li
 def _labels(texts: list[str], data: ImageListData, listing: Labels) -> dict[str, int]:
     """What each class in the lists means."""
     names = data.class_names or []
-    if names and set(texts) <= set(names):
-        return {name: index for index, name in enumerate(names)}
+    places = {form(name): index for index, name in enumerate(names)}
+    if names and {*map(form, texts)} <= places.keys():
+        return {text: places[form(text)] for text in texts}
     if all(map(_is_number, texts)):
         numbers = {int(text) for text in texts}
         first = 1 if numbers and min(numbers) >= 1 and max(numbers) == data.class_count else 0
@@ -88,33 +91,32 @@ def _labels(texts: list[str], data: ImageListData, listing: Labels) -> dict[str,
             known = f"{data.class_count} classes count from 0 to {data.class_count - 1} or from 1 to {data.class_count}"
             listing.add("data.classes", f"the lists name the class {wrong[0]}, but {known}", "correct data.classes or data.column")
         return {text: int(text) - first for text in texts if int(text) in counted}
-    odd = next(text for text in texts if text not in names and not _is_number(text))
+    odd = next(text for text in texts if form(text) not in places and not _is_number(text))
     listing.add("data.classes", f"the lists name the class '{odd:.60}', which is not among them", "list the names in data.classes")
-    return {name: index for index, name in enumerate(names)}
+    return {text: places[form(text)] for text in texts if form(text) in places}
 
 
 def _is_number(text: str) -> bool:
     return text.isdecimal() and len(text) < 10  # Python refuses to read numbers of thousands of digits
 
 
-def _sample(root: Path, name: str, row: list[str], data: ImageListData, labels: dict[str, int], listing: Labels) -> Labelled | None:
+def _sample(there: Spelled, name: str, row: list[str], data: ImageListData, labels: dict[str, int], listing: Labels) -> Labelled | None:
     if len(row) < data.column:
         line = " ".join(row)
         listing.add(name, f"the line '{line:.60}' has no column {data.column}", parted(line, "write an image and its class a line"))
         return None
     if (label := labels.get(row[data.column - 1])) is None:
         return None  # told for all lines at once
-    file = _file(root, row[0], data)
+    file = _file(there, row[0])
     if file is None:
         listing.add(name, f"the image {row[0]} is not in {data.images}", "add it, or take its line out")
         return None
     return Labelled(file, label)
 
 
-def _file(root: Path, path: str, data: ImageListData) -> Path | None:
+def _file(there: Spelled, path: str) -> Path | None:
     """The image of a path, with or without its suffix."""
-    base = root / data.images / path.replace("\\", "/")
-    return next((file for file in (base, *(base.with_name(base.name + suffix) for suffix in SUFFIXES)) if file.is_file()), None)
+    return there.file(path.replace("\\", "/"), ("", *SUFFIXES))
 
 
 FORMAT = Format(ImageListData, read)
