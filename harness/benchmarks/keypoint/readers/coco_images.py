@@ -71,8 +71,8 @@ class Images:
         entry = self.entries[index]
         said, place = entry["file_name"], f"images[{index}]"
         file, by_end = find(said, [self.folder], self.listing.root)
-        if file is None and not outside(said) and (other := self.there.file(said)) and is_inside(other, [self.listing.root, self.folder]):
-            file = other
+        if file is None and not outside(said) and (alike := self.there.file(said)) and is_inside(alike, [self.listing.root, self.folder]):
+            file = alike
         if file is None and outside(said):
             example = f"'{said:.80}' at {place} lies outside the dataset's folder, and so does every end of it"
             self.tally.leave_out("images that are missing", example, "correct file_name, or put the images there")
