@@ -39,14 +39,13 @@ def _weights(task: Task) -> list[Problem]:
     try:
         fetch(task.model.weights)
         weights.find(task.model.weights)
-        _load(task)
+        return _load(task)
     except UsageError as error:
         where, _, what = str(error).partition(": ")
         return [Problem(where, what) if where.startswith("model.") else Problem("model.weights", str(error))]
-    return []
 
 
-def _load(task: Task) -> None:
+def _load(task: Task) -> list[Problem]:
     from harness import openmmlab
     from harness.benchmarks import register
 
@@ -57,6 +56,8 @@ def _load(task: Task) -> None:
 
     config = task.config({})
     if "custom_imports" in config:  # its network may be of a package that is imported in the trial's process only
-        return
+        return []
+    cut: list[str] = []
     with openmmlab.explained(), DefaultScope.overwrite_default_scope(config["default_scope"]):
-        load_backbone(MODELS.build(config["model"]["model"]["backbone"]), config["model"]["weights"])
+        load_backbone(MODELS.build(config["model"]["model"]["backbone"]), config["model"]["weights"], cut.append)
+    return [Problem("model.weights", what, "give it the depth of the file's, unless it is cut on purpose", fatal=False) for what in cut]

@@ -312,6 +312,25 @@ def test_what_is_wrong_with_an_annotation_is_told(tmp_path, change, said):
     assert len(told) == 1 and said in told[0], told
 
 
+@pytest.mark.parametrize("exif", ["ignore", "apply"])
+def test_boxes_are_in_pixels_of_the_image_as_it_is_read(tmp_path, exif):
+    from PIL import Image
+
+    entry = entry_on_part()
+    lookalike(entry, tmp_path)
+    content = json.loads((tmp_path / "gnd.json").read_text())
+    for file in (tmp_path / "jpg").iterdir():
+        with Image.open(file) as image:
+            (turned := Image.Exif())[0x0112] = 6
+            image.save(file, exif=turned)
+    for box, fits in (([5, 70, 60, 90], exif == "apply"), ([70, 5, 90, 60], exif == "ignore")):
+        content["gnd"][0]["bbx"] = box
+        (tmp_path / "gnd.json").write_text(json.dumps(content))
+        data = {**entry.data, "annotation": "gnd.json", "exif": exif}
+        told = [problem.what for problem in benchmarks.task(entry.model_copy(update={"data": data})).check(tmp_path) if problem.fatal]
+        assert [what for what in told if "has no pixel" not in what] == [] and (told == []) == fits, told
+
+
 def test_the_official_number_of_queries_is_checked(tmp_path):
     entry = load_catalog().benchmarks["rparis6k"]
     entry = entry.model_copy(update={"data": {**entry.data, "classes": 3, "per_class": 1}})

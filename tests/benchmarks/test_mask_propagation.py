@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lookalikes import davis
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from harness import benchmarks
 from harness.benchmarks.mask_propagation import synthetic
+from harness.benchmarks.mask_propagation.edges import VOID, shades
 from harness.benchmarks.mask_propagation.options import PropagationData, PropagationModel
 from harness.benchmarks.mask_propagation.readers.davis import DavisData
 from harness.benchmarks.mask_propagation.readers.davis import read as read_davis
@@ -274,6 +276,73 @@ def masks_as(root: Path, write) -> benchmarks.Task:
     for number in range(1, 6):
         write(mask, number, root / f"masks/a/cat/{number}")
     return benchmarks.task(Benchmark(id="own", family="mask-propagation", data=OWN, model={"frozen": False}))
+
+
+def ellipse(largest: int, how: str) -> np.ndarray:
+    """The mask of an object as an editor or a script may write it."""
+    picture = Image.new("L", (1280, 960))
+    ImageDraw.Draw(picture).ellipse((300, 200, 800, 700), fill=largest)
+    if how == "jpeg":
+        picture.resize((128, 96), Image.Resampling.NEAREST).save(content := io.BytesIO(), "JPEG", quality=75)
+        return np.asarray(Image.open(content))
+    return np.asarray(picture.resize((128, 96), Image.Resampling[how.upper()]))
+
+
+def apart() -> np.ndarray:
+    """Many small objects, as cells and particles are."""
+    values = np.zeros((96, 128), np.uint8)
+    values[2:92:6, 2:122:10] = values[2:92:6, 3:123:10] = np.arange(1, 181).reshape(15, 12)
+    return values
+
+
+def touching() -> np.ndarray:
+    """An object with ropes around it, and pixels beside it that do not count, as in PASCAL VOC."""
+    values = np.zeros((96, 128), np.uint8)
+    values[20:60, 30:80] = VOID
+    values[21:59, 31:79] = 1
+    values[10:40, 50], values[40, 20:60], values[12, 20:60] = 2, 3, 4
+    return values
+
+
+@pytest.mark.parametrize("largest", [200, 255])
+@pytest.mark.parametrize("how", ["nearest", "bilinear", "bicubic", "box", "jpeg"])
+def test_soft_edges_are_no_objects(tmp_path, largest, how):
+    values = ellipse(largest, how)
+    assert bool(shades(values)) == (how != "nearest")
+    for one_object, colours in ((False, False), (True, False), (True, True)):
+        root = tmp_path / f"{one_object}{colours}"
+        folders(root, {number: np.stack([values] * 3, 2) if colours else values for number in (1, 3, 5)}, 5)
+        for file in (root / "frames").rglob("*.jpg"):
+            Image.open(file).resize((128, 96)).save(file)
+        data = {**OWN, "one_object": one_object}
+        found = benchmarks.task(Benchmark(id="own", family="mask-propagation", data=data, model={"frozen": False})).check(root)
+        fatal = [problem.sentences for problem in found if problem.fatal and "has no sample" not in problem.what]
+        told = [problem.sentences for problem in found if not problem.fatal]
+        if one_object:
+            assert fatal == [] and ["write masks of 0 and 255 only" in what.lower() for what in told] == [True] * (how != "nearest")
+        elif how == "nearest":
+            assert len(fatal) == (largest == VOID)
+        else:
+            assert "its edges are soft" in fatal[0] and "data.one_object: true" in fatal[0]
+
+
+@pytest.mark.parametrize("mask", [apart(), touching(), np.ones((3, 1), np.uint8)], ids=["apart", "touching", "thin"])
+def test_small_and_thin_objects_are_no_edges(mask):
+    assert shades(mask) == []
+
+
+def test_later_masks_with_soft_edges_are_refused_and_an_object_of_255_is_told(tmp_path):
+    mask = np.zeros((24, 32), np.uint8)
+    mask[3:9, 4:12] = 1
+    soft = np.asarray(Image.fromarray(mask * 200).resize((9, 7)).resize((32, 24), Image.Resampling.BILINEAR))
+    folders(tmp_path, {1: mask, 3: soft, 5: mask}, 5)
+    task = benchmarks.task(Benchmark(id="own", family="mask-propagation", data=OWN, model={"frozen": False}))
+    (told,) = task.check(tmp_path)
+    assert told.fatal and "1 of its masks have soft edges" in told.what
+    mask[12:20, 15:30] = VOID
+    folders(tmp_path, {1: mask, 3: mask, 5: mask}, 5)
+    (told,) = task.check(tmp_path)
+    assert not told.fatal and "255, which is no object and not scored" in told.what
 
 
 def test_transparency_is_no_object(tmp_path):

@@ -293,6 +293,13 @@ def test_the_model_is_checked_before_a_trial(openmmlab, folder):
     assert check_model(task(bench(backbone=RESNET, weights={"file": "a.pth", "key": "student"})), 8) == []
     (other,) = check_model(task(bench(backbone="resnet18", weights={"file": "a.pth", "key": "student"})), 8)
     assert "of another network" in other.what
+    deeper = MODELS.build({**config, "depth": 34}).state_dict()
+    torch.save(deeper, "a.pth")
+    (refused,) = check_model(task(bench(backbone={**RESNET, "depth": 18}, weights={"file": "a.pth"})), 8)
+    assert refused.fatal and "of a deeper network" in refused.what
+    shorter = {**RESNET, "depth": 18, "num_stages": 1, "out_indices": [0], "strides": [1], "dilations": [1]}
+    (told,) = check_model(task(bench(backbone=shorter, weights={"file": "a.pth"})), 8)
+    assert not told.fatal and "the first 2 of 3 blocks in layer1" in told.what
 
 
 def _cycle() -> dict[str, object]:

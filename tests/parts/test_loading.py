@@ -72,7 +72,7 @@ def load(tmp_path, content, **options):
     if not file.exists():
         torch.save(content, file)
     net = Net(**options.pop("net", {}))
-    note = load_backbone(net, {"file": str(file), **options})
+    note = load_backbone(net, on_cut=options.pop("told", []).append, weights={"file": str(file), **options})
     return net.state_dict(), note
 
 
@@ -121,8 +121,41 @@ def test_the_note_tells_what_was_left(tmp_path):
 def test_a_backbone_that_stops_early_takes_the_beginning(tmp_path):
     for content in (A, renamed()):
         (tmp_path / "weights.pth").unlink(missing_ok=True)
-        state, note = load(tmp_path, content, net={"depth": 3})
+        state, note = load(tmp_path, content, net={"depth": 3}, told=(told := []))
         assert same(state, A) and "80 unexpected" in note
+        assert told == [f"the backbone takes the first 3 of 11 blocks in {'layers' if content is A else 'stages'} of weights.pth"]
+
+
+def staged(*depths: int, widths=(4, 6, 8), last=0) -> nn.Module:
+    """A residual network: a stem, and stages of like blocks that are wider each time."""
+    net = nn.Module()
+    net.stem = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3))
+    for stage, (depth, width) in enumerate(zip(depths, widths, strict=False), 1):
+        setattr(net, f"layer{stage}", nn.Sequential(*(Block(width) for _ in range(depth))))
+    net.norms = nn.ModuleList(nn.LayerNorm(4) for _ in range(last))
+    return net
+
+
+def beside(state):
+    """As a detector's file holds it."""
+    heads = {f"neck.convs.{level}.conv.weight": torch.zeros(4) for level in range(4)}
+    return {"state_dict": {**under("backbone.", state), **heads, "head.layer1.2.conv1.weight": torch.zeros(4, 4, 3, 3)}}
+
+
+@pytest.mark.parametrize("form", [dict, beside, sorted_by_name, lambda state: under("net.0.", state) | {"net.1.0.weight": torch.zeros(4)}])
+def test_weights_of_a_deeper_network_are_refused_and_stages_may_be_left_out(tmp_path, form):
+    def load(own, there) -> list[str]:
+        torch.save(form(there.state_dict()), tmp_path / "weights.pth")
+        load_backbone(own, {"file": str(tmp_path / "weights.pth")}, (cut := []).append)
+        return cut
+
+    assert load(staged(2, 2, 2), staged(2, 2, 2)) == []
+    assert load(staged(2, 2), staged(2, 2, 2)) == []
+    assert load(staged(2, 2, last=1), staged(2, 2, 2, last=4)) == []
+    assert load(staged(2, 2), staged(2, 3, 2)) == ["the backbone takes the first 2 of 3 blocks in layer2 of weights.pth"]
+    for there in (staged(3, 4, 2), staged(3, 2, 2), staged(2, 3, 3, 3)):
+        with pytest.raises(UsageError, match=r"weights\.pth is of a deeper network: the backbone would take 2 of [34] blocks in layer"):
+            load(staged(2, 2, 2), there)
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])

@@ -25,7 +25,7 @@ def problems(root: Path, data: RetrievalData, listing: Searched) -> Iterator[Pro
         what = "{:,} queries and {:,} images to search, where the official annotation has {:,} and {:,}".format(*found, *official)
         yield Problem(where, what, "fetch it again; to run on a part of it, whose numbers stand in no paper, --set data.official={}")
     for query in listing.queries:
-        if query.box is not None and (what := _beside(query)):
+        if query.box is not None and (what := _beside(query, exif=data.exif == "apply")):
             yield Problem(where, f"the box of the query {relative(query.file, root)} {what}", "correct it, in pixels: x0, y0, x1, y1")
     yield from _found_by_itself(root, listing)
     twice = [query for query in listing.queries if len({*_places(query)}) < len(_places(query))]
@@ -40,10 +40,10 @@ def _places(query: Query) -> tuple[int, ...]:
     return query.relevance.easy + query.relevance.hard + query.relevance.junk
 
 
-def _beside(query: Query) -> str:
+def _beside(query: Query, *, exif: bool) -> str:
     """What is wrong with a query's box, as a clause."""
     try:
-        width, height = images.measure(query.file, header_only=True)
+        width, height = images.measure(query.file, header_only=True, exif=exif)
     except ValueError:  # told with the pictures
         return ""
     assert query.box is not None

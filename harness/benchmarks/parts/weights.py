@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from harness.benchmarks import weights as source
 from harness.benchmarks.options import Weights
 from harness.benchmarks.parts.checkpoint import read
+from harness.benchmarks.parts.deeper import cuts
 from harness.errors import UsageError, did_you_mean
 from harness.texts import few
 
@@ -33,7 +34,7 @@ class _Match:
     by_order: bool = False
 
 
-def load_backbone(backbone: nn.Module, weights: dict[str, Any]) -> str:
+def load_backbone(backbone: nn.Module, weights: dict[str, Any], on_cut: Callable[[str], None] = lambda what: None) -> str:
     """Load a checkpoint into ``backbone``.
 
     Any nesting of mappings is looked through (``state_dict``, ``model``, ``teacher``, ...), and any prefix of the names
@@ -43,12 +44,13 @@ def load_backbone(backbone: nn.Module, weights: dict[str, Any]) -> str:
 
     Args:
         weights: see :class:`harness.benchmarks.options.Weights`.
+        on_cut: told, as a clause, of a backbone that ends before the file's does.
 
     Returns:
         What was loaded, and what of the file was not.
 
     Raises:
-        UsageError: not a checkpoint, an unsafe one, one of another network, or several networks and no ``key``.
+        UsageError: not a checkpoint, an unsafe one, one of another or a deeper network, or several networks and no ``key``.
     """
     chosen = Weights.model_validate(weights)
     file = source.find(chosen)
@@ -66,6 +68,13 @@ def load_backbone(backbone: nn.Module, weights: dict[str, Any]) -> str:
     if not found:
         raise UsageError(f"model.weights: {file} is of another network: {_difference(own, state, named)}")
     match = _one(found, chosen.key, file)
+    shorter = cuts([match.names[name] for name in own], state, match.place)
+    rows = few((f"{cut.used} of {cut.there} blocks in {cut.row}" for cut in shorter), _SHOWN)
+    if not all(cut.last for cut in shorter):
+        mend = "Take weights of this backbone, or give the backbone the depth of the file's."
+        raise UsageError(f"model.weights: {file} is of a deeper network: the backbone would take {rows}. {mend}")
+    if shorter:
+        on_cut(f"the backbone takes the first {rows} of {file.name}")
     loaded = {name: state[there] for name, there in match.names.items()}
     for name, value in loaded.items():
         if value.is_floating_point() and not torch.isfinite(value).all():

@@ -8,6 +8,7 @@ from typing import Literal
 from harness.benchmarks.base import NAMES, SPLITS, Format, Split
 from harness.benchmarks.classification.options import Classes, ClassificationData, ListedClasses
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
+from harness.benchmarks.spelled import Spelled, form
 from harness.images import SUFFIXES, is_hidden, search
 
 
@@ -76,21 +77,23 @@ def _split(root: Path, split: str, listing: Labels, *, listed: bool, whole: bool
         whole: whether every class must be there.
     """
     samples: list[Labelled] = []
+    there = Spelled(root / split)
     for label, name in enumerate(listing.classes):
         where = f"{split}/{name}"
-        if not (root / split / name).is_dir():
+        if (folder := there.folder(name)) is None:
             if whole:
                 listing.add(where, "the class folder is missing", "add it with images, or correct data.classes")
             continue
-        found = search(root / split / name)
+        found = search(folder)
         files = found.files
         listing.left_out += found.passed_over
         if not files and whole:
             listing.add(where, "the class has no image", f"add images ({', '.join(SUFFIXES)})")
         samples += [Labelled(file, label) for file in files]
     if not listed:
+        known = {*map(form, listing.classes)}
         for name in folders_of(root / split):
-            if name not in listing.classes:
+            if form(name) not in known:
                 listing.add(f"{split}/{name}", "no such class in the training images", "move or delete the folder", fatal=False)
     loose = [entry.name for entry in (root / split).iterdir() if entry.is_file() and entry.name.lower().endswith(SUFFIXES)]
     if loose:

@@ -13,6 +13,7 @@ tabs. Blank lines, lines that begin with ``#`` and a byte-order mark are skipped
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,7 @@ from harness.benchmarks.base import Format, Split, relative
 from harness.benchmarks.classification.options import Classes, ListedClasses
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
 from harness.benchmarks.listed import parted, rows_in
+from harness.benchmarks.spelled import Spelled, form
 from harness.images import SUFFIXES
 
 
@@ -47,13 +49,14 @@ def read(root: Path, data: ImageListData) -> Labels:
     """The images of all lists, in their order."""
     listing = Labels(classes=data.class_names or [str(index) for index in range(data.class_count)])
     rows: dict[Split, list[list[str]]] = {}
+    there = Spelled(root / data.images)
     files: dict[Split, str] = {"train": data.train, "test": data.test, **({"val": data.val} if data.val else {})}
     for split, name in files.items():
         listing.sources.append(root / name)
-        rows[split] = rows_in(root, name, listing, lambda path: _file(root, path, data) is not None)
+        rows[split] = rows_in(root, name, listing, lambda path: _file(there, path) is not None)
     labels = _labels([row for some in rows.values() for row in some if len(row) >= data.column], data, listing)
     for split, name in files.items():
-        found = [_sample(root, name, row, data, labels, listing) for row in rows[split]]
+        found = [_sample(there, name, row, data, labels, listing) for row in rows[split]]
         samples = _once([sample for sample in found if sample], root, name, listing)
         setattr(listing, split, samples)
         shown = {sample.label for sample in samples}
@@ -75,18 +78,19 @@ def _once(samples: list[Labelled], root: Path, name: str, listing: Labels) -> li
     return list(first.values())
 
 
-def _class(row: list[str], data: ImageListData) -> str:
-    """What stands for the class in a row: as many columns as are a name in ``data.classes``, which may hold blanks, or one."""
-    rest = row[data.column - 1 :]
+def _class(row: list[str], column: int, names: Collection[str]) -> str:
+    """What stands for the class in a row: as many columns as are one of the names, which may hold blanks, or one."""
+    rest = [*map(form, row[column - 1 :])]
     longer = (" ".join(rest[:count]) for count in range(len(rest), 1, -1))
-    return next((text for text in longer if text in (data.class_names or ())), rest[0])
+    return next((text for text in longer if text in names), rest[0])
 
 
 def _labels(rows: list[list[str]], data: ImageListData, listing: Labels) -> dict[str, int]:
     """What each class in the lists means."""
-    names, texts = data.class_names or [], [_class(row, data) for row in rows]
-    if names and set(texts) <= set(names):
-        return {name: index for index, name in enumerate(names)}
+    places = {form(name): index for index, name in enumerate(data.class_names or ())}
+    texts = [_class(row, data.column, places) for row in rows]
+    if places and {*texts} <= places.keys():
+        return places
     if all(map(_is_number, texts)):
         numbers = {int(text) for text in texts}
         first = 1 if numbers and min(numbers) >= 1 and max(numbers) == data.class_count else 0
@@ -95,36 +99,35 @@ def _labels(rows: list[list[str]], data: ImageListData, listing: Labels) -> dict
             known = f"{data.class_count} classes count from 0 to {data.class_count - 1} or from 1 to {data.class_count}"
             listing.add("data.classes", f"the lists name the class {wrong[0]}, but {known}", "correct data.classes or data.column")
         return {text: int(text) - first for text in texts if int(text) in counted}
-    odd, row = next((text, row) for text, row in zip(texts, rows, strict=True) if text not in names and not _is_number(text))
+    odd, row = next((text, row) for text, row in zip(texts, rows, strict=True) if text not in places and not _is_number(text))
     mend = "list the names in data.classes"
     if len(row) > data.column:
         mend = f"part the columns by tabs if the name of an image or class holds blanks, or {mend}"
     listing.add("data.classes", f"the lists name the class '{odd:.60}', which is not among them", mend)
-    return {name: index for index, name in enumerate(names)}
+    return places
 
 
 def _is_number(text: str) -> bool:
     return text.isdecimal() and len(text) < 10  # Python refuses to read numbers of thousands of digits
 
 
-def _sample(root: Path, name: str, row: list[str], data: ImageListData, labels: dict[str, int], listing: Labels) -> Labelled | None:
+def _sample(there: Spelled, name: str, row: list[str], data: ImageListData, labels: dict[str, int], listing: Labels) -> Labelled | None:
     if len(row) < data.column:
         line = " ".join(row)
         listing.add(name, f"the line '{line:.60}' has no column {data.column}", parted(line, "write an image and its class a line"))
         return None
-    if (label := labels.get(_class(row, data))) is None:
+    if (label := labels.get(_class(row, data.column, labels))) is None:
         return None  # told for all lines at once
-    file = _file(root, row[0], data)
+    file = _file(there, row[0])
     if file is None:
         listing.add(name, f"the image {row[0]} is not in {data.images}", "add it, or take its line out")
         return None
     return Labelled(file, label)
 
 
-def _file(root: Path, path: str, data: ImageListData) -> Path | None:
+def _file(there: Spelled, path: str) -> Path | None:
     """The image of a path, with or without its suffix."""
-    base = root / data.images / path.replace("\\", "/")
-    return next((file for file in (base, *(base.with_name(base.name + suffix) for suffix in SUFFIXES)) if file.is_file()), None)
+    return there.file(path.replace("\\", "/"), ("", *SUFFIXES))
 
 
 FORMAT = Format(ImageListData, read)

@@ -29,6 +29,7 @@ from harness.benchmarks.detection.options import DetectionData
 from harness.benchmarks.detection.readers.picture import Box, Object, Picture, Pictures
 from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, images_of, plain
 from harness.benchmarks.options import Options
+from harness.benchmarks.spelled import Spelled
 
 
 class CocoSplit(Options):
@@ -122,6 +123,7 @@ def _split(
             listing.add(where, f"{len(examples)} {what.format(examples[0])}", mend, fatal=fatal)
     for name, count in strangers.items():
         listing.add(where, f"unknown category {name}, in {count} annotations", f"the training file has {', '.join(mine.names[:8])}")
+    there = Spelled(listing.root / split.images)
     numbers = {key: plain(key) for key in images}
     first: dict[str, Any] = {}
     for key, image in images.items():
@@ -131,7 +133,7 @@ def _split(
     return [
         Picture(
             numbers[key] if isinstance(numbers[key], int) else place,
-            listing.root / split.images / name,
+            there.file(name) or listing.root / split.images / name,
             tuple(found[key]),
             images[key].size,
             where,

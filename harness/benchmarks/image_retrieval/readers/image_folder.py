@@ -17,6 +17,7 @@ from harness.benchmarks.classification.readers.labelled import Labelled
 from harness.benchmarks.image_retrieval.options import RetrievalData
 from harness.benchmarks.image_retrieval.readers.searched import Query, Searched, alike
 from harness.benchmarks.image_retrieval.scores import Relevance
+from harness.benchmarks.spelled import form
 from harness.images import SUFFIXES, search
 
 
@@ -56,7 +57,8 @@ def read(root: Path, data: ImageFolderData) -> Searched:
     if missing := [folder for folder in folders if not (root / folder).is_dir()]:
         listing.add(missing[0], "the folder is missing", "create it with a folder for each thing that is looked for")
         return listing
-    things = {name: label for label, name in enumerate(dict.fromkeys(name for folder in folders for name in folders_of(root / folder)))}
+    shown = dict.fromkeys(form(name) for folder in folders for name in folders_of(root / folder))
+    things = {name: label for label, name in enumerate(shown)}
     database = _shown(root, data.test, things, listing)
     if data.queries is None:
         relevant = alike([image.label for image in database])
@@ -91,7 +93,7 @@ def _shown(root: Path, folder: str, things: dict[str, int], listing: Searched) -
         listing.left_out += found.passed_over
         if not found.files:
             listing.add(f"{folder}/{name}", "the folder has no image", f"add images ({', '.join(SUFFIXES)}), or delete it", fatal=False)
-        samples += [Labelled(file, things[name]) for file in found.files]
+        samples += [Labelled(file, things[form(name)]) for file in found.files]
     return samples
 
 

@@ -26,8 +26,9 @@ from harness.benchmarks.classification.readers.imagenet import first
 from harness.benchmarks.classification.readers.labelled import Labelled
 from harness.benchmarks.image_retrieval.options import RetrievalData
 from harness.benchmarks.image_retrieval.readers import pickled
-from harness.benchmarks.image_retrieval.readers.searched import UNKNOWN, Query, Searched, file_named
+from harness.benchmarks.image_retrieval.readers.searched import UNKNOWN, Query, Searched
 from harness.benchmarks.image_retrieval.scores import Relevance
+from harness.benchmarks.spelled import Spelled
 from harness.images import SUFFIXES
 from harness.texts import few
 
@@ -118,7 +119,8 @@ def test(root: Path, folder: str, annotation: str, listing: Searched, *, crop: b
         listing.add(annotation, what, _MEND)
         return
     names = [*found.qimlist, *found.imlist]
-    files = {name: file for name in dict.fromkeys(names) if (file := file_named(root / folder, name, (".jpg", *SUFFIXES)))}
+    there, suffixes = Spelled(root / folder), (".jpg", *SUFFIXES, "")
+    files = {name: file for name in dict.fromkeys(names) if (file := there.file(name, suffixes))}
     if missing := [name for name in dict.fromkeys(names) if name not in files]:
         listing.add(folder, f"{len(missing)} images of {annotation} are missing, e.g. {missing[0]}", "unpack all images there")
         return

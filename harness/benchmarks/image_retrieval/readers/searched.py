@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
 from harness.benchmarks.image_retrieval.scores import Relevance
@@ -66,12 +64,3 @@ def boxed(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
     """A box in whole pixels inside an image; Pillow's ``crop`` rounds alike, as the authors' code has it."""
     x0, y0, x1, y1 = map(round, box)
     return max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
-
-
-def file_named(folder: Path, name: str, suffixes: Sequence[str]) -> Path | None:
-    """The image that a list calls ``name``, with or without its suffix."""
-    base = folder / name
-    for file in (*(base.with_name(base.name + suffix) for suffix in suffixes), base) if base.name else ():
-        if os.path.isfile(file):  # a name may be too long to be asked for
-            return file
-    return None

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from harness.benchmarks.inside import is_inside
 from harness.benchmarks.keypoint.readers.coco_parts import Key, key, side
 from harness.benchmarks.keypoint.readers.pose import Poses
 from harness.benchmarks.keypoint.readers.tally import ALWAYS, Tally
 from harness.benchmarks.keypoint.readers.trail import find, outside
+from harness.benchmarks.spelled import Spelled
 from harness.images import measure, orientation
 
 
@@ -35,6 +37,7 @@ class Images:
         self.seen: dict[int, Image | None] = {}
         self.names: dict[Path, tuple[str, int]] = {}
         self.tally = Tally(listing, where)
+        self.there = Spelled(folder)
         for index, entry in enumerate(entries):
             place = f"images[{index}]"
             own = key(entry.get("id")) if isinstance(entry, dict) else None
@@ -68,6 +71,8 @@ class Images:
         entry = self.entries[index]
         said, place = entry["file_name"], f"images[{index}]"
         file, by_end = find(said, [self.folder], self.listing.root)
+        if file is None and not outside(said) and (alike := self.there.file(said)) and is_inside(alike, [self.listing.root, self.folder]):
+            file = alike
         if file is None and outside(said):
             example = f"'{said:.80}' at {place} lies outside the dataset's folder, and so does every end of it"
             self.tally.leave_out("images that are missing", example, "correct file_name, or put the images there")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness import headers
 from harness.benchmarks.base import Listing, Split, relative
+from harness.benchmarks.mask_propagation.edges import VOID, shades
 from harness.benchmarks.mask_propagation.scores import scored
 from harness.benchmarks.validation import natural
 from harness.errors import DataError
@@ -17,9 +18,6 @@ from harness.images import orientation, search, stored, upright
 
 if TYPE_CHECKING:
     import numpy as np
-
-VOID = 255
-"""Value of a mask that is no object, where objects are counted."""
 
 _FEWEST = 3
 """Frames with a mask, of which neither the first nor the last is scored."""
@@ -112,11 +110,12 @@ class Videos(Listing[Video | Tracked]):
         return f"{len(self.train)} videos of {frames:,} frames, {len(self.test)} objects"
 
 
-def read_mask(file: Path, *, exif: bool = False) -> np.ndarray:
+def read_mask(file: Path, *, exif: bool = False, brightness: bool = False) -> np.ndarray:
     """Values (H, W) uint8 as they are stored: of a picture with a palette the indices, of one in colours 0 where it is black.
 
     Args:
         exif: turned as its EXIF orientation says.
+        brightness: of one in colours how bright it is, and not only whether.
 
     Raises:
         DataError: it is missing, cannot be read, or has been compressed with losses.
@@ -137,7 +136,7 @@ def read_mask(file: Path, *, exif: bool = False) -> np.ndarray:
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise DataError(f"cannot read the mask {file}: {error}. {mend}.") from error
     if values.ndim == 3:  # some of DAVIS 2016 are
-        values = np.where(values[..., :3].any(axis=2), VOID, 0)
+        values = values[..., :3].max(axis=2) if brightness else np.where(values[..., :3].any(axis=2), VOID, 0)
     if values.size and values.max() > 255:
         raise DataError(f"the mask {file} holds values beyond 0 to 255. {mend}.")
     return upright(values.astype(np.uint8), orientation(file) if exif else 1)
@@ -193,6 +192,11 @@ def _video(root: Path, folder: str, name: str, frames: list[Path], one_object: b
     except DataError as error:
         listing.add(relative(masks[0], root), str(error).replace(f" {masks[0]}", ""))
         return None
+    if not one_object and (found := shades(first)):
+        what = f"its edges are soft: {len(found)} of its values are shades between others and no objects"
+        mend = "if whatever is not 0 is the one object, write data.one_object: true; otherwise resize masks with nearest neighbour only"
+        listing.add(relative(masks[0], root), what, f"{mend}, without antialiasing or JPEG")
+        return None
     values = [0] * bool(first.any()) if one_object else [int(value) for value in np.unique(first) if value not in (0, VOID)]
     if not values:
         mend = "mark what is to be followed"
@@ -200,4 +204,7 @@ def _video(root: Path, folder: str, name: str, frames: list[Path], one_object: b
             mend = "if whatever is not 0 is the one object, write data.one_object: true; otherwise write a number for each, 1 to 254"
         listing.add(relative(masks[0], root), "the first mask has no object", mend)
         return None
+    if not one_object and 2 * (first == VOID).sum() > (first != 0).sum():
+        what = f"most of what the first mask marks is {VOID}, which is no object and not scored"
+        listing.add(relative(masks[0], root), what, f"if it is one, give it a number from 1 to {VOID - 1}", fatal=False)
     return Video(name, tuple(frames), masks, tuple(values), exif)

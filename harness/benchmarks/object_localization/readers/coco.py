@@ -27,6 +27,7 @@ from harness.benchmarks.object_localization.readers.coco_json import Categories,
 from harness.benchmarks.object_localization.readers.coco_objects import Object, objects_in
 from harness.benchmarks.object_localization.readers.picture import Picture, Pictures, several
 from harness.benchmarks.options import Options
+from harness.benchmarks.spelled import Spelled
 
 
 class CocoSplit(Options):
@@ -102,12 +103,14 @@ def _split(split: CocoSplit, content: dict[str, Any], mine: Categories, known: C
     if left := [file for file in chosen if file in crowds]:
         what = f"{several(len(left), 'image')} with nothing but crowds or ignored objects left out, e.g. '{left[0]}'"
         listing.add(where, what, "to use them, annotate their objects one by one", fatal=False)
-    pictures = []
+    pictures, folder = [], listing.root / split.images
+    there = Spelled(folder)
     for file in chosen:
         if file not in crowds:
             shown = tuple(sorted({label for label, _ in objects[file]}))
             boxes = tuple(box for _, box in objects[file] if box)
-            pictures.append(Picture(f"{split.images}/{file}", shown, boxes, sizes[file], where))
+            found_as = at.relative_to(folder).as_posix() if (at := there.file(file)) else file
+            pictures.append(Picture(f"{split.images}/{found_as}", shown, boxes, sizes[file], where))
     return pictures
 
 

@@ -27,6 +27,7 @@ from harness.benchmarks.options import Options
 from harness.benchmarks.segmentation.options import LabelledData
 from harness.benchmarks.segmentation.readers.labels import Labels, counted
 from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
+from harness.benchmarks.spelled import Spelled
 from harness.errors import DataError
 from harness.images import measure
 
@@ -168,6 +169,7 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
         objects[str(item.get("image_id"))].append((label, item["segmentation"]))
     outlines.tell()
     pairs: list[Pair] = []
+    there = Spelled(root / files.images)
     seen: dict[str, set[str]] = {"id": set(), "file_name": set()}
     ids = {str(image["id"]) for image in content["images"] if isinstance(image, dict) and "id" in image}
     if strays := sorted(set(objects) - ids):
@@ -184,7 +186,7 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
                 listing.add(where, f"two images have the {key} {image[key]!r}", "give each its own; delete what stands there twice")
             values.add(value)
         name = image["file_name"].replace("\\", "/")
-        file = root / files.images / name
+        file = there.file(name) or root / files.images / name
         if not is_inside(file, [root / files.images, root]):
             listing.add(where, f"'{image['file_name']}' lies outside the dataset's folder", "correct file_name")
             continue

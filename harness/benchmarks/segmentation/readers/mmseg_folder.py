@@ -15,6 +15,7 @@ from harness.benchmarks.options import Options
 from harness.benchmarks.segmentation.options import MappedData, SegmentationData
 from harness.benchmarks.segmentation.readers.labels import Labels, explained
 from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
+from harness.benchmarks.spelled import Spelled, form
 from harness.images import search
 
 
@@ -107,18 +108,22 @@ def _pairs(root: Path, data: Layout, folder: Folder, split: Split, listing: Pair
     if folder.list:
         listing.sources.append(root / folder.list)
         stem_of = partial(_stem, folder=folder, suffix=image_suffix)
-        named = names_in(root, folder.list, listing, lambda line: (images / f"{stem_of(line)}{image_suffix}").is_file())
-        files = {stem: images / f"{stem}{image_suffix}" for stem in map(stem_of, named)}
+        known = Spelled(images)
+        named = names_in(root, folder.list, listing, lambda line: known.file(stem_of(line), [image_suffix]) is not None)
+        files = {stem: known.file(stem, [image_suffix]) or images / f"{stem}{image_suffix}" for stem in map(stem_of, named)}
     else:
         there = search(images, [image_suffix])
         listing.left_out += there.passed_over
         files = {file.relative_to(images).as_posix()[: -len(image_suffix)]: file for file in there.files}
     maps = {file.relative_to(labels).as_posix()[: -len(label_suffix)]: file for file in search(labels, [label_suffix]).files}
+    alike = {form(stem): file for stem, file in maps.items()}
     if not folder.list:
-        for stem in sorted(maps.keys() - files.keys()):
+        shown = {*map(form, files)}
+        for stem in sorted(stem for stem in maps if form(stem) not in shown):
             what = f"label map without an image in {folder.images}"
             listing.add(relative(maps[stem], root), what, "Add the image, or delete it.", fatal=False)
-    return [Pair(f"{folder.images}/{stem}", file, maps.get(stem, labels / f"{stem}{label_suffix}")) for stem, file in files.items()]
+    expected = ((stem, maps.get(stem) or alike.get(form(stem), labels / f"{stem}{label_suffix}")) for stem in files)
+    return [Pair(f"{folder.images}/{stem}", files[stem], file) for stem, file in expected]
 
 
 def _stem(name: str, folder: Folder, suffix: str) -> str:
