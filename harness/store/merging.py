@@ -58,10 +58,11 @@ class Merged:
         """Lines of trials that have ended here, too."""
         done = [row.digest for row, line in pairs if line.state == "done"]
         metrics = numbers.read(connection, trials.c.digest.in_(done), (numbers.METRIC,), None)[numbers.METRIC] if done else {}
-        devices = _devices(connection, {one.environment_digest for pair in pairs for one in pair} if done else ())
+        places = {digest for row, line in pairs for digest in (row.environment_digest, line.environment_digest)}
+        devices = _devices(connection, places if done else ())
         same = []
         for row, line in pairs:
-            mine, its = (devices.get(one.environment_digest or "", "") for one in (row, line))
+            mine, its = (devices.get(digest or "", "") for digest in (row.environment_digest, line.environment_digest))
             if line.state == "done" and ((mine and its and mine != its) or not _equal(metrics.get(row.digest, {}), line.numbers.metric)):
                 self.others.append(Other(line.digest, mine, its))
             elif (row.environment_digest, row.finished) == (line.environment_digest, line.finished):
