@@ -8,7 +8,7 @@ from harness.analysis.board_json import JSON_FIELDS, plain
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import NOTHING, limits, number, rank
-from harness.analysis.settings import as_changed, of_method
+from harness.analysis.settings import CHOICE, as_changed, of_method
 from harness.analysis.standing import Standing
 from harness.analysis.tables import WIDTH, aligned, column_widths, commented, csv_table, filled, latex_table, markdown_table, markdown_text
 from harness.outcome import COSTS
@@ -125,6 +125,8 @@ def legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
         lines.append(_STILL)
     if any(standing.judged for standing in board.standings.values()):
         lines += _TIED
+    if any(row.setting.budget for row in primary):
+        lines.append(CHOICE)
     if costs:
         named = " and ".join(COSTS[name].title for name in costs)
         lines.append(f"front: no other method is as good by the mean of the primary metric and as cheap in {named}.")

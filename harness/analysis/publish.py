@@ -116,7 +116,9 @@ def _refuse_other_devices(file: Path, others: Sequence[Other]) -> None:
 
 def rendered(board: leaderboard.Board, url: str) -> str:
     """The page of one benchmark's board, and below it what tuning chose."""
-    return "\n\n".join([formats.markdown(board), *tuned.sections(board, source.searches(url, board))]) + "\n"
+    searches = source.searches(url, board)
+    validations = source.validations(url, {digest: search["metric"] for digest, search in searches.items()})
+    return "\n\n".join([formats.markdown(board), *tuned.sections(board, searches, validations)]) + "\n"
 
 
 def page_of(file: Path) -> str:

@@ -18,6 +18,12 @@ _METHOD = "method."
 _MOST = 3
 """Differences that are named; others are counted."""
 
+CHOICE = (
+    "tuned: an interval is of the point that was chosen, over its final seeds, and not of the choice, which another tuning seed may make "
+    "otherwise."
+)
+"""What a reader of numbers with a :attr:`Setting.budget` should know."""
+
 
 @dataclass(frozen=True)
 class Setting:

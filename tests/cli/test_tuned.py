@@ -82,7 +82,9 @@ def test_each_method_is_run_with_what_validation_found(run):
     assert "tuned gap on tiny: schedule.lr=0.0" in result.stderr and "tuned gem on tiny: as registered (val/top1 90.0)" in result.stderr
     assert "[tuning 16/16] " in result.stderr and "[final 4/4] " in result.stderr
     assert "top1 [%], higher is better · tuned with 8 trials\n" in result.stdout
-    assert "tiny v1 · tuned with 8 trials: " in run("compare", "gap", "gem").stdout
+    compared = run("compare", "gap", "gem").stdout
+    assert "tiny v1 · tuned with 8 trials: " in compared
+    assert "tuned: an interval is of the point that was chosen" in compared and "tuned: an interval is of" in result.stdout
     assert json.loads(run("compare", "gap", "gem", "--json").stdout)["rows"][0]["differs"] == "tuned with 8 trials"
     shown = {row["benchmark"]: row for row in json.loads(run("list", "benchmarks", "--resolution", "--json").stdout)["rows"]}
     assert shown["tiny"]["differs"] == "tuned with 8 trials" and shown["digits"]["differs"] is None
@@ -91,6 +93,7 @@ def test_each_method_is_run_with_what_validation_found(run):
     page = Path("boards/tiny.md").read_text()
     assert "#### tiny v1 · tuned with 8 trials: chosen on validation images\n" in page
     assert "| gem | as registered | 90.0 | 90.0 |" in page
+    assert "> one seed each shows differences from 0.0 % on" in page and "by less for 0 of 2 methods" in page
     assert re.search(r"\| gap \| schedule\.lr=0\.0\S+ \| 8\d\.\d \| 79\.0 \|", page)
 
     again = run(*RUN, "--tune", "8")
