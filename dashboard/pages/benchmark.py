@@ -14,6 +14,7 @@ from harness.analysis import formats
 from harness.analysis.claims import published
 from harness.analysis.leaderboard import Board
 from harness.analysis.numbers import number
+from harness.analysis.settings import CHOICE
 from harness.analysis.views import benchmark
 from harness.analysis.views.benchmark import Line, Table
 from harness.analysis.views.overview import key_of
@@ -149,7 +150,7 @@ def _table(table: Table, board: Board, name: str) -> None:
         boxes=False,
         alt_text=f"Methods on {name}",
     )
-    st.caption(LEGEND)
+    st.caption(LEGEND + f"\n{CHOICE.capitalize()}" * bool(table.block[2].budget))
     tables.download(f"{name}.csv", partial(formats.csv_text, board.part(lambda block, _: block == table.block)))
 
 

@@ -17,6 +17,7 @@ from harness.analysis import source
 from harness.analysis.compare import Comparison
 from harness.analysis.leaderboard import Board
 from harness.analysis.numbers import RANK, change, number, p_value, probability
+from harness.analysis.settings import CHOICE
 from harness.analysis.statistics import LEVEL
 from harness.analysis.views import comparison as view
 
@@ -80,6 +81,8 @@ def _differences(board: Board, methods: Sequence[str]) -> None:
             charts.show(chart, key=f"forest {place}", alt_text=f"differences on {block} with 95 % intervals")
     if len(rows) > 1:
         text.show("Each 95 % interval is of its row alone; verdicts hold for all rows together at 5 % (Holm), so fewer differ.")
+    if any(row.tuned for row in rows):
+        text.show(CHOICE.capitalize())
     _table(rows, several=len(methods) > 2)
 
 

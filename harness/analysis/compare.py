@@ -82,6 +82,8 @@ class Comparison:
     caveats: tuple[str, ...] = field(default=(), compare=False)
     """See :meth:`Board.caveats`; and parameters that ``--set`` changed."""
     spread: power.Spread | None = field(default=None, compare=False)
+    tuned: bool = field(default=False, compare=False)
+    """Whether options were chosen on the validation split, see :data:`harness.analysis.settings.CHOICE`."""
 
     @property
     def size(self) -> str:
@@ -90,7 +92,7 @@ class Comparison:
 
     def plain(self) -> dict[str, object]:
         """Without what only sentences are made of."""
-        told = {name: value for name, value in vars(self).items() if name not in ("spread", "caveats")}
+        told = {name: value for name, value in vars(self).items() if name not in ("spread", "caveats", "tuned")}
         return told | {"missing": [lacks.plain() for lacks in self.missing]}
 
 
@@ -117,7 +119,8 @@ def compare(
             row = row or _over_seeds(board.standings[block], primary[a], primary[b])
             missing = tuple(lacks for name in (a, b) if (lacks := board.lacks(block, name)))
             changed = [told for name in (a, b) if (told := as_changed(name, primary[name].overrides))]
-            rows.append(replace(row, missing=missing, caveats=(*board.caveats(block, (a, b)), *changed)))
+            caveats = (*board.caveats(block, (a, b)), *changed)
+            rows.append(replace(row, missing=missing, caveats=caveats, tuned=bool(primary[a].setting.budget)))
     tested = {index: row.p for index, row in enumerate(rows) if row.p is not None}
     for index, p in zip(tested, holm(list(tested.values())), strict=True):
         rows[index] = replace(rows[index], p=p, verdict=_verdict(rows[index], p))

@@ -14,7 +14,6 @@ from harness.cli.output import print_json, print_rows, say, table_width
 if TYPE_CHECKING:
     from harness.analysis.compare import Comparison
     from harness.analysis.diagnostics import Difference
-    from harness.analysis.leaderboard import Row
     from harness.analysis.missing import Missing
     from harness.analysis.overall.across import Across
 
@@ -82,8 +81,7 @@ def command(
     elif rows:
         letter = dict(zip(methods, string.ascii_lowercase + string.ascii_uppercase, strict=False))
         click.echo("\n".join(f"{letter.get(name, '')}  {name}" for name in methods) + "\n")
-        tuned = {_where(row) for row in board.rows if row.setting.budget}
-        _show(rows, letter, len(methods) > 2, tuned=any(_where(row) in tuned for row in rows))
+        _show(rows, letter, len(methods) > 2)
         if summary.tables:
             click.echo("\n" + overall_formats.table(summary, table_width()))
             _show_across(pairs, rope)
@@ -107,11 +105,11 @@ def _show_without(without: Sequence[Missing]) -> None:
         click.echo(f"note: {_where(lacks)}: {lacks.note}.", err=True)
 
 
-def _where(row: Comparison | Difference | Missing | Row) -> str:
+def _where(row: Comparison | Difference | Missing) -> str:
     return f"{row.benchmark} v{row.version}{f' · {row.differs}' if row.differs else ''}"
 
 
-def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool, *, tuned: bool) -> None:
+def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> None:
     from harness.analysis.numbers import change, interval, number, probability
     from harness.analysis.settings import CHOICE
 
@@ -147,7 +145,7 @@ def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool, *, 
         say(f"d: the difference in standard deviations of one seed's value{of_samples}.")
     if any(row.samples for row in rows):
         say("n: seeds x test samples, where the interval is over both; otherwise seeds.")
-    if tuned:
+    if any(row.tuned for row in rows):
         say(CHOICE)
 
 
