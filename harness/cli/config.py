@@ -15,7 +15,7 @@ from harness.texts import one_line
 @click.argument("benchmark")
 @click.option("--seed", type=click.IntRange(0, 999), default=0, show_default=True, metavar="N", help="The trial's seed.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where to write it.  [default: the screen]")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="As for `harness run`; may be repeated.")
+@options.sets("overrides", help="As for `harness run`; may be repeated.")
 @options.data_root
 def command(method: str, benchmark: str, seed: int, out: Path | None, overrides: tuple[str, ...], data_root: Path | None) -> None:
     """Write a trial as a plain config file of OpenMMLab.

@@ -94,7 +94,7 @@ def list_(as_json: bool) -> None:
 
 @command.command("build")
 @click.argument("benchmarks", nargs=-1, required=True, metavar="BENCHMARK...")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change an option, as in `harness run`.")
+@options.sets("sets", help="Change an option, as in `harness run`.")
 @click.option("--device", type=options.Device(), default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:N.")
 @options.data_root
 @options.database

@@ -6,6 +6,7 @@ import math
 import re
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -166,6 +167,18 @@ data_root = click.option(
     metavar="DIR|URL",
     help="Where the real datasets lie; of a URL each is copied to this machine once.  [default: HARNESS_DATA]",
 )
+
+
+def _not_undone(_ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(texts) > 1:
+        from harness.compose.overrides import Overrides
+
+        Overrides.parse(texts).refuse_undone()
+    return texts
+
+
+sets = partial(click.option, "--set", multiple=True, metavar="KEY=VALUE", callback=_not_undone)
+"""What the command line changes; the caller gives the name and the help."""
 
 
 def _leave_at(ctx: click.Context, param: click.Parameter, value: str | None) -> None:

@@ -30,11 +30,8 @@ _OPTIONS = (
         "-b", "--benchmark", "benchmarks", multiple=True, metavar="BENCHMARK", help="A benchmark; may be repeated. Replaces the suite's."
     ),
     click.option("--seeds", type=click.IntRange(1, 1000), metavar="N", help="Seeds 0 to N-1.  [default: the suite's, or 1]"),
-    click.option(
-        "--set",
+    options.sets(
         "overrides",
-        multiple=True,
-        metavar="KEY=VALUE",
         help="Override data.*, model.*, schedule.*, or a method's parameter (method.P, method.SLOT.P); may be repeated.",
     ),
     click.option(

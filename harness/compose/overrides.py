@@ -42,16 +42,22 @@ class Overrides:
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Overrides:
-        """Read ``key=value`` texts, whose values are YAML.
+        """Read ``key=value`` texts, whose values are YAML; of two for one key the later counts.
 
         Raises:
-            UsageError: not ``key=value``, not YAML, a key that belongs to nothing, or one that undoes what another said.
+            UsageError: not ``key=value``, not YAML, or a key that belongs to nothing.
         """
-        items = tuple(_parse(text) for text in dict.fromkeys(texts))
-        for earlier, later in combinations(items, 2):
+        return cls(tuple(_parse(text) for text in dict.fromkeys(texts)))
+
+    def refuse_undone(self) -> None:
+        """Refuse what nobody means on one command line.
+
+        Raises:
+            UsageError: one undoes what another said.
+        """
+        for earlier, later in combinations(self.items, 2):
             if _undoes(later, earlier):
                 raise UsageError(f"--set {earlier.text} and --set {later.text}: the second undoes the first. Leave one of them out.")
-        return cls(items)
 
     def texts(self, *, of_benchmark: bool, of_method: bool) -> tuple[str, ...]:
         """As they were written, those of the benchmark or of the method left out where these changed nothing."""

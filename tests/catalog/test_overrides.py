@@ -38,7 +38,7 @@ def test_a_key_that_belongs_to_nothing_is_refused(key: str):
 )
 def test_what_a_later_one_undoes_is_refused(earlier: str, later: str):
     with pytest.raises(UsageError) as refused:
-        Overrides.parse([earlier, "data.train=7", later])
+        Overrides.parse([earlier, "data.train=7", later]).refuse_undone()
     assert str(refused.value) == f"--set {earlier} and --set {later}: the second undoes the first. Leave one of them out."
 
 
@@ -53,7 +53,9 @@ def test_what_a_later_one_undoes_is_refused(earlier: str, later: str):
     ],
 )
 def test_what_leaves_something_of_each_is_taken(texts: list[str], kept: int):
-    assert len(Overrides.parse(texts).items) == kept
+    overrides = Overrides.parse(texts)
+    overrides.refuse_undone()
+    assert len(overrides.items) == kept
 
 
 def test_aliases_that_multiply_each_other_are_refused_at_once():

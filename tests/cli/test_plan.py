@@ -56,3 +56,8 @@ def test_what_a_method_takes_can_be_set(cli):
     result = cli("run", "-m", "mspn-multi-scene-posenet", "-b", "rooms", "--set", "method.hidden=64", "--dry-run")
     assert result.exit_code == 0, result.output
     assert cli("run", "-m", "simpool", "-b", "scenes-classification", "--set", "method.transformer=true", "--dry-run").exit_code == 0
+
+
+def test_two_values_for_one_key_are_refused(cli):
+    said = cli("run", "-b", "digits", "-m", "gap", "--set", "schedule.epochs=3", "--set", "schedule.epochs=5", "--dry-run")
+    assert said.exit_code == 2 and "the second undoes the first" in said.stderr
