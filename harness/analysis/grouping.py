@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.notes import OfMethod
-from harness.analysis.settings import Setting, of_method, setting_of
+from harness.analysis.settings import Setting, as_changed, of_method, setting_of
 
 if TYPE_CHECKING:
     from harness.store import Result
@@ -74,8 +74,8 @@ def variants_of(results: list[Result], where: str, notes: list[str]) -> dict[str
             shown = f"with {changes}" if changes else "run last as registered"
             note = f"{where}: '{method}' was run with {len(variants)} settings or sources; shown is the one {shown}."
             notes.append(OfMethod.note(note, method))
-        elif changes:
-            notes.append(OfMethod.note(f"{where}: '{method}' was run with {changes}, not as registered."))
+        elif changed := as_changed(f"'{method}'", chosen[method][0].overrides):
+            notes.append(OfMethod.note(f"{where}: {changed}."))
     return chosen
 
 

@@ -30,8 +30,6 @@ _BINARY = ("images.bin", "sparse/images.bin", "sparse/0/images.bin")
 
 _FEW, _SHORTER, _ROUNDING = 4, 1.2, 1e-6
 """Frames from which on paths are compared, how much shorter one must be to tell, and a scalar that counts as zero."""
-
-
 _SECONDS, _PRINTED = 5, 1e-3
 """Within which files were written together, and what a pose may lose when it is printed."""
 

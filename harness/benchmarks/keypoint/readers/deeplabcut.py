@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 _Found = dict[Path, dict[str, tuple[Pose, str]]]
 """Image -> individual -> its pose and who labelled it."""
 
-
 _APART = "keep the images of each video in a folder of their own, beside its table"
 
 
