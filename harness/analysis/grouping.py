@@ -63,7 +63,7 @@ def variants_of(results: list[Result], where: str, notes: list[str]) -> dict[str
     """
     by_method: dict[str, dict[Any, dict[int, Result]]] = defaultdict(lambda: defaultdict(dict))
     for result in sorted(results, key=lambda r: r.finished):
-        variant = (result.slot, result.config_digest, tuple(sorted(result.plugins.items())))
+        variant = (result.slot, result.config_digest, frozenset(result.plugins.items()))
         by_method[result.method][variant][result.seed] = result
     chosen = {}
     for method, variants in by_method.items():

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
+from harness.garbage import uncollected
 from harness.store import COST, KINDS, Store, open_store
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def board(
     """
     from harness.analysis import sampled
 
-    with reading(url) as store:
+    with uncollected(), reading(url) as store:
         found = _board(
             store,
             store.results(kinds=("metric", "cost"), metrics=metrics, **filters),

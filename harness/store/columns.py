@@ -14,7 +14,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -24,10 +24,22 @@ from sqlalchemy.types import Double, TypeDecorator, TypeEngine
 from harness.outcome import LATER
 
 
-class _Tuple(TypeDecorator[Any]):
-    """A JSON list, read as a tuple."""
+class _Short(TypeDecorator[Any]):
+    """JSON that is the same in thousands of rows, which share its value, since nobody changes a record."""
 
     impl = JSON
+    cache_ok = True
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Any:
+        process = super().result_processor(dialect, coltype)
+        if process is None or dialect.name != "sqlite":  # other drivers read JSON themselves
+            return process
+        return lru_cache(4096)(process)
+
+
+class _Tuple(_Short):
+    """A JSON list, read as a tuple."""
+
     cache_ok = True
 
     def process_result_value(self, value: Any, dialect: Any) -> Any:
@@ -58,6 +70,7 @@ Time = Annotated[float, Kind(Double(), "time")]
 """Seconds since the epoch."""
 Seconds = Annotated[float, Kind(Double(), "seconds")]
 Texts = Annotated[tuple[str, ...], Kind(_Tuple(), "texts")]
+Words = Annotated[dict[str, str], Kind(_Short(), "")]
 
 _PLAIN = {
     str: Kind(Text(), "text"),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -91,31 +89,21 @@ def _write_ahead(cursor: sqlite3.Cursor) -> None:
             time.sleep(0.01)
 
 
-def _decoded(text: str) -> Any:
-    """The value of a JSON column; short ones are the same in thousands of rows, which share it, since nobody changes a record."""
-    return _remembered(text) if len(text) <= 256 else json.loads(text)
-
-
-_remembered = lru_cache(4096)(json.loads)
-
-
 def connect(url: URL, *, read_only: bool = False) -> sa.Engine:
     """An engine that opens a connection per transaction, so that none is open when a process forks."""
     file = file_of(url)
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, poolclass=NullPool)
     if file is None:
-        engine = sa.create_engine(url, poolclass=StaticPool, json_deserializer=_decoded)
+        engine = sa.create_engine(url, poolclass=StaticPool)
     elif read_only:
         # Without write access SQLite cannot make the two files WAL needs beside the database, but then nobody writes.
         immutable = not os.access(file.parent, os.W_OK) and not Path(f"{file}-wal").exists()
         uri = f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
-        engine = sa.create_engine(
-            "sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=NullPool, json_deserializer=_decoded
-        )
+        engine = sa.create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=NullPool)
     else:
         # whoever changes the current folder later still means this file
-        engine = sa.create_engine(url.set(database=str(file.absolute())), poolclass=NullPool, json_deserializer=_decoded)
+        engine = sa.create_engine(url.set(database=str(file.absolute())), poolclass=NullPool)
     _sqlite_settings(engine, writable=not read_only)
     return engine
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from sqlalchemy import String
 
 from harness.outcome import Cost, Later
-from harness.store.columns import Count, Digest, Kind, Long, Name, Score, Seconds, Short, Small, Texts, Time, Word, field_names
+from harness.store.columns import Count, Digest, Kind, Long, Name, Score, Seconds, Short, Small, Texts, Time, Word, Words, field_names
 
 State = Literal["planned", "running", "done", "failed"]
 
@@ -40,7 +40,7 @@ class Identity:
     """:data:`harness.compose.trial.TUNING` where it only helped to choose options; ``results`` leaves these out unless asked."""
     tuning: Later[Word] = ""
     """Digest of all that was tried to find its options, which :meth:`Store.config` has; empty where nothing was."""
-    plugins: dict[str, str] = field(default_factory=dict)
+    plugins: Words = field(default_factory=dict)
     """Plugin name -> digest of its source."""
     overrides: Later[Texts] = ()
     """What ``--set`` changed, as ``key=value``."""
@@ -67,7 +67,7 @@ class TrialRecord(Identity):
     attempts: Count = 0
     """How often it was started."""
     notes: Texts = ()
-    labels: Later[dict[str, str]] = field(default_factory=dict)
+    labels: Later[Words] = field(default_factory=dict)
     """How the numbers came about, see :attr:`harness.outcome.Outcome.labels`."""
     started: Time | None = None
     finished: Time | None = None

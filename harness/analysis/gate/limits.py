@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from scipy.special import stdtr, stdtrit
 
@@ -55,7 +56,7 @@ class Limit:
     alpha: float
     """Chance of a false alarm of this entry."""
 
-    @property
+    @cached_property
     def critical(self) -> float:
         """What noise exceeds with a chance of ``alpha``."""
         return float(stdtrit(self.df, 1 - self.alpha)) * self.error if self.error else 0.0

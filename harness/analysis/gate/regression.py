@@ -21,6 +21,7 @@ from harness.analysis.gate.limits import Limit, alphas, between_machines, exact,
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.settings import difference, of_benchmark, of_method
 from harness.errors import UsageError
+from harness.garbage import uncollected
 from harness.texts import few
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def counted(entries: Collection[Entry]) -> str:
     return ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if counts[status])
 
 
+@uncollected()
 def check(
     baseline: Baseline,
     board: Board,

@@ -70,10 +70,15 @@ def fit(values: Sequence[ArrayLike], scale: Scale = LINEAR, *, moderated: bool =
     rows = [np.asarray(row, np.float64) for row in values]
     if not rows or any(row.ndim != 1 or not row.size for row in rows):
         raise ValueError("every method needs at least one value")
-    with np.errstate(invalid="ignore"):
-        means = np.array([row.mean() if np.isfinite(row).all() else np.nan for row in rows])
-        variances = np.array([row.var(ddof=1) if row.size > 1 else np.nan for row in rows])
-    return from_moments(means, variances, np.array([row.size for row in rows]), scale, moderated=moderated)
+    n = np.array([row.size for row in rows])
+    means, variances = np.full((2, len(rows)), np.nan)
+    for size in np.unique(n):  # mostly one, and rows of one length are described at once
+        some = np.flatnonzero(n == size)
+        table = np.stack([rows[index] for index in some])
+        with np.errstate(invalid="ignore"):
+            means[some] = np.where(np.isfinite(table).all(-1), table.mean(-1), np.nan)
+            variances[some] = table.var(-1, ddof=1) if size > 1 else np.nan
+    return from_moments(means, variances, n, scale, moderated=moderated)
 
 
 def from_moments(mean: ArrayLike, variance: ArrayLike, n: ArrayLike, scale: Scale = LINEAR, *, moderated: bool = True) -> Cells:
