@@ -84,7 +84,7 @@ def benchmarks(family: str | None, resolution: bool, as_json: bool, db: str) -> 
         print_json({"rows": rows})
         return
     cells = [[row["id"], row["family"], row["tier"], row["version"], row["primary"], row["title"]] for row in rows]
-    print_rows(["benchmark", "family", "tier", "v", "metric", "title"], cells, right=["v"])
+    print_rows(["benchmark", "family", "tier", "v", "metric", "title"], cells, right=["v"], fold=["family"])
 
 
 def _resolution(family: str | None, as_json: bool, db: str) -> None:

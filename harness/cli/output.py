@@ -89,20 +89,33 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: 
 
     Args:
         right: columns that are aligned to the right (numbers).
-        fold: columns that may take several lines in a terminal; the last one always may.
+        fold: columns that may take several lines in a terminal; the last one always may, and stands below its row where all others
+            leave it no room.
     """
     cells = [["" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    if (terminal := terminal_width()) is not None:
-        folded = [index for index, name in enumerate(columns) if name in fold or name == columns[-1]]
-        room = terminal - 2 * (len(columns) - 1)
-        while sum(widths) > room and max(widths[index] for index in folded) > NARROWEST:
-            widths[max(folded, key=widths.__getitem__)] -= 1
-    for line in _lines(columns, widths, right, columns):
-        click.secho(line, bold=True)
-    for row in cells:
-        for line in _lines(row, widths, right, columns):
-            click.echo(line)
+    natural = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    folded = [index for index, name in enumerate(columns) if name in fold or name == columns[-1]]
+    terminal = terminal_width()
+    widths, fits = _folded(natural, folded, terminal)
+    below = terminal is not None and not fits and natural[-1] > NARROWEST
+    if below:
+        widths, _ = _folded(natural[:-1], folded[:-1], terminal)
+    for number, row in enumerate([columns, *cells]):
+        for line in _lines(row[: len(widths)], widths, right, columns):
+            click.secho(line, bold=not number)
+        if below and terminal is not None and row[-1]:
+            click.secho(textwrap.fill(row[-1], terminal, initial_indent="    ", subsequent_indent="    "), bold=not number)
+
+
+def _folded(natural: Sequence[int], folded: Sequence[int], terminal: int | None) -> tuple[list[int], bool]:
+    """Widths of columns, of which some are made narrower until a row fits the terminal, and whether it does."""
+    widths = [*natural]
+    if terminal is None:
+        return widths, True
+    room = terminal - 2 * (len(widths) - 1)
+    while sum(widths) > room and max((widths[index] for index in folded), default=0) > NARROWEST:
+        widths[max(folded, key=widths.__getitem__)] -= 1
+    return widths, sum(widths) <= room
 
 
 def _lines(row: Sequence[str], widths: Sequence[int], right: Sequence[str], columns: Sequence[str]) -> list[str]:
@@ -111,7 +124,7 @@ def _lines(row: Sequence[str], widths: Sequence[int], right: Sequence[str], colu
     padded = []
     for parts in zip_longest(*folded, fillvalue=""):
         aligned = (
-            part.rjust(width) if name in right else part.ljust(width) for part, width, name in zip(parts, widths, columns, strict=True)
+            part.rjust(width) if name in right else part.ljust(width) for part, width, name in zip(parts, widths, columns, strict=False)
         )
         padded.append("  ".join(aligned).rstrip())
     return padded

@@ -44,6 +44,16 @@ def test_tables_fit_the_terminal(cli, terminal, what):
     assert result.exit_code == 0 and max(map(len, result.stdout.splitlines())) <= 100
 
 
+@pytest.mark.parametrize("what", ["methods", "benchmarks", "suites", "plugins"])
+def test_tables_fit_a_narrow_terminal(cli, monkeypatch, what):
+    monkeypatch.setattr("harness.cli.output.terminal_width", lambda: 80)
+    lines = cli("list", what).stdout.splitlines()
+    assert len(lines) > 4 and max(map(len, lines)) <= 80
+    if what == "benchmarks":  # a row and its title, which a column beside the others would leave twelve letters of a line
+        assert lines[2].startswith("scenes-classification ")
+        assert lines[3] == "    Cluttered scenes, label by one small object"
+
+
 def test_a_malformed_benchmark_spoils_no_other(cli, tmp_path):
     (tmp_path / "registry.yaml").write_text("benchmarks:\n  bad: {family: keypoint, data: {format: nope}}\n")
     found = {row["id"]: row for row in rows(cli("list", "benchmarks", "--json"))}
