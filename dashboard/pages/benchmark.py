@@ -106,8 +106,8 @@ def _record(line: Line, table: Table) -> tuple[dict[str, Any], dict[str, tables.
         record["mean"] = worst
         marks["mean"] = tables.Mark(line.lacks.state)
     elif line.mean is not None:
-        collapsed = "  †" if line.row and line.row.collapsed else ""
-        marks["mean"] = tables.Mark(number(line.mean, table.unit) + collapsed, line.best)
+        signs = line.row.signs if line.row else ""
+        marks["mean"] = tables.Mark("  ".join([number(line.mean, table.unit), *signs]), line.best)
     if line.rank:
         marks["rank"] = tables.Mark(line.ranks)
     if line.row:

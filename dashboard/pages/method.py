@@ -16,6 +16,7 @@ from harness.analysis.claims import published
 from harness.analysis.claims.tables import published_text
 from harness.analysis.diagnostics import in_order
 from harness.analysis.numbers import NOTHING, number, rank
+from harness.analysis.settings import changed
 from harness.analysis.tables import csv_table
 from harness.analysis.views import method as view
 from harness.catalog import Catalog, Method, load_catalog
@@ -147,7 +148,7 @@ def _marks(records: Sequence[Mapping[str, Any]], units: Sequence[str], columns: 
 def _notes(place: view.Place) -> list[str]:
     row = place.row
     collapsed = f"attention collapsed in {row.collapsed} of {row.n} seeds"
-    return ["below the floor"] * row.below_floor + [collapsed] * bool(row.collapsed)
+    return [*["below the floor"] * row.below_floor, *[collapsed] * bool(row.collapsed), *filter(None, [changed(row.overrides)])]
 
 
 def _what_it_is(told: view.About) -> None:

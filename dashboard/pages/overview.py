@@ -14,8 +14,8 @@ from harness.analysis.views.overview import Filters
 
 LEGEND = """Means over seeds. **Bold**: the tie group of the best, all that cannot be told apart from it (95 %, all pairs of a benchmark
 together). 2/3: of 3 seeds that were asked for 2 have a result. !: worse than the floor, the trivial predictor. †: attention collapsed in
-at least one seed. Mean rank: over the benchmarks that all methods of a slot have, 1 is best, with its 95 % interval for other seeds.
-A click on a cell opens the benchmark, or the trials that failed; one on a name the method."""
+at least one seed. ‡: run with `--set method.…`, not as registered. Mean rank: over the benchmarks that all methods of a slot have, 1 is
+best, with its 95 % interval for other seeds. A click on a cell opens the benchmark, or the trials that failed; one on a name the method."""
 
 
 def _filters(board: Board) -> Filters:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from harness.analysis.board_json import JSON_FIELDS, plain
 from harness.analysis.leaderboard import Board, Row
@@ -77,7 +77,7 @@ def _lines(
         ranked = rank(standing.ranks.get(method)) if standing.judged else str(place)
         line = [
             ranked,
-            _short(method, longest) + " †" * bool(first.collapsed),
+            " ".join([_short(method, longest), *first.signs]),
             *cells[:1],
             *(of_seeds[name] for name in certain),
             *cells[1:],
@@ -138,6 +138,8 @@ def legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
         lines.append("~ uncertain in every seed, since other things disturbed the passes that were timed.")
     if "†" in text:
         lines.append("† attention collapsed to next to one position in at least one seed: `harness status DIGEST` says where.")
+    if "‡" in text:
+        lines.append("‡ run with `--set method.…`, not as registered; a note says with what.")
     return lines
 
 
@@ -232,13 +234,19 @@ def csv_text(board: Board, costs: Sequence[str] = ()) -> str:
     return csv_table(header, body)
 
 
+def _whole(board: Board, costs: Sequence[str]) -> Iterator[tuple[Row, tuple[list[str], list[list[str]]]]]:
+    """The first row of each block, and its table with nothing left out."""
+    fronts = board.fronts(costs) if costs else {}
+    for block, methods in board.blocks().items():
+        yield next(iter(methods.values()))[0], _lines(board, methods, fronts.get(block), _shown(methods))
+
+
 def markdown(board: Board, costs: Sequence[str] = ()) -> str:
     """A table per benchmark."""
-    blocks, fronts = [], board.fronts(costs) if costs else {}
-    for block, methods in board.blocks().items():
-        first = next(iter(methods.values()))[0]
-        text = markdown_table(*_lines(board, methods, fronts.get(block), _shown(methods)))
-        blocks.append("\n\n".join([f"### {markdown_text(_heading(first))}", *filter(None, [board.standing(first).sentence()]), text]))
+    blocks = []
+    for first, lines in _whole(board, costs):
+        above = [f"### {markdown_text(_heading(first))}", *filter(None, [board.standing(first).sentence()])]
+        blocks.append("\n\n".join([*above, markdown_table(*lines)]))
     blocks += [
         f"### {markdown_text(_empty_heading(missing[0]))}\n\n{markdown_table(*_empty_lines(missing))}" for missing in board.empty.values()
     ]
@@ -247,18 +255,20 @@ def markdown(board: Board, costs: Sequence[str] = ()) -> str:
     return "\n\n".join(blocks)
 
 
+def latex_legend(board: Board, costs: Sequence[str] = ()) -> list[str]:
+    """:func:`legend` of :func:`latex_blocks`, as plain text."""
+    return legend(board, costs, "\n".join(cell for _, (_, body) in _whole(board, costs) for line in body for cell in line))
+
+
 def latex_blocks(board: Board, costs: Sequence[str] = ()) -> list[tuple[str, str, str]]:
     """Heading, what its seeds can tell apart, and the ``booktabs`` table of each block."""
-    blocks, fronts = [], board.fronts(costs) if costs else {}
-    for block, methods in board.blocks().items():
-        first = next(iter(methods.values()))[0]
-        table = latex_table(*_lines(board, methods, fronts.get(block), _shown(methods)))
-        blocks.append((_heading(first), board.standing(first).sentence(), table))
+    blocks = [(_heading(first), board.standing(first).sentence(), latex_table(*lines)) for first, lines in _whole(board, costs)]
     return blocks + [(_empty_heading(missing[0]), "", latex_table(*_empty_lines(missing))) for missing in board.empty.values()]
 
 
 def latex(board: Board, costs: Sequence[str] = ()) -> str:
-    """A ``booktabs`` table per benchmark, each below a comment, and a comment for each method that ``--set`` changed."""
+    """A ``booktabs`` table per benchmark, each below a comment; what the signs say, and each method that ``--set`` changed, as comments."""
     tables = [commented(" · ".join(filter(None, said)), table) for *said, table in latex_blocks(board, costs)]
-    changed = [(row, told) for row in board.rows if row.primary and (told := as_changed(row.method, row.overrides))]
-    return "\n\n".join([*tables, *(commented(f"{_heading(row)}: {told}", "").rstrip() for row, told in changed)])
+    changed = [f"{_heading(row)}: {told}" for row in board.rows if row.primary and (told := as_changed(row.method, row.overrides))]
+    below = [*latex_legend(board, costs), *changed]
+    return "\n\n".join([*tables, *(commented(line, "").rstrip() for line in below)])

@@ -21,7 +21,7 @@ from harness.analysis.inference.pareto import pareto_front
 from harness.analysis.inference.scales import scale_of
 from harness.analysis.missing import Missing, by_setting, of_block
 from harness.analysis.places import places
-from harness.analysis.settings import Setting, difference
+from harness.analysis.settings import Setting, difference, of_method
 from harness.analysis.standing import Standing, fit
 from harness.analysis.statistics import summarize
 from harness.outcome import Cost, over_seeds
@@ -87,6 +87,11 @@ class Row:
     @property
     def block(self) -> Block:
         return self.benchmark, self.version, self.setting
+
+    @property
+    def signs(self) -> str:
+        """Beside the method: ``†`` where attention collapsed, ``‡`` where ``--set`` changed the method."""
+        return "†" * bool(self.collapsed) + "‡" * bool(of_method(self.overrides))
 
 
 Block = tuple[str, int, Setting]

@@ -68,10 +68,15 @@ def of_method(overrides: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(text for text in overrides if text.startswith(_METHOD))
 
 
-def as_changed(method: str, overrides: tuple[str, ...]) -> str:
-    """That ``--set`` changed the method, in words; empty where it was run as it is registered."""
+def changed(overrides: tuple[str, ...]) -> str:
+    """That ``--set`` changed a method, in words; empty where it was run as it is registered."""
     changes = " ".join(f"--set {text}" for text in of_method(overrides))
-    return f"{method} was run with {changes}, not as registered" if changes else ""
+    return f"run with {changes}, not as registered" if changes else ""
+
+
+def as_changed(method: str, overrides: tuple[str, ...]) -> str:
+    """The same as a sentence about the method."""
+    return f"{method} was {told}" if (told := changed(overrides)) else ""
 
 
 def setting_of(result: TrialRecord, contents: Mapping[str, dict[str, Any]], environments: Mapping[str, Mapping[str, Any]]) -> Setting:

@@ -140,7 +140,8 @@ _LATEX = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}", "<": r"$<$", ">": r"$>$", '"': "''", "`": r"\`{}",
     "[": "{[}", "]": "{]}", "*": "{*}",  # which would be options of the line break before them
     "±": r"$\pm$", "°": r"$^\circ$", "·": r"$\cdot$", "×": r"$\times$", "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\to$",
-    "–": "--", "—": "---", "…": r"\ldots{}", "†": r"$\dagger$", "│": r"\textbar{}", "‖": r"$\|$", "µ": r"$\mu$", "√": r"$\surd$",
+    "–": "--", "—": "---", "…": r"\ldots{}", "†": r"$\dagger$", "‡": r"$\ddagger$",
+    "│": r"\textbar{}", "‖": r"$\|$", "µ": r"$\mu$", "√": r"$\surd$",
     "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "ł": r"\l{}", "Ł": r"\L{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ı": r"\i{}",
 } | {chr(ord("α") + place): rf"$\{name}$" for place, name in enumerate(_GREEK.split()) if name != "o"}  # fmt: skip
 _ACCENTS = dict(zip("\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327\u0328", r"`'^~=u." + '"rHvck', strict=True))

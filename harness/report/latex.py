@@ -35,6 +35,6 @@ def document(board: Board) -> str:
     for heading, sentence, table in formats.latex_blocks(board):
         lines = [rf"\section*{{{latex_text(heading)}}}", *([latex_text(sentence) + r"\par\medskip"] if sentence else [])]
         parts += ["\n".join([*lines, r"\begin{fitted}%", table + "%", r"\end{fitted}", r"\clearpage"])]
-    notes = [*formats.legend(board, (), "\n".join(parts)), *board.notes]
+    notes = [*formats.latex_legend(board), *board.notes]
     parts += [latex_text(note) + r"\par" for note in notes]
     return "\n\n".join([*parts, r"\end{document}"])

@@ -11,6 +11,7 @@ import pytest
 from harness.analysis import formats
 from harness.analysis.board_json import as_json
 from harness.analysis.leaderboard import Board, build
+from harness.report.latex import document
 
 
 @pytest.fixture
@@ -70,6 +71,8 @@ def test_collapsed_attention_is_marked_and_explained(result, specs, floors):
     marked = [line for line in text.splitlines() if "†" in line]
     assert len(marked) == 2 and "simpool" in marked[0] and "harness status" in marked[1]
     assert as_json(board)["collapsed"] == [{"benchmark": "scenes", "method": "simpool", "seeds": 1}]
+    assert r"simpool $\dagger$ &" in formats.latex(board) and "% † attention collapsed" in formats.latex(board)
+    assert r"$\dagger$ attention collapsed" in document(board)
     assert "collapsed" not in as_json(board.of(["gap"])) and "†" not in formats.table(board.of(["gap"]))
 
 
@@ -134,6 +137,8 @@ def test_what_set_changed_of_a_method_is_in_every_text(result, specs, floors):
     assert all("method.ratio=0.5" in text for text in texts)
     assert texts[2].splitlines()[-1].endswith("gap was run with --set method.note=a b --set method.ratio=0.5, not as registered")
     assert texts[2].splitlines()[-1].startswith("% scenes v1")
+    assert "gap ‡" in texts[0] and "gap ‡" in texts[1] and r"gap $\ddagger$ &" in texts[2]  # a row that is copied alone says it, too
+    assert all("‡ run with `--set method.…`" in text for text in texts[:3])
     assert as_json(board)["overrides"] == [{"benchmark": "scenes", "differs": "", "method": "gap", "overrides": [*changed]}]
     assert "overrides" not in as_json(build([result("gem")], specs, floors))
 

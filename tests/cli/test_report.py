@@ -306,6 +306,7 @@ KNOWN = {
         "to",
         "ldots",
         "dagger",
+        "ddagger",
         "mu",
         "surd",
         "mathdollar",

@@ -12,6 +12,7 @@ from harness.analysis.inference.pareto import pareto_front
 from harness.analysis.leaderboard import Block, Board, Interval, Row
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import rank
+from harness.analysis.settings import changed
 from harness.analysis.standing import Standing
 from harness.outcome import COSTS
 
@@ -67,6 +68,7 @@ class Line:
             told += [
                 "below the floor" * self.row.below_floor,
                 f"attention collapsed in {self.row.collapsed} of {self.n}" * bool(self.row.collapsed),
+                changed(self.row.overrides),
             ]
             told += ["interval over test samples" * (self.interval == "samples")]
         return "; ".join(filter(None, told))

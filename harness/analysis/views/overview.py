@@ -84,10 +84,10 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """``96.4``, ``96.4  2/3`` where seeds are missing, ``failed  0/3``; ``!`` under the floor, ``†`` where attention collapsed."""
+        """``96.4``, ``96.4  2/3`` where seeds are missing, ``failed  0/3``; ``!`` under the floor, and the row's signs."""
         if self.row is None:
             return f"{self.lacks.state}  {seeds(0, self.lacks)}" if self.lacks else ""
-        marks = [seeds(self.row.n, self.lacks) if self.lacks else "", "!" * self.row.below_floor, "†" * bool(self.row.collapsed)]
+        marks = [seeds(self.row.n, self.lacks) if self.lacks else "", "!" * self.row.below_floor, *self.row.signs]
         return "  ".join(filter(None, [number(self.row.mean, self.row.unit), *marks]))
 
 
