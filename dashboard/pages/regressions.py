@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.store.url import results_folder
 
 if TYPE_CHECKING:
-    from harness.analysis.gate.regression import Check
+    from harness.analysis.gate.outcome import Check
 
 _DRAWN = 30
 """Entries in the chart."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.analysis.claims.verdicts import Judged
     from harness.analysis.diagnostics import Diagnostic
     from harness.analysis.gate.file import Baseline
-    from harness.analysis.gate.regression import Check
+    from harness.analysis.gate.outcome import Check
     from harness.analysis.history.versions import History
     from harness.analysis.leaderboard import Board
     from harness.analysis.views.trial import TrialView

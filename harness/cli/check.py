@@ -12,7 +12,7 @@ from harness.cli.output import failure, print_json, print_rows, write_file
 
 if TYPE_CHECKING:
     from harness.analysis.gate.calibration import Calibration
-    from harness.analysis.gate.regression import Check
+    from harness.analysis.gate.outcome import Check
 
 
 @click.command("check")
@@ -55,7 +55,7 @@ def command(
     harness check --baseline results/baselines/quick.json --calibrate
     """
     from harness.analysis import source
-    from harness.analysis.gate import calibration, regression, reports
+    from harness.analysis.gate import calibration, reports
     from harness.analysis.gate import file as baseline_file
     from harness.errors import UsageError
 
@@ -77,7 +77,7 @@ def command(
     for note in outcome.notes:
         click.echo(f"note: {note}", err=True)
     if as_json:
-        print_json(regression.as_json(outcome))
+        print_json(reports.as_json(outcome))
     else:
         _show(outcome)
     ctx.exit(outcome.exit_code)

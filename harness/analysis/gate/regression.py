@@ -1,122 +1,35 @@
-"""Compare what was measured with a baseline, and say so in one exit code.
+"""Compare what was measured with a baseline.
 
 An entry is worse if it fell by more than its tolerance, a size that means something, and by more than noise. What noise may be
-follows from where the numbers come from, see :data:`Source`.
+follows from where the numbers come from, see :data:`harness.analysis.gate.origins.Source`.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from harness.analysis.gate import costs as costs_
 from harness.analysis.gate import machines as machines_
-from harness.analysis.gate.expected import Expected, Key, about, distance
+from harness.analysis.gate.expected import Expected, Key, about
 from harness.analysis.gate.file import Baseline
 from harness.analysis.gate.lacking import Lacking, lacking
-from harness.analysis.gate.limits import Limit, alphas, between_machines, exact, limit, noises
+from harness.analysis.gate.limits import Limit
+from harness.analysis.gate.origins import Source, limits_of, other_machines, source_of, unfailing
+from harness.analysis.gate.outcome import Check, Entry, Status
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.settings import difference, of_benchmark, of_method
 from harness.errors import UsageError
 from harness.garbage import uncollected
-from harness.texts import few
 
 if TYPE_CHECKING:
     from harness.store import Result, TrialRow
 
-Status = Literal["same", "better", "worse", "missing", "incomparable", "new"]
-Verdict = Literal["passed", "regression", "incomplete", "nothing to compare"]
-
-Source = Literal["repeated", "machine", "code", "tolerance"]
-"""What may have changed an entry.
-
-repeated: the same trials (digests of code, config, data and seed) on the same machine. They compute the same numbers, so any
-difference is evidence, and the tolerance alone decides; seeds are compared in pairs.
-machine: the same trials on another machine, or with other packages. Rounding differs, and training makes more of it: a share of the
-seeds' noise is the limit (:data:`harness.analysis.gate.limits.MACHINE`), and seeds are compared in pairs.
-code: other trials. The noise of seeds is the limit.
-tolerance: the baseline keeps no values, or no noise is known of them and someone chose the tolerance; it decides alone.
-"""
-
-EXIT_CODES: dict[Verdict, int] = {"passed": 0, "regression": 1, "incomplete": 3, "nothing to compare": 4}
-
 ROUNDING = 1e-6
 """Values that differ by no more than this share are equal: a metric is stored in double precision and computed in single."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One metric of one method on one benchmark, on both sides."""
-
-    benchmark: str
-    version: int
-    method: str
-    metric: str
-    unit: str
-    higher_is_better: bool
-    baseline: float | None
-    current: float | None
-    difference: float | None
-    """``current - baseline``."""
-    tolerance: float | None
-    """The smallest drop that means something."""
-    n: int
-    """Seeds measured now."""
-    status: Status
-    reason: str = ""
-    """Why an entry is missing, incomparable or worse, where the numbers do not say it."""
-    allowed: float | None = None
-    """The drop that is no regression yet: the tolerance, or what noise may do where that is more."""
-    source: Source | None = None
-    primary: bool = False
-    shared: int | None = None
-    """Seeds that both sides have and that ``baseline``, ``current`` and ``difference`` are over, where the trials are the same; ``None``
-    where each side is over all of its own."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """The outcome of a regression check."""
-
-    entries: list[Entry]
-    failed: list[TrialRow]
-    """Trials of the baseline's methods that failed and have no result, of the settings and sources that ran or were planned last."""
-    notes: list[str] = field(default_factory=list)
-    costs: list[costs_.CostEntry] = field(default_factory=list)
-
-    def of(self, status: Status) -> list[Entry]:
-        """The entries with one status."""
-        return [entry for entry in self.entries if entry.status == status]
-
-    @property
-    def verdict(self) -> Verdict:
-        """A regression weighs most; then what is missing, incomparable or failed. An empty comparison never passes."""
-        if self.of("worse") or costs_.more(self.costs):
-            return "regression"
-        compared = any(entry.n and entry.status not in ("new", "incomparable") for entry in self.entries)
-        if not compared and not self.failed:
-            return "nothing to compare"
-        return "incomplete" if self.of("missing") or self.of("incomparable") or self.failed else "passed"
-
-    @property
-    def exit_code(self) -> int:
-        return EXIT_CODES[self.verdict]
-
-    def summary(self) -> str:
-        """One sentence."""
-        counts = counted(self.entries)
-        dearer = f"; {len(more)} cost more" if (more := costs_.more(self.costs)) else ""
-        failed = f"; {len(self.failed)} trials failed" if self.failed else ""
-        return f"{self.verdict}: {counts or 'no entries'}{dearer}{failed}"
-
-
-def counted(entries: Collection[Entry]) -> str:
-    """``71 same, 2 worse``."""
-    counts = Counter(entry.status for entry in entries)
-    return ", ".join(f"{counts[status]} {status}" for status in get_args(Status) if counts[status])
 
 
 @uncollected()
@@ -151,8 +64,8 @@ def check(
     notes: list[str] = []
     lacks = lacking(pairs, board, trials)
     reasons = {expected.key: _unjudged(expected, row, lacks, elsewhere) for expected, row in pairs if row is not None}
-    sources = {expected.key: _source(expected, row, now) for expected, row in pairs if row is not None and not reasons[expected.key]}
-    limits = _limits(pairs, sources)
+    sources = {expected.key: source_of(expected, row, now) for expected, row in pairs if row is not None and not reasons[expected.key]}
+    limits = limits_of(pairs, sources)
     entries = [
         _entry(expected, row, sources.get(expected.key), limits.get(expected.key), reasons.get(expected.key)) for expected, row in pairs
     ]
@@ -162,8 +75,8 @@ def check(
     entries += [_new(row) for row in unknown if row.benchmark in benchmarks and not math.isnan(row.mean)]
     if untold := sum(expected.setting is None for expected in baseline.entries):
         notes.append(_UNTOLD.format(untold))
-    notes += _unfailing(pairs, sources, limits)
-    notes += _other_machines(baseline, pairs, sources, now)
+    notes += unfailing(pairs, sources, limits)
+    notes += other_machines(baseline, pairs, sources, now)
     judged: list[costs_.CostEntry] = []
     if results is not None:
         judged, said = _costs(costs_.pairs_of(baseline, board, results, environments or {}))
@@ -187,71 +100,6 @@ def _costs(pairs: costs_.Pairs) -> tuple[list[costs_.CostEntry], list[str]]:
     if not 1 / costs_.BUSY < common < costs_.BUSY:
         notes.append(f"times are {common:.2f} times those of the baseline in the median, which counts as the machine's doing.")
     return costs, notes
-
-
-def _source(expected: Expected, row: Row, now: Mapping[str, dict[str, Any]]) -> Source:
-    if not expected.values:
-        return "tolerance"
-    before = dict(zip(expected.seeds, zip(expected.digests, expected.machines, strict=True), strict=True))
-    both = [(*before[seed], digest) for seed, digest in zip(row.seeds, row.digests, strict=True) if seed in before]
-    if len(both) < min(expected.n, row.n) or any(digest != then for then, _, digest in both):
-        return "code"
-    here = [machines_.known_as(now.get(digest, {})) for *_, digest in both]
-    repeated = all(there and there == machine for (_, there, _), machine in zip(both, here, strict=True))
-    return "repeated" if repeated else "machine"
-
-
-def _limits(pairs: Sequence[tuple[Expected, Row | None]], sources: Mapping[Key, Source]) -> dict[Key, Limit]:
-    """How far each entry may fall. Only those whose difference may be noise share the chance of a false alarm."""
-    noisy = [expected for expected, _ in pairs if sources.get(expected.key) in ("machine", "code")]
-    places = {(expected.benchmark, expected.version) for expected in noisy}
-    known = noises(expected for expected, _ in pairs if expected.key[:2] in places)
-    shares = alphas(noisy)
-    found = {}
-    for expected, row in pairs:
-        if row is None:
-            continue
-        if sources.get(expected.key) == "machine":
-            both = len({*row.seeds} & {*expected.seeds})
-            found[expected.key] = between_machines(expected, known[expected.key], shares[expected.key], both)
-        elif sources.get(expected.key) == "code":
-            found[expected.key] = limit(expected, known[expected.key], shares[expected.key], row.n)
-        else:
-            found[expected.key] = exact(expected)
-    return found
-
-
-def _unfailing(pairs: Sequence[tuple[Expected, Row | None]], sources: Mapping[Key, Source], limits: Mapping[Key, Limit]) -> list[str]:
-    """A note where entries of the baseline could not fail: of an earlier harness, edited by hand, or with fewer seeds now."""
-    stuck = []
-    for expected, row in pairs:
-        if row is None or expected.mean is None or expected.key not in sources:
-            continue
-        room = expected.distance() if expected.values else distance(expected.mean, row.floor, expected.unit, expected.higher_is_better)
-        if not limits[expected.key].allowed < room:
-            stuck.append(f"{expected.metric} of '{expected.method}' on {expected.benchmark}")
-    if not stuck:
-        return []
-    told = f"{len(stuck)} entries of the baseline cannot fail, as what they may lose reaches the floor: {few(stuck, 3)}."
-    return [f"{told} Save it anew with more seeds."]
-
-
-def _other_machines(
-    baseline: Baseline,
-    pairs: Sequence[tuple[Expected, Row | None]],
-    sources: Mapping[Key, Source],
-    now: Mapping[str, dict[str, Any]],
-) -> list[str]:
-    """A note where trials ran on another machine than the baseline's."""
-    there: dict[str, int] = defaultdict(int)
-    for expected, row in pairs:
-        if row is not None and sources.get(expected.key) == "machine":
-            before = baseline.machines.get(expected.machines[0], {})
-            there[machines_.difference(now.get(row.digests[0], {}), before)] += 1
-    if not there:
-        return []
-    where = "; ".join(sorted(there))
-    return [f"{sum(there.values())} entries are of the same code on another machine ({where}), which may differ in the digits."]
 
 
 def _today(expected: Expected, rows: list[Row]) -> Row | None:
@@ -370,19 +218,3 @@ def _new(row: Row) -> Entry:
         status="new",
         reason="not in the baseline",
     )
-
-
-_OF_FAILED = ("digest", "benchmark", "method", "seed", "kind", "reason", "log")
-
-
-def as_json(check: Check) -> dict[str, Any]:
-    """The check as plain data (docs/json.md), where ``same`` is ``ok`` as in the first harness that wrote it."""
-    document: dict[str, Any] = {
-        "verdict": check.verdict,
-        "exit_code": check.exit_code,
-        "entries": [vars(entry) | ({"status": "ok"} if entry.status == "same" else {}) for entry in check.entries],
-        "failed": [{name: getattr(trial, name) for name in _OF_FAILED} for trial in check.failed],
-    }
-    if check.costs:
-        document["costs"] = [vars(entry) for entry in check.costs]
-    return document | ({"notes": check.notes} if check.notes else {})

@@ -1,15 +1,16 @@
-"""A regression check as JUnit XML for CI servers and as Markdown for people. The same check gives the same text."""
+"""A regression check as JUnit XML for CI servers, as Markdown for people and as plain data. The same check gives the same text."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 from xml.etree import ElementTree
 
 from harness.analysis.gate.costs import CostEntry, more
 from harness.analysis.gate.file import TRAINING
-from harness.analysis.gate.regression import Check, Entry, Status, counted
+from harness.analysis.gate.outcome import Check, Entry, Status, counted
 from harness.analysis.numbers import change, number
 from harness.analysis.tables import markdown_table
 from harness.outcome import COSTS
@@ -174,3 +175,19 @@ def markdown(check: Check) -> str:
         parts.append(_folded(f"{len(fine)} costs as before", markdown_table(COST_HEADER, cost_rows(fine))))
     parts += [f"> {note}" for note in check.notes]
     return "\n\n".join(parts) + "\n"
+
+
+_OF_FAILED = ("digest", "benchmark", "method", "seed", "kind", "reason", "log")
+
+
+def as_json(check: Check) -> dict[str, Any]:
+    """The check as plain data (docs/json.md), where ``same`` is ``ok`` as in the first harness that wrote it."""
+    document: dict[str, Any] = {
+        "verdict": check.verdict,
+        "exit_code": check.exit_code,
+        "entries": [vars(entry) | ({"status": "ok"} if entry.status == "same" else {}) for entry in check.entries],
+        "failed": [{name: getattr(trial, name) for name in _OF_FAILED} for trial in check.failed],
+    }
+    if check.costs:
+        document["costs"] = [vars(entry) for entry in check.costs]
+    return document | ({"notes": check.notes} if check.notes else {})

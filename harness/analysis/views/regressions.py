@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.analysis.gate import reports
-from harness.analysis.gate.regression import Check, Entry, Status
+from harness.analysis.gate.outcome import Check, Entry, Status
 from harness.analysis.numbers import NOTHING, change, number, signed
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.gate import here, regression
+from harness.analysis.gate import here, regression, reports
 from harness.analysis.gate.file import Baseline
 from harness.analysis.gate.saving import expect
 from harness.errors import UsageError
@@ -266,7 +266,7 @@ def test_a_tolerance_that_reaches_the_floor_is_told(measure):
 
 
 def test_json_has_the_documented_keys(measure):
-    document = regression.as_json(check(saved(measure(METHODS)), measure(METHODS)))
+    document = reports.as_json(check(saved(measure(METHODS)), measure(METHODS)))
     assert list(document) == ["verdict", "exit_code", "entries", "failed"]
     assert {entry["status"] for entry in document["entries"]} == {"ok"}
     json.dumps(document, allow_nan=False)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.gate.regression import Check, Entry
+from harness.analysis.gate.outcome import Check, Entry
 from harness.analysis.history import versions
 from harness.analysis.views import regressions
 from harness.store.records import MetricSpec
