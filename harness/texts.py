@@ -24,6 +24,15 @@ def one_line(text: str) -> str:
     return text if text.isprintable() else visible(" ".join(text.split()))
 
 
+def amount(count: int, one: str, more: str = "") -> str:
+    """``1 trial``, ``2 trials``.
+
+    Args:
+        more: where it is not ``one`` with an s.
+    """
+    return f"{count} {one if count == 1 else more or f'{one}s'}"
+
+
 def few(names: Iterable[object], most: int = 5) -> str:
     """``a, b, c and 7 more``: a list that stays a part of a sentence."""
     texts = [*map(str, names)]

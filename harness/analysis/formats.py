@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from harness.analysis.board_json import JSON_FIELDS, plain
+from harness.analysis.inference.ranking import LETTERS
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import NOTHING, limits, number, rank
@@ -57,10 +58,16 @@ def _lines(
     certain = [INTERVAL] * any(rows[0].ci95 for rows in methods.values()) + ["tied"] * standing.judged
     header = ["rank" if standing.judged else "", "method", *metrics[:1], *certain, *metrics[1:], "n"]
     header += [*(COSTS[name].heading for name in costs), *["front"] * (front is not None), *["map"] * maps]
+
+    def beside(place: str, name: str, cells: Mapping[str, str], n: str = "") -> list[str]:
+        told = [place, name, cells.get(metrics[0], ""), *[""] * len(certain), *(cells.get(metric, "") for metric in metrics[1:]), n]
+        return told + [""] * (len(header) - len(told))
+
     body: list[list[str]] = []
     bounds = _floor_cells(methods, metrics)
-    floor = [{"method": "floor", **bounds}.get(name, "") for name in header] if bounds else None
-    letters = sorted({letter for some in standing.tied.values() for letter in some}) if longest is not None else []
+    floor = beside("", "floor", bounds) if bounds else None
+    given = {letter for some in standing.tied.values() for letter in some}
+    letters = [letter for letter in LETTERS if letter in given] if longest is not None else []
     for place, (method, rows) in enumerate(methods.items(), 1):
         first = rows[0]
         if floor and first.below_floor:
@@ -88,8 +95,7 @@ def _lines(
     if floor:
         body.append(floor)
     for lacks in board.without(block):
-        told = {header[0]: NOTHING, "method": _short(lacks.method, longest), metrics[0]: lacks.state, "n": seeds(0, lacks)}
-        body.append([told.get(name, "") for name in header])
+        body.append(beside(NOTHING, _short(lacks.method, longest), {metrics[0]: lacks.state}, seeds(0, lacks)))
     return header, body
 
 
@@ -112,8 +118,18 @@ def _tied(method: str, standing: Standing, letters: list[str]) -> str:
     return "".join(letter if letter in mine else " " for letter in letters) if letters else mine
 
 
+def _told_apart(names: Sequence[str]) -> int:
+    """As how few letters names may be cut to and still differ, of those that a table has room for."""
+    some = range(_SHORTEST_NAME, _LONGEST_NAME)
+    return next((longest for longest in some if len({_short(name, longest) for name in names}) == len({*names})), _LONGEST_NAME)
+
+
 def _short(name: str, longest: int | None) -> str:
-    return name if longest is None or len(name) <= longest else name[: longest - 1] + "…"
+    """With its middle left out where it is too long: variants of a method mostly differ at the end."""
+    if longest is None or len(name) <= longest:
+        return name
+    end = longest // 3
+    return f"{name[: longest - end - 1]}…{name[-end:]}"
 
 
 def legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
@@ -161,17 +177,20 @@ def _fitted(
     board: Board, methods: dict[str, list[Row]], front: set[str] | None, metrics: list[str], width: int, asked: Collection[str]
 ) -> list[str]:
     """A block's lines in as many columns as ``width``, if they can be."""
+    shortest = _told_apart([*methods, *(lacks.method for lacks in board.without(next(iter(methods.values()))[0].block))])
     longest, costs = _LONGEST_NAME, [name for name, quantity in COSTS.items() if not quantity.wide]
     while True:
         header, body = _lines(board, methods, front, metrics, longest, costs)
         lines = aligned(header, body)
         over = max(map(len, lines)) - width
         if over > 0 and len(metrics) > 1:
-            wide = dict(zip(header, column_widths(header, body), strict=True))
+            behind = 1 + len(costs) + (front is not None) + any(row.map for rows in methods.values() for row in rows)
+            wide = column_widths(header, body)[: len(header) - behind]
             while over > 0 and len(metrics) > 1:
-                over -= wide[metrics.pop()] + 2
-        elif over > 0 and longest > _SHORTEST_NAME:
-            longest = max(longest - over, _SHORTEST_NAME)
+                metrics.pop()
+                over -= wide.pop() + 2
+        elif over > 0 and longest > shortest:
+            longest = max(longest - over, shortest)
         elif over > 0 and (spare := [name for name in costs if name not in asked]):
             costs.remove(spare[-1])
         else:

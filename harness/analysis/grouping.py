@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.notes import OfMethod
 from harness.analysis.settings import Setting, as_changed, of_method, setting_of
+from harness.texts import amount
 
 if TYPE_CHECKING:
     from harness.store import Result
@@ -49,8 +50,8 @@ def newest_numerics(blocks: dict[Setting, list[Result]], where: str, notes: list
     if len(kept) < len(blocks):
         count, left = len({*numerics.values()}), sum(len(some) for setting, some in blocks.items() if setting not in kept)
         notes.append(
-            f"{where}: results on {count} versions of the harness's numerics exist; the newest is shown, {left} results are left out "
-            "(--all-versions shows them)."
+            f"{where}: results on {count} versions of the harness's numerics exist; the newest is shown, "
+            f"{amount(left, 'result is', 'results are')} left out (--all-versions shows them)."
         )
     return kept
 

@@ -18,7 +18,7 @@ import numpy as np
 from harness import families
 from harness.analysis.grouping import blocks_of, newest_numerics, variants_of
 from harness.analysis.inference.pareto import pareto_front
-from harness.analysis.inference.scales import scale_of
+from harness.analysis.inference.scales import within
 from harness.analysis.missing import Missing, by_setting, of_block
 from harness.analysis.places import places
 from harness.analysis.settings import Setting, difference, of_method
@@ -310,12 +310,13 @@ def _benchmark_rows(
 def _moderated(rows: list[Row]) -> list[Row]:
     """The rows of a block, with those of its primary metric described by all of its methods."""
     primary = {index: row for index, row in enumerate(rows) if row.primary}
-    if not primary:
+    if len(primary) < 2:  # a lone method has nobody to borrow from
         return rows
     cells = fit([row.values for row in primary.values()], next(iter(primary.values())).unit)
+    known = [value for row in primary.values() for value in row.values]
     for (index, row), low, high in zip(primary.items(), *cells.interval(), strict=True):
         if np.isfinite(low) and np.isfinite(high):
-            rows[index] = replace(row, ci95=(float(low), float(high)), interval="moderated")
+            rows[index] = replace(row, ci95=within((float(low), float(high)), row.unit, known), interval="moderated")
     return rows
 
 
@@ -349,7 +350,7 @@ def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floor
         primary=spec.primary and "/" not in metric,
         mean=summary.mean,
         std=summary.std,
-        ci95=summary.ci95 and scale_of(spec.unit, values).within(summary.ci95),
+        ci95=summary.ci95 and within(summary.ci95, spec.unit, values),
         interval="t" if summary.ci95 else None,
         n=summary.n,
         floor=floor,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.notes import OfMethod
 from harness.analysis.settings import Setting, of_benchmark, setting_of
+from harness.texts import amount
 
 if TYPE_CHECKING:
     from harness.store import Result, TrialRow
@@ -191,7 +192,7 @@ def listed(found: Sequence[Missing], where: Sequence[str] = ()) -> str:
     places = [f" on {name}" for name in where] or [""] * len(found)
     ordered = sorted(zip(found, places, strict=True), key=lambda pair: (STATES.index(pair[0].state), -len(pair[0].trials) / pair[0].asked))
     named = [f"'{lacks.method}' {lacks.ended} of {lacks.asked}{place} ({lacks.told})" for lacks, place in ordered[:_NAMED]]
-    return ", ".join(named) + (f" and those of {len(ordered) - _NAMED} more methods" if len(ordered) > _NAMED else "")
+    return ", ".join(named) + (f" and those of {amount(len(ordered) - _NAMED, 'more method')}" if len(ordered) > _NAMED else "")
 
 
 def by_setting(

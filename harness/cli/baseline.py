@@ -8,7 +8,7 @@ import click
 
 from harness.cli import Group, options
 from harness.cli.output import write_file
-from harness.texts import one_line
+from harness.texts import amount, one_line
 
 
 @click.group("baseline", cls=Group)
@@ -77,7 +77,8 @@ def save(
         for why, some in (("lacks seeds", lacks.values()), ("cannot fail", refused)):
             for each in some:
                 click.echo(f"{why}: {each}", err=True)
-        what = [f"{len(lacks)} methods lack seeds"] * bool(lacks) + [f"{len(refused)} primary metrics could not fail"] * bool(refused)
+        what = [f"{amount(len(lacks), 'method lacks', 'methods lack')} seeds"] * bool(lacks)
+        what += [f"{amount(len(refused), 'primary metric')} could not fail"] * bool(refused)
         mend = "Run more seeds (--retry-failed where some failed), or leave them out with --leave-out."
         raise UsageError(f"{' and '.join(what)}, so nothing is saved. {mend}")
     for sentence in lacks.values():
@@ -93,7 +94,9 @@ def save(
         for none in board.without(rows[0].block):
             click.echo(f"note: '{none.method}' on {none.benchmark} v{none.version} has no result and is not saved: {none.told}.", err=True)
     write_file(file, baseline_file.dump(baseline, __version__))
-    click.echo(one_line(f"{len(baseline.entries)} entries saved. `harness check --baseline {file}` compares with them."))
+    click.echo(
+        one_line(f"{amount(len(baseline.entries), 'entry', 'entries')} saved. `harness check --baseline {file}` compares with them.")
+    )
 
 
 def _tolerance(text: str) -> tuple[str, float]:

@@ -9,6 +9,7 @@ import click
 
 from harness.cli import options
 from harness.cli.output import print_json, print_rows, say, write_file
+from harness.texts import amount
 
 if TYPE_CHECKING:
     from harness.analysis.claims.verdicts import Judged
@@ -105,4 +106,4 @@ def _show_commands(rows: list[Judged], root: Path | None) -> None:
     if absent:
         click.echo(f"no data here for {', '.join(absent)}: `harness data list` says where it is looked for.", err=True)
     if none := [row.claim.id for row in rows if row.tier is None]:
-        click.echo(f"no benchmark yet for {len(none)} claims: `harness claims CLAIM` says why.", err=True)
+        click.echo(f"no benchmark yet for {amount(len(none), 'claim')}: `harness claims CLAIM` says why.", err=True)

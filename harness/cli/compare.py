@@ -79,8 +79,9 @@ def command(
         told |= {"missing": [lacks.plain() for lacks in without]} if without else {}
         print_json(told | {"diagnostics": [vars(row) for row in described]})
     elif rows:
-        letter = dict(zip(methods, string.ascii_lowercase + string.ascii_uppercase, strict=False))
-        click.echo("\n".join(f"{letter.get(name, '')}  {name}" for name in methods) + "\n")
+        letters = string.ascii_lowercase if len(methods) <= len(string.ascii_lowercase) else map(str, range(1, len(methods) + 1))
+        letter = dict(zip(methods, letters, strict=False))
+        click.echo("\n".join(f"{letter[name]}  {name}" for name in methods) + "\n")
         _show(rows, letter, len(methods) > 2)
         if summary.tables:
             click.echo("\n" + overall_formats.table(summary, table_width()))

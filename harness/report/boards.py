@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis import diagnostic_tables
 from harness.analysis.diagnostics import Diagnostic, in_order
-from harness.analysis.inference.scales import scale_of
+from harness.analysis.inference.scales import reach
 from harness.analysis.leaderboard import Block, Board, Row
 from harness.analysis.numbers import NOTHING, limits, number
 from harness.analysis.views import benchmark as views
@@ -154,7 +154,7 @@ def _axis(rows: Sequence[Row], floor: float | None) -> Axis | None:
     if not rows:
         return None
     values = [value for row in rows for value in (*row.values, *(row.ci95 or ()))]
-    return axis(values, floor=floor, bounds=scale_of(rows[0].unit, values).within((-math.inf, math.inf)))
+    return axis(values, floor=floor, bounds=reach(rows[0].unit, values))
 
 
 def _ends(scale: Axis, ci95: tuple[float, float] | None) -> tuple[float, float] | None:

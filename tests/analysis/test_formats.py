@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -118,9 +120,49 @@ def test_without_a_width_a_row_is_a_line_and_nothing_is_left_out(board):
     assert body[-1][1] == "a-method-with-a-name-that-nobody-would-ever-want-to-read"
 
 
-def test_names_that_differ_only_where_they_are_cut_stay_two(result, specs):
-    trials = [result("m" * 40 + end, metrics={"top1": value}) for end, value in (("a", 1.0), ("b", 2.0))]
-    assert formats.table(build(trials, specs, [])).count("…") == 2
+def test_rows_of_a_narrow_table_are_told_apart(result, specs):
+    """Costs go before names are cut so far that two are the same."""
+    names = ["psa-polarized-parallel", "psa-polarized-sequential", "psa-polarized-parallel-paper", "psa-polarized-sequential-paper"]
+    board = build([result(name, metrics={"top1": float(place)}) for place, name in enumerate(names)], specs, [])
+    for width in (70, 80, 100):
+        rows = [line.split()[1] for line in formats.table(board, width).splitlines() if "psa" in line]
+        assert len({*rows}) == 4, width
+    long = [result("m" * 40 + end, metrics={"top1": value}) for end, value in (("a", 1.0), ("b", 2.0))]
+    assert formats.table(build(long, specs, [])).count("…") == 2
+
+
+def test_what_is_told_of_the_floor_goes_by_place(result, specs, floors):
+    """A metric may be called like a column."""
+    named = [replace(spec, metric={"top5": "rank"}.get(spec.metric, spec.metric)) for spec in specs]
+    trials = [result("gap", seed, metrics={"top1": 50.0 + seed, "rank": 3.0}) for seed in (0, 1)]
+    (floor,) = [line for line in formats.markdown(build(trials, named, floors)).splitlines() if "| floor |" in line]
+    assert floor.startswith("|  | floor |")
+
+
+def test_letters_are_one_character_each(result, specs):
+    """Of more groups than the alphabet has letters; those that share none differ."""
+    trials = [result(f"m{place:02d}", seed, metrics={"top1": 1.5 * place + 0.1 * seed}) for place in range(60) for seed in (0, 1, 2)]
+    board = build(trials, specs, [])
+    (standing,) = board.standings.values()
+    names = [*standing.tied]
+    for (i, first), (j, second) in itertools.combinations(enumerate(names), 2):
+        assert standing.differ[i, j] != bool({*standing.tied[first]} & {*standing.tied[second]})
+    assert len({letter for some in standing.tied.values() for letter in some}) > 26
+
+
+def test_intervals_end_where_the_metric_does(result, specs):
+    """Also where one value is zero, or a rounding above 100."""
+
+    def two(a, b):
+        return [result(name, seed, metrics={"top1": value}) for name, some in (("a", a), ("b", b)) for seed, value in enumerate(some)]
+
+    perfect = build(two((100.00001, 98.0), (97.0, 99.0)), specs, []).rows
+    assert all(row.ci95[0] <= row.mean <= row.ci95[1] <= 100.0001 for row in perfect if row.primary)
+    metres = [replace(spec, unit="m", higher_is_better=False) for spec in specs]
+    assert all(row.ci95[0] >= 0 for row in build(two((0.0, 0.02), (0.1, 0.2)), metres, []).rows if row.primary)
+    tiny = two((1.2e-5, 1.3e-5), (2.2e-5, 2.4e-5))
+    (row,) = [line for line in formats.table(build(tiny, metres, [])).splitlines() if line.split()[1:2] == ["a"]]
+    assert "1.2e-05" in row or "1.3e-05" in row
 
 
 def test_csv_reads_back(board):

@@ -56,6 +56,17 @@ def test_mean_ranks_by_hand(trials, specs):
     assert line[:3] == ["1.3", "good", "│"] and sorted(line[-3:]) == ["1", "1", "2"]
 
 
+def test_a_benchmark_on_which_no_seed_differs_is_ranked_by_its_means(trials, specs):
+    """As one that all methods solve but one: its seeds say nothing of a spread."""
+    found = [
+        replace(some, metrics={"top1": 0.0 if some.method == "good" else 100.0}) if some.benchmark == "digits" else some
+        for some in trials(MEANS)
+    ]
+    (table,) = overall(build(found, specs, [])).tables
+    assert len(table.benchmarks) == len(BENCHMARKS) and np.isfinite(table.mean.seeds).all()
+    assert table.ranks.ranks[table.benchmarks.index("digits v1"), table.methods.index("good")] == 3
+
+
 def test_scores_lie_between_floor_and_best(trials, specs):
     floors = [Floor(name, 1, "d1", "top1" if higher else "error", 10.0 if higher else 0.9) for name, higher in BENCHMARKS.items()]
     summary = overall(build(trials(MEANS, 5), specs, floors))

@@ -151,6 +151,8 @@ def test_too_few_seeds_decide_nothing(judged):
     assert row.tests[0].difference == pytest.approx(np.mean(A) - B[0])
     (row,) = judged([claim()], {"a": A, "b": (60.0, math.nan, 60.1)})
     assert row.verdict == "undecided" and "not a number" in row.reason
+    (row,) = judged([claim()], {"a": (100.0, 100.0, 100.0), "b": (0.0, 0.0, 0.0)})
+    assert (row.verdict, row.reason) == ("undecided", "seeds that do not differ on scenes")
 
 
 def test_costs_are_compared_as_they_are(judged, result):

@@ -312,7 +312,7 @@ def test_a_baseline_of_the_first_schema_is_read_with_a_note(cli, measured, tmp_p
     old = [row | {"metric": metric, "mean": mean, "tolerance": 3.5} for metric, mean in (("top1", 71.0), ("top5", 90.0))]
     (tmp_path / "old.json").write_text(json.dumps({"schema": 1, "entries": old}))
     checked = cli("check", "--baseline", "old.json")
-    assert checked.exit_code == 0 and "2 entries of the baseline do not say on which data" in checked.stderr
+    assert checked.exit_code == 0 and "2 of the baseline's entries say nothing of their data" in checked.stderr
     assert json.loads(cli("check", "--baseline", "old.json", "--json").stdout)["notes"]
 
 
@@ -370,7 +370,7 @@ def test_survivors_make_no_baseline(cli, measured, tmp_path):
     measured("gem", 80.0, 82.0, 81.0, None, None)
     measured("simpool", None)
     refused = cli("baseline", "save", "b.json", "--seeds", "3")
-    assert refused.exit_code == 2 and "1 methods lack seeds, so nothing is saved. Run more seeds" in refused.stderr
+    assert refused.exit_code == 2 and "1 method lacks seeds, so nothing is saved. Run more seeds" in refused.stderr
     assert "lacks seeds: 'gem' on scenes-classification v3 has 3 of 5 seeds (2 failed: nan)" in refused.stderr
     assert not (tmp_path / "b.json").exists()
     few = cli("baseline", "save", "b.json", "--seeds", "5", "--leave-out")

@@ -5,6 +5,7 @@ Each benchmark that was run is one test of a claim; docs/claims.md says what is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -159,7 +160,8 @@ def _on_tier(claim: Claim, tier: Tier, own: Sequence[Place], blocks: Blocks) -> 
                 lacking.append(Lacking(place.benchmark, " and ".join(failed), mended=False))
             if test.p is None:
                 few = min(test.seeds) < 2
-                lacking.append(Lacking(place.benchmark, "one seed only" if few else "a result that is not a number", mended=few))
+                why = "seeds that do not differ" if math.isfinite(test.difference) else "a result that is not a number"
+                lacking.append(Lacking(place.benchmark, "one seed only" if few else why, mended=few))
     return Judged(claim, tier, tuple(tests), tuple(lacking))
 
 

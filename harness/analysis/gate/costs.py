@@ -39,9 +39,11 @@ BUSY = 1.1
 """Median ratio of times from which it is told."""
 
 FEWEST = 5
-"""Times of fewer methods have no median ratio to speak of."""
+"""Fewer times have no median ratio to speak of."""
 
-_TIMES = ("latency_ms", TRAINING)
+TIMES = ("latency_ms", TRAINING)
+"""Costs that a busy machine makes more of."""
+
 _ANYWHERE = ("params", "flops")
 
 PerSeed = Mapping[str, tuple[float, ...]]
@@ -113,13 +115,13 @@ def judge(pairs: Pairs) -> tuple[list[CostEntry], float]:
         for name in before
         if name in now and (same or name in _ANYWHERE)
     ]
-    ratios = [_middle(now) / _middle(before) for _, name, before, now in found if name in _TIMES]
+    ratios = [_middle(now) / _middle(before) for _, name, before, now in found if name in TIMES]
     common = median(ratios) if len(ratios) >= FEWEST else 1.0
     limits = _limits(found)
     entries = []
     for index, (cell, name, before, now) in enumerate(found):
         # a busy machine only slows; where most became faster, one that did not is none that became slower
-        ratio = _middle(now) / _middle(before) / (max(common, 1.0) if name in _TIMES else 1.0)
+        ratio = _middle(now) / _middle(before) / (max(common, 1.0) if name in TIMES else 1.0)
         entries.append(CostEntry(*cell, name, _middle(before), _middle(now), ratio, limits[index], ratio > limits[index]))
     return entries, common
 
@@ -130,10 +132,10 @@ def _middle(values: Sequence[float]) -> float:
 
 
 def _limits(found: Sequence[tuple[Cell, str, tuple[float, ...], tuple[float, ...]]]) -> dict[int, float]:
-    limits = {index: COUNTED for index, (_, name, _, _) in enumerate(found) if name not in _TIMES}
+    limits = {index: COUNTED for index, (_, name, _, _) in enumerate(found) if name not in TIMES}
     groups: dict[tuple[str, int, str], list[int]] = defaultdict(list)
     for index, (cell, name, _, _) in enumerate(found):
-        if name in _TIMES:
+        if name in TIMES:
             groups[cell[0], cell[1], name].append(index)
     times = sum(map(len, groups.values()))
     for some in groups.values():

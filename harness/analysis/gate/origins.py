@@ -11,7 +11,7 @@ from harness.analysis.gate.expected import Expected, Key, distance
 from harness.analysis.gate.file import Baseline
 from harness.analysis.gate.limits import Limit, alphas, between_machines, exact, limit, noises
 from harness.analysis.leaderboard import Row
-from harness.texts import few
+from harness.texts import amount, few
 
 Source = Literal["repeated", "machine", "code", "tolerance"]
 """What may have changed an entry.
@@ -76,7 +76,9 @@ def unfailing(pairs: Pairs, sources: Mapping[Key, Source], limits: Mapping[Key, 
             stuck.append(f"{expected.metric} of '{expected.method}' on {expected.benchmark}")
     if not stuck:
         return []
-    told = f"{len(stuck)} entries of the baseline cannot fail, as what they may lose reaches the floor: {few(stuck, 3)}."
+    told = (
+        f"{amount(len(stuck), 'entry', 'entries')} of the baseline cannot fail, as what they may lose reaches the floor: {few(stuck, 3)}."
+    )
     return [f"{told} Save it anew with more seeds."]
 
 
@@ -90,9 +92,12 @@ def other_machines(
     there: dict[str, int] = defaultdict(int)
     for expected, row in pairs:
         if row is not None and sources.get(expected.key) == "machine":
-            before = baseline.machines.get(expected.machines[0], {})
-            there[machines_.difference(now.get(row.digests[0], {}), before)] += 1
+            then = dict(zip(expected.seeds, expected.machines, strict=True))
+            both = [(now.get(digest, {}), then[seed]) for seed, digest in zip(row.seeds, row.digests, strict=True) if seed in then]
+            other = next((some for some in both if machines_.known_as(some[0]) != some[1]), both[0])
+            there[machines_.difference(other[0], baseline.machines.get(other[1], {}))] += 1
     if not there:
         return []
-    where = "; ".join(sorted(there))
-    return [f"{sum(there.values())} entries are of the same code on another machine ({where}), which may differ in the digits."]
+    where, count = "; ".join(sorted(there)), sum(there.values())
+    told = f"{amount(count, 'entry is', 'entries are')} of the same code on another machine"
+    return [f"{told} ({where}), which may differ in the digits."]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from harness.analysis.gate import costs as costs_
 from harness.analysis.gate.origins import Source
+from harness.texts import amount
 
 if TYPE_CHECKING:
     from harness.store import TrialRow
@@ -81,7 +82,7 @@ class Check:
         """One sentence."""
         counts = counted(self.entries)
         dearer = f"; {len(more)} cost more" if (more := costs_.more(self.costs)) else ""
-        failed = f"; {len(self.failed)} trials failed" if self.failed else ""
+        failed = f"; {amount(len(self.failed), 'trial')} failed" if self.failed else ""
         return f"{self.verdict}: {counts or 'no entries'}{dearer}{failed}"
 
 

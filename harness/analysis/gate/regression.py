@@ -24,6 +24,7 @@ from harness.analysis.leaderboard import Board, Row
 from harness.analysis.settings import difference, of_benchmark, of_method
 from harness.errors import UsageError
 from harness.garbage import uncollected
+from harness.texts import amount
 
 if TYPE_CHECKING:
     from harness.store import Result, TrialRow
@@ -85,8 +86,7 @@ def check(
 
 
 _UNTOLD = (
-    "{} entries of the baseline do not say on which data and in which setting they were measured, so that is not checked. "
-    "`harness baseline save` writes them anew."
+    "{} of the baseline's entries say nothing of their data and setting, so that is not checked. `harness baseline save` writes them anew."
 )
 
 
@@ -94,11 +94,16 @@ def _costs(pairs: costs_.Pairs) -> tuple[list[costs_.CostEntry], list[str]]:
     """The entries about costs, and the notes with what is to say about them."""
     (costs, common), notes = costs_.judge(pairs), []
     if elsewhere := sum(not same for _, _, same in pairs.values()):
-        notes.append(f"times and memory of {elsewhere} methods were measured on another kind of device and are not judged.")
+        notes.append(f"times and memory of {amount(elsewhere, 'method')} measured on another kind of device are not judged.")
     if not pairs:
         notes.append("no costs are judged: the baseline has none, `harness baseline save` adds them.")
-    if not 1 / costs_.BUSY < common < costs_.BUSY:
+    if common >= costs_.BUSY:
         notes.append(f"times are {common:.2f} times those of the baseline in the median, which counts as the machine's doing.")
+    times = [entry for entry in costs if entry.cost in costs_.TIMES]
+    if any(entry.worse for entry in times) and len(times) < costs_.FEWEST:
+        notes.append(
+            f"of fewer than {costs_.FEWEST} times nobody can tell a busy machine from slower code: run the check again, or on more."
+        )
     return costs, notes
 
 

@@ -18,6 +18,7 @@ from harness.analysis.inference.change_points import ChangePoint, change_points
 from harness.analysis.missing import Missing, of_versions
 from harness.analysis.settings import Setting, difference, setting_of
 from harness.digests import digest_of
+from harness.texts import amount
 
 if TYPE_CHECKING:
     from harness.store import MetricSpec, Result, TrialRow
@@ -99,7 +100,7 @@ class History:
             if version.not_numbers
         ]
         said += [f"of a version planned {day(lacks.trials[0].created)}, {lacks.note}." for lacks in self.without]
-        left_out = f"{self.left_out} trials are left out: run with --set or --tune, or without a number."
+        left_out = f"{amount(self.left_out, 'trial is', 'trials are')} left out: run with --set or --tune, or without a number."
         return [*said, left_out] if self.left_out else said
 
     def better(self, change: ChangePoint) -> bool:

@@ -48,6 +48,8 @@ def mean_rank(cells: list[Cells], higher_is_better: list[bool], *, draws: int = 
     means = np.stack([cell.mean for cell in cells])
     errors = np.stack([np.sqrt(cell.variance / cell.n) for cell in cells])
     df = np.stack([cell.df for cell in cells])
+    agree = np.stack([cell.std == 0 for cell in cells]) & np.isnan(errors)  # as where all have 100 %: no seed differs anywhere
+    errors, df = np.where(agree, 0.0, errors), np.where(agree, 1.0, df)
     if not np.isfinite(errors).all() or any((cell.n < 2).any() for cell in cells):
         raise ValueError("mean ranks need two seeds or more of every method on every benchmark: leave out the method or the benchmark")
     sign = np.where(np.asarray(higher_is_better), -1.0, 1.0)[:, None]

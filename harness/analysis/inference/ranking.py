@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -109,10 +110,9 @@ def letters(ranked: Sequence[int], differ: ArrayLike) -> list[str]:
     found = [""] * len(matrix)
     for number, column in enumerate(places):
         for place in column:
-            found[ranked[place]] += _letter(number)
+            found[ranked[place]] += LETTERS[number]
     return found
 
 
-def _letter(number: int) -> str:
-    """a to z, then a1 to z1, ..."""
-    return chr(ord("a") + number % 26) + (str(number // 26) if number > 25 else "")
+LETTERS = string.ascii_letters + "".join(map(chr, range(0x100, 0x250))) + "".join(map(chr, range(0x1E00, 0x1F00)))
+"""In the order in which they are given: each is one character, so that what two methods share can be seen."""

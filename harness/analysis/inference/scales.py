@@ -28,11 +28,6 @@ class Scale:
         found: Array = {"linear": np.ones_like(mean), "percent": mean * (100 - mean), "positive": mean**2}[self.name]
         return found
 
-    def within(self, interval: tuple[float, float]) -> tuple[float, float]:
-        """The part of an interval that values can reach."""
-        least, most = {"linear": (-np.inf, np.inf), "percent": (0.0, 100.0), "positive": (0.0, np.inf)}[self.name]
-        return max(interval[0], least), min(interval[1], most)
-
     def of_difference(self, interval: tuple[float, float]) -> tuple[float, float]:
         """The part of an interval that the difference of two means can reach; percentages differ by no more than 100."""
         return (max(interval[0], -100.0), min(interval[1], 100.0)) if self.name == "percent" else interval
@@ -80,6 +75,9 @@ def scale_of(unit: str, values: Iterable[float]) -> Scale:
     return POSITIVE if array.size and array.min() > 0 else LINEAR
 
 
+_ROUNDING = 1e-3
+"""Of percentages that were computed in single precision."""
+
 _LENGTHS = ("m", "px", "°", "deg", "s", "ms", "nats")
 
 
@@ -87,12 +85,21 @@ def reach(unit: str, values: Iterable[float] = ()) -> tuple[float, float]:
     """What a metric can be by its definition: 0 to 100 of percentages, no less than 0 of lengths, angles and times.
 
     Args:
-        values: of a unit that says nothing: no less than 0 where none of them is.
+        values: of a unit that says nothing: no less than 0 where none of them is. Percentages of which one lies beyond an end by more
+            than a rounding do not end there: differences go down to -100.
     """
     array = _finite(values)
     if unit == "%":
-        return 0.0, 100.0
+        low, high = (array.min(), array.max()) if array.size else (0.0, 100.0)
+        return next((end for end in (0.0, -100.0) if low >= end - _ROUNDING), -np.inf), 100.0 if high <= 100 + _ROUNDING else np.inf
     return (0.0 if unit in _LENGTHS or (array.size and array.min() >= 0) else -np.inf), np.inf
+
+
+def within(interval: tuple[float, float], unit: str, values: Iterable[float]) -> tuple[float, float]:
+    """The part of an interval that a metric can reach, and that its values do."""
+    array = _finite(values)
+    (least, most), low, high = reach(unit, array), array.min(initial=np.inf), array.max(initial=-np.inf)
+    return max(interval[0], min(least, low)), min(interval[1], max(most, high))
 
 
 def _finite(values: Iterable[float]) -> Array:

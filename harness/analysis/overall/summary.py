@@ -142,7 +142,7 @@ def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]], named
     if len(chosen) < 2 or len(benchmarks) < 2:
         return None, "" if named else f"{slot}: no two of its methods have 2 seeds on the same two benchmarks."
     out = [f"'{name}'" for name in methods if name not in chosen] + [name for name in found if name not in benchmarks]
-    notes = [f"left out, since they lack 2 seeds of what the others have: {', '.join(out)}."] if out else []
+    notes = [f"left out, since they lack 2 seeds, all with a number, of what the others have: {', '.join(out)}."] if out else []
 
     rows = {benchmark: [grid[method, benchmark] for method in chosen] for benchmark in benchmarks}
     shown = [row for some in rows.values() for row in some]

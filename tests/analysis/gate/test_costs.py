@@ -63,6 +63,15 @@ def test_a_busy_machine_is_no_regression(measure):
 def test_where_most_became_faster_the_others_did_not_become_slower(measure):
     found = outcome(measure, lambda method, cost: cost if method == "gem" else replace(cost, latency_ms=cost.latency_ms / 2))
     assert more(found.costs) == [] and found.exit_code == 0
+    assert not any("times those of the baseline" in note for note in found.notes)  # nothing was divided
+
+
+def test_of_few_times_it_is_said_that_a_busy_machine_looks_the_same(measure):
+    alone = {"gem": METHODS["gem"]}
+    before, now = priced(measure(alone)), priced(measure(alone), gem(latency_ms=lambda v: v * 3))
+    baseline, _ = expect(before.board, before.results, ENVIRONMENTS)
+    found = regression.check(baseline, now.board, now.trials, ENVIRONMENTS, now.results)
+    assert [entry.cost for entry in more(found.costs)] == ["latency_ms"] and any("busy machine" in note for note in found.notes)
 
 
 def test_only_the_same_kind_of_device_counts(measure):

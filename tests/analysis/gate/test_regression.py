@@ -108,6 +108,13 @@ def test_another_machine_is_named(measure):
     assert not check(saved(measure(METHODS)), measure(METHODS)).notes
 
 
+def test_the_machine_that_differs_is_named_where_only_some_seeds_ran_there(measure):
+    now = measure(METHODS)
+    there = [replace(trial, environment_digest="there") if trial.seed else trial for trial in now.trials]
+    (note,) = regression.check(saved(measure(METHODS)), now.board, there, ENVIRONMENTS).notes
+    assert "(there)" in note and "another device" not in note
+
+
 def test_a_trial_that_does_not_say_where_it_ran_is_not_the_same(measure):
     outcome = regression.check(saved(measure(METHODS)), (now := measure(METHODS)).board, now.trials)
     assert {entry.source for entry in outcome.entries} == {"machine"} and outcome.verdict == "passed"

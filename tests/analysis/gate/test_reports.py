@@ -34,7 +34,7 @@ def test_junit_is_what_ci_servers_read(outcome):
 
 def test_markdown_puts_the_worst_first_and_folds_what_is_fine(outcome):
     text = reports.markdown(outcome)
-    assert text.startswith("## harness check: regression: 2 same, 1 better, 1 worse, 2 missing, 2 new; 1 trials failed")
+    assert text.startswith("## harness check: regression: 2 same, 1 better, 1 worse, 2 missing, 2 new; 1 trial failed")
     order = ["| worse |", "| missing |", "Failed trials", "<summary>1 better", "<summary>2 same"]
     assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
     assert text.count("<details>") == text.count("</details>") == 2
