@@ -141,7 +141,7 @@ def _double(subject: Subject) -> str:
 def _autocast(subject: Subject) -> str:
     module = subject.module()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        output = subject.run(module, subject.inputs())
+        output = subject.run(module, subject.inputs(size=(3, 5)))  # many processors are slow at it
     if others := _types(output, torch.float32, torch.bfloat16):
         raise Violation(f"{', '.join(others)} out under bfloat16 autocast: return x's dtype, or that of a layer's output")
     floating = [t for t in tensors(output) if t.is_floating_point() and t.requires_grad]
