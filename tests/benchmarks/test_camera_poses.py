@@ -154,6 +154,26 @@ def test_a_list_says_which_frames_are_for_testing(tmp_path, entry, file, option)
     assert tmp_path / file in bench("colmap", **option).listing(tmp_path).sources
 
 
+@pytest.mark.parametrize("folder", ["sparse/0", "sparse"])
+def test_a_list_beside_the_model_says_which_frames_are_for_testing(tmp_path, folder):
+    colmap(tmp_path)
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "images.txt").rename(tmp_path / folder / "images.txt")
+    (tmp_path / folder / "test.txt").write_text("003.png\n010.png\n")
+    assert names(bench("colmap"), tmp_path)[1] == ["003.png", "010.png"]
+    assert tmp_path / folder / "test.txt" in bench("colmap").listing(tmp_path).sources
+    (tmp_path / "test.txt").write_text("004.png\n")
+    assert names(bench("colmap"), tmp_path)[1] == ["004.png"]
+    assert said(check(bench("colmap"), tmp_path, fatal=False), f"{folder}/test.txt", "something else than test.txt, which is read")
+
+
+def test_a_list_of_another_model_is_not_read(tmp_path):
+    colmap(tmp_path)
+    (tmp_path / "sparse/0").mkdir(parents=True)
+    (tmp_path / "sparse/0/test.txt").write_text("003.png\n")
+    assert names(bench("colmap"), tmp_path)[1] == ["010.png", "011.png"]
+
+
 def _sequences(root: Path, folders: dict[str, np.ndarray], lacking: tuple[str, ...] = ()) -> Path:
     """A camera's path in each folder, moved by what stands there as the camera sees it."""
     lines = []
