@@ -56,6 +56,7 @@ def read(root: Path, data: ImageListData) -> Labels:
         listing.sources.append(root / name)
         rows[split] = rows_in(root, name, listing, lambda path: _file(there, path) is not None)
     labels = _labels([row for some in rows.values() for row in some if len(row) >= data.column], data, listing)
+    _tell_one_hot([row for some in rows.values() for row in some], data, listing)
     for split, name in files.items():
         lost: list[str] = []
         found = [_sample(there, name, row, data, labels, listing, lost) for row in rows[split]]
@@ -111,6 +112,21 @@ def _labels(rows: list[list[str]], data: ImageListData, listing: Labels) -> dict
         mend = f"part the columns by tabs if the name of an image or class holds blanks, or {mend}"
     listing.add("data.classes", f"the lists name the class '{odd:.60}', which is not among them", mend)
     return places
+
+
+def _tell_one_hot(rows: list[list[str]], data: ImageListData, listing: Labels) -> None:
+    """Note a column for each class, of which one is 1: of two classes the first column, read as a number, means the other one."""
+    flags = {tuple(row[1:]) for row in rows}
+    hot = {tuple("1" if place == label else "0" for place in range(data.class_count)) for label in range(data.class_count)}
+    if data.column != ImageListData.model_fields["column"].default or len(flags) < 2 or not flags <= hot:
+        return
+    what = f"lines have a column for each of {data.class_count} classes, it seems, with 1 for the one that is shown"
+    if data.class_count == 2:
+        one, other = listing.classes
+        what += f"; column {data.column} is read as the number of the class, so that '1 0' is '{other}'"
+        listing.add("data.column", what, f"if '1 0' is '{one}', write data.column: 3", fatal=False)
+    else:
+        listing.add("data.column", what, "write the number or name of the class in their place")
 
 
 def _is_number(text: str) -> bool:
