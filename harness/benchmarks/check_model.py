@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.benchmarks import weights
 from harness.benchmarks.base import Problem
 from harness.benchmarks.fetching import fetch
-from harness.benchmarks.options import NoSchedule
+from harness.benchmarks.options import ModelOptions, NoSchedule
 from harness.benchmarks.task import Task
 from harness.errors import UsageError
+
+_ROUNDING = 0.5
+"""Of pixels from 0 to 255, by which two means may differ."""
 
 
 def check_model(task: Task, training: int) -> list[Problem]:
@@ -38,11 +43,24 @@ def _weights(task: Task) -> list[Problem]:
         return []
     try:
         fetch(task.model.weights)
-        weights.find(task.model.weights)
-        return _load(task)
+        file = weights.find(task.model.weights)
+        return [*_normalisation(task, file), *_load(task)]
     except UsageError as error:
         where, _, what = str(error).partition(": ")
         return [Problem(where, what) if where.startswith("model.") else Problem("model.weights", str(error))]
+
+
+def _normalisation(task: Task, file: Path) -> list[Problem]:
+    """Whether the entry's mean and standard deviation are another network's, as far as a file beside the weights says."""
+    said = weights.trained_with(file)
+    if said is None or not isinstance(task.model, ModelOptions):
+        return []
+    mine = task.model.mean, task.model.std
+    if all(abs(one - other) <= _ROUNDING for ours, theirs in zip(mine, said, strict=True) for one, other in zip(ours, theirs, strict=True)):
+        return []
+    mean, std = (f"[{', '.join(f'{value:.6g}' for value in values)}]" for values in said)
+    what = "the config.json beside the weights says that they were trained with another mean and std"
+    return [Problem("model.mean", what, f"write model.mean: {mean} and model.std: {std}", fatal=False)]
 
 
 def _load(task: Task) -> list[Problem]:

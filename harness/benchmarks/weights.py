@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Callable
@@ -153,6 +154,19 @@ def hugging_face(value: str) -> Path:
             f"model.weights.huggingface: '{name}' has no {inside} in {cache}. Fetch it with `hf download {name} {inside}`, or set HF_HOME."
         )
     return max(found, key=lambda file: file.lstat().st_mtime_ns)
+
+
+def trained_with(file: Path) -> tuple[list[float], list[float]] | None:
+    """Mean and standard deviation of pixels from 0 to 255 that the ``config.json`` beside weights says, as timm's on Hugging Face does."""
+    try:
+        said = json.loads((file.parent / "config.json").read_text(encoding="utf-8"))
+        said = said.get("pretrained_cfg", said)
+        mean, std = ([float(value) for value in said[name]] for name in ("mean", "std"))
+    except (OSError, ValueError, RecursionError, AttributeError, LookupError, TypeError):
+        return None
+    if len(mean) != 3 or len(std) != 3 or not all(0 <= value <= 1 for value in (*mean, *std)):
+        return None
+    return [255 * value for value in mean], [255 * value for value in std]
 
 
 def fetched(weights: Weights) -> Path:

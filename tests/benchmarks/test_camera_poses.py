@@ -154,6 +154,26 @@ def test_a_list_says_which_frames_are_for_testing(tmp_path, entry, file, option)
     assert tmp_path / file in bench("colmap", **option).listing(tmp_path).sources
 
 
+@pytest.mark.parametrize("folder", ["sparse/0", "sparse"])
+def test_a_list_beside_the_model_says_which_frames_are_for_testing(tmp_path, folder):
+    colmap(tmp_path)
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "images.txt").rename(tmp_path / folder / "images.txt")
+    (tmp_path / folder / "test.txt").write_text("003.png\n010.png\n")
+    assert names(bench("colmap"), tmp_path)[1] == ["003.png", "010.png"]
+    assert tmp_path / folder / "test.txt" in bench("colmap").listing(tmp_path).sources
+    (tmp_path / "test.txt").write_text("004.png\n")
+    assert names(bench("colmap"), tmp_path)[1] == ["004.png"]
+    assert said(check(bench("colmap"), tmp_path, fatal=False), f"{folder}/test.txt", "something else than test.txt, which is read")
+
+
+def test_a_list_of_another_model_is_not_read(tmp_path):
+    colmap(tmp_path)
+    (tmp_path / "sparse/0").mkdir(parents=True)
+    (tmp_path / "sparse/0/test.txt").write_text("003.png\n")
+    assert names(bench("colmap"), tmp_path)[1] == ["010.png", "011.png"]
+
+
 def _sequences(root: Path, folders: dict[str, np.ndarray], lacking: tuple[str, ...] = ()) -> Path:
     """A camera's path in each folder, moved by what stands there as the camera sees it."""
     lines = []
@@ -412,6 +432,31 @@ def test_paths_of_another_machine_lead_to_the_images_beside_the_file(tmp_path, p
     transforms(tmp_path, path.format, **lists)
     assert names(found, tmp_path) == [["000.png", "002.png"], ["001.png"]]
     assert said(check(found, tmp_path, fatal=False), "9 frames are in neither train_filenames nor test_filenames")
+
+
+def _scannetpp(root: Path, testing: tuple[int, ...] = (3, 7), bad: tuple[int, ...] = (5, 7), **more) -> Path:
+    """``transforms.json`` as in ScanNet++: the frames for testing in a list of their own, blurred ones marked."""
+    transforms(root)
+    entries = [{**one, "is_bad": n in bad} for n, one in enumerate(json.loads((root / "transforms.json").read_text())["frames"])]
+    parts = {"frames": [one for n, one in enumerate(entries) if n not in testing], "test_frames": [entries[n] for n in testing]}
+    (root / "transforms.json").write_text(json.dumps({**parts, **more}))
+    return root
+
+
+def test_frames_for_testing_in_a_list_of_their_own(tmp_path):
+    found = bench("transforms")
+    listing = found.listing(_scannetpp(tmp_path))
+    assert names(found, tmp_path) == [[f"{n:03d}.png" for n in range(FRAMES) if n not in (3, 5, 7)], ["003.png", "007.png"]]
+    assert np.allclose([frame.position for frame in listing.test], PATH[[3, 7]])
+    assert listing.left_out["frames marked is_bad"] == 1
+    assert check(found, tmp_path) == []
+    _scannetpp(tmp_path, more_frames=[{"file_path": "images/000.png", "transform_matrix": np.eye(4).tolist()}])
+    assert said(check(found, tmp_path, fatal=False), "transforms.json", "the 1 frames listed in `more_frames` are not read")
+    _scannetpp(tmp_path, test_filenames=["images/000.png"])
+    assert said(
+        check(found, tmp_path, fatal=True), "transforms.json", "its list test_frames says what is tested, and so does test_filenames"
+    )
+    assert names(bench("transforms"), _scannetpp(tmp_path, testing=(), bad=()))[1] == ["010.png", "011.png"]
 
 
 def test_frames_listed_twice_count_once_and_two_poses_of_one_image_never(tmp_path):

@@ -125,6 +125,8 @@ def _break(root: Path, how: str) -> None:
             shutil.rmtree(root / "test")
         case "class missing in test":
             shutil.rmtree(root / "test" / "dog")
+        case "class renamed in test":
+            (root / "test" / "dog").rename(root / "test" / "dogs")
         case "class empty":
             for file in (root / "test" / "dog").iterdir():
                 file.unlink()
@@ -159,8 +161,9 @@ def _break(root: Path, how: str) -> None:
         ("no train", "train", True),
         ("no test", "test", True),
         ("nothing", "test", True),
-        ("class missing in test", "test/dog", True),
-        ("class empty", "test/dog", True),
+        ("class missing in test", "test/dog", False),
+        ("class renamed in test", "test/dog", True),
+        ("class empty", "test/dog", False),
         ("one class too many", "train", True),
         ("one class too few", "train", True),
         ("truncated", "train/cat/0.jpg", True),
@@ -185,6 +188,20 @@ def test_check_does_not_stop_at_the_first_problem(root):
     _break(root, "truncated")
     _break(root, "class empty")
     assert {problem.where for problem in task(folder()).check(root)} == {"train/cat/0.jpg", "test/dog"}
+
+
+def test_a_class_that_the_test_lacks_is_trained_on_and_told(root):
+    shutil.rmtree(root / "test" / "dog")
+    found = task(folder()).listing(root)
+    assert found.classes == ["cat", "dog"] and {sample.label for sample in found.train} == {0, 1}
+    (told,) = found.problems
+    assert (told.where, told.what, told.fatal) == ("test/dog", "no test image shows the class", False)
+    assert "data.classes" not in told.mend
+    assert task(folder()).floor(root) == {"top1": 100.0}
+    (root / "test/hound").mkdir()
+    (told,) = (one for one in task(folder()).check(root) if one.fatal)
+    assert told.where == "test/dog" and told.mend.startswith("rename the folder that shows it (hound?)")
+    assert not [one for one in task(folder(classes=["cat", "eel"])).check(root) if one.where == "test/eel" and "dog" in one.mend]
 
 
 def test_check_of_listed_classes(root):

@@ -37,6 +37,43 @@ def test_a_line_that_stands_twice_counts_once_and_is_told(entry, tmp_path):
     assert _fatal(entry, tmp_path) == []
 
 
+@pytest.mark.parametrize("before", ["/home/anna/data/", "D:\\data\\", "../", "images/"])
+def test_paths_of_another_machine_are_refused_with_the_path_from_here(entry, tmp_path, before):
+    lines = (tmp_path / "train.txt").read_text().splitlines()
+    (tmp_path / "train.txt").write_text("".join(f"{before}{line}\n" for line in lines))
+    first = lines[0].split()[0]
+    what = f"{len(lines)} of its images are not where it says, but at an end of that path: '{before}{first}' is '{first}' here"
+    assert _fatal(entry, tmp_path) == [f"{what}. write paths from data.images on, '{first}', or correct data.images"]
+    (tmp_path / "train.txt").write_text("\n".join([*lines, f"{before}none.png 1"]))
+    assert _fatal(entry, tmp_path) == [f"the image '{before}none.png' is not in the folder 'images'. add it, or take its line out"]
+
+
+@pytest.mark.parametrize(("third", "classes", "told"), [("other", 2, "'1 0' is 'b'"), ("same", 2, ""), ("other", 3, "each of 3 classes")])
+def test_a_column_for_each_class_is_told(entry, tmp_path, third, classes, told):
+    for split in ("train", "test"):
+        lines = [line.split()[0] for line in (tmp_path / f"{split}.txt").read_text().splitlines()]
+        hot = [[int(place % classes == label) for label in range(classes)] for place in range(len(lines))]
+        rows = [f"{name} {' '.join(map(str, row if third == 'other' else row[:1] * 2))}\n" for name, row in zip(lines, hot, strict=True)]
+        (tmp_path / f"{split}.txt").write_text("".join(rows))
+    named = entry.model_copy(update={"data": {**entry.data, "classes": ["a", "b", "c"][:classes], "val": None}})
+    found = [one for one in task(named).listing(tmp_path).problems if one.where == "data.column"]
+    assert [told in one.what for one in found] == [True] * bool(told) and all(one.fatal == (classes > 2) for one in found)
+    if told and classes == 2:
+        mended = task(named.model_copy(update={"data": {**named.data, "column": 3}})).listing(tmp_path)
+        assert mended.problems == [] and [sample.label for sample in mended.train][:2] == [0, 1]
+
+
+def test_a_class_that_the_test_lacks_is_told(entry, tmp_path):
+    lines = (tmp_path / "test.txt").read_text().splitlines()
+    (tmp_path / "test.txt").write_text("\n".join(line for line in lines if line.split()[1] == "1"))
+    assert _fatal(entry, tmp_path) == []
+    told = [one for one in task(entry).check(tmp_path) if one.where == "test.txt"]
+    assert [one.what for one in told] == ["no image of the class b"] and "data.classes" not in told[0].mend
+    train = (tmp_path / "train.txt").read_text().splitlines()
+    (tmp_path / "train.txt").write_text("\n".join(line for line in train if line.split()[1] == "1"))
+    assert any("no image of the class" in one and "data.classes" in one for one in _fatal(entry, tmp_path))
+
+
 def test_a_list_of_another_encoding_is_refused_with_the_mend(entry, tmp_path):
     text = (tmp_path / "train.txt").read_text()
     for encoding in ("utf-16", "utf-16-le"):

@@ -443,3 +443,41 @@ def test_sleap_frames_whose_images_are_counted_from_1_are_refused(project, first
 def test_lightning_pose_keeps_one_file_for_all_videos(project):
     (project / "CollectedData.csv").write_text(text(table()))
     as_expected(listing(project))
+
+
+def _with_new(project: Path, name: str = "CollectedData", scorer: str = "me") -> None:
+    """One table for the first video, and a second for the other one, as Lightning Pose has them."""
+    (project / f"{name}.csv").write_text(text(table(VIDEOS[0])))
+    (project / f"{name}_new.csv").write_text(text(table(VIDEOS[1], scorer=scorer)))
+
+
+def videos_of(found: Listing[Any]) -> list[set[str]]:
+    return [{pose.file.parent.name for pose in part} for part in (found.train, found.test)]
+
+
+@pytest.mark.parametrize("scorer", [None, "me"])
+def test_a_table_of_images_for_testing(project, scorer):
+    _with_new(project)
+    found = listing(project, csv="CollectedData.csv", test_csv="CollectedData_new.csv", scorer=None)
+    assert videos_of(found) == [{VIDEOS[0]}, {VIDEOS[1]}] and len(found.train) == len(found.test) == len(FRAMES)
+    assert videos_of(listing(project, test_csv=["CollectedData_new.csv"], scorer=scorer)) == [{VIDEOS[0]}, {VIDEOS[1]}]
+    assert found.sources == [project / "CollectedData.csv", project / "CollectedData_new.csv"] and found.problems == []
+    (project / "CollectedData_new.csv").write_text(text(table()))
+    assert "data.test_csv: 4 of the 8 images for testing" in said(listing(project, test_csv="CollectedData_new.csv"), fatal=True)
+    assert "correct data.test_csv" in said(listing(project, test_csv="none.csv"), fatal=True)
+
+
+@pytest.mark.parametrize("name", ["CollectedData", "CollectedData_top"])
+def test_what_lightning_pose_tests_on_is_not_trained_on(project, name):
+    _with_new(project, name)
+    found = listing(project)
+    assert videos_of(found) == [{VIDEOS[0]}] * 2
+    assert f"data.test_csv: {name}_new.csv to test on it" in said(found, fatal=False)
+    both = listing(project, csv=[f"{name}.csv", f"{name}_new.csv"])
+    assert {*VIDEOS} == set.union(*videos_of(both)) and both.problems == []
+
+
+@pytest.mark.parametrize(("name", "scorer"), [("CollectedData", "new"), ("CollectedData_me", "me_new")])
+def test_a_scorer_who_is_called_new_is_one(project, name, scorer):
+    _with_new(project, name, scorer)
+    assert {*VIDEOS} == set.union(*videos_of(listing(project)))

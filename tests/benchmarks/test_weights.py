@@ -302,6 +302,33 @@ def test_the_model_is_checked_before_a_trial(openmmlab, folder):
     assert not told.fatal and "the first 2 of 3 blocks in layer1" in told.what
 
 
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+HALF = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
+
+
+@pytest.mark.parametrize(
+    ("config", "model", "told"),
+    [
+        ({"pretrained_cfg": HALF}, {}, True),
+        (HALF, {}, True),
+        ({"pretrained_cfg": IMAGENET}, {}, False),
+        ({"pretrained_cfg": HALF}, {"mean": [127.5] * 3, "std": [127.5] * 3}, False),
+        ({"pretrained_cfg": {"mean": [0.5], "std": [0.5]}}, {}, False),
+        ({"architectures": ["ViTModel"], "pretrained_cfg": None}, {}, False),
+        ([HALF], {}, False),
+    ],
+)
+def test_a_mean_and_std_beside_the_weights_that_are_others_are_told(openmmlab, folder, config, model, told):
+    from mmengine.registry import MODELS
+
+    torch.save(MODELS.build({key: value for key, value in RESNET.items() if not key.startswith("_")}).state_dict(), "a.pth")
+    (folder / "config.json").write_text(json.dumps(config))
+    found = check_model(task(bench(backbone=RESNET, weights={"file": "a.pth"}, **model)), 8)
+    assert [one.where for one in found] == ["model.mean"] * told
+    said = "write model.mean: [127.5, 127.5, 127.5] and model.std: [127.5, 127.5, 127.5]"
+    assert all(one.mend == said and not one.fatal for one in found)
+
+
 def _cycle() -> dict[str, object]:
     content: dict[str, object] = {"state_dict": {"a": torch.ones(2)}}
     content["itself"] = content

@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.benchmarks.base import SPLITS, Problem, relative
+from harness.benchmarks.classification import masks
 from harness.benchmarks.classification.options import ClassificationData
+from harness.benchmarks.classification.readers.image_folder import ImageFolderData
 from harness.benchmarks.classification.readers.labelled import Labels
 from harness.digests import contents
 
 
-def problems(root: Path, _data: ClassificationData, listing: Labels) -> Iterator[Problem]:
-    """Pictures that stand in two classes, and what is wrong with those that they were taken from."""
+def problems(root: Path, data: ClassificationData, listing: Labels) -> Iterator[Problem]:
+    """Pictures that stand in two classes, masks among them, and what is wrong with those that they were taken from."""
     yield from listing.looked_at()
+    if isinstance(data, ImageFolderData):
+        yield from masks.problems(root, data.splits.values(), (file for split in SPLITS for file in listing.images(split)))
     labels: dict[int, list[Path]] = defaultdict(list)
     samples = [sample for split in SPLITS for sample in listing.of(split)]
     for sample in samples:

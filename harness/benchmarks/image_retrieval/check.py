@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness import images
-from harness.benchmarks.base import Problem, relative
+from harness.benchmarks.base import SPLITS, Problem, relative
+from harness.benchmarks.classification import masks
 from harness.benchmarks.image_retrieval.options import RetrievalData
+from harness.benchmarks.image_retrieval.readers.image_folder import ImageFolderData
 from harness.benchmarks.image_retrieval.readers.revisited import RevisitedData
 from harness.benchmarks.image_retrieval.readers.searched import Query, Searched, boxed
 from harness.digests import contents
@@ -17,7 +19,7 @@ OFFICIAL = {"gnd_roxford5k": (70, 4993), "gnd_rparis6k": (70, 6322)}
 
 
 def problems(root: Path, data: RetrievalData, listing: Searched) -> Iterator[Problem]:
-    """Counts that are not the protocol's, boxes beside their images, queries that find themselves, images of two kinds."""
+    """Counts that are not the protocol's, boxes beside their images, queries that find themselves, images of two kinds, masks."""
     where = data.annotation if isinstance(data, RevisitedData) else "test"
     found = len(listing.queries), len(listing.database)
     official = OFFICIAL.get(Path(where).stem, found) if data.official else found
@@ -28,6 +30,9 @@ def problems(root: Path, data: RetrievalData, listing: Searched) -> Iterator[Pro
         if query.box is not None and (what := _beside(query, exif=data.exif == "apply")):
             yield Problem(where, f"the box of the query {relative(query.file, root)} {what}", "correct it, in pixels: x0, y0, x1, y1")
     yield from _found_by_itself(root, listing)
+    if isinstance(data, ImageFolderData):
+        folders = dict.fromkeys([*data.splits.values(), data.test, *([data.queries] if data.queries else [])])
+        yield from masks.problems(root, folders, (file for split in SPLITS for file in listing.images(split)))
     twice = [query for query in listing.queries if len({*_places(query)}) < len(_places(query))]
     if twice:
         what = f"{len(twice)} queries have an image that is of two kinds, easy, hard or junk, e.g. {relative(twice[0].file, root)}"

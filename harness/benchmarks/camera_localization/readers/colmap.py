@@ -9,13 +9,14 @@ an empty line, or none. Rotation R and translation t are world-to-camera; the ca
 12.5 7.25 -1 30.5 20.0 17
 ```
 
-``test.txt``, ``list_test.txt`` or the file that ``data.test`` names lists the frames for testing, one name a line.
+``test.txt``, ``list_test.txt`` or the file that ``data.test`` names lists the frames for testing, one name a line. The first two may
+lie in the scene's folder or beside the model, as ``sparse/0/test.txt`` of 3D Gaussian Splatting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
 from harness.benchmarks.base import Format, Problem, relative
@@ -37,7 +38,7 @@ _SECONDS, _PRINTED = 5, 1e-3
 class ColmapData(HoldOutData):
     """A COLMAP text model: ``images.txt`` in the scene's folder, ``sparse`` or ``sparse/0``; frames in ``images``.
 
-    A list ``test.txt`` or ``list_test.txt`` in the scene's folder names the frames for testing.
+    A list ``test.txt`` or ``list_test.txt`` in the scene's folder or beside the model names the frames for testing.
     """
 
     usual_lists: ClassVar[tuple[str, ...]] = ("test.txt", "list_test.txt")
@@ -67,7 +68,7 @@ def _scene(scene: Scene, data: ColmapData) -> None:
         scene.add(file, what, "see whether they stand there scalar-last; COLMAP writes QW QX QY QZ", fatal=False)
     _tell_stale(frames, len(found), file, scene, data)
     _tell_unused(frames, file, scene, data)
-    hold_out(frames, scene, data)
+    hold_out(frames, scene, data, str(PurePosixPath(file).parent))
 
 
 def _tell_stale(frames: list[Frame], listed: int, file: str, scene: Scene, data: ColmapData) -> None:

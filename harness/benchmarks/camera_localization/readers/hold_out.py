@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 from pydantic import Field
@@ -17,7 +18,7 @@ class HoldOutData(CameraData):
     """A share of the frames is held out, or those that a list names."""
 
     usual_lists: ClassVar[tuple[str, ...]] = ()
-    """Lists of test frames that are used where they lie in a scene's folder."""
+    """Names of lists of test frames that are used where they lie in a scene's folder, or beside its model."""
 
     root: str
     unit: Unit = SCENE_UNITS
@@ -31,10 +32,14 @@ class HoldOutData(CameraData):
     """
 
 
-def hold_out(frames: list[Frame], scene: Scene, data: HoldOutData) -> None:
-    """Divide the frames of a scene: by the list of test frames where there is one, or the last ``test_share`` by name."""
+def hold_out(frames: list[Frame], scene: Scene, data: HoldOutData, model: str = ".") -> None:
+    """Divide the frames of a scene: by the list of test frames where there is one, or the last ``test_share`` by name.
+
+    Args:
+        model: folder of the poses, inside the scene's.
+    """
     ordered = sorted(with_moments(frames), key=lambda frame: natural(frame.image))
-    list_file = data.test or next((name for name in data.usual_lists if (scene.root / name).is_file()), None)
+    list_file = data.test or _usual(scene, data.usual_lists, model)
     if list_file is None:
         moments = sorted({frame.moment or frame.image for frame in ordered}, key=natural)
         last = {*moments[len(moments) - max(1, round(data.test_share * len(moments))) :]}
@@ -45,6 +50,17 @@ def hold_out(frames: list[Frame], scene: Scene, data: HoldOutData) -> None:
     scene.train += [frame for frame in ordered if frame.image not in held]
     scene.test += [frame for frame in ordered if frame.image in held]
     tell_twins(scene, list_file or ".")
+
+
+def _usual(scene: Scene, names: tuple[str, ...], model: str) -> str | None:
+    """The list of a usual name, nearest to the scene's folder; others that say something else are told."""
+    folders = [PurePosixPath(model), *PurePosixPath(model).parents][::-1]
+    there = [str(folder / name) for folder in folders for name in names if (scene.root / folder / name).is_file()]
+    for other in there[1:]:
+        if (scene.root / other).read_bytes().split() != (scene.root / there[0]).read_bytes().split():
+            mend = f"if it is the one that is meant, write data.test: {other}; or else delete it"
+            scene.add(other, f"the list says something else than {there[0]}, which is read", mend, fatal=False)
+    return there[0] if there else None
 
 
 def _listed(file: str, images: list[str], scene: Scene) -> set[str]:

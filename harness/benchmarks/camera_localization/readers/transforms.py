@@ -11,6 +11,9 @@ scene's folder counts. Entries whose image is missing are common, since the tool
 ```
 
 Positions are read as they stand there, in the frame that ``applied_transform`` and ``applied_scale`` made.
+
+A second list ``test_frames`` of the same kind, as in ScanNet++, is the test, and all of ``frames`` is for training, but what is marked
+``is_bad`` there (blurred, or in deep shadow); of ``test_frames`` all count, as for ScanNet++'s own evaluation.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from harness.images import SUFFIXES
 _SUFFIXES = ("", *SUFFIXES, *(suffix.upper() for suffix in SUFFIXES))
 _OPENGL_TO_OPENCV = (1.0, -1.0, -1.0, 1.0)
 """Signs of the columns."""
+_TEST = "test_frames"
 _LISTS: dict[Split, str] = {split: f"{split}_filenames" for split in SPLITS}
 
 
@@ -47,15 +51,19 @@ def read(root: Path, data: TransformsData) -> Frames:
 
 
 def _scene(scene: Scene, data: TransformsData) -> None:
-    """The splits are those of ``transforms_<split>.json``, else of the lists ``train_filenames``, ``val_filenames`` (if it is there)
-    and ``test_filenames``, else of ``data.test``, else the last ``test_share`` of the frames by name are for testing."""
+    """The splits are those of ``transforms_<split>.json``, else of ``test_frames``, else of the lists ``train_filenames``,
+    ``val_filenames`` (if it is there) and ``test_filenames``, else of ``data.test``, else the last ``test_share`` of the frames by name
+    are for testing."""
     own = {split: f"transforms_{split}.json" for split in SPLITS}
     if any((scene.root / own[split]).is_file() for split in NEEDED):
         for split, file in own.items():
             if split in NEEDED or (scene.root / file).is_file():
                 scene.place(split, _frames(scene, _parse(scene, file), file, data))
         return
-    content = _parse(scene, "transforms.json")
+    content = _parse(scene, "transforms.json", (_TEST,))
+    if isinstance(content.get(_TEST), list) and content[_TEST]:
+        _with_test_frames(scene, content, data)
+        return
     found = [*_frames(scene, content, "transforms.json", data)]
     scene.problems += (one for one in found if isinstance(one, Problem))
     frames = with_moments([one for one in found if isinstance(one, Frame)])
@@ -83,8 +91,28 @@ def _scene(scene: Scene, data: TransformsData) -> None:
         scene.add("transforms.json", what, "add them to one of the lists", fatal=False)
 
 
-def _parse(scene: Scene, file: str) -> dict[str, Any]:
-    """The file's content; nothing (and a problem) if there is none that can be used."""
+def _with_test_frames(scene: Scene, content: dict[str, Any], data: TransformsData) -> None:
+    """``frames`` are for training and ``test_frames`` for testing."""
+    others = [key for key in _LISTS.values() if content.get(key)] + (["data.test"] if data.test else [])
+    if others:
+        what = f"its list {_TEST} says what is tested, and so {'does' if len(others) == 1 else 'do'} {' and '.join(others)}"
+        scene.add("transforms.json", what, f"keep one: take the others out, or move the frames of {_TEST} into `frames`")
+    training = [*_frames(scene, content, "transforms.json", data)]
+    testing = [*_frames(scene, content, "transforms.json", data, _TEST)]
+    scene.problems += (one for one in (*training, *testing) if isinstance(one, Problem))
+    learnt, tested = ([one for one in some if isinstance(one, Frame)] for some in (training, testing))
+    frames = with_moments([*learnt, *tested])
+    scene.train += frames[: len(learnt)]
+    scene.test += frames[len(learnt) :]
+    tell_twins(scene, "transforms.json")
+
+
+def _parse(scene: Scene, file: str, lists: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The file's content; nothing (and a problem) if there is none that can be used.
+
+    Args:
+        lists: keys of lists of frames that are read beside ``frames``; others are told.
+    """
     mend = "give a transforms.json with a list `frames`"
     text = scene.text(file, mend)
     if text is None:
@@ -97,10 +125,15 @@ def _parse(scene: Scene, file: str) -> dict[str, Any]:
     if not isinstance(content, dict) or not isinstance(content.get("frames"), list):
         scene.add(file, "the file has no list `frames`", mend)
         return {}
+    for key, some in content.items():
+        posed = [one for one in some if isinstance(one, dict) and "transform_matrix" in one] if isinstance(some, list) else []
+        if posed and key not in ("frames", *lists):
+            what = f"the {len(posed)} frames listed in `{key}` are not read"
+            scene.add(file, what, f"put them into `frames`, or call the list `{_TEST}` in transforms.json to test on them", fatal=False)
     return content
 
 
-def _frames(scene: Scene, content: dict[str, Any], file: str, data: TransformsData) -> Iterator[Frame | Problem]:
+def _frames(scene: Scene, content: dict[str, Any], file: str, data: TransformsData, key: str = "frames") -> Iterator[Frame | Problem]:
     scale = content.get("applied_scale", 1)
     if scale != 1 or "applied_transform" in content:
         what = "positions are in the frame that applied_transform and applied_scale made"
@@ -110,8 +143,11 @@ def _frames(scene: Scene, content: dict[str, Any], file: str, data: TransformsDa
             mend += "; or write data.unit: scene units"
         yield Problem(file, what, mend, fatal)
     ways: dict[str, list[str]] = {}
-    for n, entry in enumerate(content.get("frames", ())):
-        yield (found := _frame(scene, entry, f"{file}:frames[{n}]", data))
+    for n, entry in enumerate(content.get(key, ())):
+        if key != _TEST and isinstance(entry, dict) and entry.get("is_bad") is True:
+            scene.left_out["frames marked is_bad"] += 1
+            continue
+        yield (found := _frame(scene, entry, f"{file}:{key}[{n}]", data))
         if isinstance(found, Frame):
             path = tails(entry["file_path"])[0]
             cut = next(path[: len(path) - len(tail)] for tail in tails(path) if found.image.startswith(tail))

@@ -10,6 +10,7 @@ from harness.benchmarks.classification.options import Classes, ClassificationDat
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
 from harness.benchmarks.spelled import Spelled, form
 from harness.images import SUFFIXES, is_hidden, search
+from harness.texts import few
 
 
 class ImageFolderData(ListedClasses):
@@ -60,7 +61,9 @@ def read(root: Path, data: ClassificationData) -> Labels:
     listing.classes = names or []
     for split, folder in data.splits.items():
         if folder in there:
-            setattr(listing, split, _split(root, folder, listing, listed=data.class_names is not None, whole=split != "val"))
+            setattr(listing, split, _split(root, folder, split, listing, listed=data.class_names is not None))
+    if data.splits.get("test") in there and train in there:
+        _tell_untested(root, data.splits["test"], train, listing)
     return listing
 
 
@@ -69,37 +72,51 @@ def _instead(root: Path, split: str) -> str:
     return f", or name another one in data (there are {', '.join(others[:6])})" if others else ""
 
 
-def _split(root: Path, split: str, listing: Labels, *, listed: bool, whole: bool) -> list[Labelled]:
+def _split(root: Path, place: str, split: Split, listing: Labels, *, listed: bool) -> list[Labelled]:
     """The images of one split's folder, by class; what is wrong with it is noted in ``listing``.
 
     Args:
+        place: the folder.
         listed: whether the entry names the classes, so that other folders are left alone.
-        whole: whether every class must be there.
     """
     samples: list[Labelled] = []
-    there = Spelled(root / split)
+    there = Spelled(root / place)
     for label, name in enumerate(listing.classes):
-        where = f"{split}/{name}"
+        where = f"{place}/{name}"
         if (folder := there.folder(name)) is None:
-            if whole:
+            if split == "train":
                 listing.add(where, "the class folder is missing", "add it with images, or correct data.classes")
             continue
         found = search(folder)
         files = found.files
         listing.left_out += found.passed_over
-        if not files and whole:
+        if not files and split == "train":
             listing.add(where, "the class has no image", f"add images ({', '.join(SUFFIXES)})")
         samples += [Labelled(file, label) for file in files]
     if not listed:
         known = {*map(form, listing.classes)}
-        for name in folders_of(root / split):
+        for name in folders_of(root / place):
             if form(name) not in known:
-                listing.add(f"{split}/{name}", "no such class in the training images", "move or delete the folder", fatal=False)
-    loose = [entry.name for entry in (root / split).iterdir() if entry.is_file() and entry.name.lower().endswith(SUFFIXES)]
+                listing.add(f"{place}/{name}", "no such class in the training images", "move or delete the folder", fatal=False)
+    loose = [entry.name for entry in (root / place).iterdir() if entry.is_file() and entry.name.lower().endswith(SUFFIXES)]
     if loose:
         what = f"{len(loose)} images lie outside any class folder, e.g. {min(loose)}; they are not used"
-        listing.add(split, what, "move them into class folders", fatal=False)
+        listing.add(place, what, "move them into class folders", fatal=False)
     return samples
+
+
+def _tell_untested(root: Path, place: str, train: str, listing: Labels) -> None:
+    """Classes without a test image; fatal where a folder that training lacks may be theirs, by another name."""
+    shown = {sample.label for sample in listing.test}
+    learnt = {*map(form, folders_of(root / train))} | {*map(form, listing.classes)}
+    strange = [name for name in folders_of(root / place) if form(name) not in learnt]
+    for label, name in enumerate(listing.classes):
+        if label in shown:
+            continue
+        mend = f"add images ({', '.join(SUFFIXES)}) if there are any; without, all that is measured is of the other classes"
+        if strange:
+            mend = f"rename the folder that shows it ({few(strange)}?); or take that away, and metrics are of the other classes"
+        listing.add(f"{place}/{name}", "no test image shows the class", mend, fatal=bool(strange))
 
 
 FORMAT = Format(ImageFolderData, read)

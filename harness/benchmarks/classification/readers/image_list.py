@@ -22,9 +22,10 @@ from pydantic import Field
 from harness.benchmarks.base import Format, Split, relative
 from harness.benchmarks.classification.options import Classes, ListedClasses
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
-from harness.benchmarks.listed import parted, rows_in
+from harness.benchmarks.listed import parted, rows_in, tails
 from harness.benchmarks.spelled import Spelled, form
 from harness.images import SUFFIXES
+from harness.texts import few
 
 
 class ImageListData(ListedClasses):
@@ -55,14 +56,20 @@ def read(root: Path, data: ImageListData) -> Labels:
         listing.sources.append(root / name)
         rows[split] = rows_in(root, name, listing, lambda path: _file(there, path) is not None)
     labels = _labels([row for some in rows.values() for row in some if len(row) >= data.column], data, listing)
+    _tell_one_hot([row for some in rows.values() for row in some], data, listing)
     for split, name in files.items():
-        found = [_sample(there, name, row, data, labels, listing) for row in rows[split]]
+        lost: list[str] = []
+        found = [_sample(there, name, row, data, labels, listing, lost) for row in rows[split]]
+        _tell_lost(there, name, lost, data, listing)
         samples = _once([sample for sample in found if sample], root, name, listing)
         setattr(listing, split, samples)
         shown = {sample.label for sample in samples}
         missing = [known for label, known in enumerate(listing.classes) if label not in shown]
         if samples and missing and split != "val":
-            listing.add(name, f"no image of the class {', '.join(missing[:5])}", "add images, or correct data.classes")
+            mend = "add images, or correct data.classes"
+            if split == "test":
+                mend = "add images if there are any; without, all that is measured is of the other classes"
+            listing.add(name, f"no image of the class {few(missing)}", mend, fatal=split == "train")
         elif not samples and not any(problem.fatal for problem in listing.problems):
             listing.add(name, "lists no image", "write an image and its class a line")
     return listing
@@ -107,11 +114,28 @@ def _labels(rows: list[list[str]], data: ImageListData, listing: Labels) -> dict
     return places
 
 
+def _tell_one_hot(rows: list[list[str]], data: ImageListData, listing: Labels) -> None:
+    """Note a column for each class, of which one is 1: of two classes the first column, read as a number, means the other one."""
+    flags = {tuple(row[1:]) for row in rows}
+    hot = {tuple("1" if place == label else "0" for place in range(data.class_count)) for label in range(data.class_count)}
+    if data.column != ImageListData.model_fields["column"].default or len(flags) < 2 or not flags <= hot:
+        return
+    what = f"lines have a column for each of {data.class_count} classes, it seems, with 1 for the one that is shown"
+    if data.class_count == 2:
+        one, other = listing.classes
+        what += f"; column {data.column} is read as the number of the class, so that '1 0' is '{other}'"
+        listing.add("data.column", what, f"if '1 0' is '{one}', write data.column: 3", fatal=False)
+    else:
+        listing.add("data.column", what, "write the number or name of the class in their place")
+
+
 def _is_number(text: str) -> bool:
     return text.isdecimal() and len(text) < 10  # Python refuses to read numbers of thousands of digits
 
 
-def _sample(there: Spelled, name: str, row: list[str], data: ImageListData, labels: dict[str, int], listing: Labels) -> Labelled | None:
+def _sample(
+    there: Spelled, name: str, row: list[str], data: ImageListData, labels: dict[str, int], listing: Labels, lost: list[str]
+) -> Labelled | None:
     if len(row) < data.column:
         line = " ".join(row)
         listing.add(name, f"the line '{line:.60}' has no column {data.column}", parted(line, "write an image and its class a line"))
@@ -120,7 +144,7 @@ def _sample(there: Spelled, name: str, row: list[str], data: ImageListData, labe
         return None  # told for all lines at once
     file = _file(there, row[0])
     if file is None:
-        listing.add(name, f"the image {row[0]} is not in {data.images}", "add it, or take its line out")
+        lost.append(row[0])
         return None
     return Labelled(file, label)
 
@@ -128,6 +152,17 @@ def _sample(there: Spelled, name: str, row: list[str], data: ImageListData, labe
 def _file(there: Spelled, path: str) -> Path | None:
     """The image of a path, with or without its suffix."""
     return there.file(path.replace("\\", "/"), ("", *SUFFIXES))
+
+
+def _tell_lost(there: Spelled, name: str, lost: list[str], data: ImageListData, listing: Labels) -> None:
+    """Note paths of a list where no image is; those that begin somewhere else, as on another machine, as such."""
+    ends = {path: next((tail for tail in tails(path) if _file(there, tail)), None) for path in lost}
+    for path in (path for path in lost if ends[path] is None):
+        listing.add(name, f"the image '{path}' is not in the folder '{data.images}'", "add it, or take its line out")
+    if moved := [(path, end) for path, end in ends.items() if end]:
+        path, end = moved[0]
+        what = f"{len(moved)} of its images are not where it says, but at an end of that path: '{path}' is '{end}' here"
+        listing.add(name, what, f"write paths from data.images on, '{end}', or correct data.images")
 
 
 FORMAT = Format(ImageListData, read)

@@ -24,7 +24,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.benchmarks.base import Format, relative
 from harness.benchmarks.keypoint.options import LabelledPoints
@@ -35,6 +35,7 @@ from harness.benchmarks.keypoint.readers.pose import Cleaner, Pose, Poses, box_a
 from harness.benchmarks.keypoint.readers.tally import ALWAYS, NEVER, Tally
 from harness.benchmarks.keypoint.readers.trail import find, outside, parts_of
 from harness.benchmarks.keypoint.readers.unset import UNSET, at_corner
+from harness.benchmarks.options import later
 from harness.images import measure, search
 
 if TYPE_CHECKING:
@@ -51,7 +52,11 @@ class DeepLabCutData(LabelledPoints):
 
     format: Literal["deeplabcut"]
     csv: list[str] | str | None = None
-    """The label files; every ``CollectedData*.csv`` under the root by default."""
+    """The label files; every ``CollectedData*.csv`` under the root by default, but ``CollectedData_new.csv`` beside ``CollectedData.csv``,
+    on which Lightning Pose tests."""
+    test_csv: list[str] | str | None = later(None)
+    """The label files of the images for testing, e.g. Lightning Pose's ``CollectedData_new.csv``; all others are for training then, and
+    ``split`` counts for nothing."""
     scorer: str | None = None
     """Whose labels count where several people labelled the same images."""
     likelihood: float | None = Field(default=None, ge=0, le=1)
@@ -63,23 +68,37 @@ class DeepLabCutData(LabelledPoints):
     """The first so many of the labelled images, by path with numbers in order (img2 before img10), are for training: neighbouring
     frames of a video look alike, so a random split would test on what was trained."""
 
+    @model_validator(mode="after")
+    def _tested_or_trained_on(self) -> DeepLabCutData:
+        named, tested = ({*([some] if isinstance(some, str) else some or [])} for some in (self.csv, self.test_csv))
+        if both := sorted(named & tested):
+            raise ValueError(f"csv and test_csv both name {both[0]}: name it in one of them")
+        return self
+
     @property
     def whole_image(self) -> bool:
         return self.box == "image"
 
 
 def read(root: Path, data: DeepLabCutData) -> Poses:
-    """List all label files under ``root`` and split the images by their order."""
+    """List all label files under ``root`` and split the images by their order, or by the files that they are labelled in."""
     listing = Poses(root=root, names=data.names if data.is_named else [], videos=True)
     found: _Found = {}
+    tested: _Found = {}
     images: set[Path] = set()
-    for file, table in tables(root, data, listing):
-        images |= _Labels(file, table, data, listing).into(found)
+    for some, into in zip(tables(root, data, listing), (found, tested), strict=True):
+        for file, table in some:
+            images |= _Labels(file, table, data, listing).into(into)
     listing.names = listing.names or data.names
     listing.sigmas = data.oks_sigmas(listing.names) if data.has_ap else None
-    order = sorted(found, key=lambda file: natural(file.relative_to(root)))
-    cut = int(len(order) * data.split)
-    listing.train, listing.test = (_numbered([found[file] for file in part]) for part in (order[:cut], order[cut:]))
+    order, last = (sorted(some, key=lambda file: natural(file.relative_to(root))) for some in (found, tested))
+    if both := [file for file in last if file in found]:
+        what = f"{len(both)} of the {len(last)} images for testing are labelled in another file, too, e.g. {relative(both[0], root)}"
+        listing.add("data.test_csv", what, "take them out of one of the two")
+    if data.test_csv is None:
+        cut = int(len(order) * data.split)
+        order, last = order[:cut], order[cut:]
+    listing.train, listing.test = (_numbered([(found | tested)[file] for file in part]) for part in (order, last))
     _unlabelled(images, listing)
     return listing.finish(data, "write data.box: points, which cuts out each animal")
 

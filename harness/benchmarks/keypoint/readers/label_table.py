@@ -43,6 +43,8 @@ class Table:
     """Line, what is wrong with it, and how to mend it."""
     by_frame: bool = False
     """Whether rows name images by their number in a video."""
+    header: str = ""
+    """Who labelled, as its header says."""
 
 
 _Places = dict[str, dict[str, dict[str, int]]]
@@ -65,7 +67,7 @@ def read_table(file: Path, lines: list[list[str]], decimal_comma: bool, scorer: 
     named = _NAMED.fullmatch(file.stem)
     whose = scorer if len(people) > 1 else named[1] if named else people[0]
     likelihood = any("likelihood" in coords for parts in places.values() for coords in parts.values())
-    table = Table(whose or "", {individual: list(parts) for individual, parts in places.items()}, likelihood)
+    table = Table(whose or "", {individual: list(parts) for individual, parts in places.items()}, likelihood, header=people[0])
     for at_line, line in enumerate(lines[start:], start + 1):
         _read_row(table, at_line, line, (at, first, width), places, decimal_comma)
     return table
