@@ -38,7 +38,8 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
         try:
             (width, height), thumbs[file] = glance(file, bits)
         except ValueError as reason:
-            yield Problem(relative(file, root), str(reason), "fetch the file again, or delete it with its annotation")
+            what, _, mend = str(reason).partition("; ")
+            yield Problem(relative(file, root), what, mend or "fetch the file again, or delete it with its annotation")
             continue
         if min(width, height) < SMALLEST:
             yield Problem(relative(file, root), f"the image is only {width}x{height} pixels", "restore the original")
