@@ -153,7 +153,7 @@ def test_a_tiff_that_a_decoder_does_not_know_is_called_one(tmp_path):
         with pytest.raises(ValueError, match=r"a kind that is not read \(4 bands of 8 bits, plane after plane\); store it pixel by pixel"):
             read(tmp_path / "a.tif")
     (tmp_path / "a.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:-200])
-    with pytest.raises(ValueError, match="^the file is no image$"):
+    with pytest.raises(ValueError, match=r"^the file is no image$"):
         measure(tmp_path / "a.tif")
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tiffs import WHITE_IS_ZERO
+from tiffs import save as save_tiff
 
 from harness.benchmarks import task
 from harness.catalog import Benchmark
@@ -365,3 +368,26 @@ def test_label_maps_are_turned_as_their_images_are(openmmlab, write, exif):
     expected = np.rot90(LABEL, -1) if exif == "apply" else LABEL
     for label in trained(entry, root):
         np.testing.assert_array_equal(label, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_values_are_those_that_are_stored_whichever_is_shown_white(openmmlab, write, dtype, order):
+    root = write(suffix=".tif")
+    for file in (root / "ann_dir").rglob("1.tif"):  # as ImageJ has them where masks are shown black
+        save_tiff(file, (255 * LABEL[..., None]).astype(dtype), photometric=WHITE_IS_ZERO, order=order)
+    for file in (root / "ann_dir").rglob("0.tif"):
+        Image.fromarray(255 * LABEL).save(file)
+    entry = bench(label_suffix=".tif", labels={0: "bg", 255: "fg"})
+    assert task(entry).check(root) == []
+    assert all((read == LABEL).all() for read in trained(entry, root))
+
+
+def test_label_maps_of_single_bits_are_what_is_seen(write):
+    """Facsimiles call 0 white, and what writes them turns black and white for that."""
+    root = write(lambda a: Image.fromarray(a == 0), suffix=".tif")
+    for file in (root / "ann_dir").rglob("*.tif"):
+        black, white = (struct.pack("<HHIHH", 262, 3, 1, zero, 0) for zero in (1, 0))
+        file.write_bytes(file.read_bytes().replace(black, white))
+    listing = task(bench(label_suffix=".tif")).listing(root)
+    assert listing.test and all((pair.read(listing.labels) == LABEL).all() for pair in listing.test)

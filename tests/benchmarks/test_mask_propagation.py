@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from lookalikes import davis
 from PIL import Image, ImageDraw
+from tiffs import WHITE_IS_ZERO
+from tiffs import save as save_tiff
 
 from harness import benchmarks
 from harness.benchmarks.mask_propagation import synthetic
@@ -276,6 +278,13 @@ def masks_as(root: Path, write) -> benchmarks.Task:
     for number in range(1, 6):
         write(mask, number, root / f"masks/a/cat/{number}")
     return benchmarks.task(Benchmark(id="own", family="mask-propagation", data=OWN, model={"frozen": False}))
+
+
+def test_numbers_are_those_that_are_stored_whichever_is_shown_white(tmp_path):
+    task = masks_as(tmp_path, lambda mask, _, file: save_tiff(Path(f"{file}.tif"), mask[..., None], photometric=WHITE_IS_ZERO))
+    assert [problem for problem in task.check(tmp_path) if problem.fatal] == []
+    (video,) = task.listing(tmp_path).clips
+    assert video.objects == (1, 2) and np.bincount(video.labels(0).ravel()).tolist() == [600, 48, 120]
 
 
 def ellipse(largest: int, how: str) -> np.ndarray:

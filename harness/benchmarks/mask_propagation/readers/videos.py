@@ -125,7 +125,7 @@ def read_mask(file: Path, *, exif: bool = False, brightness: bool = False) -> np
 
     mend = "Write it again as PNG, with a number from 1 to 254 for each object, and 0 elsewhere"
     try:
-        with stored(file) as image:
+        with stored(file, numbers=True) as image:
             if headers.is_lossy(file):
                 raise DataError(f"the mask {file} is {image.format}, which changes numbers when it compresses. {mend}.")
             values: np.ndarray = np.asarray(image)

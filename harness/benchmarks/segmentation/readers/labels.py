@@ -79,7 +79,7 @@ def _values(file: Path, *, coloured: bool) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with stored(file) as image:
+        with stored(file, numbers=True) as image:
             if headers.is_lossy(file):
                 raise DataError(f"the label map {file} is {image.format}, which changes labels when it compresses. Write it anew as PNG.")
             mode = image.mode
