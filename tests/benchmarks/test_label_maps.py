@@ -14,6 +14,7 @@ from tiffs import WHITE_IS_ZERO
 from tiffs import save as save_tiff
 
 from harness.benchmarks import task
+from harness.benchmarks.segmentation.edges import Seams
 from harness.catalog import Benchmark
 from harness.errors import UsageError
 
@@ -391,3 +392,36 @@ def test_label_maps_of_single_bits_are_what_is_seen(write):
         file.write_bytes(file.read_bytes().replace(black, white))
     listing = task(bench(label_suffix=".tif")).listing(root)
     assert listing.test and all((pair.read(listing.labels) == LABEL).all() for pair in listing.test)
+
+
+def _resized(how: Image.Resampling):
+    """Of twice the size, two classes whose edges lie between the pixels of the smaller map, and a third in a corner."""
+
+    def label(values: np.ndarray) -> Image.Image:
+        large = np.roll(2 * values.repeat(2, 0).repeat(2, 1), 1, (0, 1))
+        large[-8:, -8:] = 1
+        return Image.fromarray(large).resize((32, 24), how)
+
+    return label
+
+
+@pytest.mark.parametrize("how", [Image.Resampling.NEAREST, Image.Resampling.BOX, Image.Resampling.BILINEAR], ids=str)
+@pytest.mark.parametrize("told", [{}, {"labels": {0: "bg", 1: "edge", 2: "fg"}}, {"labels": {0: "fg", 1: "bg", 2: "edge"}}], ids=str)
+def test_label_maps_that_were_resized_with_interpolation_are_told(write, how, told):
+    root = write(_resized(how))
+    said = [problem for problem in task(bench(classes=["bg", "edge", "fg"], **told)).check(root) if "between" in problem.what]
+    assert [problem.fatal for problem in said] == [False] * (how != Image.Resampling.NEAREST and told.get("labels", {0: "bg"})[0] == "bg")
+    assert all("do it anew with nearest neighbour" in problem.mend for problem in said)
+
+
+def test_seams_of_what_is_ignored_are_none():
+    seams = Seams()
+    ring = np.full((40, 40), 5, np.uint8)
+    ring[10:30, 10:30], ring[11:29, 11:29] = 255, 7  # as PASCAL VOC draws borders
+    seams.add(ring, 255, Path("a.png"))
+    assert (seams.edges, seams.seams) == (0, 0)
+    ring[ring == 255] = 6
+    seams.add(ring, 255, Path("b.png"))
+    assert seams.seams == 4 * 18 and seams.interpolated and seams.most == (72, Path("b.png"))
+    seams.add(np.kron(np.array([[0, 3] * 30] * 60, np.uint8), np.ones((4, 4), np.uint8)), 255, Path("c.png"))
+    assert not seams.interpolated
