@@ -18,7 +18,7 @@ from typing import Any
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """How the content of a TIFF begins; the latter two have places of 64 bits."""
 
-_SUBFILE, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _TILE, _EXTRA = 254, 258, 262, 274, 277, 284, 322, 338
+_SUBFILE, _WIDTH, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _TILE, _EXTRA = 254, 256, 258, 262, 274, 277, 284, 322, 338
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _LAB = 0, 1, (8, 9, 10)
 _PLANES = 2
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -124,7 +124,8 @@ def further_pages(file: Path) -> int:
         while directory.following not in seen and 0 < directory.following < len(content):
             seen.add(directory.following)
             directory = _Directory(content, directory.following)
-            found += not any(value & (_SMALLER | _MASK) for value in directory.values(_SUBFILE))
+            kind = directory.values(_SUBFILE) or (0,)
+            found += bool(directory.values(_WIDTH)) and not kind[0] & (_SMALLER | _MASK)
         return found
 
 

@@ -13,6 +13,7 @@ from tiffs import save as save_tiff
 
 from harness.depth import significant_bits
 from harness.images import Decoding, glance, measure, read_bgr, read_deep, read_rgb, search
+from harness.tiff import further_pages
 
 CORNER = np.zeros((8, 12, 3), np.uint8)
 CORNER[:3, :5] = (250, 120, 30)
@@ -204,3 +205,23 @@ def test_whatever_is_not_read_is_counted(tmp_path):
         **{".pnm files": 1, ".jxl files": 1, ".cr2 files": 1, ".gif files": 1},
         "pictures without a known suffix": 3,
     }
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_pages_of_a_tiff_are_counted(tmp_path, order):
+    pages = [CORNER, CORNER[::2, ::2], CORNER[::4, ::4]]
+    for count in (1, 2, 3):
+        save_tiff(tmp_path / "a.tif", *pages[:count], photometric=RGB, order=order)
+        assert further_pages(tmp_path / "a.tif") == count - 1
+        np.testing.assert_array_equal(read_rgb(tmp_path / "a.tif"), CORNER)
+    for kind in (1, 4):  # smaller copies, as whole slides have them, and masks of transparency
+        save_tiff(tmp_path / "a.tif", *pages, photometric=RGB, order=order, subfile=kind)
+        assert further_pages(tmp_path / "a.tif") == 0
+    content = (tmp_path / "a.tif").read_bytes()
+    for end in range(8, len(content), 7):
+        (tmp_path / "a.tif").write_bytes(content[:end])
+        assert further_pages(tmp_path / "a.tif") == 0
+    Image.fromarray(CORNER).save(tmp_path / "a.tif", save_all=True, append_images=[Image.fromarray(CORNER)], big_tiff=order == ">")
+    assert further_pages(tmp_path / "a.tif") == 1
+    Image.fromarray(CORNER).save(tmp_path / "a.png")
+    assert further_pages(tmp_path / "a.png") == 0

@@ -14,6 +14,7 @@ from tiffs import WHITE_IS_ZERO
 from tiffs import save as save_tiff
 
 from harness.benchmarks import task
+from harness.benchmarks.report import describe
 from harness.benchmarks.segmentation.edges import Seams
 from harness.catalog import Benchmark
 from harness.errors import UsageError
@@ -425,3 +426,15 @@ def test_seams_of_what_is_ignored_are_none():
     assert seams.seams == 4 * 18 and seams.interpolated and seams.most == (72, Path("b.png"))
     seams.add(np.kron(np.array([[0, 3] * 30] * 60, np.uint8), np.ones((4, 4), np.uint8)), 255, Path("c.png"))
     assert not seams.interpolated
+
+
+def test_further_pages_of_images_are_told(write):
+    root, found = write(image_suffix=".tif"), task(bench(image_suffix=".tif"))
+    for file in (root / "img_dir").rglob("1.tif"):
+        save_tiff(file, *np.moveaxis(np.asarray(Image.open(file)), -1, 0)[..., None])  # as tifffile has (3, H, W)
+    listing = found.listing(root)
+    for _ in range(2):
+        told = describe(found, listing, found.check_listing(root, listing))
+        assert [line for line in told if "pages" in line] == [
+            "not used: 2 TIFFs' further pages: of a stack, or of channels stored as pages, the first is the picture"
+        ]
