@@ -438,3 +438,21 @@ def test_further_pages_of_images_are_told(write):
         assert [line for line in told if "pages" in line] == [
             "not used: 2 TIFFs' further pages: of a stack, or of channels stored as pages, the first is the picture"
         ]
+
+
+@pytest.mark.parametrize(
+    "suffixes", [(".tif", "_mask.tif"), ("_image.png", ".png"), (".png", "_MASK.PNG"), (".jpg", "_mask.png"), (".jpg", ".png")], ids=str
+)
+def test_images_and_label_maps_may_lie_in_one_folder(tmp_path, suffixes):
+    image_suffix, label_suffix = suffixes
+    for split in ("train", "val"):
+        (tmp_path / split).mkdir()
+        for index in range(2):
+            _image(split, index).save(tmp_path / f"{split}/{index}{image_suffix.lower()}")
+            Image.fromarray(LABEL).save(tmp_path / f"{split}/{index}{label_suffix.lower()}")
+    folders = {"train": [{"images": "train", "labels": "train"}], "test": {"images": "val", "labels": "./val"}}
+    entry = bench(image_suffix=image_suffix, label_suffix=label_suffix, **folders)
+    assert task(entry).check(tmp_path) == []
+    listing = task(entry).listing(tmp_path)
+    assert [pair.name for pair in listing.test] == ["val/0", "val/1"]
+    assert all((pair.read(listing.labels) == LABEL).all() for pair in listing.test)
