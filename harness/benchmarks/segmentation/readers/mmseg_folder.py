@@ -58,7 +58,7 @@ class FolderData(MappedData, Layout):
     image_suffix: str = ".png"
     """How the names of images end; case does not matter."""
     label_suffix: str = ".png"
-    """Of label maps, which may lie beside the images: a file that ends in both suffixes, as ``1_mask.tif`` does, is what the longer says."""
+    """Of label maps, which may lie beside the images: a file that ends in both suffixes, as ``1_mask.tif``, is what the longer says."""
 
     @field_validator("train", mode="before")
     @classmethod
