@@ -71,6 +71,10 @@ fewer than 20, there is none, and each trial's notes say so. A trial is scored o
 nothing of the training, and its curves are stored beside the results: what is chosen (a rate, a number of epochs, a method's
 parameters) is chosen by them and not by the test.
 
+Of a TIFF of several pages the first is the picture, which `harness data check` tells. Layouts of which decoders make something else (16-bit
+colours plane after plane, two bands, bands that nobody calls red, green and blue) are refused with what to do. Label maps and masks are the
+numbers that are stored, also where a TIFF wants 0 shown white.
+
 Values are YAML 1.2: `1e-3` is a number; `yes`, `off`, `010` and `1:30` are text, which is refused where a number or `true` is wanted.
 
 The paper tier (`tier: paper` in registry.yaml) has the published protocols, in the official file layouts. `harness data check NAME`

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import headers
+from harness import headers, opencv, tiff
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,17 +171,20 @@ def _opened(file: Path) -> Iterator[Image.Image]:
     try:
         if file.stat().st_size == 0:
             raise ValueError("the file is empty")
-        with stored(file) as image:
+        facts = tiff.facts(file)
+        if facts and facts.unread:
+            raise ValueError(facts.unread)
+        with _stored(file, facts, numbers=False) as image:
             if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
                 raise ValueError(f"its pixels are {'floating-point' if image.mode == 'F' else '32-bit'} numbers; store 8 or 16 bits")
-            if image.mode == "LAB":
-                raise ValueError("its colours are CIE Lab, which trials would take for red, green and blue; store RGB")
             yield image
     except FileNotFoundError:
         raise ValueError("the image is missing") from None
     except IsADirectoryError:
         raise ValueError("it is a folder") from None
     except UnidentifiedImageError:
+        if facts and facts.unknown:
+            raise ValueError(facts.unknown) from None
         kind = headers.kind_of(file)
         what = f"its content is {kind}, which is not read; convert it to JPEG or PNG" if kind in _OTHER_KINDS else "the file is no image"
         raise ValueError(what) from None
@@ -190,28 +193,43 @@ def _opened(file: Path) -> Iterator[Image.Image]:
 
 
 @contextlib.contextmanager
-def stored(file: Path) -> Iterator[Image.Image]:
+def stored(file: Path, *, numbers: bool = False) -> Iterator[Image.Image]:
     """An image as Pillow opens it, with its pixels as they are stored: a TIFF, too, which Pillow turns as its orientation says.
+
+    Args:
+        numbers: its greys are numbers, whichever of them a TIFF wants shown white.
 
     Raises:
         Exception: what ``PIL.Image.open`` raises.
     """
+    with _stored(file, tiff.facts(file), numbers=numbers) as image:
+        yield image
+
+
+@contextlib.contextmanager
+def _stored(file: Path, facts: tiff.Facts | None, *, numbers: bool) -> Iterator[Image.Image]:
     from PIL import Image
 
-    with Image.open(file) as image:
-        if image.format != "TIFF" or image.getexif().get(_ORIENTATION, 1) == 1:
-            yield image
-            return
+    numbers = facts is not None and facts.white_is_zero and (numbers or facts.inverted)
+    if not numbers:
+        with Image.open(file) as image:
+            if image.format != "TIFF" or image.getexif().get(_ORIENTATION, 1) == 1:
+                yield image
+                return
     content = bytearray(file.read_bytes())
-    headers.lay_flat(content, opaque=False)
+    tiff.lay_flat(content, opaque=False, numbers=numbers)
     with Image.open(io.BytesIO(content)) as image:
         yield image
 
 
 def _load(image: Image.Image, file: Path) -> None:
     """Decode all of it, by what trials decode with, too: of damage one takes what the other does not."""
-    image.load()
-    if image.format != "JPEG" and _decode(file) is None:  # what is damaged in a JPEG, Pillow sees
+    try:
+        image.load()
+    except ValueError as error:
+        facts = tiff.facts(file) if "raw mode" in str(error) else None
+        raise ValueError((facts and facts.unknown) or str(error)) from None
+    if image.format != "JPEG" and opencv.decode(file) is None:  # what is damaged in a JPEG, Pillow sees
         raise ValueError("the image cannot be decoded")
 
 
@@ -232,29 +250,6 @@ def orientation(file: Path) -> int:
     return found if found in range(1, 9) else 1
 
 
-def _decode(file: Path) -> np.ndarray | None:
-    """(H, W, 3) BGR in uint8 or uint16 as stored; ``None`` where it cannot be read or decoded, or holds no colours of ours."""
-    import cv2
-    import numpy as np
-
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        raw = np.fromfile(file, np.uint8)
-        kind = headers.kind(head := raw[:4096].tobytes())
-        if kind == "TIFF":
-            if headers.is_lab(raw.data):
-                return None
-            headers.lay_flat(raw.data)
-        pixels = cv2.imdecode(raw, flags) if raw.size else None
-    except (OSError, cv2.error):
-        return None
-    # of text, P2 and P3, OpenCV makes full range by itself
-    white = headers.white(head) if kind == "PNM" and head[:2] in (b"P5", b"P6") else None
-    if pixels is not None and white and white < 255:
-        pixels = np.minimum(np.round(pixels / white * 255), 255).astype(np.uint8)
-    return pixels
-
-
 def read_deep(file: Path, *, exif: bool = False) -> np.ndarray:
     """An image as (H, W, 3) BGR in uint8 or uint16, whichever is stored.
 
@@ -266,7 +261,7 @@ def read_deep(file: Path, *, exif: bool = False) -> np.ndarray:
     """
     import numpy as np
 
-    pixels = _decode(file)
+    pixels = opencv.decode(file)
     if pixels is None:
         measure(file)  # says why, where it knows
         raise ValueError("the image cannot be decoded")

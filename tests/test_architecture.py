@@ -21,7 +21,7 @@ FLOORS = (
     # what stands alone, then what stands in for packages
     (
         *("errors", "paths", "points", "files", "remote", "images", "families", "outcome", "marks", "slots", "digests", "texts", "_coco"),
-        *("_mmcv", "garbage", "regions", "headers", "depth"),
+        *("_mmcv", "garbage", "regions", "headers", "tiff", "opencv", "depth"),
     ),
     ("openmmlab", "diagnostics", "features"),
     ("catalog",),

@@ -8,9 +8,12 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from tiffs import RGB, WHITE_IS_ZERO
+from tiffs import save as save_tiff
 
 from harness.depth import significant_bits
-from harness.images import Decoding, glance, measure, read_bgr, read_rgb, search
+from harness.images import Decoding, glance, measure, read_bgr, read_deep, read_rgb, search
+from harness.tiff import further_pages
 
 CORNER = np.zeros((8, 12, 3), np.uint8)
 CORNER[:3, :5] = (250, 120, 30)
@@ -118,6 +121,71 @@ def test_lab_is_refused(tmp_path):
             read(tmp_path / "a.tif")
 
 
+DEEP = np.random.default_rng(0).integers(0, 65536, (40, 56, 4)).astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "says"),
+    [
+        ("3 of 16", {"photometric": RGB, "planes": True}, "plane after plane, which is not read in 16 bits; store them pixel by pixel"),
+        ("4 of 16", {"photometric": RGB, "planes": True, "extra": (2,)}, "plane after plane, which is not read in 16 bits"),
+        ("2 of 8", {"extra": (0,)}, "two bands, of which the first alone would be read"),
+        ("2 of 8", {}, "two bands, of which the first alone would be read"),
+        ("2 of 8", {"extra": (2,), "tile": 64}, "a transparency beside them, which is not read in tiles"),
+        ("2 of 16", {"extra": (2,)}, "a transparency beside them, which is not read in 16 bits"),
+        ("3 of 16", {"extra": (0, 0)}, "3 bands that does not call them red, green and blue; write it with PHOTOMETRIC=RGB"),
+        ("4 of 8", {"extra": (0, 0, 0), "order": ">"}, "4 bands that does not call them red, green and blue"),
+        ("5 of 8", {"photometric": RGB, "extra": (0, 0)}, "5 bands, of which none is left out unasked; store red, green and blue only"),
+    ],
+    ids=str,
+)
+def test_tiffs_of_which_decoders_make_something_else_are_refused(tmp_path, kind, options, says):
+    bands, bits = map(int, kind.split(" of "))
+    pixels = np.concatenate([DEEP, DEEP], -1)[..., :bands]
+    save_tiff(tmp_path / "a.tif", pixels if bits == 16 else (pixels >> 8).astype(np.uint8), **options)
+    for read in (measure, read_deep, lambda file: glance(file, 16)):
+        with pytest.raises(ValueError, match=says):
+            read(tmp_path / "a.tif")
+
+
+def test_a_tiff_that_a_decoder_does_not_know_is_called_one(tmp_path):
+    save_tiff(tmp_path / "a.tif", (DEEP >> 8).astype(np.uint8), photometric=RGB, planes=True, extra=(0,))
+    for read in (measure, lambda file: glance(file, 16)):
+        with pytest.raises(ValueError, match=r"a kind that is not read \(4 bands of 8 bits, plane after plane\); store it pixel by pixel"):
+            read(tmp_path / "a.tif")
+    (tmp_path / "a.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"^the file is no image$"):
+        measure(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("1 of 16", {"photometric": WHITE_IS_ZERO}),
+        ("1 of 8", {"photometric": WHITE_IS_ZERO}),
+        ("1 of 16", {"photometric": WHITE_IS_ZERO, "tile": 64}),
+        ("1 of 16", {}),
+        ("2 of 8", {"extra": (2,)}),
+        ("3 of 16", {"photometric": RGB}),
+        ("4 of 16", {"photometric": RGB, "extra": (2,)}),
+        ("3 of 8", {"photometric": RGB, "planes": True}),
+        ("4 of 8", {"photometric": RGB, "planes": True, "extra": (2,)}),
+    ],
+    ids=str,
+)
+def test_tiffs_are_read_as_the_standard_has_them(tmp_path, kind, options, order):
+    bands, bits = map(int, kind.split(" of "))
+    pixels = DEEP[..., :bands] if bits == 16 else (DEEP[..., :bands] >> 8).astype(np.uint8)
+    save_tiff(tmp_path / "a.tif", pixels, order=order, **options)
+    colours = pixels[..., :3] if bands > 2 else pixels[..., [0, 0, 0]]
+    expected = ~colours if options.get("photometric") == WHITE_IS_ZERO else colours
+    np.testing.assert_array_equal(read_deep(tmp_path / "a.tif")[..., ::-1], expected)
+    size, thumb = glance(tmp_path / "a.tif", 16)
+    assert size == measure(tmp_path / "a.tif") == (56, 40)
+    assert abs(thumb.mean() - (expected >> (bits - 8)).mean()) < 3
+
+
 def test_pictures_of_a_telephone_are_told_whatever_their_name(tmp_path):
     (tmp_path / "IMG_1.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500))
     for read in (measure, read_bgr):
@@ -137,3 +205,23 @@ def test_whatever_is_not_read_is_counted(tmp_path):
         **{".pnm files": 1, ".jxl files": 1, ".cr2 files": 1, ".gif files": 1},
         "pictures without a known suffix": 3,
     }
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_pages_of_a_tiff_are_counted(tmp_path, order):
+    pages = [CORNER, CORNER[::2, ::2], CORNER[::4, ::4]]
+    for count in (1, 2, 3):
+        save_tiff(tmp_path / "a.tif", *pages[:count], photometric=RGB, order=order)
+        assert further_pages(tmp_path / "a.tif") == count - 1
+        np.testing.assert_array_equal(read_rgb(tmp_path / "a.tif"), CORNER)
+    for kind in (1, 4):  # smaller copies, as whole slides have them, and masks of transparency
+        save_tiff(tmp_path / "a.tif", *pages, photometric=RGB, order=order, subfile=kind)
+        assert further_pages(tmp_path / "a.tif") == 0
+    content = (tmp_path / "a.tif").read_bytes()
+    for end in range(8, len(content), 7):
+        (tmp_path / "a.tif").write_bytes(content[:end])
+        assert further_pages(tmp_path / "a.tif") == 0
+    Image.fromarray(CORNER).save(tmp_path / "a.tif", save_all=True, append_images=[Image.fromarray(CORNER)], big_tiff=order == ">")
+    assert further_pages(tmp_path / "a.tif") == 1
+    Image.fromarray(CORNER).save(tmp_path / "a.png")
+    assert further_pages(tmp_path / "a.png") == 0

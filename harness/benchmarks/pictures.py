@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import tiff
 from harness.benchmarks.base import NAMES, NEEDED, SPLITS, Listing, Problem, Split, relative
 from harness.benchmarks.options import DataOptions
 from harness.benchmarks.twins import twins_in
@@ -28,6 +29,7 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
     root, tags = listing.root, dict[Path, int]()
     bits = listing.decoding(data).bits
     thumbs: dict[Path, np.ndarray] = {}
+    stacks = 0
     images = {name: listing.images(name) for name in SPLITS}
     every = [*dict.fromkeys(file for some in images.values() for file in some)]
     # a sample may have further pictures, which are its own
@@ -38,12 +40,16 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
         try:
             (width, height), thumbs[file] = glance(file, bits)
         except ValueError as reason:
-            yield Problem(relative(file, root), str(reason), "fetch the file again, or delete it with its annotation")
+            what, _, mend = str(reason).partition("; ")
+            yield Problem(relative(file, root), what, mend or "fetch the file again, or delete it with its annotation")
             continue
         if min(width, height) < SMALLEST:
             yield Problem(relative(file, root), f"the image is only {width}x{height} pixels", "restore the original")
         if (picture := whole[file]) not in tags:
             tags[picture] = orientation(picture)
+            stacks += tiff.further_pages(picture) > 0
+    if stacks:
+        listing.left_out["TIFFs' further pages: of a stack, or of channels stored as pages, the first is the picture"] = stacks
     if turned := sum(tag != 1 for tag in tags.values()):
         how = "turned as they are shown" if data.exif == "apply" else "read as they are stored"
         other = "ignore" if data.exif == "apply" else "apply"

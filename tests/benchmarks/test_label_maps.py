@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tiffs import WHITE_IS_ZERO
+from tiffs import save as save_tiff
 
 from harness.benchmarks import task
+from harness.benchmarks.report import describe
+from harness.benchmarks.segmentation.edges import Seams
 from harness.catalog import Benchmark
 from harness.errors import UsageError
 
@@ -365,3 +370,89 @@ def test_label_maps_are_turned_as_their_images_are(openmmlab, write, exif):
     expected = np.rot90(LABEL, -1) if exif == "apply" else LABEL
     for label in trained(entry, root):
         np.testing.assert_array_equal(label, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_values_are_those_that_are_stored_whichever_is_shown_white(openmmlab, write, dtype, order):
+    root = write(suffix=".tif")
+    for file in (root / "ann_dir").rglob("1.tif"):  # as ImageJ has them where masks are shown black
+        save_tiff(file, (255 * LABEL[..., None]).astype(dtype), photometric=WHITE_IS_ZERO, order=order)
+    for file in (root / "ann_dir").rglob("0.tif"):
+        Image.fromarray(255 * LABEL).save(file)
+    entry = bench(label_suffix=".tif", labels={0: "bg", 255: "fg"})
+    assert task(entry).check(root) == []
+    assert all((read == LABEL).all() for read in trained(entry, root))
+
+
+def test_label_maps_of_single_bits_are_what_is_seen(write):
+    """Facsimiles call 0 white, and what writes them turns black and white for that."""
+    root = write(lambda a: Image.fromarray(a == 0), suffix=".tif")
+    for file in (root / "ann_dir").rglob("*.tif"):
+        black, white = (struct.pack("<HHIHH", 262, 3, 1, zero, 0) for zero in (1, 0))
+        file.write_bytes(file.read_bytes().replace(black, white))
+    listing = task(bench(label_suffix=".tif")).listing(root)
+    assert listing.test and all((pair.read(listing.labels) == LABEL).all() for pair in listing.test)
+
+
+def _resized(how: Image.Resampling):
+    """Of twice the size, two classes whose edges lie between the pixels of the smaller map, and a third in a corner."""
+
+    def label(values: np.ndarray) -> Image.Image:
+        large = np.roll(2 * values.repeat(2, 0).repeat(2, 1), 1, (0, 1))
+        large[-8:, -8:] = 1
+        return Image.fromarray(large).resize((32, 24), how)
+
+    return label
+
+
+@pytest.mark.parametrize("how", [Image.Resampling.NEAREST, Image.Resampling.BOX, Image.Resampling.BILINEAR], ids=str)
+@pytest.mark.parametrize("told", [{}, {"labels": {0: "bg", 1: "edge", 2: "fg"}}, {"labels": {0: "fg", 1: "bg", 2: "edge"}}], ids=str)
+def test_label_maps_that_were_resized_with_interpolation_are_told(write, how, told):
+    root = write(_resized(how))
+    said = [problem for problem in task(bench(classes=["bg", "edge", "fg"], **told)).check(root) if "between" in problem.what]
+    assert [problem.fatal for problem in said] == [False] * (how != Image.Resampling.NEAREST and told.get("labels", {0: "bg"})[0] == "bg")
+    assert all("do it anew with nearest neighbour" in problem.mend for problem in said)
+
+
+def test_seams_of_what_is_ignored_are_none():
+    seams = Seams()
+    ring = np.full((40, 40), 5, np.uint8)
+    ring[10:30, 10:30], ring[11:29, 11:29] = 255, 7  # as PASCAL VOC draws borders
+    seams.add(ring, 255, Path("a.png"))
+    assert (seams.edges, seams.seams) == (0, 0)
+    ring[ring == 255] = 6
+    seams.add(ring, 255, Path("b.png"))
+    assert seams.seams == 4 * 18 and seams.interpolated and seams.most == (72, Path("b.png"))
+    seams.add(np.kron(np.array([[0, 3] * 30] * 60, np.uint8), np.ones((4, 4), np.uint8)), 255, Path("c.png"))
+    assert not seams.interpolated
+
+
+def test_further_pages_of_images_are_told(write):
+    root, found = write(image_suffix=".tif"), task(bench(image_suffix=".tif"))
+    for file in (root / "img_dir").rglob("1.tif"):
+        save_tiff(file, *np.moveaxis(np.asarray(Image.open(file)), -1, 0)[..., None])  # as tifffile has (3, H, W)
+    listing = found.listing(root)
+    for _ in range(2):
+        told = describe(found, listing, found.check_listing(root, listing))
+        assert [line for line in told if "pages" in line] == [
+            "not used: 2 TIFFs' further pages: of a stack, or of channels stored as pages, the first is the picture"
+        ]
+
+
+@pytest.mark.parametrize(
+    "suffixes", [(".tif", "_mask.tif"), ("_image.png", ".png"), (".png", "_MASK.PNG"), (".jpg", "_mask.png"), (".jpg", ".png")], ids=str
+)
+def test_images_and_label_maps_may_lie_in_one_folder(tmp_path, suffixes):
+    image_suffix, label_suffix = suffixes
+    for split in ("train", "val"):
+        (tmp_path / split).mkdir()
+        for index in range(2):
+            _image(split, index).save(tmp_path / f"{split}/{index}{image_suffix.lower()}")
+            Image.fromarray(LABEL).save(tmp_path / f"{split}/{index}{label_suffix.lower()}")
+    folders = {"train": [{"images": "train", "labels": "train"}], "test": {"images": "val", "labels": "./val"}}
+    entry = bench(image_suffix=image_suffix, label_suffix=label_suffix, **folders)
+    assert task(entry).check(tmp_path) == []
+    listing = task(entry).listing(tmp_path)
+    assert [pair.name for pair in listing.test] == ["val/0", "val/1"]
+    assert all((pair.read(listing.labels) == LABEL).all() for pair in listing.test)

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from lookalikes import davis
 from PIL import Image, ImageDraw
+from tiffs import WHITE_IS_ZERO
+from tiffs import save as save_tiff
 
 from harness import benchmarks
 from harness.benchmarks.mask_propagation import synthetic
@@ -276,6 +278,34 @@ def masks_as(root: Path, write) -> benchmarks.Task:
     for number in range(1, 6):
         write(mask, number, root / f"masks/a/cat/{number}")
     return benchmarks.task(Benchmark(id="own", family="mask-propagation", data=OWN, model={"frozen": False}))
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["1700.1", "1700.25", "1700.3", "1700.5"], "which of 1700.5 and 1700.25 comes first?"),
+        (["1700.9", "1700.10", "1700.11", "1701.0"], "which of 1700.9 and 1700.10 comes first?"),
+        (["1700.10", "1700.25", "1700.30", "1701.05"], ""),
+        (["1700.5", "1701.25", "1702.0", "1703.125"], ""),  # in either reading of the same order
+        (["1.1", "1.2", "1.9", "1.10"], ""),  # a shot and its frames
+        (["9", "10", "10.5", "10.25"], ""),
+    ],
+)
+def test_times_of_which_nobody_knows_the_order_are_refused(tmp_path, names, told):
+    task = masks_as(tmp_path, lambda mask, _, file: Image.fromarray(mask).save(f"{file}.png"))
+    (tmp_path / "frames/a/cat/5.jpg").unlink(), (tmp_path / "masks/a/cat/5.png").unlink()
+    for number, name in enumerate(names, 1):
+        for kind, suffix in (("frames", ".jpg"), ("masks", ".png")):
+            (tmp_path / f"{kind}/a/cat/{number}{suffix}").rename(tmp_path / f"{kind}/a/cat/{name}{suffix}")
+    said = [problem.what for problem in task.check(tmp_path) if problem.fatal and "times" in problem.what]
+    assert [what.partition(": ")[2] for what in said] == [told] * bool(told)
+
+
+def test_numbers_are_those_that_are_stored_whichever_is_shown_white(tmp_path):
+    task = masks_as(tmp_path, lambda mask, _, file: save_tiff(Path(f"{file}.tif"), mask[..., None], photometric=WHITE_IS_ZERO))
+    assert [problem for problem in task.check(tmp_path) if problem.fatal] == []
+    (video,) = task.listing(tmp_path).clips
+    assert video.objects == (1, 2) and np.bincount(video.labels(0).ravel()).tolist() == [600, 48, 120]
 
 
 def ellipse(largest: int, how: str) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.benchmarks.base import NEEDED, SPLITS, Problem, relative
 from harness.benchmarks.palettes import contradiction
+from harness.benchmarks.segmentation.edges import Seams
 from harness.benchmarks.segmentation.options import SegmentationData
 from harness.benchmarks.segmentation.readers.pairs import Pair, Pairs
 from harness.errors import DataError
@@ -24,11 +25,13 @@ _MASK = "Is it a mask of 0 and 255? Say what its values mean: data.labels: {0: C
 def problems(root: Path, data: SegmentationData, listing: Pairs) -> Iterator[Problem]:
     """Each label map is read as a trial reads it."""
     held: dict[str, list[Counter[int]]] = {}
+    seams = Seams()
     for split in SPLITS:
         pairs = listing.of(split)
         held[split] = [Counter[int]() for _ in pairs]
         for pair, pixels in zip(pairs, held[split], strict=True):
-            yield from _look(root, data, listing, pair, pixels)
+            yield from _look(root, data, listing, pair, pixels, seams)
+    yield from _seams(root, listing, seams)
     if data.server:  # whose test labels are blank
         held["test"] = held["train"]
     told = getattr(data, "labels", None)  # whoever says what values mean is believed
@@ -39,8 +42,8 @@ def problems(root: Path, data: SegmentationData, listing: Pairs) -> Iterator[Pro
     yield from _classes(listing, {split: sum(some, Counter[int]()) for split, some in held.items()})
 
 
-def _look(root: Path, data: SegmentationData, listing: Pairs, pair: Pair, pixels: Counter[int]) -> Iterator[Problem]:
-    """Problems of one label map; its pixels are added to ``pixels``."""
+def _look(root: Path, data: SegmentationData, listing: Pairs, pair: Pair, pixels: Counter[int], seams: Seams) -> Iterator[Problem]:
+    """Problems of one label map; its pixels are added to ``pixels``, its edges to ``seams``."""
     import numpy as np
 
     where = relative(pair.label, root)
@@ -50,6 +53,8 @@ def _look(root: Path, data: SegmentationData, listing: Pairs, pair: Pair, pixels
         yield Problem(where, str(error).replace(f" {pair.label}", ""))
         return
     pixels.update(dict(zip(*(array.tolist() for array in np.unique(label, return_counts=True)), strict=True)))
+    if listing.labels.counts and type(pair) is Pair:  # what is drawn from outlines has not been resized
+        seams.add(label, listing.labels.ignore, pair.label)
     try:
         width, height = measure(pair.image, header_only=True, exif=data.exif == "apply")
     except ValueError:
@@ -59,6 +64,19 @@ def _look(root: Path, data: SegmentationData, listing: Pairs, pair: Pair, pixels
         if label.shape == (width, height):
             mend += " If an EXIF orientation turns the image, try data.exif: " + ("ignore." if data.exif == "apply" else "apply.")
         yield Problem(where, f"is {_hw(label.shape)}, its image {_hw((height, width))}", mend)
+
+
+def _seams(root: Path, listing: Pairs, seams: Seams) -> Iterator[Problem]:
+    """Label maps that look as if they had been resized with interpolation."""
+    if not seams.interpolated:
+        return
+    share, most, file = seams.seams / seams.edges, *seams.most
+    assert file is not None
+    what = (
+        f"{share:.0%} of the pixels between two classes are of a class whose number lies between theirs, {most} of {relative(file, root)}"
+    )
+    mend = "If label maps were resized with interpolation, do it anew with nearest neighbour; if a class is a border so thin, all is well."
+    yield Problem("label maps", what, mend, fatal=False)
 
 
 def _masks(listing: Pairs, held: dict[str, list[Counter[int]]]) -> Problem | None:

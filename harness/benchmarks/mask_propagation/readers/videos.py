@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,6 +21,8 @@ from harness.images import orientation, search, stored, upright
 
 if TYPE_CHECKING:
     import numpy as np
+
+_TIME = re.compile(r"\d+\.\d+", re.ASCII)
 
 _FEWEST = 3
 """Frames with a mask, of which neither the first nor the last is scored."""
@@ -125,7 +130,7 @@ def read_mask(file: Path, *, exif: bool = False, brightness: bool = False) -> np
 
     mend = "Write it again as PNG, with a number from 1 to 254 for each object, and 0 elsewhere"
     try:
-        with stored(file) as image:
+        with stored(file, numbers=True) as image:
             if headers.is_lossy(file):
                 raise DataError(f"the mask {file} is {image.format}, which changes numbers when it compresses. {mend}.")
             values: np.ndarray = np.asarray(image)
@@ -168,6 +173,20 @@ def read(root: Path, frames: str, masks: str, names: Iterable[str] | None, *, on
     return listing
 
 
+def _unordered(stems: list[str]) -> tuple[str, str] | None:
+    """Two names, neighbours in their natural order, that are numbers in the other order; ``None`` where all are in both orders alike.
+
+    Of times in seconds, some programs leave zeros out at the end and others behind the point: nobody can tell the names. Where two of them
+    are the same number they are no times (a shot and its frames, ``1.1`` to ``1.10``).
+    """
+    if not all(_TIME.fullmatch(stem) for stem in stems):
+        return None
+    times = [Decimal(stem) for stem in stems]
+    if len({*times}) < len(times):
+        return None
+    return next(((stems[place], stems[place + 1]) for place, (one, other) in enumerate(pairwise(times)) if one > other), None)
+
+
 def _video(root: Path, folder: str, name: str, frames: list[Path], one_object: bool, exif: bool, listing: Videos) -> Video | None:
     """A video; ``None``, and a problem, where it cannot be scored."""
     import numpy as np
@@ -179,6 +198,10 @@ def _video(root: Path, folder: str, name: str, frames: list[Path], one_object: b
         listing.add(relative(min(there.values()), root), what, mend, fatal=False)
     if len({frame.stem for frame in frames}) < len(frames):
         listing.add(name, "two frames have the same name but for their ending", "delete one of them")
+        return None
+    if pair := _unordered([frame.stem for frame in frames]):
+        what = f"names of frames look like times whose fractions have different lengths: which of {' and '.join(pair)} comes first?"
+        listing.add(name, what, "write all with as many digits, frames and masks")
         return None
     if masks[0] is None:
         listing.add(f"{folder}/{frames[0].stem}.png", "the first frame has no mask", "mark in it what is to be followed")

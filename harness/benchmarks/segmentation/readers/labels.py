@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,12 @@ class Labels:
 
     def __deepcopy__(self, _memo: object) -> Labels:
         return self  # nobody changes it, and mmengine copies all that it knows of a sample whenever that is asked for
+
+    @property
+    def counts(self) -> bool:
+        """Whether a greater value is a class of a greater number, and of no colour."""
+        found = [label for label in self.table if label < len(self.classes) and label != self.ignore]
+        return self.colours is None and all(one < other for one, other in pairwise(found))
 
     def read(self, file: Path) -> np.ndarray:
         """The label map (H, W) uint8.
@@ -79,7 +86,7 @@ def _values(file: Path, *, coloured: bool) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with stored(file) as image:
+        with stored(file, numbers=True) as image:
             if headers.is_lossy(file):
                 raise DataError(f"the label map {file} is {image.format}, which changes labels when it compresses. Write it anew as PNG.")
             mode = image.mode

@@ -58,6 +58,7 @@ class FolderData(MappedData, Layout):
     image_suffix: str = ".png"
     """How the names of images end; case does not matter."""
     label_suffix: str = ".png"
+    """Of label maps, which may lie beside the images: a file that ends in both suffixes, as ``1_mask.tif``, is what the longer says."""
 
     @field_validator("train", mode="before")
     @classmethod
@@ -105,6 +106,7 @@ def _pairs(root: Path, data: Layout, folder: Folder, split: Split, listing: Pair
         what = f"there is no folder {folder.images} under {root}"
         listing.add(f"{split} split", what, "Create it, or correct the folder names in data.")
         return []
+    apart = images.resolve() != labels.resolve()
     if folder.list:
         listing.sources.append(root / folder.list)
         stem_of = partial(_stem, folder=folder, suffix=image_suffix)
@@ -114,16 +116,24 @@ def _pairs(root: Path, data: Layout, folder: Folder, split: Split, listing: Pair
     else:
         there = search(images, [image_suffix])
         listing.left_out += there.passed_over
-        files = {file.relative_to(images).as_posix()[: -len(image_suffix)]: file for file in there.files}
-    maps = {file.relative_to(labels).as_posix()[: -len(label_suffix)]: file for file in search(labels, [label_suffix]).files}
+        shown = there.files if apart else _but(there.files, image_suffix, label_suffix)
+        files = {file.relative_to(images).as_posix()[: -len(image_suffix)]: file for file in shown}
+    mapped = search(labels, [label_suffix]).files
+    mapped = mapped if apart else _but(mapped, label_suffix, image_suffix)
+    maps = {file.relative_to(labels).as_posix()[: -len(label_suffix)]: file for file in mapped}
     alike = {form(stem): file for stem, file in maps.items()}
     if not folder.list:
-        shown = {*map(form, files)}
-        for stem in sorted(stem for stem in maps if form(stem) not in shown):
+        known_stems = {*map(form, files)}
+        for stem in sorted(stem for stem in maps if form(stem) not in known_stems):
             what = f"label map without an image in {folder.images}"
             listing.add(relative(maps[stem], root), what, "Add the image, or delete it.", fatal=False)
     expected = ((stem, maps.get(stem) or alike.get(form(stem), labels / f"{stem}{label_suffix}")) for stem in files)
     return [Pair(f"{folder.images}/{stem}", files[stem], file) for stem, file in expected]
+
+
+def _but(files: list[Path], suffix: str, other: str) -> list[Path]:
+    """Without those that the other suffix describes better: in a folder of both ``1_mask.tif`` is no image, though it ends in ``.tif``."""
+    return [file for file in files if len(other) <= len(suffix) or not file.name.lower().endswith(other.lower())]
 
 
 def _stem(name: str, folder: Folder, suffix: str) -> str:
