@@ -146,7 +146,7 @@ def test_a_terminal_gets_folded_tables(folder, measured):
         return text.decode().replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
 
     lists = shown("list", "suites")
-    assert lists[-1].split() == ["here"] and any(line.startswith(SUITE) for line in lists)
+    assert lists[-1].endswith("here") and len(lists[-1]) <= 80 and any(line.startswith(SUITE) for line in lists)
     (board,) = (line for line in shown("leaderboard") if "71.0  57.3 to 81.7" in line)
     assert "…" in board and len(board) <= 100
 
