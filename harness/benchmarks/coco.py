@@ -38,3 +38,33 @@ def number(raw: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return value if isfinite(value) else None
+
+
+_MANY, _FEWEST = 0.1, 10
+"""Share of a file's objects, and how many of them, from which on crowds are more than the odd group: in COCO's own they are 1 %."""
+_TOLD = "CVAT and Datumaro mark each object that was drawn as a mask so; write iscrowd: 0 where it is one object"
+
+
+class Crowds:
+    """Counts the crowds among the objects of one file."""
+
+    def __init__(self, where: str, listing: Listing[Any]):
+        self._where, self._listing = where, listing
+        self._count, self._crowds = 0, 0
+
+    def add(self, item: dict[str, Any]) -> None:
+        """Count an object."""
+        self._count += 1
+        if is_set(item.get("iscrowd")):
+            self._crowds += 1
+            self._listing.left_out["crowds (iscrowd: 1), which count for nothing"] += 1
+
+    def tell(self) -> None:
+        """Refuse a file in which there is nothing else, and warn of one with many."""
+        crowds, count = self._crowds, self._count
+        if crowds and crowds == count:
+            what = f"all {count} objects are crowds (iscrowd: 1), and nothing else is there to train or score"
+            self._listing.add(self._where, what, _TOLD)
+        elif crowds >= _FEWEST and crowds > _MANY * count:
+            what = f"{crowds} of {count} objects are crowds (iscrowd: 1), which are neither trained on nor scored"
+            self._listing.add(self._where, what, _TOLD, fatal=False)

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.benchmarks import task
 from harness.benchmarks.detection import FAMILY
 from harness.benchmarks.detection.check import problems
 from harness.benchmarks.detection.readers.coco import CocoData
 from harness.benchmarks.detection.readers.picture import Pictures
 from harness.benchmarks.predictions import Predictions
+from harness.catalog import Benchmark
 
 WIDTH, HEIGHT = 100, 80
 SPLITS = {split: {"annotations": f"{split}.json", "images": split} for split in ("train", "test")}
@@ -149,6 +151,32 @@ def test_boxes_as_corners_are_known_by_their_areas(tmp_path):
     """Inside their images, where nothing else speaks against them."""
     others = [_annotation(id=place, bbox=[30 + place, 20, 50 + place, 40]) for place in range(3)]
     assert any(problem.fatal and "looks like x0, y0, x1, y1" in problem.what for problem in _coco(tmp_path, others).problems)
+
+
+@pytest.mark.parametrize("family", ["detection", "object-localization", "segmentation"])
+@pytest.mark.parametrize(
+    ("crowds", "others", "words"),
+    [(1, 1, ""), (9, 1, ""), (10, 89, "10 of 99 objects are crowds"), (10, 90, ""), (6, 0, "all 6 objects are crowds")],
+)
+def test_crowds_are_counted_and_many_are_told(tmp_path, family, crowds, others, words):
+    """CVAT and Datumaro mark each object drawn as a mask as one."""
+    run = {"size": [HEIGHT, WIDTH], "counts": [4020, 20, HEIGHT * WIDTH - 4040]}
+    one = {"bbox": [50, 20, 1, 20], "area": 20, "category_id": 9, "image_id": 5, "segmentation": run}
+    items = [{**one, "id": place, "iscrowd": int(place < crowds)} for place in range(crowds + others)]
+    content = {"images": [{"id": 5, "file_name": "0.png", "width": WIDTH, "height": HEIGHT}], "categories": [{"id": 9, "name": "b"}]}
+    for split in SPLITS:
+        _image(tmp_path / split / "0.png")
+        (tmp_path / f"{split}.json").write_text(json.dumps({**content, "annotations": items}), encoding="utf-8")
+    classes = ["b"] if family == "segmentation" else 1
+    found = task(Benchmark(id="b", family=family, data={"format": "coco", "root": "r", "classes": classes, **SPLITS}))
+    listing = found.listing(tmp_path)
+    assert listing.left_out["crowds (iscrowd: 1), which count for nothing"] == 2 * crowds
+    told = [problem for problem in listing.problems if "crowds (iscrowd" in problem.what]
+    assert len(told) == (2 if words else 0) and all(words in problem.what and problem.fatal == (not others) for problem in told)
+    fatal = [
+        problem.what for problem in found.check_listing(tmp_path, listing) if problem.fatal and "images are training" not in problem.what
+    ]
+    assert all("objects are crowds" in what for what in fatal), "of another reason nobody speaks"
 
 
 def test_an_object_marked_ignore_is_a_difficult_one(tmp_path):

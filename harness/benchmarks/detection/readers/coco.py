@@ -23,7 +23,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.benchmarks.base import Format, Split
-from harness.benchmarks.coco import is_set, load, number
+from harness.benchmarks.coco import Crowds, is_set, load, number
 from harness.benchmarks.coco_units import Outlines, four, is_far, outlined, tell_areas, tell_corners
 from harness.benchmarks.detection.options import DetectionData
 from harness.benchmarks.detection.readers.picture import Box, Object, Picture, Pictures
@@ -93,7 +93,7 @@ def _split(
     images = images_of(content["images"], where, listing)
     ids, found, odd = Ids(images), defaultdict[Any, list[Object]](list), defaultdict[str, list[Any]](list)
     strangers: Counter[str] = Counter()
-    outlines, given = Outlines(where, listing), list[tuple[Box, Any]]()
+    outlines, crowds, given = Outlines(where, listing), Crowds(where, listing), list[tuple[Box, Any]]()
     for item in content["annotations"]:
         if not isinstance(item, dict) or not {"image_id", "category_id"} <= item.keys():
             odd["malformed"].append(str(item)[:60])
@@ -106,6 +106,7 @@ def _split(
         elif (box := four(item.get("bbox"))) is None:
             odd["boxless"].append(item.get("id", "?"))
         else:
+            crowds.add(item)
             if data.masks:
                 outlines.add(item)
             if not is_set(item.get("iscrowd")):
@@ -118,6 +119,7 @@ def _split(
     if tell_areas(given, where, listing):
         found = defaultdict(list, {image: [*map(_resized, objects)] for image, objects in found.items()})
     outlines.tell()
+    crowds.tell()
     for kind, (what, mend, fatal) in _ODD.items():
         if examples := odd[kind]:
             listing.add(where, f"{len(examples)} {what.format(examples[0])}", mend, fatal=fatal)

@@ -6,7 +6,7 @@ import difflib
 from collections import Counter, defaultdict
 from typing import Any
 
-from harness.benchmarks.coco import is_set
+from harness.benchmarks.coco import Crowds, is_set
 from harness.benchmarks.coco_units import tell_corners
 from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids
 from harness.benchmarks.object_localization.readers.picture import Box, Pictures, several
@@ -26,6 +26,7 @@ def objects_in(
     labels = known.labels_of(mine)
     unused: dict[str, list[Any]] = defaultdict(list)
     strangers: Counter[str] = Counter()
+    crowds = Crowds(where, listing)
     given = []
     for item in items:
         if not isinstance(item, dict) or not {"image_id", "category_id"} <= item.keys():
@@ -36,6 +37,7 @@ def objects_in(
             unused["orphan"].append(item["image_id"])
             continue
         if is_set(item.get("iscrowd")) or is_set(item.get("ignore")):
+            crowds.add(item)
             if is_set(item.get("ignore")):
                 listing.left_out["objects marked 'ignore'"] += 1
             found.setdefault(image, [])
@@ -43,6 +45,7 @@ def objects_in(
         if category not in labels:
             strangers[str(item["category_id"]) if category is None else f"'{mine.name(category)}'"] += 1
             continue
+        crowds.add(item)
         box = None
         if not item.get("bbox"):
             unused["boxless"].append(number)
@@ -59,6 +62,7 @@ def objects_in(
         mend = f"the training file has {', '.join(known.names[:8])}" + (f"; is it '{near[0]}'?" if near else "; add it to the categories")
         listing.add(where, f"unknown category {name}, in {several(count, 'annotation')}", mend)
     tell_corners(given, where, listing)
+    crowds.tell()
     return found
 
 
