@@ -43,6 +43,19 @@ class Told(Options):
         return {name: value for name, value in serialize(self).items() if name in self.model_fields_set}
 
 
+def _grouping(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"is no regular expression ({error})") from None
+    if not groups:
+        raise ValueError("has no group: put parentheses around what images that hang together have in common")
+    return pattern
+
+
+Grouping = Annotated[str, AfterValidator(_grouping)]
+"""A regular expression whose first group is what names that belong together have in common."""
+
 Length = Annotated[int, Field(ge=1, le=1 << 15)]
 """Pixels of a side."""
 
@@ -75,6 +88,10 @@ class DataOptions(Options):
     val_share: float = Field(default=0.15, ge=0, lt=0.5)
     """Share of the training samples that is held out for validation where the dataset names no such split: whole pictures, or
     sequences of a video, by a hash of their names, and of each class or scene alike. 0: none. Of fewer than 20 samples none is."""
+    together: Grouping | None = later(None)
+    """A regular expression whose first group, found in an image's path, says what it hangs together with, so that frames of a video,
+    say, are not parted where the dataset names no splits: ``'(drive\\d+)_'``. Roboflow's versions of a picture and DOTA's tiles are known
+    by their names."""
     official: dict[Literal["train", "val", "test"], int] = Field(default={}, exclude=True)
     """How many samples a split must have, where a protocol says so; ``{}`` to run on a part of the data."""
 
@@ -106,6 +123,7 @@ class GeneratedData(DataOptions):
     """What every generated dataset has: a validation split of its own, apart from the training data."""
 
     val_share: ClassVar[float] = 0.0  # type: ignore[misc]  # no option here: nothing is held out
+    together: ClassVar[None] = None  # type: ignore[misc]
     val: int | None = Field(default=None, ge=0, le=1 << 20)
     """Number of samples for validation; half as many as for the test by default."""
 
