@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.benchmarks import task
+from harness.benchmarks import Task, task
 from harness.benchmarks.detection import FAMILY
 from harness.benchmarks.detection.check import problems
 from harness.benchmarks.detection.readers.coco import CocoData
@@ -50,6 +50,16 @@ def _coco(root: Path, annotations: list[dict[str, Any]], images: tuple[str, ...]
         (root / f"{split}.json").write_text(json.dumps(content), encoding="utf-8")
     _, listing = FAMILY.listing(root, {"format": "coco", "classes": 2, "val_share": 0, **SPLITS, **data})
     return listing
+
+
+def _one_class(root: Path, family: str, annotations: list[dict[str, Any]]) -> Task:
+    """An image of id 5 in each split, with these objects of the class 9."""
+    content = {"images": [{"id": 5, "file_name": "0.png", "width": WIDTH, "height": HEIGHT}], "categories": [{"id": 9, "name": "b"}]}
+    for split in SPLITS:
+        _image(root / split / "0.png")
+        (root / f"{split}.json").write_text(json.dumps({**content, "annotations": annotations}), encoding="utf-8")
+    classes = ["b"] if family == "segmentation" else 1
+    return task(Benchmark(id="b", family=family, data={"format": "coco", "root": "r", "classes": classes, **SPLITS}))
 
 
 def test_an_image_with_two_ids_is_one_image(tmp_path):
@@ -163,12 +173,7 @@ def test_crowds_are_counted_and_many_are_told(tmp_path, family, crowds, others, 
     run = {"size": [HEIGHT, WIDTH], "counts": [4020, 20, HEIGHT * WIDTH - 4040]}
     one = {"bbox": [50, 20, 1, 20], "area": 20, "category_id": 9, "image_id": 5, "segmentation": run}
     items = [{**one, "id": place, "iscrowd": int(place < crowds)} for place in range(crowds + others)]
-    content = {"images": [{"id": 5, "file_name": "0.png", "width": WIDTH, "height": HEIGHT}], "categories": [{"id": 9, "name": "b"}]}
-    for split in SPLITS:
-        _image(tmp_path / split / "0.png")
-        (tmp_path / f"{split}.json").write_text(json.dumps({**content, "annotations": items}), encoding="utf-8")
-    classes = ["b"] if family == "segmentation" else 1
-    found = task(Benchmark(id="b", family=family, data={"format": "coco", "root": "r", "classes": classes, **SPLITS}))
+    found = _one_class(tmp_path, family, items)
     listing = found.listing(tmp_path)
     assert listing.left_out["crowds (iscrowd: 1), which count for nothing"] == 2 * crowds
     told = [problem for problem in listing.problems if "crowds (iscrowd" in problem.what]
@@ -177,6 +182,27 @@ def test_crowds_are_counted_and_many_are_told(tmp_path, family, crowds, others, 
         problem.what for problem in found.check_listing(tmp_path, listing) if problem.fatal and "images are training" not in problem.what
     ]
     assert all("objects are crowds" in what for what in fatal), "of another reason nobody speaks"
+
+
+@pytest.mark.parametrize(
+    ("change", "fatal"),
+    [
+        (lambda x, y: [x, y, 20, 20], True),
+        (lambda x, y: [x - 10, y - 10, 20, 20], False),
+        (lambda x, y: [x - 10 + 0.6, y - 10 + 0.6, 20, 20], False),
+        (lambda x, y: [x - 9, y - 9, 23, 23], False),
+        (lambda x, y: [x, y - 10, 20, 20], False),
+    ],
+    ids=["centres", "corners", "rounded", "outside on all sides", "to the right only"],
+)
+@pytest.mark.parametrize("family", ["detection", "object-localization"])
+def test_boxes_whose_corner_is_their_centre_are_refused(tmp_path, family, change, fatal):
+    rng = np.random.default_rng(0)
+    centres = zip(rng.integers(10, WIDTH - 9, 60).tolist(), rng.integers(10, HEIGHT - 9, 60).tolist(), strict=True)
+    items = [_annotation(id=place, bbox=change(x, y)) for place, (x, y) in enumerate(centres)]
+    found = _one_class(tmp_path, family, items)
+    words = "all lie in theirs if x, y is the centre"
+    assert [problem.fatal for problem in found.listing(tmp_path).problems if words in problem.what] == [True] * 2 * fatal
 
 
 def test_an_object_marked_ignore_is_a_difficult_one(tmp_path):

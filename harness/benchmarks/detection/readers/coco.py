@@ -24,7 +24,7 @@ from pydantic import Field
 
 from harness.benchmarks.base import Format, Split
 from harness.benchmarks.coco import Crowds, is_set, load, number
-from harness.benchmarks.coco_units import Outlines, four, is_far, outlined, tell_areas, tell_corners
+from harness.benchmarks.coco_units import Outlines, four, is_far, outlined, tell_areas, tell_centres, tell_corners
 from harness.benchmarks.detection.options import DetectionData
 from harness.benchmarks.detection.readers.picture import Box, Object, Picture, Pictures
 from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, images_of, plain
@@ -94,6 +94,7 @@ def _split(
     ids, found, odd = Ids(images), defaultdict[Any, list[Object]](list), defaultdict[str, list[Any]](list)
     strangers: Counter[str] = Counter()
     outlines, crowds, given = Outlines(where, listing), Crowds(where, listing), list[tuple[Box, Any]]()
+    sized: list[tuple[Box, tuple[int, int] | None]] = []
     for item in content["annotations"]:
         if not isinstance(item, dict) or not {"image_id", "category_id"} <= item.keys():
             odd["malformed"].append(str(item)[:60])
@@ -111,11 +112,13 @@ def _split(
                 outlines.add(item)
             if not is_set(item.get("iscrowd")):
                 given.append((box, item.get("area")))
+                sized.append((box, images[image].size))
             if one := _object(item, box, labels[category], images[image].size, data, odd):
                 found[image].append(one)
                 if one.difficult:
                     listing.left_out["objects marked 'ignore', which count for nothing"] += 1
     tell_corners(given, where, listing)
+    tell_centres(sized, where, listing)
     if tell_areas(given, where, listing):
         found = defaultdict(list, {image: [*map(_resized, objects)] for image, objects in found.items()})
     outlines.tell()

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from harness.benchmarks.coco import Crowds, is_set
-from harness.benchmarks.coco_units import tell_corners
-from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids
+from harness.benchmarks.coco_units import tell_centres, tell_corners
+from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, Image
 from harness.benchmarks.object_localization.readers.picture import Box, Pictures, several
 
 Object = tuple[int, Box | None]
@@ -16,7 +16,7 @@ Object = tuple[int, Box | None]
 
 
 def objects_in(
-    items: list[Any], images: Ids, mine: Categories, known: Categories, where: str, listing: Pictures
+    items: list[Any], images: dict[Any, Image], mine: Categories, known: Categories, where: str, listing: Pictures
 ) -> dict[Any, list[Object]]:
     """The objects of each image that has crowds or any of a known category; what cannot be used is counted, and told once a kind.
 
@@ -27,12 +27,12 @@ def objects_in(
     unused: dict[str, list[Any]] = defaultdict(list)
     strangers: Counter[str] = Counter()
     crowds = Crowds(where, listing)
-    given = []
+    ids, given, sized = Ids(images), [], []
     for item in items:
         if not isinstance(item, dict) or not {"image_id", "category_id"} <= item.keys():
             unused["malformed"].append(str(item)[:60])
             continue
-        number, image, category = item.get("id", "?"), images.find(item["image_id"]), mine.find(item["category_id"])
+        number, image, category = item.get("id", "?"), ids.find(item["image_id"]), mine.find(item["category_id"])
         if image is None:
             unused["orphan"].append(item["image_id"])
             continue
@@ -51,6 +51,7 @@ def objects_in(
             unused["boxless"].append(number)
         elif corners := _corners(item["bbox"], where, number, listing):
             given.append((corners, item.get("area")))
+            sized.append((corners, images[image].size))
             if 0 in corners[2:]:
                 unused["flat"].append(number)
             else:
@@ -62,6 +63,7 @@ def objects_in(
         mend = f"the training file has {', '.join(known.names[:8])}" + (f"; is it '{near[0]}'?" if near else "; add it to the categories")
         listing.add(where, f"unknown category {name}, in {several(count, 'annotation')}", mend)
     tell_corners(given, where, listing)
+    tell_centres(sized, where, listing)
     crowds.tell()
     return found
 
