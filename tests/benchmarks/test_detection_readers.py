@@ -320,6 +320,17 @@ def test_text_files_of_no_image_are_told(tmp_path):
         ({"labels/classes.txt": "dog\na\nb\n"}, (None, 0), "the class 0 is 'dog' in labels/classes.txt", True),
         ({"data.yaml": "names: {0: b, 1: a}\nnc: 2\n"}, (1, 0), "data.yaml: the text files count b, a", False),
         ({"data.yaml": "names: [b, a]\n", "labels/obj.names": "a\nb\n"}, (0, 1), "", False),
+        ({"data.yaml": "names: {'0': b, '1': a}\n"}, (1, 0), "data.yaml: the text files count b, a", False),
+        ({"data.yaml": "names: {1: b, 2: a}\n"}, (0, 1), "", False),
+        ({"wild.yaml": "path: .\nnames: {0: b, 1: a}\n"}, (1, 0), "wild.yaml: the text files count b, a", False),
+        ({"wild.yml": "nc: 2\nnames: [b, a]\n", "hyp.yaml": "lr0: 0.01\nnames: [a]\n"}, (1, 0), "wild.yml: the text files", False),
+        ({"wild.yaml": "nc: 2\nnames: [b, a]\n", "labels/classes.txt": "a\nb\n"}, (0, 1), "", False),
+        (
+            {name: f"nc: 2\nnames: {names}\n" for name, names in (("x.yaml", "[b, a]"), ("y.yaml", "[a, b]"))},
+            (0, 1),
+            "x.yaml, y.yaml",
+            False,
+        ),
         ({"data.yaml": "names: [a, b, c]\n", "labels/train/data.yaml": "names: a: b: c"}, (0, 1), "", False),
     ],
 )
