@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from math import isfinite
+from pathlib import PurePosixPath
 from typing import Any, cast
 
 from harness.benchmarks.base import Listing
+from harness.benchmarks.spelled import Spelled
 
 
 def load(name: str, listing: Listing[Any], lists: tuple[str, ...] = ("images", "annotations", "categories")) -> dict[str, Any] | None:
@@ -40,6 +43,26 @@ def number(raw: Any) -> float | None:
     return value if isfinite(value) else None
 
 
+def start_elsewhere(names: Sequence[str], images: str, where: str, listing: Listing[Any]) -> bool:
+    """Whether the file names of a file start from a folder above that of its images, which is then a problem.
+
+    Args:
+        names: of all images, with forward slashes.
+        images: the folder that the entry says, below the listing's root.
+    """
+    there, some = Spelled(listing.root / images), names[:_LOOKED]
+    if any(map(there.file, some)):
+        return False
+    for base in PurePosixPath(images).parents:
+        if some and all((listing.root / base / name).is_file() for name in some):
+            what = f"file names start from '{base}' and not from '{images}', e.g. '{some[0]}'"
+            listing.add(where, what, f"write '{base}' as the images of this split")
+            return True
+    return False
+
+
+_LOOKED = 20
+"""Images that are looked for."""
 _MANY, _FEWEST = 0.1, 10
 """Share of a file's objects, and how many of them, from which on crowds are more than the odd group: in COCO's own they are 1 %."""
 _TOLD = "CVAT and Datumaro mark each object that was drawn as a mask so; write iscrowd: 0 where it is one object"

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from harness.benchmarks import buildable
+from harness.benchmarks.groups import Grouping
 
 
 class Options(BaseModel):
@@ -42,19 +43,6 @@ class Told(Options):
     def _given(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in serialize(self).items() if name in self.model_fields_set}
 
-
-def _grouping(pattern: str) -> str:
-    try:
-        groups = re.compile(pattern).groups
-    except re.error as error:
-        raise ValueError(f"is no regular expression ({error})") from None
-    if not groups:
-        raise ValueError("has no group: put parentheses around what images that hang together have in common")
-    return pattern
-
-
-Grouping = Annotated[str, AfterValidator(_grouping)]
-"""A regular expression whose first group is what names that belong together have in common."""
 
 Length = Annotated[int, Field(ge=1, le=1 << 15)]
 """Pixels of a side."""

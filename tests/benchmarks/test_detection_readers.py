@@ -164,6 +164,29 @@ def test_boxes_as_corners_are_known_by_their_areas(tmp_path):
 
 
 @pytest.mark.parametrize("family", ["detection", "object-localization", "segmentation"])
+@pytest.mark.parametrize(("before", "base"), [("sets/train/", "'.'"), ("train/", "'sets'")])
+def test_file_names_that_start_from_another_folder_are_one_error(tmp_path, family, before, base):
+    """As Label Studio and CVAT write them."""
+    names = [f"{number}.png" for number in range(3)]
+    objects = [{"id": at, "image_id": at, "category_id": 9, "bbox": [10, 10, 30, 30], "area": 900} for at in range(3)]
+    content = {"categories": [{"id": 9, "name": "b"}], "annotations": [{**one, "segmentation": SQUARE} for one in objects]}
+    for split in SPLITS:
+        entries = [
+            {"id": at, "file_name": before.replace("train", split) + name, "width": WIDTH, "height": HEIGHT}
+            for at, name in enumerate(names)
+        ]
+        (tmp_path / f"{split}.json").write_text(json.dumps({**content, "images": entries}), encoding="utf-8")
+        for name in names:
+            _image(tmp_path / "sets" / split / name)
+    splits = {split: {"annotations": f"{split}.json", "images": f"sets/{split}"} for split in SPLITS}
+    classes = ["b"] if family == "segmentation" else 1
+    found = task(Benchmark(id="b", family=family, data={"format": "coco", "root": "r", "classes": classes, **splits}))
+    fatal = [problem for problem in found.check(tmp_path) if problem.fatal]
+    assert [problem.where for problem in fatal] == ["train.json", "test.json"]
+    assert all(f"start from {base}" in problem.what for problem in fatal)
+
+
+@pytest.mark.parametrize("family", ["detection", "object-localization", "segmentation"])
 @pytest.mark.parametrize(
     ("crowds", "others", "words"),
     [(1, 1, ""), (9, 1, ""), (10, 89, "10 of 99 objects are crowds"), (10, 90, ""), (6, 0, "all 6 objects are crowds")],
@@ -325,12 +348,8 @@ def test_text_files_of_no_image_are_told(tmp_path):
         ({"wild.yaml": "path: .\nnames: {0: b, 1: a}\n"}, (1, 0), "wild.yaml: the text files count b, a", False),
         ({"wild.yml": "nc: 2\nnames: [b, a]\n", "hyp.yaml": "lr0: 0.01\nnames: [a]\n"}, (1, 0), "wild.yml: the text files", False),
         ({"wild.yaml": "nc: 2\nnames: [b, a]\n", "labels/classes.txt": "a\nb\n"}, (0, 1), "", False),
-        (
-            {name: f"nc: 2\nnames: {names}\n" for name, names in (("x.yaml", "[b, a]"), ("y.yaml", "[a, b]"))},
-            (0, 1),
-            "x.yaml, y.yaml",
-            False,
-        ),
+        ({"x.yaml": "nc: 2\nnames: [b, a]\n", "y.yaml": "nc: 2\nnames: [a, b]\n"}, (0, 1), "x.yaml, y.yaml count the same", False),
+        ({"coco.yaml": "nc: 3\nnames: [dog, b, a]\n"}, (0, 1), "", False),
         ({"data.yaml": "names: [a, b, c]\n", "labels/train/data.yaml": "names: a: b: c"}, (0, 1), "", False),
     ],
 )

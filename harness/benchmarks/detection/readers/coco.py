@@ -23,7 +23,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.benchmarks.base import Format, Split
-from harness.benchmarks.coco import Crowds, is_set, load, number
+from harness.benchmarks.coco import Crowds, is_set, load, number, start_elsewhere
 from harness.benchmarks.coco_units import Outlines, four, is_far, outlined, tell_areas, tell_centres, tell_corners
 from harness.benchmarks.detection.options import DetectionData
 from harness.benchmarks.detection.readers.picture import Box, Object, Picture, Pictures
@@ -91,6 +91,8 @@ def _split(
 ) -> list[Picture]:
     where = split.annotations
     images = images_of(content["images"], where, listing)
+    if start_elsewhere([image.file for image in images.values()], split.images, where, listing):
+        return []
     ids, found, odd = Ids(images), defaultdict[Any, list[Object]](list), defaultdict[str, list[Any]](list)
     strangers: Counter[str] = Counter()
     outlines, crowds, given = Outlines(where, listing), Crowds(where, listing), list[tuple[Box, Any]]()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from harness.benchmarks.base import SPLITS, Format
-from harness.benchmarks.coco import Crowds, is_set, load
+from harness.benchmarks.coco import Crowds, is_set, load, start_elsewhere
 from harness.benchmarks.coco_units import Outlines
 from harness.benchmarks.inside import is_inside
 from harness.benchmarks.options import Options
@@ -140,6 +140,9 @@ def read(root: Path, data: CocoData) -> Pairs:
 def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list[Pair]:
     content = load(files.annotations, listing)
     if content is None:
+        return []
+    names_of_files = [image["file_name"].replace("\\", "/") for image in content["images"] if _is_known(image)]
+    if start_elsewhere(names_of_files, files.images, files.annotations, listing):
         return []
     label_of = {name: index for index, name in enumerate(data.names)}
     names = {str(category.get("id")): category.get("name") for category in content["categories"] if isinstance(category, dict)}
