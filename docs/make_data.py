@@ -64,8 +64,11 @@ warning, since two frames of a still camera do so, too.
 
 Every dataset has a training, a validation and a test split. The validation split is the dataset's own where the entry names one
 (`val`) or the format has one; otherwise `val_share` of the training samples are held out: whole pictures with all that is annotated
-in them, of each class or scene alike, copies of a picture together; of videos whole sequences, or the last block where the
-sequences are too few. A hash of their names chooses them, not the order of files or lists, so that they are the same everywhere.
+in them, of each class or scene alike, copies of a picture together, and so Roboflow's versions of one (`NAME.rf.HASH.jpg`) and DOTA's
+tiles. Of camera poses, DeepLabCut's frames and videos of masks whole sequences are held out, or the last block where the sequences
+are too few; in other formats frames are pictures like any others, unless `together` says what names of one video have in common
+(`together: '(drive\\d+)_'`). `harness data check` warns where a split parts neighbours that look alike. A hash of their names chooses
+what is held out, not the order of files or lists, so that it is the same everywhere.
 `val_share: 0` trains on everything, as published protocols do; then, where all training samples are tested, too, and where there are
 fewer than 20, there is none, and each trial's notes say so. A trial is scored on it at most ten times while it trains, which changes
 nothing of the training, and its curves are stored beside the results: what is chosen (a rate, a number of epochs, a method's

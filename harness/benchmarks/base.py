@@ -250,7 +250,7 @@ class Format(Generic[D]):
         for split in () if not found.has_samples or any(problem.fatal for problem in found.problems) else NEEDED:
             if not found.of(split):
                 found.add(f"{NAMES[split]} split", "it has no sample", "see where the entry says that it lies, and whether it is all there")
-        hold_out(found, data.val_share)
+        hold_out(found, data.val_share, data.together)
         return found
 
 

@@ -18,6 +18,10 @@ _MANY = 0.1
 """Of a file's outlines, from which on what is odd about them is taken to be so of all."""
 _SHARE, _FAR = 100, 100
 """An area is a share or percentage, or stands for none, if it is at most the former and this often in its box."""
+_ENOUGH = 10
+"""Boxes at the right or lower border from which on it is no chance that none is at the left or upper one."""
+_REACH = 0.05
+"""Part of its side by which a box leaves its image that is no rounding."""
 _FIT = 1 / 3
 """IoU below which an outline and its box are not of one object."""
 
@@ -44,6 +48,30 @@ def tell_corners(boxes: Iterable[tuple[Box, Any]], where: str, listing: Listing[
     ]
     if sum(alike) > len(told) / 2:
         listing.add(where, "every bbox looks like x0, y0, x1, y1: `area` is that of such boxes", "write x, y, width, height")
+
+
+def tell_centres(boxes: Iterable[tuple[Box, tuple[int, int] | None]], where: str, listing: Listing[Any]) -> None:
+    """Refuse a file of boxes whose x and y are their centres.
+
+    Some reach out of their images, to the right and below, all lie in theirs if it is so, and those at these borders are too many
+    for none to be at the others.
+
+    Args:
+        boxes: the four numbers of each bbox, and (width, height) of its image, where it is known.
+    """
+    told = [(box, size) for box, size in boxes if size]
+    inside = all(x >= w / 2 - 1 and y >= h / 2 - 1 and x + w / 2 <= size[0] + 1 and y + h / 2 <= size[1] + 1 for (x, y, w, h), size in told)
+    out = [[at + side > most + max(1, _REACH * side) for at, side, most in _sides(box, size)] for box, size in told]
+    near = sum(any(at + side * 1.5 > most for at, side, most in _sides(box, size)) for box, size in told)
+    if inside and near >= _ENOUGH and all(any(axis) for axis in zip(*out, strict=True)):
+        what = f"{sum(map(any, out))} of {len(told)} boxes reach out of their image; all lie in theirs if x, y is the centre"
+        listing.add(where, what, "write x, y of the upper left corner, then width and height")
+
+
+def _sides(box: Box, size: tuple[int, int]) -> tuple[tuple[float, float, int], tuple[float, float, int]]:
+    """Where it begins, how long it is and where its image ends, across and down."""
+    x, y, width, height = box
+    return (x, width, size[0]), (y, height, size[1])
 
 
 def is_far(area: float, width: float, height: float) -> bool:

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from harness.benchmarks import buildable
+from harness.benchmarks.groups import Grouping
 
 
 class Options(BaseModel):
@@ -75,6 +76,10 @@ class DataOptions(Options):
     val_share: float = Field(default=0.15, ge=0, lt=0.5)
     """Share of the training samples that is held out for validation where the dataset names no such split: whole pictures, or
     sequences of a video, by a hash of their names, and of each class or scene alike. 0: none. Of fewer than 20 samples none is."""
+    together: Grouping | None = later(None)
+    """A regular expression whose first group, found in an image's path, says what it hangs together with, so that frames of a video,
+    say, are not parted where the dataset names no splits: ``'(drive\\d+)_'``. Roboflow's versions of a picture and DOTA's tiles are known
+    by their names."""
     official: dict[Literal["train", "val", "test"], int] = Field(default={}, exclude=True)
     """How many samples a split must have, where a protocol says so; ``{}`` to run on a part of the data."""
 
@@ -106,6 +111,7 @@ class GeneratedData(DataOptions):
     """What every generated dataset has: a validation split of its own, apart from the training data."""
 
     val_share: ClassVar[float] = 0.0  # type: ignore[misc]  # no option here: nothing is held out
+    together: ClassVar[None] = None  # type: ignore[misc]
     val: int | None = Field(default=None, ge=0, le=1 << 20)
     """Number of samples for validation; half as many as for the test by default."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import tiff
 from harness.benchmarks.base import NAMES, NEEDED, SPLITS, Listing, Problem, Split, relative
+from harness.benchmarks.neighbours import parted
 from harness.benchmarks.options import DataOptions
 from harness.benchmarks.twins import twins_in
 from harness.depth import significant_bits, usual_bits
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 """Pairs of pictures that are named."""
+
+_TOGETHER = "keep what belongs together in one split: by lists, or by data.together, which says what names of one video have in common"
 
 SMALLEST = 4
 """Pixels of a side below which no backbone makes a feature map."""
@@ -60,13 +63,18 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
     if not (listing.same_twice and set(images["train"]) == set(images["test"])):
         copies = _copies(digests, wholes["train"], wholes["test"])
         yield from _in_both(root, copies, "train", "test", official=bool(data.official))
-        parted = ([file for file in images[name] if file in thumbs and whole[file] not in copies] for name in NEEDED)
-        train, test = ({file: thumbs[file] for file in some} for some in parted)
+        apart = ([file for file in images[name] if file in thumbs and whole[file] not in copies] for name in NEEDED)
+        train, test = ({file: thumbs[file] for file in some} for some in apart)
         if twins := twins_in(train, test, listing.decoding(data)):
             shown = ", ".join(f"{relative(file, root)} and {relative(other, root)}" for file, other in twins[:_SHOWN])
             what = f"{len(twins)} test images look the same as training images, encoded anew or resized: {shown}"
             what += ", ..." if len(twins) > _SHOWN else ""
             yield Problem("splits", what, "look at them, and take copies out of one of the two", fatal=False)
+    alone = {file: thumb for file, thumb in thumbs.items() if whole[file] == file}
+    for name in () if data.official else (*NEEDED[1:], "val"):
+        if count := parted(images["train"], images[name], alone):
+            what = f"{count} of {len(images[name])} {NAMES[name]} images are next to a training image by name, and neighbours look alike"
+            yield Problem("splits", f"{what}, as frames of a video do", _TOGETHER, fatal=False)
     yield from _in_both(root, _copies(digests, wholes["train"], wholes["val"]), "train", "val")
     yield from _in_both(root, _copies(digests, wholes["val"], wholes["test"]), "val", "test")
 

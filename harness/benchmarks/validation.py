@@ -1,7 +1,7 @@
 """A validation split for datasets that bring none: some of the training samples, chosen by a hash of their names.
 
-Samples that hang together stay together: all of one picture, all frames of a sequence, copies of a picture. Which are chosen depends
-on names alone and not on the order in which they were listed, so that it is the same on every machine.
+Samples that hang together stay together: all of one picture, all frames of a sequence, copies and versions of a picture. Which are
+chosen depends on names alone and not on the order in which they were listed, so that it is the same on every machine.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.benchmarks.groups import group_of
 from harness.digests import contents
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ FEWEST = 20
 """Training samples below which none is held out: so few tell nothing, and training needs them."""
 
 
-def hold_out(listing: Listing[Any], share: float) -> None:
+def hold_out(listing: Listing[Any], share: float, pattern: str | None = None) -> None:
     """Move about ``share`` of the training samples into ``listing.val``, where that is empty.
 
     Of each stratum (a class, a scene) alike, of which none loses all of its samples. Frames of videos are held out by whole
@@ -31,25 +32,52 @@ def hold_out(listing: Listing[Any], share: float) -> None:
 
     Args:
         share: below one half; 0 leaves the listing as it is.
+        pattern: says by names what hangs together, rather than folders of videos.
     """
     if not share or listing.val or len(listing.train) < FEWEST or any(problem.fatal for problem in listing.problems):
         return
-    names = {file: _name(file, listing) for file in map(listing.together, listing.train)}
-    chosen = _chosen(listing, names, share)
-    chosen -= _copied(chosen, names.keys() - chosen)
+    parts = _Parts(listing, pattern)
+    chosen = _chosen(parts, share, by_folders=listing.videos and pattern is None)
+    chosen -= _copied(parts, chosen)
     if not chosen:
         return
-    listing.val = [sample for sample in listing.train if listing.together(sample) in chosen]
-    listing.train = [sample for sample in listing.train if listing.together(sample) not in chosen]
+    listing.val = [sample for sample in listing.train if parts.of(sample) in chosen]
+    listing.train = [sample for sample in listing.train if parts.of(sample) not in chosen]
 
 
-def _chosen(listing: Listing[Any], names: dict[Path, str], share: float) -> set[Path]:
-    tested = {*map(listing.together, listing.test)}
+class _Parts:
+    """What is held out as one or not at all, by a path that need not exist: a picture, or a group of them.
+
+    Attributes:
+        names: path -> the name that is hashed.
+    """
+
+    def __init__(self, listing: Listing[Any], pattern: str | None):
+        self.listing, self._pattern = listing, pattern
+        self._known: dict[Path, Path] = {}
+        self.names = {part: _name(part, listing) for part in map(self.of, listing.train)}
+
+    def of(self, sample: Any) -> Path:
+        """The part that a sample belongs to."""
+        file = self.listing.together(sample)
+        if file not in self._known:
+            group = group_of(_name(file, self.listing), self._pattern)
+            self._known[file] = file if group is None else self.listing.root / group
+        return self._known[file]
+
+    def files(self) -> dict[Path, Path]:
+        """Picture -> its part, of all that are trained on."""
+        return {self.listing.together(sample): self.of(sample) for sample in self.listing.train}
+
+
+def _chosen(parts: _Parts, share: float, *, by_folders: bool) -> set[Path]:
+    listing, names = parts.listing, parts.names
+    tested = {*map(parts.of, listing.test)}
     counts: dict[Path, int] = defaultdict(int)
     strata: dict[Path, set[Hashable]] = defaultdict(set)
     unscored: set[Path] = set()
     for sample in listing.train:
-        file = listing.together(sample)
+        file = parts.of(sample)
         counts[file] += 1
         strata[file].add(listing.stratum(sample))
         if not listing.is_scored(sample):
@@ -62,7 +90,7 @@ def _chosen(listing: Listing[Any], names: dict[Path, str], share: float) -> set[
     for files in pictures.values():
         wanted = share * sum(counts[file] for file in files if file not in unscored)
         free = [file for file in files if file not in kept]
-        if listing.videos:
+        if by_folders:
             folders: dict[str, list[Path]] = defaultdict(list)
             for file in files:
                 folders[names[file].rpartition("/")[0]].append(file)
@@ -86,11 +114,13 @@ def _first(groups: dict[str, list[Path]], counts: dict[Path, int], wanted: float
     return chosen
 
 
-def _copied(chosen: set[Path], others: set[Path]) -> set[Path]:
-    """Of the chosen pictures those that one of the others is a copy of."""
-    digests = contents((chosen, others))
+def _copied(parts: _Parts, chosen: set[Path]) -> set[Path]:
+    """Of the chosen parts those in which there is a copy of a picture of another part."""
+    files = parts.files()
+    mine, others = ([file for file, part in files.items() if (part in chosen) == inside] for inside in (True, False))
+    digests = contents((mine, others))
     known = {digests[file] for file in others if file in digests}
-    return {file for file in chosen if digests.get(file) in known}
+    return {files[file] for file in mine if digests.get(file) in known}
 
 
 def _name(file: Path, listing: Listing[Any]) -> str:

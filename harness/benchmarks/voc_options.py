@@ -20,6 +20,6 @@ class VocLayout(DataOptions):
     val: str | None = None
     """File with the names of the validation images; without one, ``val_share`` of the training images."""
     test_fraction: float = Field(default=0.5, gt=0, lt=1)
-    """Share of the images for the test where no files say; exact copies of an image stay on one side."""
+    """Share of the images for the test where no files say; exact copies of an image, and what ``together`` says, stay on one side."""
     seed: int = Field(default=0, ge=0)
     """Another seed splits differently."""

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.benchmarks import Task, task
 from harness.benchmarks.detection import FAMILY
 from harness.benchmarks.detection.check import problems
 from harness.benchmarks.detection.readers.coco import CocoData
 from harness.benchmarks.detection.readers.picture import Pictures
 from harness.benchmarks.predictions import Predictions
+from harness.catalog import Benchmark
 
 WIDTH, HEIGHT = 100, 80
 SPLITS = {split: {"annotations": f"{split}.json", "images": split} for split in ("train", "test")}
@@ -48,6 +50,16 @@ def _coco(root: Path, annotations: list[dict[str, Any]], images: tuple[str, ...]
         (root / f"{split}.json").write_text(json.dumps(content), encoding="utf-8")
     _, listing = FAMILY.listing(root, {"format": "coco", "classes": 2, "val_share": 0, **SPLITS, **data})
     return listing
+
+
+def _one_class(root: Path, family: str, annotations: list[dict[str, Any]]) -> Task:
+    """An image of id 5 in each split, with these objects of the class 9."""
+    content = {"images": [{"id": 5, "file_name": "0.png", "width": WIDTH, "height": HEIGHT}], "categories": [{"id": 9, "name": "b"}]}
+    for split in SPLITS:
+        _image(root / split / "0.png")
+        (root / f"{split}.json").write_text(json.dumps({**content, "annotations": annotations}), encoding="utf-8")
+    classes = ["b"] if family == "segmentation" else 1
+    return task(Benchmark(id="b", family=family, data={"format": "coco", "root": "r", "classes": classes, **SPLITS}))
 
 
 def test_an_image_with_two_ids_is_one_image(tmp_path):
@@ -149,6 +161,71 @@ def test_boxes_as_corners_are_known_by_their_areas(tmp_path):
     """Inside their images, where nothing else speaks against them."""
     others = [_annotation(id=place, bbox=[30 + place, 20, 50 + place, 40]) for place in range(3)]
     assert any(problem.fatal and "looks like x0, y0, x1, y1" in problem.what for problem in _coco(tmp_path, others).problems)
+
+
+@pytest.mark.parametrize("family", ["detection", "object-localization", "segmentation"])
+@pytest.mark.parametrize(("before", "base"), [("sets/train/", "'.'"), ("train/", "'sets'")])
+def test_file_names_that_start_from_another_folder_are_one_error(tmp_path, family, before, base):
+    """As Label Studio and CVAT write them."""
+    names = [f"{number}.png" for number in range(3)]
+    objects = [{"id": at, "image_id": at, "category_id": 9, "bbox": [10, 10, 30, 30], "area": 900} for at in range(3)]
+    content = {"categories": [{"id": 9, "name": "b"}], "annotations": [{**one, "segmentation": SQUARE} for one in objects]}
+    for split in SPLITS:
+        entries = [
+            {"id": at, "file_name": before.replace("train", split) + name, "width": WIDTH, "height": HEIGHT}
+            for at, name in enumerate(names)
+        ]
+        (tmp_path / f"{split}.json").write_text(json.dumps({**content, "images": entries}), encoding="utf-8")
+        for name in names:
+            _image(tmp_path / "sets" / split / name)
+    splits = {split: {"annotations": f"{split}.json", "images": f"sets/{split}"} for split in SPLITS}
+    classes = ["b"] if family == "segmentation" else 1
+    found = task(Benchmark(id="b", family=family, data={"format": "coco", "root": "r", "classes": classes, **splits}))
+    fatal = [problem for problem in found.check(tmp_path) if problem.fatal]
+    assert [problem.where for problem in fatal] == ["train.json", "test.json"]
+    assert all(f"start from {base}" in problem.what for problem in fatal)
+
+
+@pytest.mark.parametrize("family", ["detection", "object-localization", "segmentation"])
+@pytest.mark.parametrize(
+    ("crowds", "others", "words"),
+    [(1, 1, ""), (9, 1, ""), (10, 89, "10 of 99 objects are crowds"), (10, 90, ""), (6, 0, "all 6 objects are crowds")],
+)
+def test_crowds_are_counted_and_many_are_told(tmp_path, family, crowds, others, words):
+    """CVAT and Datumaro mark each object drawn as a mask as one."""
+    run = {"size": [HEIGHT, WIDTH], "counts": [4020, 20, HEIGHT * WIDTH - 4040]}
+    one = {"bbox": [50, 20, 1, 20], "area": 20, "category_id": 9, "image_id": 5, "segmentation": run}
+    items = [{**one, "id": place, "iscrowd": int(place < crowds)} for place in range(crowds + others)]
+    found = _one_class(tmp_path, family, items)
+    listing = found.listing(tmp_path)
+    assert listing.left_out["crowds (iscrowd: 1), which count for nothing"] == 2 * crowds
+    told = [problem for problem in listing.problems if "crowds (iscrowd" in problem.what]
+    assert len(told) == (2 if words else 0) and all(words in problem.what and problem.fatal == (not others) for problem in told)
+    fatal = [
+        problem.what for problem in found.check_listing(tmp_path, listing) if problem.fatal and "images are training" not in problem.what
+    ]
+    assert all("objects are crowds" in what for what in fatal), "of another reason nobody speaks"
+
+
+@pytest.mark.parametrize(
+    ("change", "fatal"),
+    [
+        (lambda x, y: [x, y, 20, 20], True),
+        (lambda x, y: [x - 10, y - 10, 20, 20], False),
+        (lambda x, y: [x - 10 + 0.6, y - 10 + 0.6, 20, 20], False),
+        (lambda x, y: [x - 9, y - 9, 23, 23], False),
+        (lambda x, y: [x, y - 10, 20, 20], False),
+    ],
+    ids=["centres", "corners", "rounded", "outside on all sides", "to the right only"],
+)
+@pytest.mark.parametrize("family", ["detection", "object-localization"])
+def test_boxes_whose_corner_is_their_centre_are_refused(tmp_path, family, change, fatal):
+    rng = np.random.default_rng(0)
+    centres = zip(rng.integers(10, WIDTH - 9, 60).tolist(), rng.integers(10, HEIGHT - 9, 60).tolist(), strict=True)
+    items = [_annotation(id=place, bbox=change(x, y)) for place, (x, y) in enumerate(centres)]
+    found = _one_class(tmp_path, family, items)
+    words = "all lie in theirs if x, y is the centre"
+    assert [problem.fatal for problem in found.listing(tmp_path).problems if words in problem.what] == [True] * 2 * fatal
 
 
 def test_an_object_marked_ignore_is_a_difficult_one(tmp_path):
@@ -266,6 +343,13 @@ def test_text_files_of_no_image_are_told(tmp_path):
         ({"labels/classes.txt": "dog\na\nb\n"}, (None, 0), "the class 0 is 'dog' in labels/classes.txt", True),
         ({"data.yaml": "names: {0: b, 1: a}\nnc: 2\n"}, (1, 0), "data.yaml: the text files count b, a", False),
         ({"data.yaml": "names: [b, a]\n", "labels/obj.names": "a\nb\n"}, (0, 1), "", False),
+        ({"data.yaml": "names: {'0': b, '1': a}\n"}, (1, 0), "data.yaml: the text files count b, a", False),
+        ({"data.yaml": "names: {1: b, 2: a}\n"}, (0, 1), "", False),
+        ({"wild.yaml": "path: .\nnames: {0: b, 1: a}\n"}, (1, 0), "wild.yaml: the text files count b, a", False),
+        ({"wild.yml": "nc: 2\nnames: [b, a]\n", "hyp.yaml": "lr0: 0.01\nnames: [a]\n"}, (1, 0), "wild.yml: the text files", False),
+        ({"wild.yaml": "nc: 2\nnames: [b, a]\n", "labels/classes.txt": "a\nb\n"}, (0, 1), "", False),
+        ({"x.yaml": "nc: 2\nnames: [b, a]\n", "y.yaml": "nc: 2\nnames: [a, b]\n"}, (0, 1), "x.yaml, y.yaml count the same", False),
+        ({"coco.yaml": "nc: 3\nnames: [dog, b, a]\n"}, (0, 1), "", False),
         ({"data.yaml": "names: [a, b, c]\n", "labels/train/data.yaml": "names: a: b: c"}, (0, 1), "", False),
     ],
 )

@@ -340,6 +340,17 @@ def test_a_file_name_counts_where_no_image_has_the_annotations_own(voc):
     assert said(check(voc_of(), voc, fatal=True), "2 annotations claim the image 'images/2.png'", "note-2.xml", "note-3.xml")
 
 
+def test_what_follows_a_blank_in_the_name_of_an_annotation_is_no_column(voc):
+    """``1 2.xml`` is no annotation of ``1.png``."""
+    for n in range(8):
+        picture(voc / f"images/{n}_2.png", 100 + n)
+        text = (voc / f"annotations/{n}.xml").read_text().replace(f"{n}.png", f"{n}_2.png")
+        (voc / f"annotations/{n} 2.xml").write_text(text)
+        (voc / f"annotations/{n}.xml").unlink()
+    assert boxes_of(voc_of(), voc) == {name.replace(".png", "_2.png"): shown for name, shown in EXPECTED.items()}
+    assert said(check(voc_of(), voc, fatal=False), "8 annotations", "<filename> counts")
+
+
 def test_folders_and_upper_case_suffixes(voc):
     nested(voc)
     (voc / "images/5.png").rename(voc / "images/5.PNG")

@@ -90,6 +90,20 @@ def test_split_by_fraction_keeps_copies_together_and_does_not_depend_on_names(tm
     assert content("test") == test
 
 
+@pytest.mark.parametrize(("name", "options"), [("{}_jpg.rf.{:012x}", {}), ("{}_{}", {"together": r"(\d+)_"})])
+def test_split_by_fraction_keeps_versions_of_a_picture_together(tmp_path, name, options):
+    """Of two groups that share a copy, both."""
+    for index in range(24):
+        stem = name.format(index // 3, index)
+        picture(tmp_path / f"images/{stem}.png", seed=2 if index == 3 else index)
+        annotation(tmp_path / f"annotations/{stem}.xml", ("cat", 5, 5, 20, 20), name=f"{stem}.png")
+    for seed in range(3):
+        listing = task(bench(format="voc-xml", root="r", classes=["cat"], size=32, val_share=0, seed=seed, **options)).listing(tmp_path)
+        pictures = [{Path(one.file).name.partition("_")[0] for one in some} for some in (listing.train, listing.test)]
+        assert not pictures[0] & pictures[1] and 9 <= len(listing.test) <= 15
+        assert len({*"01"} & pictures[0]) != 1
+
+
 def test_a_single_class_gets_background_crops_that_avoid_its_boxes(tmp_path):
     picture(tmp_path / "images/0.png", (200, 100))
     annotation(tmp_path / "annotations/0.xml", ("cat", 101, 11, 150, 90), ("cat", 121, 11, 190, 60), size=(200, 100))

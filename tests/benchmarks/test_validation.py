@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 from harness.benchmarks import task
 from harness.benchmarks.base import Listing, Problem
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
+from harness.benchmarks.groups import group_of
+from harness.benchmarks.neighbours import parted
 from harness.benchmarks.object_localization.readers.picture import Picture, Pictures
 from harness.benchmarks.report import describe
 from harness.benchmarks.validation import FEWEST, hold_out
 from harness.catalog import Benchmark
+from harness.errors import UsageError
 
 ROOT = Path("/nowhere")
 
@@ -92,6 +95,50 @@ def test_copies_of_a_picture_are_not_parted(tmp_path):
     hold_out(listing, 0.4)
     contents = [{sample.file.read_bytes() for sample in some} for some in (listing.train, listing.val)]
     assert listing.val and not contents[0] & contents[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "group"),
+    [
+        ("a/IMG_1_jpg.rf.0b1f2a3c4d5e6f70.jpg", None, "a/IMG_1_jpg"),
+        ("a/IMG_1.rf.jpg", None, None),
+        ("P0001__1__64___0.png", None, "P0001"),
+        ("P0001__0.5__64___0.png", None, "P0001"),
+        ("my__1__2.png", None, None),
+        ("drive3_frame_07.png", None, None),
+        ("x/drive3_frame_07.png", r"(drive\d+)_", "drive3"),
+        ("x/other.png", r"(drive\d+)_", None),
+        ("P0001__1__64___0.png", r"(drive\d+)_", "P0001"),
+    ],
+)
+def test_names_say_what_belongs_together(name, pattern, group):
+    assert group_of(name, pattern) == group
+
+
+@pytest.mark.parametrize(("name", "pattern"), [("{0}_jpg.rf.{1:012x}.jpg", None), ("{0}_{1}.png", r"(\d+)_")])
+def test_versions_of_a_picture_are_not_parted(name, pattern):
+    train = [Labelled(ROOT / name.format(number // 3, number), 0) for number in range(90)]
+    listing = held(Labels(train=[*train]))
+    hold_out(listing, 0.2, pattern)
+    pictures = [{sample.file.name.partition("_")[0] for sample in some} for some in (listing.train, listing.val)]
+    assert len(listing.val) == 18 and not pictures[0] & pictures[1]
+
+
+@pytest.mark.parametrize(("pattern", "says"), [("drive", "has no group"), ("(drive", "is no regular expression")])
+def test_a_pattern_that_says_nothing_is_refused(pattern, says):
+    with pytest.raises(UsageError, match=f"data.together.*{says}"):
+        task(Benchmark(id="b", family="classification", data={"format": "image-folder", "root": "r", "classes": 2, "together": pattern}))
+
+
+@pytest.mark.parametrize(("video", "every", "told"), [(True, 2, 45), (True, 30, 0), (False, 2, 0)], ids=["parted", "last", "photos"])
+def test_neighbours_that_are_parted_are_told_where_they_look_alike(video, every, told):
+    """Every second frame of a video, its last block, and photographs."""
+    rng = np.random.default_rng(0)
+    frames = np.cumsum(rng.normal(0, 4, (90, 16, 16)), axis=0) if video else rng.normal(0, 60, (90, 16, 16))
+    thumbs = {ROOT / f"{place}.png": np.clip(128 + frame, 0, 255).astype(np.uint8) for place, frame in enumerate(frames)}
+    files = [*thumbs]
+    others = files[1::2] if every == 2 else files[-every:]
+    assert parted([file for file in files if file not in others], others, thumbs) == told
 
 
 def test_where_few_can_be_scored_most_of_them_stay():

@@ -34,6 +34,8 @@ def problems(root: Path, data: SegmentationData, listing: Pairs) -> Iterator[Pro
     yield from _seams(root, listing, seams)
     if data.server:  # whose test labels are blank
         held["test"] = held["train"]
+    if any(problem.fatal for problem in listing.problems):
+        return  # what could not be read is missing below
     told = getattr(data, "labels", None)  # whoever says what values mean is believed
     ignored = told or getattr(data, "ignore", None)
     if problem := (None if ignored else _masks(listing, held)) or (None if told else _palettes(root, listing)):

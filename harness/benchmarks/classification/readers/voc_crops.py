@@ -40,7 +40,7 @@ _CUT = 2
 _SMALLEST = 4
 """Side of the smallest crop."""
 
-_LAYOUT = ("classes", "images", "annotations", "train", "test", "val", "test_fraction", "seed", "exif", "bits")
+_LAYOUT = ("classes", "images", "annotations", "train", "test", "val", "test_fraction", "seed", "together", "exif", "bits")
 """Options that mean what they mean in detection."""
 
 

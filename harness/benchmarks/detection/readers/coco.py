@@ -23,8 +23,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.benchmarks.base import Format, Split
-from harness.benchmarks.coco import is_set, load, number
-from harness.benchmarks.coco_units import Outlines, four, is_far, outlined, tell_areas, tell_corners
+from harness.benchmarks.coco import Crowds, is_set, load, number, start_elsewhere
+from harness.benchmarks.coco_units import Outlines, four, is_far, outlined, tell_areas, tell_centres, tell_corners
 from harness.benchmarks.detection.options import DetectionData
 from harness.benchmarks.detection.readers.picture import Box, Object, Picture, Pictures
 from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, images_of, plain
@@ -91,9 +91,12 @@ def _split(
 ) -> list[Picture]:
     where = split.annotations
     images = images_of(content["images"], where, listing)
+    if start_elsewhere([image.file for image in images.values()], split.images, where, listing):
+        return []
     ids, found, odd = Ids(images), defaultdict[Any, list[Object]](list), defaultdict[str, list[Any]](list)
     strangers: Counter[str] = Counter()
-    outlines, given = Outlines(where, listing), list[tuple[Box, Any]]()
+    outlines, crowds, given = Outlines(where, listing), Crowds(where, listing), list[tuple[Box, Any]]()
+    sized: list[tuple[Box, tuple[int, int] | None]] = []
     for item in content["annotations"]:
         if not isinstance(item, dict) or not {"image_id", "category_id"} <= item.keys():
             odd["malformed"].append(str(item)[:60])
@@ -106,18 +109,22 @@ def _split(
         elif (box := four(item.get("bbox"))) is None:
             odd["boxless"].append(item.get("id", "?"))
         else:
+            crowds.add(item)
             if data.masks:
                 outlines.add(item)
             if not is_set(item.get("iscrowd")):
                 given.append((box, item.get("area")))
+                sized.append((box, images[image].size))
             if one := _object(item, box, labels[category], images[image].size, data, odd):
                 found[image].append(one)
                 if one.difficult:
                     listing.left_out["objects marked 'ignore', which count for nothing"] += 1
     tell_corners(given, where, listing)
+    tell_centres(sized, where, listing)
     if tell_areas(given, where, listing):
         found = defaultdict(list, {image: [*map(_resized, objects)] for image, objects in found.items()})
     outlines.tell()
+    crowds.tell()
     for kind, (what, mend, fatal) in _ODD.items():
         if examples := odd[kind]:
             listing.add(where, f"{len(examples)} {what.format(examples[0])}", mend, fatal=fatal)

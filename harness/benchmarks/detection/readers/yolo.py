@@ -5,8 +5,8 @@ images/train/0001.jpg   labels/train/0001.txt:  0 0.51 0.40 0.22 0.31
 ```
 
 A line is the class, counted from 0, and the centre, width and height of its box as shares of the image. An image without a text file,
-or with an empty one, shows nothing. Where a list of names (``classes.txt``, ``obj.names``, ``names`` in ``data.yaml``) lies with the text
-files, or in a folder above them, their numbers are its names, in whatever order.
+or with an empty one, shows nothing. Where a list of names (``classes.txt``, ``obj.names``, ``names`` in ``data.yaml`` or another trainer's
+file of the same classes) lies with the text files, or in a folder above them, their numbers are its names, in whatever order.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The names that YOLO's text files count: the list that an annotation tool or a trainer's file keeps beside them.
 
-labelImg and Label Studio write ``classes.txt``, CVAT ``obj.names``; Ultralytics and Roboflow have ``names`` in ``data.yaml``. The order of
-such a list is that of the session in which it was written, so folders of one dataset may count the same names differently.
+labelImg and Label Studio write ``classes.txt``, CVAT ``obj.names``; Ultralytics and Roboflow have ``names`` in ``data.yaml``, or in
+the YAML file of another name that a trainer is given. The order of such a list is that of the session in which it was written, so folders
+of one dataset may count the same names differently.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from harness.benchmarks.detection.readers.picture import Pictures
 
 LISTS = ("classes.txt", "obj.names", "data.yaml", "dataset.yaml")
 """In the order in which they are believed where several lie in one folder."""
+_TRAINER = ("train", "val", "path", "nc")
+"""One of these stands beside ``names`` in a trainer's file, whatever it is called."""
 _SHOWN = 8
 
 
@@ -39,6 +42,7 @@ class Names:
         self._own = Counted(range(len(classes)), classes)
         self._folders: dict[Path, Counted] = {}
         self._lists: dict[Path, Counted] = {}
+        self._trainers: dict[Path, Path | None] = {}
 
     def of(self, folder: Path) -> Counted:
         """What the text files in ``folder`` count."""
@@ -63,10 +67,25 @@ class Names:
     def _nearest(self, folder: Path) -> Path | None:
         root = self._listing.root
         above = [one for one in folder.parents if one == root or root in one.parents]
-        for file in (one / name for one in (folder, *above) for name in LISTS):
-            if _names_in(file):
+        for one in (folder, *above):
+            usual = next((one / name for name in LISTS if _names_in(one / name)), None)
+            if file := usual or self._trainer(one):
                 return file
         return None
+
+    def _trainer(self, folder: Path) -> Path | None:
+        """The trainer's file in a folder, whatever its name, if it has the same classes; of several that say the same the first."""
+        if folder not in self._trainers:
+            every = sorted(file for suffix in ("yaml", "yml") for file in folder.glob(f"*.{suffix}"))
+            given = {file: _names_in(file, beside=_TRAINER) for file in every}
+            named = {file: names for file, names in given.items() if _folded(names) == _folded(self._classes)}
+            differ = any(names != next(iter(named.values())) for names in named.values())
+            if differ:
+                what = f"{', '.join(file.name for file in named)} count the same names in different orders; none of them is used"
+                mend = "leave the file there that says what the text files count"
+                self._listing.add(relative(folder, self._listing.root), what, mend, fatal=False)
+            self._trainers[folder] = None if differ else next(iter(named), None)
+        return self._trainers[folder]
 
     def _matched(self, file: Path) -> Counted:
         given, classes, where = _names_in(file), self._classes, relative(file, self._listing.root)
@@ -87,17 +106,25 @@ class Names:
         return Counted(places, given, where, moved=True)
 
 
+def _folded(names: Sequence[str]) -> list[str]:
+    return sorted(name.casefold() for name in names)
+
+
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
-def _names_in(file: Path) -> list[str]:
-    """The names of a list in their order; none where there is no such list."""
+def _names_in(file: Path, beside: Sequence[str] = ()) -> list[str]:
+    """The names of a list in their order; none where there is no such list.
+
+    Args:
+        beside: keys of which a YAML file must have one, too.
+    """
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return []
-    if file.suffix != ".yaml":
+    if file.suffix not in (".yaml", ".yml"):
         return [line.strip() for line in text.rstrip().splitlines()]
     import yaml
 
@@ -105,7 +132,11 @@ def _names_in(file: Path) -> list[str]:
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         return []
-    said = content.get("names") if isinstance(content, dict) else None
-    if isinstance(said, dict) and sorted(said, key=str) == sorted(range(len(said)), key=str):
-        said = [said[number] for number in range(len(said))]
+    if not isinstance(content, dict) or (beside and not any(key in content for key in beside)):
+        return []
+    said = content.get("names")
+    if isinstance(said, dict):
+        by_text = {str(key): name for key, name in said.items()}
+        said = [by_text.get(str(number)) for number in range(len(said))] if len(by_text) == len(said) else None
+        said = said if said and None not in said else None
     return [str(name).strip() for name in said] if isinstance(said, list) else []

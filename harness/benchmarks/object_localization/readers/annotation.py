@@ -135,8 +135,8 @@ class Annotations:
 
     def _called(self, name: str, inside: str, said: str) -> list[str]:
         """The images that a name may mean; of several, those in the subfolder ``inside`` or with the suffix of ``said``."""
-        found = self._names.find(name)
-        for better in (self._names.find(f"{inside}/{name}"), [path for path in found if PurePosixPath(path).name == said]):
+        found = self._names.exact(name)
+        for better in (self._names.exact(f"{inside}/{name}"), [path for path in found if PurePosixPath(path).name == said]):
             if len(found) > 1:
                 found = [path for path in found if path in better] or found
         return found

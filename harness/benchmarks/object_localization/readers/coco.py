@@ -20,10 +20,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.benchmarks.base import Format
-from harness.benchmarks.coco import load
+from harness.benchmarks.coco import load, start_elsewhere
 from harness.benchmarks.listed import Index, lines_in, parted
 from harness.benchmarks.object_localization.options import LocalizationData
-from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, images_of
+from harness.benchmarks.object_localization.readers.coco_json import Categories, images_of
 from harness.benchmarks.object_localization.readers.coco_objects import Object, objects_in
 from harness.benchmarks.object_localization.readers.picture import Picture, Pictures, several
 from harness.benchmarks.options import Options
@@ -93,7 +93,9 @@ def _split(split: CocoSplit, content: dict[str, Any], mine: Categories, known: C
     """The pictures of a split, whose categories are called as those ``known`` from training."""
     where = split.annotations
     images = images_of(content["images"], where, listing)
-    found = objects_in(content["annotations"], Ids(images), mine, known, where, listing)
+    if start_elsewhere([image.file for image in images.values()], split.images, where, listing):
+        return []
+    found = objects_in(content["annotations"], images, mine, known, where, listing)
     objects: dict[str, list[Object]] = {image.file: [] for image in images.values()}
     for number, image in images.items():
         objects[image.file] += found.get(number, [])

@@ -6,9 +6,9 @@ import difflib
 from collections import Counter, defaultdict
 from typing import Any
 
-from harness.benchmarks.coco import is_set
-from harness.benchmarks.coco_units import tell_corners
-from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids
+from harness.benchmarks.coco import Crowds, is_set
+from harness.benchmarks.coco_units import tell_centres, tell_corners
+from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, Image
 from harness.benchmarks.object_localization.readers.picture import Box, Pictures, several
 
 Object = tuple[int, Box | None]
@@ -16,7 +16,7 @@ Object = tuple[int, Box | None]
 
 
 def objects_in(
-    items: list[Any], images: Ids, mine: Categories, known: Categories, where: str, listing: Pictures
+    items: list[Any], images: dict[Any, Image], mine: Categories, known: Categories, where: str, listing: Pictures
 ) -> dict[Any, list[Object]]:
     """The objects of each image that has crowds or any of a known category; what cannot be used is counted, and told once a kind.
 
@@ -26,16 +26,18 @@ def objects_in(
     labels = known.labels_of(mine)
     unused: dict[str, list[Any]] = defaultdict(list)
     strangers: Counter[str] = Counter()
-    given = []
+    crowds = Crowds(where, listing)
+    ids, given, sized = Ids(images), [], []
     for item in items:
         if not isinstance(item, dict) or not {"image_id", "category_id"} <= item.keys():
             unused["malformed"].append(str(item)[:60])
             continue
-        number, image, category = item.get("id", "?"), images.find(item["image_id"]), mine.find(item["category_id"])
+        number, image, category = item.get("id", "?"), ids.find(item["image_id"]), mine.find(item["category_id"])
         if image is None:
             unused["orphan"].append(item["image_id"])
             continue
         if is_set(item.get("iscrowd")) or is_set(item.get("ignore")):
+            crowds.add(item)
             if is_set(item.get("ignore")):
                 listing.left_out["objects marked 'ignore'"] += 1
             found.setdefault(image, [])
@@ -43,11 +45,13 @@ def objects_in(
         if category not in labels:
             strangers[str(item["category_id"]) if category is None else f"'{mine.name(category)}'"] += 1
             continue
+        crowds.add(item)
         box = None
         if not item.get("bbox"):
             unused["boxless"].append(number)
         elif corners := _corners(item["bbox"], where, number, listing):
             given.append((corners, item.get("area")))
+            sized.append((corners, images[image].size))
             if 0 in corners[2:]:
                 unused["flat"].append(number)
             else:
@@ -59,6 +63,8 @@ def objects_in(
         mend = f"the training file has {', '.join(known.names[:8])}" + (f"; is it '{near[0]}'?" if near else "; add it to the categories")
         listing.add(where, f"unknown category {name}, in {several(count, 'annotation')}", mend)
     tell_corners(given, where, listing)
+    tell_centres(sized, where, listing)
+    crowds.tell()
     return found
 
 

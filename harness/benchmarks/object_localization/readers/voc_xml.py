@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from harness.benchmarks.base import Format, relative
+from harness.benchmarks.groups import group_of
 from harness.benchmarks.listed import Index, bare, lines_in, named
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers.annotation import Annotations
@@ -109,15 +110,29 @@ def _listed(name: str, annotations: Annotations, listing: Pictures) -> list[str]
 
 
 def _split(pictures: dict[str, Picture], data: VocXmlData, listing: Pictures) -> list[list[str]]:
-    """Names of the training, the test and (none) the validation images; images of the same bytes stay together.
+    """Names of the training, the test and (none) the validation images; images of the same bytes or group stay together.
 
-    The order that decides is that of a hash of the bytes, so neither names nor other images move an image.
+    The order that decides is that of a hash of the bytes, so neither names nor other images move an image that is of no group.
     """
-    groups: dict[str, list[str]] = {}
+    tops: dict[str, str] = {}
+
+    def top(name: str) -> str:
+        while name in tops:
+            name = tops[name]
+        return name
+
+    digests: dict[str, str] = {}
     for stem, picture in pictures.items():
         digest = hashlib.blake2b(str(data.seed).encode(), digest_size=16)
         digest.update((listing.root / picture.file).read_bytes())
-        groups.setdefault(digest.hexdigest(), []).append(stem)
+        digests[stem] = digest.hexdigest()
+        if group := group_of(picture.file, data.together):
+            # the mark sorts names of groups behind digests
+            first, *others = sorted({top(digests[stem]), top(f"~{group}")})
+            tops.update(dict.fromkeys(others, first))
+    groups: dict[str, list[str]] = {}
+    for stem, own in digests.items():
+        groups.setdefault(top(own), []).append(stem)
     test: set[str] = set()
     for _, stems in sorted(groups.items()):
         if len(test) + len(stems) / 2 <= data.test_fraction * len(pictures):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from harness.benchmarks.base import SPLITS, Format
-from harness.benchmarks.coco import is_set, load
+from harness.benchmarks.coco import Crowds, is_set, load, start_elsewhere
 from harness.benchmarks.coco_units import Outlines
 from harness.benchmarks.inside import is_inside
 from harness.benchmarks.options import Options
@@ -141,6 +141,9 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
     content = load(files.annotations, listing)
     if content is None:
         return []
+    names_of_files = [image["file_name"].replace("\\", "/") for image in content["images"] if _is_known(image)]
+    if start_elsewhere(names_of_files, files.images, files.annotations, listing):
+        return []
     label_of = {name: index for index, name in enumerate(data.names)}
     names = {str(category.get("id")): category.get("name") for category in content["categories"] if isinstance(category, dict)}
     known_names = set(map(str, names.values()))
@@ -149,7 +152,8 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
         listing.add(files.annotations, f"there is no category '{missing[0]}'", f"its categories are {known}; correct data.classes")
     ground = 0 if data.background else data.ignore_index
     objects: dict[str, list[tuple[int, Any]]] = defaultdict(list)
-    outlines, annotated = Outlines(files.annotations, listing), set[str]()
+    outlines, crowds = Outlines(files.annotations, listing), Crowds(files.annotations, listing)
+    annotated = set[str]()
     for index, item in enumerate(content["annotations"]):
         where = f"{files.annotations}, annotations[{index}]"
         annotated.add(str(item.get("image_id")) if isinstance(item, dict) else "")
@@ -164,10 +168,12 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
             listing.left_out[f"objects of '{name}', which count as background"] += 1
             continue
         outlines.add(item)
+        crowds.add(item)
         unseen = is_set(item.get("iscrowd")) or is_set(item.get("ignore"))
         label = data.ignore_index if unseen else label_of[name]
         objects[str(item.get("image_id"))].append((label, item["segmentation"]))
     outlines.tell()
+    crowds.tell()
     pairs: list[Pair] = []
     there = Spelled(root / files.images)
     seen: dict[str, set[str]] = {"id": set(), "file_name": set()}
