@@ -101,10 +101,11 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: 
     if below:
         widths, _ = _folded(natural[:-1], folded[:-1], terminal)
     for number, row in enumerate([columns, *cells]):
-        for line in _lines(row[: len(widths)], widths, right, columns):
-            click.secho(line, bold=not number)
-        if below and terminal is not None and row[-1]:
-            click.secho(textwrap.fill(row[-1], terminal, initial_indent="    ", subsequent_indent="    "), bold=not number)
+        lines = _lines(row[: len(widths)], widths, right, columns)
+        if below and terminal is not None:
+            lines += textwrap.wrap(row[-1], terminal, initial_indent="    ", subsequent_indent="    ")
+        for line in lines:
+            click.echo(line if number else click.style(line, bold=True))
 
 
 def _folded(natural: Sequence[int], folded: Sequence[int], terminal: int | None) -> tuple[list[int], bool]:

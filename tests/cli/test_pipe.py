@@ -94,7 +94,7 @@ def test_plugins_and_their_multi_line_errors(folder, lines, monkeypatch):
 
 
 def test_results(results, lines):
-    only(lines("leaderboard"), METHOD, "71.0  57.3 to 81.7", "90.0", " 2/3 ", "0.700")
+    only(lines("leaderboard"), METHOD, "71.0  58.3 to 83.7", "90.0", " 2/3 ", "0.700")
     only(lines("leaderboard", "--diagnostics"), METHOD, "0.710 ± 0.127")
     only(lines("leaderboard", "--format", "md"), METHOD, "| 71.0 | 57.3 to 81.7 |")
     only(lines("status"), f"{BENCHMARK}     3       2")
@@ -147,7 +147,7 @@ def test_a_terminal_gets_folded_tables(folder, measured):
 
     lists = shown("list", "suites")
     assert lists[-1].endswith("here") and len(lists[-1]) <= 80 and any(line.startswith(SUITE) for line in lists)
-    (board,) = (line for line in shown("leaderboard") if "71.0  57.3 to 81.7" in line)
+    (board,) = (line for line in shown("leaderboard") if "71.0  58.3 to 83.7" in line)
     assert "…" in board and len(board) <= 100
 
 
