@@ -137,7 +137,7 @@ def legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
     primary = [row for row in board.rows if row.primary]
     kinds = {row.interval for row in primary}
     lines = [text for kind, text in _INTERVALS.items() if kind in kinds]
-    if any(row.ci95 and row.interval != "samples" and len({number(end, row.unit) for end in row.ci95}) == 1 for row in primary):
+    if any(_still(row) for row in primary):
         lines.append(_STILL)
     if any(standing.judged for standing in board.standings.values()):
         lines += _TIED
@@ -157,6 +157,14 @@ def legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
     if "‡" in text:
         lines.append("‡ run with `--set method.…`, not as registered; a note says with what.")
     return lines
+
+
+def _still(row: Row) -> bool:
+    """Whether an interval over seeds has no width, in print and beside the mean: of what is tiny, the digits of its unit show neither."""
+    if row.ci95 is None or row.interval == "samples":
+        return False
+    low, high = row.ci95
+    return number(low, row.unit) == number(high, row.unit) and high - low <= 0.01 * abs(row.mean)
 
 
 _INTERVALS = {

@@ -19,7 +19,6 @@ RANK, SHARE = "rank", "share"
 
 _FORMS = {"%": ".1f", "m": ".3f", "°": ".2f", "deg": ".2f", "px": ".2f", MEASURE: ".3f", RANK: ".1f", SHARE: ".2f"}
 _ANY = ".4g"
-_LENGTHS = ("m", "px", "°", "deg")
 
 
 def _text(value: float | None, form: str) -> str:
@@ -37,10 +36,7 @@ def number(value: float | None, unit: str = "") -> str:
     """A value with the decimals its unit deserves; four significant digits for any other unit."""
     if unit == MEASURE and value is not None and abs(value) >= 100:
         unit = ""
-    form = _FORMS.get(unit, _ANY)
-    if unit in _LENGTHS and value and abs(value) < 0.5 * 10 ** -int(form[1]):
-        form = ".2g"  # the unit's decimals would show nothing
-    return _text(value, f"z{form}")
+    return _text(value, f"z{_FORMS.get(unit, _ANY)}")
 
 
 def estimate(mean: float | None, ci95: tuple[float, float] | None, unit: str = "") -> str:

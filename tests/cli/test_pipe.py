@@ -94,9 +94,9 @@ def test_plugins_and_their_multi_line_errors(folder, lines, monkeypatch):
 
 
 def test_results(results, lines):
-    only(lines("leaderboard"), METHOD, "71.0  58.3 to 83.7", "90.0", " 2/3 ", "0.700")
+    only(lines("leaderboard"), METHOD, "71.0  57.3 to 81.7", "90.0", " 2/3 ", "0.700")
     only(lines("leaderboard", "--diagnostics"), METHOD, "0.710 ± 0.127")
-    only(lines("leaderboard", "--format", "md"), METHOD, "| 71.0 | 58.3 to 83.7 |")
+    only(lines("leaderboard", "--format", "md"), METHOD, "| 71.0 | 57.3 to 81.7 |")
     only(lines("status"), f"{BENCHMARK}     3       2")
     only(lines("status"), results, "gem", BENCHMARK, "epoch 2", "log.txt")
     only(lines("status", results), "reason", "epoch 2")
