@@ -66,6 +66,17 @@ class Problem:
     fatal: bool = True
     """Whether no trial can run; otherwise it is a warning, and at most a sample is left out."""
 
+    @classmethod
+    def unread(cls, where: str, reason: ValueError | str, beside: str = "its annotation") -> Problem:
+        """A picture that cannot be read.
+
+        Args:
+            reason: why, and behind a semicolon how to mend it, if reading knows.
+            beside: what goes with the picture where it is deleted.
+        """
+        what, _, mend = str(reason).partition("; ")
+        return cls(where, what, mend or f"fetch the file again, or delete it with {beside}")
+
     @property
     def sentences(self) -> str:
         """Where, what, and how to mend it."""

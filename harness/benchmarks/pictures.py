@@ -43,8 +43,7 @@ def problems(data: DataOptions, listing: Listing[Any]) -> Iterator[Problem]:
         try:
             (width, height), thumbs[file] = glance(file, bits)
         except ValueError as reason:
-            what, _, mend = str(reason).partition("; ")
-            yield Problem(relative(file, root), what, mend or "fetch the file again, or delete it with its annotation")
+            yield Problem.unread(relative(file, root), reason)
             continue
         if min(width, height) < SMALLEST:
             yield Problem(relative(file, root), f"the image is only {width}x{height} pixels", "restore the original")

@@ -27,7 +27,7 @@ def problems(_root: Path, data: LocalizationData, listing: Pictures) -> Iterator
                 sizes[picture.file] = listing.measure(picture)
             except ValueError as reason:
                 if name == "calibration":  # of the others whoever looks at all pictures tells it
-                    yield Problem(picture.file, str(reason), "fetch the file again, or delete it with its annotation")
+                    yield Problem.unread(picture.file, reason)
     every = list({picture.file: picture for pictures in splits.values() for picture in pictures if picture.file in sizes}.values())
     yield from sizes_differ(every, sizes, data)
     for name, pictures in splits.items():

@@ -192,7 +192,7 @@ class _Damaged(Exception):
 
 
 def _unread(listing: Crops, picture: Path, reason: str) -> None:
-    listing.add(relative(picture, listing.root), reason, "fetch the file again, or delete it with its annotation")
+    listing.problems.append(Problem.unread(relative(picture, listing.root), reason))
 
 
 def cut(pixels: np.ndarray, box: Box, context: float) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from harness.benchmarks.base import Format, relative
+from harness.benchmarks.base import Format, Problem, relative
 from harness.benchmarks.detection.options import DetectionData
 from harness.benchmarks.detection.readers.picture import Box, Object, Picture, Pictures, box_area
 from harness.benchmarks.detection.readers.yolo_names import LISTS, Counted, Names
@@ -150,7 +150,7 @@ class _Split:
             listing.add(where, "the file cannot be read", "save it as UTF-8 text")
             return bare
         except ValueError as reason:
-            listing.add(name, str(reason), "fetch the file again, or delete it with its text file")
+            listing.problems.append(Problem.unread(name, reason, "its text file"))
             return bare
         counted = self._names.of(labels.parent)
         objects = []

@@ -143,8 +143,7 @@ class Pictures(Listing[Picture]):
         try:
             width, height = self.measure(picture)
         except ValueError as reason:
-            broken = Problem(picture.file, str(reason), "fetch the file again, or delete it with its annotation")
-            raise DataError(broken.sentences) from None
+            raise DataError(Problem.unread(picture.file, reason).sentences) from None
         x0, y0 = (int(min(box[side] for box in picture.boxes)) for side in (0, 1))
         x1, y1 = (int(max(box[side] for box in picture.boxes)) + 1 for side in (2, 3))
         strips = [(0, 0, x0, height), (x1, 0, width, height), (0, 0, width, y0), (0, y1, width, height)]
