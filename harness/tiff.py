@@ -2,7 +2,7 @@
 
 Pillow and OpenCV turn its pixels as their orientation says, asked or not, OpenCV multiplies colours by their transparency, and Pillow
 inverts numbers where 0 is to be shown white: :func:`lay_flat` takes such wishes out of the bytes, so that every decoder yields what is
-stored. Of some layouts decoders yield something else than the picture: :func:`unread` says why these are refused.
+stored. Of some layouts decoders yield something else than the picture: :attr:`Facts.unread` says why these are refused.
 """
 
 from __future__ import annotations

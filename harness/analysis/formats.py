@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from harness.analysis.board_json import JSON_FIELDS, plain
-from harness.analysis.inference.ranking import LETTERS
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import NOTHING, limits, number, rank
@@ -66,8 +65,7 @@ def _lines(
     body: list[list[str]] = []
     bounds = _floor_cells(methods, metrics)
     floor = beside("", "floor", bounds) if bounds else None
-    given = {letter for some in standing.tied.values() for letter in some}
-    letters = [letter for letter in LETTERS if letter in given] if longest is not None else []
+    letters = [*dict.fromkeys("".join(standing.tied.values()))] if longest is not None else []
     for place, (method, rows) in enumerate(methods.items(), 1):
         first = rows[0]
         if floor and first.below_floor:

@@ -18,7 +18,7 @@ import numpy as np
 from harness import families
 from harness.analysis.grouping import blocks_of, newest_numerics, variants_of
 from harness.analysis.inference.pareto import pareto_front
-from harness.analysis.inference.scales import within
+from harness.analysis.inference.scales import ends
 from harness.analysis.missing import Missing, by_setting, of_block
 from harness.analysis.places import places
 from harness.analysis.settings import Setting, difference, of_method
@@ -312,12 +312,17 @@ def _moderated(rows: list[Row]) -> list[Row]:
     primary = {index: row for index, row in enumerate(rows) if row.primary}
     if len(primary) < 2:  # a lone method has nobody to borrow from
         return rows
-    cells = fit([row.values for row in primary.values()], next(iter(primary.values())).unit)
-    known = [value for row in primary.values() for value in row.values]
+    unit = next(iter(primary.values())).unit
+    cells = fit([row.values for row in primary.values()], unit)
+    bounds = ends(unit, [value for row in primary.values() for value in row.values])
     for (index, row), low, high in zip(primary.items(), *cells.interval(), strict=True):
         if np.isfinite(low) and np.isfinite(high):
-            rows[index] = replace(row, ci95=within((float(low), float(high)), row.unit, known), interval="moderated")
+            rows[index] = replace(row, ci95=_cut((float(low), float(high)), bounds), interval="moderated")
     return rows
+
+
+def _cut(interval: tuple[float, float], bounds: tuple[float, float]) -> tuple[float, float]:
+    return max(interval[0], bounds[0]), min(interval[1], bounds[1])
 
 
 def _about(trials: Sequence[Result]) -> dict[str, Any]:
@@ -350,7 +355,7 @@ def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floor
         primary=spec.primary and "/" not in metric,
         mean=summary.mean,
         std=summary.std,
-        ci95=summary.ci95 and within(summary.ci95, spec.unit, values),
+        ci95=summary.ci95 and _cut(summary.ci95, ends(spec.unit, values)),
         interval="t" if summary.ci95 else None,
         n=summary.n,
         floor=floor,

@@ -75,7 +75,7 @@ def check(
     unknown = [some[0] for key, some in sorted(rows.items()) if key not in known]
     entries += [_new(row) for row in unknown if row.benchmark in benchmarks and not math.isnan(row.mean)]
     if untold := sum(expected.setting is None for expected in baseline.entries):
-        notes.append(_UNTOLD.format(untold))
+        notes.append(_UNTOLD.format(untold, "says" if untold == 1 else "say"))
     notes += unfailing(pairs, sources, limits)
     notes += other_machines(baseline, pairs, sources, now)
     judged: list[costs_.CostEntry] = []
@@ -86,7 +86,7 @@ def check(
 
 
 _UNTOLD = (
-    "{} of the baseline's entries say nothing of their data and setting, so that is not checked. `harness baseline save` writes them anew."
+    "{} of the baseline's entries {} nothing of their data and setting, so that is not checked. `harness baseline save` writes them anew."
 )
 
 

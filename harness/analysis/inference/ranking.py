@@ -110,9 +110,13 @@ def letters(ranked: Sequence[int], differ: ArrayLike) -> list[str]:
     found = [""] * len(matrix)
     for number, column in enumerate(places):
         for place in column:
-            found[ranked[place]] += LETTERS[number]
+            found[ranked[place]] += letter(number)
     return found
 
 
-LETTERS = string.ascii_letters + "".join(map(chr, range(0x100, 0x250))) + "".join(map(chr, range(0x1E00, 0x1F00)))
-"""In the order in which they are given: each is one character, so that what two methods share can be seen."""
+def letter(number: int) -> str:
+    """a to z, A to Z, then those of other alphabets: one character each, so that what two methods share can be seen."""
+    if number < len(string.ascii_letters):
+        return string.ascii_letters[number]
+    place = 0x100 + number - len(string.ascii_letters)
+    return chr(place if place < 0x250 else place + 0x4E00 - 0x250)

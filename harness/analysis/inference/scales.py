@@ -95,11 +95,11 @@ def reach(unit: str, values: Iterable[float] = ()) -> tuple[float, float]:
     return (0.0 if unit in _LENGTHS or (array.size and array.min() >= 0) else -np.inf), np.inf
 
 
-def within(interval: tuple[float, float], unit: str, values: Iterable[float]) -> tuple[float, float]:
-    """The part of an interval that a metric can reach, and that its values do."""
+def ends(unit: str, values: Iterable[float]) -> tuple[float, float]:
+    """Where intervals of a metric end: :func:`reach`, or its values where a rounding lies beyond."""
     array = _finite(values)
-    (least, most), low, high = reach(unit, array), array.min(initial=np.inf), array.max(initial=-np.inf)
-    return max(interval[0], min(least, low)), min(interval[1], max(most, high))
+    least, most = reach(unit, array)
+    return min(least, array.min(initial=np.inf)), max(most, array.max(initial=-np.inf))
 
 
 def _finite(values: Iterable[float]) -> Array:

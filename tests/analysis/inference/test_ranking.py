@@ -10,7 +10,7 @@ from scipy import stats
 
 from harness.analysis.inference.cells import fit
 from harness.analysis.inference.pairs import pairwise
-from harness.analysis.inference.ranking import average_ranks, letters, rank_intervals, reliability
+from harness.analysis.inference.ranking import average_ranks, letter, letters, rank_intervals, reliability
 
 
 def test_letters():
@@ -22,6 +22,8 @@ def test_letters():
     assert letters([4, 3, 2, 1, 0], differ) == ["c", "bc", "bc", "b", "a"]
     assert letters(range(3), np.zeros((3, 3))) == ["a", "a", "a"]
     assert letters(range(30), ~np.eye(30, dtype=bool))[25:28] == ["z", "A", "B"]
+    many = [letter(number) for number in range(5000)]
+    assert len({*many}) == 5000 and all(len(some) == 1 and some.isalpha() for some in many)
 
 
 @pytest.mark.parametrize("seed", range(5))
