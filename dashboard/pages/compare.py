@@ -136,7 +136,6 @@ def _table(rows: Sequence[Comparison], several: bool) -> None:
 
 def _over_benchmarks(board: Board, methods: Sequence[str]) -> None:
     # scipy.stats behind them takes a second to import, which no other tab waits for
-    from harness.analysis.overall.across import across
     from harness.analysis.overall.summary import overall
 
     summary = overall(board, methods)
@@ -145,18 +144,27 @@ def _over_benchmarks(board: Board, methods: Sequence[str]) -> None:
     if not summary.tables:
         text.show("Ranks over benchmarks need two benchmarks or more on which all of these methods have 2 seeds, on one kind of device.")
         return
-    (table,) = summary.tables
+    for table in summary.tables:
+        if len(summary.tables) > 1:
+            st.subheader((table.budget or "as registered").capitalize())
+        _over_benchmarks_of(table)
+
+
+def _over_benchmarks_of(table: Overall) -> None:
+    from harness.analysis.overall.across import across
+
     for note in table.notes:
         text.show(f"Note: {note}")
     differ = "They differ" if table.ranks.p < 1 - LEVEL else "No difference between them is shown"
     text.show(
-        f"{len(table.methods)} methods over {len(table.benchmarks)} benchmarks. {differ} (Friedman, {p_value(table.ranks.p)}); "
-        f"mean ranks {number(table.ranks.critical_difference, RANK)} apart differ (Nemenyi). Methods beside one bar cannot be told apart."
+        f"{len(table.methods)} methods over {len(table.benchmarks)} benchmarks{table.of_budget}. {differ} (Friedman, "
+        f"{p_value(table.ranks.p)}); mean ranks {number(table.ranks.critical_difference, RANK)} apart differ (Nemenyi). Methods beside one "
+        "bar cannot be told apart."
     )
-    charts.show(diagrams.ranks(table), key="ranks", alt_text="critical-difference diagram of mean ranks")
+    charts.show(diagrams.ranks(table), key=f"ranks {table.budget}", alt_text="critical-difference diagram of mean ranks")
     _ranks(table)
     if pairs := across(table):
-        _signed_ranks(pairs, len(methods))
+        _signed_ranks(pairs, len(table.methods), table.budget)
 
 
 def _ranks(table: Overall) -> None:
@@ -170,7 +178,7 @@ def _ranks(table: Overall) -> None:
     ]
     tables.show(
         records,
-        key="mean ranks",
+        key=f"mean ranks {table.budget}",
         numbers=dict.fromkeys([*records[0]][1:], RANK),
         columns={
             "from": "95 % interval of the mean rank for other seeds on these benchmarks",
@@ -181,7 +189,7 @@ def _ranks(table: Overall) -> None:
     )
 
 
-def _signed_ranks(pairs: Sequence[Across], methods: int) -> None:
+def _signed_ranks(pairs: Sequence[Across], methods: int, budget: str) -> None:
     here = pairs[0].benchmarks
     needed = math.ceil(1 + math.log2(methods * (methods - 1) / (2 * (1 - LEVEL))))  # see harness.analysis.inference.friedman.wilcoxon
     if here < needed:
@@ -189,7 +197,7 @@ def _signed_ranks(pairs: Sequence[Across], methods: int) -> None:
         return
     text.show(f"Signed ranks over {here} benchmarks of one unit (Wilcoxon), p corrected by Holm for all pairs:")
     records = [{"pair": f"{pair.method_a} − {pair.method_b}", "p": probability(pair.p), "unit": pair.unit} for pair in pairs]
-    tables.show(records, key="signed ranks", alt_text="signed ranks of pairs over benchmarks")
+    tables.show(records, key=f"signed ranks {budget}", alt_text="signed ranks of pairs over benchmarks")
 
 
 def _samples(board: Board, methods: Sequence[str]) -> None:

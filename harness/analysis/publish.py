@@ -1,4 +1,4 @@
-"""Leaderboards as files to commit: per benchmark the records behind its board, and the board in Markdown.
+"""Leaderboards as files to commit: per benchmark the records behind its board, and the board in Markdown; and pages over all of them.
 
 The records are an export (:mod:`harness.store.portable`) without scores of single samples and paths, so that the board can be drawn
 again from them by whoever has the file: ``harness db import FILE`` into an empty database.
@@ -14,13 +14,15 @@ from pathlib import Path
 
 from harness.analysis import formats, leaderboard, source, tuned
 from harness.analysis.numbers import NOTHING
+from harness.analysis.overall import formats as overall_formats
+from harness.analysis.overall.summary import overall
 from harness.analysis.tables import Markdown, markdown_link, markdown_table
 from harness.errors import UsageError, writing
 from harness.files import write_whole
 from harness.store import Other, Store, open_store
 from harness.texts import few
 
-INDEX = "README.md"
+INDEX, OVERALL = "README.md", "overall.md"
 
 _MEND = "Give another folder with --out."
 
@@ -68,9 +70,13 @@ def publish(url: str, folder: Path, benchmarks: Sequence[str] = (), families: Se
         for file in (Path(aside) / f"{name}{suffix}" for name in names for suffix in (".jsonl", ".md")):
             with writing(folder / file.name, _MEND):
                 write_whole(folder / file.name, file.read_bytes(), durable=True)
-    page = index(folder)
-    with writing(folder / INDEX, _MEND):
-        write_whole(folder / INDEX, page)
+    pages = over_all(folder)
+    for name in (INDEX, OVERALL):
+        with writing(folder / name, _MEND):
+            if name in pages:
+                write_whole(folder / name, pages[name])
+            else:
+                (folder / name).unlink(missing_ok=True)
     return done
 
 
@@ -149,34 +155,45 @@ def _imported(file: Path) -> Iterator[str]:
         yield url
 
 
-def index(folder: Path) -> str:
-    """The page that lists the boards of ``folder``, a line per table, and the folders in it that have such a page."""
+def over_all(folder: Path) -> dict[str, str]:
+    """Name -> text of the pages over all boards of ``folder``: the index, and where methods meet on several benchmarks, their ranks."""
+    with _scratch() as (_, url, store):
+        for file in sorted(folder.glob("*.jsonl")):
+            store.import_from(file)
+        board = source.board(url, metrics="primary")
+    summary = overall(board)
+    pages = {INDEX: _index(folder, board, bool(summary.tables))}
+    if summary.tables:
+        text = overall_formats.markdown(summary)
+        pages[OVERALL] = f"# Over all benchmarks\n\nOf the boards that are listed [here]({INDEX}); by `harness publish`.\n\n{text}\n"
+    return pages
+
+
+def _index(folder: Path, board: leaderboard.Board, ranked: bool) -> str:
+    """A line per table, and the folders in ``folder`` that have such a page."""
     body = []
-    for file in sorted(folder.glob("*.jsonl")):
-        board = board_of(file)
-        for methods in board.blocks().values():
-            primary = [row for rows in methods.values() for row in rows if row.primary]
-            if not primary:
-                continue
-            best, seeds, standing = primary[0], sorted({row.n for row in primary}), board.standing(primary[0])
-            body.append(
-                [
-                    Markdown(f"{markdown_link(best.benchmark, f'{file.stem}.md')} v{best.version}"),
-                    best.family,
-                    best.tier,
-                    best.differs or best.setting.budget or "as registered",
-                    f"{best.metric} [{best.unit or '1'}]",
-                    str(len(primary)),
-                    str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
-                    f"{standing.told_apart} of {standing.compared}" if standing.judged else NOTHING,
-                    few(row.method for row in primary if standing.ranks.get(row.method, (0,))[0] == 1) or NOTHING,
-                ]
-            )
+    for (benchmark, *_), methods in sorted(board.blocks().items(), key=lambda item: item[0][0]):
+        primary = [row for rows in methods.values() for row in rows]
+        best, seeds, standing = primary[0], sorted({row.n for row in primary}), board.standing(primary[0])
+        body.append(
+            [
+                Markdown(f"{markdown_link(benchmark, f'{benchmark}.md')} v{best.version}"),
+                best.family,
+                best.tier,
+                best.differs or best.setting.budget or "as registered",
+                f"{best.metric} [{best.unit or '1'}]",
+                str(len(primary)),
+                str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
+                f"{standing.told_apart} of {standing.compared}" if standing.judged else NOTHING,
+                few(row.method for row in primary if standing.ranks.get(row.method, (0,))[0] == 1) or NOTHING,
+            ]
+        )
     elsewhere = [markdown_link(page.parent.name, page.relative_to(folder).as_posix()) for page in sorted(folder.glob(f"*/{INDEX}"))]
+    across = f"Who stands where over several of them: {markdown_link('over all benchmarks', OVERALL)}.\n\n" if ranked else ""
     further = f"\nFurther boards: {', '.join(elsewhere)}.\n" if elsewhere else ""
     table = markdown_table(["benchmark", "family", "tier", "run", "metric", "methods", "seeds", "pairs told apart", "may be first"], body)
     return (
         "# Leaderboards\n\nWritten by `harness publish`. A `.jsonl` holds the trials behind a page: every seed's metrics, costs, config, "
         "sources and environment;\n`harness db import FILE` adds them to a database. *May be first*: methods whose interval of ranks, 95 % "
-        "for all of a table together, begins at 1.\n\n" + table + "\n" + further
+        f"for all of a table together, begins at 1.\n\n{across}{table}\n{further}"
     )

@@ -42,7 +42,7 @@ def command(
     Per benchmark and setting, and for each pair: the difference of the primary metric with its 95 % interval, over seeds
     and test samples where scores of samples are stored, else over seeds; its size d in standard deviations; and a verdict
     at 5 % after Holm's correction over all rows, with what more seeds would show. Over several benchmarks: mean ranks
-    with Nemenyi's bars, signed ranks, and with --bayes the chance that one is better in practice. Of two methods also the
+    with Nemenyi's letters, signed ranks, and with --bayes the chance that one is better in practice. Of two methods also the
     diagnostics that both have: they have no direction, so there is no verdict. The exit code is 4 if no two share a
     result.
 
@@ -69,13 +69,14 @@ def command(
         raise UsageError("compare needs two or more different methods: `harness compare simpool gap`.")
     rows = compare(board, methods, lambda digests: source.per_sample(db, digests))
     summary = overall(board, methods)
-    pairs = [pair for table in summary.tables for pair in across(table, rope if bayes else None)]
+    pairs = [(table.budget, across(table, rope if bayes else None)) for table in summary.tables]
     described = diagnostics.compare(source.diagnostics(db, board.of(methods)), *methods) if len(methods) == 2 else []
     without = [lacks for lacks in board.of(methods).missing if not lacks.ended]
     if as_json:
         told: dict[str, Any] = {"a": methods[0], "b": methods[1], "methods": methods, "rows": [row.plain() for row in rows]}
         told |= overall_formats.as_json(summary) if summary.tables else {}
-        told |= {"across": [_plain(pair) for pair in pairs]} if pairs else {}
+        plain = [_plain(pair, budget) for budget, some in pairs for pair in some]
+        told |= {"across": plain} if plain else {}
         told |= {"missing": [lacks.plain() for lacks in without]} if without else {}
         print_json(told | {"diagnostics": [vars(row) for row in described]})
     elif rows:
@@ -85,7 +86,8 @@ def command(
         _show(rows, letter, len(methods) > 2)
         if summary.tables:
             click.echo("\n" + overall_formats.table(summary, table_width()))
-            _show_across(pairs, rope)
+            for budget, of_table in pairs:
+                _show_across(of_table, rope, budget)
         _show_diagnostics(described)
         _show_without(without)
     else:
@@ -150,7 +152,7 @@ def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> 
         say(CHOICE)
 
 
-def _show_across(pairs: Sequence[Across], rope: float) -> None:
+def _show_across(pairs: Sequence[Across], rope: float, budget: str) -> None:
     from harness.analysis.numbers import SHARE, number, probability
 
     if not pairs:
@@ -167,14 +169,14 @@ def _show_across(pairs: Sequence[Across], rope: float) -> None:
         for pair in pairs
     ]
     near = [f"first better by > {rope:g} {pairs[0].unit}".strip(), "neither", "second better"] if chances else []
-    click.echo(
-        "\nOver benchmarks of one unit: p of signed ranks after Holm" + ("; chances on a benchmark of this kind." if chances else ".")
-    )
+    told = f", {budget}" if budget else ""
+    further = "; chances on a benchmark of this kind." if chances else "."
+    click.echo(f"\nOver benchmarks of one unit{told}: p of signed ranks after Holm{further}")
     print_rows(["first", "second", "benchmarks", "p", *near], cells, right=["benchmarks", "p", *near])
 
 
-def _plain(pair: Across) -> dict[str, Any]:
-    return vars(pair) | {"practical": None if pair.practical is None else vars(pair.practical)}
+def _plain(pair: Across, budget: str) -> dict[str, Any]:
+    return vars(pair) | {"budget": budget} | {"practical": None if pair.practical is None else vars(pair.practical)}
 
 
 def _show_diagnostics(rows: list[Difference]) -> None:

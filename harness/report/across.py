@@ -83,7 +83,7 @@ class Across:
 
 
 def tables(summary: Summary) -> list[Across]:
-    """A table per slot."""
+    """A table per slot and budget of tuning."""
     return [_table(table) for table in summary.tables]
 
 
@@ -111,7 +111,7 @@ def _table(table: Overall) -> Across:
             )
         )
     return Across(
-        title=f"{table.slot or 'all slots'}: {count} methods over {len(table.benchmarks)} benchmarks",
+        title=f"{table.slot or 'all slots'}: {count} methods over {len(table.benchmarks)} benchmarks{table.of_budget}",
         sentence=f"{alike} (Friedman, {p_value(table.ranks.p)}); mean ranks that are {apart} apart differ (Nemenyi, 95 %)."
         + (f" All on {table.device}." if table.device else ""),
         benchmarks=table.benchmarks,

@@ -53,7 +53,7 @@ def test_mean_ranks_by_hand(trials, specs):
     text = overall_formats.table(overall(build(trials(MEANS), specs, [])))
     assert max(map(len, text.splitlines())) <= 100
     (line,) = [line.split() for line in text.splitlines() if " good " in line]
-    assert line[:3] == ["1.3", "good", "│"] and sorted(line[-3:]) == ["1", "1", "2"]
+    assert line[:3] == ["1.3", "good", "a"] and sorted(line[-3:]) == ["1", "1", "2"]
 
 
 def test_a_benchmark_on_which_no_seed_differs_is_ranked_by_its_means(trials, specs):
@@ -153,11 +153,38 @@ def test_a_table_has_one_budget(trials, specs):
     every, tuned = trials(MEANS), trials(MEANS, setting="t", tuning="s")
     mixed = [trial for trial in every if trial.benchmark != "rooms"] + [trial for trial in tuned if trial.benchmark == "rooms"]
     summary = overall(build(mixed, specs, [], settings=settings))
-    assert set(summary.tables[0].benchmarks) == {"scenes v1", "digits v1"}
-    assert summary.notes == ["rooms v1 was run tuned with 8 trials, others as registered: left out."]
+    assert set(summary.tables[0].benchmarks) == {"scenes v1", "digits v1"} and len(summary.tables) == 1
+    assert summary.notes == ["rooms v1: left out tuned with 8 trials, as no other benchmark is."]
     summary = overall(build(tuned, specs, [], settings=settings))
-    assert summary.notes == [] and {*summary.tables[0].benchmarks} == {f"{name} v1 · tuned with 8 trials" for name in BENCHMARKS}
-    text = overall_formats.table(summary, None), overall_formats.markdown(summary), str(overall_formats.as_json(summary))
-    assert all("rooms v1 · tuned with 8 trials" in some for some in text)
+    assert summary.notes == [] and {*summary.tables[0].benchmarks} == {f"{name} v1" for name in BENCHMARKS}
+    text = overall_formats.table(summary, None), overall_formats.markdown(summary), overall_formats.latex(summary)
+    assert all("3 methods over 3 benchmarks · tuned with 8 trials" in some for some in text)
+    assert "which another tuning seed may make otherwise" in text[0] and ",tuned with 8 trials,good," in overall_formats.csv_text(summary)
     named = overall(build(mixed, specs, [], settings=settings), ["good", "poor"])
     assert len(named.tables[0].benchmarks) == 2 and "rooms v1" in named.notes[0]
+
+
+def test_each_budget_has_a_table_as_registered_first(trials, specs):
+    settings = {
+        "t": {"dataset": "d1", "tuning": {"trials": 8, "seeds": 1, "space": {}}},
+        "o": {"dataset": "d1", "tuning": {"trials": 8, "seeds": 1, "space": {}}, "schedule": {"epochs": 1}},
+    }
+    turned = {"good": (40.0, 30.0, 20.0), "fair": MEANS["fair"], "poor": (80.0, 95.0, 90.0)}
+    tuned = [trial for trial in trials(turned, setting="t", tuning="s") if trial.benchmark != "digits"]
+    other = trials({"good": (99.0,)}, setting="o", tuning="s", overrides=("schedule.epochs=1",))
+    for methods in ((), ("good", "fair", "poor")):
+        summary = overall(build([*trials(MEANS), *tuned, *other], specs, [], settings=settings), methods)
+        assert [(table.budget, len(table.benchmarks)) for table in summary.tables] == [("", 3), ("tuned with 8 trials", 2)]
+        assert [table.methods[0] for table in summary.tables] == ["good", "poor"]
+        assert [note for note in summary.notes if "epochs=1" in note and "left out" in note], "tuned with that budget, and otherwise too"
+    assert [table["budget"] for table in overall_formats.as_json(summary)["overall"]] == ["", "tuned with 8 trials"]
+
+
+def test_slots_that_one_method_fills_are_one(trials, specs):
+    """A block stands in a segmentation head's context slot, too; what stands there alone is left out."""
+    found = [replace(some, slot="context") if some.benchmark == "digits" else some for some in trials(MEANS, slot="block")]
+    found += [replace(some, slot="context", method="head") for some in found if (some.benchmark, some.method) == ("digits", "poor")]
+    found += trials({"mean": MEANS["good"], "most": MEANS["fair"]}, slot="pooling")
+    tables = {table.slot: table for table in overall(build(found, specs, [])).tables}
+    assert {slot: len(table.benchmarks) for slot, table in tables.items()} == {"block": 3, "pooling": 3}
+    assert set(tables["block"].methods) == {"good", "fair", "poor"} and "'head'" in tables["block"].notes[0]

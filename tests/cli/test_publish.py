@@ -151,7 +151,23 @@ def test_committed_boards_are_those_of_their_trials(file):
 
 
 @pytest.mark.parametrize("folder", sorted({file.parent for file in COMMITTED}), ids=lambda folder: folder.name)
-def test_the_index_lists_the_committed_boards(folder):
-    assert (folder / publish.INDEX).read_text() == publish.index(folder)
+def test_pages_over_all_are_those_of_the_committed_boards(folder):
+    pages = publish.over_all(folder)
+    assert {name: (folder / name).read_text() for name in pages} == pages
     inner = [page for page in FOLDER.glob(f"*/{publish.INDEX}") if folder == FOLDER]
-    assert all(f"({page.relative_to(folder)})" in (folder / publish.INDEX).read_text() for page in inner)
+    assert all(f"({page.relative_to(folder)})" in pages[publish.INDEX] for page in inner)
+
+
+def test_ranks_over_all_boards_go_when_no_two_of_them_meet(cli, measured):
+    measured("gap", 70.0, 72.0)
+    measured("gem", 80.0, 83.0)
+    cli("publish", "--out", "boards")
+    ranked = Path("boards") / publish.OVERALL
+    assert not ranked.exists() and publish.OVERALL not in Path("boards/README.md").read_text()
+    measured("gap", 90.0, 92.0, on="digits")
+    measured("gem", 91.0, 93.5, on="digits")
+    cli("publish", "-b", "digits", "--out", "boards")
+    assert "| 1.0 | gem |" in ranked.read_text() and f"({publish.OVERALL})" in Path("boards/README.md").read_text()
+    Path("boards/digits.jsonl").unlink()
+    cli("publish", "-b", "scenes-classification", "--out", "boards")
+    assert not ranked.exists()

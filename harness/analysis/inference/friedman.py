@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import fdtrc
 
 from harness.analysis.inference.mixtures import Array
-from harness.analysis.inference.ranking import average_ranks
+from harness.analysis.inference.ranking import average_ranks, letter
 from harness.analysis.statistics import LEVEL, holm
 
 PERMUTED = 15
@@ -49,6 +49,16 @@ class Ranks:
     def cliques(self) -> tuple[tuple[int, ...], ...]:
         """The bars of the diagram: largest sets of methods whose mean ranks lie within the critical difference, best first."""
         return _cliques(self.mean, self.critical_difference)
+
+    @cached_property
+    def letters(self) -> tuple[str, ...]:
+        """Of each method: two share one exactly if they cannot be told apart."""
+        found = [""] * self.mean.size
+        alone = [(index,) for index in range(self.mean.size) if not any(index in clique for clique in self.cliques)]
+        for number, group in enumerate(sorted([*self.cliques, *alone], key=lambda group: self.mean[group[0]])):
+            for index in group:
+                found[index] += letter(number)
+        return tuple(found)
 
 
 def friedman(values: ArrayLike, *, higher_is_better: bool | ArrayLike = True, alpha: float = 1 - LEVEL) -> Ranks:

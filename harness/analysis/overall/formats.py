@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.numbers import RANK, SHARE, limits, number, p_value
 from harness.analysis.overall.summary import THRESHOLDS, Overall, Summary
+from harness.analysis.settings import CHOICE
 from harness.analysis.tables import WIDTH, commented, csv_table, filled, latex_table, markdown_table, markdown_text, parted
 
 _LEGEND = (
     "rank: mean over the benchmarks, 1 is best; seeds: its 95 % interval for other seeds on these benchmarks; benchmarks: for other "
-    "benchmarks of their kind (5 or more are needed). Methods beside one bar cannot be told apart over benchmarks (Nemenyi, 95 %).",
+    "benchmarks of their kind (5 or more are needed). Methods that share a letter cannot be told apart over benchmarks (Nemenyi, 95 %).",
 )
 _SCORES = (
     "score: interquartile mean of (value - floor)/(best mean - floor) over seeds and benchmarks, with its 95 % interval for other seeds; "
@@ -29,8 +29,8 @@ class _Part:
     body: list[list[str]]
 
 
-def _bars(index: int, cliques: Sequence[Sequence[int]]) -> str:
-    return "".join("│" if index in clique else " " for clique in cliques)
+def _begun(table: Overall) -> str:
+    return f"{table.slot}: " if table.slot else ""
 
 
 def _parts(table: Overall) -> list[_Part]:
@@ -40,7 +40,7 @@ def _parts(table: Overall) -> list[_Part]:
     where = f" on {table.device}" if table.device else ""
     apart = number(table.ranks.critical_difference, RANK)
     heading = [
-        f"{table.slot}{': ' if table.slot else ''}{len(table.methods)} methods over {len(table.benchmarks)} benchmarks{where}",
+        f"{_begun(table)}{len(table.methods)} methods over {len(table.benchmarks)} benchmarks{where}{table.of_budget}",
         listed,
         f"{alike} (Friedman, {p_value(table.ranks.p)}); mean ranks {apart} apart differ (Nemenyi)",
     ]
@@ -49,13 +49,13 @@ def _parts(table: Overall) -> list[_Part]:
         [
             number(table.mean.mean[index], RANK),
             method,
-            _bars(index, table.ranks.cliques),
+            table.ranks.letters[index],
             *(limits(tuple(ends[index]), RANK) for ends in (table.mean.seeds, *wide)),
             *(f"{rank:g}" for rank in table.ranks.ranks[:, index]),
         ]
         for index, method in enumerate(table.methods)
     ]
-    parts = [_Part("\n".join(heading), ["rank", "method", "bars", "seeds", *(["benchmarks"] if wide else []), *numbers], body)]
+    parts = [_Part("\n".join(heading), ["rank", "method", "tied", "seeds", *(["benchmarks"] if wide else []), *numbers], body)]
     if table.middle is not None and table.profile is not None:
         lines = [
             [
@@ -68,7 +68,7 @@ def _parts(table: Overall) -> list[_Part]:
         ]
         parts.append(
             _Part(
-                f"{table.slot}{': ' if table.slot else ''}scores between floor and best",
+                f"{_begun(table)}scores between floor and best{table.of_budget}",
                 ["method", "score", "95 %", *(f"> {t:g}" for t in THRESHOLDS)],
                 lines,
             )
@@ -78,11 +78,13 @@ def _parts(table: Overall) -> list[_Part]:
 
 def _legend(summary: Summary) -> list[str]:
     scored = any(table.middle is not None for table in summary.tables)
-    return [*(_LEGEND if summary.tables else ()), *(_SCORES if scored else ())]
+    tuned = any(table.budget for table in summary.tables)
+    return [*(_LEGEND if summary.tables else ()), *(_SCORES if scored else ()), *([CHOICE] if tuned else ())]
 
 
 def _notes(summary: Summary) -> list[str]:
-    return [*(f"{table.slot}: {note}" if table.slot else note for table in summary.tables for note in table.notes), *summary.notes]
+    told = [(", ".join(filter(None, [table.slot, table.budget])), note) for table in summary.tables for note in table.notes]
+    return [*(f"{where}: {note}" if where else note for where, note in told), *summary.notes]
 
 
 def table(summary: Summary, width: int | None = WIDTH) -> str:
@@ -110,13 +112,27 @@ def latex(summary: Summary) -> str:
 
 
 def csv_text(summary: Summary) -> str:
-    """A line per slot and method: the fields of the JSON's methods."""
-    header = ["slot", "method", "rank", "seeds_low", "seeds_high", "benchmarks_low", "benchmarks_high", "score", "score_low", "score_high"]
+    """A line per slot, budget and method: the fields of the JSON's methods."""
+    header = [
+        "slot",
+        "budget",
+        "method",
+        "rank",
+        "seeds_low",
+        "seeds_high",
+        "benchmarks_low",
+        "benchmarks_high",
+        "score",
+        "score_low",
+        "score_high",
+    ]
     body = []
     for some in as_json(summary)["overall"]:
         for line in some["methods"]:
             ends = [end for name in ("seeds", "benchmarks") for end in line[name] or (None, None)]
-            body.append([some["slot"], line["method"], line["rank"], *ends, line["score"], *(line["score_ci95"] or (None, None))])
+            body.append(
+                [some["slot"], some["budget"], line["method"], line["rank"], *ends, line["score"], *(line["score_ci95"] or (None, None))]
+            )
     return csv_table(header, body)
 
 
@@ -143,6 +159,7 @@ def _plain(table: Overall) -> dict[str, Any]:
     return {
         "slot": table.slot,
         "device": table.device,
+        "budget": table.budget,
         "benchmarks": list(table.benchmarks),
         "p": table.ranks.p,
         "critical_difference": table.ranks.critical_difference,

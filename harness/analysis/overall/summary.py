@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from harness.analysis.inference.aggregates import LEAST_SEEDS, Aggregate, MeanRa
 from harness.analysis.inference.friedman import Ranks, friedman
 from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing, listed
+from harness.analysis.overall.selection import complete, joined, one_each, plainly, titled
 from harness.analysis.settings import as_changed
 from harness.analysis.standing import fit
 
@@ -25,7 +26,7 @@ class Overall:
     """Methods x benchmarks without a gap; methods in the order of their mean ranks."""
 
     slot: str
-    """Empty where methods of all slots are in it."""
+    """The one that most of its results are of: a block stands in a segmentation head's ``context``, too. Empty where methods were named."""
     device: str
     benchmarks: tuple[str, ...]
     methods: tuple[str, ...]
@@ -37,10 +38,17 @@ class Overall:
     higher_is_better: tuple[bool, ...]
     scores: np.ndarray | None = None
     """(methods, seeds, benchmarks), 0 the floor, 1 the best mean of a benchmark; ``None`` under 5 seeds or without a known floor."""
+    budget: str = ""
+    """How much each method was tuned, see :attr:`harness.analysis.settings.Setting.budget`."""
     notes: tuple[str, ...] = field(default=())
     """What is left out, and why."""
     missing: tuple[Missing, ...] = ()
     """Seeds that were asked for and have no result, of methods of the slot on the table's benchmarks, those that are left out too."""
+
+    @property
+    def of_budget(self) -> str:
+        """Behind a heading: the budget, where there is one."""
+        return f" · {self.budget}" if self.budget else ""
 
     @cached_property
     def ranks(self) -> Ranks:
@@ -67,63 +75,43 @@ class Summary:
 
 
 def overall(board: Board, named: Sequence[str] = ()) -> Summary:
-    """One table for each slot whose methods meet on two benchmarks or more.
+    """Tables of the methods that meet on two benchmarks or more: for each slot as registered, then for each budget of tuning.
 
-    Of each benchmark the first block of its newest version counts, and of these the blocks on the kind of device that has most, and of
-    these the ones of the budget that most methods were tuned with, or of none. A method needs two seeds on every benchmark of its table:
-    the method or benchmark that most results are missing of is left out until none is.
+    Of each benchmark the first block of its newest version counts, and of those tuned otherwise the first of each budget; of these, the
+    blocks on the kind of device that has most. Slots that one method fills are one. A method needs two seeds on every benchmark of its
+    table: the method or benchmark that most results are missing of is left out until none is.
 
     Args:
-        named: one table of these methods instead, whatever their slots, on the benchmarks that have all of them; without scores, since
-            the best of a few is no yardstick.
+        named: these methods instead, whatever their slots, on the benchmarks that have all of them; without scores, since the best of a
+            few is no yardstick.
     """
     board = board.of(named) if named else board
-    first, apart = board.parted()
-    notes = [f"{_plainly(rows[0])}: results of another setting are left out ({rows[0].differs})." for rows in apart]
-    primary = [some for rows in first if (some := [row for row in rows if row.primary])]
-    newest = {rows[0].benchmark: rows[0].version for rows in sorted(primary, key=lambda rows: rows[0].version)}
-    blocks = [rows for rows in primary if rows[0].version == newest[rows[0].benchmark]]
-    notes += [f"{_name(rows[0])}: older versions are left out." for rows in primary if rows[0].version < newest[rows[0].benchmark]]
-    devices = Counter(rows[0].setting.device for rows in blocks)
-    device = devices.most_common(1)[0][0] if devices else ""
+    blocks, notes = one_each(board)
+    budgets: dict[str, list[list[Row]]] = defaultdict(list)
     for rows in blocks:
-        if (other := rows[0].setting.device) != device:
-            notes.append(
-                f"{_name(rows[0])} was run on {other or 'an unknown device'}, most were on {device or 'an unknown one'}: left out."
-            )
-    blocks = [rows for rows in blocks if rows[0].setting.device == device]
-    budgets = Counter(rows[0].setting.budget for rows in blocks)
-    budget = max(budgets, key=lambda name: (budgets[name], not name), default="")
-    for rows in blocks:
-        if (other := rows[0].setting.budget) != budget:
-            notes.append(f"{_plainly(rows[0])} was run {other or 'as registered'}, others {budget or 'as registered'}: left out.")
-    grouped: dict[str, dict[str, dict[str, Row]]] = defaultdict(lambda: defaultdict(dict))
-    for rows in blocks:
-        if rows[0].setting.budget == budget:
-            for row in rows:
-                grouped["" if named else row.slot][_name(row)][row.method] = row
+        budgets[rows[0].setting.budget].append(rows)
     tables = []
-    for slot, found in grouped.items():
-        if len(found) < 2 or len({method for rows in found.values() for method in rows}) < 2:
+    for budget, some in sorted(budgets.items(), key=lambda item: item[0] != ""):
+        if len(some) == 1 and len(budgets) > 1:
+            notes.append(f"{plainly(some[0][0])}: left out {budget or 'as registered'}, as no other benchmark is.")
             continue
-        table, why = _table(slot, device, found, named)
-        tables += [_with_missing(table, board, found)] if table else []
-        notes += [why] if why else []
-    return Summary(tables, notes)
+        for slots in [set[str]()] if named else joined(rows for rows in some):
+            found = {titled(rows[0]): there for rows in some if (there := {row.method: row for row in rows if named or row.slot in slots})}
+            if len(found) < 2 or len({method for rows in found.values() for method in rows}) < 2:
+                continue
+            often = Counter(row.slot for rows in found.values() for row in rows.values())
+            slot = "" if named else often.most_common(1)[0][0]
+            table, why = _table(slot, found, named)
+            tables += [_with_missing(table, board, found, slots)] if table else []
+            notes += [why] if why else []
+    order = [*dict.fromkeys(table.slot for table in tables)]
+    return Summary(sorted(tables, key=lambda table: order.index(table.slot)), notes)
 
 
-def _plainly(row: Row) -> str:
-    return f"{row.benchmark} v{row.version}"
-
-
-def _name(row: Row) -> str:
-    return f"{_plainly(row)} · {row.differs}" if row.differs else _plainly(row)
-
-
-def _with_missing(table: Overall, board: Board, found: Mapping[str, Mapping[str, Row]]) -> Overall:
+def _with_missing(table: Overall, board: Board, found: Mapping[str, Mapping[str, Row]], slots: Collection[str]) -> Overall:
     """A method that failed is in no mean rank, and one that failed in some seeds is ranked by the others."""
     blocks = {next(iter(found[name].values())).block: name for name in table.benchmarks}
-    missing = tuple(lacks for lacks in board.missing if lacks.block in blocks and table.slot in ("", lacks.slot))
+    missing = tuple(lacks for lacks in board.missing if lacks.block in blocks and (not slots or lacks.slot in slots))
     if not missing:
         return table
     said = f"seeds with a result: {listed(missing, [blocks[lacks.block] for lacks in missing])}."
@@ -134,11 +122,11 @@ def _ready(row: Row) -> bool:
     return row.n > 1 and bool(np.isfinite(row.values).all())
 
 
-def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]], named: Sequence[str]) -> tuple[Overall | None, str]:
+def _table(slot: str, found: Mapping[str, Mapping[str, Row]], named: Sequence[str]) -> tuple[Overall | None, str]:
     grid = {(method, benchmark): row for benchmark, rows in found.items() for method, row in rows.items() if _ready(row)}
     methods = list(dict.fromkeys(method for rows in found.values() for method in rows))
     full = [benchmark for benchmark in found if all((method, benchmark) in grid for method in named)]
-    chosen, benchmarks = ([*named], full) if named else _complete(methods, list(found), grid.keys())
+    chosen, benchmarks = ([*named], full) if named else complete(methods, list(found), grid.keys())
     if len(chosen) < 2 or len(benchmarks) < 2:
         return None, "" if named else f"{slot}: no two of its methods have 2 seeds on the same two benchmarks."
     out = [f"'{name}'" for name in methods if name not in chosen] + [name for name in found if name not in benchmarks]
@@ -146,7 +134,7 @@ def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]], named
 
     rows = {benchmark: [grid[method, benchmark] for method in chosen] for benchmark in benchmarks}
     shown = [row for some in rows.values() for row in some]
-    notes += [f"{_name(row)}: {told}." for row in shown if (told := as_changed(row.method, row.overrides))]
+    notes += [f"{titled(row)}: {told}." for row in shown if (told := as_changed(row.method, row.overrides))]
     higher = [rows[benchmark][0].higher_is_better for benchmark in benchmarks]
     cells = [fit([row.values for row in some], some[0].unit) for some in rows.values()]
     mean = mean_rank(cells, higher)
@@ -156,34 +144,20 @@ def _table(slot: str, device: str, found: Mapping[str, Mapping[str, Row]], named
     mean = MeanRank(mean.mean[order], mean.seeds[order], None if mean.benchmarks is None else mean.benchmarks[order])
     table = Overall(
         slot,
-        device,
+        shown[0].setting.device,
         tuple(benchmarks),
         best,
         mean,
         means,
         tuple(some[0].unit for some in rows.values()),
         tuple(higher),
+        budget=shown[0].setting.budget,
         notes=tuple(notes),
     )
     if named:
         return table, ""
     scores, reason = _normalised([[some[index] for index in order] for some in rows.values()])
     return replace(table, scores=scores) if scores is not None else replace(table, notes=(*notes, reason)), ""
-
-
-def _complete(methods: list[str], benchmarks: list[str], there: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    """Methods and benchmarks that have all results of each other: what most is missing of, as a share, goes first."""
-    methods, benchmarks, known = [*methods], [*benchmarks], set(there)
-    while True:
-        gaps = [(m, b) for m in methods for b in benchmarks if (m, b) not in known]
-        if not gaps:
-            return methods, benchmarks
-        of_method, of_benchmark = Counter(m for m, _ in gaps), Counter(b for _, b in gaps)
-        (method, lacks), (benchmark, wants) = of_method.most_common(1)[0], of_benchmark.most_common(1)[0]
-        if wants / len(methods) > lacks / len(benchmarks):
-            benchmarks.remove(benchmark)
-        else:
-            methods.remove(method)
 
 
 def _normalised(blocks: list[list[Row]]) -> tuple[np.ndarray | None, str]:
@@ -199,6 +173,6 @@ def _normalised(blocks: list[list[Row]]) -> tuple[np.ndarray | None, str]:
         first = rows[0]
         best = (max if first.higher_is_better else min)(row.mean for row in rows)
         if first.floor is None or (best - first.floor) * (1 if first.higher_is_better else -1) <= 0:
-            return None, f"no interquartile means and profiles: on {_name(first)} no method is above a known floor."
+            return None, f"no interquartile means and profiles: on {titled(first)} no method is above a known floor."
         scores.append([[(value - first.floor) / (best - first.floor) for value in row.values[:seeds]] for row in rows])
     return np.transpose(np.array(scores), (1, 2, 0)), ""

@@ -10,7 +10,7 @@ from functools import cached_property
 from harness.analysis.leaderboard import Block, Board, Row
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import RANK, number
-from harness.analysis.overall.summary import Summary, overall
+from harness.analysis.overall.summary import Overall, Summary, overall
 
 
 def key_of(block: Block) -> str:
@@ -275,24 +275,27 @@ def _is_wanted(method: str, slot: str, benchmarks: list[str], filters: Filters) 
     return any(all(word in f"{method} {slot} {name}".casefold() for word in words) for name in benchmarks)
 
 
+def _tables(summary: Summary) -> list[Overall]:
+    """One of each slot: that of the budget that most benchmarks have, as registered where tuned ones are no more."""
+    found: dict[str, Overall] = {}
+    for table in summary.tables:
+        if table.slot not in found or len(found[table.slot].benchmarks) < len(table.benchmarks):
+            found[table.slot] = table
+    return [*found.values()]
+
+
 def _places(summary: Summary) -> dict[str, Place]:
     return {
-        method: Place(
-            float(table.mean.mean[index]),
-            (float(table.mean.seeds[index][0]), float(table.mean.seeds[index][1])),
-            len(table.methods),
-            table.benchmarks,
-        )
-        for table in summary.tables
-        for index, method in enumerate(table.methods)
+        method: Place(float(mean), (float(low), float(high)), len(table.methods), table.benchmarks)
+        for table in _tables(summary)
+        for method, mean, (low, high) in zip(table.methods, table.mean.mean, table.mean.seeds, strict=True)
     }
 
 
 def _told(summary: Summary) -> list[str]:
     tables = [
         f"places over all, {table.slot}: {note}"
-        for table in summary.tables
-        for note in table.notes
-        if note.startswith(("left out", "seeds with"))
+        for table in _tables(summary)
+        for note in ([table.budget] if table.budget else []) + [note for note in table.notes if note.startswith(("left out", "seeds with"))]
     ]
     return [*(f"places over all: {note}" for note in summary.notes), *tables]
