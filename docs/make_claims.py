@@ -19,6 +19,7 @@ Written by `python docs/make_claims.py` from `claims` in `registry.yaml`; do not
 ```
 harness claims                      a verdict per claim and tier
 harness claims simpool-over-gap     one claim: sources, published numbers, what each benchmark says
+harness claims --tuned              the same by methods that were tuned alike
 harness claims --missing            the commands that measure what is not measured yet
 harness leaderboard --published     numbers that papers print, beside what was measured here
 ```
@@ -47,6 +48,9 @@ paper's own measurement. Only the tier `paper` follows published protocols.
 8. **Who failed does not win by the rest.** Seeds in which a method did not fail are a selection. A benchmark on which seeds of a method
    failed is `undecided` where the difference favours that method, and where neither direction does (diagnostics, alike); what is
    against it stands. Parameters and operations are judged all the same. Seeds that are planned or running are told and change nothing.
+9. **`--tuned`** asks the same of methods that were tuned alike, each with the same number of trials ([tuning.md](tuning.md)), on the
+   benchmarks where both were. What is registered was chosen for no method, what was tuned is chosen by chance in part: an interval is
+   not of the choice, so that these verdicts are fairer and their error rate is not the one above.
 
 What two or three seeds cannot see is `undecided`; so are most published differences of a point. Verdicts about a method that sometimes
 fails to train are as uncertain as [statistics.md](statistics.md) says of bimodal ones; where attention collapsed in training, a † says so.

@@ -14,6 +14,7 @@ from harness import families
 from harness.analysis import source
 from harness.analysis.claims import tables as told
 from harness.analysis.claims import verdicts
+from harness.analysis.settings import CHOICE
 from harness.analysis.views import claims as view
 from harness.catalog import load_catalog
 
@@ -26,7 +27,7 @@ def _said(line: view.Line, tier: str) -> str | None:
     return None if row is None else f"{_MARKS[row.verdict]} {line.said(tier)}"
 
 
-def _list(every: Sequence[view.Line], judged: Sequence[verdicts.Judged]) -> None:
+def _list(every: Sequence[view.Line], judged: Sequence[verdicts.Judged], tuned: dict[str, str]) -> None:
     known = [*dict.fromkeys(line.claim.family for line in every)]
     methods = sorted({method for line in every for method in line.claim.methods})
     places = st.columns([2, 1.4, 1.4, 1.4, 1.6])
@@ -57,15 +58,15 @@ def _list(every: Sequence[view.Line], judged: Sequence[verdicts.Judged]) -> None
         key="claims",
         columns={name: {"width": 250 if any(row.tests for line in shown if (row := line.on(name))) else 110} for name in tiers}
         | {"says": {"width": 420}, "published": {"width": 120, "help": "The printed differences, towards the claim."}},
-        opens=lambda row, _: ("claims", {"claim": shown[row].id}),
+        opens=lambda row, _: ("claims", {"claim": shown[row].id} | tuned),
         alt_text="Claims with their verdict on each tier",
     )
     st.caption("A click on a claim opens its evidence. Differences are towards the claim: positive is as published.")
 
 
-def _one(line: view.Line) -> None:
+def _one(line: view.Line, tuned: dict[str, str]) -> None:
     claim = line.claim
-    state.link("All claims", "claims")
+    state.link("All claims", "claims", **tuned)
     st.subheader(text.escaped(claim.id))
     text.show(claim.statement)
     rows = [row for tier in view.TIERS if (row := line.on(tier))]
@@ -140,17 +141,20 @@ def _chart(some: Sequence[view.Difference], unit: str, alike: bool) -> Any:
 def main() -> None:
     """Draw the page."""
     st.title("Claims")
-    judged = reads.cached(source.claims)
+    tuned = {"tuned": "1"} if state.switch("Tuned alike, not as registered", "tuned") else {}
+    judged = reads.cached(source.claims, tuned=bool(tuned))
+    if tuned:
+        text.show(CHOICE)
     every = view.lines(judged)
     asked = state.value("claim")
     line = next((line for line in every if line.id == asked), None)
     if line is not None:
-        _one(line)
+        _one(line, tuned)
         return
     if asked:
         text.show(f"There is no claim {text.visible(asked)!r}.")
     st.caption(verdicts.HEAD)
-    _list(every, judged)
+    _list(every, judged, tuned)
 
 
 main()

@@ -336,8 +336,12 @@ def recorded_benchmarks(url: str) -> set[str]:
         return {spec.benchmark for spec in store.specs()}
 
 
-def claims(url: str) -> list[Judged]:
-    """Every claim of the registry on every tier, judged by what the database has."""
+def claims(url: str, *, tuned: bool = False) -> list[Judged]:
+    """Every claim of the registry on every tier, judged by what the database has.
+
+    Args:
+        tuned: by methods that were tuned alike, rather than as registered.
+    """
     from harness.analysis.claims import verdicts
     from harness.analysis.claims.columns import Blocks
     from harness.analysis.diagnostics import build
@@ -360,7 +364,7 @@ def claims(url: str) -> list[Judged]:
         shown = _board(store, found, all_versions=False, moderated=False, benchmarks=benchmarks)
     described = build(Board([row for row in shown.rows if row.benchmark in there]), found)
     why = {claim.id: unmeasurable(claim, catalog) for claim in catalog.claims.values() if not where[claim.id]}
-    return verdicts.judge(catalog.claims.values(), where, Blocks(shown, described), why)
+    return verdicts.judge(catalog.claims.values(), where, Blocks(shown, described, tuned), why)
 
 
 def check(url: str, baseline: Baseline, *, costs: bool = False) -> Check:

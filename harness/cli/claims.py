@@ -18,13 +18,21 @@ if TYPE_CHECKING:
 @click.command("claims")
 @click.argument("claim", required=False)
 @options.family
+@click.option("--tuned", is_flag=True, help="Judge methods that were tuned alike (`harness run --tune N`), not as registered.")
 @click.option("--missing", is_flag=True, help="Print the commands that measure what is not measured yet and can be here.")
 @options.data_root
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Also write the table as Markdown.")
 @options.as_json
 @options.database
 def command(
-    claim: str | None, family: str | None, missing: bool, data_root: Path | None, markdown: Path | None, as_json: bool, db: str
+    claim: str | None,
+    family: str | None,
+    tuned: bool,
+    missing: bool,
+    data_root: Path | None,
+    markdown: Path | None,
+    as_json: bool,
+    db: str,
 ) -> None:
     """Hold published claims against what was measured here.
 
@@ -36,21 +44,25 @@ def command(
     \b
     harness claims --family segmentation
     harness claims simpool-over-gap
+    harness claims --tuned
     harness claims --missing
     """
     from harness.analysis import source
     from harness.analysis.claims import tables as claim_tables
     from harness.analysis.claims import verdicts
+    from harness.analysis.settings import CHOICE
     from harness.catalog import load_catalog
-    from harness.errors import did_you_mean
+    from harness.errors import UsageError, did_you_mean
 
+    if tuned and missing:
+        raise UsageError("--missing prints what measures methods as registered. Leave --tuned out, and add --tune N to the commands.")
     known = load_catalog().claims
     if claim is not None and claim not in known:
         raise did_you_mean(claim, known, "claim", "harness list claims")
     if told := options.absent(db):
         click.echo(told, err=True)
     # verdicts are corrected over all claims, whichever are shown
-    rows = [row for row in source.claims(db) if claim in (None, row.claim.id) and family in (None, row.claim.family)]
+    rows = [row for row in source.claims(db, tuned=tuned) if claim in (None, row.claim.id) and family in (None, row.claim.family)]
     if markdown is not None:
         write_file(markdown, claim_tables.markdown(rows))
     if as_json:
@@ -67,6 +79,8 @@ def command(
         print_rows(claim_tables.HEADER, claim_tables.overview(rows), fold=claim_tables.HEADER)
         for note in claim_tables.notes(rows):
             say(f"\n{note}")
+    if tuned and not as_json:
+        say(f"\n{CHOICE}")
 
 
 def _show_one(rows: list[Judged]) -> None:

@@ -33,7 +33,7 @@ def judged(result):
     """``judged(claims, {method: values}, ...)`` -> verdicts; ``trials`` are added as they are."""
 
     def make(
-        claims, values=None, metric="top1", on=("scenes",), trials=(), tiers=None, settings=None, unfinished=(), **about
+        claims, values=None, metric="top1", on=("scenes",), trials=(), tiers=None, settings=None, unfinished=(), tuned=False, **about
     ) -> list[Judged]:
         made = [
             result(method, seed, {metric: value}, benchmark=bench, **about)
@@ -44,7 +44,7 @@ def judged(result):
         results = [*made, *trials]
         board = build(results, SPECS, [], settings=settings, unfinished=unfinished)
         where = {item.id: [Place(bench, (tiers or {}).get(bench, "synthetic"), item.measure) for bench in on] for item in claims}
-        return judge(claims, where, Blocks(board, describe(board, results)), {})
+        return judge(claims, where, Blocks(board, describe(board, results), tuned), {})
 
     return make
 
@@ -135,6 +135,12 @@ def test_only_what_stands_in_one_table_is_compared(judged, result):
     tuned = [*trials("a", A, setting="t", tuning="s"), *trials("b", B, setting="t", tuning="s")]
     (row,) = judged([claim()], trials=tuned, settings=settings)
     assert row.tests[0].notes == ("a was tuned with 8 trials", "b was tuned with 8 trials")
+    turned = [*trials("a", B, setting="t", tuning="s"), *trials("b", A, setting="t", tuning="s")]
+    for asked, verdict in ((False, "agrees"), (True, "disagrees")):
+        (row,) = judged([claim()], trials=[*trials("a", A), *trials("b", B), *turned], settings=settings, tuned=asked)
+        assert (row.verdict, row.tests[0].notes) == (verdict, ())
+    (row,) = judged([claim()], trials=[*trials("a", A), *trials("b", B)], tuned=True)
+    assert row.verdict == "not measured" and "not run on scenes" in row.reason
     (row,) = judged([claim()], trials=[*trials("a", A), *trials("b", B), result("a", 0, dataset="d2")])
     assert row.tests[0].notes == (
         "tested on another block than the leaderboard's first: other data: fingerprint d1, where the first block has d2",

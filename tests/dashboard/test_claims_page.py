@@ -45,6 +45,12 @@ def test_one_claim_shows_its_evidence(page, judged):
     assert about["a"] == "simpool" and about["tested"] == "a is better than b by top1"
 
 
+def test_of_tuned_methods_nothing_is_measured_here(page, judged):
+    app = page("claims", tuned="1")
+    assert claims(app).loc["simpool-over-gap", "synthetic"] == "· not measured"
+    assert any("an interval is of the point that was chosen" in block.value for block in app.text)
+
+
 def test_a_claim_that_is_not_there_is_a_sentence(page, judged):
     app = page("claims", claim="none")
     assert any("There is no claim 'none'" in block.value for block in app.text) and len(claims(app))

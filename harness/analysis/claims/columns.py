@@ -17,21 +17,30 @@ if TYPE_CHECKING:
     from harness.analysis.diagnostics import Diagnostic
     from harness.analysis.leaderboard import Board, Row
     from harness.analysis.missing import Missing
+    from harness.analysis.settings import Setting
 
 
 class Blocks:
-    """The tables of a leaderboard, as claims ask for them: the registered setting of each benchmark, its newest version."""
+    """The tables of a leaderboard, as claims ask for them: the registered setting of each benchmark, its newest version.
 
-    def __init__(self, board: Board, described: Iterable[Diagnostic]):
+    Args:
+        tuned: only tables whose methods were tuned, with one budget each; otherwise those as registered come first.
+    """
+
+    def __init__(self, board: Board, described: Iterable[Diagnostic], tuned: bool = False):
         self._board = board
+        self.tuned = tuned
         self._blocks: dict[str, list[dict[str, list[Row]]]] = {}
         for (benchmark, _, setting), methods in board.blocks().items():
-            if setting.registered:
+            if self._counts(setting):
                 self._blocks.setdefault(benchmark, []).append(methods)
         self._described = {
             (row.benchmark, row.version, row.differs, row.method, row.measure): row for row in described if row.layer is None
         }
         self._columns: dict[tuple[int, str], Column] = {}
+
+    def _counts(self, setting: Setting) -> bool:
+        return setting.registered and (bool(setting.budget) or not self.tuned)
 
     def find(self, benchmark: str, methods: Sequence[str]) -> dict[str, list[Row]] | None:
         """The first block with all of these methods."""
@@ -50,8 +59,8 @@ class Blocks:
         return self._board.caveats(block[methods[0]][0].block, methods)
 
     def without(self, benchmark: str, methods: Sequence[str]) -> list[Missing]:
-        """The same of methods without any result on a benchmark as it is registered."""
-        some = [lacks for lacks in self._board.missing if lacks.benchmark == benchmark and lacks.setting.registered]
+        """The same of methods without any result on a benchmark, in tables that count."""
+        some = [lacks for lacks in self._board.missing if lacks.benchmark == benchmark and self._counts(lacks.setting)]
         return [lacks for lacks in some if lacks.method in methods and not lacks.ended]
 
     def column(self, block: Mapping[str, list[Row]], measure: str) -> Column:

@@ -64,7 +64,7 @@ class Evidence:
     """Whether the difference is on the claim's side of what is tested: above 0, or within the margin."""
     notes: tuple[str, ...] = ()
     """What a reader should know of either side: what has no result, how their block differs from the leaderboard's first, attention that
-    collapsed, tuning, parameters that ``--set`` changed."""
+    collapsed, tuning unless it is asked for, parameters that ``--set`` changed."""
     missing: tuple[Missing, ...] = ()
     """Seeds of either side that were asked for and have no result."""
     selected: bool = False
@@ -207,7 +207,7 @@ def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Bl
         notes=(
             *blocks.caveats(block, claim.methods),
             *_apart(first),
-            *(note for name in claim.methods for note in _notes(block[name][0])),
+            *(note for name in claim.methods for note in _notes(block[name][0], blocks.tuned)),
         ),
         missing=missing,
         selected=place.measure not in EXACT and any(lacks.failed for lacks in missing if _in_favour(claim, lacks.method, beyond > 0)),
@@ -226,10 +226,10 @@ def _apart(row: Row) -> Iterator[str]:
         yield f"tested on another block than the leaderboard's first: {'; '.join(parts)}"
 
 
-def _notes(row: Row) -> Iterator[str]:
+def _notes(row: Row, tuned: bool) -> Iterator[str]:
     if row.collapsed:
         yield f"the attention of {row.method} collapsed to next to one position in {row.collapsed} of {len(row.seeds)} seeds"
-    if row.setting.budget:
+    if row.setting.budget and not tuned:
         yield f"{row.method} was {row.setting.budget}"
     if changed := as_changed(row.method, row.overrides):
         yield changed
