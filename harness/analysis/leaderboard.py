@@ -20,7 +20,7 @@ from harness.analysis.grouping import blocks_of, newest_numerics, variants_of
 from harness.analysis.inference.pareto import pareto_front
 from harness.analysis.inference.scales import ends
 from harness.analysis.missing import Missing, by_setting, of_block
-from harness.analysis.places import places
+from harness.analysis.places import places, timed
 from harness.analysis.settings import Setting, difference, of_method
 from harness.analysis.standing import Standing, fit
 from harness.analysis.statistics import summarize
@@ -253,6 +253,7 @@ def build(
             left_out = {setting.content.get("numerics") for setting in every} - kept
             lacking = by_setting((row for row in waiting[name] if row.version == version), blocks, left_out, settings)
             ran: dict[str, list[Result]] = {}
+            times: dict[str, str] = {}
             first, *_ = shown = [*dict.fromkeys([*blocks, *lacking])]
             for setting in shown:
                 other = replace(first, digest="", overrides=()) if setting == first and setting.overrides else first
@@ -265,12 +266,13 @@ def build(
                 told = f"{where} · {differs}" if differs else where
                 chosen = variants_of(blocks.get(setting, []), told, notes)
                 ran[told] = [result for trials in chosen.values() for result in trials]
-                block = _benchmark_rows(chosen, known, floor_of, setting, differs)
+                times[told], elsewhere = timed(chosen, environments)
+                block = _benchmark_rows(chosen, known, floor_of, setting, differs, elsewhere)
                 rows += _moderated(block) if moderated else block
                 lacks, later = of_block(setting, differs, chosen, lacking.get(setting, []), told, notes)
                 missing += lacks
                 since += later
-            notes += places(ran, environments)
+            notes += places(ran, environments, times)
     return Board(rows, notes, missing, since)
 
 
@@ -285,7 +287,12 @@ _Floors = Mapping[tuple[str, int, str, str, str], float]
 
 
 def _benchmark_rows(
-    methods: dict[str, list[Result]], specs: Mapping[str, MetricSpec], floors: _Floors, setting: Setting, differs: str
+    methods: dict[str, list[Result]],
+    specs: Mapping[str, MetricSpec],
+    floors: _Floors,
+    setting: Setting,
+    differs: str,
+    elsewhere: Collection[str],
 ) -> list[Row]:
     rows: dict[str, list[Row]] = {}
     for method, trials in methods.items():
@@ -295,7 +302,7 @@ def _benchmark_rows(
             (name for name in measured if name.split("/")[0] in specs),
             key=lambda name: (not specs[name.split("/")[0]].primary, "/" in name, position[name.split("/")[0]], name),
         )
-        about = _about(trials) | {"setting": setting, "differs": differs}
+        about = _about(trials, elsewhere) | {"setting": setting, "differs": differs}
         rows[method] = [_row(trials, name, specs[name.split("/")[0]], floors, about) for name in names]
 
     def merit(method: str) -> tuple[bool, float, str]:
@@ -325,11 +332,16 @@ def _cut(interval: tuple[float, float], bounds: tuple[float, float]) -> tuple[fl
     return max(interval[0], bounds[0]), min(interval[1], bounds[1])
 
 
-def _about(trials: Sequence[Result]) -> dict[str, Any]:
-    """What all rows of a method share."""
+def _about(trials: Sequence[Result], elsewhere: Collection[str]) -> dict[str, Any]:
+    """What all rows of a method share.
+
+    Args:
+        elsewhere: environments whose times say nothing beside those of the table's other methods.
+    """
     first = trials[0]
     shared = ("benchmark", "version", "dataset", "family", "tier", "slot", "method", "overrides")
-    cost, rough = over_seeds((trial.cost, trial.labels) for trial in trials)
+    costs = (replace(t.cost, latency_ms=None) if (t.environment_digest or "") in elsewhere else t.cost for t in trials)
+    cost, rough = over_seeds(zip(costs, (trial.labels for trial in trials), strict=True))
     return {name: getattr(first, name) for name in shared} | {
         "cost": cost,
         "rough": rough,

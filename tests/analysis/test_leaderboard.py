@@ -11,6 +11,7 @@ from harness.analysis.inference import cells
 from harness.analysis.inference.scales import PERCENT
 from harness.analysis.leaderboard import build
 from harness.analysis.statistics import summarize
+from harness.outcome import Cost
 
 
 def test_rows_are_benchmark_x_method_x_metric(result, specs, floors):
@@ -50,6 +51,34 @@ def test_best_method_first_in_the_metrics_own_direction(result, specs, floors):
     board = build(results, lower, floors)
     assert [row.method for row in board.rows] == ["c", "a", "b"]
     assert [row.below_floor for row in board.rows] == [False, True, False]
+
+
+def test_times_are_those_of_the_one_machine_that_timed_most_methods(result, specs, floors):
+    quick, slow = {"cpu": "EPYC", "cpu_isa": "avx2 avx512f", "device": "cpu"}, {"cpu": "EPYC", "cpu_isa": "avx2", "device": "cpu"}
+    busy = {"rough": "latency_ms"}
+
+    def at(method, seed, ms, environment, **more):
+        return result(method, seed, cost=Cost(params=5, latency_ms=ms), environment_digest=environment, **more)
+
+    found = [
+        *(at("gap", 0, 1.0, "q"), at("gap", 1, 4.0, "s"), at("gap", 2, 4.2, "s2")),  # the same processor, other packages
+        *(at("gem", 0, 4.1, "s"), at("gem", 1, 9.0, "s", labels=busy)),
+        *(at("simpool", 0, 1.1, "q"), at("simpool", 1, 1.2, "q")),
+        at("how", 0, 8.0, "s", labels=busy),
+    ]
+    environments = {"q": quick, "s": slow, "s2": slow | {"packages": {"torch": "2"}}}
+    board = build(found, specs, floors, environments=environments)
+    assert {row.method: (row.cost.latency_ms, row.rough) for row in board.rows if row.primary} == {
+        "gap": (4.1, ()),
+        "gem": (4.1, ()),
+        "simpool": (None, ()),
+        "how": (8.0, ("latency_ms",)),
+    }
+    assert all(row.cost.params == 5 for row in board.rows)
+    assert board.notes[0].endswith("Times are those on EPYC with AVX2 alone.")
+    one = build([some for some in found if some.environment_digest == "q"], specs, floors, environments=environments)
+    assert {row.method: row.cost.latency_ms for row in one.rows} == {"gap": 1.0, "simpool": pytest.approx(1.15)}
+    assert build(found, specs, floors).rows[0].cost.latency_ms is not None, "of machines that are not known all count"
 
 
 def test_a_board_says_where_it_ran_unless_that_was_one_processor(result, specs, floors):
