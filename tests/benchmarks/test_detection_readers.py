@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,27 @@ def test_an_object_whose_mask_is_none_is_left_out_and_told(tmp_path, mask):
     listing = _coco(tmp_path, [_annotation(segmentation=mask)], masks=True)
     assert "annotation 1" in _said(listing) and not any(problem.fatal for problem in listing.problems)
     assert [[item.label for item in picture.objects] for picture in listing.test] == [[0], [0]]
+
+
+@pytest.mark.parametrize("count, empty, told", [(20, 10, "warning"), (20, 9, "remark"), (110, 10, "remark"), (20, 0, "")])
+def test_tested_images_without_an_object_are_told(tmp_path, count, empty, told):
+    """In a file of all images those that nobody has annotated yet look like those that show nothing; boxes on both are mistakes."""
+    _coco(tmp_path, [])
+    content = json.loads((tmp_path / "test.json").read_text(encoding="utf-8"))
+    content["images"] = [{"id": place, "file_name": f"{place}.png", "width": WIDTH, "height": HEIGHT} for place in range(count)]
+    content["annotations"] = [_annotation(id=place, image_id=place) for place in range(empty, count)]
+    (tmp_path / "test.json").write_text(json.dumps(content), encoding="utf-8")
+    for place in range(count):
+        shutil.copy(tmp_path / "train/0.png", tmp_path / f"test/{place}.png")
+    found = task(Benchmark(id="b", family="detection", data={"format": "coco", "root": "r", "classes": 2, "val_share": 0, **SPLITS}))
+    listing = found.listing(tmp_path)
+    said = {
+        "warning": [problem.what for problem in problems(tmp_path, found.data, listing) if "test images" in problem.what],
+        "remark": found.remarks(tmp_path, listing),
+    }
+    said = {kind: lines for kind, lines in said.items() if lines}
+    line = f"{empty} of {count} test images show no object, e.g. test/0.png; boxes found there count as mistakes"
+    assert said == ({told: [line]} if told else {})
 
 
 def test_masks_as_they_are_found_in_files_are_read(tmp_path):
