@@ -174,6 +174,43 @@ def test_areas_of_another_unit_are_those_of_boxes_or_masks(tmp_path, share, many
     assert areas == pytest.approx([900, *([200 if masks else 400] * 8 if odd else [400 * share, *(one["area"] for one in others)])])
 
 
+@pytest.mark.parametrize(
+    "zeros, left, words", [(1, 0, "1 objects of area 0 left out"), (6, 6, "6 of 18 objects with a box are said to have no area")]
+)
+def test_an_area_of_zero_is_no_object_and_many_are_placeholders(tmp_path, zeros, left, words):
+    sound = [_annotation(id=place, bbox=[50, 20, 20 + place, 20], area=400 + 20 * place) for place in range(10)]
+    listing = _coco(tmp_path, [*sound, *(_annotation(id=20 + place, bbox=[50, 20, 20, 11 + place], area=0) for place in range(zeros))])
+    assert words in _said(listing) and not any(problem.fatal for problem in listing.problems)
+    assert "thinner than a pixel" not in _said(listing)
+    assert [item.area for item in listing.test[0].objects[11:]] == [20 * (11 + place) for place in range(left)]
+
+
+def test_a_category_spelt_otherwise_is_told_with_those_of_training(tmp_path):
+    _coco(tmp_path, [])
+    file = tmp_path / "test.json"
+    file.write_text(file.read_text(encoding="utf-8").replace('"name": "a"', '"name": "A"'), encoding="utf-8")
+    _, listing = FAMILY.listing(tmp_path, {"format": "coco", "classes": 2, "val_share": 0, **SPLITS})
+    assert "unknown category 'A', in 2 annotations. The training file has a, b; is it 'a'?" in _said(listing)
+
+
+@pytest.mark.parametrize("family", ["detection", "object-localization", "segmentation"])
+@pytest.mark.parametrize("folder", ["", "val2017"])
+def test_lvis_is_read_as_it_is_distributed(tmp_path, family, folder):
+    """Its images have no ``file_name``, and lie in the folder that their address ends with."""
+    found = _one_class(tmp_path, family, [_annotation(segmentation=SQUARE)])
+    content = json.loads((tmp_path / "test.json").read_text(encoding="utf-8"))
+    del content["images"][0]["file_name"]
+    content["images"][0] |= {"coco_url": "http://images.cocodataset.org/val2017/000000000139.jpg", "neg_category_ids": [3]}
+    (tmp_path / "test.json").write_text(json.dumps(content), encoding="utf-8")
+    _image(tmp_path / "images/val2017/000000000139.jpg")
+    test = {"annotations": "test.json", "images": f"images/{folder}"}
+    found = task(found.entry.model_copy(update={"data": found.entry.data | {"test": test}}))
+    listing = found.listing(tmp_path)
+    assert [listing.image(sample) for sample in listing.test] == [tmp_path / "images/val2017/000000000139.jpg"]
+    assert [problem.where for problem in listing.problems if "neg_category_ids" in problem.what and not problem.fatal] == ["test.json"]
+    assert not any(problem.fatal for problem in listing.problems)
+
+
 def test_an_endless_box_is_refused(tmp_path):
     listing = _coco(tmp_path, [_annotation(bbox=[50, 20, float("inf"), 20])])
     assert any(problem.fatal and "four finite numbers" in problem.what for problem in listing.problems)

@@ -52,8 +52,18 @@ def test_pairs_are_pairs():
 
 @pytest.mark.parametrize(
     "pair",
-    ["Lear Rear", "leye reye", "Lforepaw Rforepaw", "FL_paw FR_paw", "HL HR", "paw2LF paw3RF", "ear_li ear_re", "linkes_ohr rechtes_ohr"]
-    + ["oreille_gauche oreille_droite", "ojo_izquierdo ojo_derecho"],
+    [
+        "Lear Rear",
+        "leye reye",
+        "Lforepaw Rforepaw",
+        "FL_paw FR_paw",
+        "HL HR",
+        "paw2LF paw3RF",
+        "ear_li ear_re",
+        "linkes_ohr rechtes_ohr",
+        "oreille_gauche oreille_droite",
+        "ojo_izquierdo ojo_derecho",
+    ],
 )
 def test_what_looks_like_left_and_right_is_told_and_not_paired(pair):
     one, other = pair.split()

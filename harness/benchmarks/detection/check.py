@@ -7,14 +7,13 @@ from pathlib import Path
 
 from harness.benchmarks.base import NAMES, SPLITS, Problem, Split, relative
 from harness.benchmarks.detection.options import DetectionData
-from harness.benchmarks.detection.readers.picture import Picture, Pictures
+from harness.benchmarks.detection.readers.picture import Pictures
 from harness.benchmarks.object_localization.check import boxes_outside, sizes_differ
 from harness.benchmarks.object_localization.readers.picture import Picture as Shown
 from harness.benchmarks.options import HostOptions
 
-
 _MANY, _FEWEST = 0.1, 10
-"""Share of a split's images, and how many of them, from which on images without an object look forgotten: of COCO's own val2017 it is 1 %."""
+"""Share of a split's images, and how many of them, from which on those without an object look forgotten: of COCO's val2017 it is 1 %."""
 
 
 def problems(root: Path, data: DetectionData, listing: Pictures) -> Iterator[Problem]:

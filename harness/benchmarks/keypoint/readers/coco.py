@@ -27,6 +27,7 @@ from harness.benchmarks.keypoint.readers.coco_parts import Key, key, triples
 from harness.benchmarks.keypoint.readers.pose import Cleaner, Pose, Poses, box_around, whole
 from harness.benchmarks.keypoint.readers.tally import ALWAYS, NEVER, Tally
 from harness.benchmarks.keypoint.readers.unset import KIND, UNSET, at_corner, unset
+from harness.benchmarks.lvis import named
 
 _SHARE, _FAR = 100, 100
 """An area is a share or percentage of the image or box if it is at most the former and this often in the extent of the box."""
@@ -79,7 +80,7 @@ class _Split:
 
     def __init__(self, content: dict[str, Any], where: str, folder: Path, data: CocoData, wanted: Wanted, listing: Poses):
         self.content, self.data = content, data
-        self.images = Images(content["images"], folder, where, data.exif == "apply", listing)
+        self.images = Images(named(content["images"], folder), folder, where, data.exif == "apply", listing)
         self.tally, self.boxes = Tally(listing, where), Boxes(listing, where)
         chosen = self._chosen(wanted.id_in(content, where))
         categories = {key(annotation.get("category_id")) for _, annotation in chosen}
