@@ -19,6 +19,7 @@ _MANY, _FEWEST = 0.1, 10
 def problems(root: Path, data: DetectionData, listing: Pictures) -> Iterator[Problem]:
     """Sizes other than annotated, boxes beside their images, images without an object, objects twice, and classes without training
     objects, test objects or a name of their own."""
+    broken = any(problem.fatal for problem in listing.problems)  # which may be why an image has no object
     for name in SPLITS:
         sizes, shown, empty, twice = {}, [], [], []
         for picture in listing.of(name):
@@ -36,7 +37,7 @@ def problems(root: Path, data: DetectionData, listing: Pictures) -> Iterator[Pro
         if empty and name == "train":
             what = f"{len(empty)} of {len(shown)} {NAMES[name]} images show no object, e.g. {empty[0]}; they are not trained on"
             yield Problem(f"{name} split", what, "annotate them, or leave it so", fatal=False)
-        elif _look_forgotten(name, listing):
+        elif not broken and _look_forgotten(name, listing):
             what = _shows_nothing(root, name, listing)
             mend = "annotate them, or take them out of the file; if they do show none, leave it so"
             yield Problem(f"{name} split", what, mend, fatal=False)
