@@ -9,7 +9,7 @@
 
 ``bbox`` is x, y, width, height in pixels. Labels count the categories of the training file by id;
 those of the other files are found by name. An object with ``"ignore": 1`` is what VOC calls difficult: it is not trained on, and
-boxes on it are neither hits nor mistakes.
+boxes on it are neither hits nor mistakes. Images of LVIS, which have no ``file_name``, are found by the end of their ``coco_url``.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class CocoData(LabelledPoints):
     test_images: str = "test"
     val_images: str = "val"
     category: int | str | None = None
-    """Only annotations of this category, by id or name; all by default."""
+    """Only annotations of this category, by name, or by its id in the training file; all by default."""
     box: Literal["annotation", "points", "image"] = "annotation"
     """What the model sees: each annotated box, a box around the labelled points (a tenth of their extent beyond them), or the whole
     image, where each shows one instance."""
