@@ -386,6 +386,17 @@ def test_classes_of_yolo_may_be_written_with_decimals(tmp_path):
         assert "is not five numbers" in _said(_yolo(tmp_path, line))
 
 
+def test_text_files_in_another_unicode_form_are_those_of_their_images(tmp_path):
+    """As an archive of macOS has them: the two names look the same."""
+    _yolo(tmp_path, "1 0.5 0.5 0.2 0.2")
+    for split in ("train", "test"):
+        (tmp_path / f"images/{split}/1.png").rename(tmp_path / f"images/{split}/v\u00e9lo.1.png")
+        (tmp_path / f"labels/{split}/1.txt").rename(tmp_path / f"labels/{split}/ve\u0301lo.1.TXT")
+    splits = {split: {"images": f"images/{split}", "labels": f"labels/{split}"} for split in ("train", "test")}
+    _, listing = FAMILY.listing(tmp_path, {"format": "yolo", "classes": ["a", "b"], "val_share": 0, **splits})
+    assert not listing.problems and [item.label for picture in listing.test for item in picture.objects] == [0, 1]
+
+
 def test_text_files_of_no_image_are_told(tmp_path):
     """The image that was meant would count as one that shows nothing."""
     listing = _yolo(tmp_path, "1 0.5 0.5 0.2 0.2", {"img_1": "0 0.5 0.5 0.2 0.2", "classes": "a\nb\n"})
