@@ -21,7 +21,7 @@ from harness.files import write_whole
 GENERATORS = 1
 """Version of the synthetic generators: raise it whenever a generated file may differ."""
 
-_REPORTS = 4
+_REPORTS = 5
 """Version of what :func:`ready` remembers: raise it whenever a report may say something else of the same files."""
 
 
@@ -126,7 +126,7 @@ def ready(task: Task, data_root: Path | None) -> Ready:
     listing = task.listing(folder) if task.is_generated else fingerprints.listing(task, folder)
     problems = list(listing.problems) if task.is_generated else task.check_listing(folder, listing)
     refuse([*problems, *check_model(task, len(listing.train))], f"benchmark '{task.id}': ", f"`harness data check {task.id}`")
-    report = describe(task, listing, problems)
+    report = [*describe(task, listing, problems), *([] if task.is_generated else task.remarks(folder, listing))]
     if fingerprint(task, data_root) != known:  # changed meanwhile: the report is not that of the files it would be remembered for
         return Ready(folder, tuple(report))
     with contextlib.suppress(OSError):  # what cannot be remembered is looked at again

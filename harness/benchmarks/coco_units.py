@@ -25,6 +25,8 @@ _REACH = 0.05
 _FIT = 1 / 3
 """IoU below which an outline and its box are not of one object."""
 
+_IN_PIXELS = "write areas in square pixels of the image, or none"
+
 
 def four(said: Any) -> Box | None:
     """x, y, width and height of a ``bbox``; ``None`` where it is not four finite numbers."""
@@ -102,9 +104,26 @@ def tell_areas(boxes: Iterable[tuple[Box, Any]], where: str, listing: Listing[An
     odd = [one for one in told if is_far(*one)]
     area, width, height = odd[0]
     what = f"{len(odd)} of {len(told)} areas are far from those of their boxes, e.g. {area:g} of {width:g} x {height:g}"
-    mend = "write areas in square pixels of the image, or none"
-    listing.add(where, f"{what}; sizes of these are taken from their boxes or masks", mend, fatal=False)
+    listing.add(where, f"{what}; sizes of these are taken from their boxes or masks", _IN_PIXELS, fatal=False)
     return True
+
+
+def tell_zeros(items: list[Any], where: str, listing: Listing[Any]) -> bool:
+    """Note a file in which many objects with a box have no area, as some converters write for want of one, and whether it is one."""
+    odd = [item for item in items if isinstance(item, dict) and (area := number(item.get("area"))) is not None and area <= 0]
+    if not odd:
+        return False
+    told, zero = ([item for item in some if isinstance(item, dict) and _is_box(item.get("bbox"))] for some in (items, odd))
+    if len(zero) <= _MANY * len(told):
+        return False
+    what = f"{len(zero)} of {len(told)} objects with a box are said to have no area, e.g. annotation {zero[0].get('id', '?')}"
+    listing.add(where, f"{what}; sizes of these are taken from their boxes", _IN_PIXELS, fatal=False)
+    return True
+
+
+def _is_box(said: Any) -> bool:
+    box = four(said)
+    return box is not None and min(box[2:]) >= 1
 
 
 def outlined(segmentation: Any) -> float:

@@ -111,6 +111,11 @@ class Task:
             own += check.of_model(self.data, self.model, listing)
         return list(dict.fromkeys([*listing.problems, *official(self.data, listing), *pictures.problems(self.data, listing), *own]))
 
+    def remarks(self, root: Path, listing: Listing[Any]) -> list[str]:
+        """What is good to know of it and is nothing wrong, a line each."""
+        check = self.family.room("check")
+        return [*check.remarks(root, self.data, self.model, listing)] if hasattr(check, "remarks") else []
+
     def floor(self, root: Path) -> dict[str, float]:
         """Metrics of the trivial predictor computed from the training data alone."""
         metrics: dict[str, float] = self.family.room("floor").floor(root, self.data, self.listing(root))

@@ -97,7 +97,7 @@ def check(ctx: click.Context, benchmark: str, data_root: Path | None, as_json: b
         for problem in grouped(problems):
             if problem.fatal:
                 click.echo(one_line(f"error: {problem.sentences}"))
-        for line in describe(task, listing, problems):
+        for line in (*describe(task, listing, problems), *task.remarks(folder, listing)):
             click.echo(one_line(line))
         click.echo(
             f"{task.id}: {folder}: {len(fatal)} errors, {len(problems) - len(fatal)} warnings."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
@@ -312,6 +312,31 @@ def test_colmap(tmp_path):
     assert check(tmp_path, "colmap") == []
     (tmp_path / "images/view 1.jpg").unlink()
     assert check(tmp_path, "colmap") == ["sparse/0/images.txt:5: the image images/view 1.jpg is missing; the entry is left out"]
+
+
+@pytest.mark.parametrize("write", [cambridge, transforms, colmap], ids=lambda write: write.__name__)
+def test_images_may_be_spelled_otherwise_than_their_poses_say(tmp_path, write):
+    write(tmp_path)
+    options = {} if write is cambridge else {"test": "held.txt"}
+    names = [frame.image for frame in bench(write.__name__).listing(tmp_path).train]
+    (tmp_path / "held.txt").write_text("".join(f"{name}\n" for name in names[1:3]))
+    for file in [*tmp_path.rglob("*.png"), *tmp_path.rglob("*.jpg")]:
+        file.rename(file.with_suffix(file.suffix.upper()))
+    assert check(tmp_path, write.__name__, **options) == []
+    listing = bench(write.__name__, **options).listing(tmp_path)
+    assert len(listing.train) == 4 and len(listing.test) == 2
+    assert all(file.is_file() for file in listing.files())
+    found = {frame.image for frame in listing.test}
+    if options:
+        assert found == {str(PurePosixPath(name).with_suffix(PurePosixPath(name).suffix.upper())) for name in names[1:3]}
+
+
+@pytest.mark.parametrize("write", [cambridge, transforms, colmap], ids=lambda write: write.__name__)
+def test_an_image_of_another_kind_is_named_where_one_is_missing(tmp_path, write):
+    write(tmp_path)
+    file = tmp_path / bench(write.__name__).listing(tmp_path).train[0].image
+    file.rename(file.with_suffix(".tif"))
+    assert any(f"is missing, while {file.stem}.tif lies there" in problem for problem in check(tmp_path, write.__name__))
 
 
 def test_colmap_models_in_binary_are_named(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,27 @@ def test_an_object_whose_mask_is_none_is_left_out_and_told(tmp_path, mask):
     assert [[item.label for item in picture.objects] for picture in listing.test] == [[0], [0]]
 
 
+@pytest.mark.parametrize("count, empty, told", [(20, 10, "warning"), (20, 9, "remark"), (110, 10, "remark"), (20, 0, "")])
+def test_tested_images_without_an_object_are_told(tmp_path, count, empty, told):
+    """In a file of all images those that nobody has annotated yet look like those that show nothing; boxes on both are mistakes."""
+    _coco(tmp_path, [])
+    content = json.loads((tmp_path / "test.json").read_text(encoding="utf-8"))
+    content["images"] = [{"id": place, "file_name": f"{place}.png", "width": WIDTH, "height": HEIGHT} for place in range(count)]
+    content["annotations"] = [_annotation(id=place, image_id=place) for place in range(empty, count)]
+    (tmp_path / "test.json").write_text(json.dumps(content), encoding="utf-8")
+    for place in range(count):
+        shutil.copy(tmp_path / "train/0.png", tmp_path / f"test/{place}.png")
+    found = task(Benchmark(id="b", family="detection", data={"format": "coco", "root": "r", "classes": 2, "val_share": 0, **SPLITS}))
+    listing = found.listing(tmp_path)
+    said = {
+        "warning": [problem.what for problem in problems(tmp_path, found.data, listing) if "test images" in problem.what],
+        "remark": found.remarks(tmp_path, listing),
+    }
+    said = {kind: lines for kind, lines in said.items() if lines}
+    line = f"{empty} of {count} test images show no object, e.g. test/0.png; boxes found there count as mistakes"
+    assert said == ({told: [line]} if told else {})
+
+
 def test_masks_as_they_are_found_in_files_are_read(tmp_path):
     from faster_coco_eval.core import mask as lengths
 
@@ -150,6 +172,43 @@ def test_areas_of_another_unit_are_those_of_boxes_or_masks(tmp_path, share, many
     assert not odd or "8 of 10 areas are far from those of their boxes" in listing.problems[0].what
     areas = [item.area for item in listing.test[0].objects]
     assert areas == pytest.approx([900, *([200 if masks else 400] * 8 if odd else [400 * share, *(one["area"] for one in others)])])
+
+
+@pytest.mark.parametrize(
+    "zeros, left, words", [(1, 0, "1 objects of area 0 left out"), (6, 6, "6 of 18 objects with a box are said to have no area")]
+)
+def test_an_area_of_zero_is_no_object_and_many_are_placeholders(tmp_path, zeros, left, words):
+    sound = [_annotation(id=place, bbox=[50, 20, 20 + place, 20], area=400 + 20 * place) for place in range(10)]
+    listing = _coco(tmp_path, [*sound, *(_annotation(id=20 + place, bbox=[50, 20, 20, 11 + place], area=0) for place in range(zeros))])
+    assert words in _said(listing) and not any(problem.fatal for problem in listing.problems)
+    assert "thinner than a pixel" not in _said(listing)
+    assert [item.area for item in listing.test[0].objects[11:]] == [20 * (11 + place) for place in range(left)]
+
+
+def test_a_category_spelt_otherwise_is_told_with_those_of_training(tmp_path):
+    _coco(tmp_path, [])
+    file = tmp_path / "test.json"
+    file.write_text(file.read_text(encoding="utf-8").replace('"name": "a"', '"name": "A"'), encoding="utf-8")
+    _, listing = FAMILY.listing(tmp_path, {"format": "coco", "classes": 2, "val_share": 0, **SPLITS})
+    assert "unknown category 'A', in 2 annotations. The training file has a, b; is it 'a'?" in _said(listing)
+
+
+@pytest.mark.parametrize("family", ["detection", "object-localization", "segmentation"])
+@pytest.mark.parametrize("folder", ["", "val2017"])
+def test_lvis_is_read_as_it_is_distributed(tmp_path, family, folder):
+    """Its images have no ``file_name``, and lie in the folder that their address ends with."""
+    found = _one_class(tmp_path, family, [_annotation(segmentation=SQUARE)])
+    content = json.loads((tmp_path / "test.json").read_text(encoding="utf-8"))
+    del content["images"][0]["file_name"]
+    content["images"][0] |= {"coco_url": "http://images.cocodataset.org/val2017/000000000139.jpg", "neg_category_ids": [3]}
+    (tmp_path / "test.json").write_text(json.dumps(content), encoding="utf-8")
+    _image(tmp_path / "images/val2017/000000000139.jpg")
+    test = {"annotations": "test.json", "images": f"images/{folder}"}
+    found = task(found.entry.model_copy(update={"data": found.entry.data | {"test": test}}))
+    listing = found.listing(tmp_path)
+    assert [listing.image(sample) for sample in listing.test] == [tmp_path / "images/val2017/000000000139.jpg"]
+    assert [problem.where for problem in listing.problems if "neg_category_ids" in problem.what and not problem.fatal] == ["test.json"]
+    assert not any(problem.fatal for problem in listing.problems)
 
 
 def test_an_endless_box_is_refused(tmp_path):
@@ -325,6 +384,17 @@ def test_classes_of_yolo_may_be_written_with_decimals(tmp_path):
     assert not listing.problems and [item.label for item in listing.test[1].objects] == [1, 1]
     for line in ("0.5 0.5 0.5 0.2 0.2", "inf 0.5 0.5 0.2 0.2", "nan 0.5 0.5 0.2 0.2"):
         assert "is not five numbers" in _said(_yolo(tmp_path, line))
+
+
+def test_text_files_in_another_unicode_form_are_those_of_their_images(tmp_path):
+    """As an archive of macOS has them: the two names look the same."""
+    _yolo(tmp_path, "1 0.5 0.5 0.2 0.2")
+    for split in ("train", "test"):
+        (tmp_path / f"images/{split}/1.png").rename(tmp_path / f"images/{split}/v\u00e9lo.1.png")
+        (tmp_path / f"labels/{split}/1.txt").rename(tmp_path / f"labels/{split}/ve\u0301lo.1.TXT")
+    splits = {split: {"images": f"images/{split}", "labels": f"labels/{split}"} for split in ("train", "test")}
+    _, listing = FAMILY.listing(tmp_path, {"format": "yolo", "classes": ["a", "b"], "val_share": 0, **splits})
+    assert not listing.problems and [item.label for picture in listing.test for item in picture.objects] == [0, 1]
 
 
 def test_text_files_of_no_image_are_told(tmp_path):

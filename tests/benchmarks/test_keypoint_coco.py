@@ -198,6 +198,43 @@ def test_several_categories_have_an_order_each(listed):
     assert "Did you mean 'other'?" in said(listed(change, category="othr"), fatal=True)
 
 
+def _two_categories(first: str | None, second: str | None):
+    """The first annotation is of the category 1, the others are of the category 2."""
+
+    def change(content):
+        points = content["categories"][0]["keypoints"]
+        content["categories"] = [{"id": 1, "name": first, "keypoints": points}, {"id": 2, "name": second, "keypoints": points}]
+        for annotation in content["annotations"][1:]:
+            annotation["category_id"] = 2
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "names, others, category, tested, words",
+    [
+        (("box", "cat"), ("box", "cat"), 1, [0], ""),
+        (("box", "cat"), ("cat", "box"), 1, [1, 2, 3], ""),
+        (("box", "cat"), ("cat", "box"), "box", [1, 2, 3], ""),
+        (("box", "box"), ("box", "box"), 2, [1, 2, 3], ""),
+        (("box", "cat"), ("Box ", "cat"), 1, [0], ""),
+        (("box", "cat"), ("dog", "cat"), 1, [0], "error: category 1 is 'dog' here, and is 'box' in annotations/train.json"),
+        (("box", "cat"), (None, None), 1, [0], "category 1 has no name here, and is 'box' in annotations/train.json"),
+        ((None, "cat"), ("box", "cat"), 1, [0], "category 1 is 'box' here, and has no name in annotations/train.json"),
+        ((None, None), (None, None), 1, [0], ""),
+        (("box", "cat"), ("dog", "cat"), "box", [], "error: unknown data.category 'box'"),
+    ],
+)
+def test_a_category_is_the_same_in_every_file_whatever_its_number(listed, names, others, category, tested, words):
+    def change(content):
+        _two_categories(*(names if len(content["images"]) == COUNTS["train"] else others))(content)
+
+    found = listed(change, category=category)
+    assert [int(pose.file.stem) for pose in found.test] == tested
+    problems = [f"{'error: ' * problem.fatal}{problem.what}" for problem in found.problems if "no usable" not in problem.what]
+    assert len(problems) == bool(words) and all(words in problem for problem in problems)
+
+
 @pytest.mark.parametrize("keypoints", [["tl", "br"], 2])
 def test_other_names_are_refused(listed, keypoints):
     def change(content):

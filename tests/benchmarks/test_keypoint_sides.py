@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.benchmarks.base import Problem
@@ -10,7 +12,7 @@ from harness.benchmarks.keypoint.oks import COCO_NAMES
 from harness.benchmarks.keypoint.options import KeypointModel
 from harness.benchmarks.keypoint.readers.coco import CocoData
 from harness.benchmarks.keypoint.readers.pose import Poses
-from harness.benchmarks.keypoint.sides import mirrors, sided
+from harness.benchmarks.keypoint.sides import mirrors, sided, unrecognised
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,45 @@ def test_pairs_are_pairs():
     assert both_ways == {"left_a_right": "right_a_right", "right_a_right": "left_a_right"}
     assert mirrors(["L_eye", "left_eye", "right_eye", "R_eye"])["L_eye"] == "R_eye"
     assert not mirrors(["paw1LH", "paw2LF", "paw3RF", "paw4RH", "lear", "rear", "tail", "bright"])
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "Lear Rear",
+        "leye reye",
+        "Lforepaw Rforepaw",
+        "FL_paw FR_paw",
+        "HL HR",
+        "paw2LF paw3RF",
+        "ear_li ear_re",
+        "linkes_ohr rechtes_ohr",
+        "oreille_gauche oreille_droite",
+        "ojo_izquierdo ojo_derecho",
+    ],
+)
+def test_what_looks_like_left_and_right_is_told_and_not_paired(pair):
+    one, other = pair.split()
+    names = ["nose", one, "left_hip", other, "right_hip"]
+    assert set(mirrors(names)) == {"left_hip", "right_hip"} and unrecognised(names) == [(one, other)]
+    (problem,) = told(names, augment="coco")
+    assert f"not change places: {one} and {other}" in problem.what and not problem.fatal
+    (line,) = remarks(names, augment="coco")
+    assert line.endswith(f"2 of 5 points change places: left_hip and right_hip; nose, {one}, {other} stay")
+
+
+def test_what_only_resembles_sides_is_not_told():
+    assert not unrecognised(COCO_NAMES) and not unrecognised(["leg1", "leg2", "ear1", "ear2", "tail", "head", "collar", "elbow"])
+    assert not told(["nose", "Lear", "Rear"]) and not remarks(["nose", "Lear", "Rear"])
+    assert remarks(["left_ear", "right_ear"], flip_test=True) == [
+        "images are mirrored (model.flip_test: true): 2 of 2 points change places: left_ear and right_ear; none stays"
+    ]
+
+
+def remarks(names: list[str], flip_test: bool = False, **data) -> list[str]:
+    options = CocoData(format="coco", root="r", train="a", test="b", keypoints=names, **data)
+    model = KeypointModel(backbone="resnet-thin", flip_test=flip_test)
+    return [*check.remarks(Path(), options, model, Poses(names=names))]
 
 
 def told(names: list[str], flip_test: bool = False, **data) -> list[Problem]:

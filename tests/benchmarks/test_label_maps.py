@@ -236,6 +236,18 @@ def test_coco_files_of_windows_and_images_without_annotation(write):
     assert all("1 of 2 images have no annotation, e.g. img_dir" in problem.what for problem in problems)
 
 
+def test_coco_ids_of_another_type_and_outlines_of_nothing_are_read(write):
+    """As by detection and localization: ``[[]]`` is an annotation without a segmentation."""
+    one = {"image_id": "0.0", "category_id": "5.0", "segmentation": [[], *INNER]}
+    other = {"image_id": 1, "category_id": 5, "segmentation": [[]]}
+    root = write()
+    found = task(coco(root, annotations=[one, other]))
+    listing = found.listing(root)
+    assert not listing.problems and listing.left_out["annotations without a segmentation"] == 2
+    assert [len(pair.objects) for pair in listing.test] == [1, 0]
+    assert not any(problem.fatal and "drawn" in problem.what for problem in found.check(root))
+
+
 def test_coco_has_no_values_to_ignore(write):
     entry = coco(write())
     with pytest.raises(UsageError, match=r"background: null ignores"):

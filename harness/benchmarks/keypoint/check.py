@@ -11,8 +11,9 @@ from harness.benchmarks.keypoint.oks import COCO_NAMES, coco_sigmas
 from harness.benchmarks.keypoint.options import KeypointData, KeypointModel
 from harness.benchmarks.keypoint.readers.pose import Pose, Poses
 from harness.benchmarks.keypoint.scores import MOST_DETECTIONS
-from harness.benchmarks.keypoint.sides import mirrors, sided
+from harness.benchmarks.keypoint.sides import mirrors, sided, unrecognised
 from harness.errors import did_you_mean
+from harness.texts import few
 
 
 def problems(_root: Path, data: KeypointData, listing: Poses) -> Iterator[Problem]:
@@ -41,20 +42,50 @@ def _crowded(listing: Poses) -> Iterator[Problem]:
 
 def of_model(data: KeypointData, model: KeypointModel, listing: Poses) -> Iterator[Problem]:
     """Points that say left or right but stay themselves in a mirror, where images are mirrored."""
-    why = [f"data.augment: {data.augment}"] * data.mirrors + ["model.flip_test: true"] * model.flip_test
-    if not why or data.format == "mmpose" or not listing.names:  # mmpose's classes know what changes places
+    why = _mirroring(data, model, listing)
+    if not why:
         return
-    pairs = mirrors(listing.names)
+    pairs, alike = mirrors(listing.names), unrecognised(listing.names)
     alone = [name for name in listing.names if sided(name) and name not in pairs]
-    rest = [f"{one} and {other}" for one, other in pairs.items() if listing.names.index(one) < listing.names.index(other)]
+    rest = _in_words(listing.names, pairs)
     found = f"{len(rest)} pairs change places, e.g. {rest[0]}" if rest else "no points change places"
     mend = f"name both points of a pair in data.keypoints, e.g. left_eye and right_eye, or do without {' and '.join(why)}"
     if alone:
         what = f"images are mirrored, and {len(alone)} points have a side in their name but no partner: {', '.join(alone[:5])}; {found}"
         yield Problem("data.keypoints", what, mend, fatal=False)
-    elif not pairs and len(listing.names) > 1:
+    if alike:
+        these = few(f"{one} and {other}" for one, other in alike)
+        what = f"images are mirrored, but points that look like left and right do not change places: {these}"
+        mend = f"if they are, call them left_… and right_… in the files and in data.keypoints, or do without {' and '.join(why)}"
+        yield Problem("data.keypoints", what, mend, fatal=False)
+    elif not alone and not pairs and len(listing.names) > 1:
         what = f"images are mirrored, but no names of points are a left and right pair: {', '.join(listing.names[:5])}"
         yield Problem("data.keypoints", what, f"if there are pairs, {mend}", fatal=False)
+
+
+def remarks(_root: Path, data: KeypointData, model: KeypointModel, listing: Poses) -> Iterator[str]:
+    """Which points change places in a mirror and which stay, where images are mirrored."""
+    if why := _mirroring(data, model, listing):
+        pairs = mirrors(listing.names)
+        change = f"{len(pairs)} of {len(listing.names)} points change places"
+        change += f": {few(_in_words(listing.names, pairs), _SHOWN)}" if pairs else ""
+        stay = [name for name in listing.names if name not in pairs]
+        yield f"images are mirrored ({', '.join(why)}): {change}; {few(stay, _SHOWN) or 'none'} {'stays' if len(stay) < 2 else 'stay'}"
+
+
+_SHOWN = 20
+"""Points or pairs that are named."""
+
+
+def _mirroring(data: KeypointData, model: KeypointModel, listing: Poses) -> list[str]:
+    """What mirrors images whose points have names; mmpose's classes know what changes places."""
+    if data.format == "mmpose" or not listing.names:
+        return []
+    return [f"data.augment: {data.augment}"] * data.mirrors + ["model.flip_test: true"] * model.flip_test
+
+
+def _in_words(names: list[str], pairs: dict[str, str]) -> list[str]:
+    return [f"{one} and {other}" for one, other in pairs.items() if names.index(one) < names.index(other)]
 
 
 def _segment(segment: tuple[str, str], listing: Poses) -> Iterator[Problem]:

@@ -12,6 +12,18 @@ _OTHER = {"left": "right", "right": "left", "l": "r", "r": "l"}
 _RUN_ON = ("left", "right")
 """What may also stand at a word's beginning or end, as in ``leftear``; ``l`` and ``r`` may not."""
 
+_MAY_BE = (
+    ("l", "r"),
+    ("li", "re"),
+    ("link", "recht"),
+    ("gauche", "droit"),
+    ("gauch", "droit"),
+    ("izquierd", "derech"),
+    ("esquerd", "direit"),
+    ("sinistr", "destr"),
+)
+"""What says a side to people and not to :func:`mirrors`: letters within a word, and other languages."""
+
 
 def mirrors(names: Sequence[str]) -> dict[str, str]:
     """Name -> name of the point that it becomes in a mirror; points that stay themselves are left out.
@@ -36,6 +48,30 @@ def sided(name: str) -> bool:
     """Whether a name says left or right, with or without a partner: as a word, or as the beginning of one."""
     words = [word.lower() for word in _WORD.findall(name)]
     return any(word in _OTHER or word.startswith(_RUN_ON) for word in words)
+
+
+def unrecognised(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Points without a partner that look like a left and a right one: ``Lear`` and ``Rear``, ``FL_paw`` and ``FR_paw``, ``paw2LF`` and
+    ``paw3RF``. Digits, case and what parts the words do not count."""
+    pairs = mirrors(names)
+    alone = [name for name in names if name not in pairs and not sided(name)]
+    by_letters: dict[str, str] = {}
+    for name in alone:
+        by_letters.setdefault(_letters(name), name)
+    found: dict[str, str] = {}
+    for name in alone:
+        here = _letters(name)
+        for left, right in _MAY_BE:
+            places = [at for at in range(len(here)) if here.startswith(left, at)]
+            others = [by_letters.get(here[:at] + right + here[at + len(left) :]) for at in places]
+            other = next((one for one in others if one and one not in found.values()), None)
+            if other and name not in found and name not in found.values():
+                found[name] = other
+    return [*found.items()]
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalpha())
 
 
 def _forms(name: str) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:

@@ -76,9 +76,10 @@ def _frame(scene: Scene, line: str, where: str, data: CambridgeData) -> Frame | 
     if len(values) != 7:
         return Problem(where, "the line is not `image x y z w p q r`", "restore the dataset's file")
     image = image.strip().replace("\\", "/")
-    if not (scene.root / image).is_file():
-        return Problem(where, f"the image {image} is missing", "unpack the sequence, or delete the line")
-    return from_quaternion(image, values[:3], values[3:], where, data.unit)
+    there = scene.find(image)
+    if there is None:
+        return Problem(where, scene.missing(image), "unpack the sequence, or delete the line")
+    return from_quaternion(there, values[:3], values[3:], where, data.unit)
 
 
 FORMAT = Format(CambridgeData, read)

@@ -165,14 +165,16 @@ def _frame(scene: Scene, line: str, where: str, data: ColmapData) -> Frame | Pro
     if len(parts) != 10 or len(values) != 7:
         return Problem(where, "the line is not `ID QW QX QY QZ TX TY TZ CAMERA_ID NAME`", "export the model as text again")
     image = str(Path(data.images, parts[9].strip()).as_posix())
-    if not (scene.root / image).is_file():
-        return Problem(where, f"the image {image} is missing; the entry is left out", "restore it, or set data.images", fatal=False)
+    there = scene.find(image)
+    if there is None:
+        mend = "restore it, set data.images, or name the files as the model does"
+        return Problem(where, f"{scene.missing(image)}; the entry is left out", mend, fatal=False)
     rotation, translation = values[:4], values[4:]
     centre = translation
     if np.isfinite(values).all() and rotation.any():
         centre = -Rotation.from_quat(rotation, scalar_first=True).inv().apply(translation)
     # q and -q are one rotation, which the loss does not know: COLMAP writes either
-    return from_quaternion(image, centre, -rotation if rotation[0] < 0 else rotation, where, data.unit)
+    return from_quaternion(there, centre, -rotation if rotation[0] < 0 else rotation, where, data.unit)
 
 
 FORMAT = Format(ColmapData, read)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import PurePosixPath
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from harness.benchmarks.camera_localization.readers.frame import Frame, natural
 from harness.benchmarks.camera_localization.readers.rigs import tell_twins, with_moments
 from harness.benchmarks.camera_localization.readers.scenes import Scene
 from harness.benchmarks.listed import Index, lines_in, named, parted
+from harness.benchmarks.spelled import form
 
 
 class HoldOutData(CameraData):
@@ -66,12 +68,19 @@ def _usual(scene: Scene, names: tuple[str, ...], model: str) -> str | None:
 def _listed(file: str, images: list[str], scene: Scene) -> set[str]:
     """The images that a list names."""
     index, held, unknown = Index(images), set(), []
+    spelled: dict[str, list[str]] = {}
+    for image in images:
+        spelled.setdefault(_spelled(image), []).append(image)
+    otherwise = Index(spelled)
+
+    def find(line: str) -> list[str]:
+        return index.exact(line) or [image for one in otherwise.exact(_spelled(line)) for image in spelled[one]]
 
     def known(line: str) -> bool:
-        return bool(index.exact(line))
+        return bool(find(line))
 
     for line in named(lines_in(scene.root, file, scene, known), known):
-        found = index.exact(line)
+        found = find(line)
         if len(found) > 1:
             scene.add(file, f"'{line}' may mean {' or '.join(found[:3])}", "write the path inside the folder of the images")
         elif found:
@@ -83,3 +92,9 @@ def _listed(file: str, images: list[str], scene: Scene) -> set[str]:
         mend = "correct the list, or give their poses; without them the test is another"
         scene.add(file, what, parted(unknown[0], mend), fatal=not held)
     return held
+
+
+def _spelled(name: str) -> str:
+    """A name in one Unicode form, with its suffix in small letters: a list may spell it as the model does, and not as its file."""
+    stem, suffix = os.path.splitext(form(name))
+    return stem + suffix.lower()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -11,6 +13,9 @@ from typing import Literal, TypeVar
 from harness.benchmarks.base import NEEDED, SPLITS, Listing, Problem, Split
 from harness.benchmarks.camera_localization.options import CameraData
 from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, Lost
+from harness.benchmarks.listed import bare
+from harness.benchmarks.spelled import Spelled
+from harness.images import SUFFIXES
 
 D = TypeVar("D", bound=CameraData)
 
@@ -20,6 +25,22 @@ _PURPOSES: dict[Split, str] = {"train": "training", "val": "validation", "test":
 @dataclass
 class Scene(Listing[Frame]):
     """What a format finds in the folder of one scene, ``root``; names of images and places of problems are relative to it."""
+
+    @cached_property
+    def _there(self) -> Spelled:
+        return Spelled(self.root)
+
+    def find(self, image: str) -> str | None:
+        """The image of a name as it is spelled here; ``None`` where there is none."""
+        if os.path.isfile(self.root / image):
+            return image
+        file = self._there.file(image)
+        return file.relative_to(self.root).as_posix() if file and file.is_relative_to(self.root) else None
+
+    def missing(self, image: str) -> str:
+        """That there is no such image, and which one of its name but for the suffix there is."""
+        other = self._there.file(bare(image), SUFFIXES)
+        return f"the image {image} is missing" + (f", while {other.name} lies there" if other else "")
 
     def place(self, split: Split, found: Iterable[Frame | Problem]) -> None:
         """Add the frames of a split, and what is wrong with others."""

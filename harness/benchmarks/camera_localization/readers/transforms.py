@@ -78,7 +78,7 @@ def _scene(scene: Scene, data: TransformsData) -> None:
     known = {frame.image for frame in frames}
     chosen: dict[Split, set[str]] = {}
     for split, key in lists.items():
-        images = {str(name): _image(scene.root, str(name)) for name in content[key]}
+        images = {str(name): _image(scene, str(name)) for name in content[key]}
         chosen[split] = {image for image in images.values() if image in known}
         scene.place(split, [frame for frame in frames if frame.image in chosen[split]])
         if lost := [name for name, image in images.items() if image not in known]:
@@ -150,7 +150,7 @@ def _frames(scene: Scene, content: dict[str, Any], file: str, data: TransformsDa
         yield (found := _frame(scene, entry, f"{file}:{key}[{n}]", data))
         if isinstance(found, Frame):
             path = tails(entry["file_path"])[0]
-            cut = next(path[: len(path) - len(tail)] for tail in tails(path) if found.image.startswith(tail))
+            cut = "/".join(path.split("/")[: -len(found.image.split("/"))])
             ways.setdefault(cut, []).append(f"{path} as {found.image}")
     # folders of another machine stand before all paths alike
     if odd := [example for _, some in sorted(ways.items(), key=lambda way: len(way[1]))[:-1] for example in some]:
@@ -158,9 +158,11 @@ def _frames(scene: Scene, content: dict[str, Any], file: str, data: TransformsDa
         yield Problem(file, what, "see whether these are meant, and write their paths from the scene's folder", fatal=False)
 
 
-def _image(folder: Path, path: str) -> str | None:
+def _image(scene: Scene, path: str) -> str | None:
     """The image of a ``file_path``, which may begin with folders of another machine, from the scene's folder."""
-    return next((tail + suffix for suffix in _SUFFIXES for tail in tails(path) if (folder / (tail + suffix)).is_file()), None)
+    ends = tails(path)
+    exact = next((tail + suffix for suffix in _SUFFIXES for tail in ends if (scene.root / (tail + suffix)).is_file()), None)
+    return exact or next((image for suffix in ("", *SUFFIXES) for tail in ends if (image := scene.find(tail + suffix))), None)
 
 
 def _frame(scene: Scene, entry: object, where: str, data: TransformsData) -> Frame | Problem:
@@ -174,10 +176,10 @@ def _frame(scene: Scene, entry: object, where: str, data: TransformsData) -> Fra
         matrix = np.empty(0)
     if matrix.shape not in ((4, 4), (3, 4)):
         return Problem(where, "transform_matrix is not a 4x4 matrix of numbers", "give each frame a transform_matrix")
-    image = _image(scene.root, entry["file_path"])
+    image = _image(scene, entry["file_path"])
     if image is None:
         path = (tails(entry["file_path"]) or [""])[0]
-        return Problem(where, f"the image {path} is missing; the entry is left out", "restore the image, or delete the entry", fatal=False)
+        return Problem(where, f"{scene.missing(path)}; the entry is left out", "restore the image, or delete the entry", fatal=False)
     return from_matrix(image, matrix * _OPENGL_TO_OPENCV, where, data.unit)
 
 

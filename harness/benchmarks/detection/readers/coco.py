@@ -9,7 +9,7 @@
 
 ``bbox`` is x, y, width, height in pixels. Labels count the categories of the training file by id;
 those of the other files are found by name. An object with ``"ignore": 1`` is what VOC calls difficult: it is not trained on, and
-boxes on it are neither hits nor mistakes.
+boxes on it are neither hits nor mistakes. Images of LVIS, which have no ``file_name``, are found by the end of their ``coco_url``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from pydantic import Field
 
 from harness.benchmarks.base import Format, Split
 from harness.benchmarks.coco import Crowds, is_set, load, number, start_elsewhere
-from harness.benchmarks.coco_units import Outlines, four, is_far, outlined, tell_areas, tell_centres, tell_corners
+from harness.benchmarks.coco_units import Outlines, four, is_far, outlined, tell_areas, tell_centres, tell_corners, tell_zeros
 from harness.benchmarks.detection.options import DetectionData
 from harness.benchmarks.detection.readers.picture import Box, Object, Picture, Pictures
+from harness.benchmarks.lvis import named, tell_searched
 from harness.benchmarks.object_localization.readers.coco_json import Categories, Ids, images_of, plain
 from harness.benchmarks.options import Options
 from harness.benchmarks.spelled import Spelled
@@ -81,20 +82,24 @@ def read(root: Path, data: CocoData) -> Pictures:
                 listing.add(split.annotations, f"there are {len(mine.names)} categories, data.classes says {data.classes}", mend)
         labels = known.labels_of(mine)
         listing.ids[name] = {label: number for key, label in labels.items() if isinstance(number := plain(key), int)}
-        setattr(listing, name, _split(split, content, labels, mine, data, listing))
+        setattr(listing, name, _split(split, content, mine, known, data, listing))
     listing.classes = known.names if known else []
     return listing.finish()
 
 
 def _split(
-    split: CocoSplit, content: dict[str, Any], labels: dict[Any, int], mine: Categories, data: CocoData, listing: Pictures
+    split: CocoSplit, content: dict[str, Any], mine: Categories, known: Categories, data: CocoData, listing: Pictures
 ) -> list[Picture]:
-    where = split.annotations
-    images = images_of(content["images"], where, listing)
+    """The pictures of a split, whose categories are called as those ``known`` from training."""
+    where, labels = split.annotations, known.labels_of(mine)
+    entries = named(content["images"], listing.root / split.images)
+    images = images_of(entries, where, listing)
+    tell_searched(entries, where, listing)
     if start_elsewhere([image.file for image in images.values()], split.images, where, listing):
         return []
     ids, found, odd = Ids(images), defaultdict[Any, list[Object]](list), defaultdict[str, list[Any]](list)
     strangers: Counter[str] = Counter()
+    believed = not tell_zeros(content["annotations"], where, listing)
     outlines, crowds, given = Outlines(where, listing), Crowds(where, listing), list[tuple[Box, Any]]()
     sized: list[tuple[Box, tuple[int, int] | None]] = []
     for item in content["annotations"]:
@@ -115,7 +120,7 @@ def _split(
             if not is_set(item.get("iscrowd")):
                 given.append((box, item.get("area")))
                 sized.append((box, images[image].size))
-            if one := _object(item, box, labels[category], images[image].size, data, odd):
+            if one := _object(item, box, labels[category], images[image].size, data, odd, believed=believed):
                 found[image].append(one)
                 if one.difficult:
                     listing.left_out["objects marked 'ignore', which count for nothing"] += 1
@@ -128,8 +133,7 @@ def _split(
     for kind, (what, mend, fatal) in _ODD.items():
         if examples := odd[kind]:
             listing.add(where, f"{len(examples)} {what.format(examples[0])}", mend, fatal=fatal)
-    for name, count in strangers.items():
-        listing.add(where, f"unknown category {name}, in {count} annotations", f"the training file has {', '.join(mine.names[:8])}")
+    known.tell_strangers(strangers, where, listing)
     there = Spelled(listing.root / split.images)
     numbers = {key: plain(key) for key in images}
     first: dict[str, Any] = {}
@@ -154,8 +158,13 @@ _ODD = {
     "orphan": ("annotations of no image left out, e.g. of image_id {!r}", "correct image_id, or delete them", False),
     "boxless": ("annotations without a bbox of four finite numbers, e.g. annotation {}", "write x, y, width, height", True),
     "flat": (
-        "boxes beside their image, thinner than a pixel or without area left out, e.g. that of annotation {}",
+        "boxes beside their image or thinner than a pixel left out, e.g. that of annotation {}",
         "correct or delete them",
+        False,
+    ),
+    "arealess": (
+        "objects of area 0 left out, as mmdet does, e.g. annotation {}",
+        "where the box is right write its area, or none",
         False,
     ),
     "maskless": (
@@ -168,17 +177,32 @@ _ODD = {
 
 
 def _object(
-    item: dict[str, Any], said: Box, label: int, size: tuple[int, int] | None, data: CocoData, odd: dict[str, list[Any]]
+    item: dict[str, Any],
+    said: Box,
+    label: int,
+    size: tuple[int, int] | None,
+    data: CocoData,
+    odd: dict[str, list[Any]],
+    *,
+    believed: bool,
 ) -> Object | None:
+    """The object of an annotation; ``None``, and an example of what is ``odd``, where it is none.
+
+    Args:
+        believed: whether an area of 0 says that there is no object.
+    """
     x, y, width, height = said
     box = (x, y, x + width, y + height)
     area, most = number(item.get("area")), size or (float("inf"), float("inf"))
-    if area is None:
+    if area is None or (area <= 0 and not believed):
         area = width * height
     inside = x < most[0] and y < most[1] and box[2] > 0 and box[3] > 0
     # mmdet leaves out the same
-    if not (width >= 1 and height >= 1 and inside and area > 0):
+    if not (width >= 1 and height >= 1 and inside):
         odd["flat"].append(item.get("id", "?"))
+        return None
+    if area <= 0:
+        odd["arealess"].append(item.get("id", "?"))
         return None
     crowd, mask = is_set(item.get("iscrowd")), _mask(item.get("segmentation"), size) if data.masks else None
     if data.masks and not mask:

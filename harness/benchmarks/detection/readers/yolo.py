@@ -22,6 +22,7 @@ from harness.benchmarks.detection.readers.picture import Box, Object, Picture, P
 from harness.benchmarks.detection.readers.yolo_names import LISTS, Counted, Names
 from harness.benchmarks.object_localization.readers.picture import several
 from harness.benchmarks.options import Options
+from harness.benchmarks.spelled import Spelled
 from harness.images import search
 
 Shares = tuple[float, float, float, float]
@@ -100,7 +101,7 @@ class _Split:
         self._split, self._names, self._listing = split, names, listing
         self._claims = claims
         """Text file -> the image that it is of."""
-        self._beside: dict[Path, dict[str, Path]] = {}
+        self._there = Spelled(listing.root / split.labels)
         self._boxes: list[tuple[str, Shares]] = []
         self._flat: list[str] = []
         self._bare: list[str] = []
@@ -121,15 +122,9 @@ class _Split:
         return pictures
 
     def _text(self, file: Path) -> Path:
-        """The text file of an image, whether its suffix is written small or large."""
-        root = self._listing.root
-        labels = root / self._split.labels / file.relative_to(root / self._split.images).with_suffix(".txt")
-        if labels.is_file():
-            return labels
-        if labels.parent not in self._beside:
-            there = labels.parent.iterdir() if labels.parent.is_dir() else ()
-            self._beside[labels.parent] = {one.stem: one for one in there if one.suffix.lower() == ".txt"}
-        return self._beside[labels.parent].get(labels.stem, labels)
+        """The text file of an image, in whatever Unicode form, and whether its suffix is written small or large."""
+        name = file.relative_to(self._listing.root / self._split.images).with_suffix(".txt")
+        return self._there.file(name.as_posix()) or self._there.root / name
 
     def _picture(self, number: int, file: Path) -> Picture:
         listing, labels = self._listing, self._text(file)

@@ -22,11 +22,12 @@ from harness.benchmarks.coco_units import four
 from harness.benchmarks.keypoint.options import LabelledPoints
 from harness.benchmarks.keypoint.readers.coco_boxes import Boxes
 from harness.benchmarks.keypoint.readers.coco_images import Image, Images
-from harness.benchmarks.keypoint.readers.coco_names import orders, wanted
+from harness.benchmarks.keypoint.readers.coco_names import Wanted, orders
 from harness.benchmarks.keypoint.readers.coco_parts import Key, key, triples
 from harness.benchmarks.keypoint.readers.pose import Cleaner, Pose, Poses, box_around, whole
 from harness.benchmarks.keypoint.readers.tally import ALWAYS, NEVER, Tally
 from harness.benchmarks.keypoint.readers.unset import KIND, UNSET, at_corner, unset
+from harness.benchmarks.lvis import named
 
 _SHARE, _FAR = 100, 100
 """An area is a share or percentage of the image or box if it is at most the former and this often in the extent of the box."""
@@ -46,7 +47,7 @@ class CocoData(LabelledPoints):
     test_images: str = "test"
     val_images: str = "val"
     category: int | str | None = None
-    """Only annotations of this category, by id or name; all by default."""
+    """Only annotations of this category, by name, or by its id in the training file; all by default."""
     box: Literal["annotation", "points", "image"] = "annotation"
     """What the model sees: each annotated box, a box around the labelled points (a tenth of their extent beyond them), or the whole
     image, where each shows one instance."""
@@ -59,6 +60,7 @@ class CocoData(LabelledPoints):
 def read(root: Path, data: CocoData) -> Poses:
     """List the annotation files of all splits."""
     listing = Poses(root=root, names=data.names if data.is_named else [])
+    wanted = Wanted(data.category, listing)
     for split, name, folder in (
         (listing.train, data.train, data.train_images),
         (listing.test, data.test, data.test_images),
@@ -66,7 +68,7 @@ def read(root: Path, data: CocoData) -> Poses:
     ):
         content = load(name, listing, ("images", "annotations")) if name else None
         if name and content is not None:
-            split += _Split(content, name, root / folder, data, listing).poses()
+            split += _Split(content, name, root / folder, data, wanted, listing).poses()
     listing.names = listing.names or data.names
     listing.sigmas = data.oks_sigmas(listing.names) if data.has_ap else None
     mend = "write data.box: annotation, choose one data.category, or keep one instance per image"
@@ -76,11 +78,11 @@ def read(root: Path, data: CocoData) -> Poses:
 class _Split:
     """One annotation file on its way to poses."""
 
-    def __init__(self, content: dict[str, Any], where: str, folder: Path, data: CocoData, listing: Poses):
+    def __init__(self, content: dict[str, Any], where: str, folder: Path, data: CocoData, wanted: Wanted, listing: Poses):
         self.content, self.data = content, data
-        self.images = Images(content["images"], folder, where, data.exif == "apply", listing)
+        self.images = Images(named(content["images"], folder), folder, where, data.exif == "apply", listing)
         self.tally, self.boxes = Tally(listing, where), Boxes(listing, where)
-        chosen = self._chosen(wanted(content, data.category, where, listing))
+        chosen = self._chosen(wanted.id_in(content, where))
         categories = {key(annotation.get("category_id")) for _, annotation in chosen}
         self.orders = orders(content, categories, where, data, listing)
         self.annotations = chosen

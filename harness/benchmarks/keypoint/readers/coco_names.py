@@ -11,16 +11,49 @@ from harness.benchmarks.keypoint.readers.pose import Poses
 from harness.errors import did_you_mean
 
 
-def wanted(content: dict[str, Any], category: int | str | None, where: str, listing: Poses) -> Key | None:
-    """The id of the category that an entry names by id or name; ``None`` for all."""
-    if category is None:
-        return None
-    known = {item.get("name"): key(item.get("id")) for item in content.get("categories") or [] if isinstance(item, dict)}
-    if category in known:
-        return known[category]
-    if known and key(category) not in known.values():
-        listing.add(where, str(did_you_mean(str(category), map(str, known), "data.category")), "correct data.category")
-    return key(category)
+class Wanted:
+    """The category that an entry names by name or id, in one file after another.
+
+    Files number their categories as they like: an id means the name that it has in the first file.
+    """
+
+    def __init__(self, category: int | str | None, listing: Poses):
+        self._category, self._listing = category, listing
+        self._first = ""
+        self._name: str | None = None
+
+    def id_in(self, content: dict[str, Any], where: str) -> Key | None:
+        """The id that the category has in a file; ``None`` for all."""
+        if self._category is None:
+            return None
+        number = key(self._category)
+        known = {key(item.get("id")): _named(item) for item in content.get("categories") or [] if isinstance(item, dict)}
+        if not self._first:
+            self._first = where
+            self._name = str(self._category) if self._category in known.values() else known.get(number)
+        alike = [own for own, name in known.items() if name and name == self._name]
+        if alike:
+            return number if number in alike else alike[0]
+        if number in known:
+            self._tell_other(number, known[number], where)
+        elif known:
+            names = [str(name or own) for own, name in known.items()]
+            self._listing.add(where, str(did_you_mean(str(self._category), names, "data.category")), "correct data.category")
+        return number
+
+    def _tell_other(self, number: Key | None, name: str | None, where: str) -> None:
+        """Refuse another name of the id, and note that it has one in one file only."""
+        one, other = (f"is '{said}'" if said else "has no name" for said in (name, self._name))
+        if (name or "").casefold() != (self._name or "").casefold():
+            what = f"category {number} {one} here, and {other} in {self._first}"
+            mend = "name it alike in every file, or write its name as data.category"
+            self._listing.add(where, what, mend, fatal=bool(name and self._name))
+
+
+def _named(item: dict[str, Any]) -> str | None:
+    """The name of a category."""
+    name = item.get("name")
+    return name.strip() or None if isinstance(name, str) else None
 
 
 def orders(

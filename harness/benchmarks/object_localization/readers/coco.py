@@ -22,6 +22,7 @@ from pydantic import Field
 from harness.benchmarks.base import Format
 from harness.benchmarks.coco import load, start_elsewhere
 from harness.benchmarks.listed import Index, lines_in, parted
+from harness.benchmarks.lvis import named, tell_searched
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers.coco_json import Categories, images_of
 from harness.benchmarks.object_localization.readers.coco_objects import Object, objects_in
@@ -92,7 +93,9 @@ def read(root: Path, data: CocoData) -> Pictures:
 def _split(split: CocoSplit, content: dict[str, Any], mine: Categories, known: Categories, listing: Pictures) -> list[Picture]:
     """The pictures of a split, whose categories are called as those ``known`` from training."""
     where = split.annotations
-    images = images_of(content["images"], where, listing)
+    entries = named(content["images"], listing.root / split.images)
+    images = images_of(entries, where, listing)
+    tell_searched(entries, where, listing)
     if start_elsewhere([image.file for image in images.values()], split.images, where, listing):
         return []
     found = objects_in(content["annotations"], images, mine, known, where, listing)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +111,21 @@ class Categories:
     def name(self, number: Any) -> str:
         """The name of a category."""
         return self._names[number]
+
+    def tell_strangers(self, strangers: Mapping[str, int], where: str, listing: Listing[Any]) -> None:
+        """Refuse categories of another file that are none of these.
+
+        Args:
+            strangers: name or id -> in how many annotations.
+        """
+        for name, count in strangers.items():
+            plainly = name.strip("'")
+            near = [mine for mine in self.names if mine.casefold() == plainly.casefold()]
+            near = near or difflib.get_close_matches(plainly, self.names, n=1, cutoff=0.5)
+            mend = f"the training file has {', '.join(self.names[:8])}" + (
+                f"; is it '{near[0]}'?" if near else "; add it to the categories"
+            )
+            listing.add(where, f"unknown category {name}, in {several(count, 'annotation')}", mend)
 
     def labels_of(self, others: Categories) -> dict[Any, int]:
         """Id in another file -> label among these, for categories of one name; of several, that of the same id."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -58,10 +57,7 @@ def objects_in(
                 box = _box(*corners, f"{where} (annotation {number})", listing)
         found.setdefault(image, []).append((labels[category], box))
     _tell(unused, bool(found), where, listing)
-    for name, count in strangers.items():
-        near = difflib.get_close_matches(name.strip("'"), known.names, n=1, cutoff=0.5)
-        mend = f"the training file has {', '.join(known.names[:8])}" + (f"; is it '{near[0]}'?" if near else "; add it to the categories")
-        listing.add(where, f"unknown category {name}, in {several(count, 'annotation')}", mend)
+    known.tell_strangers(strangers, where, listing)
     tell_corners(given, where, listing)
     tell_centres(sized, where, listing)
     crowds.tell()

@@ -23,6 +23,8 @@ from harness.benchmarks.base import SPLITS, Format
 from harness.benchmarks.coco import Crowds, is_set, load, start_elsewhere
 from harness.benchmarks.coco_units import Outlines
 from harness.benchmarks.inside import is_inside
+from harness.benchmarks.lvis import named, tell_searched
+from harness.benchmarks.object_localization.readers.coco_json import Ids, plain
 from harness.benchmarks.options import Options
 from harness.benchmarks.segmentation.options import LabelledData
 from harness.benchmarks.segmentation.readers.labels import Labels, counted
@@ -141,29 +143,38 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
     content = load(files.annotations, listing)
     if content is None:
         return []
-    names_of_files = [image["file_name"].replace("\\", "/") for image in content["images"] if _is_known(image)]
+    images = named(content["images"], root / files.images)
+    tell_searched(images, files.annotations, listing)
+    names_of_files = [image["file_name"].replace("\\", "/") for image in images if _is_known(image)]
     if start_elsewhere(names_of_files, files.images, files.annotations, listing):
         return []
     label_of = {name: index for index, name in enumerate(data.names)}
-    names = {str(category.get("id")): category.get("name") for category in content["categories"] if isinstance(category, dict)}
+    names = {
+        category["id"]: category.get("name")
+        for category in content["categories"]
+        if isinstance(category, dict) and plain(category.get("id")) is not None
+    }
     known_names = set(map(str, names.values()))
     if missing := sorted(set(data.classes) - known_names):
         known = ", ".join(sorted(known_names)[:8])
         listing.add(files.annotations, f"there is no category '{missing[0]}'", f"its categories are {known}; correct data.classes")
     ground = 0 if data.background else data.ignore_index
-    objects: dict[str, list[tuple[int, Any]]] = defaultdict(list)
+    objects: dict[Any, list[tuple[int, Any]]] = defaultdict(list)
+    ids = Ids([image["id"] for image in images if isinstance(image, dict) and plain(image.get("id")) is not None])
+    categories, strays = Ids(names), set[str]()
     outlines, crowds = Outlines(files.annotations, listing), Crowds(files.annotations, listing)
-    annotated = set[str]()
+    annotated = set[Any]()
     for index, item in enumerate(content["annotations"]):
         where = f"{files.annotations}, annotations[{index}]"
-        annotated.add(str(item.get("image_id")) if isinstance(item, dict) else "")
-        if not isinstance(item, dict) or not isinstance(item.get("segmentation"), list | dict) or not item["segmentation"]:
+        drawn, number = (_drawn(item), ids.find(item.get("image_id"))) if isinstance(item, dict) else (None, None)
+        annotated.add(number)
+        if not drawn:
             listing.left_out["annotations without a segmentation"] += 1
             continue
-        if str(item.get("category_id")) not in names:
+        if (category := categories.find(item.get("category_id"))) is None:
             listing.add(where, f"category {item.get('category_id')!r} is not among the categories", "add it, or delete the annotation")
             continue
-        name = names[str(item["category_id"])]
+        name = names[category]
         if name not in label_of:
             listing.left_out[f"objects of '{name}', which count as background"] += 1
             continue
@@ -171,17 +182,19 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
         crowds.add(item)
         unseen = is_set(item.get("iscrowd")) or is_set(item.get("ignore"))
         label = data.ignore_index if unseen else label_of[name]
-        objects[str(item.get("image_id"))].append((label, item["segmentation"]))
+        if number is None:
+            strays.add(str(item.get("image_id")))
+        else:
+            objects[number].append((label, drawn))
     outlines.tell()
     crowds.tell()
     pairs: list[Pair] = []
     there = Spelled(root / files.images)
     seen: dict[str, set[str]] = {"id": set(), "file_name": set()}
-    ids = {str(image["id"]) for image in content["images"] if isinstance(image, dict) and "id" in image}
-    if strays := sorted(set(objects) - ids):
-        what = f"{len(strays)} image ids of annotations are not among the images, e.g. {strays[0]}"
+    if strays:
+        what = f"{len(strays)} image ids of annotations are not among the images, e.g. {min(strays)}"
         listing.add(files.annotations, what, "add the images, or delete the annotations")
-    for index, image in enumerate(content["images"]):
+    for index, image in enumerate(images):
         where = f"{files.annotations}, images[{index}]"
         if not _is_known(image):
             listing.add(where, "no 'id' and text 'file_name'", "export the file again")
@@ -201,15 +214,23 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
         except (KeyError, TypeError, ValueError):
             listing.add(where, "no width and height", "export the file again")
             continue
-        drawn = tuple(objects[str(image["id"])])
-        pairs.append(Drawn(name, file, root / files.annotations, size, drawn, ground))
+        shown = tuple(objects.get(ids.find(image["id"]), ()))
+        pairs.append(Drawn(name, file, root / files.annotations, size, shown, ground))
     if not pairs and not any(problem.fatal for problem in listing.problems):
         listing.add(files.annotations, "lists no image", "export the file again")
-    if bare := [image["file_name"] for image in content["images"] if _is_known(image) and str(image["id"]) not in annotated]:
+    if bare := [image["file_name"] for image in images if _is_known(image) and ids.find(image["id"]) not in annotated]:
         means = f"all of it is {data.background}" if data.background else "nothing of it counts"
         what = f"{len(bare)} of {len(content['images'])} images have no annotation, e.g. {bare[0]}; {means}"
         listing.add(files.annotations, what, "annotate them, take them out of the file, or leave it so", fatal=False)
     return pairs
+
+
+def _drawn(item: dict[str, Any]) -> Any:
+    """The segmentation of an annotation; nothing where it has none, which ``[[]]`` says, too."""
+    said = item.get("segmentation")
+    if isinstance(said, list):
+        return [part for part in said if part != []]
+    return said if isinstance(said, dict) else None
 
 
 def _is_known(image: Any) -> bool:
