@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Sequence
 from functools import partial
@@ -158,8 +157,7 @@ def _over_benchmarks_of(table: Overall) -> None:
     differ = "They differ" if table.ranks.p < 1 - LEVEL else "No difference between them is shown"
     text.show(
         f"{len(table.methods)} methods over {len(table.benchmarks)} benchmarks{table.of_budget}. {differ} (Friedman, "
-        f"{p_value(table.ranks.p)}); mean ranks {number(table.ranks.critical_difference, RANK)} apart differ (Nemenyi). Methods beside one "
-        "bar cannot be told apart."
+        f"{p_value(table.ranks.p)}); {table.ranks.nemenyi}. Methods beside one bar cannot be told apart."
     )
     charts.show(diagrams.ranks(table), key=f"ranks {table.budget}", alt_text="critical-difference diagram of mean ranks")
     _ranks(table)
@@ -190,9 +188,10 @@ def _ranks(table: Overall) -> None:
 
 
 def _signed_ranks(pairs: Sequence[Across], methods: int, budget: str) -> None:
+    from harness.analysis.inference.friedman import fewest
+
     here = pairs[0].benchmarks
-    needed = math.ceil(1 + math.log2(methods * (methods - 1) / (2 * (1 - LEVEL))))  # see harness.analysis.inference.friedman.wilcoxon
-    if here < needed:
+    if here < (needed := fewest(methods)):
         text.show(f"Signed ranks (Wilcoxon) tell {methods} methods apart from {needed} benchmarks of one unit on; here are {here}.")
         return
     text.show(f"Signed ranks over {here} benchmarks of one unit (Wilcoxon), p corrected by Holm for all pairs:")

@@ -104,5 +104,5 @@ def exact(value: float | None) -> str:
 
 
 def moment(seconds: float | None) -> str:
-    """A time (seconds since the epoch) by the clock of this machine."""
-    return NOTHING if seconds is None else datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+    """A time (seconds since the epoch) by the clock of this machine, and its zone."""
+    return NOTHING if seconds is None else datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

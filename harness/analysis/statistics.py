@@ -41,7 +41,10 @@ def summarize(values: Sequence[float]) -> Summary:
         raise ValueError("no values to summarize")
     array = np.asarray(values, dtype=np.float64)
     n = array.size
-    mean = float(np.add.reduce(array) / n)  # as array.mean() and array.std(ddof=1), a third of whose time is spent before they begin
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = float(np.add.reduce(array))  # array.sum() and array.std(ddof=1) spend a third of their time before they begin
+    # rounded once, so that the same seeds have the same mean wherever it is worked out, to the last digit that is shown
+    mean = math.fsum(values) / n if math.isfinite(total) else total / n
     if n < 2:
         return Summary(mean, None, None, n)
     if not np.isfinite(array).all():

@@ -86,10 +86,8 @@ def save(
     for sentence in told(unfailing):
         click.echo(f"left out, as it could not fail: {sentence}", err=True)
     for rows in board.parted()[1]:
-        where = f"{rows[0].benchmark} v{rows[0].version}"
-        click.echo(
-            f"note: {where}: results with {rows[0].differs} are not saved; those of the first block of the leaderboard are.", err=True
-        )
+        where = f"{rows[0].benchmark} v{rows[0].version} · {rows[0].differs}"
+        click.echo(f"note: {where}: not saved; the first block of the leaderboard is.", err=True)
     for rows in board.parted()[0]:
         for none in board.without(rows[0].block):
             click.echo(f"note: '{none.method}' on {none.benchmark} v{none.version} has no result and is not saved: {none.told}.", err=True)

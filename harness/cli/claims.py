@@ -77,6 +77,7 @@ def command(
             say(line)
         click.echo()
         print_rows(claim_tables.HEADER, claim_tables.overview(rows), fold=claim_tables.HEADER)
+        say(f"\n{claim_tables.HOLM}")
         for note in claim_tables.notes(rows):
             say(f"\n{note}")
     if tuned and not as_json:
@@ -97,6 +98,7 @@ def _show_one(rows: list[Judged]) -> None:
     if any(row.tests for row in rows):
         click.echo()
         print_rows(claim_tables.EVIDENCE, claim_tables.evidence(rows), right=["a", "b", "difference", "p", "Holm"])
+        say(f"\n{claim_tables.HOLM}")
         for note in claim_tables.notes(rows):
             say(f"\n{note}")
         say(f"\n{verdicts.HEAD}")

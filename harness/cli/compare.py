@@ -148,11 +148,15 @@ def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> 
         say(f"d: the difference in standard deviations of one seed's value{of_samples}.")
     if any(row.samples for row in rows):
         say("n: seeds x test samples, where the interval is over both; otherwise seeds.")
+    if tested := sum(row.p is not None for row in rows):
+        of_rows = "Verdicts and p hold for all rows together" if tested > 1 else "The verdict and p are of this row"
+        say(f"{of_rows} (5 %, Holm), an interval for its row alone. A leaderboard compares all pairs of its table, and may tie these.")
     if any(row.tuned for row in rows):
         say(CHOICE)
 
 
 def _show_across(pairs: Sequence[Across], rope: float, budget: str) -> None:
+    from harness.analysis.inference.friedman import fewest
     from harness.analysis.numbers import SHARE, number, probability
 
     if not pairs:
@@ -170,6 +174,10 @@ def _show_across(pairs: Sequence[Across], rope: float, budget: str) -> None:
     ]
     near = [f"first better by > {rope:g} {pairs[0].unit}".strip(), "neither", "second better"] if chances else []
     told = f", {budget}" if budget else ""
+    methods = len({name for pair in pairs for name in (pair.method_a, pair.method_b)})
+    if not chances and pairs[0].benchmarks < (needed := fewest(methods)):
+        say(f"\nSigned ranks{told} tell {methods} methods apart from {needed} benchmarks of one unit on; here are {pairs[0].benchmarks}.")
+        return
     further = "; chances on a benchmark of this kind." if chances else "."
     click.echo(f"\nOver benchmarks of one unit{told}: p of signed ranks after Holm{further}")
     print_rows(["first", "second", "benchmarks", "p", *near], cells, right=["benchmarks", "p", *near])

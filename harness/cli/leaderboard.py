@@ -81,7 +81,11 @@ def command(
     harness leaderboard -b scenes-classification --slot pooling --pareto flops
     """
     from harness.analysis import source
+    from harness.errors import UsageError
 
+    given = {"--overall": overall, "--diagnostics": diagnostics, "--per-class": per_class, "--published": published, "--pareto": costs}
+    if len(several := [name for name, is_given in given.items() if is_given]) > 1:
+        raise UsageError(f"{' and '.join(several)} are different tables. Ask for one at a time.")
     options.know(benchmarks, source.recorded_benchmarks(db))
     if asked := [*benchmarks] or [name for name in (family, slot) if name]:
         empty = f"no results for {' and '.join(asked)} yet. `harness run -m METHOD -b BENCHMARK` measures one."

@@ -125,7 +125,8 @@ def _resolution(family: str | None, as_json: bool, db: str) -> None:
         say("Difference of two methods of median spread that so many seeds show with a chance of 80 %; range: best mean less worst.")
         say("τ: agreement to be expected between the order found and that of as many new seeds (Kendall; 1 the same, 0 none).")
     if without := [row["benchmark"] for row in rows if not row["methods"]]:
-        say(f"No two methods of which 2 seeds differ on: {few(without)}. `harness run -m A -m B -b BENCHMARK --seeds 3` makes some.")
+        mend = "`harness run -m A -m B -b BENCHMARK --seeds 3` makes some."
+        say(f"Fewer than two methods with 2 seeds, or all seeds alike: {few(without)}. {mend}")
 
 
 @command.command("backbones")

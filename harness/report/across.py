@@ -90,7 +90,6 @@ def tables(summary: Summary) -> list[Across]:
 def _table(table: Overall) -> Across:
     count = len(table.methods)
     alike = "They differ" if table.ranks.p < 0.05 else "No difference between them is shown"
-    apart = number(table.ranks.critical_difference, RANK)
     axis = Axis(1, count)
     wide = table.mean.benchmarks
     lines = []
@@ -112,7 +111,7 @@ def _table(table: Overall) -> Across:
         )
     return Across(
         title=f"{table.slot or 'all slots'}: {count} methods over {len(table.benchmarks)} benchmarks{table.of_budget}",
-        sentence=f"{alike} (Friedman, {p_value(table.ranks.p)}); mean ranks that are {apart} apart differ (Nemenyi, 95 %)."
+        sentence=f"{alike} (Friedman, {p_value(table.ranks.p)}); {table.ranks.nemenyi}."
         + (f" All on {table.device}." if table.device else ""),
         benchmarks=table.benchmarks,
         wide=wide is not None,

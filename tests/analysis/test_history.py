@@ -107,7 +107,7 @@ def test_versions_say_which_seeds_they_lack(versions, waiting):
     assert [step.n for step in steps(found)] == ["2/3", "2"] and cells(steps(found), "%")[0][3] == "2/3"
     assert found.notes == [
         f"version {found.versions[0].name}: gap has a result in 2 of 3 seeds (1 failed: nan), and those that did not fail are a selection.",
-        "of a version planned 1970-01-01 00:00, gap has a result in 0 of 2 seeds (1 failed: nan; 1 planned).",
+        "of a version planned 1970-01-01 00:00 UTC, gap has a result in 0 of 2 seeds (1 failed: nan; 1 planned).",
     ]
     document = json.loads(json.dumps(as_json(found)))
     assert [row["missing"] and row["missing"]["asked"] for row in document["rows"]] == [3, None]

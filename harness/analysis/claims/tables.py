@@ -10,6 +10,7 @@ from harness import families
 from harness.analysis.claims.verdicts import HEAD, VERDICTS, Evidence, Judged, published
 from harness.analysis.numbers import MEASURE, change, duration, interval, number, probability
 from harness.analysis.tables import markdown_table
+from harness.outcome import COSTS
 
 if TYPE_CHECKING:
     from harness.catalog import Benchmark, Claim
@@ -21,6 +22,9 @@ ON = {"synthetic": "on synthetic data", "small": "on small real datasets", "pape
 _SAID = {"agrees": "in the direction of the claim", "disagrees": "against it"}
 
 HEADER = ["claim", "published", *families.TIERS]
+
+HOLM = "An interval is of its test alone; verdicts hold for all tests of a tier together (5 %, Holm), so that 0 may lie outside."
+"""What a reader of :func:`overview` and :func:`evidence` should know."""
 
 SEEDS = 5
 """What :func:`commands` asks for."""
@@ -79,8 +83,10 @@ def cell(row: Judged | None) -> str:
 
 
 def measured(test: Evidence) -> str:
-    """The difference with its unit and interval."""
-    text = f"{change(test.difference)} {test.unit}".strip()
+    """The difference with its unit, or what it is of where it has none, and its interval."""
+    if (cost := COSTS.get(test.measure)) is not None:
+        return f"{'+' if test.difference > 0 else ''}{cost.text(test.difference)} {cost.heading}"
+    text = f"{change(test.difference)} {test.unit or test.measure}"
     exact = test.ci95 is None or test.ci95[0] == test.ci95[1]
     return text if exact else f"{text} ({interval(test.ci95)})"
 

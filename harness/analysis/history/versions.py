@@ -31,7 +31,7 @@ _SAME_TASK = ("data", "dataset", "evaluator")
 
 def day(seconds: float) -> str:
     """In UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 @dataclass(frozen=True)

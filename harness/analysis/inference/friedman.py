@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +12,9 @@ from scipy.special import fdtrc
 
 from harness.analysis.inference.mixtures import Array
 from harness.analysis.inference.ranking import average_ranks, letter
+from harness.analysis.numbers import RANK, number
 from harness.analysis.statistics import LEVEL, holm
+from harness.texts import amount
 
 PERMUTED = 15
 DRAWS = 9999
@@ -45,6 +48,15 @@ class Ranks:
         q = stats.studentized_range.ppf(1 - self.alpha, methods, np.inf) / np.sqrt(2)
         return float(q * np.sqrt(methods * (methods + 1) / (6 * count)))
 
+    @property
+    def nemenyi(self) -> str:
+        """How far apart mean ranks have to be, in words; or that none can be, and of how many benchmarks some could."""
+        count, methods = self.ranks.shape
+        if self.critical_difference <= methods - 1:
+            return f"mean ranks {number(self.critical_difference, RANK)} apart differ (Nemenyi)"
+        fewest = math.ceil(count * (self.critical_difference / (methods - 1)) ** 2 - 1e-9)
+        return f"ranks on {amount(count, 'benchmark')} can tell no two of {methods} methods apart; on {fewest} they could (Nemenyi)"
+
     @cached_property
     def cliques(self) -> tuple[tuple[int, ...], ...]:
         """The bars of the diagram: largest sets of methods whose mean ranks lie within the critical difference, best first."""
@@ -55,9 +67,9 @@ class Ranks:
         """Of each method: two share one exactly if they cannot be told apart."""
         found = [""] * self.mean.size
         alone = [(index,) for index in range(self.mean.size) if not any(index in clique for clique in self.cliques)]
-        for number, group in enumerate(sorted([*self.cliques, *alone], key=lambda group: self.mean[group[0]])):
+        for place, group in enumerate(sorted([*self.cliques, *alone], key=lambda group: self.mean[group[0]])):
             for index in group:
-                found[index] += letter(number)
+                found[index] += letter(place)
         return tuple(found)
 
 
@@ -113,11 +125,16 @@ def _cliques(mean: Array, critical: float) -> tuple[tuple[int, ...], ...]:
     return tuple(found)
 
 
+def fewest(methods: int) -> int:
+    """Benchmarks that :func:`wilcoxon` needs to tell any two of so many methods apart."""
+    return math.ceil(1 + math.log2(methods * (methods - 1) / (2 * (1 - LEVEL))))
+
+
 def wilcoxon(values: ArrayLike) -> Array:
     """Holm-adjusted p values (methods, methods) of signed-rank tests of all pairs; values in one unit on all benchmarks.
 
     With N benchmarks no p is below 2^(1 - N): among k methods nothing can differ unless N >= 1 + log2(k(k - 1)/(2 alpha)), which is
-    8 benchmarks for 4 methods and 12 for 15.
+    8 benchmarks for 4 methods and 12 for 15 (:func:`fewest`).
     """
     from scipy import stats
 

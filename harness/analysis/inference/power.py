@@ -113,6 +113,6 @@ def verdict(
         better, worse = (a, b) if (difference > 0) == higher_is_better else (b, a)
         return f"{better} is better than {worse} by {significant(abs(difference), 3, unit)}."
     now, then = (detectable(count, spread, alpha=alpha) for count in (seeds, seeds + more))
-    here = "no difference at all" if unit == "%" and now > 100 else f"differences from {significant(now, 2, unit)} on"
-    there = "none" if unit == "%" and then > 100 else significant(then, 2, unit)
-    return f"{a} and {b} cannot be told apart: {seeds} seeds show {here}; {more} more seeds would show {there}."
+    here = "cannot show any, however large" if unit == "%" and now >= 99.95 else f"show differences from {significant(now, 2, unit)} on"
+    there = "could not either" if unit == "%" and then >= 99.95 else f"would show {significant(then, 2, unit)}"
+    return f"{a} and {b} cannot be told apart: {seeds} seeds {here}; {more} more seeds {there}."

@@ -38,11 +38,10 @@ def _parts(table: Overall) -> list[_Part]:
     listed = " · ".join(f"{number} {name}" for number, name in zip(numbers, table.benchmarks, strict=True))
     alike = "they differ" if table.ranks.p < 0.05 else "no difference between them is shown"
     where = f" on {table.device}" if table.device else ""
-    apart = number(table.ranks.critical_difference, RANK)
     heading = [
         f"{_begun(table)}{len(table.methods)} methods over {len(table.benchmarks)} benchmarks{where}{table.of_budget}",
         listed,
-        f"{alike} (Friedman, {p_value(table.ranks.p)}); mean ranks {apart} apart differ (Nemenyi)",
+        f"{alike} (Friedman, {p_value(table.ranks.p)}); {table.ranks.nemenyi}",
     ]
     wide = [] if table.mean.benchmarks is None else [table.mean.benchmarks]
     body = [

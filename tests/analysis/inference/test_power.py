@@ -71,7 +71,7 @@ def test_verdicts():
         f"gem and gap cannot be told apart: 2 seeds show differences from {two} on; 5 more seeds would show {seven}."
     )
     assert "from 134 m on; 5 more seeds would show 53 m" in verdict("gem", "gap", 1.0, 0.2, 2, Spread(530.0, 3.0, 2.0), unit="m")
-    assert "2 seeds show no difference at all; 5 more seeds would show 53 %" in verdict(
+    assert "2 seeds cannot show any, however large; 5 more seeds would show 53 %" in verdict(
         "gem", "gap", 1.0, 0.2, 2, Spread(530.0, 3.0, 2.0), unit="%"
     )
 
