@@ -67,7 +67,9 @@ Every dataset has a training, a validation and a test split. The validation spli
 in them, of each class or scene alike, copies of a picture together, and so Roboflow's versions of one (`NAME.rf.HASH.jpg`) and DOTA's
 tiles. Of camera poses, DeepLabCut's frames and videos of masks whole sequences are held out, or the last block where the sequences
 are too few; in other formats frames are pictures like any others, unless `together` says what names of one video have in common
-(`together: '(drive\\d+)_'`). `harness data check` warns where a split parts neighbours that look alike. A hash of their names chooses
+(`together: '(drive\\d+)_'`), searched in the path from the dataset's folder: a pattern that fits no image, or says the same of all, is
+refused, and one that fits only some, or whose groups the dataset's own splits part, is a warning. `harness data check` warns where a
+split parts neighbours that look alike, too. A hash of their names chooses
 what is held out, not the order of files or lists, so that it is the same everywhere.
 `val_share: 0` trains on everything, as published protocols do; then, where all training samples are tested, too, and where there are
 fewer than 20, there is none, and each trial's notes say so. A trial is scored on it at most ten times while it trains, which changes

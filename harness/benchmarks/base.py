@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from harness import families
-from harness.benchmarks import inside
+from harness.benchmarks import groups, inside
 from harness.benchmarks.options import DataOptions, HostOptions, ModelOptions, ScheduleOptions, TrainingOptions
 from harness.benchmarks.validation import hold_out
 from harness.depth import significant_bits
@@ -258,6 +258,8 @@ class Format(Generic[D]):
         found.root = root
         if what := inside.strays(found.read(), root, data.model_dump(mode="json", exclude={"root"})):
             found.add("the dataset", what, "put them there or link to them; only an entry may name a place elsewhere, absolutely")
+        if data.together is not None:
+            groups.tell(found, data.together, {NAMES[split]: {*map(found.together, found.of(split))} for split in SPLITS})
         for split in () if not found.has_samples or any(problem.fatal for problem in found.problems) else NEEDED:
             if not found.of(split):
                 found.add(f"{NAMES[split]} split", "it has no sample", "see where the entry says that it lies, and whether it is all there")

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.benchmarks.base import Listing
+from harness.benchmarks.spelled import form
 from harness.images import OTHER_SUFFIXES, SUFFIXES
 
 _COLUMN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|true|false|yes|no", re.IGNORECASE)
@@ -104,7 +105,8 @@ def tails(name: str) -> list[str]:
 
 
 class Index:
-    """Finds known files by what a list calls them: by path, with more folders before it or fewer, with or without suffix.
+    """Finds known files by what a list calls them: by path, with more folders before it or fewer, with or without suffix, and in
+    either Unicode form.
 
     Args:
         known: paths with forward slashes.
@@ -115,7 +117,7 @@ class Index:
         self._ends: dict[str, list[str]] = {}
         for path in dict.fromkeys(known):
             for name in dict.fromkeys((path, str(PurePosixPath(path).with_suffix("")))):
-                first, *shorter = tails(name)
+                first, *shorter = tails(form(name))
                 self._whole.setdefault(first, []).append(path)
                 for end in shorter:
                     self._ends.setdefault(end, []).append(path)
@@ -130,8 +132,15 @@ class Index:
 
     def exact(self, name: str) -> list[str]:
         """The same of a name without columns."""
-        mine = tails(name)
-        return next((found for found in (*map(self._whole.get, mine), *map(self._ends.get, mine[:1])) if found), [])
+        mine = tails(form(name))
+        found = next((found for found in (*map(self._whole.get, mine), *map(self._ends.get, mine[:1])) if found), [])
+        return [path for path in found if _is_spelled(path, name)] or found if len(found) > 1 else found
+
+
+def _is_spelled(path: str, name: str) -> bool:
+    """Whether a file of this path is called so in the very letters of a list, and not only as it looks."""
+    last = PurePosixPath(path)
+    return (tails(name) or [""])[-1] in (last.name, last.stem)
 
 
 def bare(name: str) -> str:

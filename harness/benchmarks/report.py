@@ -38,7 +38,8 @@ def _why_none(data: DataOptions, listing: Listing[Any]) -> str:
         return "the benchmark has none"
     if len(listing.train) < FEWEST:
         return f"of fewer than {FEWEST} training samples none is held out"
-    return "no training sample can be held out, since all are tested, too, or say too little to be scored"
+    groups = f"hang together in groups that are too large for data.val_share ({data.val_share:.0%})"
+    return f"no training sample can be held out: all are tested, too, say too little to be scored, or {groups}"
 
 
 def describe(task: Task, listing: Listing[Any], problems: Iterable[Problem]) -> list[str]:

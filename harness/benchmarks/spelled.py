@@ -31,6 +31,15 @@ class Spelled:
         alike = [self._listed(folder).get(_plain(f"{last}{ending}"), []) for ending in endings] if folder and last else []
         return next((folder / some[0] for some in alike if folder and len(some) == 1 and os.path.isfile(folder / some[0])), None)
 
+    def files(self, name: str, suffixes: Iterable[str]) -> list[Path]:
+        """All files of a name without suffix that end in one of these; those that are spelled exactly so, where there are any."""
+        folder, last = self.folder(PurePosixPath(name).parent.as_posix()), PurePosixPath(name).name
+        if not folder or not last:
+            return []
+        alike = [other for ending in suffixes for other in self._listed(folder).get(_plain(f"{last}{ending}"), [])]
+        exact = [other for other in alike if other.startswith(last)]
+        return [folder / other for other in exact or alike if os.path.isfile(folder / other)]
+
     def folder(self, name: str) -> Path | None:
         """The folder of a name."""
         if os.path.isdir(self.root / name):

@@ -13,7 +13,7 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.benchmarks.groups import group_of
+from harness.benchmarks.groups import group_of, name_of
 from harness.digests import contents
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ class _Parts:
     def __init__(self, listing: Listing[Any], pattern: str | None):
         self.listing, self._pattern = listing, pattern
         self._known: dict[Path, Path] = {}
-        self.names = {part: _name(part, listing) for part in map(self.of, listing.train)}
+        self.names = {part: name_of(part, listing) for part in map(self.of, listing.train)}
 
     def of(self, sample: Any) -> Path:
         """The part that a sample belongs to."""
         file = self.listing.together(sample)
         if file not in self._known:
-            group = group_of(_name(file, self.listing), self._pattern)
+            group = group_of(name_of(file, self.listing), self._pattern)
             self._known[file] = file if group is None else self.listing.root / group
         return self._known[file]
 
@@ -121,12 +121,6 @@ def _copied(parts: _Parts, chosen: set[Path]) -> set[Path]:
     digests = contents((mine, others))
     known = {digests[file] for file in others if file in digests}
     return {files[file] for file in mine if digests.get(file) in known}
-
-
-def _name(file: Path, listing: Listing[Any]) -> str:
-    if file.parent in listing.unpacked:  # wherever the cache lies
-        return f"{file.parent.name}/{file.name}"
-    return file.relative_to(listing.root).as_posix() if file.is_relative_to(listing.root) else file.as_posix()
 
 
 def _hash(name: str) -> str:

@@ -48,6 +48,43 @@ def test_paths_of_another_machine_are_refused_with_the_path_from_here(entry, tmp
     assert _fatal(entry, tmp_path) == [f"the image '{before}none.png' is not in the folder 'images'. add it, or take its line out"]
 
 
+def test_a_slash_before_a_path_is_read_over(entry, tmp_path):
+    """As in the lists of Places365."""
+    before = [sample.file for sample in task(entry).listing(tmp_path).train]
+    lines = (tmp_path / "train.txt").read_text().splitlines()
+    for slash in ("/", f"{tmp_path}/images/"):
+        (tmp_path / "train.txt").write_text("".join(f"{slash}{line}\n" for line in lines))
+        assert [sample.file for sample in task(entry).listing(tmp_path).train] == before and _fatal(entry, tmp_path) == []
+
+
+def test_a_name_of_two_images_is_refused_where_it_has_no_suffix(entry, tmp_path):
+    name = (tmp_path / "train.txt").read_text().split()[0]
+    Image.new("RGB", (8, 8)).save(tmp_path / f"images/{name}.bmp")
+    assert _fatal(entry, tmp_path) == [f"'{name}' may be '{name}.bmp' or '{name}.png'. write the name of the image with its suffix"]
+    lines = (tmp_path / "train.txt").read_text().splitlines()
+    (tmp_path / "train.txt").write_text("".join(f"{line.replace(' ', '.png ', 1)}\n" for line in lines))
+    assert _fatal(entry, tmp_path) == []
+
+
+OTHERS = {
+    "behind": ("id class path\n", "{n} {c} {f}", "the image stands in column 3, e.g. '0 1 {f}', below a header, 'id class path'"),
+    "no header": ("", "x {f}", "the image stands in column 2, e.g. 'x {f}'. write the image first and its class behind it"),
+    "header": ("path label\n", "{f} {c}", "its first line is a header, 'path label'. take that line out"),
+    "no class": ("", "{f}", "its lines are images without a class. write the class behind each image"),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_lists_of_other_columns_are_refused_with_the_line_that_is_meant(entry, tmp_path, case):
+    """Stanford Online Products has a header and paths in column 4, DTD no classes."""
+    header, line, told = OTHERS[case]
+    names = [one.split()[0] for one in (tmp_path / "train.txt").read_text().splitlines()]
+    rows = (line.format(n=n, c=n % 2 + 1, f=name) for n, name in enumerate(names))
+    (tmp_path / "train.txt").write_text(header + "\n".join(rows))
+    (said,) = _fatal(entry, tmp_path)
+    assert said.startswith(told.format(f=names["header" not in told]))
+
+
 @pytest.mark.parametrize(("third", "classes", "told"), [("other", 2, "'1 0' is 'b'"), ("same", 2, ""), ("other", 3, "each of 3 classes")])
 def test_a_column_for_each_class_is_told(entry, tmp_path, third, classes, told):
     for split in ("train", "test"):

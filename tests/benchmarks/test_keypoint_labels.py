@@ -169,6 +169,23 @@ def test_decimal_commas(project):
     assert "'5,00' is no number" in said(listing(project), fatal=True)
 
 
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["1,012", "512", "998", "1,004"], "'1,012' is 1012 with a mark between thousands"),
+        (["1.012", "512", "", "NaN"], "'1.012' is 1012 with a mark between thousands"),
+        (["12,125", "30,250", "41,000", "9,875"], ""),  # three decimals
+        (["12,125", "30,250", "0", "-1"], ""),  # and a point that is not visible
+        (["212,125", "30", "41", "9,875"], ""),
+        (["12,125", "30", "41", "9,5"], ""),
+        (["12,125", "1030", "41", "9,875"], ""),
+    ],
+)
+def test_marks_between_thousands_are_no_decimal_marks(project, cells, told):
+    write(project, lambda lines: [*lines[:3], *([row[0], *cells] for row in lines[3:])], as_text=lambda x: text(x, ";"))
+    assert (told in said(listing(project), fatal=True)) if told else "thousands" not in said(listing(project), fatal=True)
+
+
 # --- names
 
 

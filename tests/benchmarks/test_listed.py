@@ -36,6 +36,12 @@ def test_a_line_finds_what_it_means(line, found):
     assert Index(KNOWN).find(line) == found
 
 
+def test_a_name_in_another_unicode_form_is_found_and_its_own_form_first():
+    nfc, nfd = "\u00e9.png", "e\u0301.png"
+    assert Index([f"a/{nfd}"]).find(nfc) == [f"a/{nfd}"] and Index([nfc]).find("e\u0301") == [nfc]
+    assert [Index([nfc, nfd]).find(name) for name in (nfc, nfd, "x/e\u0301")] == [[nfc], [nfd], [nfd]]
+
+
 def test_tails_have_no_dots_and_no_empty_parts():
     assert tails("..\\a//./b.png") == ["a/b.png", "b.png"]
 

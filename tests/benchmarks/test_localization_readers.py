@@ -381,6 +381,24 @@ def test_of_two_images_that_differ_by_suffix_the_file_name_decides(voc):
     picture(voc / "images/0.jpg", 77)
     assert boxes_of(voc_of(), voc) == EXPECTED
     assert said(check(voc_of(), voc), "images/0.jpg", "1 image without annotation, not used")
+    rewrite(lambda text, n: text.replace(f"{n}.png", ""))(voc)
+    assert said(check(voc_of(), voc, fatal=True), "several images may be meant: 0.jpg, 0.png", "with the suffix, into its <filename>")
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_annotations_in_another_unicode_form_are_those_of_their_images(voc, listed):
+    """As macOS writes names into archives."""
+    for n in range(8):
+        (voc / f"images/{n}.png").rename(voc / f"images/\u00e9{n}.png")
+        (voc / f"annotations/{n}.xml").rename(voc / f"annotations/e\u0301{n}.xml")
+    rewrite_as = {n: voc / f"annotations/e\u0301{n}.xml" for n in range(8)}
+    for n, file in rewrite_as.items():
+        file.write_text(file.read_text().replace(f"{n}.png", f"e\u0301{n}.png"), encoding="utf-8")
+    for split, names in (("train", range(4)), ("test", range(4, 8))):
+        (voc / f"{split}.txt").write_text("".join(f"\u00e9{n}\n" for n in names), encoding="utf-8")
+    found = voc_of(**({"train": "train.txt", "test": "test.txt"} if listed else {}))
+    assert boxes_of(found, voc) == {file.replace("images/", "images/\u00e9"): shown for file, shown in EXPECTED.items()}
+    assert check(found, voc) == []
 
 
 VOC_REFUSED = {

@@ -256,6 +256,17 @@ def test_what_is_wrong_with_a_video_is_told(tmp_path):
         return problem.sentences
 
     every = dict.fromkeys(range(1, 6), mask)
+    folders(tmp_path / "old", every, 5)
+    for suffix in ("tif", "jpg"):
+        Image.fromarray(np.uint8(255 * mask)).save(tmp_path / f"old/masks/a/cat/2.{suffix}")
+    assert "masks/a/cat: a frame has several masks: 2.png and 2.tif. Delete" in told(every, "old")
+    (tmp_path / "old/masks/a/cat/2.tif").unlink()  # a preview is no mask
+    assert [video.masks[1] for video in task.listing(tmp_path / "old").clips] == [tmp_path / "old/masks/a/cat/2.png"]
+    for number in (1, 2):
+        folders(tmp_path / "each", {}, 5)
+        (tmp_path / f"each/masks/a/cat/{number}").mkdir(parents=True)
+        Image.fromarray(np.uint8(mask)).save(tmp_path / f"each/masks/a/cat/{number}/1.png")
+    assert "masks/a/cat: masks lie in folders below (1, 2), one for each object, it seems" in told({}, "each")
     assert "the first frame has no mask" in told({2: mask, 3: mask, 4: mask}, "first")
     assert "fewer than 3 frames have a mask" in told({1: mask, 5: mask}, "few")
     assert "no object. Mark what is to be followed" in told(every | {1: 0 * mask}, "empty")

@@ -104,6 +104,15 @@ def test_split_by_fraction_keeps_versions_of_a_picture_together(tmp_path, name, 
         assert len({*"01"} & pictures[0]) != 1
 
 
+@pytest.mark.parametrize(("pattern", "told"), [("(ride)", "all 24 images hang together"), ("^(ride)", "fits none of 24 images")])
+def test_split_by_fraction_tells_a_pattern_that_splits_nothing(tmp_path, pattern, told):
+    for index in range(24):
+        picture(tmp_path / f"images/ride{index}.png", seed=index)
+        annotation(tmp_path / f"annotations/ride{index}.xml", ("cat", 5, 5, 20, 20))
+    found = task(bench(format="voc-xml", root="r", classes=["cat"], size=32, together=pattern)).listing(tmp_path).problems
+    assert [(problem.where, problem.fatal) for problem in found] == [("data.together", True)] and told in found[0].what
+
+
 def test_a_single_class_gets_background_crops_that_avoid_its_boxes(tmp_path):
     picture(tmp_path / "images/0.png", (200, 100))
     annotation(tmp_path / "annotations/0.xml", ("cat", 101, 11, 150, 90), ("cat", 121, 11, 190, 60), size=(200, 100))

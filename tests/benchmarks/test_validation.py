@@ -11,6 +11,7 @@ import pytest
 from formats import image_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from harness.benchmarks import task
 from harness.benchmarks.base import Listing, Problem
@@ -191,3 +192,38 @@ def test_what_has_no_validation_split_says_so(tmp_path):
         assert told[1].startswith("no validation split: ") and reason in told[1]
         fatal = Problem("train", "is empty", "Fill it", fatal=True)
         assert not any(line.startswith("no validation split") for line in describe(found, found.listing(tmp_path), [fatal]))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fatal", "told"),
+    [
+        (r"(ride\d)_", False, None),
+        (r"^(ride\d)_", True, "fits none of 36 images, e.g. 'test/a/other0_0.png'. It is searched in paths from the dataset's folder on"),
+        (r"(Ride\d)_", True, "fits none of 36 images"),
+        (r"(train|test)/", False, None),
+        (r"(\.png)", True, "all 36 images hang together, as '.png'"),
+        (r"(ride[012])_", False, "fits 12 of 24 images, and not 'train/a/ride3_0.png'"),
+        (r"(_\d)\.", False, "2 of 2 groups are in training and test, e.g. '_0' with 'train/a/ride0_0.png' and 'test/a/other0_0.png'"),
+    ],
+)
+def test_a_pattern_that_fits_too_little_or_too_much_is_told(tmp_path, pattern, fatal, told):
+    for name in "ab":
+        for split, stem, count in (("train", "ride", 6), ("test", "other", 3)):
+            (tmp_path / split / name).mkdir(parents=True)
+            for number in range(2 * count):
+                file = tmp_path / split / name / f"{stem}{number // 2}_{number % 2}.png"
+                Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(file)
+    data = {"format": "image-folder", "root": "r", "classes": 2, "together": pattern}
+    listing = task(Benchmark(id="b", family="classification", data=data)).listing(tmp_path)
+    found = [problem for problem in listing.problems if problem.where == "data.together"]
+    assert [problem.fatal for problem in found] == [fatal] * bool(told)
+    assert all(told in problem.sentences for problem in found)
+
+
+def test_groups_that_are_too_large_are_a_reason_to_hold_out_none():
+    train = [Labelled(ROOT / f"ride{number // 10}_{number}.png", 0) for number in range(30)]
+    listing = held(Labels(train=[*train]))
+    hold_out(listing, 0.15, r"(ride\d)_")
+    assert listing.val == []
+    found = task(Benchmark(id="b", family="classification", data={"format": "image-folder", "root": "r", "classes": 2}))
+    assert "in groups that are too large for data.val_share (15%)" in describe(found, listing, [])[1]

@@ -8,7 +8,7 @@ A line is an image and its class, parted by blanks, or by tabs where there are a
 
 The image is a path from ``data.images``, with or without its suffix. The class is a number, counted from 0 or from 1 (as all
 lists together show), or one of the names in ``data.classes``, which may hold blanks; the name of an image that holds some needs
-tabs. Blank lines, lines that begin with ``#`` and a byte-order mark are skipped.
+tabs. Blank lines, lines that begin with ``#`` and a byte-order mark are skipped, and so is a slash before a path from there.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ from pydantic import Field
 
 from harness.benchmarks.base import Format, Split, relative
 from harness.benchmarks.classification.options import Classes, ListedClasses
+from harness.benchmarks.classification.readers.columns import tell_layout
 from harness.benchmarks.classification.readers.labelled import Labelled, Labels
 from harness.benchmarks.listed import parted, rows_in, tails
 from harness.benchmarks.spelled import Spelled, form
 from harness.images import SUFFIXES
 from harness.texts import few
+
+_ENDINGS = ("", *SUFFIXES)
 
 
 class ImageListData(ListedClasses):
@@ -55,6 +58,8 @@ def read(root: Path, data: ImageListData) -> Labels:
     for split, name in files.items():
         listing.sources.append(root / name)
         rows[split] = rows_in(root, name, listing, lambda path: _file(there, path) is not None)
+    if tell_layout(rows, files, lambda path: _file(there, path) is not None, data.column, listing):
+        return listing
     labels = _labels([row for some in rows.values() for row in some if len(row) >= data.column], data, listing)
     _tell_one_hot([row for some in rows.values() for row in some], data, listing)
     for split, name in files.items():
@@ -146,12 +151,23 @@ def _sample(
     if file is None:
         lost.append(row[0])
         return None
+    path = _from_here(there, row[0])
+    if not there.file(path) and len(several := there.files(path, SUFFIXES)) > 1:
+        names = " or ".join(f"'{other.name}'" for other in several[:3])
+        listing.add(name, f"'{row[0]}' may be {names}", "write the name of the image with its suffix")
+        return None
     return Labelled(file, label)
 
 
 def _file(there: Spelled, path: str) -> Path | None:
     """The image of a path, with or without its suffix."""
-    return there.file(path.replace("\\", "/"), ("", *SUFFIXES))
+    return there.file(_from_here(there, path), _ENDINGS)
+
+
+def _from_here(there: Spelled, path: str) -> str:
+    """A path of a list; a slash before it says nothing (Places365 has one) unless the image is there, from the root of the disk."""
+    path = path.replace("\\", "/")
+    return path.lstrip("/") if path.startswith("/") and there.file(path, _ENDINGS) is None else path
 
 
 def _tell_lost(there: Spelled, name: str, lost: list[str], data: ImageListData, listing: Labels) -> None:

@@ -14,6 +14,10 @@ _DEEPEST = 8
 """Lines within which the header ends, and columns within which it starts."""
 _NAMED = re.compile(r"CollectedData_(.+)")
 
+_EMPTY = ("", "nan", "na", "none", "null")
+_MARKED = re.compile(r"[1-9]\d?([.,])\d{3}")
+"""A pixel from 1000 on with a mark behind the thousands, or one below 100 with three decimals."""
+
 Points = dict[str, tuple[float, float, float]]
 """Body part -> x, y and likelihood; NaN for an empty cell, likelihood 1 where the table has none."""
 
@@ -68,6 +72,9 @@ def read_table(file: Path, lines: list[list[str]], decimal_comma: bool, scorer: 
     whose = scorer if len(people) > 1 else named[1] if named else people[0]
     likelihood = any("likelihood" in coords for parts in places.values() for coords in parts.values())
     table = Table(whose or "", {individual: list(parts) for individual, parts in places.items()}, likelihood, header=people[0])
+    if decimal_comma and (cell := _thousands([line[i] for line in lines[start:] for i in _positions(places) if i < len(line)])):
+        few = "".join(mark for mark in cell if mark.isdecimal())
+        raise ValueError(f"'{cell}' is {few} with a mark between thousands, it seems. Save the table without such marks: '{few}'.")
     for at_line, line in enumerate(lines[start:], start + 1):
         _read_row(table, at_line, line, (at, first, width), places, decimal_comma)
     return table
@@ -127,6 +134,26 @@ def _places(head: dict[str, list[str]], columns: list[int]) -> _Places:
     return places
 
 
+def _positions(places: _Places) -> list[int]:
+    """The columns of x and y."""
+    return [i for parts in places.values() for coords in parts.values() for name, i in coords.items() if name in ("x", "y")]
+
+
+def _thousands(cells: list[str]) -> str | None:
+    """The first of the cells with a mark, where these marks stand between thousands and not before decimals.
+
+    So it is where all else are whole pixels below 1000, in a tenth of the cells at least: what is written with three decimals has
+    three in all cells but those that mean nothing.
+    """
+    marked = [cell for cell in cells if "," in cell or "." in cell]
+    whole = [cell for cell in cells if cell.isdecimal() and cell.strip("0")]
+    others = [cell for cell in cells if cell.lower() not in (*_EMPTY, "-1") and cell.strip("0")]
+    found = {said[1] if (said := _MARKED.fullmatch(cell)) else "" for cell in marked}
+    if len(found) != 1 or "" in found or len(marked) + len(whole) != len(others) or 10 * len(whole) < len(others):
+        return None
+    return marked[0] if all(len(cell) < 4 for cell in whole) else None
+
+
 def _read_row(table: Table, at_line: int, line: list[str], shape: tuple[int, int, int], places: _Places, decimal_comma: bool) -> None:
     at, first, width = shape
     if not any(line):
@@ -161,7 +188,7 @@ def number(cell: str, decimal_comma: bool) -> float:
     Raises:
         ValueError: it is no number; the message is the cell in quotes.
     """
-    if not cell or cell.lower() in ("nan", "na", "none", "null"):
+    if cell.lower() in _EMPTY:
         return math.nan
     try:
         return float(cell.replace(",", ".") if decimal_comma else cell)

@@ -187,15 +187,34 @@ def _unordered(stems: list[str]) -> tuple[str, str] | None:
     return next(((stems[place], stems[place + 1]) for place, (one, other) in enumerate(pairwise(times)) if one > other), None)
 
 
+def _masks(files: list[Path]) -> list[Path]:
+    """Which of the files of a frame's name may be its mask: of several none that was compressed with losses, such as a preview."""
+    if len(files) < 2:
+        return files
+    try:
+        return [file for file in files if not headers.is_lossy(file)] or files
+    except OSError:
+        return files
+
+
 def _video(root: Path, folder: str, name: str, frames: list[Path], one_object: bool, exif: bool, listing: Videos) -> Video | None:
     """A video; ``None``, and a problem, where it cannot be scored."""
     import numpy as np
 
-    there = {file.stem: file for file in search(root / folder).files if file.parent == root / folder}
-    masks = tuple(there.pop(frame.stem, None) for frame in frames)
+    below = search(root / folder).files
+    there: dict[str, list[Path]] = {}
+    for file in below:
+        if file.parent == root / folder:
+            there.setdefault(file.stem, []).append(file)
+    files = [_masks(there.pop(frame.stem, [])) for frame in frames]
+    masks = tuple(some[0] if some else None for some in files)
     if there:
         what, mend = f"{len(there)} masks have no frame", "a mask is called as its frame is, e.g. 00012.jpg and 00012.png"
-        listing.add(relative(min(there.values()), root), what, mend, fatal=False)
+        listing.add(relative(min(there.values())[0], root), what, mend, fatal=False)
+    if twice := next((some for some in files if len(some) > 1), None):
+        what = f"a frame has several masks: {' and '.join(file.name for file in twice[:3])}"
+        listing.add(folder, what, "delete all but the right one of each frame, or put them elsewhere")
+        return None
     if len({frame.stem for frame in frames}) < len(frames):
         listing.add(name, "two frames have the same name but for their ending", "delete one of them")
         return None
@@ -204,7 +223,12 @@ def _video(root: Path, folder: str, name: str, frames: list[Path], one_object: b
         listing.add(name, what, "write all with as many digits, frames and masks")
         return None
     if masks[0] is None:
-        listing.add(f"{folder}/{frames[0].stem}.png", "the first frame has no mask", "mark in it what is to be followed")
+        inner = sorted({file.relative_to(root / folder).parts[0] for file in below if file.parent != root / folder}, key=natural)
+        if inner and not any(masks):
+            what = f"masks lie in folders below ({', '.join(inner[:3])}), one for each object, it seems"
+            listing.add(folder, what, f"write one mask for each frame into '{folder}', with 1, 2, ... for the objects")
+        else:
+            listing.add(f"{folder}/{frames[0].stem}.png", "the first frame has no mask", "mark in it what is to be followed")
         return None
     if sum(mask is not None for mask in masks) < _FEWEST:
         what = f"fewer than {_FEWEST} frames have a mask, of which neither the first nor the last is scored"

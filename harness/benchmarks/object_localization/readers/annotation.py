@@ -11,6 +11,7 @@ from harness.benchmarks.base import relative
 from harness.benchmarks.coco import is_set
 from harness.benchmarks.listed import Index
 from harness.benchmarks.object_localization.readers.picture import Box, Picture, Pictures, several
+from harness.benchmarks.spelled import form
 from harness.images import OTHER_SUFFIXES, SUFFIXES, search
 
 if TYPE_CHECKING:
@@ -124,19 +125,21 @@ class Annotations:
             if found:
                 what = f"several images may be meant: {', '.join(found[:3])}"
                 mend = f"let the annotation lie in the same subfolder of '{self._data.annotations}' as its image in '{folder}'"
+                if len({PurePosixPath(path).parent for path in found}) == 1:
+                    mend = "write the name of its image, with the suffix, into its <filename>, or delete the other images"
             self._listing.add(where, what, mend)
             return None
         name = PurePosixPath(found[0])
         if not own:
             self._odd["renamed"].append(f"{where} says '{said}'")
-        elif said and name.stem not in (said, bare):
+        elif said and form(name.stem) not in (form(said), form(bare)):
             self._odd["stale"].append(f"{where} says '{said}'")
         return self._paths[found[0]]
 
     def _called(self, name: str, inside: str, said: str) -> list[str]:
         """The images that a name may mean; of several, those in the subfolder ``inside`` or with the suffix of ``said``."""
         found = self._names.exact(name)
-        for better in (self._names.exact(f"{inside}/{name}"), [path for path in found if PurePosixPath(path).name == said]):
+        for better in (self._names.exact(f"{inside}/{name}"), [path for path in found if form(PurePosixPath(path).name) == form(said)]):
             if len(found) > 1:
                 found = [path for path in found if path in better] or found
         return found

@@ -20,11 +20,12 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from harness.benchmarks.base import Format, relative
-from harness.benchmarks.groups import group_of
+from harness.benchmarks.groups import group_of, tell_fit
 from harness.benchmarks.listed import Index, bare, lines_in, named
 from harness.benchmarks.object_localization.options import LocalizationData
 from harness.benchmarks.object_localization.readers.annotation import Annotations
 from harness.benchmarks.object_localization.readers.picture import Picture, Pictures, several
+from harness.benchmarks.spelled import form
 from harness.benchmarks.voc_options import VocLayout
 
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
@@ -76,7 +77,11 @@ def read(root: Path, data: VocXmlData) -> Pictures:
         if not every:
             listing.add(data.annotations, "there is no XML file", "put the annotations there, or correct data.annotations")
         pictures = {stem: annotations.picture(stem) for stem in every}
-        splits = _split({stem: picture for stem, picture in pictures.items() if picture}, data, listing)
+        found = {stem: picture for stem, picture in pictures.items() if picture}
+        splits = _split(found, data, listing)
+        if data.together is not None:
+            names = [picture.file for picture in found.values()]
+            tell_fit(listing, data.together, names, names)
         _unlabelled(pictures, annotations, data, listing)
     else:
         splits = [_listed(name, annotations, listing) if name else [] for name in (data.train, data.test, data.val)]
@@ -142,8 +147,8 @@ def _split(pictures: dict[str, Picture], data: VocXmlData, listing: Pictures) ->
 
 def _unlabelled(pictures: dict[str, Picture | None], annotations: Annotations, data: VocXmlData, listing: Pictures) -> None:
     used = {listing.root / picture.file for picture in pictures.values() if picture}
-    broken = {stem.rpartition("/")[2] for stem, picture in pictures.items() if picture is None}
-    unused = [file for file in annotations.images if file not in used and file.stem not in broken]
+    broken = {form(stem.rpartition("/")[2]) for stem, picture in pictures.items() if picture is None}
+    unused = [file for file in annotations.images if file not in used and form(file.stem) not in broken]
     if unused:
         what = f"{several(len(unused), 'image')} without annotation, not used"
         listing.add(relative(unused[0], listing.root), what, f"add {data.annotations}/{unused[0].stem}.xml", fatal=False)
