@@ -169,7 +169,7 @@ def test_costs_are_compared_as_they_are(judged, result):
         trials = [result(name, 0, {"top1": 50.0}, cost=Cost(params=900 if name == fewer else 1000)) for name in "ab"]
         (row,) = judged([cheaper], trials=trials)
         assert (row.verdict, abs(row.tests[0].difference)) == (verdict, 100.0), "one seed tells as much as ten"
-        assert overview([row])[0][2] == f"{verdict}: {'+' if fewer == 'a' else '-'}100"
+        assert overview([row])[0][2] == f"{verdict}: {'+' if fewer == 'a' else '-'}0.0001 Mparams"
 
 
 def test_a_tier_agrees_where_one_benchmark_does_and_none_disagrees(judged, result):

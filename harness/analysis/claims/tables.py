@@ -85,7 +85,7 @@ def cell(row: Judged | None) -> str:
 def measured(test: Evidence) -> str:
     """The difference with its unit, or what it is of where it has none, and its interval."""
     if (cost := COSTS.get(test.measure)) is not None:
-        return f"{'+' if test.difference > 0 else ''}{cost.text(test.difference)} {cost.heading}"
+        return f"{change(test.difference / cost.scale)} {cost.heading}"
     text = f"{change(test.difference)} {test.unit or test.measure}"
     exact = test.ci95 is None or test.ci95[0] == test.ci95[1]
     return text if exact else f"{text} ({interval(test.ci95)})"
