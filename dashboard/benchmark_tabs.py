@@ -107,11 +107,12 @@ def _heat_map(frame: pd.DataFrame, parts: list[str], methods: list[str], *, titl
     )
     base = alt.Chart(frame).encode(
         x=alt.X(
-            "part:N", sort=parts, title=None, axis=alt.Axis(orient="top", labelAngle=-45, labelOverlap=True, labelLimit=140, domain=False)
+            "part:N",
+            sort=parts,
+            title=None,
+            axis=alt.Axis(orient="top", labelAngle=-45, labelOverlap=len(parts) > squares.WRITTEN, labelLimit=140, domain=False),
         ),
-        y=alt.Y(
-            "method:N", sort=methods, title=None, axis=alt.Axis(labelLimit=charts.NAMES, labelOverlap=False, domain=False, ticks=False)
-        ),
+        y=alt.Y("method:N", sort=methods, title=None, axis=charts.names_axis(labelOverlap=False)),
         tooltip=charts.tips({"method": "method", "part": "part", "mean": f"mean|{unit}", "seeds": "seeds"}),
     )
     chart: Any = base.mark_rect().encode(color=colour)
@@ -122,8 +123,8 @@ def _heat_map(frame: pd.DataFrame, parts: list[str], methods: list[str], *, titl
         chart += base.mark_text(fontSize=11, opacity=room).encode(
             text="text:N", color=alt.condition(dark, alt.value("white"), alt.value("black"))
         )
-    longest = min(max(map(len, parts)), 20)
-    chart = chart.properties(height=squares.height(methods) * len(methods) + charts.LEGEND + 30 + 5 * longest)
+    longest = min(max(map(len, parts)), 24)
+    chart = chart.properties(height=squares.height(methods) * len(methods) + charts.LEGEND + 40 + 5 * longest)
     charts.show(chart, key="heat map", alt_text=f"{title} of {len(methods)} methods by {len(parts)} parts")
 
 
@@ -132,22 +133,29 @@ def _metrics(board: Board, table: Table, name: str) -> None:
     whole = [some for some in measured if "/" not in some.metric]
     methods = [*dict.fromkeys(method for some in measured for method in some.rows)]
     floor = {_arrow(some): some.floor for some in whole}
-    records: list[dict[str, Any]] = [
+    # the floor stands first, where it is seen beside all that is marked
+    known: list[dict[str, Any]] = [{"method": "floor", **floor}] if any(value is not None for value in floor.values()) else []
+    first = len(known)
+    records = known + [
         {"method": text.visible(method)} | {_arrow(some): row.mean if (row := some.rows.get(method)) else None for some in whole}
         for method in methods
     ]
-    if any(value is not None for value in floor.values()):
-        records.append({"method": "floor", **floor})
+    below = [(place, some, row) for some in whole for place, method in enumerate(methods, first) if (row := some.rows.get(method))]
+    marks = {(place, _arrow(some)): tables.Mark(f"{number(row.mean, row.unit)} !") for place, some, row in below if row.below_floor}
     tables.show(
         records,
         key="metrics",
         numbers={_arrow(some): some.unit for some in whole},
         columns={_arrow(some): text.escaped(some.title) for some in whole},
-        opens=lambda row, _: ("method", {"method": methods[row]}) if row < len(methods) else None,
+        marks=marks,
+        opens=lambda row, _: ("method", {"method": methods[row - first]}) if row >= first else None,
         boxes=False,
         alt_text=f"All metrics of {name}",
     )
-    st.caption(f"Means over seeds; {UP} higher is better, {DOWN} lower is better. The CSV has intervals, and every class, scene and joint.")
+    worse = " !: worse than the floor, the trivial predictor." if marks else ""
+    st.caption(
+        f"Means over seeds; {UP} higher is better, {DOWN} lower is better.{worse} The CSV has intervals, and every class, scene and joint."
+    )
     shown = board.part(lambda block, _: block == table.block)
     tables.download(f"{name}-all-metrics.csv", partial(formats.csv_text, shown), "Download CSV of all metrics")
 
@@ -159,7 +167,7 @@ def _cost(table: Table) -> None:
     if not points:
         text.show("This cost was not measured.")
         return
-    best = {line.method for line in table.lines if line.best}
+    best = {line.method for line in table.lines if line.best or line.open}
     close = bool(best) and state.switch("Only the tie group of the best", "closer")
     frame = pd.DataFrame(
         {
