@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, gallery, reads, squares, state, tables, text
-from harness import benchmarks, data
+from dashboard import charts, gallery, labels, reads, squares, state, tables, text
+from harness import benchmarks, data, texts
 from harness.analysis import diagnostic_tables, formats, kept
 from harness.analysis.diagnostics import Diagnostic, in_order
 from harness.analysis.leaderboard import Board
@@ -37,6 +37,9 @@ CLASSES = ("classification", "background-robustness", "segmentation", "openmmlab
 """Families whose models take something for a class."""
 
 FRONT = "on the front"
+
+WIDE = (420, 640, 860)
+"""Pixels of a chart for which names are placed beside its points."""
 
 
 def show(name: str, table: Table | None, bench: Benchmark | None) -> None:
@@ -125,6 +128,7 @@ def _heat_map(frame: pd.DataFrame, parts: list[str], methods: list[str], *, titl
         )
     longest = min(max(map(len, parts)), 24)
     chart = chart.properties(height=squares.height(methods) * len(methods) + charts.LEGEND + 40 + 5 * longest)
+    chart = chart.properties(padding={"left": 5, "top": 5, "bottom": 5, "right": max(5, 4 * min(len(parts[-1]), 24) - squares.CELL // 2)})
     charts.show(chart, key="heat map", alt_text=f"{title} of {len(methods)} methods by {len(parts)} parts")
 
 
@@ -183,8 +187,10 @@ def _cost(table: Table) -> None:
     )
     front = frame[frame["front"] == FRONT]
     colour, shape = charts.series("front", [*frame["front"]], [FRONT])
-    x = alt.X("cost:Q", title=titles[cost], scale=alt.Scale(zero=False, padding=20), axis=charts.numbers(""))
-    y = alt.Y("mean:Q", title=table.axis, scale=charts.scale(table.unit, [*frame["low"], *frame["high"]]), axis=charts.numbers(table.unit))
+    across = charts.scale("", [*frame["cost"]])
+    upright = charts.scale(table.unit, [*frame["low"], *frame["high"]])
+    x = alt.X("cost:Q", title=titles[cost], scale=across, axis=charts.numbers("", tickCount=8))
+    y = alt.Y("mean:Q", title=table.axis, scale=upright, axis=charts.numbers(table.unit, tickCount=6))
     unit = table.unit
     about = charts.tips(
         {"method": "method", "mean": f"mean|{unit}", "low": f"from|{unit}", "high": f"to|{unit}", "cost": f"{titles[cost]}|"}
@@ -194,11 +200,34 @@ def _cost(table: Table) -> None:
         alt.Chart(front).mark_line(interpolate="step-after", color=charts.COLOURS[0], strokeWidth=1.5).encode(x=x, y=y),
         base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=alt.Y("low:Q", title=table.axis), y2="high:Q"),
         base.mark_point(size=80, filled=True, opacity=1).encode(y=y, shape=shape),
+        *(_names(frame, x, y, some) for some in WIDE),
     ]
     charts.show(alt.layer(*layers).properties(height=420), key="pareto", alt_text=f"{table.metric} against {titles[cost]}")
     on_front = [f"{text.visible(point.method)} ({number(point.mean, unit)}, {point.cost:.3g})" for point in points if point.front]
     text.show(f"On the front, the cheapest first: {', '.join(on_front)}.")
     st.caption("On the front no other method is as good by the mean and as cheap. Bars are the 95 % intervals of the means.")
+
+
+def _names(frame: pd.DataFrame, x: alt.X, y: alt.Y, wide: int) -> Any:
+    """The names that fit beside their points, seen where the chart is so wide and no wider one of :data:`WIDE` fits."""
+    (left, right), (bottom, top) = x.to_dict()["scale"]["domain"], y.to_dict()["scale"]["domain"]
+    some = frame.sort_values("front", key=lambda column: column != FRONT, kind="stable").reset_index(drop=True)
+
+    def down(values: pd.Series) -> pd.Series:
+        return (top - values) / (top - bottom)
+
+    points = [*zip((some["cost"] - left) / (right - left), down(some["mean"]), strict=True)]
+    bars = [*zip(down(some["high"]), down(some["low"]), strict=True)]
+    some["name"] = [texts.short(name, tables.LETTERS) for name in some["method"]]
+    sides = labels.placed(points, [*some["name"]], wide, 330, bars)
+    below = min((more for more in WIDE if more > wide), default=100_000)
+    seen = alt.ExprRef(f"width >= {wide} && width < {below} ? 1 : 0")
+    drawn = []
+    for side, align, apart in (("right", "left", labels.GAP), ("left", "right", -labels.GAP)):
+        mine = some.loc[[place for place, stands in sides.items() if stands == side]]
+        marks = alt.Chart(mine).mark_text(align=align, baseline="middle", dx=apart, fontSize=10, color=charts.GREY, opacity=seen)
+        drawn.append(marks.encode(x=x, y=y, text="name:N"))
+    return alt.layer(*drawn)
 
 
 def _attention(table: Table, name: str) -> None:

@@ -187,7 +187,7 @@ def dots_and_intervals(
     groups = [*shown]
     key = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=320) if groups != [REST] else None
     colours = alt.Scale(domain=groups, range=[look.colour for look in shown.values()])
-    colour, edge = alt.Color("group:N", legend=None, scale=colours), alt.Stroke("group:N", legend=key, scale=colours)
+    colour = alt.Color("group:N", legend=key, scale=colours)
     inside = [GROUND if look.hollow else look.colour for look in shown.values()]
     fill = alt.Fill("group:N", legend=key, scale=alt.Scale(domain=groups, range=inside))
     shape = alt.Shape("group:N", legend=key, scale=alt.Scale(domain=groups, range=[look.shape for look in shown.values()]))
@@ -200,7 +200,7 @@ def dots_and_intervals(
     base = alt.Chart(frame).encode(y=y, tooltip=about)
     layers = [
         base.mark_rule(strokeWidth=4, strokeCap="round").encode(x=alt.X("low:Q", title=title, scale=within), x2="high:Q", color=colour),
-        base.mark_point(size=80, strokeWidth=2, opacity=1).encode(x=x, shape=shape, stroke=edge, fill=fill),
+        base.mark_point(size=80, strokeWidth=2, opacity=1).encode(x=x, color=colour, shape=shape, fill=fill),
         alt.Chart(seeds)
         .mark_point(size=22, strokeWidth=1.2, opacity=1, yOffset=9, shape="circle")
         .encode(x=alt.X("value:Q"), y=y, color=colour, tooltip=tips({"name": "name", "value": f"a seed|{unit}"})),

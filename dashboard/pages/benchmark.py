@@ -24,7 +24,7 @@ from harness.outcome import COSTS
 
 BEST = "tie group of the best"
 
-CHOSEN, LEADS, OPEN = "chosen", "leads, and cannot be told apart from the best", "the same, but only by its wide spread: undecided"
+CHOSEN, LEADS, OPEN = "chosen", "leads", "undecided: too wide a spread to be placed"
 
 LOOKS = {
     LEADS: charts.Look(charts.COLOURS[0]),
@@ -32,12 +32,12 @@ LOOKS = {
     CHOSEN: charts.Look(charts.COLOURS[1], "square"),
 }
 
-LEGEND = """Mean over seeds and its 95 % interval. **Bold**, and filled above: leads, which no method can be told to do better than, with an
-interval no wider than the resolution. Hollow above: cannot be told apart from the best either, but only since its interval is wider.
-Above, a ring is a seed, and the dashed line the floor, a trivial predictor computed from the training data. Methods that share a letter
-cannot be told apart; rank: where a method may stand; both hold for all methods together with 95 %. n 2/3: of 3 seeds that were asked for
-2 have a result. Resolution: the difference of two methods that is found with a chance of 80 %. τ: agreement of the order with that of as
-many new seeds."""
+LEGEND = """Mean over seeds and its 95 % interval. **Bold**, and filled above: leads, since it cannot be told apart from the best and its
+interval is no wider than the resolution. Hollow above: cannot be told apart from the best either, but its interval is wider. Above, a
+ring below a mean is a seed, and the dashed line the floor, a trivial predictor computed from the training data. Methods that share a
+letter cannot be told apart; rank: where a method may stand; both hold for all methods together with 95 %. n 2/3: of 3 seeds that were
+asked for 2 have a result. Resolution: the difference of two methods that is found with a chance of 80 %. τ: agreement of the order with
+that of as many new seeds."""
 
 
 def _chosen(catalog: Catalog) -> tuple[str, Table | None, Board]:
