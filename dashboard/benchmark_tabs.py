@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -210,22 +211,32 @@ def _cost(table: Table) -> None:
 
 def _names(frame: pd.DataFrame, x: alt.X, y: alt.Y, wide: int) -> Any:
     """The names that fit beside their points, seen where the chart is so wide and no wider one of :data:`WIDE` fits."""
-    (left, right), (bottom, top) = x.to_dict()["scale"]["domain"], y.to_dict()["scale"]["domain"]
+    (left, right), (bottom, top) = (axis.to_dict()["scale"]["domain"] for axis in (x, y))
     some = frame.sort_values("front", key=lambda column: column != FRONT, kind="stable").reset_index(drop=True)
 
-    def down(values: pd.Series) -> pd.Series:
+    def down(values: Any) -> Any:
         return (top - values) / (top - bottom)
 
     points = [*zip((some["cost"] - left) / (right - left), down(some["mean"]), strict=True)]
-    bars = [*zip(down(some["high"]), down(some["low"]), strict=True)]
+    lines = [labels.Box(at, high, at, low) for (at, _), high, low in zip(points, down(some["high"]), down(some["low"]), strict=True)]
+    front = [point for point, group in zip(points, some["front"], strict=True) if group == FRONT]
+    for (here, level), (there, goal) in pairwise(sorted(front)):
+        lines += [labels.Box(here, level, there, level), labels.Box(there, min(level, goal), there, max(level, goal))]
     some["name"] = [texts.short(name, tables.LETTERS) for name in some["method"]]
-    sides = labels.placed(points, [*some["name"]], wide, 330, bars)
+    sides = labels.placed(points, [*some["name"]], wide, 330, lines)
     below = min((more for more in WIDE if more > wide), default=100_000)
     seen = alt.ExprRef(f"width >= {wide} && width < {below} ? 1 : 0")
+    over = labels.GAP + labels.LINE / 2
+    by_side: dict[str, dict[str, Any]] = {
+        "right": {"align": "left", "dx": labels.GAP},
+        "left": {"align": "right", "dx": -labels.GAP},
+        "above": {"align": "center", "dy": -over},
+        "below": {"align": "center", "dy": over},
+    }
     drawn = []
-    for side, align, apart in (("right", "left", labels.GAP), ("left", "right", -labels.GAP)):
-        mine = some.loc[[place for place, stands in sides.items() if stands == side]]
-        marks = alt.Chart(mine).mark_text(align=align, baseline="middle", dx=apart, fontSize=10, color=charts.GREY, opacity=seen)
+    for side, stands in by_side.items():
+        mine = some.loc[[place for place, found in sides.items() if found == side]]
+        marks = alt.Chart(mine).mark_text(baseline="middle", fontSize=10, color=charts.GREY, opacity=seen, **stands)
         drawn.append(marks.encode(x=x, y=y, text="name:N"))
     return alt.layer(*drawn)
 

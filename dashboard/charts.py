@@ -183,9 +183,9 @@ def dots_and_intervals(
         columns=["name", "group", "value"],
     )
     there = {line.group or REST for line in lines}
-    shown = {group: look for group, look in ((looks or {}) | {REST: Look(GREY)}).items() if group in there}
+    shown = {group: look for group, look in {**(looks or {}), REST: Look(GREY)}.items() if group in there}
     groups = [*shown]
-    key = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=320) if groups != [REST] else None
+    key = alt.Legend(title=None, orient="bottom", columns=4, labelLimit=320) if groups != [REST] else None
     colours = alt.Scale(domain=groups, range=[look.colour for look in shown.values()])
     colour = alt.Color("group:N", legend=key, scale=colours)
     inside = [GROUND if look.hollow else look.colour for look in shown.values()]

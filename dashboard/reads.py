@@ -218,7 +218,7 @@ def ready() -> None:
         return
     else:
         text.told("info", "No results yet. This fills the database:")
-    command(
-        "harness run -s quick  # measures a first leaderboard", "harness db import results/leaderboards/NAME.jsonl  # reads one of ours"
-    )
+    command("harness run -s quick")
+    text.show("Or, in seconds, one of the leaderboards that come with the harness:")
+    command("harness db import results/leaderboards/NAME.jsonl")
     st.stop()

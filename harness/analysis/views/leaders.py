@@ -52,7 +52,10 @@ def leaders(rows: Sequence[Row], standing: Standing) -> Leaders:
     leading = [index for index in narrow if not standing.differ[narrow[0], index]]
     wide = [index for index in group if index not in narrow]
     alike = not any(standing.differ[one, other] for one, other in combinations(leading, 2))
-    told = [_leading([names[index] for index in leading], standing, alike), _open([names[index] for index in wide], names[group[0]])]
+    told = [
+        _leading([names[index] for index in leading], standing, alike),
+        _open([names[index] for index in wide if standing.told_apart], names[group[0]]),
+    ]
     told.append(_single([name for index, name in enumerate(names) if index not in standing.known]))
     sentence = "; ".join(filter(None, told)) + "."
     return Leaders(frozenset(names[index] for index in leading), frozenset(names[index] for index in wide), sentence)

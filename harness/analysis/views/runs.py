@@ -35,7 +35,7 @@ def settings(rows: Iterable[TrialRow], budgets: Mapping[str, str]) -> dict[str, 
     Args:
         budgets: of each setting, see :func:`harness.analysis.source.budgets`.
     """
-    found = {row.digest: budgets.get(row.setting, "") or "as registered" * row.registered for row in rows}
+    found = {row.digest: budgets.get(row.setting, "") or "as registered" * (not row.overrides) for row in rows}
     return found if any(text not in ("", "as registered") for text in found.values()) else {}
 
 
