@@ -209,7 +209,7 @@ def _cost(table: Table) -> None:
     st.caption("On the front no other method is as good by the mean and as cheap. Bars are the 95 % intervals of the means.")
 
 
-def _names(frame: pd.DataFrame, x: alt.X, y: alt.Y, wide: int) -> Any:
+def _names(frame: pd.DataFrame, x: Any, y: Any, wide: int) -> Any:
     """The names that fit beside their points, seen where the chart is so wide and no wider one of :data:`WIDE` fits."""
     (left, right), (bottom, top) = (axis.to_dict()["scale"]["domain"] for axis in (x, y))
     some = frame.sort_values("front", key=lambda column: column != FRONT, kind="stable").reset_index(drop=True)

@@ -57,7 +57,7 @@ def placed(
     for index, (x, y) in enumerate(at):
         for side in sides:
             mine = box(x, y, names[index], side)
-            inside = mine.left >= 0 and mine.top >= 0 and mine.right <= width and mine.bottom <= height
+            inside = mine.left >= 0 and mine.top >= -LINE / 2 and mine.right <= width and mine.bottom <= height + LINE / 2
             if inside and not any(mine.meets(other) for other in taken):
                 found[index] = side
                 taken.append(mine)
