@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, gallery, reads, squares, state, tables, text
-from harness import benchmarks, data
+from dashboard import charts, gallery, labels, reads, squares, state, tables, text
+from harness import benchmarks, data, texts
 from harness.analysis import diagnostic_tables, formats, kept
 from harness.analysis.diagnostics import Diagnostic, in_order
 from harness.analysis.leaderboard import Board
@@ -37,6 +38,9 @@ CLASSES = ("classification", "background-robustness", "segmentation", "openmmlab
 """Families whose models take something for a class."""
 
 FRONT = "on the front"
+
+WIDE = (420, 640, 860)
+"""Pixels of a chart for which names are placed beside its points."""
 
 
 def show(name: str, table: Table | None, bench: Benchmark | None) -> None:
@@ -107,11 +111,12 @@ def _heat_map(frame: pd.DataFrame, parts: list[str], methods: list[str], *, titl
     )
     base = alt.Chart(frame).encode(
         x=alt.X(
-            "part:N", sort=parts, title=None, axis=alt.Axis(orient="top", labelAngle=-45, labelOverlap=True, labelLimit=140, domain=False)
+            "part:N",
+            sort=parts,
+            title=None,
+            axis=alt.Axis(orient="top", labelAngle=-45, labelOverlap=len(parts) > squares.WRITTEN, labelLimit=140, domain=False),
         ),
-        y=alt.Y(
-            "method:N", sort=methods, title=None, axis=alt.Axis(labelLimit=charts.NAMES, labelOverlap=False, domain=False, ticks=False)
-        ),
+        y=alt.Y("method:N", sort=methods, title=None, axis=charts.names_axis(labelOverlap=False)),
         tooltip=charts.tips({"method": "method", "part": "part", "mean": f"mean|{unit}", "seeds": "seeds"}),
     )
     chart: Any = base.mark_rect().encode(color=colour)
@@ -122,8 +127,9 @@ def _heat_map(frame: pd.DataFrame, parts: list[str], methods: list[str], *, titl
         chart += base.mark_text(fontSize=11, opacity=room).encode(
             text="text:N", color=alt.condition(dark, alt.value("white"), alt.value("black"))
         )
-    longest = min(max(map(len, parts)), 20)
-    chart = chart.properties(height=squares.height(methods) * len(methods) + charts.LEGEND + 30 + 5 * longest)
+    longest = min(max(map(len, parts)), 24)
+    chart = chart.properties(height=squares.height(methods) * len(methods) + charts.LEGEND + 40 + 5 * longest)
+    chart = chart.properties(padding={"left": 5, "top": 5, "bottom": 5, "right": max(5, 4 * min(len(parts[-1]), 24) - squares.CELL // 2)})
     charts.show(chart, key="heat map", alt_text=f"{title} of {len(methods)} methods by {len(parts)} parts")
 
 
@@ -132,22 +138,29 @@ def _metrics(board: Board, table: Table, name: str) -> None:
     whole = [some for some in measured if "/" not in some.metric]
     methods = [*dict.fromkeys(method for some in measured for method in some.rows)]
     floor = {_arrow(some): some.floor for some in whole}
-    records: list[dict[str, Any]] = [
+    # the floor stands first, where it is seen beside all that is marked
+    known: list[dict[str, Any]] = [{"method": "floor", **floor}] if any(value is not None for value in floor.values()) else []
+    first = len(known)
+    records = known + [
         {"method": text.visible(method)} | {_arrow(some): row.mean if (row := some.rows.get(method)) else None for some in whole}
         for method in methods
     ]
-    if any(value is not None for value in floor.values()):
-        records.append({"method": "floor", **floor})
+    below = [(place, some, row) for some in whole for place, method in enumerate(methods, first) if (row := some.rows.get(method))]
+    marks = {(place, _arrow(some)): tables.Mark(f"{number(row.mean, row.unit)} !") for place, some, row in below if row.below_floor}
     tables.show(
         records,
         key="metrics",
         numbers={_arrow(some): some.unit for some in whole},
         columns={_arrow(some): text.escaped(some.title) for some in whole},
-        opens=lambda row, _: ("method", {"method": methods[row]}) if row < len(methods) else None,
+        marks=marks,
+        opens=lambda row, _: ("method", {"method": methods[row - first]}) if row >= first else None,
         boxes=False,
         alt_text=f"All metrics of {name}",
     )
-    st.caption(f"Means over seeds; {UP} higher is better, {DOWN} lower is better. The CSV has intervals, and every class, scene and joint.")
+    worse = " !: worse than the floor, the trivial predictor." if marks else ""
+    st.caption(
+        f"Means over seeds; {UP} higher is better, {DOWN} lower is better.{worse} The CSV has intervals, and every class, scene and joint."
+    )
     shown = board.part(lambda block, _: block == table.block)
     tables.download(f"{name}-all-metrics.csv", partial(formats.csv_text, shown), "Download CSV of all metrics")
 
@@ -159,7 +172,7 @@ def _cost(table: Table) -> None:
     if not points:
         text.show("This cost was not measured.")
         return
-    best = {line.method for line in table.lines if line.best}
+    best = {line.method for line in table.lines if line.best or line.open}
     close = bool(best) and state.switch("Only the tie group of the best", "closer")
     frame = pd.DataFrame(
         {
@@ -175,8 +188,10 @@ def _cost(table: Table) -> None:
     )
     front = frame[frame["front"] == FRONT]
     colour, shape = charts.series("front", [*frame["front"]], [FRONT])
-    x = alt.X("cost:Q", title=titles[cost], scale=alt.Scale(zero=False, padding=20), axis=charts.numbers(""))
-    y = alt.Y("mean:Q", title=table.axis, scale=charts.scale(table.unit, [*frame["low"], *frame["high"]]), axis=charts.numbers(table.unit))
+    across = charts.scale("", [*frame["cost"]])
+    upright = charts.scale(table.unit, [*frame["low"], *frame["high"]])
+    x = alt.X("cost:Q", title=titles[cost], scale=across, axis=charts.numbers("", tickCount=8))
+    y = alt.Y("mean:Q", title=table.axis, scale=upright, axis=charts.numbers(table.unit, tickCount=6))
     unit = table.unit
     about = charts.tips(
         {"method": "method", "mean": f"mean|{unit}", "low": f"from|{unit}", "high": f"to|{unit}", "cost": f"{titles[cost]}|"}
@@ -186,11 +201,44 @@ def _cost(table: Table) -> None:
         alt.Chart(front).mark_line(interpolate="step-after", color=charts.COLOURS[0], strokeWidth=1.5).encode(x=x, y=y),
         base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=alt.Y("low:Q", title=table.axis), y2="high:Q"),
         base.mark_point(size=80, filled=True, opacity=1).encode(y=y, shape=shape),
+        *(_names(frame, x, y, some) for some in WIDE),
     ]
     charts.show(alt.layer(*layers).properties(height=420), key="pareto", alt_text=f"{table.metric} against {titles[cost]}")
     on_front = [f"{text.visible(point.method)} ({number(point.mean, unit)}, {point.cost:.3g})" for point in points if point.front]
     text.show(f"On the front, the cheapest first: {', '.join(on_front)}.")
     st.caption("On the front no other method is as good by the mean and as cheap. Bars are the 95 % intervals of the means.")
+
+
+def _names(frame: pd.DataFrame, x: Any, y: Any, wide: int) -> Any:
+    """The names that fit beside their points, seen where the chart is so wide and no wider one of :data:`WIDE` fits."""
+    (left, right), (bottom, top) = (axis.to_dict()["scale"]["domain"] for axis in (x, y))
+    some = frame.sort_values("front", key=lambda column: column != FRONT, kind="stable").reset_index(drop=True)
+
+    def down(values: Any) -> Any:
+        return (top - values) / (top - bottom)
+
+    points = [*zip((some["cost"] - left) / (right - left), down(some["mean"]), strict=True)]
+    lines = [labels.Box(at, high, at, low) for (at, _), high, low in zip(points, down(some["high"]), down(some["low"]), strict=True)]
+    front = [point for point, group in zip(points, some["front"], strict=True) if group == FRONT]
+    for (here, level), (there, goal) in pairwise(sorted(front)):
+        lines += [labels.Box(here, level, there, level), labels.Box(there, min(level, goal), there, max(level, goal))]
+    some["name"] = [texts.short(name, tables.LETTERS) for name in some["method"]]
+    sides = labels.placed(points, [*some["name"]], wide, 330, lines)
+    below = min((more for more in WIDE if more > wide), default=100_000)
+    seen = alt.ExprRef(f"width >= {wide} && width < {below} ? 1 : 0")
+    over = labels.GAP + labels.LINE / 2
+    by_side: dict[str, dict[str, Any]] = {
+        "right": {"align": "left", "dx": labels.GAP},
+        "left": {"align": "right", "dx": -labels.GAP},
+        "above": {"align": "center", "dy": -over},
+        "below": {"align": "center", "dy": over},
+    }
+    drawn = []
+    for side, stands in by_side.items():
+        mine = some.loc[[place for place, found in sides.items() if found == side]]
+        marks = alt.Chart(mine).mark_text(baseline="middle", fontSize=10, color=charts.GREY, opacity=seen, **stands)
+        drawn.append(marks.encode(x=x, y=y, text="name:N"))
+    return alt.layer(*drawn)
 
 
 def _attention(table: Table, name: str) -> None:

@@ -47,9 +47,7 @@ def shares(lines: Sequence[regressions.Line]) -> Any:
     shape = alt.Shape("status:N", scale=alt.Scale(domain=domain, range=[shape for _, shape in ranges]), legend=legend)
     most = min(_BOUND, max(1.5, 1.1 * float(frame["share"].abs().max())))
     x = alt.X("share:Q", title="change / allowed", scale=alt.Scale(domain=[-most, most], nice=False))
-    y = alt.Y(
-        "name:N", sort=[*frame["name"]], title=None, axis=alt.Axis(labelLimit=charts.NAMES, labelOverlap=False, domain=False, ticks=False)
-    )
+    y = alt.Y("name:N", sort=[*frame["name"]], title=None, axis=charts.names_axis(labelOverlap=False))
     tips = charts.tips({"name": "entry", "status": "status", "now": "now", "then": "baseline", "change": "change", "allowed": "allowed"})
     base = alt.Chart(frame).encode(y=y, color=colour, tooltip=tips)
     bounds = pd.DataFrame({"share": [-1.0, 1.0]})

@@ -2,7 +2,8 @@
 
     charts.show(
         charts.dots_and_intervals(
-            [charts.Line(row.method, row.values, row.mean, row.ci95, group="best") for row in rows], row.unit, "top1 (%)", floor=row.floor
+            [charts.Line(row.method, row.values, row.mean, row.ci95, group="best") for row in rows],
+            row.unit, "top1 (%)", floor=row.floor, looks={"best": charts.Look(charts.COLOURS[0])},
         ),
         key="ranks",
         alt_text="Means over seeds with 95 % intervals",
@@ -36,17 +37,45 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B87F00", "#3B92C4", "#8
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 """Of the points, one for each colour: none is told by its colour alone."""
 
+GROUND = "#ffffff"
+"""Within a hollow point, in the dark too: one that could be seen through would show the interval."""
+
 GREY = "#808080"
 """What is not in question: the many other methods, a floor, a line of equality."""
 
 REST = "others"
 """In a legend: all that have no colour of their own."""
 
-NAMES: Any = alt.ExprRef("max(110, containerSize()[0] * 0.38)")
+_ROOM = "max(110, containerSize()[0] * 0.38)"
+
+NAMES: Any = alt.ExprRef(_ROOM)
 """Most pixels of a name beside an axis: on a phone some are cut, elsewhere none of ours."""
+
+_LETTERS = f"floor({_ROOM} / 6)"
+
+MIDDLE = (
+    f"length(datum.label) <= {_LETTERS} ? datum.label : "
+    f"slice(datum.label, 0, {_LETTERS} - floor({_LETTERS} / 3) - 1) + '…' + slice(datum.label, -floor({_LETTERS} / 3))"
+)
+"""A name so long is cut in the middle, as the command line does: variants of a method differ at the end."""
+
+
+def names_axis(**more: Any) -> alt.Axis:
+    """An axis of names."""
+    return alt.Axis(labelLimit=NAMES, labelExpr=MIDDLE, domain=False, ticks=False, **more)
+
 
 ROW, DENSE, AXIS, LEGEND = 26, 20, 56, 70
 """Pixels of a line of :func:`dots_and_intervals`, of one of many, and of what stands below the lines."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the means of a group are drawn."""
+
+    colour: str
+    shape: str = "circle"
+    hollow: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +88,7 @@ class Line:
     mean: float
     ci95: tuple[float, float] | None = None
     group: str = ""
-    """Lines of a group share a colour, in the order in which groups come; those without are grey."""
+    """Lines of a group are drawn alike; those without one are grey."""
 
 
 def series(
@@ -126,12 +155,15 @@ def tips(fields: Mapping[str, str]) -> list[alt.Tooltip]:
     return found
 
 
-def dots_and_intervals(lines: Sequence[Line], unit: str, title: str, *, floor: float | None = None) -> Any:
+def dots_and_intervals(
+    lines: Sequence[Line], unit: str, title: str, *, floor: float | None = None, looks: Mapping[str, Look] | None = None
+) -> Any:
     """A line for each name: the mean, its 95 % interval cut to what the unit allows, and below it a ring for each seed.
 
     Args:
         title: of the axis.
         floor: a dashed rule.
+        looks: of each group, in the order of the legend.
     """
     least, most = reach(unit, [value for line in lines for value in line.values])
     frame = pd.DataFrame(
@@ -150,18 +182,25 @@ def dots_and_intervals(lines: Sequence[Line], unit: str, title: str, *, floor: f
         ({"name": line.name, "group": line.group or REST, "value": value} for line in lines for value in line.values),
         columns=["name", "group", "value"],
     )
-    groups = [*dict.fromkeys(line.group for line in lines if line.group)]
-    colour, shape = series("group", [line.group or REST for line in lines], groups, legend=bool(groups))
+    there = {line.group or REST for line in lines}
+    shown = {group: look for group, look in {**(looks or {}), REST: Look(GREY)}.items() if group in there}
+    groups = [*shown]
+    key = alt.Legend(title=None, orient="bottom", columns=4, labelLimit=320) if groups != [REST] else None
+    colours = alt.Scale(domain=groups, range=[look.colour for look in shown.values()])
+    colour = alt.Color("group:N", legend=key, scale=colours)
+    inside = [GROUND if look.hollow else look.colour for look in shown.values()]
+    fill = alt.Fill("group:N", legend=key, scale=alt.Scale(domain=groups, range=inside))
+    shape = alt.Shape("group:N", legend=key, scale=alt.Scale(domain=groups, range=[look.shape for look in shown.values()]))
     ends = [*frame["low"], *frame["high"], *seeds["value"], floor] if lines else []
     order = [line.name for line in lines]
-    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=NAMES, domain=False, ticks=False))
+    y = alt.Y("name:N", sort=order, title=None, axis=names_axis())
     within = scale(unit, ends)
     x = alt.X("mean:Q", title=title, scale=within, axis=numbers(unit))
     about = tips({"name": "name", "mean": f"mean|{unit}", "low": f"from|{unit}", "high": f"to|{unit}", "seeds": "seeds"})
-    base = alt.Chart(frame).encode(y=y, color=colour, tooltip=about)
+    base = alt.Chart(frame).encode(y=y, tooltip=about)
     layers = [
-        base.mark_rule(strokeWidth=4, strokeCap="round").encode(x=alt.X("low:Q", title=title, scale=within), x2="high:Q"),
-        base.mark_point(size=90, filled=True, opacity=1).encode(x=x, shape=shape),
+        base.mark_rule(strokeWidth=4, strokeCap="round").encode(x=alt.X("low:Q", title=title, scale=within), x2="high:Q", color=colour),
+        base.mark_point(size=80, strokeWidth=2, opacity=1).encode(x=x, color=colour, shape=shape, fill=fill),
         alt.Chart(seeds)
         .mark_point(size=22, strokeWidth=1.2, opacity=1, yOffset=9, shape="circle")
         .encode(x=alt.X("value:Q"), y=y, color=colour, tooltip=tips({"name": "name", "value": f"a seed|{unit}"})),
@@ -169,7 +208,9 @@ def dots_and_intervals(lines: Sequence[Line], unit: str, title: str, *, floor: f
     if floor is not None and math.isfinite(floor):
         rule = alt.Chart(pd.DataFrame({"floor": [floor]})).mark_rule(strokeDash=[5, 4], color=GREY, strokeWidth=1.5)
         layers.append(rule.encode(x="floor:Q", tooltip=tips({"floor": f"floor|{unit}"})))
-    return alt.layer(*layers).properties(height=(ROW if len(lines) <= 30 else DENSE) * max(len(lines), 1) + AXIS + LEGEND * bool(groups))
+    return alt.layer(*layers).properties(
+        height=(ROW if len(lines) <= 30 else DENSE) * max(len(lines), 1) + AXIS + LEGEND * (key is not None)
+    )
 
 
 def show(chart: Any, *, key: str, alt_text: str) -> None:

@@ -32,7 +32,7 @@ _CRITICAL = "critical difference"
 
 
 def _names() -> alt.Axis:
-    return alt.Axis(labelLimit=charts.NAMES, labelOverlap=False, labelFlush=False, domain=False, ticks=False)
+    return charts.names_axis(labelOverlap=False, labelFlush=False)
 
 
 def _whole(most: int) -> list[int]:

@@ -219,4 +219,6 @@ def ready() -> None:
     else:
         text.told("info", "No results yet. This fills the database:")
     command("harness run -s quick")
+    text.show("Or, in seconds, one of the leaderboards that come with the harness:")
+    command("harness db import results/leaderboards/NAME.jsonl")
     st.stop()

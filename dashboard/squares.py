@@ -42,9 +42,10 @@ def confusion(found: Confusion, *, key: str) -> None:
     if len(shown) > MANY:
         frame = frame[frame[unit] > 0].copy()
     frame["class"], frame["taken"] = (frame[column].map(dict(enumerate(shown))) for column in ("label", "guess"))
+    many = len(shown) > WRITTEN  # a name left out of few would be looked for
     chart = alt.Chart(frame).encode(
-        x=alt.X("taken:N", title="taken for", sort=shown, axis=alt.Axis(orient="top", labelAngle=-45, labelOverlap=True)),
-        y=alt.Y("class:N", title="class", sort=shown, axis=alt.Axis(labelOverlap=True, labelLimit=charts.NAMES)),
+        x=alt.X("taken:N", title="taken for", sort=shown, axis=alt.Axis(orient="top", labelAngle=-45, labelOverlap=many)),
+        y=alt.Y("class:N", title="class", sort=shown, axis=alt.Axis(labelOverlap=many, labelLimit=charts.NAMES)),
         tooltip=charts.tips({"class": "class", "taken": "taken for", unit: unit, "share": "% of class|%"}),
     )
     squares: Any = chart.mark_rect().encode(

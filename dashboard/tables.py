@@ -9,7 +9,7 @@
     tables.download("ranks.csv", lambda: formats.csv_text(board))
 
 Cells are text, whatever they hold. A missing value is ``None`` (shown ``-``), and so is what is not a number. The first columns are
-those a phone shows: put the name and the score there. At most one column is pinned, the first.
+those a phone shows: put the name and the score there. The first column is pinned, and others only where all of them are narrow.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import state, text
+from harness import texts
 from harness.analysis.numbers import NOTHING, digits
 
 ROW = 30
@@ -36,6 +37,12 @@ _LETTER = 6.5
 
 _LOOKED_AT, _WIDEST_TEXT = 10, 160
 """Rows by which a column is made as wide as its text, and pixels of one that a later row makes wider."""
+
+LETTERS = 30
+"""Of a name in a cell; of a longer one the middle is left out."""
+
+_NAMES = ("method", "benchmark")
+"""Columns of names."""
 
 Opens = Callable[[int, str], tuple[str, Mapping[str, state.Value]] | None]
 """Place of a record and name of a column -> what a click there leads to."""
@@ -78,7 +85,7 @@ def show(
         boxes: whether a row has a box before it to be opened by; without, there is more room on a phone. By the keyboard each has one.
         alt_text: what the table is, for those who do not see it.
     """
-    told = [{name: text.visible(cell) if isinstance(cell, str) else cell for name, cell in record.items()} for record in records]
+    told = [{name: _cell(name, cell) for name, cell in record.items()} for record in records]
     frame = pd.DataFrame(told)
     config: dict[str, Any] = {}
     for name, unit in (numbers or {}).items():
@@ -125,6 +132,18 @@ def show(
         state.go(target[0], **target[1])
 
 
+def _cell(name: str, cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    return texts.short(text.visible(cell), LETTERS) if name in _NAMES else text.visible(cell)
+
+
+def width(name: str, records: Sequence[Mapping[str, Any]]) -> int:
+    """Pixels of a column that shows all of its texts, up to :data:`WIDEST`."""
+    longest = max([len(name), *(len(str(_cell(name, record.get(name, "")))) for record in records)])
+    return round(min(20 + _LETTER * longest, WIDEST))
+
+
 def _marked(frame: pd.DataFrame, names: Sequence[str], numbers: Mapping[str, str], marks: Mapping[tuple[int, str], Mark]) -> Any:
     """The frame as pandas styles it; of such a one Streamlit shows every cell as the style has it."""
     column = dict(zip(names, frame.columns, strict=True))
@@ -136,8 +155,8 @@ def _marked(frame: pd.DataFrame, names: Sequence[str], numbers: Mapping[str, str
             css.iat[row, names.index(name)] = "font-weight: bold"
     plain: dict[Any, Any] = {column[name]: f"{{:{digits(unit)}}}" for name, unit in numbers.items() if name in column}
     shown = frame.style.format(plain, na_rep=NOTHING)
-    for row, texts in by_row.items():  # a call is slow: one a row
-        shown.format({**plain, **texts}, subset=pd.IndexSlice[[row], :], na_rep=NOTHING)
+    for row, told in by_row.items():  # a call is slow: one a row
+        shown.format({**plain, **told}, subset=pd.IndexSlice[[row], :], na_rep=NOTHING)
     return shown.apply(lambda _: css, axis=None)
 
 

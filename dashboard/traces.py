@@ -24,12 +24,15 @@ def profile(profile: view.Profile, methods: Sequence[str]) -> Any:
     Args:
         methods: all that may have a line, which decides their colours.
     """
+    flagged = {point.method for point in profile.points if point.renormalised}
+    # the mark of the note below the chart
+    called = {method: text.visible(method) + " ~" * (method in flagged) for method in methods}
     places = {method: (f"{number} mean", f"{number} seeds") for number, method in enumerate(methods)}
     frame = pd.DataFrame(
         {
             "layer": text.visible(point.layer),
             "row": _folded(point.layer),
-            "method": text.visible(point.method),
+            "method": called[point.method],
             "place": places[point.method][0],
             "mean": point.mean,
             "low": max(point.ci95[0], 0.0) if point.ci95 else point.mean,
@@ -39,17 +42,17 @@ def profile(profile: view.Profile, methods: Sequence[str]) -> Any:
         for point in profile.points
     )
     seeds = pd.DataFrame(
-        {"row": _folded(point.layer), "method": text.visible(point.method), "place": places[point.method][1], "value": value}
+        {"row": _folded(point.layer), "method": called[point.method], "place": places[point.method][1], "value": value}
         for point in profile.points
         for value in point.values
     )
     for some in (frame, seeds):
-        some["shown"] = charts.labelled(some["method"], charts.coloured(methods))
-    colour, shape = charts.series("shown", methods)
+        some["shown"] = charts.labelled(some["method"], charts.coloured(called.values()))
+    colour, shape = charts.series("shown", [*called.values()])
     within = charts.scale("", [*frame["low"], *frame["high"], *seeds["value"], *frame["uniform"].dropna()])
     names = alt.Axis(labelLimit=charts.NAMES, labelExpr="split(datum.label, '\\n')", labelBaseline="line-bottom", domain=False, ticks=False)
     y = alt.Y("row:N", sort=[_folded(layer) for layer in profile.layers], title=None, axis=names)
-    there = [place for method in methods if (frame["method"] == text.visible(method)).any() for place in places[method]]
+    there = [place for method in methods if (frame["method"] == called[method]).any() for place in places[method]]
     offset = alt.YOffset("place:N", scale=alt.Scale(domain=there))
     x = partial(alt.X, title=profile.measure, scale=within)
     about = {"method": "method", "layer": "layer", "mean": f"mean|{MEASURE}", "low": f"from|{MEASURE}", "high": f"to|{MEASURE}"}

@@ -37,3 +37,11 @@ def few(names: Iterable[object], most: int = 5) -> str:
     """``a, b, c and 7 more``: a list that stays a part of a sentence."""
     texts = [*map(str, names)]
     return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+
+
+def short(name: str, longest: int) -> str:
+    """With its middle left out where it is too long: variants of a method mostly differ at the end."""
+    if len(name) <= longest:
+        return name
+    end = longest // 3
+    return f"{name[: longest - end - 1]}…{name[-end:]}"

@@ -17,6 +17,7 @@ from harness.diagnostics import maps
 from harness.errors import DataError
 
 if TYPE_CHECKING:
+    from harness.analysis.diagnostics import Diagnostic
     from harness.analysis.leaderboard import Row
     from harness.benchmarks.camera_localization.trajectories import Trajectory
 
@@ -66,7 +67,7 @@ def _chosen(rows: Sequence[Row]) -> list[_Trial]:
     """Methods and their trials, by what the address says."""
     left, right = st.columns([5, 1])
     names = [row.method for row in rows]
-    wanted = state.choices("Methods", names, "method", place=left, max_selections=_MOST, placeholder="The best that have maps")
+    wanted = state.choices("Methods", names, "method", place=left, max_selections=_MOST, placeholder="The best that have what is shown")
     seeds = sorted({seed for row in rows for seed in row.seeds})
     seed = state.choice("Seed", [_ANY, *map(str, seeds)], "seed", place=right)
     if wanted:
@@ -140,29 +141,47 @@ def _figures(trials: Sequence[_Trial]) -> None:
                 text.show(str(error))
 
 
-def _measures(benchmark: str, trials: Sequence[_Trial]) -> None:
-    rows, methods = reads.diagnostics(benchmark), [trial.method for trial in trials]
-    known = [row for row in rows if row.method in methods]
+def _measures(benchmark: str, ranked: Sequence[str], wanted: Sequence[str]) -> None:
+    """Of the methods that are asked for, or of the best of ``ranked`` that have the measure."""
+    rows = reads.diagnostics(benchmark)
+    known = [row for row in rows if row.method in (wanted or ranked)]
     measures = view.measures(known)
     if not measures:
         text.show("None of these methods offers queries, keys or a map.")
         return
     measure = state.choice("Measure", measures, "metric")
+    methods = view.having(known, measure, wanted or ranked)[: None if wanted else _FIRST]
     profile = view.profile(known, measure, methods)
+    if without := [name for name in wanted if name not in methods]:
+        text.show(f"Without {measure}: {', '.join(map(text.visible, without))}")
     charts.show(traces.profile(profile, methods), key="profile", alt_text=f"{measure} of each method layer by layer")
     uniform = " Grey: what uniform attention gives." if any(point.uniform is not None for point in profile.points) else ""
     st.caption(
         f"Means over test images, with 95 % intervals over seeds; rings are seeds.{uniform} None is better for being higher or lower."
     )
     if any(point.renormalised for point in profile.points):
-        st.caption(diagnostic_tables.EXPLAINED.removeprefix("~ "))
+        st.caption(diagnostic_tables.EXPLAINED)
     names = view.ordered(rows)
-    whole: dict[str, dict[str, Any]] = {}
+    whole: dict[str, dict[str, Diagnostic]] = {}
     for row in rows:
         if row.layer is None:
-            whole.setdefault(row.method, {"method": row.method} | dict.fromkeys(names))[row.measure] = row.summary.mean
+            whole.setdefault(row.method, {})[row.measure] = row
     st.subheader("All measures, means over layers")
-    tables.show([*whole.values()], key="measures", numbers=dict.fromkeys(names, MEASURE), rows=12, alt_text="All measures of all methods")
+    tables.show(
+        [
+            {"method": method} | {name: found[name].summary.mean if name in found else None for name in names}
+            for method, found in whole.items()
+        ],
+        key="measures",
+        numbers=dict.fromkeys(names, MEASURE),
+        marks={
+            (place, name): tables.Mark(diagnostic_tables.cell(row))
+            for place, found in enumerate(whole.values())
+            for name, row in found.items()
+        },
+        rows=12,
+        alt_text="All measures of all methods",
+    )
 
 
 def _first_epoch(rows: Sequence[Row], trials: Sequence[_Trial]) -> None:
@@ -228,7 +247,7 @@ def main() -> None:
     trials = _chosen(rows)
     tabs: dict[str, Any] = {
         "Maps": lambda: _maps(trials),
-        "Measures": lambda: _measures(benchmark, trials),
+        "Measures": lambda: _measures(benchmark, [row.method for row in rows], state.values("method")),
         "First epoch": lambda: _first_epoch(rows, trials),
     }
     if rows[0].family == "camera-localization":

@@ -13,7 +13,7 @@ from dashboard import benchmark_tabs, charts, reads, state, tables, text
 from harness.analysis import formats
 from harness.analysis.claims import published
 from harness.analysis.leaderboard import Board
-from harness.analysis.numbers import number
+from harness.analysis.numbers import number, rank
 from harness.analysis.settings import CHOICE
 from harness.analysis.views import benchmark
 from harness.analysis.views.benchmark import Line, Table
@@ -24,10 +24,20 @@ from harness.outcome import COSTS
 
 BEST = "tie group of the best"
 
-LEGEND = """Mean over seeds and its 95 % interval. **Bold**, and in colour above: the tie group of the best, all that cannot be told apart
-from it. Methods that share a letter cannot be told apart; rank: where a method may stand; both hold for all methods together with 95 %.
-n 2/3: of 3 seeds that were asked for 2 have a result. Resolution: the difference of two methods that is found with a chance of 80 %.
-τ: agreement of the order with that of as many new seeds. The floor is a trivial predictor computed from the training data."""
+CHOSEN, LEADS, OPEN = "chosen", "not told apart from the best", "nor these, by wide spread"
+
+LOOKS = {
+    LEADS: charts.Look(charts.COLOURS[0]),
+    OPEN: charts.Look(charts.COLOURS[0], hollow=True),
+    CHOSEN: charts.Look(charts.COLOURS[1], "square"),
+}
+
+LEGEND = """Mean over seeds and its 95 % interval. **Bold**, and filled above: cannot be told apart from the best, with an
+interval no wider than the resolution. Hollow above: cannot be told apart either, but its interval is wider. Above, a
+ring below a mean is a seed, and the dashed line the floor, a trivial predictor computed from the training data. Methods that share a
+letter cannot be told apart; rank: where a method may stand; both hold for all methods together with 95 %. n 2/3: of 3 seeds that were
+asked for 2 have a result. Resolution: the difference of two methods that is found with a chance of 80 %. τ: agreement of the order with
+that of as many new seeds."""
 
 
 def _chosen(catalog: Catalog) -> tuple[str, Table | None, Board]:
@@ -67,9 +77,9 @@ def _about(catalog: Catalog, name: str, table: Table | None) -> None:
 
 def _chart(table: Table, highlighted: list[str]) -> None:
     def group(line: Line) -> str:
-        return "chosen" if line.method in highlighted else BEST if line.best else ""
+        return CHOSEN if line.method in highlighted else LEADS if line.best else OPEN if line.open else ""
 
-    close = BEST if any(line.best for line in table.lines) else ""
+    close = BEST if any(line.best or line.open for line in table.lines) else ""
     shown = state.segments("Methods", ["All", BEST], "near", label_visibility="collapsed") if close else "All"
     lines = [
         charts.Line(text.visible(line.method), line.row.values, line.row.mean, line.ci95, group(line))
@@ -79,7 +89,7 @@ def _chart(table: Table, highlighted: list[str]) -> None:
     if not lines:
         return
     floor = table.floor if table.floor is not None and near(lines, table.floor) else None
-    chart = charts.dots_and_intervals(lines, table.unit, table.axis, floor=floor)
+    chart = charts.dots_and_intervals(lines, table.unit, table.axis, floor=floor, looks=LOOKS)
     charts.show(chart, key="places", alt_text=f"Means of {len(lines)} methods with 95 % intervals, seeds as rings")
     if table.floor is not None and floor is None:
         text.show(f"The floor, {number(table.floor, table.unit)}, lies beyond the axis.")
@@ -92,13 +102,14 @@ def near(lines: list[charts.Line], floor: float) -> bool:
     return math.isfinite(floor) and max(low - floor, floor - high) <= high - low
 
 
-def _record(line: Line, table: Table) -> tuple[dict[str, Any], dict[str, tables.Mark]]:
-    """What a line of the table sorts by, and what it says."""
+def _record(line: Line, table: Table, place: int) -> tuple[dict[str, Any], dict[str, tables.Mark]]:
+    """What a line of the table sorts by, and what it says; where ranks are not known, its ``place`` from 1."""
     worst = -math.inf if table.higher_is_better else math.inf
     low, high = line.ci95 or (None, None)
-    record: dict[str, Any] = {"method": text.visible(line.method), "mean": line.mean, "from": low, "to": high}
-    record |= {"n": line.n if line.kind != "floor" else None, "rank": line.rank[0] + line.rank[1] / 1000 if line.rank else None}
-    record |= {"tied": line.tied, **line.cost}
+    ranked = line.rank or ((place, place) if line.row and not table.standing else None)
+    record: dict[str, Any] = {"rank": ranked[0] + ranked[1] / 1000 if ranked else None}
+    record |= {"method": text.visible(line.method), "mean": line.mean, "from": low, "to": high}
+    record |= {"n": line.n if line.kind != "floor" else None, "tied": line.tied}
     if not table.metric:
         record = {"method": record["method"], "mean": None, "n": line.n}
     marks = {"n": tables.Mark(line.seeds)} if line.seeds else {}
@@ -108,8 +119,8 @@ def _record(line: Line, table: Table) -> tuple[dict[str, Any], dict[str, tables.
     elif line.mean is not None:
         signs = line.row.signs if line.row else ""
         marks["mean"] = tables.Mark("  ".join([number(line.mean, table.unit), *signs]), line.best)
-    if line.rank:
-        marks["rank"] = tables.Mark(line.ranks)
+    if ranked:
+        marks["rank"] = tables.Mark(rank(ranked))
     if line.row:
         costs = zip(COSTS.values(), line.row.cost.texts(COSTS, line.row.rough), strict=True)
         marks |= {quantity.title: tables.Mark(shown) for quantity, shown in costs}
@@ -121,13 +132,19 @@ def _table(table: Table, board: Board, name: str) -> None:
     marks: dict[tuple[int, str], tables.Mark] = {}
     printed = any(line.published for line in table.lines)
     maps = any(line.row and line.row.map for line in table.lines)
+    remarks = any(line.remarks for line in table.lines)
+    placed = 0
     for place, line in enumerate(table.lines):
-        record, mine = _record(line, table)
+        placed += line.row is not None
+        record, mine = _record(line, table, placed)
         if printed:
             record["published"] = "; ".join(number(some.published.value, some.published.unit) for some in line.published)
+        if remarks:
+            record["remarks"] = text.visible(line.remarks)
+        record |= line.cost if table.metric else {}
         if maps:
             record["map"] = line.row.map or "" if line.row else ""
-        records.append(record | {"slot": line.slot, "remarks": text.visible(line.remarks)})
+        records.append(record | {"slot": line.slot})
         marks |= {(place, column): mark for column, mark in mine.items()}
 
     def opens(row: int, column: str) -> tuple[str, Mapping[str, state.Value]] | None:
@@ -142,7 +159,9 @@ def _table(table: Table, board: Board, name: str) -> None:
         records,
         key="table",
         numbers=dict.fromkeys(("mean", "from", "to"), table.unit) | dict.fromkeys(("n", "rank", *(q.title for q in COSTS.values())), ""),
-        columns={"mean": {"width": 80}, "from": {"width": 70}, "to": {"width": 70}, "n": {"width": 55}, "rank": {"width": 65}}
+        columns={"rank": {"width": 65}, "mean": {"width": 80}, "from": {"width": 70}, "to": {"width": 70}, "n": {"width": 55}}
+        | {name: {"width": tables.width(name, records)} for name in ("remarks", "slot")}
+        | {"method": {"width": tables.width("method", records), "pinned": True}}
         | {quantity.title: {"label": quantity.heading, "help": quantity.title} for quantity in COSTS.values()},
         marks=marks,
         opens=opens,
@@ -170,7 +189,7 @@ def main() -> None:
         if table.differs:
             text.show(f"Run with: {text.visible(table.differs)}")
         if table.sentence:
-            text.show(table.sentence)
+            text.show(f"{table.leaders.sentence}\n{table.sentence}")
         _chart(table, state.values("method"))
         _table(table, board, name)
     benchmark_tabs.show(name, table, catalog.benchmarks.get(name))

@@ -128,7 +128,7 @@ def _chart(some: Sequence[view.Difference], unit: str, alike: bool) -> Any:
     within = charts.scale("", [*frame["low"], *frame["high"], 0.0])
     title = f"difference{'' if alike else ' towards the claim'}{f' ({unit})' if unit else ''}"
     x = alt.X("difference:Q", title=title, scale=within)
-    y = alt.Y("row:N", sort=order, title=None, axis=alt.Axis(labelLimit=charts.NAMES, labelOverlap=False, domain=False, ticks=False))
+    y = alt.Y("row:N", sort=order, title=None, axis=charts.names_axis(labelOverlap=False))
     tips = charts.tips({"where": "where", "text": "difference", "verdict": "says"})
     base = alt.Chart(frame).encode(y=y, color=colour, tooltip=tips)
     return alt.layer(

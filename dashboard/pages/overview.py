@@ -11,11 +11,13 @@ from harness.analysis import formats
 from harness.analysis.leaderboard import Board
 from harness.analysis.views import overview
 from harness.analysis.views.overview import Filters
+from harness.texts import amount
 
-LEGEND = """Means over seeds. **Bold**: the tie group of the best, all that cannot be told apart from it (95 %, all pairs of a benchmark
-together). 2/3: of 3 seeds that were asked for 2 have a result. !: worse than the floor, the trivial predictor. †: attention collapsed in
-at least one seed. ‡: run with `--set method.…`, not as registered. Mean rank: over the benchmarks that all methods of a slot have, 1 is
-best, with its 95 % interval for other seeds. A click on a cell opens the benchmark, or the trials that failed; one on a name the method."""
+LEGEND = """Means over seeds. **Bold**: cannot be told apart from the best (95 %, all pairs of a benchmark together), with an
+interval no wider than the resolution. 2/3: of 3 seeds that were asked for 2 have a result. !: worse than the floor, the trivial
+predictor. †: attention collapsed in at least one seed. ‡: run with `--set method.…`, not as registered. Mean rank: over the benchmarks
+that all methods of a slot have, 1 is best, with its 95 % interval for other seeds. A click on a cell opens the benchmark, or the trials
+that failed; one on a name the method."""
 
 
 def _filters(board: Board) -> Filters:
@@ -49,9 +51,9 @@ def main() -> None:
     if not shown.lines:
         st.info("Nothing is left by these filters." if board.rows or board.missing else "No results yet.")
         return
-    counted = f"{len(shown.lines)} methods on {len(shown.columns)} benchmarks"
+    counted = f"{amount(len(shown.lines), 'method')} on {amount(len(shown.columns), 'benchmark')}"
     failed = sum(lacks.counts["failed"] for lacks in shown.failed)
-    text.show(counted + (f" · {failed} trials failed" if failed else ""))
+    text.show(counted + (f" · {amount(failed, 'trial')} failed" if failed else ""))
     grid.show(shown)
     st.caption(LEGEND)
     left, right = st.columns(2)

@@ -135,7 +135,7 @@ def _scores(rows: list[TrialRow]) -> dict[str, str]:
 
 def _records(rows: list[TrialRow]) -> list[dict[str, Any]]:
     """Columns in which no row has anything are left out."""
-    scores = _scores(rows)
+    scores, settings = _scores(rows), runs.settings(rows, reads.cached(source.budgets))
     records = [
         {
             "method": row.method,
@@ -144,6 +144,7 @@ def _records(rows: list[TrialRow]) -> list[dict[str, Any]]:
             "benchmark": row.benchmark,
             "version": row.version,
             "seed": row.seed,
+            "setting": settings.get(row.digest, ""),
             "--set": " ".join(row.overrides),
             "reason": row.reason or "",
             "for": row.purpose,

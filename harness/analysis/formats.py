@@ -12,6 +12,7 @@ from harness.analysis.settings import CHOICE, as_changed, of_method
 from harness.analysis.standing import Standing
 from harness.analysis.tables import WIDTH, aligned, column_widths, commented, csv_table, filled, latex_table, markdown_table, markdown_text
 from harness.outcome import COSTS
+from harness.texts import short
 
 INTERVAL = "95 %"
 """Heading of the column with the intervals of a board's primary metric."""
@@ -123,11 +124,8 @@ def _told_apart(names: Sequence[str]) -> int:
 
 
 def _short(name: str, longest: int | None) -> str:
-    """With its middle left out where it is too long: variants of a method mostly differ at the end."""
-    if longest is None or len(name) <= longest:
-        return name
-    end = longest // 3
-    return f"{name[: longest - end - 1]}…{name[-end:]}"
+    """Cut to so many letters, where a table wants it so."""
+    return name if longest is None else short(name, longest)
 
 
 def legend(board: Board, costs: Sequence[str], text: str) -> list[str]:

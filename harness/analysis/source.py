@@ -253,6 +253,15 @@ def _search_of(url: str, row: TrialRow) -> dict[str, Any] | None:
         return None
 
 
+def budgets(url: str) -> dict[str, str]:
+    """:attr:`TrialRow.setting` -> how much its methods were tuned, of settings in which they were."""
+    from harness.analysis.settings import Setting
+
+    with reading(url) as store:
+        told = {digest: Setting(digest, content=content).budget for digest, content in store.settings().items()}
+    return {digest: budget for digest, budget in told.items() if budget}
+
+
 def tuning(url: str, row: TrialRow) -> dict[str, Any] | None:
     """What was tried to find a trial's options, see :meth:`harness.compose.tuning.Search.report`; ``None`` where nothing was."""
     with reading(url) as store:

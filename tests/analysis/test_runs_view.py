@@ -95,3 +95,9 @@ def test_how_far_a_trial_is_stands_in_its_log():
     assert runs.phase(log + "x Epoch(train)  [3][ 20/230]  lr") == "training, epoch 3, 20 of 230"
     assert runs.phase(log + "x Epoch(test) [ 50/100]  eta") == "test, 50 of 100"
     assert runs.phase("") == runs.phase("Traceback") == ""
+
+
+def test_registered_and_tuned_trials_of_a_seed_are_told_apart(trial_row):
+    rows = [trial_row(digest="a", setting="s1"), trial_row(digest="b", setting="s2"), trial_row(digest="c", overrides=("method.p=4",))]
+    assert runs.settings(rows, {"s2": "tuned with 4 trials"}) == {"a": "as registered", "b": "tuned with 4 trials", "c": ""}
+    assert runs.settings(rows, {}) == {}, "then there is nothing to tell"

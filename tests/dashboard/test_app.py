@@ -34,7 +34,9 @@ def test_an_empty_database_says_how_to_fill_it(page, database):
     open_store(database)
     app = page("runs")
     assert not app.error and not app.title
-    assert any(block.value == f"harness run -s quick --db {database}" for block in app.code)
+    commands = [block.value for block in app.code]
+    assert f"harness run -s quick --db {database}" in commands
+    assert f"harness db import results/leaderboards/NAME.jsonl --db {database}" in commands
 
 
 def test_an_unreadable_database_is_an_explanation(page, database, tmp_path):

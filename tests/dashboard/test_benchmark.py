@@ -115,3 +115,11 @@ def test_a_floor_that_is_far_stretches_no_axis(page, measured):
     measured("se", 20.0, 21.0)
     time.sleep(reads.CHECKED + 0.2)  # until then pages need not know of it
     assert not any("beyond the axis" in block.value for block in page("benchmark", benchmark=NAME).text)
+
+
+def test_all_metrics_begin_with_the_floor_and_mark_what_is_worse(page, filled):
+    app = page("benchmark", benchmark=NAME, tab="All metrics")
+    frame = convert_arrow_bytes_to_pandas_df(app.dataframe[1].proto.arrow_data.styler.display_values)
+    told = dict(zip(frame.iloc[:, 0], frame.iloc[:, 1], strict=True))
+    assert [*told][:2] == ["floor", "gap"] and (told["gap"], told["se"]) == ("90.5", "11.0 !")
+    assert any("worse than the floor" in block.value for block in app.caption)

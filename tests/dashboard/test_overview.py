@@ -39,7 +39,7 @@ def texts(app) -> tuple[dict[str, str], set[str]]:
 def test_who_failed_and_what_is_missing_is_in_the_grid(shown):
     cells, bold = texts(shown)
     assert cells == {"gap": "90.5  2/3", "gem": "90.2", "se": "11.0  !", "simpool": "failed  0/3"}
-    assert bold == {"gap", "gem"}, "the tie group of the best"
+    assert bold == {"gap", "gem"}, "the tie group of the best, both narrow"
     assert shown.dataframe[0].value.columns[1] == ("top1 [%] ↑", "scenes-classification"), "unit and direction stand above the name"
     assert any("4 trials failed" in block.value for block in shown.text)
 

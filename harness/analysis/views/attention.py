@@ -206,6 +206,12 @@ def ordered(rows: Iterable[Diagnostic]) -> list[str]:
     return in_order(row.measure for row in rows if row.layer is None)
 
 
+def having(rows: Iterable[Diagnostic], measure: str, methods: Sequence[str]) -> list[str]:
+    """Those of ``methods``, in their order, of which some layer has the measure."""
+    found = {row.method for row in rows if row.measure == measure and row.layer and row.head is None}
+    return [method for method in methods if method in found]
+
+
 def profile(rows: Iterable[Diagnostic], measure: str, methods: Sequence[str]) -> Profile:
     """One measure of ``methods``, in their order."""
     rows = [row for row in rows if row.layer and row.head is None and row.method in methods]

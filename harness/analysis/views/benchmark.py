@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.analysis.claims.published import Beside
@@ -14,6 +14,7 @@ from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import rank
 from harness.analysis.settings import changed
 from harness.analysis.standing import Standing
+from harness.analysis.views.leaders import Leaders, leaders
 from harness.outcome import COSTS
 
 Kind = Literal["method", "floor", "missing"]
@@ -33,7 +34,9 @@ class Line:
     rank: tuple[int, int] | None = None
     tied: str = ""
     best: bool = False
-    """Whether it is in the tie group of the best, see :attr:`Standing.best`."""
+    """Whether it leads, see :attr:`Leaders.leading`."""
+    open: bool = False
+    """Whether it is in the tie group of the best by its spread alone, see :attr:`Leaders.open`."""
     row: Row | None = None
     """Of the primary metric."""
     lacks: Missing | None = None
@@ -90,6 +93,7 @@ class Table:
     floor: float | None
     lines: tuple[Line, ...]
     standing: Standing | None
+    leaders: Leaders = field(default_factory=Leaders)
 
     @property
     def axis(self) -> str:
@@ -124,9 +128,10 @@ def tables(board: Board, benchmark: str, published: Iterable[Beside] = ()) -> li
         rows = [row for some in methods.values() for row in some if row.primary]
         if block[0] == benchmark and rows:
             first, standing = rows[0], board.standings[block]
-            lines = _lines(board, rows, standing, printed)
+            ahead = leaders(rows, standing)
+            lines = _lines(board, rows, standing, ahead, printed)
             about = (first.family, first.tier, first.metric, first.title, first.unit, first.higher_is_better, first.differs, first.floor)
-            found.append(Table(block, *about, tuple(lines), standing if standing.judged else None))
+            found.append(Table(block, *about, tuple(lines), standing if standing.judged else None, ahead))
     for block, missing in board.empty.items():
         if block[0] == benchmark:
             trial = missing[0].trials[0]
@@ -135,7 +140,9 @@ def tables(board: Board, benchmark: str, published: Iterable[Beside] = ()) -> li
     return found
 
 
-def _lines(board: Board, rows: Sequence[Row], standing: Standing, printed: dict[tuple[str, str], list[Beside]]) -> list[Line]:
+def _lines(
+    board: Board, rows: Sequence[Row], standing: Standing, ahead: Leaders, printed: dict[tuple[str, str], list[Beside]]
+) -> list[Line]:
     lines = []
     floor = Line("floor", "floor", mean=rows[0].floor) if rows[0].floor is not None else None
     for row in rows:
@@ -151,7 +158,8 @@ def _lines(board: Board, rows: Sequence[Row], standing: Standing, printed: dict[
             row.interval,
             standing.ranks.get(row.method),
             standing.tied.get(row.method, ""),
-            row.method in standing.best,
+            row.method in ahead.leading,
+            row.method in ahead.open,
             row,
             board.lacks(row.block, row.method),
             tuple(printed.get((row.method, row.metric), ())),

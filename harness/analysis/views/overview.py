@@ -11,6 +11,7 @@ from harness.analysis.leaderboard import Block, Board, Row
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import RANK, number
 from harness.analysis.overall.summary import Overall, Summary, overall
+from harness.analysis.views.leaders import leaders
 
 
 def key_of(block: Block) -> str:
@@ -70,7 +71,7 @@ class Cell:
     """Of the primary metric; ``None`` where there is no result."""
     lacks: Missing | None
     best: bool
-    """Whether it is in the tie group of the best, see :attr:`Standing.best`."""
+    """Whether it leads, see :attr:`harness.analysis.views.leaders.Leaders.leading`."""
     rank: tuple[int, int] | None
 
     @property
@@ -235,10 +236,15 @@ def _slots(board: Board) -> dict[str, str]:
 def _cells(board: Board, blocks: Collection[Block]) -> dict[str, dict[Block, Cell]]:
     """Method -> block -> cell."""
     found: dict[str, dict[Block, Cell]] = {}
+    primary: dict[Block, list[Row]] = {}
     for row in board.rows:
         if row.primary and row.block in blocks:
-            standing = board.standing(row)
-            cell = Cell(row, board.lacks(row.block, row.method), row.method in standing.best, standing.ranks.get(row.method))
+            primary.setdefault(row.block, []).append(row)
+    for rows in primary.values():
+        standing = board.standing(rows[0])
+        leading = leaders(rows, standing).leading
+        for row in rows:
+            cell = Cell(row, board.lacks(row.block, row.method), row.method in leading, standing.ranks.get(row.method))
             found.setdefault(row.method, {})[row.block] = cell
     for lacks in board.missing:
         if not lacks.ended and lacks.block in blocks:

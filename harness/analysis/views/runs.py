@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,16 @@ _PHASE = re.compile(r"Epoch\((train|val|test)\)\s+(?:\[(\d+)\])?\[\s*(\d+)/(\d+)
 def standing(row: TrialRow) -> str:
     """One of :data:`STATES`."""
     return "interrupted" if row.state == "running" and not row.alive else row.state
+
+
+def settings(rows: Iterable[TrialRow], budgets: Mapping[str, str]) -> dict[str, str]:
+    """Digest -> how its method was set, where any of them was tuned; what ``--set`` changed is not repeated.
+
+    Args:
+        budgets: of each setting, see :func:`harness.analysis.source.budgets`.
+    """
+    found = {row.digest: budgets.get(row.setting, "") or "as registered" * (not row.overrides) for row in rows}
+    return found if any(text not in ("", "as registered") for text in found.values()) else {}
 
 
 @dataclass(frozen=True)
