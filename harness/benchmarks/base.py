@@ -286,6 +286,8 @@ class Family:
     """Slots of the methods whose backbones a stage after one of these benchmarks can begin with; all by default."""
     toolbox: str = ""
     """A toolbox of OpenMMLab that it needs and that an installation may lack."""
+    instead: Mapping[str, str] = field(default_factory=dict)
+    """A dotted key of an entry that has no effect -> the one that has it."""
 
     def room(self, name: str) -> ModuleType:
         """A module of the family's package: ``config``, ``scores``, ``check``, ``floor``, ``pictures`` or ``mm``."""

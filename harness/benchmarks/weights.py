@@ -17,6 +17,7 @@ from harness import paths
 from harness.benchmarks.options import SOURCES, Weights
 from harness.errors import UsageError
 from harness.remote import shown
+from harness.texts import few
 
 WEIGHTS = "$WEIGHTS/"
 """With a file's sha256 behind it, stands for its path in a composed config, so that a digest depends on the content only."""
@@ -90,6 +91,9 @@ def find(weights: Weights) -> Path:
     file = places[source](getattr(weights, source))
     if source == "url" and not file.is_file():
         raise UsageError(f"model.weights.url: {shown(weights.url or '')} has not been fetched yet. `harness run` does that.")
+    if file.is_dir():
+        there = sorted(one.name for one in file.iterdir() if one.suffix in (".safetensors", ".bin", ".pth", ".pt", ".ckpt"))
+        raise UsageError(f"model.weights.{source}: {file} is a folder. Name the file in it" + (f": {few(there, 3)}." if there else "."))
     if not file.is_file():
         raise UsageError(f"model.weights.{source}: no file at {file}. Put it there, or correct the path.")
     if weights.sha256:

@@ -8,8 +8,17 @@ from typing import Any
 
 from harness.marks import TRAINING
 
-_TYPES = {"int": int, "float": float, "bool": bool, "str": str, "None": type(None)}
-_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "None": "null"}
+_TYPES = {"int": int, "float": float, "bool": bool, "str": str, "list": list, "dict": dict, "None": type(None)}
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "list": "a list, [3, 5]",
+    "dict": "a mapping, {a: 1}",
+    "None": "null",
+}
+_DISPLAYS = {ast.Tuple: "list", ast.List: "list", ast.Dict: "dict"}
 
 
 @dataclass(frozen=True)
@@ -17,7 +26,7 @@ class Accepted:
     """Values of one parameter."""
 
     types: tuple[str, ...]
-    """Of ``int``, ``float``, ``bool``, ``str`` and ``None``; a whole number is a ``float``, too."""
+    """Of ``int``, ``float``, ``bool``, ``str``, ``list``, ``dict`` and ``None``; a whole number is a ``float``, too."""
     values: tuple[Any, ...] = ()
     """Single values besides."""
 
@@ -63,6 +72,11 @@ def _accepted(annotation: ast.AST | None, default: ast.AST | None) -> Accepted |
 
 
 def _like(default: ast.AST | None) -> Accepted | None:
+    """What may stand for a default; a single number also for several, as for the sizes of torch's layers."""
+    if (kind := _DISPLAYS.get(type(default))) is not None:
+        inner = [_like(one) for one in getattr(default, "elts", ())]
+        numbers = bool(inner) and all(one is not None and "float" in one.types for one in inner)
+        return Accepted((kind, "int", "float") if numbers else (kind,))
     if isinstance(default, ast.UnaryOp):  # a sign
         default = default.operand
     if not isinstance(default, ast.Constant) or type(default.value) not in (bool, int, float, str):

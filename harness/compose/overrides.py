@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from harness.benchmarks import family
 from harness.catalog import Benchmark, Method
 from harness.catalog.load import explain, plain
 from harness.catalog.plain import read
@@ -19,6 +21,10 @@ _Schema = TypeVar("_Schema", bound=BaseModel)
 
 METHOD = "method"
 """First part of a key that changes a method and not a benchmark."""
+
+
+PLUGIN = "plugin"
+"""Of a slot's filling, what makes it that method and no other."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +73,14 @@ class Overrides:
         """The entry with everything under ``data``, ``model`` and ``schedule`` applied.
 
         Raises:
-            UsageError: a key below something that is no mapping, or a value of a wrong type.
+            UsageError: a key below something that is no mapping, one that has no effect, or a value of a wrong type.
         """
         raw = entry.model_dump()
+        instead = family(entry.family).instead if self.items else {}
         for item in self.items:
             if item.parts[0] == METHOD:
                 continue
+            _has_effect(item, instead)
             target: dict[str, Any] = raw
             for part in item.parts[:-1]:
                 target = target.setdefault(part, {})
@@ -85,7 +93,7 @@ class Overrides:
         """The method with ``method.PARAMETER`` (of all its plugins) and ``method.SLOT.PARAMETER`` applied.
 
         Raises:
-            UsageError: an unknown slot, or a value of a wrong type.
+            UsageError: an unknown slot, another plugin, or a value of a wrong type.
         """
         raw = method.model_dump()
         slots = raw["slots"]
@@ -93,6 +101,8 @@ class Overrides:
             if item.parts[0] != METHOD:
                 continue
             *place, name = item.parts[1:]
+            if name == PLUGIN:
+                raise UsageError(f"--set {item.text}: the row would show another method's numbers. Run that method: -m METHOD.")
             if not place and name in slots:
                 value = item.text.partition("=")[2]
                 raise UsageError(f"--set {item.text}: '{name}' is a slot. Write method.{name}.PARAMETER={value}.")
@@ -101,6 +111,21 @@ class Overrides:
             for filling in (slots[place[0]],) if place else slots.values():
                 filling[name] = item.value
         return _valid(Method, raw)
+
+
+def _has_effect(item: Override, instead: Mapping[str, str]) -> None:
+    """Refuse a value at a place that another key fills in, also as a part of a mapping."""
+    for key, other in instead.items():
+        places = tuple(key.split("."))
+        if item.parts != places[: len(item.parts)]:
+            continue
+        value, rest = item.value, places[len(item.parts) :]
+        for part in rest:
+            value = value.get(part) if isinstance(value, dict) else None
+        if not rest:
+            raise UsageError(f"--set {item.text}: {other} fills in this place, so it has no effect. Write --set {other}={value}.")
+        if value is not None:
+            raise UsageError(f"--set {item.text}: {other} fills in its {places[-1]}. Leave that out, and write --set {other}={value}.")
 
 
 def _undoes(later: Override, earlier: Override) -> bool:
@@ -119,11 +144,25 @@ def _parse(text: str) -> Override:
         value = plain(read(value_text), f"--set {text}")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"--set {text}: the value is not YAML ({getattr(error, 'problem', error)}).") from None
+    if key_of := next(_unspaced(value, value_text), None):
+        raise UsageError(f"--set {text}: YAML reads '{key_of}' as a key without a value. Write a blank after the colon.")
     lengths = {"data": (2, None), "model": (2, None), "schedule": (2, None), METHOD: (2, 3)}
     shortest, longest = lengths.get(parts[0], (0, 0))
     if not shortest <= len(parts) <= (longest or len(parts)) or not shortest:
         raise UsageError(f"--set {text}: the key starts with data., model., schedule. or method.")
     return Override(text, parts, value)
+
+
+def _unspaced(value: Any, text: str) -> Iterator[str]:
+    """Keys like ``a:2``, which stand for ``a: 2`` and are none of that: ``{a:2}`` is ``{"a:2": null}``."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if item is None and ":" in key and not re.search(re.escape(key) + r"[\"']?\s*:", text):
+                yield key
+            yield from _unspaced(item, text)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _unspaced(item, text)
 
 
 def _valid(schema: type[_Schema], raw: dict[str, Any]) -> _Schema:

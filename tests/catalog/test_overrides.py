@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import re
+
 import pytest
 
-from harness.catalog import load_catalog
+from harness.benchmarks import task
+from harness.catalog import Benchmark, load_catalog
+from harness.catalog.parameters import taken
 from harness.catalog.plugins import discover
 from harness.compose.overrides import Overrides
 from harness.compose.plan import Plan, Selection, plan
@@ -71,6 +76,58 @@ def test_aliases_that_multiply_each_other_are_refused_at_once():
 def test_a_key_that_stands_twice_in_a_value_is_refused(value: str):
     with pytest.raises(UsageError, match=r"'[a0]' is given twice; delete one"):
         Overrides.parse([f"data.x={value}"])
+
+
+@pytest.mark.parametrize(("value", "holds"), [("{a:2}", None), ("{a: {b:2}}", None), ("{a: 2}", 2), ("{'a:2': null}", 0), ("{a:2: }", 0)])
+def test_a_colon_without_a_blank_is_told(value: str, holds: int | None):
+    if holds is None:
+        with pytest.raises(UsageError, match="Write a blank after the colon"):
+            Overrides.parse([f"method.cfg={value}"])
+    else:
+        assert Overrides.parse([f"method.cfg={value}"]).items[0].value == ({"a": 2} if holds else {"a:2": None})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("schedule.config.optim_wrapper.optimizer.lr=5.0", "has no effect. Write --set schedule.lr=5.0"),
+        ("schedule.config.optim_wrapper={optimizer: {type: SGD, lr: 5.0}}", "Leave that out, and write --set schedule.lr=5.0"),
+        ("data.config.train_dataloader.batch_size=1", "Write --set schedule.batch_size=1"),
+        ("schedule.config.optim_wrapper.optimizer={type: Adam}", None),
+        ("schedule.config.train_cfg.max_epochs=3", None),
+        ("schedule.config.param_schedulr=null", "unknown part of a config 'param_schedulr'. Did you mean 'param_scheduler'"),
+        ("data.config.val_evaluatr=null", "Did you mean 'val_evaluator'"),
+    ],
+)
+def test_a_part_of_a_config_that_has_no_effect_is_refused(text: str, says: str | None):
+    entry = Benchmark(id="b", family="openmmlab", data={"format": "config", "root": "r"})
+    changes = Overrides.parse([text])
+    if says is None:
+        assert task(changes.of_benchmark(entry)).schedule
+    else:
+        with pytest.raises(UsageError, match=re.escape(says)):
+            task(changes.of_benchmark(entry))
+
+
+def test_another_plugin_is_another_method():
+    with pytest.raises(UsageError, match="Run that method: -m METHOD"):
+        Overrides.parse(["method.plugin=simpool"]).of_method(load_catalog().methods["gap"])
+
+
+@pytest.mark.parametrize(
+    ("default", "takes", "refuses"),
+    [
+        ("(3, 5)", ([1, 2], 3), ("(3,5)", None, {})),
+        ("()", ([], [1]), ("3,5", 3)),
+        ("['a']", (["b"],), ("a, b", 3)),
+        ("{'a': 1}", ({"b": 2},), ([1], "a", 3)),
+        ("2", (3, 2.5), ("3", True)),
+    ],
+)
+def test_a_default_tells_the_kind_of_a_parameter(default: str, takes: tuple[object, ...], refuses: tuple[object, ...]):
+    (node,) = ast.parse(f"class A:\n    def __init__(self, x={default}): pass").body
+    accepted = (taken(node) or {})["x"]
+    assert accepted is not None and all(map(accepted.takes, takes)) and not any(map(accepted.takes, refuses)), accepted
 
 
 def test_a_key_reaches_as_deep_as_it_says_and_nothing_beside_it():

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness import fingerprints
 from harness.analysis import source
 from harness.benchmarks import task
 from harness.benchmarks.openmmlab import code
 from harness.benchmarks.openmmlab.entry import of_file, parts
+from harness.benchmarks.openmmlab.scores import names
 from harness.catalog import Benchmark, Catalog
 from harness.errors import UsageError
 
@@ -128,16 +130,110 @@ def test_a_config_runs_where_it_is_named_and_nowhere_else(project):
 
 
 def test_what_is_kept_of_a_config(project):
-    entry = of_file("base.py")
-    found = task(entry)
+    made = of_file("base.py")
+    found = task(made)
     assert [metric.name for metric in found.metrics] == ["top1"] and found.primary == "top1"
     assert set(found.slots) == {"block", "pooling"}
     config = found.config({})
-    assert config["train_dataloader"]["dataset"]["data_root"] == "$DATA" and entry.data["root"] == str(project / "data/mine")
+    assert config["train_dataloader"]["dataset"]["data_root"] == "$DATA" and made.data["root"] == str(project / "data/mine")
     assert config["train_dataloader"]["num_workers"] == 0 and "persistent_workers" not in config["train_dataloader"]
     assert "val_dataloader" not in config, "it validates on its test data"
     assert isinstance(config["test_evaluator"]["metrics"][0]["topk"], tuple), "tuples are no lists for OpenMMLab"
     assert sorted(file.parent.name for file in found.listing(project / "data/mine").sources) == ["dark"] * 14 + ["light"] * 14
+
+
+def said(change: str = "") -> dict[str, Any]:
+    """What the config says, with a change."""
+    found: dict[str, Any] = {}
+    exec(BASE + change, found)
+    return {name: value for name, value in found.items() if name not in ("os", "__builtins__")}
+
+
+def entry(change: str = "") -> Benchmark:
+    return Benchmark(id="b", family="openmmlab", **parts(said(change)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "test_dataloader['dataset']['ann_file'] = '{0}/ann.txt'",
+        "test_dataloader['dataset']['metainfo'] = dict(classes='{0}/ann.txt')",
+        "test_dataloader['dataset']['bbox_file'] = '{1}/ann.txt'",
+        "test_evaluator['ann_file'] = '{0}/ann.txt'",
+        "test_dataloader['dataset']['data_prefix'] = '{0}'",
+    ],
+)
+def test_files_outside_of_the_datas_folder_count(project, change):
+    (project / "elsewhere").mkdir()
+    file = project / "elsewhere/ann.txt"
+    file.write_text("dark/0.png 0")
+    found = task(entry(change.format(project / "elsewhere", "elsewhere")))
+    root = project / "data/mine"
+    assert found.data.root == str(root) and file in found.listing(root).sources
+    before = fingerprints.of_folder(found, root)
+    file.write_text("dark/0.png 1")
+    assert fingerprints.of_folder(found, root) != before
+
+
+def test_where_an_evaluator_writes_is_no_data(project):
+    (project / "out.json").write_text("[]")
+    found = task(entry(f"test_evaluator['outfile_prefix'] = '{project}/out.json'"))
+    assert found.listing(project / "data/mine").sources == task(entry()).listing(project / "data/mine").sources
+
+
+@pytest.mark.parametrize(
+    ("change", "validates"),
+    [
+        ("['pipeline'] = []", False),
+        ("['data_prefix'] = 'train'", True),
+        ("['ann_file'] = 'val.txt'", True),
+        ("['data_root'] = 'data/mine/'", False),
+    ],
+)
+def test_other_pipelines_make_no_other_validation(project, change, validates):
+    copied = "\nval_dataloader = dict(test_dataloader, dataset=dict(test_dataloader['dataset']))\n"
+    assert ("val_dataloader" in parts(said(f"{copied}val_dataloader['dataset']{change}"))["data"]["config"]) == validates
+
+
+def test_a_module_to_import_may_be_text(project):
+    assert [*parts(said("custom_imports = dict(imports='my_package.parts')"))["data"]["config"]["code"]] == ["my_package.parts"]
+
+
+def test_two_evaluators_of_one_kind_keep_their_prefixes(project):
+    two = "test_evaluator = [dict(type='PCKAccuracy', prefix='a'), dict(type='PCKAccuracy', prefix='b c'), dict(type='AUC', prefix='d')]"
+    assert [metric.name for metric in task(entry(two)).metrics] == ["a.PCK", "bc.PCK", "AUC"]
+    with pytest.raises(UsageError, match=r"two evaluators return 'PCK'.*Give each a prefix"):
+        task(entry("test_evaluator = [dict(type='PCKAccuracy'), dict(type='PCKAccuracy', thr=0.1)]"))
+    of_pixels = "test_evaluator = [dict(type='IoUMetric', prefix='a'), dict(type='IoUMetric', prefix='b', iou_metrics=['mDice'])]"
+    found = task(entry(of_pixels)).metrics
+    assert [metric.name for metric in found] == ["mIoU", "a.mAcc", "a.aAcc", "a.IoU", "mDice", "b.mAcc", "b.aAcc", "b.IoU"]
+    assert len(names(found)) == 6
+
+
+def test_what_two_evaluators_return_is_told_apart(openmmlab):
+    from mmengine.registry import EVALUATOR
+
+    listed = [{"type": "mmpose.PCKAccuracy", "thr": thr, "prefix": name} for name, thr in (("far", 0.2), ("near", 0.01))]
+    judge = EVALUATOR.build({"type": "OwnScores", "metrics": listed, "names": ["far.PCK", "near.PCK"]})
+    judge.dataset_meta = {"keypoint_id2name": {0: "nose"}}
+    truth = {"keypoints": np.zeros((1, 1, 2)), "keypoints_visible": np.ones((1, 1)), "bboxes": np.array([[0, 0, 100.0, 100.0]])}
+    judge.process([{"gt_instances": truth, "pred_instances": {"keypoints": np.full((1, 1, 2), 5.0)}}])
+    found = judge.evaluate(1)
+    assert (found["far.PCK"], found["near.PCK"]) == (1, 0) and {name.partition("/")[0] for name in found} == {"far.PCK", "near.PCK"}
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "floor"),
+    [
+        ("dict(type='RepeatDataset', times=2, dataset=inner)", 50.0),
+        ("dict(type='ClassBalancedDataset', oversample_thr=0.5, dataset=inner)", 50.0),
+        ("dict(type='ConcatDataset', datasets=[inner, inner])", 50.0),
+        ("dict(type='KFoldDataset', num_splits=2, fold=0, dataset=inner)", 50.0),
+    ],
+)
+def test_the_floor_of_wrapped_datasets(openmmlab, project, wrapped, floor):
+    found = task(entry(f"inner = train_dataloader['dataset']\ntrain_dataloader['dataset'] = {wrapped}"))
+    assert found.floor(project / "data/mine")["top1"] == floor
 
 
 def test_code_of_its_own_package_is_part_of_a_trial(project):
@@ -169,10 +265,8 @@ def test_its_own_package_is_found_in_the_current_folder(project, monkeypatch):
     ],
 )
 def test_what_cannot_be_kept_to_is_refused(project, change, says):
-    said: dict[str, Any] = {}
-    exec(BASE + change, said)
     with pytest.raises(UsageError, match=says):
-        parts({name: value for name, value in said.items() if name not in ("os", "__builtins__")})
+        parts(said(change))
 
 
 @pytest.mark.parametrize(
@@ -191,15 +285,15 @@ def test_a_config_that_fails_is_named(project, change, says):
 
 def test_what_a_trial_needs_besides(project):
     (project / "start.py").write_text(BASE + "model['backbone']['init_cfg'] = dict(type='Pretrained', checkpoint='torchvision://resnet18')")
-    entry = of_file("start.py")
+    start = of_file("start.py")
     with pytest.raises(UsageError, match=r"starts from torchvision://resnet18.*model\.pretrained=null"):
-        task(entry).config({})
+        task(start).config({})
     (project / "own.py").write_text(BASE + "test_evaluator = dict(type='Mine')")
     with pytest.raises(UsageError, match=r"the evaluator 'Mine' is not known.*data\.returns"):
         task(of_file("own.py"))
     named = Benchmark(id="b", family="openmmlab", data={"format": "config", "code": "own.py", "returns": {"speed": "higher"}})
-    catalog, names = code.named(Catalog(benchmarks={"b": named}), ["b"], [])
-    assert names == ("b",) and task(catalog.benchmarks["b"]).primary == "speed"
+    catalog, chosen = code.named(Catalog(benchmarks={"b": named}), ["b"], [])
+    assert chosen == ("b",) and task(catalog.benchmarks["b"]).primary == "speed"
 
 
 def test_a_trial_says_the_config_file_that_it_was_planned_from(project):

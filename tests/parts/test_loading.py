@@ -274,3 +274,51 @@ def test_an_old_file_is_read(tmp_path):
 def test_a_file_replaced_after_planning_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"has sha256 .*…, expected 00000000"):
         load(tmp_path, A, sha256="00000000")
+
+
+class Positions(nn.Module):
+    """With a table of positions that its own way to load resizes, as mmpretrain's transformers do."""
+
+    def __init__(self, tokens, resizes=True):
+        super().__init__()
+        self.layer, self.pos_embed = nn.Linear(4, 4), nn.Parameter(torch.zeros(1, tokens, 4))
+        if resizes:
+            self._register_load_state_dict_pre_hook(self._shorter)
+
+    def _shorter(self, state, prefix, *_):
+        state[f"{prefix}pos_embed"] = state[f"{prefix}pos_embed"][:, : self.pos_embed.shape[1]]
+
+
+def test_positions_that_the_backbone_resizes(tmp_path):
+    given = Positions(9).state_dict()
+    torch.save({"model": given}, tmp_path / "w.pth")
+    net = Positions(4)
+    assert "pos_embed resized from (1, 9, 4) to (1, 4, 4)" in load_backbone(net, {"file": str(tmp_path / "w.pth")})
+    assert torch.equal(net.layer.weight, given["layer.weight"])
+    for other in (Positions(4, resizes=False), Positions(16)):
+        with pytest.raises(UsageError, match=r"pos_embed' has shape .* Make the images the size"):
+            load_backbone(other, {"file": str(tmp_path / "w.pth")})
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("model-00001-of-00002.safetensors", "one of 2 files that hold a network together"),
+        ("model.safetensors.index.json", "says which file holds which tensor"),
+        ("folder", r"is a folder. Name the file in it: w\.pth"),
+        ("w.npz", r"arrays of NumPy \(\.npz\)"),
+    ],
+)
+def test_what_holds_weights_in_another_way_is_told(tmp_path, name, says):
+    file = tmp_path / name
+    if name == "folder":
+        file.mkdir()
+        torch.save(A, file / "w.pth")
+    elif name.endswith("npz"):
+        np.savez(file, **{key: value.numpy() for key, value in A.items()})
+    elif name.endswith("json"):
+        file.write_text('{"weight_map": {}}')
+    else:
+        save_file(dict([*A.items()][:9]), file)
+    with pytest.raises(UsageError, match=says):
+        load_backbone(Net(), {"file": str(file)})

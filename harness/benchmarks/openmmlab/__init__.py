@@ -10,4 +10,8 @@ FAMILY = Family(
     formats={"config": ".readers.config"},
     model=ConfigModel,
     schedule=ConfigSchedule,
+    instead={
+        "schedule.config.optim_wrapper.optimizer.lr": "schedule.lr",
+        "data.config.train_dataloader.batch_size": "schedule.batch_size",
+    },
 )

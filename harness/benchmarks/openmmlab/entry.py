@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benchmarks.base import DATA
-from harness.benchmarks.openmmlab.known import TOOLBOXES, bare
+from harness.benchmarks.openmmlab.known import DATA_PARTS, SCHEDULE_PARTS, TOOLBOXES, bare
 from harness.benchmarks.openmmlab.readers.config import datasets
 from harness.benchmarks.openmmlab.resolve import file_of
 from harness.benchmarks.weights import hugging_face
@@ -23,15 +23,6 @@ from harness.catalog import Benchmark
 from harness.catalog.sources import file_digest, module_files
 from harness.errors import UsageError
 
-_DATA = (
-    "default_scope",
-    "custom_imports",
-    *(f"{split}_{part}" for split in ("train", "val", "test") for part in ("dataloader", "evaluator")),
-    "val_cfg",
-    "test_cfg",
-    "log_processor",
-)
-_SCHEDULE = ("optim_wrapper", "param_scheduler", "train_cfg", "auto_scale_lr", "custom_hooks", "default_hooks")
 _HOOKS = frozenset(("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint", "visualization", "badcase"))
 """Default hooks that every trial has, and those that only write files."""
 
@@ -100,8 +91,8 @@ def parts(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         raise UsageError(f"its default_scope is {config.get('default_scope')!r}; known are {', '.join(TOOLBOXES)}.")
     if config.get("load_from") or config.get("resume"):
         raise UsageError("it goes on from a checkpoint (load_from, resume). Give weights of the backbone, or set both to None.")
-    data = {name: config[name] for name in _DATA if config.get(name) is not None}
-    schedule = {name: config[name] for name in _SCHEDULE if config.get(name) is not None}
+    data = {name: config[name] for name in DATA_PARTS if config.get(name) is not None}
+    schedule = {name: config[name] for name in SCHEDULE_PARTS if config.get(name) is not None}
     _splits(data)
     _no_workers(data)
     root, data = _placed(data)
@@ -134,7 +125,7 @@ def _splits(data: dict[str, Any]) -> None:
             if f"val_{part}" not in data:
                 raise UsageError(f"it has no `test_{part}`, so nothing can be scored.")
             data[f"test_{part}"] = data[f"val_{part}"]
-    same = data.get("val_dataloader", {}).get("dataset") == data["test_dataloader"]["dataset"]
+    same = _samples(data.get("val_dataloader", {}).get("dataset")) == _samples(data["test_dataloader"]["dataset"])
     if same or "val_dataloader" not in data or "val_evaluator" not in data:
         for name in ("val_dataloader", "val_evaluator", "val_cfg"):
             data.pop(name, None)
@@ -145,6 +136,18 @@ def _splits(data: dict[str, Any]) -> None:
         listed = data.get(name, [])
         if not all(isinstance(one, dict) and "type" in one for one in (listed if isinstance(listed, (list, tuple)) else [listed])):
             raise UsageError(f"{name} is no evaluator: write a dict with a type, or a list of such.")
+
+
+def _samples(dataset: Any) -> Any:
+    """What decides which images and labels a dataset has, without what is done with them."""
+    if isinstance(dataset, dict):
+        kept = {key: _samples(value) for key, value in dataset.items() if key not in _TREATED}
+        return {**kept, "data_root": os.path.normpath(kept["data_root"])} if isinstance(kept.get("data_root"), str) else kept
+    return [_samples(one) for one in dataset] if isinstance(dataset, (list, tuple)) else dataset
+
+
+_TREATED = ("pipeline", "test_mode", "lazy_init", "serialize_data", "max_refetch", "metainfo", "filter_cfg", "bbox_file")
+"""Of a dataset's options, those by which it has the same images and labels."""
 
 
 def _no_workers(data: dict[str, Any]) -> None:
@@ -201,7 +204,8 @@ def _from_here(value: str, root: str) -> bool:
 def _imports(data: dict[str, Any]) -> None:
     """The modules that a config imports, and the code they stand for, which decides what its classes do."""
     told = data.pop("custom_imports", None)
-    modules = [name for name in (told or {}).get("imports", []) if not name.startswith("harness.")]
+    named = (told or {}).get("imports", [])
+    modules = [name for name in ([named] if isinstance(named, str) else named) if not name.startswith("harness.")]
     if not modules:
         return
     codes = {}

@@ -11,6 +11,19 @@ ENCODERS = {
 }
 """Backbones that are a transformer's encoder -> its layers."""
 
+DATA_PARTS = (
+    "default_scope",
+    "custom_imports",
+    *(f"{split}_{part}" for split in ("train", "val", "test") for part in ("dataloader", "evaluator")),
+    "val_cfg",
+    "test_cfg",
+    "log_processor",
+)
+"""Parts of a config that are a benchmark's data."""
+
+SCHEDULE_PARTS = ("optim_wrapper", "param_scheduler", "train_cfg", "auto_scale_lr", "custom_hooks", "default_hooks")
+"""Those that are its schedule."""
+
 TOOLBOXES = ("mmseg", "mmpose", "mmpretrain", "mmdet")
 
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from harness.benchmarks.openmmlab.known import ENCODERS, MODELS, bare
+from harness.benchmarks.openmmlab.known import DATA_PARTS, ENCODERS, MODELS, SCHEDULE_PARTS, bare
 from harness.benchmarks.openmmlab.scores import metrics
 from harness.benchmarks.options import DataOptions, HostOptions, TrainingOptions
+from harness.errors import did_you_mean
+
+
+def _known(config: dict[str, Any], parts: tuple[str, ...]) -> dict[str, Any]:
+    """``config``, whose parts are all among those that are looked at."""
+    for name in config:
+        if name not in (*DATA_PARTS, *SCHEDULE_PARTS, "code"):
+            raise ValueError(str(did_you_mean(name, parts, "part of a config")).rstrip("."))
+    return config
 
 
 class OpenMMLabData(DataOptions):
@@ -21,6 +30,8 @@ class OpenMMLabData(DataOptions):
     """``train_dataloader``, ``test_evaluator`` and what else of the resolved config is no model and no schedule."""
     returns: dict[str, Literal["higher", "lower"]] = {}
     """Which values of its evaluators are better, for evaluators that the harness does not know; the first ranks."""
+
+    _parts = field_validator("config")(lambda config: _known(config, DATA_PARTS))
 
     @property
     def primary(self) -> str | None:
@@ -77,3 +88,5 @@ class ConfigSchedule(TrainingOptions):
 
     config: dict[str, Any] = {}
     """``optim_wrapper``, ``param_scheduler``, ``train_cfg``, ``custom_hooks`` and what else decides how the model is trained."""
+
+    _parts = field_validator("config")(lambda config: _known(config, SCHEDULE_PARTS))

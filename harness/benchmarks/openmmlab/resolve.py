@@ -52,7 +52,8 @@ def resolved(file: Path) -> dict[str, Any]:
         plain = _named(plain, modules)
     if modules:
         imports = plain.setdefault("custom_imports", {"imports": [], "allow_failed_imports": False})
-        imports["imports"] = [*dict.fromkeys([*imports["imports"], *modules])]
+        named = [imports["imports"]] if isinstance(imports["imports"], str) else imports["imports"]
+        imports["imports"] = [*dict.fromkeys([*named, *modules])]
     return {name: _plain(value, name) for name, value in plain.items() if not name.startswith("_")}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmarks.base import Metric
@@ -75,6 +77,11 @@ def plain(name: str) -> str:
     return name.rpartition("/")[2].replace(" ", "")
 
 
+def prefixed(prefix: str, name: str) -> str:
+    """A value's name where two evaluators have one of that name: with the prefix that its own was given, after which comes no slash."""
+    return f"{prefix.replace(' ', '').replace('/', '.')}.{plain(name)}"
+
+
 def evaluators(config: dict[str, Any]) -> list[dict[str, Any]]:
     """The test's evaluators, one by one."""
     found = config.get("test_evaluator") or []
@@ -85,12 +92,13 @@ def metrics(data: OpenMMLabData) -> list[Metric]:
     """What a trial reports, the one that ranks first; nothing of a config that has not been looked at.
 
     Raises:
-        UsageError: an evaluator is not known, and the entry does not say what it returns.
+        UsageError: an evaluator is not known, and the entry does not say what it returns; or two return a value of one name.
     """
     if not data.config:
         return []
     told = [Metric(name, "", direction == "higher", name) for name, direction in data.returns.items()]
     found = {metric.name: metric for metric in told}
+    returned: list[tuple[dict[str, Any], Metric]] = []
     for one in evaluators(data.config):
         kind = bare(one["type"])
         if kind not in KNOWN and not told:
@@ -99,11 +107,23 @@ def metrics(data: OpenMMLabData) -> list[Metric]:
                 "--set 'data.returns={NAME: higher}'."
             )
         if kind in KNOWN:
-            for metric in KNOWN[kind](one, data.config.get("default_scope", "")):
-                found.setdefault(metric.name, metric)
+            returned += [(one, metric) for metric in KNOWN[kind](one, data.config.get("default_scope", ""))]
+    often = Counter(metric.name for _, metric in returned)
+    made: set[str] = set()
+    for one, metric in returned:
+        if often[metric.name] > 1 and metric.name not in data.returns and one.get("prefix"):
+            metric = replace(metric, name=prefixed(one["prefix"], metric.name))
+        if metric.name in made and not any(key in one for key in _APART):
+            raise UsageError(f"two evaluators return '{metric.name}', so one would hide the other. Give each a prefix of its own.")
+        made.add(metric.name)
+        found.setdefault(metric.name, metric)
     return [*found.values()]
+
+
+_APART = ("thrs", "average")
+"""Of evaluators, options by which two of them return values of other names."""
 
 
 def names(found: Iterable[Metric]) -> list[str]:
     """Those that an evaluator returns of the whole test set."""
-    return [metric.name for metric in found if metric.name != "IoU"]
+    return [metric.name for metric in found if metric.name.rpartition(".")[2] != "IoU"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,9 +62,37 @@ def _content(file: Path) -> Any:
     except SafetensorError as error:
         raise UsageError(f"model.weights: {file} is refused: it is cut off or no safetensors file ({error}). Fetch it again.") from error
     except Exception as error:  # of what is cut off or made up torch says it by any of them
+        if other := _other(file):
+            raise UsageError(f"model.weights: {file} is refused: {other}") from None
         unsafe = "weights_only" in str(error).lower()
         reason = "it holds more than tensors, and loading it could run code" if unsafe else "it is not a checkpoint, or cut off"
         raise UsageError(f"model.weights: {file} is refused: {reason}. Give a file with a plain state dict.") from error
+
+
+_SHARD = re.compile(r"-\d+-of-(\d+)\.\w+$")
+"""How Hugging Face ends the names of files that hold a part of one network each."""
+
+
+def part_of(file: Path) -> str:
+    """What to do about a file that is a part of a network, as a sentence to append; nothing where the name tells of no others."""
+    told = _SHARD.search(file.name)
+    if told is None or int(told[1]) < 2:
+        return ""
+    return f" By its name it is one of {int(told[1])} files that hold a network together: join their tensors in one file, and give that."
+
+
+def _other(file: Path) -> str | None:
+    """What a file is that holds no tensors of torch, and the mend."""
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            if all(name.endswith(".npy") for name in archive.namelist()):
+                return "it holds arrays of NumPy (.npz). Save them as tensors: torch.save({name: torch.from_numpy(array), ...}, FILE)."
+    with file.open("rb") as stream:
+        if not stream.read(64).lstrip().startswith(b"{"):
+            return None
+    if file.name.endswith(".index.json"):
+        return "it says which file holds which tensor, and holds none. Join the tensors of these files in one, and give that."
+    return "it is JSON or other text, and holds no tensors. Give the file of the weights."
 
 
 def _is_safetensors(file: Path) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 
 from harness.benchmarks import weights as source
 from harness.benchmarks.options import Weights
-from harness.benchmarks.parts.checkpoint import read
+from harness.benchmarks.parts.checkpoint import part_of, read
 from harness.benchmarks.parts.deeper import cuts
 from harness.errors import UsageError, did_you_mean
 from harness.texts import few
@@ -66,7 +68,10 @@ def load_backbone(backbone: nn.Module, weights: dict[str, Any], on_cut: Callable
     if not found:
         found = [*_by_order(own, state, named)]
     if not found:
-        raise UsageError(f"model.weights: {file} is of another network: {_difference(own, state, named)}")
+        found = [match for match in _but_for_positions(own, state, named) if _resizes(backbone, _taken(match, state))]
+    if not found:
+        mend = _OTHER_SIZE if any(_but_for_positions(own, state, named)) else part_of(file)
+        raise UsageError(f"model.weights: {file} is of another network: {_difference(own, state, named)}{mend}")
     match = _one(found, chosen.key, file)
     shorter = cuts([match.names[name] for name in own], state, match.place)
     rows = few((f"{cut.used} of {cut.there} blocks in {cut.row}" for cut in shorter), _SHOWN)
@@ -75,12 +80,41 @@ def load_backbone(backbone: nn.Module, weights: dict[str, Any], on_cut: Callable
         raise UsageError(f"model.weights: {file} is of a deeper network: the backbone would take {rows}. {mend}")
     if shorter:
         on_cut(f"the backbone takes the first {rows} of {file.name}")
-    loaded = {name: state[there] for name, there in match.names.items()}
+    loaded = _taken(match, state)
     for name, value in loaded.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise UsageError(f"model.weights: {file}: '{match.names[name]}' holds values that are not finite. Take another checkpoint.")
     backbone.load_state_dict({**backbone.state_dict(), **loaded})
-    return _report(file, match, loaded, state)
+    changed = [f"{name} resized from {tuple(value.shape)} to {tuple(own[name].shape)}" for name, value in loaded.items()
+               if value.shape != own[name].shape]  # fmt: skip
+    return "; ".join([_report(file, match, loaded, state), *changed[:_SHOWN]])
+
+
+_POSITIONS = re.compile(r"pos_?embed|position_embed|relative_position|pos_table|rel_pos")
+"""Names of tensors whose shape follows from the size of images or windows."""
+
+_OTHER_SIZE = " Make the images the size that it was trained with, or resize these tables beforehand."
+
+
+def _taken(match: _Match, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: state[there] for name, there in match.names.items()}
+
+
+def _but_for_positions(own: dict[str, Tensor], state: dict[str, Tensor], named: dict[str, dict[str, str]]) -> Iterator[_Match]:
+    """Those places that have all of the backbone's tensors, where only tables of positions are of another size."""
+    for place, names in named.items():
+        if len(names) == len(own) and all(_POSITIONS.search(name) for name in _unlike(own, state, names)):
+            yield _Match(place, names)
+
+
+def _resizes(backbone: nn.Module, loaded: dict[str, Tensor]) -> bool:
+    """Whether the backbone's own way to load makes such tables fit, as a hook of mmpretrain's transformers does."""
+    tried = copy.deepcopy(backbone)  # loading fails half-way
+    try:
+        tried.load_state_dict({**tried.state_dict(), **loaded})
+    except Exception:  # of a hook that cannot, or of torch, which finds another shape
+        return False
+    return True
 
 
 def _by_name(own: dict[str, Tensor], state: dict[str, Tensor]) -> dict[str, dict[str, str]]:

@@ -8,7 +8,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.registry import EVALUATOR
 
 from harness.benchmarks.openmmlab.mm.parts import watch
-from harness.benchmarks.openmmlab.scores import plain
+from harness.benchmarks.openmmlab.scores import plain, prefixed
 
 
 @EVALUATOR.register_module()
@@ -27,6 +27,16 @@ class OwnScores(Evaluator):
             watch(metric)
 
     def evaluate(self, size: int) -> dict[str, Any]:
-        found: dict[str, Any] = {plain(name): value for name, value in super().evaluate(size).items()}
+        found = {self._name(*name.rpartition("/")[::2]): value for name, value in super().evaluate(size).items()}
         whole = {name: found[name] for name in self.names if name in found}
-        return whole | {name: value for metric in self.metrics for name, value in metric.parts.metrics.items()}
+        for metric in self.metrics:
+            for name, value in metric.parts.metrics.items():
+                stem, slash, part = name.partition("/")
+                whole[f"{self._name(metric.prefix or '', stem)}{slash}{part}"] = value
+        return whole
+
+    def _name(self, prefix: str, name: str) -> str:
+        """As the benchmark declares it; the IoU of classes, of which there is none of the whole, as what stands beside it."""
+        told = prefixed(prefix, name)
+        beside = prefixed(prefix, "aAcc") if name == "IoU" else told
+        return told if beside in self.names else plain(name)

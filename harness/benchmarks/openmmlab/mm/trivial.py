@@ -37,16 +37,30 @@ def scores(root: Path, data: OpenMMLabData) -> dict[str, float]:
 
 
 def _of_images(train: Any, test: Any, evaluator: Any) -> None:
-    counts = Counter(train.get_gt_labels().tolist())
+    counts = Counter(_labels(train))
     shares = torch.tensor([float(counts[label]) for label in range(max(len(test.metainfo.get("classes", ())), max(counts) + 1))])
-    for label in test.get_gt_labels().tolist():
+    for label in _labels(test):
         sample = BaseDataElement()
         sample.gt_label, sample.pred_score, sample.pred_label = torch.tensor([label]), shares, shares.argmax()[None]
         evaluator.process(data_samples=[sample])
 
 
+def _labels(dataset: Any) -> list[int]:
+    """Of all images, as often as they come: datasets that repeat, balance or join others tell them one by one."""
+    if hasattr(dataset, "get_gt_labels") and not hasattr(dataset, "dataset"):  # of mmpretrain's folds it says those of all folds
+        return list(dataset.get_gt_labels().tolist())
+    return [int(dataset.get_data_info(index)["gt_label"]) for index in range(len(dataset))]
+
+
+def _innermost(dataset: Any) -> Any:
+    """The dataset that others wrap, which alone has a pipeline; of several the first."""
+    while (inner := getattr(dataset, "dataset", None) or next(iter(getattr(dataset, "datasets", ())), None)) is not None:
+        dataset = inner
+    return dataset
+
+
 def _of_pixels(train: Any, test: Any, evaluator: Any) -> None:
-    told = next((one for one in train.pipeline.transforms if type(one).__name__ == "LoadAnnotations"), None)
+    told = next((one for one in _innermost(train).pipeline.transforms if type(one).__name__ == "LoadAnnotations"), None)
     read = told or TRANSFORMS.build({"type": "LoadAnnotations"})
     classes = len(test.metainfo["classes"])
     areas = torch.zeros(classes, dtype=torch.long)

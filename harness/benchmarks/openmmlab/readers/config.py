@@ -38,7 +38,8 @@ def read(root: Path, data: ConfigData) -> Files:
     for name in sorted(set(places(data.config))):
         place = root / name
         if not place.exists():
-            listing.add(str(place), "there is no such file or folder, and the config reads it", "Put it there, or --set data.root=DIR")
+            mend = "Put it there" + ("" if os.path.isabs(name) else ", or --set data.root=DIR")
+            listing.add(str(place), "there is no such file or folder, and the config reads it", mend)
             listing.sources.append(place)
         elif place.is_dir():
             listing.sources += [Path(base, file) for base, _, files in os.walk(place, followlinks=True) for file in sorted(files)]
@@ -49,10 +50,13 @@ def read(root: Path, data: ConfigData) -> Files:
 
 
 def places(config: dict[str, Any]) -> Iterator[str]:
-    """Paths below the data's folder that the datasets and evaluators of a config name."""
+    """Paths below the data's folder, or absolute ones outside of it, that the datasets and evaluators of a config name."""
     for split in ("train", "val", "test"):
-        for dataset in datasets((config.get(f"{split}_dataloader") or {}).get("dataset")):
+        of_split = (config.get(f"{split}_dataloader") or {}).get("dataset")
+        for dataset in datasets(of_split):
             yield from _of_dataset(dataset)
+        yield from _elsewhere(of_split, _FROM_HERE, every=True)
+        yield from _elsewhere(config.get(f"{split}_evaluator"), _JUDGED_BY)
     yield from _named(config)
 
 
@@ -77,16 +81,42 @@ def datasets(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _of_dataset(dataset: dict[str, Any]) -> Iterator[str]:
-    root = _below(dataset.get("data_root") or "")
+    told = dataset.get("data_root") or ""
+    root = _below(told) if told else None
+    if root is None and told:  # by --set, it may be another than the data's folder
+        root = os.path.abspath(told)
     prefix, split = dataset.get("data_prefix") or dataset.get("img_dir") or "", dataset.get("split")
     folders = [*prefix.values()] if isinstance(prefix, dict) else [prefix] if prefix else []
-    if isinstance(split, str) and not folders:  # a folder of that name is mmpretrain's way
+    if isinstance(split, str) and not folders and root is not None:  # a folder of that name is mmpretrain's way
         folders = [split]
     for name in [*folders, dataset.get("ann_file")]:
-        if isinstance(name, str) and name and (below := _below(name, root)) is not None:
+        if not isinstance(name, str) or not name or "://" in name:
+            continue
+        if (below := _below(name, root)) is not None:
             yield below
+        elif os.path.isabs(name) or os.path.exists(name):  # without a root of its own, a dataset reads from the current folder on
+            yield os.path.abspath(name)
     if not folders and root is not None:
         yield root
+
+
+_FROM_HERE = ("bbox_file", "classes")
+"""Of datasets, files that are looked for from the current folder on, whatever the dataset's root."""
+
+_JUDGED_BY = ("ann_file", "seg_prefix", "bbox_file")
+"""Of evaluators, what they read; other paths are where they write."""
+
+
+def _elsewhere(value: Any, from_here: tuple[str, ...], key: str = "", *, every: bool = False) -> Iterator[str]:
+    """Files outside of the data's folder that stand in a dataset or an evaluator; of a dataset every absolute one."""
+    if isinstance(value, str):
+        if _below(value) is None and (key in from_here or (every and os.path.isabs(value))):
+            place = os.path.abspath(value)
+            if os.path.isfile(place) or (key == "seg_prefix" and os.path.isdir(place)):
+                yield place
+    elif isinstance(value, (dict, list, tuple)):
+        for name, item in value.items() if isinstance(value, dict) else ((key, one) for one in value):
+            yield from _elsewhere(item, from_here, str(name), every=every)
 
 
 def _below(name: str, root: str | None = None) -> str | None:
