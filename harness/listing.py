@@ -13,10 +13,10 @@ from harness.benchmarks.backbones import BACKBONES
 from harness.benchmarks.hosts import standing
 from harness.benchmarks.stages import slots
 from harness.catalog import Benchmark, Catalog, Claim
-from harness.catalog.adopt import adopt
+from harness.catalog.adopt import adopt, taken
 from harness.catalog.claims import EXACT
 from harness.catalog.load import load_catalog
-from harness.catalog.plugins import discover
+from harness.catalog.plugins import PluginFile, discover
 from harness.errors import HarnessError
 from harness.families import Tier
 
@@ -198,14 +198,18 @@ def list_plugins(
 
     files = discover(tuple(extra))
     offered = benchmarks.family(family).slots if family else None
-    faults = verdicts(files, on_check)
+    faults, catalog = verdicts(files, on_check), load_catalog()
+
+    def row(file: PluginFile, name: str, slot: str | None, fault: str | None) -> dict[str, Any]:
+        state = "broken" if fault else "works"
+        return {"name": name, "slot": slot, "origin": file.origin, "file": str(file.path), "state": state, "error": fault}
+
     rows = []
     for file in files:
         fault = faults[file.path]
-        common = {"origin": file.origin, "file": str(file.path), "state": "broken" if fault else "works", "error": fault}
         if not file.names and fault and not offered:
-            rows.append({"name": file.path.stem, "slot": None, **common})
+            rows.append(row(file, file.path.stem, None, fault))
         for name, slot in file.names.items():
             if offered is None or slot in offered:
-                rows.append({"name": name, "slot": slot, **common})
+                rows.append(row(file, name, slot, fault or taken(catalog, file, name)))
     return rows

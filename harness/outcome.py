@@ -30,6 +30,9 @@ LABEL, GUESS = "label", "guess"
 ROUGH = "rough"
 """Name in :attr:`Outcome.labels` for the costs, parted by commas, that were measured while others disturbed."""
 
+DOUBT = "doubt"
+"""Name in :attr:`Outcome.labels` for what makes the result doubtful; the leaderboard notes it."""
+
 GROUP = "group"
 """Name in :attr:`Outcome.per_sample` for the number of what a sample belongs to (scene, sequence, image), where samples of one are
 alike; intervals over test samples draw groups."""

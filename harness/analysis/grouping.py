@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.notes import OfMethod
 from harness.analysis.settings import Setting, as_changed, of_method, setting_of
-from harness.texts import amount
+from harness.outcome import DOUBT
+from harness.texts import amount, few
 
 if TYPE_CHECKING:
     from harness.store import Result
@@ -77,6 +78,9 @@ def variants_of(results: list[Result], where: str, notes: list[str]) -> dict[str
             notes.append(OfMethod.note(note, method))
         elif changed := as_changed(f"'{method}'", chosen[method][0].overrides):
             notes.append(OfMethod.note(f"{where}: {changed}."))
+        for doubt in dict.fromkeys(trial.labels[DOUBT] for trial in chosen[method] if DOUBT in trial.labels):
+            seeds = [str(trial.seed) for trial in chosen[method] if trial.labels.get(DOUBT) == doubt]
+            notes.append(OfMethod.note(f"{where}: '{method}', seed {few(seeds)}: {doubt}.", method))
     return chosen
 
 

@@ -24,7 +24,7 @@ from typing import cast
 from harness import paths
 from harness.catalog.code import UNPARSABLE
 from harness.catalog.parameters import Taken
-from harness.catalog.sources import PACKAGE, declared, file_digest, module_files
+from harness.catalog.sources import ALONE, PACKAGE, beside, declared, file_digest, installed, module_files, tops
 from harness.errors import UsageError
 from harness.files import regular
 
@@ -60,7 +60,7 @@ def _scan(path: Path, origin: str, module: str) -> PluginFile:
 
 def _external_name(path: Path) -> str:
     # realpath: Path.resolve raises on a link to itself
-    return f"harness_plugin_{path.stem}_{hashlib.blake2b(os.path.realpath(path).encode(), digest_size=4).hexdigest()}"
+    return f"{ALONE}{path.stem}_{hashlib.blake2b(os.path.realpath(path).encode(), digest_size=4).hexdigest()}"
 
 
 def _is_plugin(path: Path) -> bool:
@@ -140,6 +140,9 @@ def owners(files: list[PluginFile]) -> dict[str, PluginFile]:
 def load(file: PluginFile) -> None:
     """Import one plugin file (once); its classes register themselves.
 
+    Of a file that is no package's the folder is on ``sys.path`` from then on, behind all else: modules beside it are found, now and
+    when a pass imports them, and none takes the place of an installed one.
+
     Raises:
         UsageError: the file does not import; the sentence carries the reason.
     """
@@ -149,6 +152,7 @@ def load(file: PluginFile) -> None:
         return
     try:
         if file.origin in ("folder", "--plugin"):
+            _find_beside(file)
             spec = cast("ModuleSpec", importlib.util.spec_from_file_location(file.module, file.path))
             module = importlib.util.module_from_spec(spec)
             sys.modules[file.module] = module
@@ -157,9 +161,30 @@ def load(file: PluginFile) -> None:
             importlib.import_module(file.module)
     except BaseException as error:
         sys.modules.pop(file.module, None)
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, (KeyboardInterrupt, UsageError)):
             raise
-        raise UsageError(f"plugin file {file.path} cannot be imported: {type(error).__name__}: {error}") from error
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, ImportError) and "no known parent package" in str(error):
+            reason += ". The file is no package's: write `from helper import ...` for a helper.py beside it"
+        raise UsageError(f"plugin file {file.path} cannot be imported: {reason}") from error
+
+
+def _find_beside(file: PluginFile) -> None:
+    """Put the file's folder on ``sys.path``.
+
+    Raises:
+        UsageError: a module beside it has the name of another one that is imported already, and would not be read.
+    """
+    folder = os.path.dirname(os.path.abspath(file.path))
+    for top in tops(file.path):
+        found, loaded = beside(file.path, top), getattr(sys.modules.get(top), "__file__", None)
+        if found and loaded and not installed(Path(loaded)) and os.path.realpath(loaded) not in map(os.path.realpath, found):
+            raise UsageError(
+                f"plugin file {file.path} imports '{top}', and another module of that name is imported already: {loaded}. "
+                "Rename one of them."
+            )
+    if folder not in sys.path:
+        sys.path.append(folder)
 
 
 def load_plugins(names: set[str], files: list[PluginFile]) -> None:

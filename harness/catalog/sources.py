@@ -1,8 +1,8 @@
 """Which source files a plugin's result depends on, and the digest of them. Nothing is imported to find out.
 
-A shipped plugin depends on the shipped plugins it imports; any other on the modules of its own package and on those
-that lie outside the standard library and the installed packages, and on what these import in turn. Installed packages
-of others, data files and imports by a call (``importlib``) are not followed.
+A shipped plugin depends on the shipped plugins it imports; any other on the modules of its own package, on those that lie
+outside the standard library and the installed packages, and on what these import in turn; a file that is no package's, on those
+beside it, too. Installed packages of others, data files and imports by a call (``importlib``) are not followed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from harness.openmmlab import TOOLBOXES
 
 PACKAGE = "harness_plugins"
 """Shipped plugin files are its modules ``harness_plugins.<folder>.<file>``; each package there is a docstring and no code."""
+
+ALONE = "harness_plugin_"
+"""How the names of files that are no package's begin: they and what they import find the modules beside them."""
 
 _TOOLBOXES = ("mmcv", *TOOLBOXES)
 
@@ -150,7 +153,9 @@ def _imported(path: Path, own: str) -> Iterator[Path]:
         elif top == own:
             yield from module_files(name)
         elif top not in _LIBRARIES:
-            yield from (file for file in module_files(name) if not _installed(file))
+            if own.startswith(ALONE):  # by which of both it is found, sys.path decides, and a plugin may change that
+                yield from beside(path, name)
+            yield from (file for file in module_files(name) if not installed(file))
 
 
 def _imports(path: Path) -> tuple[tuple[int, str], ...]:
@@ -168,18 +173,33 @@ def _relative(path: Path, level: int, name: str) -> Iterator[Path]:
         place /= part
 
 
+def beside(path: Path, name: str) -> list[Path]:
+    """The files of a module ``name`` in the folder of ``path``."""
+    return [file for file in _relative(path, 1, name) if file != path.parent / "__init__.py"]
+
+
+def imported(path: Path) -> list[str]:
+    """Dotted names that a file imports absolutely; of ``from a import b``, both ``a`` and ``a.b``."""
+    return [name for level, name in _imports(path) if not level and name]
+
+
+def tops(path: Path) -> list[str]:
+    """Topmost packages that a file imports."""
+    return sorted({name.split(".")[0] for name in imported(path)})
+
+
 def _existing(*files: Path) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
-def _installed(file: Path) -> bool:
+def installed(file: Path) -> bool:
+    """Whether it belongs to Python itself or to an installed package."""
     return not {"site-packages", "dist-packages"}.isdisjoint(file.parts) or os.path.realpath(file).startswith(_STANDARD)
 
 
 def absent(path: Path) -> list[str]:
     """Topmost packages that a file imports and that are not found."""
-    tops = {name.split(".")[0] for level, name in _imports(path) if not level and name}
-    return sorted(top for top in tops - {PACKAGE, *_LIBRARIES} if _spec(top) is None)
+    return [top for top in tops(path) if top not in {PACKAGE, *_LIBRARIES} and _spec(top) is None and not beside(path, top)]
 
 
 def needs_openmmlab(path: Path, module: str) -> bool:

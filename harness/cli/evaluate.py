@@ -73,3 +73,6 @@ def command(
     print_rows(heads, rows, right=heads[2:])
     if before and not found.is_own:
         click.echo("note: code, data or options have changed since the weights were trained.", err=True)
+    elif any(row[2] != row[3] for row in rows if len(row) > 3):
+        said = "another device or version of torch rounds otherwise, or a plugin keeps something that is neither parameter nor buffer"
+        click.echo(f"note: the numbers are not the trial's: {said}. `harness plugin check` finds the latter.", err=True)

@@ -6,17 +6,24 @@ method; such a file is refused. What does no harm to a result (a print, a thread
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import mmengine.registry
 import torch
+from mmengine.registry import Registry
 
 from harness.catalog.plugins import PluginFile, load, owners
+from harness.catalog.sources import imported, sources
 from harness.errors import UsageError
+from harness.openmmlab import TOOLBOXES
 from harness.texts import few
 
 _SETTINGS: dict[str, Any] = {
@@ -46,39 +53,92 @@ _SETTINGS: dict[str, Any] = {
 }
 """What sets it -> what tells it."""
 
-_PATCHABLE = ("torch", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.nn.modules", "torch.optim", "torch.autograd", "mmengine")
-"""Modules whose functions and classes a plugin must leave as they are; those below ``torch.nn.modules`` and ``torch.optim``, too."""
+_PATCHABLE = ("torch", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.nn.modules", "torch.optim", "torch.autograd")
+_BELOW = ("torch.nn.modules.", "torch.optim.")
+_WHOLE = frozenset(("mmengine", "mmcv", "torchvision", *TOOLBOXES))
+"""Modules whose functions and classes a plugin must leave as they are: these, those below, and all of these packages."""
 
 
 def _modules() -> Iterator[ModuleType]:
     for name, module in [*sys.modules.items()]:
-        if isinstance(module, ModuleType) and (name in _PATCHABLE or name.startswith(("torch.nn.modules.", "torch.optim.", "mmengine."))):
+        if isinstance(module, ModuleType) and (name in _PATCHABLE or name.startswith(_BELOW) or name.partition(".")[0] in _WHOLE):
             yield module
 
 
-def _definitions() -> dict[str, Any]:
-    """Every function and class of torch and mmengine, and the methods of every class, by name."""
-    found: dict[str, Any] = {}
-    for module in _modules():
-        for name, value in [*vars(module).items()]:
-            if callable(value):
-                found[f"{module.__name__}.{name}"] = value
-            if isinstance(value, type) and value.__module__ == module.__name__:
-                found |= {f"{module.__name__}.{name}.{inner}": method for inner, method in vars(value).items() if callable(method)}
-    found |= {"torch.Tensor": torch.Tensor}
-    found |= {f"torch.Tensor.{name}": value for name, value in vars(torch.Tensor).items() if callable(value)}
-    return found
+def _is_code(value: Any) -> bool:
+    return callable(value) or isinstance(value, (property, classmethod))
+
+
+@dataclass(frozen=True)
+class _Definitions:
+    """What modules, classes and registries hold at one time: copies of their tables, which is quick."""
+
+    modules: list[tuple[ModuleType, dict[str, Any]]]
+    classes: list[tuple[type, dict[str, Any]]]
+    registries: list[tuple[Registry, dict[str, type]]]
+
+    @classmethod
+    def now(cls) -> _Definitions:
+        modules = [(module, dict(vars(module))) for module in _modules()]
+        classes = {
+            value: None
+            for module, held in modules
+            for value in held.values()
+            if isinstance(value, type) and value.__module__ == module.__name__
+        }
+        return cls(
+            modules,
+            [(kind, dict(vars(kind))) for kind in (*classes, torch.Tensor)],
+            [(registry, dict(registry.module_dict)) for registry in _registries()],
+        )
+
+    def changed(self) -> Iterator[str]:
+        """Names of functions, classes, methods and entries of registries that are others now."""
+        for module, held in self.modules:
+            now = vars(module)
+            for name, value in held.items():
+                if now.get(name, value) is not value and _is_code(value):
+                    yield f"{module.__name__}.{name}"
+        for kind, held in self.classes:
+            now = dict(vars(kind))
+            # a class that gains a method overrides the one it inherited; a module that gains a name has imported something
+            gained = [name for name in now.keys() - held.keys() if callable(now[name])]
+            for name in (*held, *gained):
+                if name in now and now[name] is not held.get(name) and _is_code(held.get(name, now[name])):
+                    yield f"{kind.__module__}.{kind.__qualname__}.{name}"
+        for registry, entries in self.registries:
+            for name, value in entries.items():
+                if registry.module_dict.get(name) is not value:
+                    yield f"'{name}' in the registry of {registry.scope} ({registry.name})"
+
+
+def _registries() -> Iterator[Registry]:
+    """mmengine's registries and those of the toolboxes, which are their children."""
+    todo = [value for value in vars(mmengine.registry).values() if isinstance(value, Registry)]
+    while todo:
+        registry = todo.pop()
+        yield registry
+        todo += registry.children.values()
+
+
+def _first(file: PluginFile) -> None:
+    """Import what a file takes of the packages that it must leave as they are: what is not here yet cannot be seen to change."""
+    for path in sources(file.path, file.module):
+        for name in imported(path):
+            if name.partition(".")[0] in _WHOLE and name not in sys.modules:
+                with contextlib.suppress(Exception):  # its own import says it better; and this may be no module but what one holds
+                    importlib.import_module(name)
 
 
 @contextmanager
 def unchanged(what: str) -> Iterator[None]:
-    """Refuse what changes torch or mmengine for the whole process; folder, environment and threads are set back.
+    """Refuse what changes torch or OpenMMLab for the whole process; folder, environment and threads are set back.
 
     Raises:
         UsageError: the block changed something that a result depends on; it is named.
     """
     settings = {name: tell() for name, tell in _SETTINGS.items()}
-    definitions = _definitions()
+    definitions = _Definitions.now()
     folder, environment, threads, path = os.getcwd(), dict(os.environ), torch.get_num_threads(), [*sys.path]
     try:
         yield
@@ -90,10 +150,7 @@ def unchanged(what: str) -> Iterator[None]:
         torch.set_num_threads(threads)
         sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
     changed = [name for name, tell in _SETTINGS.items() if tell() != settings[name]]
-    now = _definitions()
-    changed += [name for name, value in definitions.items() if name in now and now[name] is not value]
-    # a class that gains a method overrides the one it inherited; a module that gains a name has imported something
-    changed += [name for name in now.keys() - definitions.keys() if isinstance(definitions.get(name.rpartition(".")[0]), type)]
+    changed += dict.fromkeys(definitions.changed())
     if changed:
         raise UsageError(
             f"{what} changes {few(changed, 3)} for the whole process when it is imported, and with it the model around the method. "
@@ -117,6 +174,7 @@ def load_for(names: Iterable[str], files: list[PluginFile], dead: dict[Any, str]
         if file.origin == "shipped":
             load(file)
         else:
+            _first(file)
             with unchanged(f"plugin file {file.path}"):
                 load(file)
 

@@ -217,7 +217,9 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
         register.setup()
     except ImportError as error:
         raise UsageError(f"the OpenMMLab stack cannot be imported: {error}. `harness doctor` says how to mend it.") from error
-    from harness.engine import environment
+    from mmengine.utils import import_modules_from_strings
+
+    from harness.engine import environment, planned
     from harness.engine.plugins import load_for
     from harness.engine.trial import run_trial
 
@@ -225,8 +227,16 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
     thread_pools()
 
     def function(trial: Trial, **where: Any) -> Outcome:
+        planned.check(trial, files)
         load_for(trial.plugins, files, dead)
-        return run_trial(trial, **where)
+        if imports := trial.config.get("custom_imports"):
+            import_modules_from_strings(**imports)
+        planned.check(trial, files)  # edited between the two, it may be either code that was imported
+        read = planned.all_read(trial, files)
+        outcome = run_trial(trial, **where)
+        if not read:  # what a constructor or a pass imports was read later
+            planned.check(trial, files)
+        return outcome
 
     return function
 

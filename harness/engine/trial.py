@@ -31,10 +31,11 @@ from harness.compose.bare import bare_config
 from harness.diagnostics import first_epoch
 from harness.diagnostics.collect import diagnose
 from harness.diagnostics.collect import labels as labels_of
-from harness.engine import cost, environment, pulse, quiet, ranks
+from harness.engine import cost, environment, pulse, quiet, ranks, unseen
 from harness.engine.begun import begun
 from harness.engine.checkpoint import BetweenIterations, Checkpoint, ResumeFailed
 from harness.engine.computing import Computing, computing
+from harness.engine.finite import FinitePredictions
 from harness.engine.hooks import Curves, SeedEachEpoch, StopOnNonFiniteLoss, TryAlgorithms, average_for_good
 from harness.engine.kept import Keep
 from harness.engine.loading import Loading
@@ -42,7 +43,7 @@ from harness.engine.lookup import Lookup
 from harness.engine.runner import PlainConfig, TrialRunner
 from harness.engine.threads import one_thread
 from harness.errors import TrialError, UsageError
-from harness.outcome import GUESS, LABEL, MOST_CLASSES, ROUGH, Confusion, Cost, Outcome
+from harness.outcome import DOUBT, GUESS, LABEL, MOST_CLASSES, ROUGH, Confusion, Cost, Outcome
 from harness.slots import observing
 from harness.texts import one_line
 
@@ -195,15 +196,18 @@ def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Load
     curves = Curves([metric.name for metric in trial.metrics])
     watching = (beginning,) if first else ()
     keeping = Checkpoint(checkpoint, curves)
-    for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), *watching, curves, keeping, BetweenIterations(keeping)):
+    judged = FinitePredictions()
+    for hook in (SeedEachEpoch(trial.seed), StopOnNonFiniteLoss(), judged, *watching, curves, keeping, BetweenIterations(keeping)):
         runner.register_hook(hook)
     built = time.perf_counter()
     if device.startswith("cuda") and not how.deterministic:
         runner.register_hook(TryAlgorithms())
     _gather(runner)
+    untrained: list[str] = []
     if "train_cfg" in config:
         with observing(beginning) if first else contextlib.nullcontext():
             runner.train()
+        untrained = unseen.notes(model, runner.optim_wrapper)
         average_for_good(runner)
     _flush(model)
     trained = time.perf_counter()
@@ -221,6 +225,9 @@ def _run(trial: Trial, data: Path, work_dir: Path, how: Computing, loading: Load
     if keeper:
         runner.register_hook(keeper)
     outcome = learnt if trial.purpose else _tested(runner, trial, learnt, artifacts, device)
+    if doubts := [*untrained, *judged.notes]:
+        outcome.notes += doubts
+        outcome.labels = {**outcome.labels, DOUBT: "; ".join(doubts)}
     if keeper:
         keeper.write(trial, outcome.metrics)
     outcome.environment |= how.report()

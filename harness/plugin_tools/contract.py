@@ -7,7 +7,7 @@ anything else) where the plugin breaks the contract, or :class:`Skip` where the 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -52,9 +52,9 @@ class Subject:
         self.probe = PROBES[self.slot]
         self.channels = getattr(slots.registry().get(self.plugin), "contract_channels", self.channels)
 
-    def build(self) -> Any:
-        """A fresh instance in eval mode; the same weights every time."""
-        torch.manual_seed(0)
+    def build(self, seed: int = 0) -> Any:
+        """A fresh instance in eval mode; the same weights every time, unless with another seed."""
+        torch.manual_seed(seed)
         built = slots.build(self.plugin, self.params, **self.probe.context(self.channels))
         return built.eval() if isinstance(built, nn.Module) else built
 
@@ -73,9 +73,9 @@ class Subject:
         torch.manual_seed(1)
         return self.probe.inputs(self.channels, batch, size)
 
-    def run(self, module: Any, inputs: tuple[Any, ...]) -> Any:
+    def run(self, module: Any, inputs: tuple[Any, ...], seed: int = 2) -> Any:
         """The output, whose form is checked."""
-        torch.manual_seed(2)
+        torch.manual_seed(seed)
         output = module(*inputs)
         if wrong := self.probe.expected(inputs, output):
             raise Violation(wrong)
@@ -154,10 +154,13 @@ def _autocast(subject: Subject) -> str:
 
 def _gradients(subject: Subject) -> str:
     module = subject.module().train()
+    there = {name for name, _ in module.named_parameters()}
     inputs = subject.inputs(batch=4)
     leaves = [t.requires_grad_() for t in tensors(inputs) if t.is_floating_point()]
     outputs = [t for t in tensors(subject.run(module, inputs)) if t.is_floating_point()]
     outputs = [t for t in outputs if t.requires_grad]
+    if made := [name for name, _ in module.named_parameters() if name not in there]:
+        raise Violation(f"made in the first pass, so that no optimiser sees them: {', '.join(made)}. Make them in the constructor")
     if not outputs:
         if any(p.requires_grad for p in module.parameters()):
             raise Violation("the output has no gradient")
@@ -205,14 +208,35 @@ def _batch_independent(subject: Subject) -> str:
 
 
 def _state(subject: Subject) -> str:
-    module, twin = subject.module(), subject.build()
-    twin.load_state_dict(module.state_dict())
-    clone = copy.deepcopy(module)
+    module, stochastic = subject.module(), subject.declares("stochastic", False)
+    seeds = (0, 2) if stochastic else (99, 77)  # with the same ones, what begins at random would be alike though no state dict held it
+    for _ in range(_STEPS):
+        subject.run(module.train(), subject.inputs(batch=4))
+    module.eval()
+    twin = subject.build(seeds[0])
+    try:
+        twin.load_state_dict(module.state_dict())
+    except RuntimeError as error:
+        raise Violation(f"a fresh instance cannot take the state dict: {' '.join(str(error).split())}") from None
     expected = list(tensors(subject.run(module, subject.inputs())))
-    for other, what in ((twin, "loading the state dict into a fresh instance"), (clone, "copy.deepcopy")):
-        if any(not torch.equal(a, b) for a, b in zip(expected, tensors(subject.run(other, subject.inputs())), strict=True)):
-            raise Violation(f"{what} changes the output")
+    if not _same(expected, subject.run(twin, subject.inputs(), seeds[1])):
+        raise Violation(
+            "a fresh instance with the state dict has another output: something is kept in neither a parameter nor a buffer "
+            "(a Python list of layers, a plain tensor, a number). Use nn.ModuleList, nn.Parameter or register_buffer"
+        )
+    module = subject.module()
+    clone = copy.deepcopy(module)
+    if not _same(tensors(subject.run(module, subject.inputs())), subject.run(clone, subject.inputs())):
+        raise Violation("copy.deepcopy changes the output")
     return f"{len(module.state_dict())} entries"
+
+
+_STEPS = 3
+"""Passes in training mode after which what a plugin counts or averages would show."""
+
+
+def _same(expected: Iterable[Tensor], output: Any) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(expected, tensors(output), strict=True))
 
 
 def _observed(subject: Subject) -> str:

@@ -78,6 +78,12 @@ def test_collapsed_attention_is_marked_and_explained(result, specs, floors):
     assert "collapsed" not in as_json(board.of(["gap"])) and "†" not in formats.table(board.of(["gap"]))
 
 
+def test_what_makes_a_result_doubtful_is_noted_with_its_seeds(result, specs, floors):
+    doubt = "9 of 90 test images have predictions that are not finite"
+    board = build([*(result("simpool", seed, labels={"doubt": doubt} if seed else {}) for seed in (0, 1, 2)), result("gap")], specs, floors)
+    assert [*board.notes] == [f"scenes v1: 'simpool', seed 1, 2: {doubt}."]
+
+
 def test_an_uncertain_latency_counts_where_there_is_no_other_and_is_marked(result, specs, floors):
     busy = {"labels": {"rough": "latency_ms"}}
     trials = [result("gap", 0, **busy), result("gap", 1), result("gap", 2), *(result("simpool", seed, **busy) for seed in (0, 1, 2))]

@@ -15,6 +15,7 @@ from harness.catalog.code import code
 from harness.catalog.plugins import discover, owners
 from harness.catalog.sources import file_digest
 from harness.errors import HarnessError, UsageError
+from harness.listing import list_plugins
 from harness.slots import SLOTS
 
 
@@ -111,6 +112,22 @@ def test_plugins_without_an_entry_become_methods(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(PLUGIN.format(name="gap", slot="pooling"))
     with pytest.raises(HarnessError, match="plugin 'gap' is defined in"):
         discover((tmp_path / "mine.py",))
+
+
+def test_a_plugin_may_take_the_name_of_a_planned_method_but_of_no_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file, catalog = tmp_path / "mine.py", load_catalog()
+    planned = next(method.id for method in catalog.methods.values() if method.state == "planned")
+    file.write_text(PLUGIN.format(name=planned, slot="block"))
+    assert adopt(catalog, discover((file,))).methods[planned].slots["block"].plugin == planned
+    file.write_text(PLUGIN.format(name="gc-block-mul", slot="block"))
+    with pytest.raises(UsageError, match=r"mine.py: 'gc-block-mul' is the name of a method of the registry, .* Rename the plugin"):
+        adopt(catalog, discover((file,)))
+    (tmp_path / "plugins").mkdir()
+    file.rename(tmp_path / "plugins" / "mine.py")
+    assert adopt(catalog, discover()).methods["gc-block-mul"] == catalog.methods["gc-block-mul"]
+    [row] = [row for row in list_plugins() if row["name"] == "gc-block-mul"]
+    assert row["state"] == "broken" and "Rename the plugin" in row["error"]
 
 
 def test_digest_follows_the_source_and_not_the_place(tmp_path):

@@ -11,6 +11,7 @@ from harness.catalog.plugins import discover, load, source_digest
 from harness.catalog.sources import absent, module_files, sources
 from harness.catalog.verify import verdicts
 from harness.errors import HarnessError
+from harness.slots import registry
 
 PLUGIN = "from harness.slots import attention_method\n\n@attention_method('mine', slot='masking')\ndef f(a): ...\n"
 LOUD = "print('the code of a package ran')\nraise SystemExit(5)\n"
@@ -136,6 +137,58 @@ def test_a_file_in_the_plugins_folder_and_one_given_by_name_follow_their_imports
     assert {"mine.py", "helper.py", "gem.py"} <= names
     write("helper.py", "scale = 2\n")
     assert source_digest("mine", discover((tmp_path / "mine.py",))) != in_folder
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """``alone(folder, helper)`` writes a plugin file, of no package, and a helper beside it; neither is on ``sys.path``."""
+    path, modules = [*sys.path], set(sys.modules)
+
+    def alone(folder: str, helper: str):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "my_helper_beside.py").write_text(helper)
+        file = tmp_path / folder / "mine.py"
+        file.write_text(f"import my_helper_beside\n{PLUGIN}".replace("'mine'", f"'mine-{folder}'"))
+        return file
+
+    yield alone
+    sys.path[:] = path
+    for name in ("mine", "mine-one", "mine-two"):
+        registry().module_dict.pop(name, None)
+    for name in set(sys.modules) - modules:
+        if name.startswith(("my_helper_beside", "harness_plugin_mine")):
+            del sys.modules[name]
+
+
+def test_a_helper_beside_a_plugin_file_is_found_and_part_of_its_digest(alone):
+    file = alone("one", "SCALE = 1\n")
+    files = discover((file,))
+    before = source_digest("mine-one", files)
+    alone("one", "SCALE = 2  # another\n")
+    assert source_digest("mine-one", files) != before
+    load(files[-1])
+    assert sys.modules["my_helper_beside"].SCALE == 2
+    assert verdicts([files[-1]]) == {file: None}
+
+
+def test_helpers_of_one_name_beside_two_plugin_files_are_not_mixed(alone):
+    load(discover((alone("one", "SCALE = 1\n"),))[-1])
+    with pytest.raises(HarnessError, match=r"another module of that name is imported already: .*one.my_helper_beside"):
+        load(discover((alone("two", "SCALE = 2\n"),))[-1])
+
+
+def test_what_is_installed_wins_over_a_file_beside_a_plugin(alone, tmp_path):
+    file = alone("one", "")
+    (tmp_path / "one" / "click.py").write_text("raise SystemError\n")
+    file.write_text(f"import click\nassert click.Command\n{PLUGIN}")
+    load(discover((file,))[-1])
+
+
+def test_a_relative_import_of_a_file_of_no_package_is_told_how_to_be_written(alone):
+    file = alone("one", "SCALE = 1\n")
+    file.write_text(f"from .my_helper_beside import SCALE\n{PLUGIN}")
+    with pytest.raises(HarnessError, match="write `from helper import"):
+        load(discover((file,))[-1])
 
 
 def test_shipped_plugins_follow_shipped_plugins_only():

@@ -98,3 +98,37 @@ def test_compile_and_export(openmmlab: None, target: str) -> None:
     for subject in contract.subjects(target):
         failed = [row for row in contract.rows(subject, contract.SLOW) if row.ok is False]
         assert not failed, failed
+
+
+KEPT = {
+    "list": ("self.more = [nn.Conv2d(channels, channels, 1)]", "x = self.more[0](x)", {"float64", "state dict"}, "nn.ModuleList"),
+    "tensor": (
+        "self.w = torch.randn(channels, channels)",
+        "x = torch.einsum('bchw,cd->bdhw', x, self.w.to(x))",
+        {"state dict"},
+        "nn.Parameter",
+    ),
+    "count": ("self.steps = 0", "self.steps += self.training; x = x * (1 + self.steps)", {"state dict"}, "register_buffer"),
+    "first": (
+        "self.pos = None",
+        "if self.pos is None: self.pos = nn.Parameter(torch.randn(1, *x.shape[1:3], 1))\n        x = x + self.pos[:, :, :1]",
+        {"gradients", "state dict"},
+        "made in the first pass, so that no optimiser sees them: pos",
+    ),
+}
+"""A line of the constructor, one of the pass -> the checks that fail, and what one of them says."""
+
+
+@pytest.mark.parametrize("fault", KEPT)
+def test_what_neither_optimiser_nor_state_dict_knows_is_told(tmp_path: Path, fault: str) -> None:
+    made, used, checks, said = KEPT[fault]
+    file = tmp_path / "faulty.py"
+    source = SOURCE.format(name=f"test-kept-{fault}", more="", line="pass", end="")
+    source = source.replace("        self.score", f"        {made}\n        self.score").replace(
+        "        a = ", f"        {used}\n        a = "
+    )
+    file.write_text(f"import torch\n{source}")
+    found = {row.check: row.detail for row in contract.check(str(file), slow=False).failed}
+    assert found.keys() >= checks - {"float64"} and "attention maps" not in found and any(said in reason for reason in found.values()), (
+        found
+    )

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from harness.catalog.plugins import discover
+from harness import openmmlab
+from harness.catalog.plugins import discover, source_digest
+from harness.catalog.sources import file_digest
+from harness.engine import planned
 from harness.engine.plugins import load_for, unchanged
-from harness.errors import UsageError
+from harness.errors import TrialError, UsageError
 
 PLUGIN = """
 {habit}
@@ -31,6 +35,11 @@ class P(nn.Module):
 """
 
 
+@pytest.fixture(autouse=True, scope="module")
+def stack() -> None:
+    openmmlab.setup()
+
+
 def load(tmp_path: Path, name: str, habit: str) -> None:
     file = tmp_path / f"{name.replace('-', '_')}.py"
     file.write_text(PLUGIN.format(habit=habit, name=name))
@@ -46,6 +55,13 @@ HABITS = {
     "deterministic": ("import torch; torch.use_deterministic_algorithms(True)", "torch.use_deterministic_algorithms"),
     "gradients": ("import torch; torch.set_grad_enabled(False)", "torch.set_grad_enabled"),
     "precision": ("import torch; torch.set_float32_matmul_precision('medium')", "torch.set_float32_matmul_precision"),
+    "block": ("import mmpretrain.models.backbones.resnet as r; r.BasicBlock.forward = lambda self, x: x", "resnet.BasicBlock.forward"),
+    "property": ("import mmpretrain.models.backbones.resnet as r; r.BasicBlock.norm1 = None", "resnet.BasicBlock.norm1"),
+    "layer": ("import mmcv.cnn.bricks.activation as a; a.Clamp.forward = lambda self, x: x", "activation.Clamp.forward"),
+    "entry": (
+        "import torch; from mmpretrain.registry import MODELS; MODELS.register_module('ResNet', True, torch.nn.Identity)",
+        "'ResNet' in the registry of mmpretrain (model)",
+    ),
 }
 
 
@@ -68,6 +84,60 @@ def test_a_plugin_that_changes_torch_for_all_is_refused(tmp_path, habit):
     with os.fdopen(reading) as stream:
         said = stream.read()
     assert said.startswith("UsageError") and f"bad_{habit}.py" in said and named in said, said
+
+
+def test_what_is_added_to_the_toolboxes_may_stay(tmp_path):
+    habit = (
+        "from mmpretrain.registry import MODELS\n"
+        "from mmpretrain.models import ResNet\n"
+        "import mmpretrain.models.backbones.resnet as resnet\n"
+        "@MODELS.register_module()\n"
+        "class OfNobody(ResNet):\n    def forward(self, x): ...\n"
+        "resnet.OfNobody = OfNobody"
+    )
+    try:
+        load(tmp_path, "adds", habit)
+    finally:
+        from mmpretrain.models.backbones import resnet
+        from mmpretrain.registry import MODELS
+
+        MODELS.module_dict.pop("OfNobody", None)
+        vars(resnet).pop("OfNobody", None)
+
+
+def planned_with(file: Path, name: str, config: dict | None = None) -> SimpleNamespace:
+    return SimpleNamespace(plugins={name: source_digest(name, discover((file,)))}, config=config or {})
+
+
+def test_a_trial_counts_only_for_the_code_that_it_was_planned_with(tmp_path):
+    file, helper = tmp_path / "edited.py", tmp_path / "edited_helper.py"
+    file.write_text(PLUGIN.format(habit="import edited_helper", name="edited"))
+    helper.write_text("SCALE = 1\n")
+    files = discover((file,))
+    trial = planned_with(file, "edited")
+    planned.check(trial, files)
+    assert not planned.all_read(trial, files)  # nothing is imported yet
+    helper.write_text("SCALE = 1  # said better\n")
+    planned.check(trial, files)
+    load_for(["edited"], files, {})
+    assert planned.all_read(trial, files)
+    helper.write_text("SCALE = 2\n")
+    with pytest.raises(TrialError, match=r"plugin 'edited' \(.*edited.py, .* was edited after the run was planned"):
+        planned.check(trial, files)
+    file.unlink()
+    with pytest.raises(TrialError, match="was edited"):
+        planned.check(trial, files)
+
+
+def test_modules_that_a_config_imports_are_its_code_too(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "somebodys_parts.py"
+    module.write_text("SCALE = 1\n")
+    trial = SimpleNamespace(plugins={}, config={"code": {"somebodys_parts": file_digest(module, "somebodys_parts"), "mmpretrain": "1.2"}})
+    planned.check(trial, [])
+    module.write_text("SCALE = 2\n")
+    with pytest.raises(TrialError, match="module 'somebodys_parts'"):
+        planned.check(trial, [])
 
 
 def test_what_does_no_harm_to_a_result_may_stay(tmp_path):
