@@ -118,7 +118,7 @@ PRETRAINED = {"type": "Pretrained", "checkpoint": "a.pth"}
     ("model", "reason"),
     [
         ({"weights": {"file": "none.pth"}}, r"benchmark 'b': model\.weights\.file: no file at none\.pth"),
-        ({"weights": {"file": "."}}, "no file at"),
+        ({"weights": {"file": "."}}, "is a folder. Name the file in it"),
         ({"weights": {"file": "~nobody-of-this-name/a.pth"}}, "no such user"),
         ({"weights": {"file": "a.pth", "sha256": "00000000"}}, "expected 00000000"),
         ({"weights": {}}, "give exactly one of file, torchvision, package, huggingface, url, trial, after; found none"),
