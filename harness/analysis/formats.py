@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from harness.analysis.board_json import JSON_FIELDS, plain
 from harness.analysis.leaderboard import Board, Row
+from harness.analysis.leaders import leaders
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import NOTHING, limits, number, rank
 from harness.analysis.settings import CHOICE, as_changed, of_method
@@ -24,6 +25,14 @@ def _heading(row: Row) -> str:
     direction = "higher" if row.higher_is_better else "lower"
     further = f" · {row.differs}" if row.differs else ""
     return f"{row.benchmark} v{row.version} · {row.family} · {row.tier} · {row.metric} [{row.unit or '1'}], {direction} is better{further}"
+
+
+def _verdicts(board: Board, methods: Mapping[str, Sequence[Row]]) -> list[str]:
+    """What a block's seeds can tell apart, and who leads where they can."""
+    primary = [row for rows in methods.values() for row in rows if row.primary]
+    if not primary or not (said := (standing := board.standing(primary[0])).sentence()):
+        return []
+    return [said, leaders(primary, standing).sentence] if standing.told_apart else [said]
 
 
 def _shown(methods: dict[str, list[Row]]) -> list[str]:
@@ -218,7 +227,7 @@ def table(board: Board, width: int | None = WIDTH, costs: Sequence[str] = ()) ->
             lines = aligned(*_lines(board, methods, front, metrics), fold=False)
         else:
             lines = _fitted(board, methods, front, metrics, width, costs)
-        above = [_heading(first), *filter(None, [board.standing(first).sentence()])]
+        above = [_heading(first), *_verdicts(board, methods)]
         blocks.append("\n".join([*(filled(line, width) for line in above), *lines]))
     for missing in board.empty.values():
         longest = None if width is None else _LONGEST_NAME
@@ -268,8 +277,8 @@ def markdown(board: Board, costs: Sequence[str] = ()) -> str:
     """A table per benchmark."""
     blocks = []
     for first, lines in _whole(board, costs):
-        above = [f"### {markdown_text(_heading(first))}", *filter(None, [board.standing(first).sentence()])]
-        blocks.append("\n\n".join([*above, markdown_table(*lines)]))
+        above = [_heading(first), *_verdicts(board, board.blocks()[first.block])]
+        blocks.append("\n\n".join([f"### {markdown_text(above[0])}", *map(markdown_text, above[1:]), markdown_table(*lines)]))
     blocks += [
         f"### {markdown_text(_empty_heading(missing[0]))}\n\n{markdown_table(*_empty_lines(missing))}" for missing in board.empty.values()
     ]
@@ -285,7 +294,10 @@ def latex_legend(board: Board, costs: Sequence[str] = ()) -> list[str]:
 
 def latex_blocks(board: Board, costs: Sequence[str] = ()) -> list[tuple[str, str, str]]:
     """Heading, what its seeds can tell apart, and the ``booktabs`` table of each block."""
-    blocks = [(_heading(first), board.standing(first).sentence(), latex_table(*lines)) for first, lines in _whole(board, costs)]
+    every = board.blocks()
+    blocks = [
+        (_heading(first), " ".join(_verdicts(board, every[first.block])), latex_table(*lines)) for first, lines in _whole(board, costs)
+    ]
     return blocks + [(_empty_heading(missing[0]), "", latex_table(*_empty_lines(missing))) for missing in board.empty.values()]
 
 

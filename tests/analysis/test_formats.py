@@ -29,11 +29,12 @@ def test_table(board):
     assert max(map(len, lines)) <= 100
     assert lines[0] == "scenes v1 · classification · synthetic · top1 [%], higher is better"
     assert lines[1].startswith("2 seeds tell all 3 pairs apart · resolution ")
-    assert lines[2].split() == ["rank", "method", "top1", "95", "%", "tied", "n", "Mparams", "GFLOPs", "ms", "MB"]
+    assert lines[2] == "simpool leads."
+    assert lines[3].split() == ["rank", "method", "top1", "95", "%", "tied", "n", "Mparams", "GFLOPs", "ms", "MB"]
     low, high = (f"{end:.1f}" for end in board.rows[0].ci95)
-    assert lines[3].split() == ["1", "simpool", "91.5", low, "to", high, "a", "2", "1.23", "2.5", "4.5", "101"]
-    assert [line.split()[0] for line in lines[4:7]] == ["2", "floor", "3"], "the floor stands where it ranks"
-    assert "!" in lines[6] and "…" in lines[6] and "worse than the floor" in text
+    assert lines[4].split() == ["1", "simpool", "91.5", low, "to", high, "a", "2", "1.23", "2.5", "4.5", "101"]
+    assert [line.split()[0] for line in lines[5:8]] == ["2", "floor", "3"], "the floor stands where it ranks"
+    assert "!" in lines[7] and "…" in lines[7] and "worse than the floor" in text
 
 
 def test_what_cannot_be_told_apart_shares_a_letter_and_the_head_says_so(result, specs, floors):
@@ -120,7 +121,7 @@ def test_a_board_has_the_room_of_its_terminal(board, width):
 
 
 def test_without_a_width_a_row_is_a_line_and_nothing_is_left_out(board):
-    header, *body = [line.split() for line in formats.table(board, width=None).split("\n\n")[0].splitlines()[2:]]
+    header, *body = [line.split() for line in formats.table(board, width=None).split("\n\n")[0].splitlines()[3:]]
     assert header == ["rank", "method", "top1", "95", "%", "tied", "error", "n", "Mparams", "GFLOPs", "ms", "MB", "train", "MB"]
     assert [line[-1] for line in body] == ["201", "201", "2.000", "201"], "the floor has no costs"
     assert body[-1][1] == "a-method-with-a-name-that-nobody-would-ever-want-to-read"

@@ -10,11 +10,11 @@ from typing import Literal
 from harness.analysis.claims.published import Beside
 from harness.analysis.inference.pareto import pareto_front
 from harness.analysis.leaderboard import Block, Board, Interval, Row
+from harness.analysis.leaders import Leaders, leaders
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import rank
 from harness.analysis.settings import changed
 from harness.analysis.standing import Standing
-from harness.analysis.views.leaders import Leaders, leaders
 from harness.outcome import COSTS
 
 Kind = Literal["method", "floor", "missing"]

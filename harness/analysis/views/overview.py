@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.analysis.leaderboard import Block, Board, Row
+from harness.analysis.leaders import leaders
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import RANK, number
 from harness.analysis.overall.summary import Overall, Summary, overall
-from harness.analysis.views.leaders import leaders
 
 
 def key_of(block: Block) -> str:
@@ -71,7 +71,7 @@ class Cell:
     """Of the primary metric; ``None`` where there is no result."""
     lacks: Missing | None
     best: bool
-    """Whether it leads, see :attr:`harness.analysis.views.leaders.Leaders.leading`."""
+    """Whether it leads, see :attr:`harness.analysis.leaders.Leaders.leading`."""
     rank: tuple[int, int] | None
 
     @property

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from harness.analysis.leaderboard import Row
     from harness.analysis.standing import Standing
 
+WIDE = 1.5
+"""An interval that is so many times as wide as the resolution leaves open where a method stands; that of a method of median spread is
+about as wide as it."""
+
 NAMED, LONGEST = 6, 40
 """Names that a sentence lists, and letters of one; of more names the first are listed and the others counted."""
 
@@ -27,9 +31,9 @@ class Leaders:
     """Of the tie group of the best (:attr:`Standing.best`): who leads, and whose place is open."""
 
     leading: frozenset[str] = frozenset()
-    """Those with an interval no wider than the resolution, which cannot be told apart from the best of these."""
+    """Those with an interval that is not much wider than the resolution, which cannot be told apart from the best of these."""
     open: frozenset[str] = frozenset()
-    """Those whose interval is wider than the resolution."""
+    """Those whose interval is much wider (:data:`WIDE`)."""
     sentence: str = ""
     """Both in words; empty where nothing can be judged."""
 
@@ -47,7 +51,7 @@ def leaders(rows: Sequence[Row], standing: Standing) -> Leaders:
     width = {row.method: row.ci95[1] - row.ci95[0] for row in rows if row.ci95}
     resolution = standing.shows(standing.seeds)
     group = [index for index in standing.known if names[index] in standing.best]
-    narrow = [index for index in group if width.get(names[index], math.inf) <= resolution]
+    narrow = [index for index in group if width.get(names[index], math.inf) <= WIDE * resolution]
     # a best of wide spread has methods in its group that are far apart
     leading = [index for index in narrow if not standing.differ[narrow[0], index]]
     wide = [index for index in group if index not in narrow]

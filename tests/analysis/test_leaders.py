@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.analysis.leaderboard import build
+from harness.analysis.leaders import Leaders
 from harness.analysis.views import benchmark
-from harness.analysis.views.leaders import Leaders
 from harness.store.records import MetricSpec
 
 
