@@ -33,7 +33,7 @@ LOOKS = {
 }
 
 LEGEND = """Mean over seeds and its 95 % interval. **Bold**, and filled above: cannot be told apart from the best, with an
-interval no wider than the resolution. Hollow above: cannot be told apart either, but its interval is wider. Above, a
+interval of at most one and a half times the resolution. Hollow above: cannot be told apart either, but its interval is wider. Above, a
 ring below a mean is a seed, and the dashed line the floor, a trivial predictor computed from the training data. Methods that share a
 letter cannot be told apart; rank: where a method may stand; both hold for all methods together with 95 %. n 2/3: of 3 seeds that were
 asked for 2 have a result. Resolution: the difference of two methods that is found with a chance of 80 %. τ: agreement of the order with
