@@ -15,9 +15,9 @@ from harness.texts import amount
 
 LEGEND = """Means over seeds. **Bold**: cannot be told apart from the best (95 %, all pairs of a benchmark together), with an
 interval of at most one and a half times the resolution. 2/3: of 3 seeds that were asked for 2 have a result. !: worse than the
-floor, the trivial predictor. †: attention collapsed in at least one seed. ‡: run with `--set method.…`, not as registered. Mean rank: over the benchmarks
-that all methods of a slot have, 1 is best, with its 95 % interval for other seeds. A click on a cell opens the benchmark, or the trials
-that failed; one on a name the method."""
+floor, the trivial predictor. †: attention collapsed in at least one seed. ‡: run with `--set method.…`, not as registered. Mean rank:
+over the benchmarks that all methods of a slot have, 1 is best, with its 95 % interval for other seeds. A click on a cell opens the
+benchmark, or the trials that failed; one on a name the method."""
 
 
 def _filters(board: Board) -> Filters:
