@@ -271,7 +271,7 @@ FLAGS = [
     case("set-parameter-literal", "run -m simpool -b scenes-classification --set method.gamma=two", "a number, auto or null"),
     case("db-options", "leaderboard --db sqlite:///a.db?mode=ro", "has options"),
     case("set-infinite", "run -m gem -b scenes-classification --set method.p=.inf", "inf is not a finite number"),
-    case("set-plugin", f"{RUN} --set method.plugin=gaap", "'gaap'", "'gap'"),
+    case("set-plugin", f"{RUN} --set method.plugin=gaap", "method.plugin=gaap", "Run that method: -m METHOD"),
     case("data-root", f"{RUN} --data-root nowhere", "--data-root nowhere"),
     case("plugin-nowhere", f"{RUN} --plugin nowhere.py", "nowhere.py", "no such file"),
     case("db-url", "leaderboard --db results.db", "'results.db' is not a database URL", "sqlite:///"),

@@ -140,8 +140,8 @@ def owners(files: list[PluginFile]) -> dict[str, PluginFile]:
 def load(file: PluginFile) -> None:
     """Import one plugin file (once); its classes register themselves.
 
-    Of a file that is no package's the folder is on ``sys.path`` from then on, behind all else: modules beside it are found, now and
-    when a pass imports them, and none takes the place of an installed one.
+    Of a file that is no package's and imports modules beside it the folder is on ``sys.path`` from then on, behind all else: they are
+    found, now and when a pass imports them, and none takes the place of an installed one.
 
     Raises:
         UsageError: the file does not import; the sentence carries the reason.
@@ -170,12 +170,12 @@ def load(file: PluginFile) -> None:
 
 
 def _find_beside(file: PluginFile) -> None:
-    """Put the file's folder on ``sys.path``.
+    """Put the file's folder on ``sys.path`` if it imports a module beside it.
 
     Raises:
         UsageError: a module beside it has the name of another one that is imported already, and would not be read.
     """
-    folder = os.path.dirname(os.path.abspath(file.path))
+    folder, helped = os.path.dirname(os.path.abspath(file.path)), False
     for top in tops(file.path):
         found, loaded = beside(file.path, top), getattr(sys.modules.get(top), "__file__", None)
         if found and loaded and not installed(Path(loaded)) and os.path.realpath(loaded) not in map(os.path.realpath, found):
@@ -183,7 +183,8 @@ def _find_beside(file: PluginFile) -> None:
                 f"plugin file {file.path} imports '{top}', and another module of that name is imported already: {loaded}. "
                 "Rename one of them."
             )
-    if folder not in sys.path:
+        helped |= bool(found)
+    if helped and folder not in sys.path:
         sys.path.append(folder)
 
 

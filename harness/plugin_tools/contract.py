@@ -50,7 +50,7 @@ class Subject:
 
     def __post_init__(self) -> None:
         self.probe = PROBES[self.slot]
-        self.channels = getattr(slots.registry().get(self.plugin), "contract_channels", self.channels)
+        self.channels = getattr(slots.registry().module_dict.get(self.plugin), "contract_channels", self.channels)
 
     def build(self, seed: int = 0) -> Any:
         """A fresh instance in eval mode; the same weights every time, unless with another seed."""

@@ -451,6 +451,7 @@ def test_what_is_ignored_stays_ignored():
 def test_a_plugin_that_does_not_import_fails_only_the_trials_that_need_it(run: Run, tmp_path: Path, monkeypatch):
     from harness.benchmarks import register
     from harness.catalog.plugins import PluginFile
+    from harness.catalog.sources import file_digest
 
     monkeypatch.setattr(register, "setup", lambda: None)
     monkeypatch.setitem(sys.modules, "harness.engine.trial", type(sys)("fake"))
@@ -461,8 +462,8 @@ def test_a_plugin_that_does_not_import_fails_only_the_trials_that_need_it(run: R
     (tmp_path / "killer.py").write_text("import os\nos._exit(7)")
     killer = PluginFile(tmp_path / "killer.py", "--plugin", "killer_plugin", {"killer": "pooling"})
     plan = Plan([make_trial(0, cost=2.0), make_trial(1, cost=3.0), make_trial(2)], {})
-    object.__setattr__(plan.trials[0], "plugins", {"bad": "0"})
-    object.__setattr__(plan.trials[1], "plugins", {"killer": "0"})
+    object.__setattr__(plan.trials[0], "plugins", {"bad": file_digest(file.path, file.module)})
+    object.__setattr__(plan.trials[1], "plugins", {"killer": file_digest(killer.path, killer.module)})
     summary = run(plan, None, plugin_files=[file, killer])
     killed, broken = sorted((row.reason for row in summary.failed), key=lambda reason: "bad.py" in reason)
     assert "bad.py cannot be imported" in broken and "no_such_module" in broken
