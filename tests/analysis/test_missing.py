@@ -23,8 +23,8 @@ def test_each_text_shows_what_failed_and_what_is_missing(result, waiting, specs,
     board = build(done, specs, floors, unfinished=failed)
     assert told(board) == [("gap", 2, 3, "1 failed: out-of-memory"), ("simpool", 0, 3, "2 failed: out-of-memory; 1 planned")]
     lines = [line.split() for line in formats.table(board).splitlines()]
-    assert [(line[1], line[7]) for line in lines[3:5]] == [("gap", "2/3"), ("gem", "3")]
-    assert lines[5][0] == "floor" and lines[6] == ["-", "simpool", "failed", "0/3"], "behind all that was measured, the floor too"
+    assert [(line[1], line[7]) for line in lines[4:6]] == [("gap", "2/3"), ("gem", "3")]
+    assert lines[6][0] == "floor" and lines[7] == ["-", "simpool", "failed", "0/3"], "behind all that was measured, the floor too"
     assert "| simpool | failed |" in formats.markdown(board) and "- & simpool & failed & " in formats.latex(board)
     rows = {(row["method"], row["metric"]): row for row in csv.DictReader(io.StringIO(formats.csv_text(board)))}
     assert [(rows[key]["n"], rows[key]["asked"], rows[key]["missing"]) for key in [("gap", "top1"), ("gem", "top1"), ("simpool", "")]] == [
