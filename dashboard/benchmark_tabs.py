@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, gallery, labels, reads, squares, state, tables, text
-from harness import benchmarks, data, texts
+from harness import benchmarks, data
 from harness.analysis import diagnostic_tables, formats, kept
 from harness.analysis.diagnostics import Diagnostic, in_order
 from harness.analysis.leaderboard import Board
@@ -38,9 +37,6 @@ CLASSES = ("classification", "background-robustness", "segmentation", "openmmlab
 """Families whose models take something for a class."""
 
 FRONT = "on the front"
-
-WIDE = (420, 640, 860)
-"""Pixels of a chart for which names are placed beside its points."""
 
 
 def show(name: str, table: Table | None, bench: Benchmark | None) -> None:
@@ -201,44 +197,12 @@ def _cost(table: Table) -> None:
         alt.Chart(front).mark_line(interpolate="step-after", color=charts.COLOURS[0], strokeWidth=1.5).encode(x=x, y=y),
         base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(y=alt.Y("low:Q", title=table.axis), y2="high:Q"),
         base.mark_point(size=80, filled=True, opacity=1).encode(y=y, shape=shape),
-        *(_names(frame, x, y, some) for some in WIDE),
+        labels.beside(frame, x, y, FRONT),
     ]
     charts.show(alt.layer(*layers).properties(height=420), key="pareto", alt_text=f"{table.metric} against {titles[cost]}")
     on_front = [f"{text.visible(point.method)} ({number(point.mean, unit)}, {point.cost:.3g})" for point in points if point.front]
     text.show(f"On the front, the cheapest first: {', '.join(on_front)}.")
     st.caption("On the front no other method is as good by the mean and as cheap. Bars are the 95 % intervals of the means.")
-
-
-def _names(frame: pd.DataFrame, x: Any, y: Any, wide: int) -> Any:
-    """The names that fit beside their points, seen where the chart is so wide and no wider one of :data:`WIDE` fits."""
-    (left, right), (bottom, top) = (axis.to_dict()["scale"]["domain"] for axis in (x, y))
-    some = frame.sort_values("front", key=lambda column: column != FRONT, kind="stable").reset_index(drop=True)
-
-    def down(values: Any) -> Any:
-        return (top - values) / (top - bottom)
-
-    points = [*zip((some["cost"] - left) / (right - left), down(some["mean"]), strict=True)]
-    lines = [labels.Box(at, high, at, low) for (at, _), high, low in zip(points, down(some["high"]), down(some["low"]), strict=True)]
-    front = [point for point, group in zip(points, some["front"], strict=True) if group == FRONT]
-    for (here, level), (there, goal) in pairwise(sorted(front)):
-        lines += [labels.Box(here, level, there, level), labels.Box(there, min(level, goal), there, max(level, goal))]
-    some["name"] = [texts.short(name, tables.LETTERS) for name in some["method"]]
-    sides = labels.placed(points, [*some["name"]], wide, 330, lines)
-    below = min((more for more in WIDE if more > wide), default=100_000)
-    seen = alt.ExprRef(f"width >= {wide} && width < {below} ? 1 : 0")
-    over = labels.GAP + labels.LINE / 2
-    by_side: dict[str, dict[str, Any]] = {
-        "right": {"align": "left", "dx": labels.GAP},
-        "left": {"align": "right", "dx": -labels.GAP},
-        "above": {"align": "center", "dy": -over},
-        "below": {"align": "center", "dy": over},
-    }
-    drawn = []
-    for side, stands in by_side.items():
-        mine = some.loc[[place for place, found in sides.items() if found == side]]
-        marks = alt.Chart(mine).mark_text(baseline="middle", fontSize=10, color=charts.GREY, opacity=seen, **stands)
-        drawn.append(marks.encode(x=x, y=y, text="name:N"))
-    return alt.layer(*drawn)
 
 
 def _attention(table: Table, name: str) -> None:

@@ -162,7 +162,7 @@ def _over_benchmarks_of(table: Overall) -> None:
     charts.show(diagrams.ranks(table), key=f"ranks {table.budget}", alt_text="critical-difference diagram of mean ranks")
     _ranks(table)
     if pairs := across(table):
-        _signed_ranks(pairs, len(table.methods), table.budget)
+        _signed_ranks(pairs, table.budget)
 
 
 def _ranks(table: Overall) -> None:
@@ -187,14 +187,13 @@ def _ranks(table: Overall) -> None:
     )
 
 
-def _signed_ranks(pairs: Sequence[Across], methods: int, budget: str) -> None:
-    from harness.analysis.inference.friedman import fewest
+def _signed_ranks(pairs: Sequence[Across], budget: str) -> None:
+    from harness.analysis.overall.across import too_few
 
-    here = pairs[0].benchmarks
-    if here < (needed := fewest(methods)):
-        text.show(f"Signed ranks (Wilcoxon) tell {methods} methods apart from {needed} benchmarks of one unit on; here are {here}.")
+    if why := too_few(pairs):
+        text.show(why)
         return
-    text.show(f"Signed ranks over {here} benchmarks of one unit (Wilcoxon), p corrected by Holm for all pairs:")
+    text.show(f"Signed ranks over {pairs[0].benchmarks} benchmarks of one unit (Wilcoxon), p corrected by Holm for all pairs:")
     records = [{"pair": f"{pair.method_a} − {pair.method_b}", "p": probability(pair.p), "unit": pair.unit} for pair in pairs]
     tables.show(records, key=f"signed ranks {budget}", alt_text="signed ranks of pairs over benchmarks")
 

@@ -266,19 +266,19 @@ def csv_text(board: Board, costs: Sequence[str] = ()) -> str:
     return csv_table(header, body)
 
 
-def _whole(board: Board, costs: Sequence[str]) -> Iterator[tuple[Row, tuple[list[str], list[list[str]]]]]:
-    """The first row of each block, and its table with nothing left out."""
+def _whole(board: Board, costs: Sequence[str]) -> Iterator[tuple[list[str], tuple[list[str], list[list[str]]]]]:
+    """What stands above each block, and its table with nothing left out."""
     fronts = board.fronts(costs) if costs else {}
     for block, methods in board.blocks().items():
-        yield next(iter(methods.values()))[0], _lines(board, methods, fronts.get(block), _shown(methods))
+        above = [_heading(next(iter(methods.values()))[0]), *_verdicts(board, methods)]
+        yield above, _lines(board, methods, fronts.get(block), _shown(methods))
 
 
 def markdown(board: Board, costs: Sequence[str] = ()) -> str:
     """A table per benchmark."""
     blocks = []
-    for first, lines in _whole(board, costs):
-        above = [_heading(first), *_verdicts(board, board.blocks()[first.block])]
-        blocks.append("\n\n".join([f"### {markdown_text(above[0])}", *map(markdown_text, above[1:]), markdown_table(*lines)]))
+    for (heading, *said), lines in _whole(board, costs):
+        blocks.append("\n\n".join([f"### {markdown_text(heading)}", *map(markdown_text, said), markdown_table(*lines)]))
     blocks += [
         f"### {markdown_text(_empty_heading(missing[0]))}\n\n{markdown_table(*_empty_lines(missing))}" for missing in board.empty.values()
     ]
@@ -294,10 +294,7 @@ def latex_legend(board: Board, costs: Sequence[str] = ()) -> list[str]:
 
 def latex_blocks(board: Board, costs: Sequence[str] = ()) -> list[tuple[str, str, str]]:
     """Heading, what its seeds can tell apart, and the ``booktabs`` table of each block."""
-    every = board.blocks()
-    blocks = [
-        (_heading(first), " ".join(_verdicts(board, every[first.block])), latex_table(*lines)) for first, lines in _whole(board, costs)
-    ]
+    blocks = [(heading, " ".join(said), latex_table(*lines)) for (heading, *said), lines in _whole(board, costs)]
     return blocks + [(_empty_heading(missing[0]), "", latex_table(*_empty_lines(missing))) for missing in board.empty.values()]
 
 

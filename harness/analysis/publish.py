@@ -24,6 +24,9 @@ from harness.texts import few
 
 INDEX, OVERALL = "README.md", "overall.md"
 
+_OVER_ALL = "# Over all benchmarks\n"
+"""How :data:`OVERALL` begins; a file of that name that does not is somebody else's."""
+
 _MEND = "Give another folder with --out."
 
 
@@ -71,12 +74,12 @@ def publish(url: str, folder: Path, benchmarks: Sequence[str] = (), families: Se
             with writing(folder / file.name, _MEND):
                 write_whole(folder / file.name, file.read_bytes(), durable=True)
     pages = over_all(folder)
-    for name in (INDEX, OVERALL):
+    for name, page in pages.items():
         with writing(folder / name, _MEND):
-            if name in pages:
-                write_whole(folder / name, pages[name])
-            else:
-                (folder / name).unlink(missing_ok=True)
+            write_whole(folder / name, page)
+    former = folder / OVERALL
+    if OVERALL not in pages and former.is_file() and former.read_text(encoding="utf-8", errors="replace").startswith(_OVER_ALL):
+        former.unlink()
     return done
 
 
@@ -165,7 +168,7 @@ def over_all(folder: Path) -> dict[str, str]:
     pages = {INDEX: _index(folder, board, bool(summary.tables))}
     if summary.tables:
         text = overall_formats.markdown(summary)
-        pages[OVERALL] = f"# Over all benchmarks\n\nOf the boards that are listed [here]({INDEX}); by `harness publish`.\n\n{text}\n"
+        pages[OVERALL] = f"{_OVER_ALL}\nOf the boards that are listed [here]({INDEX}); by `harness publish`.\n\n{text}\n"
     return pages
 
 

@@ -64,9 +64,9 @@ def command(
     # verdicts are corrected over all claims, whichever are shown
     rows = [row for row in source.claims(db, tuned=tuned) if claim in (None, row.claim.id) and family in (None, row.claim.family)]
     if markdown is not None:
-        write_file(markdown, claim_tables.markdown(rows))
+        write_file(markdown, claim_tables.markdown(rows, tuned))
     if as_json:
-        print_json({"rows": verdicts.as_json(rows)})
+        print_json({"tuned": tuned, "rows": verdicts.as_json(rows)})
     elif missing:
         _show_commands(rows, options.known_data_root(data_root))
     elif claim is not None:

@@ -156,8 +156,8 @@ def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> 
 
 
 def _show_across(pairs: Sequence[Across], rope: float, budget: str) -> None:
-    from harness.analysis.inference.friedman import fewest
     from harness.analysis.numbers import SHARE, number, probability
+    from harness.analysis.overall.across import too_few
 
     if not pairs:
         return
@@ -174,9 +174,8 @@ def _show_across(pairs: Sequence[Across], rope: float, budget: str) -> None:
     ]
     near = [f"first better by > {rope:g} {pairs[0].unit}".strip(), "neither", "second better"] if chances else []
     told = f", {budget}" if budget else ""
-    methods = len({name for pair in pairs for name in (pair.method_a, pair.method_b)})
-    if not chances and pairs[0].benchmarks < (needed := fewest(methods)):
-        say(f"\nSigned ranks{told} tell {methods} methods apart from {needed} benchmarks of one unit on; here are {pairs[0].benchmarks}.")
+    if not chances and (why := too_few(pairs)):
+        say(f"\n{why}")
         return
     further = "; chances on a benchmark of this kind." if chances else "."
     click.echo(f"\nOver benchmarks of one unit{told}: p of signed ranks after Holm{further}")

@@ -67,6 +67,19 @@ def test_commands_for_what_is_missing_here(cli, measured):
     assert planned.exit_code == 0 and "trials" in planned.stdout, "the command that is printed is one that runs"
 
 
+def test_verdicts_on_tuned_methods_say_so_wherever_they_are_written(cli, measured, tmp_path):
+    measured("gap", 70.0, 71.0)
+    measured("simpool", 80.0, 81.0)
+    for flags, tuned in (((), False), (("--tuned",), True)):
+        document = json.loads(cli("claims", *flags, "--json").stdout)
+        assert document["tuned"] is tuned
+        assert ({row["verdict"] for row in document["rows"]} == {"not measured"}) is tuned
+        cli("claims", *flags, "--markdown", "claims.md")
+        assert ("an interval is of the point that was chosen" in (tmp_path / "claims.md").read_text(encoding="utf-8")) is tuned
+    refused = cli("claims", "--tuned", "--missing")
+    assert refused.exit_code == 2 and "add --tune N" in refused.stderr
+
+
 def test_an_unknown_claim_is_named(cli):
     result = cli("claims", "simpool-over-gep")
     assert result.exit_code == 2 and "'simpool-over-gap'" in result.stderr

@@ -171,3 +171,6 @@ def test_ranks_over_all_boards_go_when_no_two_of_them_meet(cli, measured):
     Path("boards/digits.jsonl").unlink()
     cli("publish", "-b", "scenes-classification", "--out", "boards")
     assert not ranked.exists()
+    ranked.write_text("my own page\n")
+    cli("publish", "-b", "scenes-classification", "--out", "boards")
+    assert ranked.read_text() == "my own page\n", "only what publish wrote goes"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness import families
 from harness.analysis.claims.verdicts import HEAD, VERDICTS, Evidence, Judged, published
 from harness.analysis.numbers import MEASURE, change, duration, interval, number, probability
+from harness.analysis.settings import CHOICE
 from harness.analysis.tables import markdown_table
 from harness.outcome import COSTS
 
@@ -23,7 +24,7 @@ _SAID = {"agrees": "in the direction of the claim", "disagrees": "against it"}
 
 HEADER = ["claim", "published", *families.TIERS]
 
-HOLM = "An interval is of its test alone; verdicts hold for all tests of a tier together (5 %, Holm), so that 0 may lie outside."
+HOLM = "An interval is of its test alone; verdicts hold for all tests of a tier together (5 %, Holm): an undecided one may leave 0 out."
 """What a reader of :func:`overview` and :func:`evidence` should know."""
 
 SEEDS = 5
@@ -91,9 +92,14 @@ def measured(test: Evidence) -> str:
     return text if exact else f"{text} ({interval(test.ci95)})"
 
 
-def markdown(rows: Sequence[Judged]) -> str:
-    """The overview as Markdown, with its head."""
-    parts = [HEAD, "\n".join(f"- {line}" for line in counts(rows)), markdown_table(HEADER, overview(rows)), *notes(rows)]
+def markdown(rows: Sequence[Judged], tuned: bool = False) -> str:
+    """The overview as Markdown, with its head.
+
+    Args:
+        tuned: whether methods that were tuned alike are judged.
+    """
+    head = [HEAD, CHOICE] if tuned else [HEAD]
+    parts = [*head, "\n".join(f"- {line}" for line in counts(rows)), markdown_table(HEADER, overview(rows)), HOLM, *notes(rows)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.special import fdtrc
 
 from harness.analysis.inference.mixtures import Array
-from harness.analysis.inference.ranking import average_ranks, letter
+from harness.analysis.inference.ranking import average_ranks, letters
 from harness.analysis.numbers import RANK, number
 from harness.analysis.statistics import LEVEL, holm
 from harness.texts import amount
@@ -54,8 +54,8 @@ class Ranks:
         count, methods = self.ranks.shape
         if self.critical_difference <= methods - 1:
             return f"mean ranks {number(self.critical_difference, RANK)} apart differ (Nemenyi)"
-        fewest = math.ceil(count * (self.critical_difference / (methods - 1)) ** 2 - 1e-9)
-        return f"ranks on {amount(count, 'benchmark')} can tell no two of {methods} methods apart; on {fewest} they could (Nemenyi)"
+        needed = math.ceil(count * (self.critical_difference / (methods - 1)) ** 2 - 1e-9)
+        return f"ranks on {amount(count, 'benchmark')} can tell no two of {methods} methods apart; on {needed} they could (Nemenyi)"
 
     @cached_property
     def cliques(self) -> tuple[tuple[int, ...], ...]:
@@ -65,12 +65,8 @@ class Ranks:
     @cached_property
     def letters(self) -> tuple[str, ...]:
         """Of each method: two share one exactly if they cannot be told apart."""
-        found = [""] * self.mean.size
-        alone = [(index,) for index in range(self.mean.size) if not any(index in clique for clique in self.cliques)]
-        for place, group in enumerate(sorted([*self.cliques, *alone], key=lambda group: self.mean[group[0]])):
-            for index in group:
-                found[index] += letter(place)
-        return tuple(found)
+        beyond = self.mean >= self.mean[:, None] + self.critical_difference
+        return tuple(letters(np.argsort(self.mean, kind="stable").tolist(), beyond | beyond.T))
 
 
 def friedman(values: ArrayLike, *, higher_is_better: bool | ArrayLike = True, alpha: float = 1 - LEVEL) -> Ranks:

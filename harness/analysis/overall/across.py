@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from harness.analysis.inference.friedman import wilcoxon
+from harness.analysis.inference.friedman import fewest, wilcoxon
 from harness.analysis.inference.signed_rank import Practical, signed_rank
 from harness.analysis.overall.summary import Overall
 
@@ -25,6 +26,15 @@ class Across:
     """Of Wilcoxon's signed ranks, corrected by Holm over all pairs."""
     practical: Practical | None
     """Probabilities that, on a benchmark of this kind, a is better, neither by more than the rope, or b."""
+
+
+def too_few(pairs: Sequence[Across]) -> str:
+    """That signed ranks of pairs of one table can show nothing on so few benchmarks; empty where they can."""
+    methods = len({name for pair in pairs for name in (pair.method_a, pair.method_b)})
+    here, needed = pairs[0].benchmarks, fewest(methods)
+    if here >= needed:
+        return ""
+    return f"Signed ranks (Wilcoxon) tell {methods} methods apart from {needed} benchmarks of one unit on; here are {here}."
 
 
 def across(table: Overall, rope: float | None = None) -> list[Across]:

@@ -54,6 +54,7 @@ def joined(blocks: Iterable[Iterable[Row]]) -> list[set[str]]:
 
 
 def plainly(row: Row) -> str:
+    """A benchmark and its version."""
     return f"{row.benchmark} v{row.version}"
 
 

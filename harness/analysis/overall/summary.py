@@ -95,7 +95,7 @@ def overall(board: Board, named: Sequence[str] = ()) -> Summary:
         if len(some) == 1 and len(budgets) > 1:
             notes.append(f"{plainly(some[0][0])}: left out {budget or 'as registered'}, as no other benchmark is.")
             continue
-        for slots in [set[str]()] if named else joined(rows for rows in some):
+        for slots in [set[str]()] if named else joined(some):
             found = {titled(rows[0]): there for rows in some if (there := {row.method: row for row in rows if named or row.slot in slots})}
             if len(found) < 2 or len({method for rows in found.values() for method in rows}) < 2:
                 continue

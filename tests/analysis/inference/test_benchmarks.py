@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -55,6 +57,16 @@ def test_many_benchmarks_take_the_f_distribution():
 def test_two_benchmarks_that_agree_show_nothing():
     assert ranks.friedman([[1.0, 2.0], [3.0, 4.0]]).p == pytest.approx(0.5, abs=0.02)
     assert ranks.friedman(np.ones((3, 3))).p == 1
+
+
+def test_methods_share_a_letter_where_a_bar_is_beside_both():
+    apart, shuffled, alike = np.tile([1, 2, 3, 4, 5, 6], (9, 1)), np.tile([1, 6, 2, 5, 3, 4], (4, 1)), [[1, 2, 3], [3, 2, 1], [2, 1, 3]]
+    for values in (apart, shuffled, alike, np.tile([1, 2], (8, 1))):
+        found = ranks.friedman(values, higher_is_better=False)
+        for one, other in combinations(range(found.mean.size), 2):
+            beside = any({one, other} <= {*clique} for clique in found.cliques)
+            assert bool({*found.letters[one]} & {*found.letters[other]}) == beside
+        assert all(found.letters) and "a" in found.letters[int(np.argmin(found.mean))]
 
 
 def test_cliques_are_the_bars_of_the_diagram():
