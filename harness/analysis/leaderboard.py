@@ -20,6 +20,7 @@ from harness.analysis.grouping import blocks_of, newest_numerics, variants_of
 from harness.analysis.inference.pareto import pareto_front
 from harness.analysis.inference.scales import ends
 from harness.analysis.missing import Missing, by_setting, of_block
+from harness.analysis.notes import undefined
 from harness.analysis.places import places, timed
 from harness.analysis.settings import Setting, difference, of_method
 from harness.analysis.standing import Standing, fit
@@ -268,6 +269,7 @@ def build(
                 ran[told] = [result for trials in chosen.values() for result in trials]
                 times[told], elsewhere = timed(chosen, environments)
                 block = _benchmark_rows(chosen, known, floor_of, setting, differs, elsewhere)
+                notes += undefined(block, told)
                 rows += _moderated(block) if moderated else block
                 lacks, later = of_block(setting, differs, chosen, lacking.get(setting, []), told, notes)
                 missing += lacks

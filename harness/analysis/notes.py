@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from harness.texts import few
+
+if TYPE_CHECKING:
+    from harness.analysis.leaderboard import Row
 
 
 class OfMethod(str):
@@ -23,3 +30,13 @@ def concerning(notes: Iterable[str], benchmarks: Collection[str], methods: Colle
     """Those on some benchmarks as a whole, and on some methods there, without what rows say themselves."""
     told = [note for note in notes if not isinstance(note, OfMethod) or note.method in methods]
     return [note for note in told if note.startswith(tuple(f"{name}{then}" for name in benchmarks for then in (" v", ": ")))]
+
+
+def undefined(rows: Iterable[Row], where: str) -> list[str]:
+    """A note on each metric that some seeds of a method have, and others do not: there is no mean of what is not there."""
+    found: list[str] = []
+    for row in rows:
+        lost = [str(seed) for seed, value in zip(row.seeds, row.values, strict=True) if math.isnan(value)]
+        if "/" not in row.metric and 0 < len(lost) < row.n:
+            found.append(OfMethod.note(f"{where}: '{row.method}' has no {row.metric} in seed {few(lost)}, and so no mean.", row.method))
+    return found

@@ -202,6 +202,7 @@ def test_a_metric_that_one_seed_lacks_is_not_a_number(result, specs, floors):
     board = build([result(seed=0, metrics={"top1": 1.0, "error": 1.0}), result(seed=1, metrics={"top1": 2.0})], specs, floors)
     error = next(row for row in board.rows if row.metric == "error")
     assert math.isnan(error.mean) and error.ci95 is None and error.n == 2 and not error.below_floor
+    assert [note for note in board.notes if "so no mean" in note] == ["scenes v1: 'gap' has no error in seed 1, and so no mean."]
 
 
 def test_empty():
