@@ -41,6 +41,18 @@ def watching(phase: str = "") -> Iterator[Callable[[Event], None]]:
         yield lambda event: _quietly(_draw, bar, task, event, phase or "trials")
 
 
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """On a terminal, what is being done beside something that moves: for work of some seconds whose parts are not counted."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True, markup=False, highlight=False, emoji=False).status(what):
+        yield
+
+
 def _quietly(tell: Callable[..., None], *what: Any) -> None:
     """No run ends because it cannot be watched any more: a full disk, a terminal that was closed."""
     with suppress(OSError):

@@ -9,6 +9,7 @@ import click
 
 from harness.cli import options
 from harness.cli.output import json_text, left_out, write_file
+from harness.cli.progress import waiting
 from harness.texts import one_line
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def command(
     if files and ctx.get_parameter_source("db") is click.core.ParameterSource.COMMANDLINE:
         raise UsageError("a report is of files or of a database: leave out --db, or the files.")
     with ExitStack() as stack:
+        stack.enter_context(waiting("working out the report"))
         url = stack.enter_context(report.imported(files, _tell)) if files else db
         stack.enter_context(source.reading(url))  # the whole report is of one moment
         options.know(benchmarks, source.recorded_benchmarks(url))
