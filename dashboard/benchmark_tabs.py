@@ -16,8 +16,8 @@ import streamlit as st
 from dashboard import charts, gallery, labels, reads, squares, state, tables, text
 from harness import benchmarks, data
 from harness.analysis import diagnostic_tables, formats, kept
+from harness.analysis.board import Board
 from harness.analysis.diagnostics import Diagnostic, in_order
-from harness.analysis.leaderboard import Board
 from harness.analysis.numbers import MEASURE, digits, number
 from harness.analysis.views import attention as view
 from harness.analysis.views import benchmark

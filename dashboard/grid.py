@@ -14,7 +14,7 @@ from harness.analysis.views import overview
 from harness.analysis.views.overview import Cell, Column, Filters, Grid
 
 if TYPE_CHECKING:
-    from harness.analysis.leaderboard import Block
+    from harness.analysis.board import Block
     from harness.analysis.overall.summary import Summary
 
 METHOD, PLACE, SLOT = "method", "mean rank", "slot"

@@ -31,8 +31,8 @@ from harness.remote import RemoteError
 from harness.store.url import file_of, parse, shown
 
 if TYPE_CHECKING:
+    from harness.analysis.board import Board
     from harness.analysis.diagnostics import Diagnostic
-    from harness.analysis.leaderboard import Board
     from harness.store import Metrics, Result, TrialRow
 
 T = TypeVar("T")
@@ -172,7 +172,7 @@ def diagnostics(benchmark: str) -> list[Diagnostic]:
 
 
 def _diagnostics(url: str, benchmark: str) -> list[Diagnostic]:
-    from harness.analysis.leaderboard import Board
+    from harness.analysis.board import Board
 
     first, _ = source.board(url, benchmarks=[benchmark], metrics="primary").parted()
     return source.diagnostics(url, Board([row for rows in first for row in rows]))

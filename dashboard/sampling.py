@@ -10,8 +10,8 @@ import streamlit as st
 
 from dashboard import reads, state, tables, text
 from harness.analysis import artifacts, compare, kept, source, test_images
+from harness.analysis.board import Row
 from harness.analysis.compare import Comparison
-from harness.analysis.leaderboard import Row
 from harness.analysis.test_images import TestSet
 from harness.analysis.views import attention
 from harness.analysis.views.comparison import Dot, Scores

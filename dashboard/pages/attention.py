@@ -17,8 +17,8 @@ from harness.diagnostics import maps
 from harness.errors import DataError
 
 if TYPE_CHECKING:
+    from harness.analysis.board import Row
     from harness.analysis.diagnostics import Diagnostic
-    from harness.analysis.leaderboard import Row
     from harness.benchmarks.camera_localization.trajectories import Trajectory
 
 _FIRST, _MOST = 6, 12

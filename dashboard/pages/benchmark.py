@@ -11,8 +11,8 @@ import streamlit as st
 
 from dashboard import benchmark_tabs, charts, reads, state, tables, text
 from harness.analysis import formats
+from harness.analysis.board import Board
 from harness.analysis.claims import published
-from harness.analysis.leaderboard import Board
 from harness.analysis.numbers import number, rank
 from harness.analysis.settings import CHOICE
 from harness.analysis.views import benchmark

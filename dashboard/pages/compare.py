@@ -13,8 +13,8 @@ import streamlit as st
 
 from dashboard import charts, diagrams, reads, sampling, state, tables, text
 from harness.analysis import source
+from harness.analysis.board import Board
 from harness.analysis.compare import Comparison
-from harness.analysis.leaderboard import Board
 from harness.analysis.numbers import RANK, change, number, p_value, probability
 from harness.analysis.settings import CHOICE
 from harness.analysis.statistics import LEVEL

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import grid, reads, state, tables, text
 from harness.analysis import formats
-from harness.analysis.leaderboard import Board
+from harness.analysis.board import Board
 from harness.analysis.views import overview
 from harness.analysis.views.overview import Filters
 from harness.texts import amount

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.analysis.leaderboard import Board, Row
+from harness.analysis.board import Board, Row
 from harness.analysis.settings import of_method
 from harness.analysis.standing import Standing
 from harness.outcome import COSTS

@@ -11,12 +11,12 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.analysis import sampled
+from harness.analysis.board import Board, Row
 from harness.analysis.inference import pairs, power
 from harness.analysis.inference.cells import Cells
 from harness.analysis.inference.hierarchical import compare_samples
 from harness.analysis.inference.mixtures import sum_of_two
 from harness.analysis.inference.samples import LEAST_GROUPS
-from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing
 from harness.analysis.numbers import SHARE, signed
 from harness.analysis.settings import as_changed, of_method
@@ -67,7 +67,7 @@ class Comparison:
     superiority: float | None
     """Chance that a scores higher than b on a sample, ties counted half."""
     differs: str
-    """How both were run, where that is not as registered; see :attr:`harness.analysis.leaderboard.Row.differs`."""
+    """How both were run, where that is not as registered; see :attr:`harness.analysis.board.Row.differs`."""
     digests_a: tuple[str, ...]
     """The trials behind it."""
     digests_b: tuple[str, ...]

@@ -16,7 +16,7 @@ from harness.analysis.statistics import Summary, paired, summarize
 from harness.diagnostics import MEASURES
 
 if TYPE_CHECKING:
-    from harness.analysis.leaderboard import Board
+    from harness.analysis.board import Board
     from harness.store import Result
 
 FLAG = "renormalised"
@@ -44,7 +44,7 @@ class Diagnostic:
     """One per seed."""
     digests: tuple[str, ...]
     differs: str = ""
-    """How the block differs, see :attr:`harness.analysis.leaderboard.Row.differs`."""
+    """How the block differs, see :attr:`harness.analysis.board.Row.differs`."""
 
     @property
     def summary(self) -> Summary:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from harness.analysis.board import Board, Row
 from harness.analysis.board_json import JSON_FIELDS, plain
-from harness.analysis.leaderboard import Board, Row
 from harness.analysis.leaders import leaders
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import NOTHING, limits, number, rank

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness.texts import amount, one_line, short
 
 if TYPE_CHECKING:
-    from harness.analysis.leaderboard import Row
+    from harness.analysis.board import Row
     from harness.analysis.standing import Standing
 
 WIDE = 1.5

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.texts import few
 
 if TYPE_CHECKING:
-    from harness.analysis.leaderboard import Row
+    from harness.analysis.board import Row
 
 
 class OfMethod(str):

@@ -12,7 +12,7 @@ from harness.analysis.numbers import NOTHING, number
 from harness.analysis.tables import WIDTH, aligned, column_widths, commented, filled, latex_table, markdown_table, markdown_text, stacked
 
 if TYPE_CHECKING:
-    from harness.analysis.leaderboard import Board, Row
+    from harness.analysis.board import Board, Row
 
 _BEST = "*"
 _LEGEND = f"{_BEST} best of all methods there by the mean over seeds."

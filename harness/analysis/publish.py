@@ -12,7 +12,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.analysis import formats, leaderboard, source, tuned
+from harness.analysis import formats, source, tuned
+from harness.analysis.board import Board
 from harness.analysis.numbers import NOTHING
 from harness.analysis.overall import formats as overall_formats
 from harness.analysis.overall.summary import overall
@@ -83,7 +84,7 @@ def publish(url: str, folder: Path, benchmarks: Sequence[str] = (), families: Se
     return done
 
 
-def _digests(board: leaderboard.Board, benchmark: str) -> list[str]:
+def _digests(board: Board, benchmark: str) -> list[str]:
     """The trials behind a board's rows, and those that failed beside them: a page without these would pass over them."""
     done = {digest for row in board.rows if row.benchmark == benchmark for digest in row.digests}
     lacking = [lacks for lacks in (*board.missing, *board.since) if lacks.benchmark == benchmark]
@@ -91,7 +92,7 @@ def _digests(board: leaderboard.Board, benchmark: str) -> list[str]:
     return sorted(done | failed)
 
 
-def _one(url: str, folder: Path, out: Path, benchmark: str, board: leaderboard.Board) -> Published:
+def _one(url: str, folder: Path, out: Path, benchmark: str, board: Board) -> Published:
     """Write to ``out`` what the files of one benchmark in ``folder`` shall be."""
     published, file = folder / f"{benchmark}.jsonl", out / f"{benchmark}.jsonl"
     with _scratch() as (aside, merged, store):
@@ -123,7 +124,7 @@ def _refuse_other_devices(file: Path, others: Sequence[Other]) -> None:
             )
 
 
-def rendered(board: leaderboard.Board, url: str) -> str:
+def rendered(board: Board, url: str) -> str:
     """The page of one benchmark's board, and below it what tuning chose."""
     searches = source.searches(url, board)
     validations = source.validations(url, {digest: search["metric"] for digest, search in searches.items()})
@@ -140,7 +141,7 @@ def page_of(file: Path) -> str:
         return rendered(source.board(url), url)
 
 
-def board_of(file: Path) -> leaderboard.Board:
+def board_of(file: Path) -> Board:
     """The board that a published file holds.
 
     Raises:
@@ -172,7 +173,7 @@ def over_all(folder: Path) -> dict[str, str]:
     return pages
 
 
-def _index(folder: Path, board: leaderboard.Board, ranked: bool) -> str:
+def _index(folder: Path, board: Board, ranked: bool) -> str:
     """A line per table, and the folders in ``folder`` that have such a page."""
     body = []
     for (benchmark, *_), methods in sorted(board.blocks().items(), key=lambda item: item[0][0]):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.analysis.leaderboard import Board
+from harness.analysis.board import Board
 from harness.analysis.standing import SEEDS, Standing
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.analysis.board import Board, Row
 from harness.analysis.inference.mixtures import Array
 from harness.analysis.inference.samples import Statistic, sample_interval
-from harness.analysis.leaderboard import Board, Row
 from harness.outcome import GROUP
 
 Scores = Mapping[str, np.ndarray]

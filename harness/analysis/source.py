@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from harness.analysis.board import Board
     from harness.analysis.claims.verdicts import Judged
     from harness.analysis.diagnostics import Diagnostic
     from harness.analysis.gate.file import Baseline
     from harness.analysis.gate.outcome import Check
     from harness.analysis.history.versions import History
-    from harness.analysis.leaderboard import Board
     from harness.analysis.views.trial import TrialView
     from harness.outcome import Confusion
     from harness.store import Lot, Metrics, Result, TrialRow
@@ -351,10 +351,10 @@ def claims(url: str, *, tuned: bool = False) -> list[Judged]:
     Args:
         tuned: by methods that were tuned alike, rather than as registered.
     """
+    from harness.analysis.board import Board
     from harness.analysis.claims import verdicts
     from harness.analysis.claims.columns import Blocks
     from harness.analysis.diagnostics import build
-    from harness.analysis.leaderboard import Board
     from harness.catalog import load_catalog
     from harness.diagnostics import MEASURES
     from harness.listing import places, unmeasurable

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, median, stdev
 from typing import Any
 
-from harness.analysis.leaderboard import Board, Row
+from harness.analysis.board import Board, Row
 from harness.analysis.numbers import NOTHING, number
 from harness.analysis.tables import markdown_table, markdown_text
 

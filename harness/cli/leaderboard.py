@@ -12,8 +12,8 @@ from harness.cli.output import print_json, table_width
 from harness.cli.published import show_published
 
 if TYPE_CHECKING:
+    from harness.analysis.board import Board
     from harness.analysis.diagnostics import Diagnostic
-    from harness.analysis.leaderboard import Board
 
 
 @click.command("leaderboard")

@@ -9,7 +9,7 @@ import click
 from harness.cli.output import print_json, print_rows
 
 if TYPE_CHECKING:
-    from harness.analysis.leaderboard import Board
+    from harness.analysis.board import Board
 
 
 def show_published(board: Board, form: str, benchmarks: tuple[str, ...], family: str | None) -> None:

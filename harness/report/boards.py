@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from harness.analysis import diagnostic_tables
+from harness.analysis.board import Block, Board, Row
 from harness.analysis.diagnostics import Diagnostic, in_order
 from harness.analysis.inference.scales import reach
-from harness.analysis.leaderboard import Block, Board, Row
 from harness.analysis.numbers import NOTHING, limits, number
 from harness.analysis.views import benchmark as views
 from harness.outcome import COSTS

@@ -13,7 +13,7 @@ from harness.report import latex, page
 from harness.store import open_store
 
 if TYPE_CHECKING:
-    from harness.analysis.leaderboard import Board
+    from harness.analysis.board import Board
     from harness.store import Imported
 
 TABLES = ("leaderboard.md", "leaderboard.tex", "leaderboard.csv", "leaderboard.json")

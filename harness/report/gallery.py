@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.analysis import artifacts
 from harness.analysis.artifacts import Picture
-from harness.analysis.leaderboard import Board, Row
+from harness.analysis.board import Board, Row
 from harness.errors import DataError
 
 MOST = 8 << 20

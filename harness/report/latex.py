@@ -8,7 +8,7 @@ from harness.analysis import formats
 from harness.analysis.tables import latex_text
 
 if TYPE_CHECKING:
-    from harness.analysis.leaderboard import Board
+    from harness.analysis.board import Board
 
 _BEGIN = r"""% What stands between \begin{tabular} and \end{tabular} can be put into any paper that says \usepackage{booktabs}.
 \documentclass[a4paper,landscape]{article}

@@ -19,7 +19,7 @@ from harness.catalog import load_catalog
 from harness.report import across, boards, claimed, gallery, provenance
 
 if TYPE_CHECKING:
-    from harness.analysis.leaderboard import Board
+    from harness.analysis.board import Board
 
 
 @cache

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis.leaderboard import Block, Board, Row
+from harness.analysis.board import Block, Board, Row
 from harness.analysis.numbers import duration
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from dataclasses import replace
 import pytest
 
 from harness.analysis import formats
+from harness.analysis.board import Board
 from harness.analysis.board_json import as_json
-from harness.analysis.leaderboard import Board, build
+from harness.analysis.leaderboard import build
 from harness.report.latex import document
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from harness.analysis import source
-from harness.analysis.leaderboard import Board
+from harness.analysis.board import Board
 from harness.analysis.numbers import digits, limits, number
 
 UNITS = {"percent": "%", "metre": "m", "sign": "°", "degree": "deg", "pixel": "px", "none": ""}

@@ -14,8 +14,8 @@ from harness.analysis.inference.scales import LINEAR, Scale, scale_of
 from harness.catalog.claims import EXACT
 
 if TYPE_CHECKING:
+    from harness.analysis.board import Board, Row
     from harness.analysis.diagnostics import Diagnostic
-    from harness.analysis.leaderboard import Board, Row
     from harness.analysis.missing import Missing
     from harness.analysis.settings import Setting
 

@@ -18,7 +18,7 @@ from harness.analysis.tables import commented, csv_table, latex_table, markdown_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.analysis.leaderboard import Board, Row
+    from harness.analysis.board import Board, Row
     from harness.catalog import Catalog, Claim
     from harness.catalog.claims import Printed, Published, Where
 

@@ -20,7 +20,7 @@ from harness.analysis.statistics import LEVEL, holm
 from harness.catalog.claims import EXACT
 
 if TYPE_CHECKING:
-    from harness.analysis.leaderboard import Row
+    from harness.analysis.board import Row
     from harness.analysis.missing import Missing
     from harness.catalog import Claim
     from harness.families import Tier

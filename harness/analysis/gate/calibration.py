@@ -12,12 +12,12 @@ import numpy as np
 from scipy.special import stdtrit
 from scipy.stats import binomtest
 
+from harness.analysis.board import Board, Row
 from harness.analysis.gate.expected import Expected, Key
 from harness.analysis.gate.limits import Noise, alphas, grouped, limits, noises
 from harness.analysis.inference.cells import from_moments
 from harness.analysis.inference.mixtures import Array
 from harness.analysis.inference.scales import Scale
-from harness.analysis.leaderboard import Board, Row
 
 REPEATS = 400
 

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import stdtrit
 
+from harness.analysis.board import Board
 from harness.analysis.gate.file import TRAINING, Baseline, Cell
 from harness.analysis.gate.limits import FALSE_ALARMS
 from harness.analysis.gate.machines import UNKNOWN, device_class, machines_of
 from harness.analysis.inference.cells import fit
-from harness.analysis.leaderboard import Board
 from harness.outcome import COSTS
 
 if TYPE_CHECKING:

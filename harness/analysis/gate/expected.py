@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.analysis.leaderboard import Row
+from harness.analysis.board import Row
 from harness.analysis.settings import Setting
 
 RELATIVE = 0.03

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.analysis.board import Board, Row
 from harness.analysis.gate.expected import Expected, Key
-from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from harness.analysis.board import Row
 from harness.analysis.gate import machines as machines_
 from harness.analysis.gate.expected import Expected, Key, distance
 from harness.analysis.gate.file import Baseline
 from harness.analysis.gate.limits import Limit, alphas, between_machines, exact, limit, noises
-from harness.analysis.leaderboard import Row
 from harness.texts import amount, few
 
 Source = Literal["repeated", "machine", "code", "tolerance"]

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.board import Board, Row
 from harness.analysis.gate import costs as costs_
 from harness.analysis.gate import machines as machines_
 from harness.analysis.gate.expected import Expected, Key, about
@@ -20,7 +21,6 @@ from harness.analysis.gate.lacking import Lacking, lacking
 from harness.analysis.gate.limits import Limit
 from harness.analysis.gate.origins import Source, limits_of, other_machines, source_of, unfailing
 from harness.analysis.gate.outcome import Check, Entry, Status
-from harness.analysis.leaderboard import Board, Row
 from harness.analysis.settings import difference, of_benchmark, of_method
 from harness.errors import UsageError
 from harness.garbage import uncollected

@@ -8,12 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.analysis.board import Block, Board, Row
 from harness.analysis.gate.costs import costs_of
 from harness.analysis.gate.expected import RELATIVE, Expected, Key, about, default_tolerance, mean_of
 from harness.analysis.gate.file import Baseline
 from harness.analysis.gate.limits import Limit, Noise, can_fail, limits, noises, seeds_needed
 from harness.analysis.gate.machines import known_as, machines_of
-from harness.analysis.leaderboard import Block, Board, Row
 from harness.analysis.numbers import number
 
 if TYPE_CHECKING:

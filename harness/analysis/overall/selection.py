@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from harness.analysis.leaderboard import Board, Row
+from harness.analysis.board import Board, Row
 
 
 def one_each(board: Board) -> tuple[list[list[Row]], list[str]]:

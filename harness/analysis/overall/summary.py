@@ -9,9 +9,9 @@ from functools import cached_property
 
 import numpy as np
 
+from harness.analysis.board import Board, Row
 from harness.analysis.inference.aggregates import LEAST_SEEDS, Aggregate, MeanRank, interquartile_mean, mean_rank, performance_profile
 from harness.analysis.inference.friedman import Ranks, friedman
-from harness.analysis.leaderboard import Board, Row
 from harness.analysis.missing import Missing, listed
 from harness.analysis.overall.selection import complete, joined, one_each, plainly, titled
 from harness.analysis.settings import as_changed

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from harness.analysis.board import Block, Board, Interval, Row
 from harness.analysis.claims.published import Beside
 from harness.analysis.inference.pareto import pareto_front
-from harness.analysis.leaderboard import Block, Board, Interval, Row
 from harness.analysis.leaders import Leaders, leaders
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import rank

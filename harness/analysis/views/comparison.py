@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.analysis import sampled
+from harness.analysis.board import Board, Row
 from harness.analysis.compare import Comparison
-from harness.analysis.leaderboard import Board, Row
 from harness.analysis.tables import csv_table
 from harness.outcome import GROUP, GUESS, LABEL
 

@@ -16,10 +16,10 @@ from harness.catalog.documented import Documented, documented
 from harness.catalog.plugins import owners
 
 if TYPE_CHECKING:
+    from harness.analysis.board import Board, Row
     from harness.analysis.claims.published import Number
     from harness.analysis.claims.verdicts import Judged
     from harness.analysis.diagnostics import Diagnostic
-    from harness.analysis.leaderboard import Board, Row
     from harness.catalog import Catalog, Method
     from harness.catalog.plugins import PluginFile
     from harness.store import TrialRow

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.analysis.leaderboard import Block, Board, Row
+from harness.analysis.board import Block, Board, Row
 from harness.analysis.leaders import leaders
 from harness.analysis.missing import Missing, seeds
 from harness.analysis.numbers import RANK, number

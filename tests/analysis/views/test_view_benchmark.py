@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.analysis.board import Board
 from harness.analysis.claims.published import Beside, Number
-from harness.analysis.leaderboard import Board, build
+from harness.analysis.leaderboard import build
 from harness.analysis.views import benchmark
 from harness.outcome import COSTS, Cost
 from harness.store.records import Floor, MetricSpec

@@ -9,7 +9,8 @@ import random
 import pytest
 
 from harness.analysis import formats
-from harness.analysis.leaderboard import Board, build
+from harness.analysis.board import Board
+from harness.analysis.leaderboard import build
 from harness.analysis.overall.summary import overall
 from harness.analysis.views.overview import Filters, grid, options
 from harness.store.records import Floor, MetricSpec
