@@ -16,8 +16,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from harness.catalog import Filling, load_catalog
 from harness.catalog.plugins import discover, load_plugins
 from harness.engine.cost import CPU_ATTENTION
-from harness.plugin_tools.contract import Subject
 from harness.plugin_tools.probes import tensors
+from harness.plugin_tools.subject import Subject
 
 METHODS = {m.id: m for m in load_catalog().methods.values() if m.state != "planned"}
 
