@@ -7,6 +7,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from harness.benchmarks import task
+from harness.catalog import Benchmark
+from harness.cli.kept import _unlike
 from harness.engine import trained
 from harness.engine.kept import FILE, Keep, about
 from harness.engine.trained import _same_order
@@ -63,3 +66,21 @@ def test_the_order_matters_where_the_network_tells_classes(monkeypatch, tmp_path
     else:
         with pytest.raises(UsageError, match="'bird' is number 2"):
             trained.evaluate(trial, tmp_path, data=tmp_path, device="cpu")
+
+
+def _entry(name: str, **model: object) -> Benchmark:
+    data = {"format": "image-folder", "root": "x", "classes": 2}
+    return Benchmark(id=name, family="classification", data=data, model={"backbone": "resnet-thin", **model})
+
+
+def test_what_no_weight_tells_of_a_model_is_told_where_it_is_another_elsewhere():
+    """Mean and strides of the other benchmark's entry count there, and its weights fit all the same."""
+    grey = [127.5, 127.5, 127.5]
+    trained = _entry("mine", mean=grey)
+    assert _unlike(trained, task(_entry("other", mean=grey, label_smoothing=0.1)), ()) == ()
+    assert _unlike(trained, task(_entry("other")), ()) == (f"model.mean is [123.675, 116.28, 103.53] on 'other' and {grey} on 'mine'",)
+    assert _unlike(trained, task(_entry("other", mean=grey, backbone="resnet-thin-s8")), ()) == (
+        "model.backbone is resnet-thin-s8 on 'other' and resnet-thin on 'mine'",
+    )
+    sets = ("model.backbone=resnet-thin", "method.gamma=2")  # of the trial, and now of both
+    assert _unlike(_entry("mine", backbone="resnet-thin-s8"), task(_entry("other")), sets) == ()
