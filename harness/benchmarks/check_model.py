@@ -75,7 +75,11 @@ def _load(task: Task) -> list[Problem]:
     config = task.config({})
     if "custom_imports" in config:  # its network may be of a package that is imported in the trial's process only
         return []
-    cut: list[str] = []
+    told: list[Problem] = []
+
+    def tell(what: str, mend: str) -> None:
+        told.append(Problem("model.weights", what, mend, fatal=False))
+
     with openmmlab.explained(), DefaultScope.overwrite_default_scope(config["default_scope"]):
-        load_backbone(MODELS.build(config["model"]["model"]["backbone"]), config["model"]["weights"], cut.append)
-    return [Problem("model.weights", what, "give it the depth of the file's, unless it is cut on purpose", fatal=False) for what in cut]
+        load_backbone(MODELS.build(config["model"]["model"]["backbone"]), config["model"]["weights"], tell)
+    return told

@@ -302,6 +302,20 @@ def test_the_model_is_checked_before_a_trial(openmmlab, folder):
     assert not told.fatal and "the first 2 of 3 blocks in layer1" in told.what
 
 
+def test_a_run_says_what_a_check_of_the_weights_finds(folder):
+    """The report is remembered for the file's content, mean and std, not for its name."""
+    register.setup()
+    state = MODELS.build({key: value for key, value in RESNET.items() if not key.startswith("_")}).state_dict()
+    found = task(bench(backbone=RESNET, weights={"file": "b.pth"}))
+    for extra, lost in (({}, []), ({"layer1.0.se.fc1.weight": torch.ones(2, 8, 1, 1)}, ["of the tensors of b.pth in blocks"])):
+        torch.save({**state, **extra}, "b.pth")
+        told = [line.removeprefix("warning: model.weights: ")[:33] for line in ready(found, None).report if "model." in line]
+        assert told == lost == [one.what[:33] for one in check_model(found, 16)]
+    (folder / "config.json").write_text(json.dumps({"mean": [0.5] * 3, "std": [0.5] * 3}))
+    grey = task(bench(backbone=RESNET, weights={"file": "b.pth"}, mean=[100] * 3, std=[100] * 3))
+    assert any("model.mean: the config.json" in line for line in ready(grey, None).report)
+
+
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 HALF = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
 
