@@ -118,7 +118,9 @@ def ready(task: Task, data_root: Path | None) -> Ready:
     entry = task.entry
     model = {key: entry.model.get(key) for key in ("weights", "backbone", "mean", "std", "flip_test")}
     with contextlib.suppress(UsageError):  # which is told as a problem
-        model["content"], _ = weights.named(task.model.weights)
+        model["content"], places = weights.named(task.model.weights)
+        files = [*map(Path, places.values())]
+        model["beside"] = [[(file.parent / weights.CONFIG).is_file(), weights.trained_with(file)] for file in files]
     known = fingerprint(task, data_root)
     identity = [_REPORTS, entry.family, entry.data, model, task.schedule.batch_size, known, __version__]
     digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=12).hexdigest()
