@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import __version__, fingerprints, generated, openmmlab, paths, remote
-from harness.benchmarks import Task
+from harness.benchmarks import Task, weights
 from harness.benchmarks.base import refuse
 from harness.benchmarks.check_model import check_model
 from harness.benchmarks.fetching import fetch
@@ -21,7 +21,7 @@ from harness.files import write_whole
 GENERATORS = 1
 """Version of the synthetic generators: raise it whenever a generated file may differ."""
 
-_REPORTS = 5
+_REPORTS = 6
 """Version of what :func:`ready` remembers: raise it whenever a report may say something else of the same files."""
 
 
@@ -116,7 +116,11 @@ def ready(task: Task, data_root: Path | None) -> Ready:
     folder = ensure(task, data_root)
     fetch(task.model.weights)
     entry = task.entry
-    model = {key: entry.model.get(key) for key in ("weights", "backbone", "flip_test")}
+    model = {key: entry.model.get(key) for key in ("weights", "backbone", "mean", "std", "flip_test")}
+    with contextlib.suppress(UsageError):  # which is told as a problem
+        model["content"], places = weights.named(task.model.weights)
+        files = [*map(Path, places.values())]
+        model["beside"] = [[(file.parent / weights.CONFIG).is_file(), weights.trained_with(file)] for file in files]
     known = fingerprint(task, data_root)
     identity = [_REPORTS, entry.family, entry.data, model, task.schedule.batch_size, known, __version__]
     digest = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=12).hexdigest()
@@ -125,7 +129,8 @@ def ready(task: Task, data_root: Path | None) -> Ready:
         return Ready(folder, tuple(map(str, json.loads(seen.read_text(encoding="utf-8")))))
     listing = task.listing(folder) if task.is_generated else fingerprints.listing(task, folder)
     problems = list(listing.problems) if task.is_generated else task.check_listing(folder, listing)
-    refuse([*problems, *check_model(task, len(listing.train))], f"benchmark '{task.id}': ", f"`harness data check {task.id}`")
+    problems += check_model(task, len(listing.train))
+    refuse(problems, f"benchmark '{task.id}': ", f"`harness data check {task.id}`")
     report = [*describe(task, listing, problems), *([] if task.is_generated else task.remarks(folder, listing))]
     if fingerprint(task, data_root) != known:  # changed meanwhile: the report is not that of the files it would be remembered for
         return Ready(folder, tuple(report))

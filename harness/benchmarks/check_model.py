@@ -52,15 +52,27 @@ def _weights(task: Task) -> list[Problem]:
 
 def _normalisation(task: Task, file: Path) -> list[Problem]:
     """Whether the entry's mean and standard deviation are another network's, as far as a file beside the weights says."""
-    said = weights.trained_with(file)
-    if said is None or not isinstance(task.model, ModelOptions):
+    if not isinstance(task.model, ModelOptions):
         return []
+    said = weights.trained_with(file)
+    if said is None:
+        return _unsaid(task, file)
     mine = task.model.mean, task.model.std
     if all(abs(one - other) <= _ROUNDING for ours, theirs in zip(mine, said, strict=True) for one, other in zip(ours, theirs, strict=True)):
         return []
     mean, std = (f"[{', '.join(f'{value:.6g}' for value in values)}]" for values in said)
     what = "the config.json beside the weights says that they were trained with another mean and std"
     return [Problem("model.mean", what, f"write model.mean: {mean} and model.std: {std}", fatal=False)]
+
+
+def _unsaid(task: Task, file: Path) -> list[Problem]:
+    """A network of timm on Hugging Face of which the weights alone were fetched, while the entry says neither mean nor std."""
+    name = (getattr(task.model.weights, "huggingface", None) or "").partition(":")[0]
+    if not name.startswith(weights.TIMM) or (file.parent / weights.CONFIG).is_file() or {"mean", "std"} & task.entry.model.keys():
+        return []
+    what = f"no {weights.CONFIG} beside the weights says with which mean and std they were trained; ImageNet's are taken"
+    mend = f"fetch it with `hf download {name} {weights.CONFIG}`, or write model.mean and model.std: many of timm's have 127.5"
+    return [Problem("model.mean", what, mend, fatal=False)]
 
 
 def _load(task: Task) -> list[Problem]:
@@ -75,7 +87,11 @@ def _load(task: Task) -> list[Problem]:
     config = task.config({})
     if "custom_imports" in config:  # its network may be of a package that is imported in the trial's process only
         return []
-    cut: list[str] = []
+    told: list[Problem] = []
+
+    def tell(what: str, mend: str) -> None:
+        told.append(Problem("model.weights", what, mend, fatal=False))
+
     with openmmlab.explained(), DefaultScope.overwrite_default_scope(config["default_scope"]):
-        load_backbone(MODELS.build(config["model"]["model"]["backbone"]), config["model"]["weights"], cut.append)
-    return [Problem("model.weights", what, "give it the depth of the file's, unless it is cut on purpose", fatal=False) for what in cut]
+        load_backbone(MODELS.build(config["model"]["model"]["backbone"]), config["model"]["weights"], tell)
+    return told

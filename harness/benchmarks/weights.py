@@ -139,6 +139,10 @@ def _torchvision(value: str) -> Path:
     return file
 
 
+TIMM, CONFIG = "timm/", "config.json"
+"""How names of timm's networks on Hugging Face begin, and what says beside each with which mean and std it was trained."""
+
+
 def hugging_face(value: str) -> Path:
     """A file in Hugging Face's cache, of the newest snapshot that has it.
 
@@ -154,8 +158,10 @@ def hugging_face(value: str) -> Path:
     cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
     found = [file for file in (cache / f"models--{name.replace('/', '--')}" / "snapshots").glob(f"*/{inside}") if file.is_file()]
     if not found:
+        beside = f" {CONFIG}" if name.startswith(TIMM) else ""  # says what mean and std are
         raise UsageError(
-            f"model.weights.huggingface: '{name}' has no {inside} in {cache}. Fetch it with `hf download {name} {inside}`, or set HF_HOME."
+            f"model.weights.huggingface: '{name}' has no {inside} in {cache}. Fetch it with `hf download {name} {inside}{beside}`, "
+            "or set HF_HOME."
         )
     return max(found, key=lambda file: file.lstat().st_mtime_ns)
 
@@ -163,7 +169,7 @@ def hugging_face(value: str) -> Path:
 def trained_with(file: Path) -> tuple[list[float], list[float]] | None:
     """Mean and standard deviation of pixels from 0 to 255 that the ``config.json`` beside weights says, as timm's on Hugging Face does."""
     try:
-        said = json.loads((file.parent / "config.json").read_text(encoding="utf-8"))
+        said = json.loads((file.parent / CONFIG).read_text(encoding="utf-8"))
         said = said.get("pretrained_cfg", said)
         mean, std = ([float(value) for value in said[name]] for name in ("mean", "std"))
     except (OSError, ValueError, RecursionError, AttributeError, LookupError, TypeError):

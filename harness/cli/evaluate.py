@@ -60,6 +60,9 @@ def command(
 
     prepare.end_thread_pools()
     metrics = isolate.quietly(test)
+    if found.unlike:
+        mend = "No weight tells that: write it alike in both entries, unless it is meant."
+        click.echo(f"note: {'; '.join(found.unlike)}, where the weights were trained. {mend}", err=True)
     before = found.about["metrics"] if found.trial.benchmark == found.about["benchmark"] else {}
     if as_json:
         print_json({"weights": {**found.about, "file": str(found.file)}, "benchmark": found.trial.benchmark, "metrics": metrics})

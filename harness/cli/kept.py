@@ -10,6 +10,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.benchmarks import Task
+    from harness.catalog import Benchmark
     from harness.catalog.plugins import PluginFile
     from harness.compose import Trial
 
@@ -23,6 +24,8 @@ class Kept:
     trial: Trial
     task: Task
     plugins: list[PluginFile]
+    unlike: tuple[str, ...] = ()
+    """What the model is on other data that it was not where it was trained, and its weights do not tell, a clause each."""
 
     @property
     def is_own(self) -> bool:
@@ -70,4 +73,32 @@ def kept(named: str, benchmark: str | None, config: str | None, data_root: Path 
     sets = tuple(text for text in told["overrides"] if same or text.startswith(("method.", "model.")))
     selection = Selection(methods=(told["method"],), benchmarks=names, seeds=told["seed"] + 1, overrides=sets, data_root=data_root)
     planned = plan(selection, catalog, files)
-    return Kept(file, told, planned.trials[-1], planned.tasks[names[0]], files)
+    here = planned.tasks[names[0]]
+    unlike = () if same or told["benchmark"] not in catalog.benchmarks else _unlike(catalog.benchmarks[told["benchmark"]], here, sets)
+    return Kept(file, told, planned.trials[-1], here, files, unlike)
+
+
+_TRAINED_ONLY = {
+    *("weights", "frozen", "dropout", "drop_path", "mixup", "cutmix", "label_smoothing", "classifier_std", "class_weight"),
+    *("ohem", "auxiliary", "auxiliary_channels"),
+}
+"""Options of a model that change nothing once it is trained."""
+
+
+def _unlike(trained: Benchmark, here: Task, sets: tuple[str, ...]) -> tuple[str, ...]:
+    """Options of the model that two benchmarks say otherwise: a mean, a stride, what stands in no weight.
+
+    Args:
+        trained: where the weights were trained, as it is registered now.
+        sets: what was changed there and is changed here, too.
+    """
+    from harness.benchmarks import task
+    from harness.compose.overrides import Overrides
+
+    try:
+        there = task(Overrides.parse(text for text in sets if text.startswith("model.")).of_benchmark(trained))
+    except UsageError:  # an entry that was edited since
+        return ()
+    before, now = there.model.model_dump(mode="json"), here.model.model_dump(mode="json")
+    keys = [key for key in now if key not in _TRAINED_ONLY and before.get(key) != now[key]] if type(there.model) is type(here.model) else []
+    return tuple(f"model.{key} is {now[key]!s:.80} on '{here.id}' and {before.get(key)!s:.80} on '{there.id}'" for key in keys)

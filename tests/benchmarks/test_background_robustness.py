@@ -70,6 +70,20 @@ def test_the_release_is_read_variant_by_variant_and_what_lacks_is_told(tmp_path)
     assert not told.fatal and "'00_dog' has 1 images in original and 2 in mixed_next" in told.what
 
 
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [("n{:08d}", None), ("{:04d}", None), ("{}", "10"), ("class {}", "class 0"), ("n{}", "n0")],
+    ids=["WordNet", "zeros", "numbers", "words", "short"],
+)
+def test_folders_that_are_not_in_imagenets_order_are_refused(tmp_path, name, odd):
+    """The mapping counts the 1000 classes by name: in folders 0, 1, 10, 100, ... a dog was a musical instrument."""
+    for number in range(1000):
+        (tmp_path / "train" / name.format(number)).mkdir(parents=True)
+    data = In9Data.model_validate({"format": "in9", "root": "x"})
+    told = [problem.what for problem in read(tmp_path, data).problems if "order" in problem.what]
+    assert len(told) == bool(odd) and all(f"e.g. '{odd}'" in what for what in told)
+
+
 def test_training_on_the_nine_classes_needs_no_mapping(tmp_path):
     imagenet9(load_catalog().benchmarks["in9-resnet50"], tmp_path)
     (tmp_path / "bg_challenge/original/val").rename(tmp_path / "nine")

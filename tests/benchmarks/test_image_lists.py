@@ -29,6 +29,14 @@ def test_an_image_with_two_classes_is_refused(entry, tmp_path):
     assert _fatal(entry, tmp_path) == [f"the image images/{first}.png is listed with two classes. delete the wrong line"]
 
 
+def test_names_in_one_list_and_numbers_in_another_are_refused(entry, tmp_path):
+    """As an export of one tool for training and of another for the test: which number is which name nobody says."""
+    lines = (tmp_path / "train.txt").read_text().splitlines()
+    (tmp_path / "train.txt").write_text("".join(f"{line.split()[0]} {'ba'[int(line.split()[1]) % 2]}\n" for line in lines))
+    mend = "write the names everywhere, or numbers, which count from 0 or from 1 alike in all lists"
+    assert _fatal(entry, tmp_path) == [f"the lists name some classes ('a') and count others ('1'). {mend}"]
+
+
 def test_a_line_that_stands_twice_counts_once_and_is_told(entry, tmp_path):
     lines = (tmp_path / "train.txt").read_text()
     (tmp_path / "train.txt").write_text(lines + lines.splitlines()[0] + "\n")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.registry import MODELS
+from safetensors.torch import save_file
 
 from harness.benchmarks import register, task
 from harness.benchmarks.check_model import check_model
@@ -124,7 +125,10 @@ PRETRAINED = {"type": "Pretrained", "checkpoint": "a.pth"}
         ({"weights": {}}, "give exactly one of file, torchvision, package, huggingface, url, trial, after; found none"),
         ({"weights": {"url": "https://example.org/a.pth", "sha256": "0123456789"}}, "whole sha256"),
         ({"weights": {"url": "file:///etc/passwd", "sha256": "0" * 64}}, "url"),
-        ({"weights": {"huggingface": "timm/none.here", "sha256": "0" * 8}}, "hf download timm/none.here model.safetensors"),
+        (
+            {"weights": {"huggingface": "timm/none.here", "sha256": "0" * 8}},
+            r"`hf download timm/none\.here model\.safetensors config\.json`, or",
+        ),
         ({"weights": {"file": "a.pth", "torchvision": "b"}}, "found file, torchvision"),
         ({"weights": {"file": "a.pth", "kee": "x"}}, "unknown key"),
         ({"backbone": {**RESNET, "init_cfg": {**PRETRAINED, "checkpoint": "none.pth"}}}, r"no file at none\.pth"),
@@ -302,6 +306,20 @@ def test_the_model_is_checked_before_a_trial(openmmlab, folder):
     assert not told.fatal and "the first 2 of 3 blocks in layer1" in told.what
 
 
+def test_a_run_says_what_a_check_of_the_weights_finds(folder):
+    """The report is remembered for the file's content, mean and std, not for its name."""
+    register.setup()
+    state = MODELS.build({key: value for key, value in RESNET.items() if not key.startswith("_")}).state_dict()
+    found = task(bench(backbone=RESNET, weights={"file": "b.pth"}))
+    for extra, lost in (({}, []), ({"layer1.0.se.fc1.weight": torch.ones(2, 8, 1, 1)}, ["of the tensors of b.pth in blocks"])):
+        torch.save({**state, **extra}, "b.pth")
+        told = [line.removeprefix("warning: model.weights: ")[:33] for line in ready(found, None).report if "model." in line]
+        assert told == lost == [one.what[:33] for one in check_model(found, 16)]
+    (folder / "config.json").write_text(json.dumps({"mean": [0.5] * 3, "std": [0.5] * 3}))
+    grey = task(bench(backbone=RESNET, weights={"file": "b.pth"}, mean=[100] * 3, std=[100] * 3))
+    assert any("model.mean: the config.json" in line for line in ready(grey, None).report)
+
+
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 HALF = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
 
@@ -327,6 +345,24 @@ def test_a_mean_and_std_beside_the_weights_that_are_others_are_told(openmmlab, f
     assert [one.where for one in found] == ["model.mean"] * told
     said = "write model.mean: [127.5, 127.5, 127.5] and model.std: [127.5, 127.5, 127.5]"
     assert all(one.mend == said and not one.fatal for one in found)
+
+
+def test_a_network_of_timm_without_the_file_that_says_its_mean_is_told(folder, monkeypatch):
+    """`hf download NAME model.safetensors` fetches the weights alone, and then ImageNet's mean was taken without a word."""
+    monkeypatch.setenv("HF_HOME", str(folder))
+    place = folder / "hub/models--timm--net.tag/snapshots/one"
+    place.mkdir(parents=True)
+    register.setup()
+    network = MODELS.build({key: value for key, value in RESNET.items() if not key.startswith("_")})
+    save_file(network.state_dict(), place / "model.safetensors")
+    said = {"huggingface": "timm/net.tag", "sha256": hashlib.sha256((place / "model.safetensors").read_bytes()).hexdigest()}
+    found = task(bench(backbone=RESNET, weights=said))
+    (told,) = check_model(found, 16)
+    assert not told.fatal and told.where == "model.mean" and "`hf download timm/net.tag config.json`" in told.mend
+    assert any("no config.json beside" in line for line in ready(found, None).report)
+    assert check_model(task(bench(backbone=RESNET, weights=said, mean=[127.5] * 3, std=[127.5] * 3)), 16) == []
+    (place / "config.json").write_text(json.dumps({"pretrained_cfg": IMAGENET}))
+    assert check_model(found, 16) == [] and not any("model.mean" in line for line in ready(found, None).report)
 
 
 def _cycle() -> dict[str, object]:

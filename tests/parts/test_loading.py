@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import pickle
+import re
 from collections import OrderedDict
 
 import numpy as np
@@ -72,7 +73,8 @@ def load(tmp_path, content, **options):
     if not file.exists():
         torch.save(content, file)
     net = Net(**options.pop("net", {}))
-    note = load_backbone(net, on_cut=options.pop("told", []).append, weights={"file": str(file), **options})
+    told = options.pop("told", [])
+    note = load_backbone(net, tell=lambda what, mend: told.append(what), weights={"file": str(file), **options})
     return net.state_dict(), note
 
 
@@ -146,7 +148,8 @@ def beside(state):
 def test_weights_of_a_deeper_network_are_refused_and_stages_may_be_left_out(tmp_path, form):
     def load(own, there) -> list[str]:
         torch.save(form(there.state_dict()), tmp_path / "weights.pth")
-        load_backbone(own, {"file": str(tmp_path / "weights.pth")}, (cut := []).append)
+        cut: list[str] = []
+        load_backbone(own, {"file": str(tmp_path / "weights.pth")}, lambda what, mend: cut.append(what))
         return cut
 
     assert load(staged(2, 2, 2), staged(2, 2, 2)) == []
@@ -156,6 +159,31 @@ def test_weights_of_a_deeper_network_are_refused_and_stages_may_be_left_out(tmp_
     for there in (staged(3, 4, 2), staged(3, 2, 2), staged(2, 3, 3, 3)):
         with pytest.raises(UsageError, match=r"weights\.pth is of a deeper network: the backbone would take 2 of [34] blocks in layer"):
             load(staged(2, 2, 2), there)
+
+
+VIT = {"arch": {"embed_dims": 12, "num_layers": 2, "num_heads": 2, "feedforward_channels": 24}, "img_size": 16, "patch_size": 8}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine", "lost"),
+    [
+        ({"layer_scale_init_value": 1e-5}, {}, "of the tensors of weights.pth .* 4 have .*: backbone.layers.0.attn.gamma1.weight, "),
+        ({"layer_scale_init_value": 1e-5}, {"layer_scale_init_value": 1e-5}, None),
+        ({}, {"qkv_bias": False}, "of the tensors of weights.pth .* 2 have .*: backbone.layers.0.attn.qkv.bias, "),
+        ({}, {"final_norm": False, "out_type": "featmap"}, None),
+    ],
+)
+def test_parts_of_blocks_that_the_backbone_lacks_are_told(openmmlab, tmp_path, theirs, mine, lost):
+    """DINOv2's in a transformer that was not told of LayerScale: 30 tensors by name, none missing, and other features."""
+    from mmengine.registry import MODELS
+
+    there, here = (MODELS.build({"type": "mmpretrain.VisionTransformer", **VIT, **options}) for options in (theirs, mine))
+    content = {f"backbone.{name}": value for name, value in there.state_dict().items()}
+    content |= {"head.layers.0.weight": torch.ones(3, 12), "backbone.layers.0.attn_mask": torch.zeros(4, 4)}
+    torch.save({"state_dict": content}, tmp_path / "weights.pth")
+    told: list[str] = []
+    load_backbone(here, {"file": str(tmp_path / "weights.pth")}, lambda what, mend: told.append(what))
+    assert len(told) == bool(lost) and all(re.match(lost.replace("backbone.", r"state_dict\.backbone\."), what) for what in told)
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])

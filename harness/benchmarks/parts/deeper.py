@@ -1,7 +1,8 @@
-"""Whether weights that fit a backbone are those of a deeper one, of whose blocks it would take the first."""
+"""Whether weights that fit a backbone are those of a deeper one, of whose blocks it would take the first, or of one with more in them."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,6 +47,34 @@ def cuts(used: Sequence[str], state: dict[str, Tensor], place: str) -> list[Cut]
             last = not any(other in mine for name in used[behind:] for other, *_ in _numbered(name, start))
             found.append(Cut(row.removeprefix(f"{place}."), len(blocks), len(blocks) + len(more), last))
     return found
+
+
+_COMPUTED = re.compile(r"(?:^|[._])(?:mask|index|coords_table|rope|freqs\w*|num_batches_tracked)$")
+"""Ends of names of what a network makes anew, and some files keep."""
+
+
+def homeless(used: Sequence[str], state: dict[str, Tensor], place: str) -> list[str]:
+    """Tensors of the file in numbered blocks that are used, which have no place in the backbone's: it computes something else there.
+
+    So are a LayerScale that the backbone was not told of, the biases of ``qkv``, or squeeze and excitation.
+
+    Args:
+        used, place: as of :func:`cuts`.
+    """
+    start = len(place.split(".")) if place else 0
+    blocks = {block for name in used for block in _within(name, start)}
+    taken, found = {*used}, []
+    for name, value in state.items():
+        inside = _within(name, start)
+        if name not in taken and value.is_floating_point() and not _COMPUTED.search(name) and inside and inside[-1] in blocks:
+            found.append(name)
+    return found
+
+
+def _within(name: str, start: int) -> list[str]:
+    """The numbered blocks that hold a tensor, outermost first."""
+    parts = name.split(".")
+    return [".".join(parts[: at + 1]) for at in range(max(start, 1), len(parts) - 1) if parts[at].isdecimal()]
 
 
 def _rows(names: Sequence[str] | dict[str, Tensor], state: dict[str, Tensor], start: int) -> dict[str, dict[int, _Block]]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from harness.benchmarks import weights as source
 from harness.benchmarks.options import Weights
 from harness.benchmarks.parts.checkpoint import part_of, read
-from harness.benchmarks.parts.deeper import cuts
+from harness.benchmarks.parts.deeper import cuts, homeless
 from harness.errors import UsageError, did_you_mean
 from harness.texts import few
 
@@ -36,7 +36,7 @@ class _Match:
     by_order: bool = False
 
 
-def load_backbone(backbone: nn.Module, weights: dict[str, Any], on_cut: Callable[[str], None] = lambda what: None) -> str:
+def load_backbone(backbone: nn.Module, weights: dict[str, Any], tell: Callable[[str, str], None] = lambda what, mend: None) -> str:
     """Load a checkpoint into ``backbone``.
 
     Any nesting of mappings is looked through (``state_dict``, ``model``, ``teacher``, ...), and any prefix of the names
@@ -46,7 +46,7 @@ def load_backbone(backbone: nn.Module, weights: dict[str, Any], on_cut: Callable
 
     Args:
         weights: see :class:`harness.benchmarks.options.Weights`.
-        on_cut: told, as a clause, of a backbone that ends before the file's does.
+        tell: is told, as a clause and its mend, of a backbone that ends before the file's does, or whose blocks lack parts of the file's.
 
     Returns:
         What was loaded, and what of the file was not.
@@ -73,13 +73,17 @@ def load_backbone(backbone: nn.Module, weights: dict[str, Any], on_cut: Callable
         mend = _OTHER_SIZE if any(_but_for_positions(own, state, named)) else part_of(file)
         raise UsageError(f"model.weights: {file} is of another network: {_difference(own, state, named)}{mend}")
     match = _one(found, chosen.key, file)
-    shorter = cuts([match.names[name] for name in own], state, match.place)
+    used = [match.names[name] for name in own]
+    shorter = cuts(used, state, match.place)
     rows = few((f"{cut.used} of {cut.there} blocks in {cut.row}" for cut in shorter), _SHOWN)
     if not all(cut.last for cut in shorter):
         mend = "Take weights of this backbone, or give the backbone the depth of the file's."
         raise UsageError(f"model.weights: {file} is of a deeper network: the backbone would take {rows}. {mend}")
     if shorter:
-        on_cut(f"the backbone takes the first {rows} of {file.name}")
+        tell(f"the backbone takes the first {rows} of {file.name}", "give it the depth of the file's, unless it is cut on purpose")
+    if lost := homeless(used, state, match.place):
+        some = few(lost, _SHOWN)
+        tell(f"of the tensors of {file.name} in blocks that the backbone takes {len(lost)} have no place there: {some}", _PARTS)
     loaded = _taken(match, state)
     for name, value in loaded.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
@@ -89,6 +93,11 @@ def load_backbone(backbone: nn.Module, weights: dict[str, Any], on_cut: Callable
                if value.shape != own[name].shape]  # fmt: skip
     return "; ".join([_report(file, match, loaded, state), *changed[:_SHOWN]])
 
+
+_PARTS = (
+    "without them the network computes something else: configure the backbone as the file's is (layer_scale_init_value, qkv_bias, ...), "
+    "or take weights of this one"
+)
 
 _POSITIONS = re.compile(r"pos_?embed|position_embed|relative_position|pos_table|rel_pos")
 """Names of tensors whose shape follows from the size of images or windows."""

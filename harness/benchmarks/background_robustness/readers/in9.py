@@ -6,6 +6,7 @@ images in a folder per class: ImageNet-1k's ``train/n01440764/*.JPEG``, or the n
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,8 @@ from harness.benchmarks.background_robustness.options import BackgroundData
 from harness.benchmarks.background_robustness.readers import varied
 from harness.benchmarks.background_robustness.readers.varied import Variants
 from harness.benchmarks.base import Format, Split
+
+_WORDNET = re.compile(r"n\d{8}")
 
 GROUPS = (
     "00_dog", "01_bird", "02_wheeled vehicle", "03_reptile", "04_carnivore", "05_insect", "06_musical instrument", "07_primate", "08_fish",
@@ -82,7 +85,19 @@ def read(root: Path, data: In9Data) -> Variants:
     """List training and test images."""
     listing = varied.read(root, data)
     listing.mapping = official_mapping() if data.classes == 1000 else [*range(len(GROUPS))]
+    if data.classes == 1000 and (odd := _out_of_order(listing.classes)):
+        what = f"its class folders are not in ImageNet's order when sorted by name, e.g. '{odd}', and the official mapping counts them so"
+        listing.add(data.train, what, "name them by their WordNet ids (n01440764), or by ImageNet's numbers with zeros before them (0000)")
     return listing
+
+
+def _out_of_order(names: list[str]) -> str | None:
+    """The first class folder by whose name ImageNet's 1000 are not counted: sorted as text, 10 comes before 2, and great white shark
+    before tench.
+    """
+    if all(name.isdecimal() for name in names):
+        return next((name for place, name in enumerate(names) if int(name) - int(names[0]) != place), None)
+    return next((name for name in names if not _WORDNET.fullmatch(name)), None)
 
 
 FORMAT = Format(In9Data, read)

@@ -111,7 +111,12 @@ def _labels(rows: list[list[str]], data: ImageListData, listing: Labels) -> dict
             known = f"{data.class_count} classes count from 0 to {data.class_count - 1} or from 1 to {data.class_count}"
             listing.add("data.classes", f"the lists name the class {wrong[0]}, but {known}", "correct data.classes or data.column")
         return {text: int(text) - first for text in texts if int(text) in counted}
-    odd, row = next((text, row) for text, row in zip(texts, rows, strict=True) if text not in places and not _is_number(text))
+    odd, row = next(((text, row) for text, row in zip(texts, rows, strict=True) if text not in places and not _is_number(text)), ("", []))
+    if not odd:
+        name, number = (next(text for text in texts if (text in places) == is_name) for is_name in (True, False))
+        what = f"the lists name some classes ('{name:.60}') and count others ('{number}')"
+        listing.add("data.classes", what, "write the names everywhere, or numbers, which count from 0 or from 1 alike in all lists")
+        return places
     mend = "list the names in data.classes"
     if len(row) > data.column:
         mend = f"part the columns by tabs if the name of an image or class holds blanks, or {mend}"
