@@ -16,6 +16,7 @@ from mmengine.logging import HistoryBuffer
 from safetensors.torch import save_file
 from torch import nn
 
+from harness import openmmlab
 from harness.benchmarks.parts.weights import load_backbone
 from harness.errors import UsageError
 
@@ -350,3 +351,21 @@ def test_what_holds_weights_in_another_way_is_told(tmp_path, name, says):
         save_file(dict([*A.items()][:9]), file)
     with pytest.raises(UsageError, match=says):
         load_backbone(Net(), {"file": str(file)})
+
+
+def test_a_hook_that_takes_tables_away_to_make_them_anew_is_no_loss(tmp_path):
+    openmmlab.setup()
+    from mmpretrain.models import SwinTransformerV2
+
+    arch = {"embed_dims": 32, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 4, 8], "extra_norm_every_n_blocks": 0}
+
+    def network(seed):
+        torch.manual_seed(seed)
+        return SwinTransformerV2(arch=arch, img_size=32, window_size=4, pad_small_map=True)
+
+    first, second = network(1), network(2)
+    torch.save(first.state_dict(), tmp_path / "swin.pth")
+    load_backbone(second, {"file": str(tmp_path / "swin.pth")})
+    first.train(False), second.train(False)
+    image = torch.rand(1, 3, 32, 32)
+    assert torch.equal(first(image)[0], second(image)[0])

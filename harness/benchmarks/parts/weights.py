@@ -88,7 +88,8 @@ def load_backbone(backbone: nn.Module, weights: dict[str, Any], tell: Callable[[
     for name, value in loaded.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise UsageError(f"model.weights: {file}: '{match.names[name]}' holds values that are not finite. Take another checkpoint.")
-    backbone.load_state_dict({**backbone.state_dict(), **loaded})
+    # each of its names is given; a hook of mmpretrain's SwinTransformerV2 takes away tables that it works out anew, and is not refused that
+    backbone.load_state_dict({**backbone.state_dict(), **loaded}, strict=False)
     changed = [f"{name} resized from {tuple(value.shape)} to {tuple(own[name].shape)}" for name, value in loaded.items()
                if value.shape != own[name].shape]  # fmt: skip
     return "; ".join([_report(file, match, loaded, state), *changed[:_SHOWN]])
@@ -120,7 +121,7 @@ def _resizes(backbone: nn.Module, loaded: dict[str, Tensor]) -> bool:
     """Whether the backbone's own way to load makes such tables fit, as a hook of mmpretrain's transformers does."""
     tried = copy.deepcopy(backbone)  # loading fails half-way
     try:
-        tried.load_state_dict({**tried.state_dict(), **loaded})
+        tried.load_state_dict({**tried.state_dict(), **loaded}, strict=False)
     except Exception:  # of a hook that cannot, or of torch, which finds another shape
         return False
     return True
