@@ -362,6 +362,12 @@ def test_in_folders_each_image_looks_for_the_others_of_its_own(tmp_path):
     assert not told.fatal and "e.g. c" in told.what
     (alone,) = read_folder(tmp_path, ImageFolderData(**entry, test="ask")).problems
     assert not alone.fatal and "2 of 2 images are the only one of their folder" in alone.what
+    for number, place in enumerate(("test/1.png", "test/2.jpg", "test/._2.jpg", "ask/1.png", "test/a.txt")):
+        (tmp_path / place).write_bytes(bytes([number]))
+    loose, *_ = read_folder(tmp_path, ImageFolderData(**entry)).problems
+    assert (loose.where, loose.fatal) == ("test", False) and "2 images lie in no folder of a thing, e.g. 1.png" in loose.what
+    loose, questions, *_ = read_folder(tmp_path, ImageFolderData(**entry, queries="ask")).problems
+    assert "distract" in loose.mend and questions.where == "ask" and "distract" not in questions.mend
     task = benchmarks.task(Benchmark(id="b", family="image-retrieval", data=entry, model={"frozen": False}))
     assert task.primary == "mAP" and {metric.name for metric in task.metrics} == {"mAP", "mP@1", "mP@5", "mP@10"} == {*task.floor(tmp_path)}
 
