@@ -1,4 +1,4 @@
-"""What is wrong with the data of somebody's config: only its own datasets know, so nothing beyond files that are missing."""
+"""What is wrong with the data of somebody's config, as far as its files tell it without the config's own classes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.benchmarks.base import Problem
+from harness.benchmarks.openmmlab import labels
 from harness.benchmarks.openmmlab.options import OpenMMLabData
-from harness.benchmarks.openmmlab.readers.config import Files
+from harness.benchmarks.openmmlab.readers.config import Files, placed
+from harness.benchmarks.openmmlab.sources import Annotations, sources
 
 
-def problems(_root: Path, _data: OpenMMLabData, _listing: Files) -> Iterator[Problem]:
-    """None: the reader names the files that are missing."""
-    return iter(())
+def problems(root: Path, data: OpenMMLabData, _listing: Files) -> Iterator[Problem]:
+    """Labels that mean another class in another split; the reader names missing files."""
+    config, annotations = placed(data.config, root), Annotations()
+    found = sources(config)
+    yield from labels.as_text(found)
+    yield from labels.of_folders(found)
+    yield from labels.of_files(config, found, annotations)
+    yield from labels.of_pixels(found)

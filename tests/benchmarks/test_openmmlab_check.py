@@ -1,0 +1,121 @@
+"""What is told of the data of anyone's config before its own classes read them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.benchmarks import task
+from harness.benchmarks.base import Problem
+from harness.catalog import Benchmark
+
+
+def problems(root: Path, scope: str, of: dict[str, dict[str, Any]], **more: Any) -> list[Problem]:
+    loaders = {f"{split}_dataloader": {"dataset": dataset} for split, dataset in of.items()}
+    config = {"default_scope": scope, "test_evaluator": {"type": "IoUMetric"}, **loaders, **more}
+    found = task(Benchmark(id="mine", family="openmmlab", data={"format": "config", "config": config}))
+    return found.check(root)
+
+
+def pictures(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def coco(root: Path, name: str, categories: list[str], images: list[str], of: list[str]) -> None:
+    """A file whose objects are of the categories ``of``, one in each image."""
+    listed = [{"id": number, "name": category} for number, category in enumerate(categories, 1)]
+    objects = [{"id": n, "image_id": n, "category_id": categories.index(one) + 1} for n, one in enumerate(of, 1)]
+    content = {"images": [{"id": n, "file_name": image} for n, image in enumerate(images, 1)], "categories": listed, "annotations": objects}
+    (root / name).write_text(json.dumps(content))
+    pictures(root, *(f"images/{image}" for image in images))
+
+
+def boxes(file: str, classes: Any = ("cat", "dog"), **more: Any) -> dict[str, Any]:
+    about = {} if classes is None else {"metainfo": {"classes": classes}}
+    return {"type": "CocoDataset", "data_root": "$DATA", "ann_file": file, "data_prefix": {"img": "images/"}, **about, **more}
+
+
+def judged(root: Path, **of: dict[str, Any]) -> list[Problem]:
+    return problems(root, "mmdet", of, test_evaluator={"type": "CocoMetric", "ann_file": "$DATA/test.json"})
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    coco(tmp_path, "train.json", ["cat", "dog", "bird"], ["a.png", "b.png", "c.png"], ["cat", "dog", "dog"])
+    coco(tmp_path, "test.json", ["bird", "cat", "dog"], ["d.png", "e.png"], ["cat", "dog"])
+    coco(tmp_path, "turned.json", ["dog", "cat"], ["d.png", "e.png"], ["cat", "dog"])
+    return tmp_path
+
+
+def test_the_same_categories_in_one_order_are_no_problem(root):
+    assert judged(root, train=boxes("train.json"), test=boxes("test.json")) == []
+    wrapped = {"type": "RepeatDataset", "times": 2, "dataset": {"type": "ConcatDataset", "datasets": [boxes("train.json")]}}
+    assert judged(root, train=wrapped, test=boxes("test.json", ["dog", "cat"])) == [], "mmdet numbers them by the file"
+
+
+def test_categories_in_another_order_are_refused(root):
+    (told,) = problems(root, "mmdet", {"train": boxes("train.json"), "test": boxes("turned.json")})
+    assert told.fatal and told.where == str(root / "turned.json") and "label 0 is 'dog' here and 'cat' there" in told.what
+    evaluator = {"type": "CocoMetric", "ann_file": str(root / "turned.json")}
+    (told,) = problems(root, "mmdet", {"train": boxes("train.json"), "test": boxes("test.json")}, test_evaluator=evaluator)
+    assert told.fatal and told.where == str(root / "turned.json"), "what is found is named by the evaluator's file"
+    _, told = problems(root, "mmdet", {"train": boxes("train.json"), "test": boxes("test.json", ["dog"])})
+    assert told.fatal and "label 0 is 'dog' here and 'cat' there" in told.what
+
+
+def test_objects_of_no_class_are_told(root):
+    others, lacking = problems(root, "mmdet", {"train": boxes("train.json", ["Cat", "dog"])})
+    assert not others.fatal and "1 of 3 objects are of categories that are no classes, 'cat', and are left out" in others.what
+    assert not lacking.fatal and "no category of the file, 'Cat'" in lacking.what
+    every, *_ = problems(root, "mmdet", {"train": boxes("train.json", ["Cat"])})
+    assert every.fatal and "3 of 3 objects" in every.what
+
+
+def test_a_file_without_classes_is_held_against_those_of_coco(openmmlab, root):
+    coco(root, "cells.json", ["cell", "cat"], ["a.png"], ["cell"])
+    (told,) = problems(root, "mmdet", {"train": boxes("cells.json", None)})
+    assert told.fatal and "metainfo names no classes, so that COCO's count: 'person', 'bicycle'" in told.what
+
+
+def test_classes_that_are_one_text_are_refused(root):
+    (told,) = judged(root, train=boxes("train.json", "cat"), test=boxes("test.json"))
+    assert told.fatal and "the text 'cat', of which each letter would be one" in told.what and "classes=('cat',)" in told.mend
+    (root / "classes.txt").write_text("cat\ndog\n")
+    assert judged(root, train=boxes("train.json", str(root / "classes.txt")), test=boxes("test.json")) == []
+
+
+def test_folders_of_classes_are_the_same_in_each_split(tmp_path):
+    pictures(tmp_path, "train/cat/0.png", "train/dog/1.png", "test/dog/2.png")
+    train, test = ({"type": "CustomDataset", "data_root": "$DATA", "data_prefix": split} for split in ("train", "test"))
+    (told,) = problems(tmp_path, "mmpretrain", {"train": train, "test": test})
+    assert told.fatal and told.where == str(tmp_path / "test") and "label 0 is 'dog' here and 'cat' there" in told.what
+    (tmp_path / "test/cat").mkdir()
+    assert problems(tmp_path, "mmpretrain", {"train": train, "test": test}) == []
+    assert problems(tmp_path, "mmpretrain", {"train": train, "test": {**test, "metainfo": {"classes": ["cat", "dog"]}}}) == []
+    (told,) = problems(tmp_path, "mmpretrain", {"train": train, "test": {**test, "metainfo": {"classes": ["dog", "cat"]}}})
+    assert not told.fatal and "labels count its folders by name, cat, dog, and metainfo calls them dog, cat" in told.what
+    (tmp_path / "train/.ipynb_checkpoints").mkdir()
+    (told,) = problems(tmp_path, "mmpretrain", {"train": train, "test": test})
+    assert told.fatal and "label 0 is 'cat' here and '.ipynb_checkpoints' there" in told.what
+
+
+def maps(folder: str, **more: Any) -> dict[str, Any]:
+    return {"type": "BaseSegDataset", "data_root": "$DATA", "data_prefix": {"img_path": folder}, "img_suffix": ".png", **more}
+
+
+def test_label_maps_that_count_otherwise_are_told(tmp_path):
+    pictures(tmp_path, "train/0.png", "test/1.png")
+    load = {"pipeline": [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations", "reduce_zero_label": True}]}
+    (told,) = problems(tmp_path, "mmseg", {"train": maps("train", **load), "test": maps("test")})
+    assert not told.fatal and "reduce_zero_label is False for test and True for training" in told.what
+    assert problems(tmp_path, "mmseg", {"train": maps("train", **load), "test": maps("test", reduce_zero_label=True)}) == []
+    one, other = ({"metainfo": {"classes": classes}} for classes in (["road", "tree"], ["tree", "road"]))
+    (told,) = problems(tmp_path, "mmseg", {"train": maps("train", **one), "test": maps("test", **other)})
+    assert not told.fatal and "label 0 is 'tree' here and 'road' there" in told.what
+    ade = {"type": "ADE20KDataset"}  # which leaves out 0 unless told
+    assert problems(tmp_path, "mmseg", {"train": maps("train", **ade, reduce_zero_label=True), "test": maps("test", **ade)}) == []
