@@ -89,6 +89,26 @@ def test_classes_that_are_one_text_are_refused(root):
     assert judged(root, train=boxes("train.json", str(root / "classes.txt")), test=boxes("test.json")) == []
 
 
+def test_an_evaluator_with_the_truth_of_other_images_is_refused(root):
+    coco(root, "new.json", ["cat", "dog"], ["f.png", "g.png"], ["cat", "dog"])
+    (told,) = judged(root, train=boxes("train.json"), test=boxes("new.json"))
+    assert told.fatal and told.where == "test_evaluator" and "e.g. image 1 is 'f.png' and 'd.png' there" in told.what
+    assert f"ann_file='{root / 'new.json'}'" in told.mend
+    coco(root, "more.json", ["cat", "dog"], ["d.png", "e.png", "f.png"], ["cat", "dog"])
+    (told,) = judged(root, train=boxes("train.json"), test=boxes("more.json"))
+    assert told.fatal and "1 of the 3 images" in told.what and "e.g. image 3 is 'f.png' and nothing there" in told.what
+    joined = {"type": "ConcatDataset", "datasets": [boxes("test.json"), boxes("test.json")]}
+    assert judged(root, train=boxes("train.json"), test=joined) == []
+
+
+def test_images_that_only_the_evaluator_has_are_told(root):
+    coco(root, "first.json", ["cat", "dog"], ["d.png"], ["cat"])
+    (told,) = judged(root, train=boxes("train.json"), test=boxes("first.json"))
+    assert not told.fatal and "it counts 1 of the 2 images" in told.what
+    (told,) = judged(root, train=boxes("train.json"), test=boxes("test.json", indices=1))
+    assert not told.fatal and told.where == "test_evaluator" and "scores are too low" in told.mend
+
+
 def test_folders_of_classes_are_the_same_in_each_split(tmp_path):
     pictures(tmp_path, "train/cat/0.png", "train/dog/1.png", "test/dog/2.png")
     train, test = ({"type": "CustomDataset", "data_root": "$DATA", "data_prefix": split} for split in ("train", "test"))
@@ -119,3 +139,28 @@ def test_label_maps_that_count_otherwise_are_told(tmp_path):
     assert not told.fatal and "label 0 is 'tree' here and 'road' there" in told.what
     ade = {"type": "ADE20KDataset"}  # which leaves out 0 unless told
     assert problems(tmp_path, "mmseg", {"train": maps("train", **ade, reduce_zero_label=True), "test": maps("test", **ade)}) == []
+
+
+def test_images_of_two_splits_are_told(root):
+    (told,) = problems(root, "mmseg", {"train": maps(""), "test": maps("images")})
+    assert not told.fatal and told.where == "test_dataloader" and "5 of the 5 test images are training images, too" in told.what
+    for split, names in (("train", ["a", "b"]), ("test", ["b", "d", "e"])):
+        (root / f"{split}.txt").write_text("\n".join(names))
+    (told,) = problems(root, "mmseg", {split: maps("images", ann_file=f"{split}.txt") for split in ("train", "test")})
+    assert "1 of the 3 test images are training images, too" in told.what
+    coco(root, "leaks.json", ["cat", "dog"], ["c.png", "e.png"], ["cat", "dog"])
+    (told,) = problems(root, "mmdet", {"train": boxes("train.json"), "val": boxes("leaks.json"), "test": boxes("test.json")})[:1]
+    assert told.where == "val_dataloader" and "1 of the 2 validation images are training images" in told.what
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ({"indices": [0]}, {"indices": [1]}),
+        ({"fold": 0, "held_out": False}, {"fold": 0, "held_out": True}),
+    ],
+)
+def test_datasets_that_choose_some_of_their_images_are_left_alone(root, train, test):
+    assert problems(root, "mmseg", {"train": maps("images", **train), "test": maps("images", **test)}) == []
+    folds = [{"type": "KFoldDataset", "fold": 0, "test_mode": tested, "dataset": maps("images")} for tested in (False, True)]
+    assert problems(root, "mmseg", {"train": folds[0], "test": folds[1]}) == []
