@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from harness.benchmarks import task
 from harness.benchmarks.base import Problem
@@ -139,6 +141,54 @@ def test_label_maps_that_count_otherwise_are_told(tmp_path):
     assert not told.fatal and "label 0 is 'tree' here and 'road' there" in told.what
     ade = {"type": "ADE20KDataset"}  # which leaves out 0 unless told
     assert problems(tmp_path, "mmseg", {"train": maps("train", **ade, reduce_zero_label=True), "test": maps("test", **ade)}) == []
+
+
+def labelled(root: Path, folder: str, values: list[list[int]], **about: Any) -> dict[str, Any]:
+    """Pictures below ``folder/i`` with maps of these values below ``folder/m``, and the dataset that reads them."""
+    pictures(root, *(f"{folder}/i/{place}.png" for place in range(len(values))))
+    (root / folder / "m").mkdir()
+    for place, some in enumerate(values):
+        Image.fromarray(np.array([some], np.uint8)).save(root / folder / f"m/{place}.png")
+    prefix = {"data_prefix": {"img_path": f"{folder}/i", "seg_map_path": f"{folder}/m"}, "metainfo": {"classes": ["ground", "cell"]}}
+    return maps("", **{**prefix, "pipeline": [{"type": "LoadAnnotations"}], **about})
+
+
+def test_label_maps_of_which_one_class_counts_are_refused(tmp_path):
+    masks = labelled(tmp_path, "masks", [[0, 0, 0], [0, 255, 255]])
+    (told,) = problems(tmp_path, "mmseg", {"train": masks})
+    assert told.fatal and told.where == str(tmp_path / "masks/m") and "only 'ground' counts in its label maps" in told.what
+    (told,) = problems(tmp_path, "mmseg", {"train": masks}, custom_imports={"imports": ["mine"]})
+    assert not told.fatal, "a step of its own may make numbers of them"
+    rare = labelled(tmp_path, "rare", [[0, 255, 0]] * 41 + [[0, 0, 1]] + [[0, 255, 0]] * 20)
+    assert problems(tmp_path, "mmseg", {"train": rare}) == []
+    (told,) = problems(tmp_path, "mmseg", {"train": labelled(tmp_path, "shifted", [[0, 1, 255]], reduce_zero_label=True)})
+    assert told.fatal and "only 'ground' counts" in told.what and "reduce_zero_label=False" in told.mend
+    assert problems(tmp_path, "mmseg", {"train": labelled(tmp_path, "from_1", [[0, 1, 2]], reduce_zero_label=True)}) == []
+    assert problems(tmp_path, "mmseg", {"train": labelled(tmp_path, "lone", [[0, 255]], metainfo={"classes": ["ground"]})}) == []
+
+
+def test_values_of_label_maps_that_are_no_class_are_told(tmp_path):
+    three = labelled(tmp_path, "three", [[0, 1, 2], [0, 9, 255]])
+    (told,) = problems(tmp_path, "mmseg", {"test": three})
+    assert not told.fatal and "neither a class, 0 to 1, nor ignored: 2, 9, e.g. 2 in 0.png" in told.what
+    assert problems(tmp_path, "mmseg", {"test": {**three, "ignore_index": 2}})[0].what.endswith("9 in 1.png")
+    Image.new("RGB", (2, 2)).save(tmp_path / "three/m/0.png")
+    (told,) = problems(tmp_path, "mmseg", {"test": three})
+    assert told.fatal and told.where == str(tmp_path / "three/m/0.png") and "in colours" in told.what
+
+
+def test_images_of_another_suffix_are_told(tmp_path):
+    named = labelled(tmp_path, "a", [[0, 1], [1, 0]])
+    assert problems(tmp_path, "mmseg", {"train": named}) == []
+    (told,) = problems(tmp_path, "mmseg", {"train": {name: value for name, value in named.items() if name != "img_suffix"}})
+    assert told.fatal and "2 of its 2 images do not end in '.jpg'" in told.what and "img_suffix='.png'" in told.mend
+    pictures(tmp_path, "a/i/3.PNG")
+    (told,) = problems(tmp_path, "mmseg", {"train": named})
+    assert not told.fatal and "1 of its 3 images do not end in '.png', its img_suffix, and are left out, e.g. 3.PNG" in told.what
+    assert problems(tmp_path, "mmseg", {"train": {**named, "img_suffix": "0.png"}}) == [], "chosen by it"
+    beside = {"img_path": "b", "seg_map_path": "b"}
+    pictures(tmp_path, "b/1.jpg", "b/1.png")
+    assert problems(tmp_path, "mmseg", {"train": maps("", data_prefix=beside, img_suffix=".jpg")}) == []
 
 
 def test_images_of_two_splits_are_told(root):

@@ -6,19 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.benchmarks.base import Problem
-from harness.benchmarks.openmmlab import labels, truth
+from harness.benchmarks.openmmlab import labels, maps, truth
 from harness.benchmarks.openmmlab.options import OpenMMLabData
 from harness.benchmarks.openmmlab.readers.config import Files, placed
 from harness.benchmarks.openmmlab.sources import Annotations, sources
 
 
 def problems(root: Path, data: OpenMMLabData, _listing: Files) -> Iterator[Problem]:
-    """Labels that mean another class in another split, images of two splits, and truth of other images; the reader names missing files."""
+    """Labels that mean another class in another split or none, images of two splits, and truth of other images.
+
+    The reader names missing files.
+    """
     config, annotations = placed(data.config, root), Annotations()
     found = sources(config)
     yield from labels.as_text(found)
     yield from labels.of_folders(found)
     yield from labels.of_files(config, found, annotations)
     yield from labels.of_pixels(found)
+    yield from maps.problems(config, found)
     yield from truth.scored(config, found, annotations)
     yield from truth.shared(found, annotations)

@@ -72,7 +72,7 @@ def of_pixels(found: list[Source]) -> Iterator[Problem]:
         for other in learnt if source.toolbox == "mmseg" and source.split != "train" else ():
             if source.kind != other.kind:
                 continue
-            one, two = (_shifts(some) for some in (source, other))
+            one, two = (shifts(some) for some in (source, other))
             if None not in (one, two) and one != two:
                 what = f"reduce_zero_label is {one} for {NAMES[source.split]} and {two} for training: labels differ by one"
                 yield Problem(f"{source.split}_dataloader", what, "write the same for both, unless their label maps differ so", fatal=False)
@@ -128,7 +128,7 @@ def _of_coco() -> list[str]:
     return [*map(str, CocoDataset.METAINFO["classes"])]
 
 
-def _shifts(source: Source) -> bool | None:
+def shifts(source: Source) -> bool | None:
     """Whether 0 is left out and all other values count one less; ``None`` where only the class knows."""
     steps = [step for step in source.config.get("pipeline") or () if isinstance(step, dict)]
     read = [step.get("reduce_zero_label") for step in steps if bare(step.get("type", "")) == "LoadAnnotations"]

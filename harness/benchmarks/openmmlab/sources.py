@@ -36,7 +36,7 @@ class Source:
     def annotation(self) -> Path | None:
         """Its annotation file."""
         told = self.config.get("ann_file")
-        return self._below(told) if isinstance(told, str) and told else None
+        return self.below(told) if isinstance(told, str) and told else None
 
     @property
     def images(self) -> Path:
@@ -44,7 +44,7 @@ class Source:
         prefix = self.config.get("data_prefix")
         if isinstance(prefix, dict):
             prefix = prefix.get("img_path") or prefix.get("img")
-        return self._below(prefix if isinstance(prefix, str) else "")
+        return self.below(prefix if isinstance(prefix, str) else "")
 
     @property
     def classes(self) -> Any:
@@ -60,7 +60,8 @@ class Source:
             return Path(told).read_text(encoding="utf-8").splitlines() if os.path.isfile(told) else None
         return [*map(str, told)] if isinstance(told, (list, tuple)) else None
 
-    def _below(self, name: str) -> Path:
+    def below(self, name: str) -> Path:
+        """A path that starts from its root."""
         return Path(os.path.abspath(os.path.join(self.config.get("data_root") or "", name)))
 
 
