@@ -214,3 +214,9 @@ def test_datasets_that_choose_some_of_their_images_are_left_alone(root, train, t
     assert problems(root, "mmseg", {"train": maps("images", **train), "test": maps("images", **test)}) == []
     folds = [{"type": "KFoldDataset", "fold": 0, "test_mode": tested, "dataset": maps("images")} for tested in (False, True)]
     assert problems(root, "mmseg", {"train": folds[0], "test": folds[1]}) == []
+
+
+def test_a_dataset_of_any_options_is_no_traceback(root):
+    (told,) = problems(root, "mmseg", {"train": maps("images", pipeline=3)})
+    assert not told.fatal and told.where == "config" and "could not be looked at (TypeError" in told.what
+    assert problems(root, "mmseg", {"train": maps("images", metainfo=3, data_prefix=["images"], ann_file=7)}) == []

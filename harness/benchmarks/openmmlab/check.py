@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from harness.benchmarks.base import Problem
 from harness.benchmarks.openmmlab import labels, maps, truth
@@ -17,8 +18,15 @@ def problems(root: Path, data: OpenMMLabData, _listing: Files) -> Iterator[Probl
 
     The reader names missing files.
     """
-    config, annotations = placed(data.config, root), Annotations()
-    found = sources(config)
+    try:
+        yield from _problems(placed(data.config, root))
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:  # a config may say anything anywhere
+        what = f"whether labels and images fit each other could not be looked at ({type(error).__name__}: {error})"
+        yield Problem("config", what, "write options of datasets as their classes have them, if they are not", fatal=False)
+
+
+def _problems(config: dict[str, Any]) -> Iterator[Problem]:
+    found, annotations = sources(config), Annotations()
     yield from labels.as_text(found)
     yield from labels.of_folders(found)
     yield from labels.of_files(config, found, annotations)
