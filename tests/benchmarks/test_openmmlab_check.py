@@ -172,6 +172,8 @@ def test_values_of_label_maps_that_are_no_class_are_told(tmp_path):
     (told,) = problems(tmp_path, "mmseg", {"test": three})
     assert not told.fatal and "neither a class, 0 to 1, nor ignored: 2, 9, e.g. 2 in 0.png" in told.what
     assert problems(tmp_path, "mmseg", {"test": {**three, "ignore_index": 2}})[0].what.endswith("9 in 1.png")
+    by_evaluator = {"test_evaluator": {"type": "IoUMetric", "ignore_index": 2}}
+    assert problems(tmp_path, "mmseg", {"train": three}, **by_evaluator)[0].what.endswith("9 in 1.png")
     Image.new("RGB", (2, 2)).save(tmp_path / "three/m/0.png")
     (told,) = problems(tmp_path, "mmseg", {"test": three})
     assert told.fatal and told.where == str(tmp_path / "three/m/0.png") and "in colours" in told.what

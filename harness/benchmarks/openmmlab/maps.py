@@ -63,9 +63,9 @@ def _folder_of_maps(source: Source) -> Path | None:
 
 
 def _ignored(config: dict[str, Any], source: Source) -> set[int]:
-    """Values that somebody leaves out: the dataset, or the evaluators of its split."""
-    listed = config.get(f"{source.split}_evaluator") or []
-    some = [source.config, *([listed] if isinstance(listed, dict) else listed)]
+    """Values that somebody leaves out: the dataset, or an evaluator, which tells it of the model's loss, too."""
+    told = [config.get(f"{split}_evaluator") or [] for split in ("val", "test")]
+    some = [source.config, *(one for listed in told for one in ([listed] if isinstance(listed, dict) else listed))]
     return {_IGNORED} | {one["ignore_index"] for one in some if isinstance(one.get("ignore_index"), int)}
 
 
