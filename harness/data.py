@@ -21,7 +21,7 @@ from harness.files import write_whole
 GENERATORS = 1
 """Version of the synthetic generators: raise it whenever a generated file may differ."""
 
-_REPORTS = 6
+_REPORTS = 7
 """Version of what :func:`ready` remembers: raise it whenever a report may say something else of the same files."""
 
 

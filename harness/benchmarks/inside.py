@@ -29,7 +29,7 @@ def named_absolutely(options: Any) -> Iterator[str]:
 def leading_out(options: Any) -> Iterator[tuple[str, str]]:
     """(key, text) of the data options that go up and out of the dataset's folder."""
     for key, text in _texts(options):
-        if os.pardir in Path(text).parts and Path(os.path.normpath(text)).parts[0] == os.pardir:
+        if os.pardir in Path(text).parts and Path(os.path.normpath(text)).parts[:1] == (os.pardir,):
             yield key, text
 
 

@@ -419,6 +419,20 @@ def transforms(root: Path, path="images/{:03d}.png".format, matrix=lambda n, mat
     return root
 
 
+@pytest.mark.parametrize(("beside", "told"), [(RIGID["right"], True), (ELSEWHERE, False)])
+def test_files_of_the_splits_that_part_a_rig_are_told(tmp_path, beside, told):
+    def moved(n: int, matrix: np.ndarray) -> np.ndarray:
+        return np.block([[matrix[:3, :3], matrix[:3, 3:] + matrix[:3, :3] @ beside[n % len(beside)][:, None]], [matrix[3:]]])
+
+    for split, folder, placed in (("train", "left", lambda n, matrix: matrix), ("test", "right", moved)):
+        transforms(tmp_path, f"{folder}/{{:03d}}.png".format, placed)
+        (tmp_path / "images").rename(tmp_path / folder)
+        (tmp_path / "transforms.json").rename(tmp_path / f"transforms_{split}.json")
+    words = f"{FRAMES} of {FRAMES} test frames were taken together with a training frame by a rig, e.g. right/000.png and left/000.png"
+    assert bool(said(check(bench("transforms"), tmp_path, fatal=False), "transforms_test.json", words)) == told
+    assert names(bench("transforms"), tmp_path)[1][0] == "000.png"
+
+
 @pytest.mark.parametrize(
     "path",
     ["./images/{:03d}.png", ".\\images\\{:03d}.png", "/home/me/scan/images/{:03d}.png", "D:\\scan\\images\\{:03d}", "../images/{:03d}"],

@@ -331,6 +331,21 @@ def test_boxes_are_in_pixels_of_the_image_as_it_is_read(tmp_path, exif):
         assert [what for what in told if "has no pixel" not in what] == [] and (told == []) == fits, told
 
 
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [([30, 20, 66, 44], True), ([30, 20, 67, 44], False), ([30, 20, 66, 45], False), ([0, 20, 96, 44], False), (None, False)],
+)
+def test_boxes_that_may_be_widths_and_heights_are_told(tmp_path, last, told):
+    lookalike(entry_on_part(), tmp_path)
+
+    def change(gnd) -> None:
+        boxes = [[10, 8, 40 + n, 30] for n in range(5)] + [last]
+        gnd["qimlist"], gnd["gnd"] = [gnd["qimlist"][0]] * 6, [{**gnd["gnd"][0], "bbx": box} for box in boxes]
+
+    said = wrong(tmp_path, change)
+    assert any("all 6 boxes of queries lie in their images as x, y, width and height, too" in one for one in said) == told, said
+
+
 def test_the_official_number_of_queries_is_checked(tmp_path):
     entry = load_catalog().benchmarks["rparis6k"]
     entry = entry.model_copy(update={"data": {**entry.data, "classes": 3, "per_class": 1}})
@@ -362,6 +377,12 @@ def test_in_folders_each_image_looks_for_the_others_of_its_own(tmp_path):
     assert not told.fatal and "e.g. c" in told.what
     (alone,) = read_folder(tmp_path, ImageFolderData(**entry, test="ask")).problems
     assert not alone.fatal and "2 of 2 images are the only one of their folder" in alone.what
+    for number, place in enumerate(("test/1.png", "test/2.jpg", "test/._2.jpg", "ask/1.png", "test/a.txt")):
+        (tmp_path / place).write_bytes(bytes([number]))
+    loose, *_ = read_folder(tmp_path, ImageFolderData(**entry)).problems
+    assert (loose.where, loose.fatal) == ("test", False) and "2 images lie in no folder of a thing, e.g. 1.png" in loose.what
+    loose, questions, *_ = read_folder(tmp_path, ImageFolderData(**entry, queries="ask")).problems
+    assert "distract" in loose.mend and questions.where == "ask" and "distract" not in questions.mend
     task = benchmarks.task(Benchmark(id="b", family="image-retrieval", data=entry, model={"frozen": False}))
     assert task.primary == "mAP" and {metric.name for metric in task.metrics} == {"mAP", "mP@1", "mP@5", "mP@10"} == {*task.floor(tmp_path)}
 

@@ -12,7 +12,7 @@ import pytest
 from formats import FORMATS
 
 from harness.benchmarks import task
-from harness.benchmarks.inside import is_inside
+from harness.benchmarks.inside import is_inside, leading_out
 from harness.catalog import Benchmark
 from harness.errors import DataError, UsageError
 
@@ -150,6 +150,10 @@ def test_paths(tmp_path, path, inside):
     (root / "link").symlink_to(far)
     (root / "same").mkdir()
     assert is_inside(root / path, [root]) is inside
+
+
+def test_a_way_back_to_the_folder_itself_leads_nowhere():
+    assert [*leading_out({"images": "a/..", "masks": "../a", "maps": ["a/../../b"]})] == [("masks", "../a"), ("maps.0", "a/../../b")]
 
 
 def test_the_mmpose_and_mmseg_classes_are_held_to_it(openmmlab, tmp_path):

@@ -210,6 +210,11 @@ def test_two_evaluators_of_one_kind_keep_their_prefixes(project):
     assert len(names(found)) == 6
 
 
+def test_an_evaluator_of_several_kinds_of_scores_returns_each_once(project):
+    found = task(entry("test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU', 'mDice', 'mFscore'])")).metrics
+    assert [metric.name for metric in found] == ["mIoU", "mAcc", "mDice", "mFscore", "mPrecision", "mRecall", "aAcc", "IoU"]
+
+
 def test_what_two_evaluators_return_is_told_apart(openmmlab):
     from mmengine.registry import EVALUATOR
 

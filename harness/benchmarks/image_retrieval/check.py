@@ -29,6 +29,7 @@ def problems(root: Path, data: RetrievalData, listing: Searched) -> Iterator[Pro
     for query in listing.queries:
         if query.box is not None and (what := _beside(query, exif=data.exif == "apply")):
             yield Problem(where, f"the box of the query {relative(query.file, root)} {what}", "correct it, in pixels: x0, y0, x1, y1")
+    yield from _as_widths(where, listing, exif=data.exif == "apply")
     yield from _found_by_itself(root, listing)
     if isinstance(data, ImageFolderData):
         folders = dict.fromkeys([*data.splits.values(), data.test, *([data.queries] if data.queries else [])])
@@ -54,6 +55,27 @@ def _beside(query: Query, *, exif: bool) -> str:
     assert query.box is not None
     x0, y0, x1, y1 = boxed(query.box, width, height)
     return f"has no pixel of the image's {width} x {height}" if x1 <= x0 or y1 <= y0 else ""
+
+
+_SOME = 6
+"""Boxes of which all would hardly fit both ways by chance: of corners, one in three does or fewer."""
+
+
+def _as_widths(where: str, listing: Searched, *, exif: bool) -> Iterator[Problem]:
+    """Boxes that all lie in their images as x, y, width and height, too, as COCO writes them; from the corner on both are the same."""
+    boxed = [query for query in listing.queries if query.box is not None and query.box[0] > 0 and query.box[1] > 0]
+    if len({query.box for query in boxed}) < _SOME:
+        return
+    for query in boxed:
+        try:
+            width, height = images.measure(query.file, header_only=True, exif=exif)
+        except ValueError:
+            return
+        x, y, across, down = query.box or (0, 0, 0, 0)
+        if x + across > width or y + down > height:
+            return
+    what = f"all {len(boxed)} boxes of queries lie in their images as x, y, width and height, too"
+    yield Problem(where, what, "if they are that, write corners: x0, y0, x1, y1", fatal=False)
 
 
 def _found_by_itself(root: Path, listing: Searched) -> Iterator[Problem]:

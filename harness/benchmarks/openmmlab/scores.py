@@ -31,7 +31,8 @@ def _lower(name: str) -> list[Metric]:
 
 def _iou(told: dict[str, Any]) -> list[Metric]:
     of = {"mIoU": ("mIoU", "mAcc"), "mDice": ("mDice", "mAcc"), "mFscore": ("mFscore", "mPrecision", "mRecall")}
-    whole = _percent(*(name for metric in told.get("iou_metrics", ["mIoU"]) for name in of[metric]), "aAcc")
+    # mIoU and mDice both come with mAcc, which is returned once
+    whole = _percent(*dict.fromkeys(name for metric in told.get("iou_metrics", ["mIoU"]) for name in of[metric]), "aAcc")
     return [*whole, Metric("IoU", "%", True, "IoU of a class", per_scene=True)]
 
 

@@ -59,6 +59,10 @@ def _scene(scene: Scene, data: TransformsData) -> None:
         for split, file in own.items():
             if split in NEEDED or (scene.root / file).is_file():
                 scene.place(split, _frames(scene, _parse(scene, file), file, data))
+        every = iter(with_moments([frame for split in SPLITS for frame in scene.of(split)]))
+        for split in SPLITS:
+            scene.of(split)[:] = [next(every) for _ in scene.of(split)]
+        tell_twins(scene, own["test"])
         return
     content = _parse(scene, "transforms.json", (_TEST,))
     if isinstance(content.get(_TEST), list) and content[_TEST]:

@@ -18,7 +18,7 @@ from harness.benchmarks.image_retrieval.options import RetrievalData
 from harness.benchmarks.image_retrieval.readers.searched import Query, Searched, alike
 from harness.benchmarks.image_retrieval.scores import Relevance
 from harness.benchmarks.spelled import form
-from harness.images import SUFFIXES, search
+from harness.images import SUFFIXES, is_hidden, search
 
 
 class ImageFolderData(RetrievalData, ListedClasses):
@@ -59,7 +59,7 @@ def read(root: Path, data: ImageFolderData) -> Searched:
         return listing
     shown = dict.fromkeys(form(name) for folder in folders for name in folders_of(root / folder))
     things = {name: label for label, name in enumerate(shown)}
-    database = _shown(root, data.test, things, listing)
+    database = _shown(root, data.test, things, listing, apart=data.queries is not None)
     if data.queries is None:
         relevant = alike([image.label for image in database])
         names = {label: name for name, label in things.items()}
@@ -85,9 +85,20 @@ def read(root: Path, data: ImageFolderData) -> Searched:
     return listing
 
 
-def _shown(root: Path, folder: str, things: dict[str, int], listing: Searched) -> list[Labelled]:
-    """The images in ``folder`` by what they show; what is not read is noted in ``listing``."""
+def _shown(root: Path, folder: str, things: dict[str, int], listing: Searched, *, apart: bool = False) -> list[Labelled]:
+    """The images in ``folder`` by what they show; what is not read is noted in ``listing``.
+
+    Args:
+        apart: whether it is a database whose images are no queries.
+    """
     samples: list[Labelled] = []
+    loose = [entry.name for entry in (root / folder).iterdir() if entry.is_file() and entry.name.lower().endswith(SUFFIXES)]
+    if loose := [name for name in loose if not is_hidden(name)]:
+        what = f"{len(loose)} images lie in no folder of a thing, e.g. {min(loose)}; they are not used"
+        mend = "move each into the folder of what it shows"
+        if apart:
+            mend += f"; images that no query shows, which only distract, may lie in a folder of their own in {folder}"
+        listing.add(folder, what, mend, fatal=False)
     for name in folders_of(root / folder):
         found = search(root / folder / name)
         listing.left_out += found.passed_over
