@@ -78,7 +78,8 @@ def _values(source: Source, names: list[str], classes: list[str], ignored: set[i
     few_of_them = files[:: -(-len(files) // _LOOKED_AT)]
     held: set[int] = set()
     strange: dict[int, Path] = {}
-    for number, file in enumerate([*few_of_them, *(file for file in files if file not in {*few_of_them})]):
+    looked = {*few_of_them}
+    for number, file in enumerate([*few_of_them, *(file for file in files if file not in looked)]):
         shown = held - ignored
         if number >= len(few_of_them) and (len(shown) > 1 or _IGNORED not in held):
             break
