@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,7 +131,8 @@ def ready(task: Task, data_root: Path | None) -> Ready:
     listing = task.listing(folder) if task.is_generated else fingerprints.listing(task, folder)
     problems = list(listing.problems) if task.is_generated else task.check_listing(folder, listing)
     problems += check_model(task, len(listing.train))
-    refuse(problems, f"benchmark '{task.id}': ", f"`harness data check {task.id}`")
+    name = task.entry.data.get("code", task.id)  # of a config file that is no entry
+    refuse(problems, f"benchmark '{task.id}': ", f"`harness data check {shlex.quote(name)}`")
     report = [*describe(task, listing, problems), *([] if task.is_generated else task.remarks(folder, listing))]
     if fingerprint(task, data_root) != known:  # changed meanwhile: the report is not that of the files it would be remembered for
         return Ready(folder, tuple(report))

@@ -21,12 +21,18 @@ def command() -> None:
 
 
 def _task(name: str) -> Task:
+    """Of a benchmark, or of a config file that is one (``harness run --config``), which runs."""
     from harness import benchmarks
+    from harness.benchmarks.openmmlab import code
     from harness.catalog import load_catalog
     from harness.errors import did_you_mean
 
     catalog = load_catalog()
-    if name not in catalog.benchmarks:
+    if name in catalog.benchmarks:
+        catalog, _ = code.named(catalog, [name], [])
+    elif name.endswith(".py"):
+        catalog, (name,) = code.named(catalog, [], [name])
+    else:
         raise did_you_mean(name, catalog.benchmarks, "benchmark", "harness list benchmarks")
     return benchmarks.task(catalog.benchmarks[name])
 
@@ -77,10 +83,12 @@ def list_(family: str | None, data_root: Path | None, as_json: bool) -> None:
 def check(ctx: click.Context, benchmark: str, data_root: Path | None, as_json: bool) -> None:
     """Say what is missing or malformed in a dataset.
 
-    Every file a trial would read is looked at, before any training. The exit code is 2 if a trial could not run.
+    Every file a trial would read is looked at, before any training. The exit code is 2 if a trial could not run. In the place of a
+    benchmark's name a config file may stand, see `harness run --config`.
 
     \b
     harness data check camvid --data-root ~/datasets
+    harness data check my_segmenter.py
     """
     from harness import data, fingerprints
     from harness.benchmarks.check_model import check_model
