@@ -36,7 +36,9 @@ def undefined(rows: Iterable[Row], where: str) -> list[str]:
     """A note on each metric that some seeds of a method have, and others do not: there is no mean of what is not there."""
     found: list[str] = []
     for row in rows:
+        if "/" in row.metric or not math.isnan(row.mean):
+            continue
         lost = [str(seed) for seed, value in zip(row.seeds, row.values, strict=True) if math.isnan(value)]
-        if "/" not in row.metric and 0 < len(lost) < row.n:
+        if 0 < len(lost) < row.n:
             found.append(OfMethod.note(f"{where}: '{row.method}' has no {row.metric} in seed {few(lost)}, and so no mean.", row.method))
     return found

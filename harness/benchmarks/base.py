@@ -282,6 +282,8 @@ class Family:
     """A family whose formats are this one's, too, except for those of the same names."""
     model: type[HostOptions] = ModelOptions
     schedule: type[TrainingOptions] = ScheduleOptions
+    by_features: bool = False
+    """Whether its test compares features alone, so that it does not matter how a network counted classes."""
     handed_on: tuple[str, ...] | None = None
     """Slots of the methods whose backbones a stage after one of these benchmarks can begin with; all by default."""
     toolbox: str = ""

@@ -16,6 +16,7 @@ from torch import Tensor
 from harness import openmmlab
 from harness.benchmarks import register
 from harness.benchmarks.spelled import form
+from harness.benchmarks.task import family
 from harness.compose import Trial
 from harness.compose.bare import bare_config
 from harness.engine.hooks import SeedEachEpoch
@@ -26,9 +27,6 @@ from harness.errors import UsageError
 
 _TRAINING = ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler", "auto_scale_lr", "val_dataloader", "val_cfg",
              "val_evaluator", "custom_hooks")  # fmt: skip
-
-_BY_FEATURES = ("frozen-features", "image-retrieval", "mask-propagation", "self-supervised")
-"""Families whose tests compare features, so that it does not matter how the network counts classes."""
 
 
 def evaluate(trial: Trial, file: Path, *, data: Path, device: str, out: Path | None = None) -> dict[str, float]:
@@ -45,7 +43,7 @@ def evaluate(trial: Trial, file: Path, *, data: Path, device: str, out: Path | N
     """
     with tempfile.TemporaryDirectory() as work_dir:
         runner = loaded(trial, file, data=data, work_dir=Path(work_dir), device=device)
-        if trial.family not in _BY_FEATURES:
+        if not family(trial.family).by_features:
             _same_order(about(file)["classes"], getattr(runner.test_dataloader.dataset, "metainfo", None) or {}, trial.benchmark)
         keeper = Keep(out) if out else None
         for hook in (SeedEachEpoch(trial.seed), *([keeper] if keeper else [])):

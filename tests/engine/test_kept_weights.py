@@ -53,9 +53,9 @@ def test_classes_that_may_be_the_same_are_tested(kept, found):
     _same_order(kept, {"classes": found}, "other")
 
 
-@pytest.mark.parametrize(("family", "fits"), [("classification", False), ("frozen-features", True)])
+@pytest.mark.parametrize(("family", "fits"), [("classification", False), ("frozen-features", False), ("image-retrieval", True)])
 def test_the_order_matters_where_the_network_tells_classes(monkeypatch, tmp_path, family, fits):
-    """k-NN and probes learn the classes of the dataset that is tested on."""
+    """The trained head of frozen features, which ranks, does; a retrieval compares features alone."""
     dataset = SimpleNamespace(metainfo={"classes": STL})
     runner = SimpleNamespace(test_dataloader=SimpleNamespace(dataset=dataset), register_hook=lambda hook: None, test=lambda: {"top1": 1})
     monkeypatch.setattr(trained, "loaded", lambda *args, **options: runner)

@@ -12,6 +12,7 @@ FAMILY = Family(
     name="image-retrieval",
     slots=("pooling", "block"),
     primary="mAP_medium",
+    by_features=True,
     model=RetrievalModel,
     formats={"synthetic": ".synthetic", "revisited": ".readers.revisited", "image-folder": ".readers.image_folder"},
 )

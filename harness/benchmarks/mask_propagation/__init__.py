@@ -13,6 +13,7 @@ FAMILY = Family(
     name="mask-propagation",
     slots=(),
     primary="jf_mean",
+    by_features=True,
     model=PropagationModel,
     schedule=NoSchedule,
     formats={"synthetic": ".synthetic", "davis": ".readers.davis", "video-folders": ".readers.video_folders"},

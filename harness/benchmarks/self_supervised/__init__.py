@@ -13,6 +13,7 @@ FAMILY = Family(
     slots=("masking", "pooling"),
     handed_on=("masking",),
     primary="knn20",
+    by_features=True,
     model=PretrainedModel,
     schedule=PretrainingSchedule,
     formats={"synthetic": ".synthetic"},
