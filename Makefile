@@ -18,7 +18,7 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	@touch $@
 
 demo: setup
-	$(BIN)/harness run -s quick
+	$(BIN)/harness run -s demo
 
 lint: setup
 	$(BIN)/ruff check .

@@ -88,10 +88,16 @@ def write(name: str, picture: np.ndarray) -> None:
 
 
 def main(wanted: list[str]) -> None:
-    """Write ``docs/pictures/methods/<method>.jpg``: of the wanted methods, or of all with a map and the three images themselves."""
+    """Write ``docs/pictures/methods/<method>.jpg``: of the wanted methods, or of all with a map and the three images themselves.
+
+    Detectors are left out: what they look for is not in these images."""
     setup()
     plugins = owners(discover())
-    methods = [m for m in load_catalog().methods.values() if m.state != "planned" and m.slot != "model" and (not wanted or m.id in wanted)]
+    methods = [
+        m
+        for m in load_catalog().methods.values()
+        if m.state != "planned" and m.slot not in ("model", "detector") and (not wanted or m.id in wanted)
+    ]
     for name in {filling.plugin for method in methods for filling in method.slots.values()} | {"vit-cls", "encoder-layer", "learnable-pe"}:
         load(plugins[name])
     seen = scenes()

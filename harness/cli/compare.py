@@ -148,6 +148,8 @@ def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> 
         say(f"d: the difference in standard deviations of one seed's value{of_samples}.")
     if any(row.samples for row in rows):
         say("n: seeds x test samples, where the interval is over both; otherwise seeds.")
+    if any(row.over == "seeds" for row in rows):
+        say("Where n counts seeds alone, no scores of test samples are stored, and what another test set would change is in no interval.")
     if tested := sum(row.p is not None for row in rows):
         of_rows = "Verdicts and p hold for all rows together" if tested > 1 else "The verdict and p are of this row"
         say(f"{of_rows} (5 %, Holm), an interval for its row alone. A leaderboard compares all pairs of its table, and may tie these.")
@@ -175,7 +177,7 @@ def _show_across(pairs: Sequence[Across], rope: float, budget: str) -> None:
     near = [f"first better by > {rope:g} {pairs[0].unit}".strip(), "neither", "second better"] if chances else []
     told = f", {budget}" if budget else ""
     if not chances and (why := too_few(pairs)):
-        say(f"\n{why}")
+        say(f"\n{budget[:1].upper() + budget[1:] + ': ' if budget else ''}{why}")
         return
     further = "; chances on a benchmark of this kind." if chances else "."
     click.echo(f"\nOver benchmarks of one unit{told}: p of signed ranks after Holm{further}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -179,6 +180,7 @@ def test_a_tier_agrees_where_one_benchmark_does_and_none_disagrees(judged, resul
     both = ("scenes", "digits")
     (row,) = judged([claim()], on=both, trials=[*trials("scenes", A, B), *trials("digits", A, A)])
     assert [test.verdict for test in row.tests] == ["agrees", "undecided"] and row.verdict == "agrees"
+    assert re.fullmatch(r"agrees \(1 agrees, 1 undecided\): \+9\.88 % \(.*\); \+0 % \(.*\)", overview([row])[0][2]), "each has its number"
     (row,) = judged([claim()], on=both, trials=[*trials("scenes", A, B), *trials("digits", B, A)])
     assert {test.verdict for test in row.tests} == {"agrees", "disagrees"} and row.verdict == "undecided"
     rows = judged([claim()], on=both, trials=[*trials("scenes", A, B), *trials("digits", B, A)], tiers={"digits": "small"})

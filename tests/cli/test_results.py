@@ -102,6 +102,7 @@ def test_compare(cli, measured):
     shown = cli("compare", "simpool", "gap").stdout
     assert "a  simpool\nb  gap\n" in shown and "v3: simpool is better than gap by 10.0 %." in shown
     assert "\nd: the difference in standard deviations of one seed's value.\n" in shown
+    assert "\nWhere n counts seeds alone, no scores of test samples are stored" in shown
     assert cli("compare", "simpol", "gap").exit_code == 2
     for wrong in (("gap",), ("gap", "gap"), ("gap", "simpool", "gap")):
         said = cli("compare", *wrong)

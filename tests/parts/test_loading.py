@@ -187,6 +187,32 @@ def test_parts_of_blocks_that_the_backbone_lacks_are_told(openmmlab, tmp_path, t
     assert len(told) == bool(lost) and all(re.match(lost.replace("backbone.", r"state_dict\.backbone\."), what) for what in told)
 
 
+@pytest.mark.parametrize(
+    ("kind", "arch", "name"), [("EfficientNet", "b0", "efficientnet_b0"), ("EfficientNetV2", "s", "efficientnet_v2_s")]
+)
+def test_padding_of_another_library_is_told_and_its_own_network_has_its_features(openmmlab, tmp_path, kind, arch, name):
+    """The tensors fit, and say nothing of padding at one side, nor of the norms' eps."""
+    import torchvision
+    from mmengine.registry import MODELS
+
+    from harness.benchmarks.parts.foreign import TorchvisionBackbone
+
+    theirs = torchvision.models.get_model(name)
+    torch.save(theirs.state_dict(), tmp_path / "weights.pth")
+    told: list[list[str]] = [[], []]
+    backbones = [MODELS.build({"type": f"mmpretrain.{kind}", "arch": arch}), TorchvisionBackbone(name)]
+    for backbone, said in zip(backbones, told, strict=True):
+        load_backbone(backbone, {"file": str(tmp_path / "weights.pth")}, lambda what, mend, said=said: said.append(what))
+    assert told == [["the backbone pads as TensorFlow does, and weights.pth, by its names, is of another library"], []]
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        for network in (theirs, *backbones):
+            network.eval()
+        wanted = theirs.features(x)
+        off, same = ((backbone(x)[-1] - wanted).norm() / wanted.norm() for backbone in backbones)
+    assert same < 1e-5 < 1e-4 < off
+
+
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_precisions_are_cast_and_said(tmp_path, kind):
     content = {name: value.to(kind) if value.is_floating_point() else value for name, value in A.items()}

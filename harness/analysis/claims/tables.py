@@ -70,17 +70,15 @@ def published_text(claim: Claim) -> str:
 
 
 def cell(row: Judged | None) -> str:
-    """A verdict with what it rests on, in a line; ``-`` where no benchmark of the tier can judge."""
+    """A verdict with what each benchmark says, in a line; ``-`` where no benchmark of the tier can judge."""
     if row is None:
         return "-"
     if not row.tests:
         return row.verdict
     noted = " †" * any(test.notes for test in row.tests)
-    if len(row.tests) == 1:
-        return f"{row.verdict}: {measured(row.tests[0])}{noted}"
     said = Counter(test.verdict for test in row.tests)
     of = ", ".join(f"{said[verdict]} {verdict}" for verdict in VERDICTS if said[verdict])
-    return f"{row.verdict} ({of if len(said) > 1 else f'on {len(row.tests)} benchmarks'}){noted}"
+    return f"{row.verdict}{f' ({of})' if len(said) > 1 else ''}: {'; '.join(map(measured, row.tests))}{noted}"
 
 
 def measured(test: Evidence) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmcv.cnn.bricks import Conv2dAdaptivePadding
 from torch import Tensor, nn
 
 from harness.benchmarks import weights as source
@@ -46,7 +47,8 @@ def load_backbone(backbone: nn.Module, weights: dict[str, Any], tell: Callable[[
 
     Args:
         weights: see :class:`harness.benchmarks.options.Weights`.
-        tell: is told, as a clause and its mend, of a backbone that ends before the file's does, or whose blocks lack parts of the file's.
+        tell: is told, as a clause and its mend, of a backbone that ends before the file's does, whose blocks lack parts of the file's, or
+            that pads in another way than the file's library.
 
     Returns:
         What was loaded, and what of the file was not.
@@ -84,6 +86,8 @@ def load_backbone(backbone: nn.Module, weights: dict[str, Any], tell: Callable[[
     if lost := homeless(used, state, match.place):
         some = few(lost, _SHOWN)
         tell(f"of the tensors of {file.name} in blocks that the backbone takes {len(lost)} have no place there: {some}", _PARTS)
+    if match.by_order and any(isinstance(part, Conv2dAdaptivePadding) for part in backbone.modules()):
+        tell(f"the backbone pads as TensorFlow does, and {file.name}, by its names, is of another library", _EVENLY)
     loaded = _taken(match, state)
     for name, value in loaded.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
@@ -98,6 +102,11 @@ def load_backbone(backbone: nn.Module, weights: dict[str, Any], tell: Callable[[
 _PARTS = (
     "without them the network computes something else: configure the backbone as the file's is (layer_scale_init_value, qkv_bias, ...), "
     "or take weights of this one"
+)
+
+_EVENLY = (
+    "torchvision's EfficientNets pad evenly and have another eps, so that their features are some hundredths off here: with "
+    "model.backbone=torchvision:NAME they are theirs"
 )
 
 _POSITIONS = re.compile(r"pos_?embed|position_embed|relative_position|pos_table|rel_pos")
