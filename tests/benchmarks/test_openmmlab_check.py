@@ -126,6 +126,24 @@ def test_folders_of_classes_are_the_same_in_each_split(tmp_path):
     assert told.fatal and "label 0 is 'cat' here and '.ipynb_checkpoints' there" in told.what
 
 
+@pytest.mark.parametrize(
+    ("numbers", "classes", "told", "fatal"),
+    [
+        ((1, 2), None, "its classes go from 1 to 2, and mmpretrain counts them from 0", False),
+        ((1, 2), ["cat", "dog"], "its classes go from 1 to 2, and mmpretrain counts them from 0 to 1", True),
+        ((0, -1), None, "its classes go from -1 to 0, and mmpretrain counts them from 0", True),
+        ((0, 1), ["cat", "dog"], None, None),
+    ],
+)
+def test_lists_of_classes_count_from_0(tmp_path, numbers, classes, told, fatal):
+    """Training ended in an IndexError, or an assertion of the device."""
+    pictures(tmp_path, "a.png", "b c.png")
+    (tmp_path / "list.txt").write_text("a.png {}\nb c.png {}\n".format(*numbers))
+    one = {"type": "CustomDataset", "data_root": "$DATA", "ann_file": "list.txt", "data_prefix": "", "metainfo": {"classes": classes}}
+    found = problems(tmp_path, "mmpretrain", {"train": one})
+    assert [(problem.what, problem.fatal) for problem in found] == ([(told, fatal)] if told else [])
+
+
 def maps(folder: str, **more: Any) -> dict[str, Any]:
     return {"type": "BaseSegDataset", "data_root": "$DATA", "data_prefix": {"img_path": folder}, "img_suffix": ".png", **more}
 

@@ -29,6 +29,7 @@ def _problems(config: dict[str, Any]) -> Iterator[Problem]:
     found, annotations = sources(config), Annotations()
     yield from labels.as_text(found)
     yield from labels.of_folders(found)
+    yield from labels.of_lists(found)
     yield from labels.of_files(config, found, annotations)
     yield from labels.of_pixels(found)
     yield from maps.problems(config, found)

@@ -42,6 +42,24 @@ def of_folders(found: list[Source]) -> Iterator[Problem]:
             yield Problem(str(source.images), what, mend)
 
 
+def of_lists(found: list[Source]) -> Iterator[Problem]:
+    """Lists of images and numbers of classes, as mmpretrain's ``CustomDataset`` and ``ImageNet`` read them, that do not count from 0."""
+    for source in found:
+        reads = source.toolbox == "mmpretrain" and source.kind in ("CustomDataset", "ImageNet")
+        if not reads or source.config.get("with_label") is False or source.annotation is None or not source.annotation.is_file():
+            continue
+        lines = source.annotation.read_text(encoding="utf-8").splitlines()
+        numbers = {int(number) for line in lines if (number := line.strip().rpartition(" ")[2]).lstrip("-").isdecimal()}
+        if not numbers:
+            continue
+        least, most, names = min(numbers), max(numbers), source.names
+        wrong = least < 0 or bool(names and most >= len(names))
+        if wrong or (least > 0 and source.split == "train"):
+            what = f"its classes go from {least} to {most}, and mmpretrain counts them from 0{f' to {len(names) - 1}' if names else ''}"
+            mend = "write them so; beyond the head's number of classes training fails, and below 0 nothing is learnt"
+            yield Problem(str(source.annotation), what, mend, fatal=wrong)
+
+
 def of_files(config: dict[str, Any], found: list[Source], annotations: Annotations) -> Iterator[Problem]:
     """Categories of COCO files, which mmdet's ``CocoDataset`` numbers in the order of each file, as far as they are classes."""
     first: tuple[Path, list[str]] | None = None
