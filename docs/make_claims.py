@@ -48,7 +48,8 @@ paper's own measurement. Only the tier `paper` follows published protocols.
 8. **Who failed does not win by the rest.** Seeds in which a method did not fail are a selection. A benchmark on which seeds of a method
    failed is `undecided` where the difference favours that method, and where neither direction does (diagnostics, alike); what is
    against it stands. Parameters and operations are judged all the same. Seeds that are planned or running are told and change nothing.
-9. **`--tuned`** asks the same of methods that were tuned alike, each with the same number of trials ([tuning.md](tuning.md)), on the
+9. **Below the floor nothing is decided.** Where both methods are worse than the floor, which needs no learning, their order is `undecided`.
+10. **`--tuned`** asks the same of methods that were tuned alike, each with the same number of trials ([tuning.md](tuning.md)), on the
    benchmarks where both were. What is registered was chosen for no method, what was tuned is chosen by chance in part: an interval is
    not of the choice, so that these verdicts are fairer and their error rate is not the one above.
 

@@ -17,7 +17,7 @@ from harness.analysis.leaderboard import build
 from harness.catalog import Claim, load_catalog
 from harness.listing import Place
 from harness.outcome import Cost
-from harness.store.records import MetricSpec
+from harness.store.records import Floor, MetricSpec
 
 SPECS = [MetricSpec(name, version, metric, unit, higher, metric, metric == "top1")
          for name in ("scenes", "digits") for version in (1, 2)
@@ -34,7 +34,17 @@ def judged(result):
     """``judged(claims, {method: values}, ...)`` -> verdicts; ``trials`` are added as they are."""
 
     def make(
-        claims, values=None, metric="top1", on=("scenes",), trials=(), tiers=None, settings=None, unfinished=(), tuned=False, **about
+        claims,
+        values=None,
+        metric="top1",
+        on=("scenes",),
+        trials=(),
+        tiers=None,
+        settings=None,
+        unfinished=(),
+        tuned=False,
+        floors=(),
+        **about,
     ) -> list[Judged]:
         made = [
             result(method, seed, {metric: value}, benchmark=bench, **about)
@@ -43,7 +53,7 @@ def judged(result):
             for seed, value in enumerate(row)
         ]
         results = [*made, *trials]
-        board = build(results, SPECS, [], settings=settings, unfinished=unfinished)
+        board = build(results, SPECS, [*floors], settings=settings, unfinished=unfinished)
         where = {item.id: [Place(bench, (tiers or {}).get(bench, "synthetic"), item.measure) for bench in on] for item in claims}
         return judge(claims, where, Blocks(board, describe(board, results), tuned), {})
 
@@ -185,6 +195,14 @@ def test_a_tier_agrees_where_one_benchmark_does_and_none_disagrees(judged, resul
     assert {test.verdict for test in row.tests} == {"agrees", "disagrees"} and row.verdict == "undecided"
     rows = judged([claim()], on=both, trials=[*trials("scenes", A, B), *trials("digits", B, A)], tiers={"digits": "small"})
     assert [(row.tier, row.verdict) for row in rows] == [("synthetic", "agrees"), ("small", "disagrees")], "tiers are apart"
+
+
+@pytest.mark.parametrize(("floor", "verdict"), [(80.0, "undecided"), (65.0, "agrees"), (10.0, "agrees")])
+def test_two_methods_below_the_floor_decide_nothing(judged, floor, verdict):
+    """Whichever of two is further below what needs no learning, neither has learned the task."""
+    (row,) = judged([claim()], {"a": A, "b": B}, floors=[Floor("scenes", 1, "d1", "top1", floor)])
+    assert row.verdict == verdict and row.tests[0].beaten == (verdict == "undecided")
+    assert any("worse than the floor" in note for note in row.tests[0].notes) == row.tests[0].beaten
 
 
 def test_holm_goes_over_the_tests_of_a_tier(judged):

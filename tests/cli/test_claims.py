@@ -13,7 +13,7 @@ FIELDS = [
 ]  # fmt: skip
 TEST = [
     "benchmark", "version", "measure", "unit", "a", "b", "seeds", "difference", "ci95", "p", "adjusted", "notes", "verdict", "selected",
-    "missing",
+    "beaten", "missing",
 ]  # fmt: skip
 
 

@@ -64,16 +64,19 @@ class Evidence:
     """Whether the difference is on the claim's side of what is tested: above 0, or within the margin."""
     notes: tuple[str, ...] = ()
     """What a reader should know of either side: what has no result, how their block differs from the leaderboard's first, attention that
-    collapsed, tuning unless it is asked for, parameters that ``--set`` changed."""
+    collapsed, tuning unless it is asked for, parameters that ``--set`` changed, floors that neither passes."""
     missing: tuple[Missing, ...] = ()
     """Seeds of either side that were asked for and have no result."""
     selected: bool = False
     """Whether what was found is in favour of a method of which seeds failed: those that did not are a selection, and decide nothing."""
 
+    beaten: bool = False
+    """Whether both sides are worse than the floor: which of two is further below what needs no learning decides nothing."""
+
     @property
     def verdict(self) -> Verdict:
         """What this benchmark alone says, with the correction for all that were looked at."""
-        if self.selected or self.adjusted is None or self.adjusted >= 1 - LEVEL:
+        if self.selected or self.beaten or self.adjusted is None or self.adjusted >= 1 - LEVEL:
             return "undecided"
         return "agrees" if self.towards else "disagrees"
 
@@ -195,6 +198,8 @@ def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Bl
     half = float(t_quantile(df, 1 - LEVEL) * np.sqrt(variance)) if known else np.nan
     missing = blocks.lacks(block, claim.methods)
     first = next(iter(block.values()))[0]
+    sides = [row for name in claim.methods for row in block[name] if row.metric == place.measure]
+    beaten = claim.kind == "better" and len(sides) > 1 and all(row.below_floor for row in sides)
     return Evidence(
         *(first.benchmark, first.version, place.measure, column.unit, column.higher_is_better),
         a=float(np.mean([*column.values[a].values()])),
@@ -208,9 +213,11 @@ def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Bl
             *blocks.caveats(block, claim.methods),
             *_apart(first),
             *(note for name in claim.methods for note in _notes(block[name][0], blocks.tuned)),
+            *([f"{' and '.join(claim.methods)} are worse than the floor, so that their order decides nothing"] * beaten),
         ),
         missing=missing,
         selected=place.measure not in EXACT and any(lacks.failed for lacks in missing if _in_favour(claim, lacks.method, beyond > 0)),
+        beaten=beaten,
     )
 
 
@@ -272,7 +279,7 @@ def as_json(rows: Iterable[Judged]) -> list[dict[str, Any]]:
 
 
 def _test_as_json(test: Evidence) -> dict[str, Any]:
-    found = {name: getattr(test, name) for name in (*_TEST_FIELDS, "verdict", "selected")}
+    found = {name: getattr(test, name) for name in (*_TEST_FIELDS, "verdict", "selected", "beaten")}
     return found | {"missing": [lacks.plain() for lacks in test.missing]}
 
 
