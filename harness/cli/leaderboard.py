@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     "--slot", type=options.Name("slot"), metavar="SLOT", help="Only methods of this slot, e.g. pooling, compared among themselves."
 )
 @click.option(
+    "-m", "--method", "methods", metavar="METHOD", multiple=True, help="Only this method; may be repeated: compared among themselves."
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["table", "json", "csv", "md", "latex"]),
@@ -54,6 +57,7 @@ def command(
     benchmarks: tuple[str, ...],
     family: str | None,
     slot: str | None,
+    methods: tuple[str, ...],
     form: str,
     diagnostics: bool,
     per_class: bool,
@@ -76,6 +80,7 @@ def command(
     harness leaderboard -b scenes-classification
     harness leaderboard --family segmentation --format md > segmentation.md
     harness leaderboard -b rooms --diagnostics
+    harness leaderboard -b digits -m gap -m gem -m simpool
     harness leaderboard -b camvid --per-class
     harness leaderboard --overall
     harness leaderboard -b scenes-classification --slot pooling --pareto flops
@@ -87,12 +92,13 @@ def command(
     if len(several := [name for name, is_given in given.items() if is_given]) > 1:
         raise UsageError(f"{' and '.join(several)} are different tables. Ask for one at a time.")
     options.know(benchmarks, source.recorded_benchmarks(db))
-    if asked := [*benchmarks] or [name for name in (family, slot) if name]:
+    if asked := [*benchmarks] or [*methods] or [name for name in (family, slot) if name]:
         empty = f"no results for {' and '.join(asked)} yet. `harness run -m METHOD -b BENCHMARK` measures one."
     else:
         empty = "no results yet. `harness run -s quick` fills the leaderboard in minutes."
     empty = options.absent(db) or empty
     filters = {"benchmarks": benchmarks or None, "families": [family] if family else None, "slots": [slot] if slot else None}
+    filters["methods"] = methods or None
     whole = diagnostics or overall or not (per_class or form in ("json", "csv"))  # other tables show no single scenes and classes
     board = source.board(
         db,
@@ -102,6 +108,7 @@ def command(
         samples=not (diagnostics or overall or published),
         **filters,
     )
+    _know(methods, {row.method for row in board.rows})
     if per_class and form not in ("json", "csv"):
         _show_parts(board, form, empty)
     elif published:
@@ -112,6 +119,17 @@ def command(
         _show_diagnostics(board, source.diagnostics(db, board), form, all_versions, empty)
     else:
         show(board, form, all_versions, empty, [_COSTS[name] for name in costs])
+
+
+def _know(methods: Sequence[str], found: set[str]) -> None:
+    if absent := [name for name in methods if name not in found]:
+        from harness.catalog import load_catalog
+        from harness.errors import did_you_mean
+
+        known = found | set(load_catalog().methods)
+        for name in absent:
+            if name not in known:
+                raise did_you_mean(name, known, "method", "harness list methods")
 
 
 _COSTS = {

@@ -94,6 +94,18 @@ def test_status_gives_reasons_and_logs(cli, measured):
     assert names == {"top1", "top5"}, "no validation among the results"
 
 
+def test_some_methods_are_compared_among_themselves(cli, measured):
+    measured("gap", 70.0, 72.0, 71.0)
+    measured("gem", 70.5, 71.5, 72.0)
+    measured("simpool", 80.1, 82.0, 81.0)
+    text = cli("leaderboard", "-m", "gap", "-m", "simpool").stdout
+    assert "3 seeds tell the two methods apart" in text and "gem" not in text
+    assert {row["method"] for row in json.loads(cli("leaderboard", "-m", "gem", "--format", "json").stdout)["rows"]} == {"gem"}
+    said = cli("leaderboard", "-m", "simpol")
+    assert said.exit_code == 2 and "unknown method 'simpol'. Did you mean 'simpool'" in said.stderr
+    assert "no results for how yet" in cli("leaderboard", "-m", "how").stderr
+
+
 def test_compare(cli, measured):
     measured("gap", 70.0, 72.0, 71.0)
     measured("simpool", 80.1, 82.0, 81.0)
