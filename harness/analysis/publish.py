@@ -198,7 +198,7 @@ def _index(folder: Path, board: Board, ranked: bool) -> str:
     table = markdown_table(["benchmark", "family", "tier", "run", "metric", "methods", "seeds", "pairs told apart", "may be first"], body)
     return (
         "# Leaderboards\n\nWritten by `harness publish`. A `.jsonl` holds the trials behind a page: every seed's metrics, costs, config, "
-        "sources and environment;\n`harness db import FILE` adds them to a database. Scores of single test samples "
-        "are in none, so that all intervals here are over training seeds.\n*May be first*: methods whose interval of ranks, 95 % "
+        "sources and environment;\n`harness db import FILE` adds them to a database. No file has scores of "
+        "single test samples, so that all intervals here are over training seeds.\n*May be first*: methods whose interval of ranks, 95 % "
         f"for all of a table together, begins at 1.\n\n{across}{table}\n{further}"
     )

@@ -40,7 +40,10 @@ def test_a_line_has_the_verdict_of_each_tier(judged):
     first, second = claims.lines(judged)
     assert [first.on(tier).verdict if first.on(tier) else None for tier in claims.TIERS] == ["agrees", "disagrees", "not measured", None]
     assert second.on(claims.NOWHERE).verdict == "not measured" and second.said("paper") == "-"
-    assert first.said("synthetic") == "agrees (1 agrees, 1 undecided) †" and first.said("small") == "disagrees: -9 % (-12 to -6)"
+    assert (
+        first.said("synthetic") == "agrees (1 agrees, 1 undecided): +3 % (+1 to +5); -1 % (-3 to +1) †"
+        and first.said("small") == "disagrees: -9 % (-12 to -6)"
+    )
     assert first.published == "+1.5 to +3 %" and second.published == "no number"
     assert claims.counts([first, second]) == {
         "synthetic": {"agrees": 1},
