@@ -56,15 +56,11 @@ def command(
     from harness.analysis.overall import formats as overall_formats
     from harness.analysis.overall.across import across
     from harness.analysis.overall.summary import overall
-    from harness.catalog import load_catalog
-    from harness.errors import UsageError, did_you_mean
+    from harness.errors import UsageError
 
     options.know(benchmarks, source.recorded_benchmarks(db))
     board = source.board(db, metrics="primary", benchmarks=benchmarks or None, families=[family] if family else None)
-    known = {row.method for row in board.rows} | set(load_catalog().methods)
-    for name in methods:
-        if name not in known:
-            raise did_you_mean(name, known, "method", "harness list methods")
+    options.know(methods, {row.method for row in board.rows}, "method")
     if len(set(methods)) < max(len(methods), 2):
         raise UsageError("compare needs two or more different methods: `harness compare simpool gap`.")
     rows = compare(board, methods, lambda digests: source.per_sample(db, digests))

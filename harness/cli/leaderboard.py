@@ -108,7 +108,7 @@ def command(
         samples=not (diagnostics or overall or published),
         **filters,
     )
-    _know(methods, {row.method for row in board.rows})
+    options.know(methods, {row.method for row in board.rows}, "method")
     if per_class and form not in ("json", "csv"):
         _show_parts(board, form, empty)
     elif published:
@@ -119,17 +119,6 @@ def command(
         _show_diagnostics(board, source.diagnostics(db, board), form, all_versions, empty)
     else:
         show(board, form, all_versions, empty, [_COSTS[name] for name in costs])
-
-
-def _know(methods: Sequence[str], found: set[str]) -> None:
-    if absent := [name for name in methods if name not in found]:
-        from harness.catalog import load_catalog
-        from harness.errors import did_you_mean
-
-        known = found | set(load_catalog().methods)
-        for name in absent:
-            if name not in known:
-                raise did_you_mean(name, known, "method", "harness list methods")
 
 
 _COSTS = {

@@ -104,11 +104,11 @@ class Root(ParamType[Path]):
         return remote.mirror(value) if isinstance(value, str) and remote.is_url(value) else Path(value)
 
 
-def know(names: tuple[str, ...], recorded: set[str]) -> None:
-    """Check names of benchmarks that results are asked of.
+def know(names: tuple[str, ...], recorded: set[str], noun: Literal["benchmark", "method"] = "benchmark") -> None:
+    """Check names that results are asked of.
 
     Args:
-        recorded: benchmarks with results, whether they are still in the registry or not.
+        recorded: those with results, whether they are still in the registry or not.
 
     Raises:
         UsageError: a name that is neither in the registry nor recorded.
@@ -118,10 +118,11 @@ def know(names: tuple[str, ...], recorded: set[str]) -> None:
     from harness.catalog import load_catalog
     from harness.errors import did_you_mean
 
-    known = recorded | set(load_catalog().benchmarks)
+    catalog = load_catalog()
+    known = recorded | set(catalog.benchmarks if noun == "benchmark" else catalog.methods)
     for name in names:
         if name not in known:
-            raise did_you_mean(name, known, "benchmark", "harness list benchmarks")
+            raise did_you_mean(name, known, noun, f"harness list {noun}s")
 
 
 def absent(db: str) -> str:

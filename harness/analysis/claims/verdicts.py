@@ -69,7 +69,6 @@ class Evidence:
     """Seeds of either side that were asked for and have no result."""
     selected: bool = False
     """Whether what was found is in favour of a method of which seeds failed: those that did not are a selection, and decide nothing."""
-
     beaten: bool = False
     """Whether both sides are worse than the floor: which of two is further below what needs no learning decides nothing."""
 
