@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import NamedTuple
+
 import torch
 
 from harness.benchmarks.backbones import Features
@@ -10,7 +13,6 @@ from harness.benchmarks.detection.options import DetectionModel
 from proofs.detectors import CHANNELS, CLASSES, build, images, theirs
 from proofs.proof import EquationProof, H, N, W
 
-D, HEADS, L, Q, HIDDEN = 16, 4, 2, 5, 12
 NAMES = {
     "neck.convs.0.conv": "project",
     "query_embedding": "queries",
@@ -23,30 +25,46 @@ NAMES = {
 HOST = Features({}, [CHANNELS[-1]], [16], 0)
 
 
-def equals_mmdets() -> None:
-    """With the weights of mmdet's class, which the harness's own benchmarks use, one image padded."""
-    module = build("detr", dim=D, heads=8, layers=L, queries=Q, feedforward=HIDDEN)
-    options = DetectionModel(detector="detr", channels=D, layers=L, queries=Q, feedforward=HIDDEN)
+class Size(NamedTuple):
+    dim: int
+    heads: int
+    layers: int
+    queries: int
+    feedforward: int
+
+
+def equals_mmdets(size: Size) -> None:
+    """With the weights of mmdet's class, which the harness's own benchmarks use, one image padded. Its heads are eight."""
+    module = build("detr", **{**size._asdict(), "heads": 8})
+    options = DetectionModel(detector="detr", channels=size.dim, layers=size.layers, queries=size.queries, feedforward=size.feedforward)
     for mine, exact in zip(module(*images()), theirs(DETECTORS["detr"](options, HOST, CLASSES, {}), NAMES, module), strict=True):
-        assert mine.shape[:3] == (L, 2, Q)
+        assert mine.shape[:3] == (size.layers, 2, size.queries)
         torch.testing.assert_close(mine, exact, rtol=1e-6, atol=1e-7)
 
 
-def flops(c: int, n: int) -> int:
-    encoder = n * (4 * D * D + 2 * D * HIDDEN) + 2 * n * n * D
-    decoder = Q * (6 * D * D + 2 * D * HIDDEN) + 2 * n * D * D + 2 * Q * Q * D + 2 * Q * n * D
-    heads = Q * (D * (CLASSES + 1) + 2 * D * D + 4 * D)
-    return 2 * (n * c * D + L * (encoder + decoder + heads))
+def flops(size: Size, c: int, n: int) -> int:
+    d, q, hidden = size.dim, size.queries, size.feedforward
+    encoder = n * (4 * d * d + 2 * d * hidden) + 2 * n * n * d
+    decoder = q * (6 * d * d + 2 * d * hidden) + 2 * n * d * d + 2 * q * q * d + 2 * q * n * d
+    heads = q * (d * (CLASSES + 1) + 2 * d * d + 4 * d)
+    return 2 * (n * c * d + size.layers * (encoder + decoder + heads))
 
 
-PROOFS = {
-    "detr": EquationProof(
-        equation=equals_mmdets,
-        sized={"dim": D, "heads": HEADS, "layers": L, "queries": Q, "feedforward": HIDDEN},
-        flops=flops,
-        offers=[{"attention": (HEADS, N, N), "q": (HEADS, N, D // HEADS), "k": (HEADS, N, D // HEADS)}] * L + [{"map": (Q, H, W)}] * L,
-        times=2 * L,
+def proof(size: Size) -> EquationProof:
+    heads, width = size.heads, size.dim // size.heads
+    return EquationProof(
+        equation=partial(equals_mmdets, size),
+        sized=size._asdict(),
+        flops=partial(flops, size),
+        offers=[{"attention": (heads, N, N), "q": (heads, N, width), "k": (heads, N, width)}] * size.layers
+        + [{"map": (size.queries, H, W)}] * size.layers,
+        times=2 * size.layers,
         rebuilt="test_detectors: layers follow from their maps",
         matrix="mmcv's layers form the weights",
     )
+
+
+PROOFS = {
+    "detr": proof(Size(dim=16, heads=4, layers=2, queries=5, feedforward=12)),
+    "detr-small": proof(Size(dim=64, heads=8, layers=2, queries=30, feedforward=256)),
 }
