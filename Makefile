@@ -12,9 +12,11 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12) and "CPython 3.11 or 3.12 is needed; give one: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	@# torch alone brings what it needs: on Linux the CUDA build, where the registry serves it
-	$(BIN)/pip install -q torch==2.13.0
-	$(BIN)/pip install -q --only-binary :all: --no-deps -r requirements.txt
+	$(BIN)/pip install -q --no-compile torch==2.13.0
+	$(BIN)/pip install -q --no-compile --only-binary :all: --no-deps -r requirements.txt
 	$(BIN)/pip install -q --no-deps -e .
+	@# on all cores, of which pip uses one; some packages bring files that are no Python of today, which nobody imports
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 	@touch $@
 
 demo: setup
