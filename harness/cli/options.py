@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from harness import paths
 
@@ -126,14 +127,22 @@ def know(names: tuple[str, ...], recorded: set[str], noun: Literal["benchmark", 
 
 
 def absent(db: str) -> str:
-    """What a reader says of a database that does not exist, with the command that makes this one; empty where it is there."""
+    """What a reader says of a database that does not exist, with the command that makes this one; empty where it is there.
+
+    Raises:
+        UsageError: it was named by ``--db``.
+    """
+    from harness.errors import UsageError
     from harness.store.url import file_of, parse, shown
 
     url = parse(db)
     file = file_of(url)
     if file is None or file.is_file():
         return ""
-    return f"there is no database at {file}. Give another --db, or make it: `harness run -s quick --db {shlex.quote(shown(url))}`."
+    told = f"there is no database at {file}. Give another --db, or make it: `harness run -s quick --db {shlex.quote(shown(url))}`."
+    if click.get_current_context().get_parameter_source("db") is ParameterSource.COMMANDLINE:
+        raise UsageError(told)
+    return told
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/json.md describes its shape).")

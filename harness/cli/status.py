@@ -38,11 +38,12 @@ def command(trial: str | None, layers: bool, as_json: bool, db: str) -> None:
     from harness.analysis.views import runs
 
     if trial is None:
-        if not as_json and (told := options.absent(db)):
-            click.echo(told, err=True)
-        elif as_json:
+        told = options.absent(db)
+        if as_json:
             rows = artifacts.placed(db, source.trials(db))
             print_json({"counts": _counts(rows), "rows": [_plain(row) for row in rows]})
+        elif told:
+            click.echo(told, err=True)
         else:
             counted, shown = source.counts(db), source.counts(db, purposes=[""])
             helpers = sum(sum(some.values()) for some in counted.values()) - sum(sum(some.values()) for some in shown.values())

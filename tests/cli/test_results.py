@@ -463,8 +463,18 @@ def test_every_version_of_the_code_stays_and_is_shown(cli, measured, tmp_path, m
 
 @pytest.mark.parametrize(
     "verb",
-    ["leaderboard", "status", "claims", "compare gap gem", "history -b scenes-classification -m gap", "report --out report"],
+    [
+        "leaderboard",
+        "leaderboard --format json",
+        "status",
+        "status --json",
+        "claims",
+        "compare gap gem",
+        "history -b scenes-classification -m gap",
+        "report --out report",
+    ],
 )
 def test_a_mistyped_database_is_named_and_no_other_one_is_filled(cli, tmp_path, verb):
     result = cli(*verb.split(), "--db", f"sqlite:///{tmp_path}/none.db")
     assert f"no database at {tmp_path}/none.db" in result.stderr and f"--db sqlite:///{tmp_path}/none.db" in result.stderr
+    assert result.exit_code == 2 and not (tmp_path / "none.db").exists()
