@@ -60,6 +60,11 @@ def significant(value: float, digits: int, unit: str = "") -> str:
     return f"{value:.{decimals}f} {unit}".strip()
 
 
+def points(unit: str) -> str:
+    """The unit of a difference in a sentence: ``by 3 %`` would be read as a share of the value."""
+    return "points" if unit == "%" else unit
+
+
 def change(value: float | None) -> str:
     """A difference, with its sign."""
     return _text(value, "+z.3g")

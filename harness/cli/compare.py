@@ -41,7 +41,8 @@ def command(
 
     Per benchmark and setting, and for each pair: the difference of the primary metric with its 95 % interval, over seeds
     and test samples where scores of samples are stored, else over seeds; its size d in standard deviations; and a verdict
-    at 5 % after Holm's correction over all rows, with what more seeds would show. Over several benchmarks: mean ranks
+    at 5 % after Holm's correction over all rows, with what more seeds would show (of five methods and more: whom each is
+    better than). Over several benchmarks: mean ranks
     with Nemenyi's letters, signed ranks, and with --bayes the chance that one is better in practice. Of two methods also the
     diagnostics that both have: they have no direction, so there is no verdict. The exit code is 4 if no two share a
     result.
@@ -109,6 +110,7 @@ def _where(row: Comparison | Difference | Missing) -> str:
 
 
 def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> None:
+    from harness.analysis.compare_words import sentences
     from harness.analysis.numbers import change, interval, number, probability
     from harness.analysis.settings import CHOICE
 
@@ -137,8 +139,8 @@ def _show(rows: Sequence[Comparison], letter: dict[str, str], several: bool) -> 
         fold=["benchmark", "metric"],
     )
     click.echo()
-    for row in rows:
-        say(f"{_where(row)}: {row.sentence}")
+    for told in sentences(rows, _where):
+        say(told)
     if any(row.effect is not None for row in rows):
         of_samples = "; s: of the differences on test samples" * any(row.size.endswith("s") for row in rows)
         say(f"d: the difference in standard deviations of one seed's value{of_samples}.")

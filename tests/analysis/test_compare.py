@@ -12,6 +12,7 @@ import pytest
 
 from harness.analysis.board_json import as_json
 from harness.analysis.compare import compare
+from harness.analysis.compare_words import sentences
 from harness.analysis.inference import cells, pairs
 from harness.analysis.inference.scales import PERCENT
 from harness.analysis.leaderboard import build
@@ -43,7 +44,7 @@ def test_over_seeds_a_pair_is_judged_among_all_methods_of_the_block(sides):
         "seeds",
     )
     assert row.p == pytest.approx(found.p[2]) and row.ci95 == pytest.approx(tuple(float(end[2]) for end in found.interval()))
-    assert row.verdict == "a" and row.sentence == "a is better than b by 9.67 %." and row.effect > 3
+    assert row.verdict == "a" and row.sentence == "a is better than b by 9.67 points." and row.effect > 3
     assert compare(board, ["a", "nobody"]) == []
     assert [(other.method_a, other.method_b) for other in compare(board, ["b", "c", "a"])] == [("b", "c"), ("b", "a"), ("c", "a")]
 
@@ -75,6 +76,22 @@ def test_a_verdict_holds_for_all_rows_together(result, specs):
     rows = compare(build(trials("scenes") + trials("digits"), both, []), ["a", "b"])
     assert [row.p for row in rows] == pytest.approx([2 * alone] * 2) and {row.verdict for row in rows} == {"no difference shown"}
     assert "cannot be told apart: 4 seeds show differences from" in rows[0].sentence and "5 more seeds would show" in rows[0].sentence
+
+
+def test_of_many_pairs_each_method_says_whom_it_is_better_than(sides):
+    """And every verdict is in the sentences, once, those that tell nothing as a number of pairs."""
+    values = {"worst": 20.0, "low": 50.0, "alike": 50.5, "best": 90.0, "high": 80.0}
+    board = sides(**{name: {seed: mean + step for seed, step in enumerate((0.0, 0.6, -0.4))} for name, mean in values.items()})
+    rows = compare(board, [*values])
+    assert sentences(rows, lambda row: row.benchmark)[:5] == [
+        "scenes: best is better than all others.",
+        "scenes: high is better than alike, low, worst.",
+        "scenes: alike is better than worst.",
+        "scenes: low is better than worst.",
+        next(told for told in sentences(rows, lambda row: row.benchmark) if "1 of 10 pairs cannot be told apart: 3 seeds show" in told),
+    ]
+    four = [row for row in rows if "worst" not in (row.method_a, row.method_b)]
+    assert sentences(four, lambda row: row.benchmark) == [f"scenes: {row.sentence}" for row in four]
 
 
 def test_sentences_say_what_verdicts_say(sides):

@@ -112,7 +112,7 @@ def test_compare(cli, measured):
     row = json.loads(cli("compare", "simpool", "gap", "--json").stdout)["rows"][0]
     assert row["difference"] == pytest.approx(10.03, abs=0.01) and row["verdict"] == "a" and row["n"] == 3
     shown = cli("compare", "simpool", "gap").stdout
-    assert "a  simpool\nb  gap\n" in shown and "v3: simpool is better than gap by 10.0 %." in shown
+    assert "a  simpool\nb  gap\n" in shown and "v3: simpool is better than gap by 10.0 points." in shown
     assert "\nd: the difference in standard deviations of one seed's value.\n" in shown
     assert "\nWhere n counts seeds alone, no scores of test samples are stored" in shown
     assert cli("compare", "simpol", "gap").exit_code == 2

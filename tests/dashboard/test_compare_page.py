@@ -55,7 +55,7 @@ def test_differences_have_verdicts_in_words(database, measured, page):
     app = page("compare", method=BOTH)
     (row,) = compare(source.board(database), BOTH)
     shown = _table(app, "verdict").loc[0]
-    assert shown["verdict"] == "simpool better" and row.sentence == "simpool is better than gap by 60.5 %."
+    assert shown["verdict"] == "simpool better" and row.sentence == "simpool is better than gap by 60.5 points."
     assert f"v3: {row.sentence}" in _texts(app)
     assert (shown["difference"], shown["from"], shown["to"]) == (row.difference, *row.ci95)
     (chart,) = _charts(app)

@@ -11,7 +11,7 @@ from scipy.special import chdtri, ndtr, ndtri
 
 from harness.analysis.inference.cells import Cells
 from harness.analysis.inference.mixtures import sum_of_two, t_quantile
-from harness.analysis.numbers import significant
+from harness.analysis.numbers import points, significant
 from harness.analysis.statistics import LEVEL
 
 POWER = 0.8
@@ -109,10 +109,11 @@ def verdict(
         p: adjusted for everything that was looked at.
         alpha: level of what more seeds would show, see :func:`detectable`.
     """
+    told = points(unit)
     if p < 1 - LEVEL:
         better, worse = (a, b) if (difference > 0) == higher_is_better else (b, a)
-        return f"{better} is better than {worse} by {significant(abs(difference), 3, unit)}."
+        return f"{better} is better than {worse} by {significant(abs(difference), 3, told)}."
     now, then = (detectable(count, spread, alpha=alpha) for count in (seeds, seeds + more))
-    here = "cannot show any, however large" if unit == "%" and now >= 99.95 else f"show differences from {significant(now, 2, unit)} on"
-    there = "could not either" if unit == "%" and then >= 99.95 else f"would show {significant(then, 2, unit)}"
+    here = "cannot show any, however large" if unit == "%" and now >= 99.95 else f"show differences from {significant(now, 2, told)} on"
+    there = "could not either" if unit == "%" and then >= 99.95 else f"would show {significant(then, 2, told)}"
     return f"{a} and {b} cannot be told apart: {seeds} seeds {here}; {more} more seeds {there}."

@@ -64,14 +64,14 @@ def test_one_seed_shows_nothing():
 
 def test_verdicts():
     spread = Spread(1.0, 3.0, 2.0)
-    assert verdict("gem", "gap", 3.21, 0.01, 2, spread, unit="%") == "gem is better than gap by 3.21 %."
+    assert verdict("gem", "gap", 3.21, 0.01, 2, spread, unit="%") == "gem is better than gap by 3.21 points."
     assert verdict("gem", "gap", 0.321, 0.01, 2, spread, unit="m", higher_is_better=False) == "gap is better than gem by 0.321 m."
     two, seven = (f"{detectable(count, spread):.1f}" for count in (2, 7))
     assert verdict("gem", "gap", 1.0, 0.2, 2, spread) == (
         f"gem and gap cannot be told apart: 2 seeds show differences from {two} on; 5 more seeds would show {seven}."
     )
     assert "from 134 m on; 5 more seeds would show 53 m" in verdict("gem", "gap", 1.0, 0.2, 2, Spread(530.0, 3.0, 2.0), unit="m")
-    assert "2 seeds cannot show any, however large; 5 more seeds would show 53 %" in verdict(
+    assert "2 seeds cannot show any, however large; 5 more seeds would show 53 points" in verdict(
         "gem", "gap", 1.0, 0.2, 2, Spread(530.0, 3.0, 2.0), unit="%"
     )
 
