@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from statistics import median
+from statistics import median, quantiles
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ DOUBT = "doubt"
 GROUP = "group"
 """Name in :attr:`Outcome.per_sample` for the number of what a sample belongs to (scene, sequence, image), where samples of one are
 alike; intervals over test samples draw groups."""
+
+
+SPREAD = 0.2
+"""Of the middle half of what was measured, as a share of its median: from here on a cost is rough."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ _values = attrgetter(*COSTS)
 def over_seeds(costs: Iterable[tuple[Cost, Mapping[str, str]]]) -> tuple[Cost, tuple[str, ...]]:
     """The cost of several seeds of one method, ``None`` where no seed has it, and which of it is rough.
 
-    What was measured while others disturbed counts where there is nothing else.
+    What was measured while others disturbed counts where there is nothing else. Rough is also what seeds disagree on, as what else runs
+    on a machine may slow a whole measurement.
 
     Args:
         costs: the cost and the labels of each seed.
@@ -115,8 +120,15 @@ def over_seeds(costs: Iterable[tuple[Cost, Mapping[str, str]]]) -> tuple[Cost, t
         if there:
             certain = [value for value, doubtful in there if not doubtful]
             over[name] = COSTS[name].over_seeds(certain or [value for value, _ in there])
-            rough += [name] * (not certain)
+            rough += [name] * (not certain or _disagree(certain))
     return Cost(**over), tuple(rough)
+
+
+def _disagree(values: Sequence[float]) -> bool:
+    if len({*values}) < 2:
+        return False
+    low, middle, high = quantiles(values, n=4, method="inclusive")
+    return high - low > SPREAD * middle
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def legend(board: Board, costs: Sequence[str], text: str) -> list[str]:
     if " !" in text:
         lines.append("! worse than the floor, the trivial predictor computed from the training data.")
     if "~" in text:
-        lines.append("~ uncertain in every seed, since other things disturbed the passes that were timed.")
+        lines.append("~ uncertain: other things disturbed the passes that were timed in every seed, or seeds differ by more than a fifth.")
     if "†" in text:
         lines.append("† attention collapsed to next to one position in at least one seed: `harness status DIGEST` says where.")
     if "‡" in text:

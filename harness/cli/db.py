@@ -62,21 +62,27 @@ def export(file: Path, db: str) -> None:
 
 
 @command.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @options.database
-def import_(file: Path, db: str) -> None:
+def import_(files: tuple[Path, ...], db: str) -> None:
     """Add what `harness db export` wrote.
 
     A result that is here already stays as it is, and gets what it lacks of the same attempt: scores of single samples, curves. Of a trial
     that is here with another result, by another device or machine, the one in FILE is left out, which is told.
+
+    \b
+    harness db import results/leaderboards/*.jsonl
     """
     from harness.store import open_store
 
-    done = open_store(db).import_from(file)
-    completed = f", {done.completed} completed (scores of single samples, curves, places)" if done.completed else ""
-    click.echo(f"{done.trials} trials added{completed}, {done.skipped} were there already")
-    if done.others:
-        click.echo(f"{left_out(done.others)} Those of the file need another database (--db, HARNESS_DB).", err=True)
+    store = open_store(db)
+    for file in files:
+        done = store.import_from(file)
+        where = f"{file}: " * (len(files) > 1)
+        completed = f", {done.completed} completed (scores of single samples, curves, places)" if done.completed else ""
+        click.echo(one_line(f"{where}{done.trials} trials added{completed}, {done.skipped} were there already"))
+        if done.others:
+            click.echo(one_line(f"{where}{left_out(done.others)} Those of the file need another database (--db, HARNESS_DB)."), err=True)
 
 
 def _shown(db: str) -> str:

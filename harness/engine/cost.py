@@ -19,13 +19,11 @@ from harness.benchmarks.parts.frozen import FrozenBackbone
 from harness.engine.hooks import seed_generators
 from harness.engine.memory import peak_mb
 from harness.engine.quiet import quiet
-from harness.outcome import Cost
+from harness.outcome import SPREAD, Cost
 
 _WARM_UP = 3
 _WARM_SECONDS = 0.2
 """Besides, on a GPU, whose clock rises with its work."""
-_SPREAD = 0.2
-"""Of the middle half of the passes, as a share of their median: from here on a latency is said to be uncertain."""
 
 _sdpa_flops: Callable[..., Any] = sdpa_flop_count  # torch gives it no types
 
@@ -66,7 +64,7 @@ def measure(model: nn.Module, batch: Any, device: str, budget: float = 0.02) -> 
     )
     if not alone:
         return cost, ["the latency is uncertain, since other trials on the GPU did not wait"]
-    if high - low <= _SPREAD * middle:
+    if high - low <= SPREAD * middle:
         return cost, []
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     return cost, [

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import statistics
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from harness.analysis import formats
 from harness.analysis.board import Board
 from harness.analysis.board_json import as_json
 from harness.analysis.leaderboard import build
+from harness.outcome import Cost
 from harness.report.latex import document
 
 
@@ -86,6 +88,15 @@ def test_what_makes_a_result_doubtful_is_noted_with_its_seeds(result, specs, flo
     assert [*board.notes] == [f"scenes v1: 'simpool', seed 1, 2: {doubt}."]
 
 
+@pytest.mark.parametrize(
+    ("times", "rough"), [((5.0, 5.4), False), ((5.0, 9.0), True), ((5.0, 5.1, 5.2, 5.3, 9.0), False), ((5.0,), False)]
+)
+def test_a_latency_on_which_seeds_disagree_is_marked(result, specs, floors, times, rough):
+    board = build([result("gap", seed, cost=Cost(params=5, latency_ms=ms)) for seed, ms in enumerate(times)], specs, floors)
+    assert {row.rough for row in board.rows} == {("latency_ms",) if rough else ()}
+    assert {row.cost.latency_ms for row in board.rows} == {statistics.median(times)}
+
+
 def test_an_uncertain_latency_counts_where_there_is_no_other_and_is_marked(result, specs, floors):
     busy = {"labels": {"rough": "latency_ms"}}
     trials = [result("gap", 0, **busy), result("gap", 1), result("gap", 2), *(result("simpool", seed, **busy) for seed in (0, 1, 2))]
@@ -95,7 +106,7 @@ def test_an_uncertain_latency_counts_where_there_is_no_other_and_is_marked(resul
         "simpool": (5.0, ("latency_ms",)),
     }
     text = formats.table(board)
-    assert text.count("~") == 2 and "disturbed the passes" in text and "~5" in formats.markdown(board)
+    assert text.count("~") == 2 and "other things disturbed" in text and "~5" in formats.markdown(board)
     assert as_json(board)["rough"] == [{"benchmark": "scenes", "method": "simpool", "costs": ["latency_ms"]}]
     assert "~" not in formats.table(board.of(["gap"])) and "rough" not in as_json(board.of(["gap"]))
 

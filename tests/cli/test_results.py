@@ -209,6 +209,11 @@ def test_database_travels(cli, measured, tmp_path):
     said = cli("db", "import", "changed.jsonl", *third)
     assert said.stdout == "0 trials added, 1 were there already\n"
     assert "1 trials are here with other results, which stay (1 by an unknown device here" in said.stderr and "--db" in said.stderr
+    several = cli("db", "import", "boards/scenes-classification.jsonl", "all.jsonl", "--db", "sqlite:///several.db").stdout.splitlines()
+    assert several == [
+        "boards/scenes-classification.jsonl: 2 trials added, 0 were there already",
+        "all.jsonl: 0 trials added, 2 completed (scores of single samples, curves, places), 0 were there already",
+    ]
     assert "schema" in cli("db", "current", *other).stdout
     assert "empty" in cli("db", "current", "--db", "sqlite:///none.db").stdout
     assert cli("db", "upgrade", "--db", "sqlite:///none.db").exit_code == 0
