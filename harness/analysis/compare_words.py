@@ -35,8 +35,8 @@ def _by_method(rows: Sequence[Comparison], tests: int) -> list[str]:
     beaten: dict[str, list[str]] = {name: [] for name in sorted(means, key=lambda name: means[name], reverse=rows[0].higher_is_better)}
     for row in rows:
         if row.verdict in ("a", "b"):
-            better, worse = (row.method_a, row.method_b) if row.verdict == "a" else (row.method_b, row.method_a)
-            beaten[better].append(worse)
+            better, other = (row.method_a, row.method_b) if row.verdict == "a" else (row.method_b, row.method_a)
+            beaten[better].append(other)
     texts = []
     for name, worse in beaten.items():
         if worse:

@@ -260,11 +260,18 @@ class Format(Generic[D]):
             found.add("the dataset", what, "put them there or link to them; only an entry may name a place elsewhere, absolutely")
         if data.together is not None:
             groups.tell(found, data.together, {NAMES[split]: {*map(found.together, found.of(split))} for split in SPLITS})
-        for split in () if not found.has_samples or any(problem.fatal for problem in found.problems) else NEEDED:
+        wanted = SPLITS if _names_validation(data) else NEEDED
+        for split in () if not found.has_samples or any(problem.fatal for problem in found.problems) else wanted:
             if not found.of(split):
                 found.add(f"{NAMES[split]} split", "it has no sample", "see where the entry says that it lies, and whether it is all there")
         hold_out(found, data.val_share, data.together)
         return found
+
+
+def _names_validation(data: DataOptions) -> bool:
+    """Whether an entry says where the validation split lies: it is not to be another one, held out of training, then."""
+    named = getattr(data, "splits", {}).get("val") or getattr(data, "val", None)
+    return bool(named) and not isinstance(named, int)
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ class Lookup:
                     about.append(more)
                     self.told(split, index + 1, len(dataset))
                 found = Samples(self.trial.benchmark, split, images, about)
+                self.backbone.flush()
                 samples.write(key, found)
             self.backbone.flush()
         return found if all(name in kept for name in found.images) else None

@@ -222,6 +222,7 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
     from harness.engine import environment, planned
     from harness.engine.plugins import load_for
     from harness.engine.trial import run_trial
+    from harness.engine.untouched import watched
 
     environment.describe("cpu")  # remembered here for all trials, which are forked from this process
     thread_pools()
@@ -233,7 +234,8 @@ def trial_function(plugin_files: Iterable[PluginFile]) -> TrialFunction:
             import_modules_from_strings(**imports)
         planned.check(trial, files)  # edited between the two, it may be either code that was imported
         read = planned.all_read(trial, files)
-        outcome = run_trial(trial, **where)
+        with watched(trial.plugins, files):
+            outcome = run_trial(trial, **where)
         if not read:  # what a constructor or a pass imports was read later
             planned.check(trial, files)
         return outcome

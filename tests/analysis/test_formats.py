@@ -88,9 +88,7 @@ def test_what_makes_a_result_doubtful_is_noted_with_its_seeds(result, specs, flo
     assert [*board.notes] == [f"scenes v1: 'simpool', seed 1, 2: {doubt}."]
 
 
-@pytest.mark.parametrize(
-    ("times", "rough"), [((5.0, 5.4), False), ((5.0, 9.0), True), ((5.0, 5.1, 5.2, 5.3, 9.0), False), ((5.0,), False)]
-)
+@pytest.mark.parametrize(("times", "rough"), [((5.0, 5.4), False), ((5.0, 9.0), True), ((5.0, 5.1, 5.2, 5.3, 9.0), False), ((5.0,), False)])
 def test_a_latency_on_which_seeds_disagree_is_marked(result, specs, floors, times, rough):
     board = build([result("gap", seed, cost=Cost(params=5, latency_ms=ms)) for seed, ms in enumerate(times)], specs, floors)
     assert {row.rough for row in board.rows} == {("latency_ms",) if rough else ()}

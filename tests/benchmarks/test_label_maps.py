@@ -323,6 +323,10 @@ def test_the_smaller_object_is_seen_whatever_the_file_says_of_areas(openmmlab, w
             {"images": [{"id": index, "file_name": "0.png", "width": 32, "height": 24} for index in range(2)]},
             "two images have the file_name",
         ),
+        (
+            {"images": [{"id": index, "file_name": "./" * index + "0.png", "width": 32, "height": 24} for index in range(2)]},
+            "two images have the file_name",
+        ),
         ({"annotations": [{"image_id": "000", "category_id": [5], "segmentation": [[0, 0, 4, 0, 4, 4]]}]}, "category [5] is not among"),
     ],
 )

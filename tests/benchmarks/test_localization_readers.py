@@ -133,6 +133,14 @@ TOLD = {
     "box without area": (flat, 6, ("1 box without area left out", "annotation 918")),
     "image twice": (lambda c: c["images"].append(dict(c["images"][0])), 6, ("1 image listed more than once", "cam3/000.png")),
     "image twice, two ids": (lambda c: c["images"].append({**c["images"][0], "id": 99}), 6, ("1 image listed more than once",)),
+    **{
+        f"image twice, spelled {way}": (
+            lambda c, spelled=spelled: c["images"].append({**c["images"][0], "file_name": spelled, "id": 99}),
+            6,
+            ("1 image listed more than once", "cam3/000.png"),
+        )
+        for way, spelled in {"with a dot": "././cam3/000.png", "with two strokes": "cam3//000.png", "in capitals": "cam3/000.PNG"}.items()
+    },
     "orphan": (lambda c: c["annotations"][0].update(image_id=999), 5, ("1 annotation of no image left out", "999")),
     "crowd only": (lambda c: c["annotations"][0].update(iscrowd=1), 5, ("1 image with nothing but crowds or ignored", "cam3/000.png")),
     "ignored": (lambda c: c["annotations"][0].update(ignore=1), 5, ("1 image with nothing but crowds or ignored", "cam3/000.png")),

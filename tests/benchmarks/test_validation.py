@@ -169,6 +169,8 @@ def test_one_of_its_own_is_left_alone():
         ("val", "train/a/0.png", r"1 validation images are training images, too"),
         ("test", "", r"validation and test are the same folder"),
         ("val", "", ""),
+        ("empty", "", r"validation split: it has no sample"),
+        ("other", "", r"other/a: no validation image shows the class"),
     ],
 )
 def test_what_stands_in_two_splits_is_refused(tmp_path, said, copied, told):
@@ -176,6 +178,10 @@ def test_what_stands_in_two_splits_is_refused(tmp_path, said, copied, told):
     for number, name in enumerate("ab"):
         (tmp_path / "val" / name).mkdir(parents=True)
         (tmp_path / "val" / name / "x.png").write_bytes((tmp_path / f"train/{name}/{number}.png").read_bytes() + b" ")
+    (tmp_path / "empty").mkdir()
+    for name in "AB":
+        (tmp_path / "other" / name).mkdir(parents=True)
+        (tmp_path / "other" / name / "x.png").write_bytes((tmp_path / "train/a/0.png").read_bytes() + b"  ")
     if copied:
         (tmp_path / "val/a/copy.png").write_bytes((tmp_path / copied).read_bytes())
     found = task(Benchmark(id="b", family="classification", data={**content["data"], "root": "r", "val": said}))

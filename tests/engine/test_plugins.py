@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,11 +12,13 @@ import pytest
 import torch
 from torch import nn
 
-from harness import openmmlab
+from harness import openmmlab, slots
+from harness.benchmarks.parts.frozen import FrozenBackbone
 from harness.catalog.plugins import discover, source_digest
 from harness.catalog.sources import file_digest
 from harness.engine import planned
-from harness.engine.plugins import load_for, unchanged
+from harness.engine.plugins import load_for
+from harness.engine.untouched import unchanged, watched
 from harness.errors import TrialError, UsageError
 
 PLUGIN = """
@@ -58,6 +61,14 @@ HABITS = {
     "block": ("import mmpretrain.models.backbones.resnet as r; r.BasicBlock.forward = lambda self, x: x", "resnet.BasicBlock.forward"),
     "property": ("import mmpretrain.models.backbones.resnet as r; r.BasicBlock.norm1 = None", "resnet.BasicBlock.norm1"),
     "layer": ("import mmcv.cnn.bricks.activation as a; a.Clamp.forward = lambda self, x: x", "activation.Clamp.forward"),
+    "defaults": ("from torch import nn; nn.BatchNorm2d.__init__.__defaults__ = (1e-3, 0.01, True, True, None, None)", "BatchNorm.__init__"),
+    "code": ("import torch.nn.functional as F; F.relu.__code__ = F.relu6.__code__", "torch.nn.functional.relu"),
+    "hook": (
+        "from torch.nn.modules.module import register_module_forward_hook as hook; hook(lambda m, i, o: None)",
+        "hooks of all modules",
+    ),
+    "step": ("from torch.optim.optimizer import register_optimizer_step_pre_hook as hook; hook(print)", "hooks of all optimizers"),
+    "decoder": ("import cv2; cv2.resize = lambda *a, **k: None", "cv2.resize"),
     "entry": (
         "import torch; from mmpretrain.registry import MODELS; MODELS.register_module('ResNet', True, torch.nn.Identity)",
         "'ResNet' in the registry of mmpretrain (model)",
@@ -65,15 +76,13 @@ HABITS = {
 }
 
 
-@pytest.mark.parametrize("habit", HABITS)
-def test_a_plugin_that_changes_torch_for_all_is_refused(tmp_path, habit):
-    """In a process of its own, as a trial has: what it breaks would break the tests after it."""
-    source, named = HABITS[habit]
+def said_by(action: Callable[[], object]) -> str:
+    """What ``action`` raises in a process of its own, as a trial has: what it breaks would break the tests after it."""
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
         try:
-            load(tmp_path, f"bad-{habit}", source)
+            action()
             said = "nothing"
         except BaseException as error:
             said = f"{type(error).__name__}: {error}"
@@ -82,8 +91,50 @@ def test_a_plugin_that_changes_torch_for_all_is_refused(tmp_path, habit):
     os.close(writing)
     os.waitpid(pid, 0)
     with os.fdopen(reading) as stream:
-        said = stream.read()
-    assert said.startswith("UsageError") and f"bad_{habit}.py" in said and named in said, said
+        return stream.read()
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_a_plugin_that_changes_torch_for_all_is_refused(tmp_path, habit):
+    source, named = HABITS[habit]
+    said = said_by(lambda: load(tmp_path, f"bad-{habit}", source))
+    assert said.startswith("UsageError") and f"bad_{habit}.py" in said and named in said and "when it is imported" in said, said
+
+
+LATER = {
+    "built": ("torch.nn.functional.relu = lambda x, inplace=False: x.clamp(0, 1)", "pass", "torch.nn.functional.relu"),
+    "run": ("pass", "torch.nn.init.normal_ = print", "torch.nn.init.normal_"),
+    "failing": ("torch.set_default_dtype(torch.float64)", "raise ValueError('Float and Double')", "torch.set_default_dtype"),
+    "optimizer": ("torch.optim.AdamW(self.parameters()); torch.optim.Adagrad(torch.nn.Linear(1, 1).parameters())", "pass", ""),
+}
+
+
+@pytest.mark.parametrize("habit", LATER)
+def test_a_trial_whose_layers_change_torch_for_all_fails_and_keeps_no_features(tmp_path, monkeypatch, habit):
+    """An optimizer's first use changes its class, too: that is torch's own doing."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    built, run, named = LATER[habit]
+    file, name = tmp_path / f"later_{habit}.py", f"later-{habit}"
+    source = PLUGIN.format(habit="", name=name).replace("super().__init__()", f"super().__init__(); self.w = nn.Linear(1, 1); {built}")
+    file.write_text(source.replace("        return x.mean", f"        {run}\n        return x.mean"))
+    files = discover((file,))
+    frozen = FrozenBackbone(nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU()), "a test's")
+
+    def trial() -> None:
+        load_for([name], files, {})
+        with watched([name], files):
+            model = slots.build(name, {}, channels=2)
+            try:
+                model(frozen(torch.rand(2, 3, 4, 4))[0])
+            finally:
+                frozen.flush()
+
+    said = said_by(trial)
+    assert bool(list((tmp_path / "cache").rglob("*"))) != bool(named)
+    if named:
+        assert said.startswith("UsageError") and file.name in said and named in said and "built or run" in said, said
+    else:
+        assert said == "nothing"
 
 
 def test_what_is_added_to_the_toolboxes_may_stay(tmp_path):

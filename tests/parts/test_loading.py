@@ -40,9 +40,10 @@ class Net(nn.Module):
 def network(seed: int, **options) -> OrderedDict:
     torch.manual_seed(seed)
     net = Net(**options)
-    for value in net.state_dict().values():
+    for name, value in net.state_dict().items():
         if value.is_floating_point():
-            value.copy_(torch.randn(value.shape))
+            drawn = torch.randn(value.shape)
+            value.copy_(drawn.abs() if name.endswith("running_var") else drawn)
     return OrderedDict((name, value.clone()) for name, value in net.state_dict().items())
 
 
@@ -277,6 +278,11 @@ REFUSED = {
     "another network": ({"a.weight": torch.zeros(4, 3, 3, 3)}, r"none of its names \(a\.weight\) is one of the backbone's"),
     "other names, sorted": (sorted_by_name(renamed()), "none of its names"),
     "not finite": ({**A, "stem.bias": torch.full((4,), torch.nan)}, r"'stem\.bias' holds values that are not finite"),
+    "variances below zero": (
+        {**A, "layers.3.bn1.running_var": torch.full_like(A["layers.3.bn1.running_var"], -1)},
+        r"'layers\.3\.bn1\.running_var' holds variances below zero",
+    ),
+    "nothing": ({name: torch.zeros_like(value) for name, value in A.items()}, "the weights of all layers are zero"),
     "whole numbers": ({**A, "stem.bias": torch.ones(4, dtype=torch.int8)}, r"the file has \(4,\) of int8 in its place"),
 }
 

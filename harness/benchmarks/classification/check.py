@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.benchmarks.base import SPLITS, Problem, relative
@@ -12,6 +12,7 @@ from harness.benchmarks.classification.options import ClassificationData
 from harness.benchmarks.classification.readers.image_folder import ImageFolderData
 from harness.benchmarks.classification.readers.labelled import Labels
 from harness.digests import contents
+from harness.texts import amount
 
 
 def problems(root: Path, data: ClassificationData, listing: Labels) -> Iterator[Problem]:
@@ -24,6 +25,7 @@ def problems(root: Path, data: ClassificationData, listing: Labels) -> Iterator[
     for sample in samples:
         labels[sample.label].append(listing.image(sample))
     digests = contents(labels.values())
+    yield from _copies(root, listing, digests)
     seen: dict[bytes, tuple[Path, int]] = {}
     for file, label in ((listing.image(sample), sample.label) for sample in samples):
         if file not in digests:
@@ -32,3 +34,18 @@ def problems(root: Path, data: ClassificationData, listing: Labels) -> Iterator[
         if first != label:
             what = f"the same picture as {relative(other, root)}, which is '{listing.classes[first]}'"
             yield Problem(relative(file, root), what, f"is it '{listing.classes[label]}'? Delete one of the two", fatal=False)
+
+
+def _copies(root: Path, listing: Labels, digests: Mapping[Path, bytes]) -> Iterator[Problem]:
+    """Pictures that stand in a split more than once, in the same class."""
+    for split in SPLITS:
+        first: dict[tuple[bytes, int], Path] = {}
+        pairs = [(listing.image(sample), sample.label) for sample in listing.of(split)]
+        again = [
+            (file, other) for file, label in pairs if file in digests and (other := first.setdefault((digests[file], label), file)) != file
+        ]
+        if again:
+            file, other = again[0]
+            one = f"{relative(file, root)} of {relative(other, root)}"
+            what = f"of {amount(len(pairs), 'image')} {len(again)} are copies of others in the same class, e.g. {one}; each counts"
+            yield Problem(f"{split} split", what, "delete the copies", fatal=False)

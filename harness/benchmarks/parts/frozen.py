@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import torch
@@ -18,6 +18,10 @@ _WRITTEN = 32 << 20
 """Bytes of features that are written to a file of their own, at least."""
 _TOGETHER = 64 << 20
 """Bytes of features that a trial copies, at most, to have them in one piece."""
+
+
+BEFORE_KEEPING: list[Callable[[], None]] = []
+"""In this process: each raises where what was computed may be wrong, and must not be kept for other trials."""
 
 
 class FrozenBackbone(nn.Module):
@@ -87,6 +91,8 @@ class FrozenBackbone(nn.Module):
         """Keep on disk what was computed since; what cannot be kept is remembered, as far as memory allows."""
         if not self._new or self._store is None:
             return
+        for look in BEFORE_KEEPING:
+            look()
         if not self._store.put({name: [_level(feature) for feature in features] for name, features in self._new.items()}):
             for name, features in self._new.items():
                 self._unkept += sum(feature.nbytes for feature in features)

@@ -92,6 +92,14 @@ def load_backbone(backbone: nn.Module, weights: dict[str, Any], tell: Callable[[
     for name, value in loaded.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise UsageError(f"model.weights: {file}: '{match.names[name]}' holds values that are not finite. Take another checkpoint.")
+        if name.endswith("running_var") and (value < 0).any():
+            raise UsageError(f"model.weights: {file}: '{match.names[name]}' holds variances below zero. Take another checkpoint.")
+    matrices = [name for name, value in loaded.items() if value.ndim > 1 and name.endswith("weight")]
+    if zero := [match.names[name] for name in matrices if not loaded[name].any()]:
+        if len(zero) == len(matrices):
+            raise UsageError(f"model.weights: {file}: the weights of all layers are zero. Take another checkpoint.")
+        what = f"of {len(matrices)} layers' weights {len(zero)} in {file.name} are zero throughout: {few(zero, _SHOWN)}"
+        tell(what, "take another checkpoint, unless these layers are meant to do nothing")
     # each of its names is given; a hook of mmpretrain's SwinTransformerV2 takes away tables that it works out anew, and is not refused that
     backbone.load_state_dict({**backbone.state_dict(), **loaded}, strict=False)
     changed = [f"{name} resized from {tuple(value.shape)} to {tuple(own[name].shape)}" for name, value in loaded.items()

@@ -19,7 +19,8 @@ _GUESSED = 0.01
 """Share of pixels below which a value of a label map looks like an accident."""
 
 
-_MASK = "Is it a mask of 0 and 255? Say what its values mean: data.labels: {0: CLASS, 255: CLASS}"
+_MASK = "Is it a mask of 0 and 255? Say what its values mean: data.labels: {0: CLASS, 255: CLASS}, or data.ignore: [255] if it is so."
+_CROWDS = "Do these images show nothing but crowds, which are ignored? Annotate their objects one by one, or take the images out."
 
 
 def problems(root: Path, data: SegmentationData, listing: Pairs) -> Iterator[Problem]:
@@ -38,7 +39,8 @@ def problems(root: Path, data: SegmentationData, listing: Pairs) -> Iterator[Pro
         return  # what could not be read is missing below
     told = getattr(data, "labels", None)  # whoever says what values mean is believed
     ignored = told or getattr(data, "ignore", None)
-    if problem := (None if ignored else _masks(listing, held)) or (None if told else _palettes(root, listing)):
+    mend = _MASK if hasattr(data, "labels") else _CROWDS
+    if problem := (None if ignored else _masks(listing, held, mend)) or (None if told else _palettes(root, listing)):
         yield problem
         return
     yield from _classes(listing, {split: sum(some, Counter[int]()) for split, some in held.items()})
@@ -81,7 +83,7 @@ def _seams(root: Path, listing: Pairs, seams: Seams) -> Iterator[Problem]:
     yield Problem("label maps", what, mend, fatal=False)
 
 
-def _masks(listing: Pairs, held: dict[str, list[Counter[int]]]) -> Problem | None:
+def _masks(listing: Pairs, held: dict[str, list[Counter[int]]], mend: str) -> Problem | None:
     """Masks of 0 and 255 where 255 is ignored: of all files, of a split, or of some files."""
     ignore, every = listing.labels.ignore, [pixels for some in held.values() for pixels in some]
     for where, some in (("label maps", every), *((f"{split} split", held[split]) for split in NEEDED)):
@@ -89,14 +91,14 @@ def _masks(listing: Pairs, held: dict[str, list[Counter[int]]]) -> Problem | Non
         if len(seen) == 2 and seen[ignore] > _GUESSED * seen.total():
             only = listing.classes[min(seen.keys() - {ignore})]
             what = f"every pixel is {only} or ignored (label {ignore}), so that any prediction is right"
-            return Problem(where, what, f"{_MASK}, or data.ignore: [{ignore}] if it is so.")
+            return Problem(where, what, mend)
     ignored = [pixels for pixels in every if pixels[ignore]]
     if ignored and all(len(pixels) == 2 for pixels in ignored):
         alone = Counter(listing.classes[min(pixels.keys() - {ignore})] for pixels in ignored)
         only, count = alone.most_common(1)[0]
         if count > 1 and len(alone) == 1:
             what = f"{count} label maps hold {only} and ignored pixels (label {ignore}) only, the others no ignored pixel"
-            return Problem("label maps", what, f"{_MASK}, or data.ignore: [{ignore}] if it is so.")
+            return Problem("label maps", what, mend)
     return None
 
 

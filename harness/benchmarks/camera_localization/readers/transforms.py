@@ -28,6 +28,7 @@ from harness.benchmarks.camera_localization.readers.frame import Frame, Frames, 
 from harness.benchmarks.camera_localization.readers.hold_out import HoldOutData, hold_out
 from harness.benchmarks.camera_localization.readers.rigs import tell_twins, with_moments
 from harness.benchmarks.camera_localization.readers.scenes import Scene, over_scenes
+from harness.benchmarks.coco import is_set
 from harness.benchmarks.listed import tails
 from harness.images import SUFFIXES
 
@@ -58,7 +59,10 @@ def _scene(scene: Scene, data: TransformsData) -> None:
     if any((scene.root / own[split]).is_file() for split in NEEDED):
         for split, file in own.items():
             if split in NEEDED or (scene.root / file).is_file():
-                scene.place(split, _frames(scene, _parse(scene, file), file, data))
+                content = _parse(scene, file)
+                scene.place(split, _frames(scene, content, file, data))
+                if content.get("frames") == []:
+                    scene.add(file, "its list `frames` is empty", "add its frames, or delete the file")
         every = iter(with_moments([frame for split in SPLITS for frame in scene.of(split)]))
         for split in SPLITS:
             scene.of(split)[:] = [next(every) for _ in scene.of(split)]
@@ -83,6 +87,8 @@ def _scene(scene: Scene, data: TransformsData) -> None:
     chosen: dict[Split, set[str]] = {}
     for split, key in lists.items():
         images = {str(name): _image(scene, str(name)) for name in content[key]}
+        if not images:
+            scene.add("transforms.json", f"its list {key} is empty", "name its frames, or delete the list")
         chosen[split] = {image for image in images.values() if image in known}
         scene.place(split, [frame for frame in frames if frame.image in chosen[split]])
         if lost := [name for name, image in images.items() if image not in known]:
@@ -148,7 +154,7 @@ def _frames(scene: Scene, content: dict[str, Any], file: str, data: TransformsDa
         yield Problem(file, what, mend, fatal)
     ways: dict[str, list[str]] = {}
     for n, entry in enumerate(content.get(key, ())):
-        if key != _TEST and isinstance(entry, dict) and entry.get("is_bad") is True:
+        if key != _TEST and isinstance(entry, dict) and is_set(entry.get("is_bad")):
             scene.left_out["frames marked is_bad"] += 1
             continue
         yield (found := _frame(scene, entry, f"{file}:{key}[{n}]", data))

@@ -62,8 +62,9 @@ def read(root: Path, data: ClassificationData) -> Labels:
     for split, folder in data.splits.items():
         if folder in there:
             setattr(listing, split, _split(root, folder, split, listing, listed=data.class_names is not None))
-    if data.splits.get("test") in there and train in there:
-        _tell_untested(root, data.splits["test"], train, listing)
+    for split in ("test", "val"):
+        if data.splits.get(split) in there and train in there:
+            _tell_unseen(root, split, data.splits[split], train, listing)
     return listing
 
 
@@ -105,18 +106,21 @@ def _split(root: Path, place: str, split: Split, listing: Labels, *, listed: boo
     return samples
 
 
-def _tell_untested(root: Path, place: str, train: str, listing: Labels) -> None:
-    """Classes without a test image; fatal where a folder that training lacks may be theirs, by another name."""
-    shown = {sample.label for sample in listing.test}
+def _tell_unseen(root: Path, split: Split, place: str, train: str, listing: Labels) -> None:
+    """Classes without a test image, or one for validation; fatal where a folder that training lacks may be theirs, by another name.
+
+    A validation split is often too small for all classes, so that there only the latter is told.
+    """
+    shown = {sample.label for sample in listing.of(split)}
     learnt = {*map(form, folders_of(root / train))} | {*map(form, listing.classes)}
     strange = [name for name in folders_of(root / place) if form(name) not in learnt]
     for label, name in enumerate(listing.classes):
-        if label in shown:
+        if label in shown or (split == "val" and not strange):
             continue
         mend = f"add images ({', '.join(SUFFIXES)}) if there are any; without, all that is measured is of the other classes"
         if strange:
             mend = f"rename the folder that shows it ({few(strange)}?); or take that away, and metrics are of the other classes"
-        listing.add(f"{place}/{name}", "no test image shows the class", mend, fatal=bool(strange))
+        listing.add(f"{place}/{name}", f"no {NAMES[split]} image shows the class", mend, fatal=bool(strange))
 
 
 FORMAT = Format(ImageFolderData, read)

@@ -93,7 +93,7 @@ def _split(
     """The pictures of a split, whose categories are called as those ``known`` from training."""
     where, labels = split.annotations, known.labels_of(mine)
     entries = named(content["images"], listing.root / split.images)
-    images = images_of(entries, where, listing)
+    images = images_of(entries, where, listing.root / split.images, listing)
     tell_searched(entries, where, listing)
     if start_elsewhere([image.file for image in images.values()], split.images, where, listing):
         return []

@@ -64,10 +64,12 @@ def read_table(file: Path, lines: list[list[str]], decimal_comma: bool, scorer: 
     head, at, start = _header(lines)
     width = len(head["coords"])
     first = next((i for i in range(at + 1, width) if head["bodyparts"][i]), width)
-    people = list(dict.fromkeys(head.get("scorer", [])[first:])) or [""]
+    # a column that somebody has added, of comments say, is under no scorer and no coordinate
+    shown = [i for i in range(first, width) if head["coords"][i] or "".join(head.get("scorer", [])[i : i + 1])]
+    people = list(dict.fromkeys(head["scorer"][i] for i in shown)) if "scorer" in head else [""]
     if len(people) > 1 and scorer not in people:
         raise ValueError(f"its columns are of several scorers: {', '.join(people)}. Write data.scorer: {' or '.join(people)}.")
-    places = _places(head, [i for i in range(first, width) if len(people) == 1 or head["scorer"][i] == scorer])
+    places = _places(head, [i for i in shown if len(people) == 1 or head["scorer"][i] == scorer])
     named = _NAMED.fullmatch(file.stem)
     whose = scorer if len(people) > 1 else named[1] if named else people[0]
     likelihood = any("likelihood" in coords for parts in places.values() for coords in parts.values())

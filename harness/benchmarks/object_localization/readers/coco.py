@@ -69,6 +69,9 @@ def read(root: Path, data: CocoData) -> Pictures:
     content = load(data.train.annotations, listing)
     known = Categories(content["categories"] if content else [], data.train.annotations, listing)
     count = len(known.names)
+    if twice := [name for name, times in Counter(known.names).items() if times > 1]:
+        what = f"{several(len(twice), 'name')} of categories stand there twice, e.g. '{twice[0]}': each is a class of its own"
+        listing.add(data.train.annotations, what, "call one otherwise, or give both the same id", fatal=False)
     if content and count != data.classes:
         mend = f"write data.classes: {count}" if count else "give each class an entry with id and name"
         listing.add(data.train.annotations, f"there are {count} categories, data.classes says {data.classes}", mend)
@@ -94,7 +97,7 @@ def _split(split: CocoSplit, content: dict[str, Any], mine: Categories, known: C
     """The pictures of a split, whose categories are called as those ``known`` from training."""
     where = split.annotations
     entries = named(content["images"], listing.root / split.images)
-    images = images_of(entries, where, listing)
+    images = images_of(entries, where, listing.root / split.images, listing)
     tell_searched(entries, where, listing)
     if start_elsewhere([image.file for image in images.values()], split.images, where, listing):
         return []

@@ -7,10 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.benchmarks.base import Listing
 from harness.benchmarks.object_localization.readers.picture import several
+from harness.benchmarks.spelled import Spelled
 
 
 class Ids:
@@ -50,18 +52,26 @@ class Image:
     size: tuple[int, int] | None
 
 
-def images_of(entries: list[Any], where: str, listing: Listing[Any]) -> dict[Any, Image]:
-    """Image id -> image; what stands there twice counts once."""
+def images_of(entries: list[Any], where: str, folder: Path, listing: Listing[Any]) -> dict[Any, Image]:
+    """Image id -> image; what stands there twice counts once, spelled otherwise the second time or not.
+
+    Args:
+        folder: of the images.
+    """
     found: dict[Any, Image] = {}
+    there, spelled = Spelled(folder), dict[Path, str]()
     names: Counter[str] = Counter()
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("file_name"), str) or plain(entry.get("id")) is None:
             listing.add(where, f"an image lacks id or file_name: {str(entry)[:60]}", "restore the official file")
             continue
-        name = entry["file_name"].replace("\\", "/").removeprefix("./")
+        name = entry["file_name"].replace("\\", "/")
         if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0]:
             listing.add(where, f"'{entry['file_name']}' points outside the dataset", "write a path inside the image folder")
             continue
+        name = PurePosixPath(name).as_posix()
+        if file := there.file(name):
+            name = spelled.setdefault(file, name)
         names[name] += 1
         known = found.setdefault(entry["id"], Image(name, _size(entry)))
         if known.file != name:

@@ -82,7 +82,7 @@ def _corners(bbox: Any, where: str, number: Any, listing: Pictures) -> tuple[flo
     try:
         x, y, width, height = map(float, bbox)
     except (TypeError, ValueError):
-        what = f"the bbox is not x, y, width, height: {str(bbox)[:60]}"
+        what = f"the bbox is not x, y, width, height: {bbox!r:.60}"
         listing.add(f"{where} (annotation {number})", what, "correct or delete the annotation")
         return None
     return x, y, width, height

@@ -199,13 +199,12 @@ def _split(root: Path, files: CocoFiles, data: CocoData, listing: Pairs) -> list
         if not _is_known(image):
             listing.add(where, "no 'id' and text 'file_name'", "export the file again")
             continue
-        for key, values in seen.items():
-            value = str(image[key]).replace("\\", "/")
+        name = image["file_name"].replace("\\", "/")
+        file = there.file(name) or root / files.images / name
+        for (key, values), value in zip(seen.items(), (str(image["id"]), str(file)), strict=True):
             if value in values:
                 listing.add(where, f"two images have the {key} {image[key]!r}", "give each its own; delete what stands there twice")
             values.add(value)
-        name = image["file_name"].replace("\\", "/")
-        file = there.file(name) or root / files.images / name
         if not is_inside(file, [root / files.images, root]):
             listing.add(where, f"'{image['file_name']}' lies outside the dataset's folder", "correct file_name")
             continue

@@ -71,7 +71,10 @@ class Labels:
         shown = values if self.colours is None else ["{},{},{}".format(*divmod(v >> 8, 256), v & 255) for v in values]
         what = "colours" if self.colours is not None else "labels"
         known = sorted(value for value, label in enumerate(self.table) if label < len(self.classes))
-        counted = f"the classes {known[0]} to {known[-1]}" if known and self.colours is None else "data.labels"
+        counted = "data.labels"
+        if known and self.colours is None:
+            between = known[-1] - known[0] == len(known) - 1
+            counted = f"the classes {known[0]} to {known[-1]}" if between else f"{few(known)}, which data.labels names,"
         mend = "Correct the label map, data.classes or data.ignore, or say what its values mean: data.labels: {VALUE: CLASS, ...}."
         return f"the label map {file}: {what} {few(shown)} are outside {counted} and not ignored. {mend}"
 

@@ -90,6 +90,9 @@ def read(root: Path, data: Layout) -> Pairs:
     for split in SPLITS:
         told = sum(problem.fatal for problem in listing.problems)
         folders = data.folders(split)
+        if twice := [folder for place, folder in enumerate(folders) if folder in folders[:place]]:
+            where = twice[0].list or twice[0].images
+            listing.add(f"{split} split", f"{where} is named twice, so that each of its images would count twice", "Name it once.")
         for folder in folders:
             listing.of(split).extend(_pairs(root, data, folder, split, listing))
         if folders and not listing.of(split) and sum(problem.fatal for problem in listing.problems) == told:
