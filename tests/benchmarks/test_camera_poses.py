@@ -451,7 +451,10 @@ def test_paths_of_another_machine_lead_to_the_images_beside_the_file(tmp_path, p
 def _scannetpp(root: Path, testing: tuple[int, ...] = (3, 7), bad: tuple[int, ...] = (5, 7), **more) -> Path:
     """``transforms.json`` as in ScanNet++: the frames for testing in a list of their own, blurred ones marked."""
     transforms(root)
-    entries = [{**one, "is_bad": n in bad} for n, one in enumerate(json.loads((root / "transforms.json").read_text())["frames"])]
+    entries = [
+        {**one, "is_bad": int(n in bad) if n % 2 else n in bad}
+        for n, one in enumerate(json.loads((root / "transforms.json").read_text())["frames"])
+    ]
     parts = {"frames": [one for n, one in enumerate(entries) if n not in testing], "test_frames": [entries[n] for n in testing]}
     (root / "transforms.json").write_text(json.dumps({**parts, **more}))
     return root

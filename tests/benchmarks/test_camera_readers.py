@@ -238,6 +238,16 @@ def test_listed_names_without_a_frame_are_told(tmp_path):
     assert any("1 of the 1 names" in message for message in check(tmp_path, "transforms"))
 
 
+def test_a_validation_split_without_frames_is_refused(tmp_path):
+    """Rather than held out of training, as where there is none."""
+    for split, some in (("train", range(4)), ("test", range(4, 6)), ("val", range(0))):
+        transforms(tmp_path / "files", f"transforms_{split}.json", some)
+    assert any("transforms_val.json: its list `frames` is empty" in message for message in check(tmp_path / "files", "transforms"))
+    names = {"train_filenames": ["images/000.png"], "test_filenames": ["images/001.png"], "val_filenames": []}
+    transforms(tmp_path / "named", **names)
+    assert any("its list val_filenames is empty" in message for message in check(tmp_path / "named", "transforms"))
+
+
 @pytest.mark.parametrize("lists", [("train", "val"), ("val", "test"), ("val",), ("test",)])
 def test_lists_without_training_or_test_are_refused(tmp_path, lists):
     transforms(tmp_path, **{f"{split}_filenames": [f"images/{n:03d}.png"] for n, split in enumerate(lists)})

@@ -151,6 +151,9 @@ def _break(root: Path, how: str) -> None:
             image.symlink_to(root / "nowhere.jpg")
         case "class only in test":
             shutil.copytree(root / "test" / "dog", root / "test" / "eel")
+        case "copies":
+            for name in ("copy.jpg", "another.jpg"):
+                shutil.copy(root / "test" / "cat" / "0.jpg", root / "test" / "cat" / name)
         case "loose images":
             shutil.copy(image, root / "train" / "loose.jpg")
 
@@ -173,6 +176,7 @@ def _break(root: Path, how: str) -> None:
         ("a folder named like an image", "train/cat/1.jpg", True),
         ("dangling link", "train/cat/0.jpg", True),
         ("class only in test", "test/eel", False),
+        ("copies", "test split", False),
         ("loose images", "train", False),
     ],
 )

@@ -145,6 +145,7 @@ def test_an_image_of_the_same_name_in_another_video_is_another_image(project):
         ({"encoding": "latin-1"}, {"scorer": "Zoé"}),
         ({"change": lambda lines: [[*row, "", ""] for row in lines]}, {}),
         ({"change": lambda lines: [*lines[:3], [""] * 5, *lines[3:], [""] * 5]}, {}),
+        ({"change": lambda lines: [[*row, ["", "comment", "comment"][i] if i < 3 else "blurred"] for i, row in enumerate(lines)]}, {}),
         ({"change": lambda lines: [["" if i < 3 else str(i), *row] for i, row in enumerate(lines)]}, {}),
         ({"change": lambda lines: [[cell or f"Unnamed: {i}_level_0" for i, cell in enumerate(row)] for row in lines]},
          {"path": lambda video, name: ["labeled-data", video, name]}),

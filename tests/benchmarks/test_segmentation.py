@@ -174,6 +174,12 @@ def test_one_folder_for_both_splits_is_a_leak(dataset):
     assert leak.fatal and leak.what == "2 test images are training images, too, e.g. train/one.png"
 
 
+def test_a_folder_that_is_named_twice_is_refused(dataset):
+    folder = {"images": "train", "labels": "trainannot"}
+    (twice,) = [one for one in task(folder_bench(train=[folder, folder])).check(dataset) if one.fatal]
+    assert twice.where == "train split" and "train is named twice" in twice.what
+
+
 def test_reduced_zero_label_shifts_classes_and_names_the_labels_of_the_file(dataset):
     data = folder_bench(reduce_zero_label=True)
     assert task(data).check(dataset)[-1].what == "no training pixel of c"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -20,11 +19,8 @@ def problems(root: Path, data: ClassificationData, listing: Labels) -> Iterator[
     yield from listing.looked_at()
     if isinstance(data, ImageFolderData):
         yield from masks.problems(root, data.splits.values(), (file for split in SPLITS for file in listing.images(split)))
-    labels: dict[int, list[Path]] = defaultdict(list)
     samples = [sample for split in SPLITS for sample in listing.of(split)]
-    for sample in samples:
-        labels[sample.label].append(listing.image(sample))
-    digests = contents(labels.values())
+    digests = contents([file] for file in {listing.image(sample): None for sample in samples})
     yield from _copies(root, listing, digests)
     seen: dict[bytes, tuple[Path, int]] = {}
     for file, label in ((listing.image(sample), sample.label) for sample in samples):

@@ -12,6 +12,7 @@ from pathlib import Path
 _ROWS = ("scorer", "bodyparts", "coords")
 _DEEPEST = 8
 """Lines within which the header ends, and columns within which it starts."""
+_COORDS = ("x", "y", "likelihood")
 _NAMED = re.compile(r"CollectedData_(.+)")
 
 _EMPTY = ("", "nan", "na", "none", "null")
@@ -64,8 +65,8 @@ def read_table(file: Path, lines: list[list[str]], decimal_comma: bool, scorer: 
     head, at, start = _header(lines)
     width = len(head["coords"])
     first = next((i for i in range(at + 1, width) if head["bodyparts"][i]), width)
-    # a column that somebody has added, of comments say, is under no scorer and no coordinate
-    shown = [i for i in range(first, width) if head["coords"][i] or "".join(head.get("scorer", [])[i : i + 1])]
+    # a column that somebody has added, of comments say, is under no scorer and is no coordinate
+    shown = [i for i in range(first, width) if head["coords"][i].lower() in _COORDS or "".join(head.get("scorer", [])[i : i + 1])]
     people = list(dict.fromkeys(head["scorer"][i] for i in shown)) if "scorer" in head else [""]
     if len(people) > 1 and scorer not in people:
         raise ValueError(f"its columns are of several scorers: {', '.join(people)}. Write data.scorer: {' or '.join(people)}.")
