@@ -214,10 +214,13 @@ def watched(names: Iterable[str], files: list[PluginFile]) -> Iterator[None]:
     Raises:
         UsageError: they changed something; also in the place of an error that may have come from it.
     """
-    look = watch(names, files)
+    known, look = len(BEFORE_KEEPING), watch(names, files)
     try:
-        yield
-    except Exception:
+        try:
+            yield
+        except Exception:
+            look(True)
+            raise
         look(True)
-        raise
-    look(True)
+    finally:
+        del BEFORE_KEEPING[known:]
