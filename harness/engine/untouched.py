@@ -76,9 +76,22 @@ def _is_code(value: Any) -> bool:
     return callable(value) or isinstance(value, (property, classmethod))
 
 
-def _profiled(function: Any) -> bool:
-    """Whether it is a step that torch itself has wrapped, at the first optimizer of its class."""
-    return bool(getattr(function, "hooked", False)) and getattr(function, "__module__", "").startswith("torch.optim.")
+_TORCH = os.path.dirname(torch.__file__)
+
+
+def _by_torch(name: str, function: Any) -> bool:
+    """Whether torch itself has wrapped a function of its own: an optimizer's step, when the first of its class is made, and some of
+    optimizers and modules, when something is compiled."""
+    if getattr(function, "hooked", False) and getattr(function, "__module__", "").startswith("torch.optim."):
+        return True
+    inner = getattr(function, "_torchdynamo_orig_callable", None)
+    if inner is not None:
+        return _file(inner).startswith(_TORCH) and getattr(inner, "__name__", "") == name
+    return _file(function) == os.path.join(_TORCH, "_dynamo", "mutation_guard.py")
+
+
+def _file(function: Any) -> str:
+    return str(getattr(getattr(function, "__code__", None), "co_filename", ""))
 
 
 def _inside(value: Any) -> tuple[Any, ...]:
@@ -124,14 +137,19 @@ class _Definitions:
         for module, held in self.modules:
             now = vars(module)
             for name, value in held.items():
-                if now.get(name, value) is not value and _is_code(value):
+                if now.get(name, value) is not value and _is_code(value) and not _by_torch(name, now[name]):
                     yield f"{module.__name__}.{name}"
         for kind, held in self.classes:
             now = dict(vars(kind))
             # a class that gains a method overrides the one it inherited; a module that gains a name has imported something
             gained = [name for name in now.keys() - held.keys() if callable(now[name])]
             for name in (*held, *gained):
-                if name in now and now[name] is not held.get(name) and _is_code(held.get(name, now[name])) and not _profiled(now[name]):
+                if (
+                    name in now
+                    and now[name] is not held.get(name)
+                    and _is_code(held.get(name, now[name]))
+                    and not _by_torch(name, now[name])
+                ):
                     yield f"{kind.__module__}.{kind.__qualname__}.{name}"
         for owner, name, function, made in self.functions:
             inside = _inside(function)

@@ -105,13 +105,14 @@ LATER = {
     "built": ("torch.nn.functional.relu = lambda x, inplace=False: x.clamp(0, 1)", "pass", "torch.nn.functional.relu"),
     "run": ("pass", "torch.nn.init.normal_ = print", "torch.nn.init.normal_"),
     "failing": ("torch.set_default_dtype(torch.float64)", "raise ValueError('Float and Double')", "torch.set_default_dtype"),
+    "compiled": ("self.c = torch.compile(torch.nn.Linear(4, 4), backend='eager')", "self.c(x)", ""),
     "optimizer": ("torch.optim.AdamW(self.parameters()); torch.optim.Adagrad(torch.nn.Linear(1, 1).parameters())", "pass", ""),
 }
 
 
 @pytest.mark.parametrize("habit", LATER)
 def test_a_trial_whose_layers_change_torch_for_all_fails_and_keeps_no_features(tmp_path, monkeypatch, habit):
-    """An optimizer's first use changes its class, too: that is torch's own doing."""
+    """An optimizer's first use and the first compilation change classes of torch, too: that is its own doing."""
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     built, run, named = LATER[habit]
     file, name = tmp_path / f"later_{habit}.py", f"later-{habit}"
