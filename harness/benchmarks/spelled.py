@@ -28,7 +28,7 @@ class Spelled:
             return found
         folder = self.folder(PurePosixPath(name).parent.as_posix())
         last = PurePosixPath(name).name
-        alike = [self._listed(folder).get(_plain(f"{last}{ending}"), []) for ending in endings] if folder and last else []
+        alike = [self._listed(folder).get(folded(f"{last}{ending}"), []) for ending in endings] if folder and last else []
         return next((folder / some[0] for some in alike if folder and len(some) == 1 and os.path.isfile(folder / some[0])), None)
 
     def files(self, name: str, suffixes: Iterable[str]) -> list[Path]:
@@ -36,7 +36,7 @@ class Spelled:
         folder, last = self.folder(PurePosixPath(name).parent.as_posix()), PurePosixPath(name).name
         if not folder or not last:
             return []
-        alike = [other for ending in suffixes for other in self._listed(folder).get(_plain(f"{last}{ending}"), [])]
+        alike = [other for ending in suffixes for other in self._listed(folder).get(folded(f"{last}{ending}"), [])]
         exact = [other for other in alike if other.startswith(last)]
         return [folder / other for other in exact or alike if os.path.isfile(folder / other)]
 
@@ -49,7 +49,7 @@ class Spelled:
             if os.path.isdir(found / part):
                 found /= part
                 continue
-            alike = [other for other in self._listed(found).get(_plain(part), []) if form(other) == form(part)]
+            alike = [other for other in self._listed(found).get(folded(part), []) if form(other) == form(part)]
             if len(alike) != 1 or not os.path.isdir(found / alike[0]):
                 return None
             found /= alike[0]
@@ -59,11 +59,11 @@ class Spelled:
         if folder not in self._known:
             self._known[folder] = {}
             for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-                self._known[folder].setdefault(_plain(name), []).append(name)
+                self._known[folder].setdefault(folded(name), []).append(name)
         return self._known[folder]
 
 
-def _plain(name: str) -> str:
-    """A name in one form, with its suffix in small letters."""
+def folded(name: str) -> str:
+    """A name in one form, with its suffix in small letters: what differs by it alone may be the same file."""
     stem, suffix = os.path.splitext(form(name))
     return stem + suffix.lower()

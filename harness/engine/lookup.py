@@ -99,7 +99,6 @@ class Lookup:
                 found = Samples(self.trial.benchmark, split, images, about)
                 self.backbone.flush()
                 samples.write(key, found)
-            self.backbone.flush()
         return found if all(name in kept for name in found.images) else None
 
     def _key(self, split: Split, dataset: Any) -> str:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -52,6 +53,10 @@ _SETTINGS: dict[str, Any] = {
     "hooks of all optimizers": lambda: _hooks(sys.modules["torch.optim.optimizer"]),
 }
 """What sets it -> what tells it."""
+
+
+def _settings() -> dict[str, Any]:
+    return {name: tell() for name, tell in _SETTINGS.items()}
 
 
 def _hooks(module: ModuleType) -> tuple[int, ...]:
@@ -108,9 +113,10 @@ def _functions(tables: Iterable[tuple[Any, dict[str, Any]]]) -> list[tuple[Any, 
 
 
 @dataclass(frozen=True)
-class _Definitions:
-    """What modules, classes and registries hold at one time: copies of their tables, which is quick."""
+class _State:
+    """What torch's settings are and what modules, classes and registries hold at one time: copies of their tables, which is quick."""
 
+    settings: dict[str, Any]
     modules: list[tuple[ModuleType, dict[str, Any]]]
     classes: list[tuple[type, dict[str, Any]]]
     registries: list[tuple[Registry, dict[str, type]]]
@@ -118,7 +124,7 @@ class _Definitions:
     """Of torch: owner, name, function, and what that is made of."""
 
     @classmethod
-    def now(cls) -> _Definitions:
+    def now(cls) -> _State:
         modules = [(module, dict(vars(module))) for module in _modules()]
         classes = {
             value: None
@@ -130,9 +136,14 @@ class _Definitions:
         registries = [(registry, dict(registry.module_dict)) for registry in _registries()]
         of_torch: list[tuple[Any, dict[str, Any]]] = [some for some in modules if some[0].__name__.partition(".")[0] == "torch"]
         of_torch += [(kind, held) for kind, held in of_classes if kind.__module__.startswith("torch.")]
-        return cls(modules, of_classes, registries, _functions(of_torch))
+        return cls(_settings(), modules, of_classes, registries, _functions(of_torch))
 
-    def changed(self) -> Iterator[str]:
+    def changed(self, *, settings: bool = True) -> list[str]:
+        """Names of settings, where they are asked for, and of :meth:`definitions` that are others now."""
+        now = _settings() if settings else self.settings
+        return [*dict.fromkeys([*(name for name in now if now[name] != self.settings[name]), *self.definitions()])]
+
+    def definitions(self) -> Iterator[str]:
         """Names of functions, classes, methods and entries of registries that are others now."""
         for module, held in self.modules:
             now = vars(module)
@@ -177,8 +188,7 @@ def unchanged(what: str) -> Iterator[None]:
     Raises:
         UsageError: the block changed something that a result depends on; it is named.
     """
-    settings = {name: tell() for name, tell in _SETTINGS.items()}
-    definitions = _Definitions.now()
+    before = _State.now()
     folder, environment, threads, path = os.getcwd(), dict(os.environ), torch.get_num_threads(), [*sys.path]
     try:
         yield
@@ -189,9 +199,7 @@ def unchanged(what: str) -> Iterator[None]:
             os.environ.update(environment)
         torch.set_num_threads(threads)
         sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
-    changed = [name for name, tell in _SETTINGS.items() if tell() != settings[name]]
-    changed += dict.fromkeys(definitions.changed())
-    if changed:
+    if changed := before.changed():
         raise _refusal(what, changed, "it is imported")
 
 
@@ -202,26 +210,25 @@ def _refusal(what: str, changed: Sequence[str], when: str) -> UsageError:
     )
 
 
-def watch(names: Iterable[str], files: list[PluginFile]) -> Callable[[bool], None]:
+def watch(names: Iterable[str], files: list[PluginFile]) -> Callable[[], None]:
     """Note what torch and OpenMMLab are now, which the layers of some plugins must leave as they are; shipped ones are not watched.
 
     From here on no features are kept that were computed after a change.
 
     Returns:
-        What looks whether they do, at settings too if it is given true, and raises a :class:`UsageError` that names what they changed.
+        What looks whether they do, and raises a :class:`UsageError` that names what they changed.
     """
     owner = owners(files)
     foreign = dict.fromkeys(owner[name].path for name in names if name in owner and owner[name].origin != "shipped")
     if not foreign:
-        return lambda whole: None
-    settings, definitions = {name: tell() for name, tell in _SETTINGS.items()}, _Definitions.now()
+        return lambda: None
+    before = _State.now()
 
-    def look(whole: bool = False) -> None:
-        changed = [name for name, tell in _SETTINGS.items() if whole and tell() != settings[name]]
-        if changed := [*dict.fromkeys([*changed, *definitions.changed()])]:
+    def look(*, settings: bool = True) -> None:
+        if changed := before.changed(settings=settings):
             raise _refusal(f"plugin file {' or '.join(map(str, foreign))}", changed, "its layers are built or run")
 
-    BEFORE_KEEPING.append(look)
+    BEFORE_KEEPING.append(partial(look, settings=False))  # within a pass some are others for a while
     return look
 
 
@@ -237,8 +244,8 @@ def watched(names: Iterable[str], files: list[PluginFile]) -> Iterator[None]:
         try:
             yield
         except Exception:
-            look(True)
+            look()
             raise
-        look(True)
+        look()
     finally:
         del BEFORE_KEEPING[known:]

@@ -133,14 +133,6 @@ TOLD = {
     "box without area": (flat, 6, ("1 box without area left out", "annotation 918")),
     "image twice": (lambda c: c["images"].append(dict(c["images"][0])), 6, ("1 image listed more than once", "cam3/000.png")),
     "image twice, two ids": (lambda c: c["images"].append({**c["images"][0], "id": 99}), 6, ("1 image listed more than once",)),
-    **{
-        f"image twice, spelled {way}": (
-            lambda c, spelled=spelled: c["images"].append({**c["images"][0], "file_name": spelled, "id": 99}),
-            6,
-            ("1 image listed more than once", "cam3/000.png"),
-        )
-        for way, spelled in {"with a dot": "././cam3/000.png", "with two strokes": "cam3//000.png", "in capitals": "cam3/000.PNG"}.items()
-    },
     "orphan": (lambda c: c["annotations"][0].update(image_id=999), 5, ("1 annotation of no image left out", "999")),
     "crowd only": (lambda c: c["annotations"][0].update(iscrowd=1), 5, ("1 image with nothing but crowds or ignored", "cam3/000.png")),
     "ignored": (lambda c: c["annotations"][0].update(ignore=1), 5, ("1 image with nothing but crowds or ignored", "cam3/000.png")),
@@ -169,6 +161,13 @@ REFUSED = {
     "another name": (other_names, ("unknown category 'Green', in 3 annotations", "g, r")),
     "unknown category": (lambda c: c["annotations"][0].update(category_id=7), ("unknown category 7, in 1 annotation",)),
     "one id for two images": (lambda c: c["images"][1].update(id=13), ("two images have the id 13", "cam3/000.png", "cam3/001.png")),
+    **{
+        f"image twice, spelled {way}": (
+            lambda c, spelled=spelled: c["images"].append({**c["images"][0], "file_name": spelled, "id": 99}),
+            (f"'{spelled}' is the file of another image", "cam3/000.png"),
+        )
+        for way, spelled in {"with a dot": "././cam3/000.png", "with two strokes": "cam3//000.png", "in capitals": "cam3/000.PNG"}.items()
+    },
     "no ids": (lambda c: c["images"][1].pop("id"), ("lacks id or file_name",)),
     "category without id": (lambda c: c["categories"].append({"name": "x"}), ("a category lacks its id",)),
     "one id for two categories": (lambda c: c["categories"].append({"id": 1, "name": "x"}), ("two categories have the id 1",)),

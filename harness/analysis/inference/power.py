@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import chdtri, ndtr, ndtri
@@ -50,6 +51,7 @@ def spread_of(cells: Cells, methods: Sequence[int] = ()) -> Spread:
     return Spread(variance, df, float(np.median(borrowed)))
 
 
+@lru_cache(maxsize=4096)  # a table of pairs asks alike for their sentences and for all together
 def detectable(seeds: int, spread: Spread, *, alpha: float = 1 - LEVEL, power: float = POWER) -> float:
     """Smallest true difference of two methods that ``seeds`` seeds each find with a chance of ``power``.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.benchmarks.base import Listing
 from harness.benchmarks.object_localization.readers.picture import several
-from harness.benchmarks.spelled import Spelled
+from harness.benchmarks.spelled import Spelled, folded
 
 
 class Ids:
@@ -53,13 +53,13 @@ class Image:
 
 
 def images_of(entries: list[Any], where: str, folder: Path, listing: Listing[Any]) -> dict[Any, Image]:
-    """Image id -> image; what stands there twice counts once, spelled otherwise the second time or not.
+    """Image id -> image; what stands there twice counts once, and is refused where it is spelled in two ways.
 
     Args:
         folder: of the images.
     """
     found: dict[Any, Image] = {}
-    there, spelled = Spelled(folder), dict[Path, str]()
+    there, spelled = Spelled(folder), dict[str, str]()
     names: Counter[str] = Counter()
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("file_name"), str) or plain(entry.get("id")) is None:
@@ -69,9 +69,11 @@ def images_of(entries: list[Any], where: str, folder: Path, listing: Listing[Any
         if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0]:
             listing.add(where, f"'{entry['file_name']}' points outside the dataset", "write a path inside the image folder")
             continue
-        name = PurePosixPath(name).as_posix()
-        if file := there.file(name):
-            name = spelled.setdefault(file, name)
+        name = name.removeprefix("./")
+        other = spelled.setdefault(folded(PurePosixPath(name).as_posix()), name)
+        if other != name and (file := there.file(name)) and file == there.file(other):
+            what = f"'{entry['file_name']}' is the file of another image, '{other}', too"
+            listing.add(where, what, "put the annotations of both under one image, and delete the other")
         names[name] += 1
         known = found.setdefault(entry["id"], Image(name, _size(entry)))
         if known.file != name:
