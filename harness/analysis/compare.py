@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from itertools import combinations
 from typing import Any, Literal
 
@@ -72,8 +73,6 @@ class Comparison:
     """The trials behind it."""
     digests_b: tuple[str, ...]
     verdict: Verdict = "too few seeds"
-    sentence: str = ""
-    """The verdict in words, with what more seeds would show, and what is in no number."""
     missing: tuple[Missing, ...] = ()
     """Seeds of either that were asked for and have no result."""
     overrides_a: tuple[str, ...] = ()
@@ -84,6 +83,14 @@ class Comparison:
     spread: power.Spread | None = field(default=None, compare=False)
     tuned: bool = field(default=False, compare=False)
     """Whether options were chosen on the validation split, see :data:`harness.analysis.settings.CHOICE`."""
+    tests: int = field(default=1, compare=False)
+    """Rows of the comparison that Holm's correction is over."""
+
+    @cached_property
+    def sentence(self) -> str:
+        """The verdict in words, with what more seeds would show, and what is in no number; worked out when it is read, of many pairs not at
+        all."""
+        return " ".join([_sentence(self), *(f"{told}." for told in self.caveats)])
 
     @property
     def size(self) -> str:
@@ -92,8 +99,8 @@ class Comparison:
 
     def plain(self) -> dict[str, object]:
         """Without what only sentences are made of."""
-        told = {name: value for name, value in vars(self).items() if name not in ("spread", "caveats", "tuned")}
-        return told | {"missing": [lacks.plain() for lacks in self.missing]}
+        told = {one.name: getattr(self, one.name) for one in fields(self) if one.compare}
+        return told | {"sentence": self.sentence, "missing": [lacks.plain() for lacks in self.missing]}
 
 
 def compare(
@@ -123,8 +130,8 @@ def compare(
             rows.append(replace(row, missing=missing, caveats=caveats, tuned=bool(primary[a].setting.budget)))
     tested = {index: row.p for index, row in enumerate(rows) if row.p is not None}
     for index, p in zip(tested, holm(list(tested.values())), strict=True):
-        rows[index] = replace(rows[index], p=p, verdict=_verdict(rows[index], p))
-    return [replace(row, sentence=" ".join([_sentence(row, len(tested)), *(f"{told}." for told in row.caveats)])) for row in rows]
+        rows[index] = replace(rows[index], p=p, verdict=_verdict(rows[index], p), tests=len(tested))
+    return rows
 
 
 def _row(a: Row, b: Row, left: Sequence[float], right: Sequence[float], **found: Any) -> Comparison:
@@ -214,7 +221,7 @@ def _verdict(row: Comparison, p: float) -> Verdict:
     return "a" if (row.difference > 0) == row.higher_is_better else "b"
 
 
-def _sentence(row: Comparison, tests: int) -> str:
+def _sentence(row: Comparison) -> str:
     if row.p is None or row.spread is None:
         if row.over != "samples" or row.ci95 is None:
             if row.n < 2:
@@ -236,6 +243,6 @@ def _sentence(row: Comparison, tests: int) -> str:
         row.spread,
         higher_is_better=row.higher_is_better,
         unit=row.unit,
-        alpha=(1 - LEVEL) / tests,
+        alpha=(1 - LEVEL) / row.tests,
     )
     return verdict + still * (row.effect is None)

@@ -22,15 +22,14 @@ def sentences(rows: Sequence[Comparison], place: Callable[[Comparison], str]) ->
     blocks: dict[str, list[Comparison]] = {}
     for row in rows:
         blocks.setdefault(place(row), []).append(row)
-    tests = sum(row.p is not None for row in rows)
     told = []
     for where, some in blocks.items():
-        texts = [row.sentence for row in some] if len(some) <= PAIRS else _by_method(some, tests)
+        texts = [row.sentence for row in some] if len(some) <= PAIRS else _by_method(some)
         told += [f"{where}: {text}" for text in texts]
     return told
 
 
-def _by_method(rows: Sequence[Comparison], tests: int) -> list[str]:
+def _by_method(rows: Sequence[Comparison]) -> list[str]:
     means = {name: mean for row in rows for name, mean in ((row.method_a, row.a), (row.method_b, row.b))}
     beaten: dict[str, list[str]] = {name: [] for name in sorted(means, key=lambda name: means[name], reverse=rows[0].higher_is_better)}
     for row in rows:
@@ -43,7 +42,7 @@ def _by_method(rows: Sequence[Comparison], tests: int) -> list[str]:
             others = "all others" if len(worse) == len(beaten) - 1 else ", ".join(other for other in beaten if other in worse)
             texts.append(f"{name} is better than {others}.")
     if alike := [row for row in rows if row.verdict == "no difference shown"]:
-        shown = [power.detectable(row.n, row.spread, alpha=(1 - LEVEL) / tests) for row in alike if row.spread is not None]
+        shown = [power.detectable(row.n, row.spread, alpha=(1 - LEVEL) / row.tests) for row in alike if row.spread is not None]
         ends = " to ".join(dict.fromkeys(significant(end, 2) for end in (min(shown), max(shown))))
         seeds = {row.n for row in alike}
         many = " to ".join(map(str, dict.fromkeys((min(seeds), max(seeds)))))
