@@ -174,8 +174,9 @@ def _over_seeds(standing: Standing, a: Row, b: Row) -> Comparison:
 
 
 def _over_samples(standing: Standing, a: Row, b: Row, trials: Mapping[str, sampled.Scores]) -> Comparison | None:
-    """By the seeds and samples of both; ``None`` where they are not stored, do not pair, or fall into too few groups, and where both have
-    two seeds or more but share fewer."""
+    """By the seeds and samples of both; ``None`` where they are not stored, do not pair, or fall into too few groups, where both have
+    two seeds or more but share fewer, where a score that one of them lacks leaves another mean than the metric's, and where no seeds say
+    how much they differ."""
     made = sampled.made_of(a, trials)
     seeds = [seed for seed in a.seeds if seed in b.seeds]
     if made is None or made != sampled.made_of(b, trials) or len(seeds) < min(2, a.n, b.n):
@@ -187,13 +188,20 @@ def _over_samples(standing: Standing, a: Row, b: Row, trials: Mapping[str, sampl
         return None
     stacked = np.stack(scores).astype(np.float64).reshape(2, len(seeds), -1)
     kept = np.isfinite(stacked).all((0, 1))
+    whole = [[statistic(sampled.finite(one), axis=-1) for one in some] for some in stacked]
+    if not np.allclose(whole, statistic(stacked[:, :, kept], axis=-1), rtol=1e-9, atol=0):
+        return None
     first = trials[a.digests[0]]
+    if GROUP in first and first[GROUP].size != kept.size:
+        return None
     labels = first[GROUP][kept] if GROUP in first else None
     if len(np.unique(labels) if labels is not None else np.flatnonzero(kept)) < LEAST_GROUPS:
         return None
     left, right = stacked[:, :, kept]
     several = len(seeds) > 1
     cells = _both(standing, a, b)
+    if several and not np.isfinite(cells.variance).all():
+        return None
     variance, df = (float(x) for x in sum_of_two(cells.variance[0], cells.df[0], cells.variance[1], cells.df[1]).matched())
     found = compare_samples(left, right, labels, statistic, moderated=(variance, df) if several else None, draws=DRAWS)
     return _row(

@@ -17,6 +17,7 @@ from harness.diagnostics import MEASURES
 
 if TYPE_CHECKING:
     from harness.analysis.board import Board
+    from harness.analysis.settings import Setting
     from harness.store import Result
 
 FLAG = "renormalised"
@@ -45,6 +46,8 @@ class Diagnostic:
     digests: tuple[str, ...]
     differs: str = ""
     """How the block differs, see :attr:`harness.analysis.board.Row.differs`."""
+    setting: Setting | None = None
+    """The block's."""
 
     @property
     def summary(self) -> Summary:
@@ -81,11 +84,11 @@ def build(board: Board, results: Iterable[Result]) -> list[Diagnostic]:
         for rows in methods.values():
             trials = [by_digest[digest] for digest in rows[0].digests if digest in by_digest]
             if trials:
-                found += _of_method(trials, rows[0].differs)
+                found += _of_method(trials, rows[0].differs, rows[0].setting)
     return found
 
 
-def _of_method(trials: Sequence[Result], differs: str) -> list[Diagnostic]:
+def _of_method(trials: Sequence[Result], differs: str, setting: Setting) -> list[Diagnostic]:
     values: dict[str, dict[tuple[str | None, int | None], list[tuple[Result, float]]]] = defaultdict(lambda: defaultdict(list))
     for trial in trials:
         for name, value in trial.diagnostics.items():
@@ -105,6 +108,7 @@ def _of_method(trials: Sequence[Result], differs: str) -> list[Diagnostic]:
                     values=tuple(numbers),
                     digests=tuple(trial.digest for trial in having),
                     differs=differs,
+                    setting=setting,
                 )
             )
     return found
@@ -145,10 +149,10 @@ class Difference:
 
 def compare(rows: Sequence[Diagnostic], a: str, b: str) -> list[Difference]:
     """The measures, over all layers, that two methods share on the same benchmark, setting and seeds."""
-    whole = {(row.benchmark, row.version, row.differs, row.method, row.measure): row for row in rows if row.layer is None}
+    whole = {(row.benchmark, row.version, row.setting, row.method, row.measure): row for row in rows if row.layer is None}
     found = []
-    for (benchmark, version, differs, method, measure), left in whole.items():
-        right = whole.get((benchmark, version, differs, b, measure)) if method == a else None
+    for (benchmark, version, setting, method, measure), left in whole.items():
+        right = whole.get((benchmark, version, setting, b, measure)) if method == a else None
         if right is None:
             continue
         of_b = dict(zip(right.seeds, right.values, strict=True))
@@ -157,7 +161,7 @@ def compare(rows: Sequence[Diagnostic], a: str, b: str) -> list[Difference]:
             ours, theirs = zip(*pairs, strict=True)
             result = paired(ours, theirs)
             means = summarize(ours).mean, summarize(theirs).mean
-            found.append(Difference(benchmark, version, measure, *means, result.difference, result.ci95, result.n, differs))
+            found.append(Difference(benchmark, version, measure, *means, result.difference, result.ci95, result.n, left.differs))
     return found
 
 

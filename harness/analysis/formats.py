@@ -32,13 +32,13 @@ def _verdicts(board: Board, methods: Mapping[str, Sequence[Row]]) -> list[str]:
     primary = [row for rows in methods.values() for row in rows if row.primary]
     if not primary or not (said := (standing := board.standing(primary[0])).sentence()):
         return []
-    return [said, leaders(primary, standing).sentence] if standing.told_apart else [said]
+    return [said, leaders(standing).sentence] if standing.told_apart else [said]
 
 
 def _shown(methods: dict[str, list[Row]]) -> list[str]:
     """The metrics that get a column, the primary one first; scenes and classes are left to the other formats."""
-    names = dict.fromkeys(row.metric for rows in methods.values() for row in rows if "/" not in row.metric)
-    return list(names)
+    some = [row for rows in methods.values() for row in rows if "/" not in row.metric]
+    return [*dict.fromkeys(row.metric for row in sorted(some, key=lambda row: not row.primary))]
 
 
 def _cell(rows: Sequence[Row], metric: str) -> Row | None:
@@ -64,7 +64,7 @@ def _lines(
     block = next(iter(methods.values()))[0].block
     standing = board.standings[block]
     maps = any(row.map for rows in methods.values() for row in rows)
-    certain = [INTERVAL] * any(rows[0].ci95 for rows in methods.values()) + ["tied"] * standing.judged
+    certain = [INTERVAL] * any(row.ci95 for rows in methods.values() if (row := _cell(rows, metrics[0]))) + ["tied"] * standing.judged
     header = ["rank" if standing.judged else "", "method", *metrics[:1], *certain, *metrics[1:], "n"]
     header += [*(COSTS[name].heading for name in costs), *["front"] * (front is not None), *["map"] * maps]
 
@@ -78,7 +78,8 @@ def _lines(
     letters = [*dict.fromkeys("".join(standing.tied.values()))] if longest is not None else []
     for place, (method, rows) in enumerate(methods.items(), 1):
         first = rows[0]
-        if floor and first.below_floor:
+        shown = _cell(rows, metrics[0])
+        if floor and shown and shown.below_floor:
             body.append(floor)
             floor = None
         cells = []
@@ -86,7 +87,7 @@ def _lines(
             row = _cell(rows, metric)
             cells.append(NOTHING if row is None else number(row.mean, row.unit) + " !" * row.below_floor)
         of_seeds = {
-            INTERVAL: limits(first.ci95, first.unit) + " s" * (first.interval == "samples"),
+            INTERVAL: limits(shown.ci95, shown.unit) + " s" * (shown.interval == "samples") if shown else NOTHING,
             "tied": _tied(method, standing, letters),
         }
         ranked = rank(standing.ranks.get(method)) if standing.judged else str(place)

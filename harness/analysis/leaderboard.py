@@ -92,6 +92,7 @@ def build(
             lacking = by_setting((row for row in waiting[name] if row.version == version), blocks, left_out, settings)
             ran: dict[str, list[Result]] = {}
             times: dict[str, str] = {}
+            alike: dict[str, Setting] = {}
             first, *_ = shown = [*dict.fromkeys([*blocks, *lacking])]
             for setting in shown:
                 other = replace(first, digest="", overrides=()) if setting == first and setting.overrides else first
@@ -101,6 +102,9 @@ def build(
                     notes.append(f"{where}: run with {differs}, not as registered.")
                 if setting.budget not in differs:
                     differs = "; ".join(filter(None, [setting.budget, differs]))
+                if differs in alike:  # what tells both from the first block is the same, as of two searches of one budget
+                    differs = f"{differs}; {difference(setting, alike[differs], 'the one above')}"
+                alike[differs] = setting
                 told = f"{where} · {differs}" if differs else where
                 chosen = variants_of(blocks.get(setting, []), told, notes)
                 ran[told] = [result for trials in chosen.values() for result in trials]

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from harness.texts import amount, one_line, short
 
 if TYPE_CHECKING:
-    from harness.analysis.board import Row
     from harness.analysis.standing import Standing
 
 WIDE = 1.5
@@ -38,29 +37,26 @@ class Leaders:
     """Both in words; empty where nothing can be judged."""
 
 
-def leaders(rows: Sequence[Row], standing: Standing) -> Leaders:
-    """Of one block.
-
-    Args:
-        rows: of the primary metric.
-        standing: of the same methods.
-    """
+def leaders(standing: Standing) -> Leaders:
+    """Of one block."""
     if not standing.judged:
         return Leaders()
     names = [*standing.values]
-    width = {row.method: row.ci95[1] - row.ci95[0] for row in rows if row.ci95}
+    low, high = standing.cells.interval()
     resolution = standing.shows(standing.seeds)
     group = [index for index in standing.known if names[index] in standing.best]
-    narrow = [index for index in group if width.get(names[index], math.inf) <= WIDE * resolution]
+    narrow = [index for index in group if high[index] - low[index] <= WIDE * resolution]
     # a best of wide spread has methods in its group that are far apart
     leading = [index for index in narrow if not standing.differ[narrow[0], index]]
     wide = [index for index in group if index not in narrow]
     alike = not any(standing.differ[one, other] for one, other in combinations(leading, 2))
     told = [
         _leading([names[index] for index in leading], standing, alike),
-        _open([names[index] for index in wide if standing.told_apart], names[group[0]]),
+        _open([names[index] for index in wide if standing.told_apart], names[0]),
     ]
-    told.append(_single([name for index, name in enumerate(names) if index not in standing.known]))
+    rest = [index for index in range(len(names)) if index not in standing.known]
+    told.append(_single([names[index] for index in rest if math.isfinite(standing.cells.mean[index])]))
+    told.append(_undefined([names[index] for index in rest if not math.isfinite(standing.cells.mean[index])]))
     sentence = "; ".join(filter(None, told)) + "."
     return Leaders(frozenset(names[index] for index in leading), frozenset(names[index] for index in wide), sentence)
 
@@ -84,6 +80,10 @@ def _open(names: Sequence[str], best: str) -> str:
 
 def _single(names: Sequence[str]) -> str:
     return f"{_listed(names)} {'has' if len(names) == 1 else 'have'} fewer than two seeds to be placed by" if names else ""
+
+
+def _undefined(names: Sequence[str]) -> str:
+    return f"{_listed(names)} {'has' if len(names) == 1 else 'have'} no number in a seed or more" if names else ""
 
 
 def _short(name: str) -> str:

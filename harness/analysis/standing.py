@@ -126,11 +126,12 @@ class Standing:
         now, more = self.seeds, next((count for count in _MORE if count > self.seeds), 2 * self.seeds)
         some = f"{now} seeds" if now == int(self.cells.n[self.known].max()) else f"{now}+ seeds"
         two = self.compared == 1
+        both = "the two methods" + " that can be judged" * (len(self.values) > 2)
         if self.told_apart:
             some_or_all = "all" if self.told_apart == self.compared else f"{self.told_apart} of"
-            what = f"{some} tell {'the two methods' if two else f'{some_or_all} {self.compared} pairs'} apart"
+            what = f"{some} tell {both if two else f'{some_or_all} {self.compared} pairs'} apart"
         else:
-            what = f"{'the two methods cannot' if two else 'no two methods can'} be told apart with {some}"
+            what = f"{f'{both} cannot' if two else 'no two methods can'} be told apart with {some}"
         here, there = (self.resolution(count) for count in (now, more))
         return f"{what} · resolution {here}, of {more} seeds {there}" + ("" if two else f" · τ {self.reliability.tau:.2f}")
 

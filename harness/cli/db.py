@@ -8,7 +8,7 @@ import click
 
 from harness.cli import Group, options
 from harness.cli.output import left_out
-from harness.texts import one_line
+from harness.texts import few, one_line
 
 
 @click.group("db", cls=Group)
@@ -83,6 +83,8 @@ def import_(files: tuple[Path, ...], db: str) -> None:
         click.echo(one_line(f"{where}{done.trials} trials added{completed}, {done.skipped} were there already"))
         if done.others:
             click.echo(one_line(f"{where}{left_out(done.others)} Those of the file need another database (--db, HARNESS_DB)."), err=True)
+        if done.floors:
+            click.echo(one_line(f"{where}floors that are here already stay, and are others in the file: {few(done.floors, 3)}."), err=True)
 
 
 def _shown(db: str) -> str:

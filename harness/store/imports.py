@@ -17,6 +17,7 @@ from harness.errors import UsageError
 from harness.files import regular
 from harness.store.base import insert_new
 from harness.store.lines import LINES, HeaderLine, TrialLine
+from harness.store.meeting import meet
 from harness.store.merging import Merged
 from harness.store.records import SCHEMA, Imported
 
@@ -40,7 +41,9 @@ def read(file: Path, write: Callable[[], AbstractContextManager[sa.Connection]],
                     elif isinstance(batch[0], TrialLine):
                         merged.add(connection, batch)
                     else:
-                        insert_new(connection, tables[batch[0].kind], [line.model_dump(exclude={"kind"}) for line in batch])
+                        table, rows = tables[batch[0].kind], [line.model_dump(exclude={"kind"}) for line in batch]
+                        merged.floors += meet(connection, table, rows)
+                        insert_new(connection, table, rows)
                 except IntegrityError:
                     raise UsageError(
                         f"{file}, up to line {last}: a trial refers to a config or environment that is not in the file before it. "

@@ -31,11 +31,12 @@ class Merged:
     added: int = 0
     completed: int = 0
     others: list[Other] = field(default_factory=list)
+    floors: list[str] = field(default_factory=list)
 
     def told(self) -> Imported:
         """The sum of it."""
         skipped = self.seen - self.added - self.completed - len(self.others)
-        return Imported(trials=self.added, skipped=skipped, completed=self.completed, others=tuple(self.others))
+        return Imported(trials=self.added, skipped=skipped, completed=self.completed, others=tuple(self.others), floors=tuple(self.floors))
 
     def add(self, connection: sa.Connection, lines: list[TrialLine]) -> None:
         """Insert the trials that are not here, finish those that are not done here, and complete those that are."""

@@ -220,3 +220,5 @@ class Imported:
     """Trials that were there already without scores of single samples, curves or places, which the file has of the same attempt."""
     others: tuple[Other, ...] = ()
     """Trials whose result here stays, and is another one than in the file."""
+    floors: tuple[str, ...] = ()
+    """Floors of which the same is true, in words."""

@@ -165,6 +165,32 @@ def test_one_seed_of_each_compares_two_models_and_no_methods(result, specs):
     assert row.sentence == "on these samples one model of each differs; 2 seeds are needed to say so of a and b."
 
 
+def test_seeds_that_never_differ_say_nothing_whatever_the_samples_say(result, specs):
+    """Two methods at 100 and at 0 % on every sample: no other method says how much seeds would differ."""
+    scores = {"a": np.full((3, 200), 100.0), "b": np.zeros((3, 200))}
+    trials = [result(name, seed, {"top1": float(some[seed].mean())}) for name, some in scores.items() for seed in range(3)]
+    stored = {trial.digest: {"top1": scores[trial.method][trial.seed]} for trial in trials}
+    (row,) = compare(build(trials, specs, []), ["a", "b"], lambda digests: stored)
+    assert (row.p, row.verdict) == (None, "too few seeds") and "their seeds do not differ" in row.sentence
+
+
+@pytest.mark.parametrize("lacking", ["scores", "groups"])
+def test_samples_that_would_make_another_mean_of_a_method_are_not_compared(result, specs, lacking):
+    """b has no score where samples are hard: over those that both have a would be better, by its metric it is worse."""
+    generator = np.random.default_rng(2)
+    easy = np.repeat([0.95, 0.1], [140, 60])
+    scores = {"a": hits(generator, 3, easy, 0.04), "b": hits(generator, 3, easy, 0.0)}
+    if lacking == "scores":
+        scores["b"][:, 140:] = np.nan
+    trials = [result(name, seed, {"top1": float(np.nanmean(some[seed]))}) for name, some in scores.items() for seed in range(3)]
+    stored = {trial.digest: {"top1": scores[trial.method][trial.seed]} for trial in trials}
+    if lacking == "groups":
+        stored = {digest: some | {"group": np.arange(150) // 5} for digest, some in stored.items()}
+    board = build(trials, specs, [])
+    (row,) = compare(board, ["a", "b"], lambda digests: stored)
+    assert (row.over, row.a) == ("seeds", pytest.approx(next(one.mean for one in board.rows if one.method == "a")))
+
+
 @pytest.mark.slow
 def test_methods_that_share_one_seed_only_are_compared_over_all_of_theirs(result, specs):
     generator = np.random.default_rng(0)

@@ -75,3 +75,21 @@ def test_a_curve_reads_back(tmp_path):
     assert diagnostics.curve(file) == []
     file.write_text("iteration,layer,qk_distance,purity\n1,a.b,0.25,1\n")
     assert diagnostics.curve(file) == [{"iteration": 1, "layer": "a.b", "qk_distance": 0.25, "purity": 1.0}]
+
+
+def test_two_searches_of_one_budget_are_two_blocks_and_say_what_differs(result, specs):
+    def tuned(times):
+        return {"data": {}, "tuning": {"trials": 4, "seeds": 1, "space": {"schedule.lr": {"times": times}}}}
+
+    settings = {"plain": {"data": {}}, "narrow": tuned([0.5, 2]), "wide": tuned([0.25, 4])}
+    trials = [
+        result(method, seed, {"top1": 50.0 + seed}, diagnostics={"entropy": entropy + (method == "b")}, setting=setting)
+        for setting, entropy in (("narrow", 5.0), ("wide", 7.0), ("plain", 1.0))
+        for method in ("a", "b")
+        for seed in (0, 1)
+    ]
+    board = build(trials, specs, [], settings=settings)
+    told = dict.fromkeys(row.differs for row in board.rows)
+    assert len(told) == 3 and any("space.schedule.lr.times" in text for text in told)
+    found = diagnostics.compare(diagnostics.build(board, trials), "a", "b")
+    assert sorted((one.a, one.b) for one in found) == [(1.0, 2.0), (5.0, 6.0), (7.0, 8.0)]

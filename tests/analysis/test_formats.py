@@ -63,11 +63,21 @@ def test_a_method_with_one_seed_has_no_place(result, specs, floors):
     board = build([*trials, result("c", 0, {"top1": 75.0})], specs, floors)
     standing = board.standing(board.rows[0])
     assert (standing.tied, standing.ranks) == ({"a": "a", "b": "b"}, {"a": (1, 2), "b": (2, 3)}), "c may stand anywhere"
-    assert standing.sentence().startswith("3 seeds tell the two methods apart") and "c" in standing.values
+    assert standing.sentence().startswith("3 seeds tell the two methods that can be judged apart") and "c" in standing.values
     (line,) = [line.split() for line in formats.table(board).splitlines() if line.split()[1:2] == ["c"]]
     assert line[:5] == ["-", "c", "75.0", "-", "-"]
     alone = build([result("c", 0, {"top1": 75.0})], specs, floors)
     assert formats.table(alone).splitlines()[1].split()[:2] == ["method", "top1"] and "standings" not in as_json(alone)
+
+
+def test_a_method_without_the_primary_metric_has_no_other_ones_interval(result, specs, floors):
+    known = [
+        result(name, seed, {"top1": top1 + seed, "error": 1 + seed / 10}) for name, top1 in (("b", 90.0), ("c", 60.0)) for seed in range(3)
+    ]
+    lacking = [result("a", seed, {"error": 1 + seed / 10}) for seed in range(3)]
+    text = formats.table(build([*known, *lacking], specs, floors))
+    (line,) = [line.split() for line in text.splitlines() if line.split()[1:2] == ["a"]]
+    assert line[2:5] == ["-", "-", "-"], "top1, its interval, what it is tied with"
 
 
 def test_collapsed_attention_is_marked_and_explained(result, specs, floors):

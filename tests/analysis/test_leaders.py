@@ -39,6 +39,12 @@ def test_a_best_of_wide_spread_makes_no_leader_of_what_it_cannot_be_told_apart_f
     assert spread.sentence == "gem and lse lead and cannot be told apart; how (of the best mean) has too wide a spread to be placed."
 
 
+def test_one_of_one_seed_is_not_the_best_of_those_that_are_open_and_no_number_is_no_lack_of_seeds(found):
+    told = found(x=(200.0,), gem=NEAR["gem"], how=(93.0, 20.0, 92.0, 93.0, 200.0), **FAR, lse=(90.0, float("nan"), 91.0)).sentence
+    assert "how has too wide a spread" in told and "(of the best mean)" not in told
+    assert "x has fewer than two seeds to be placed by; lse has no number in a seed or more" in told
+
+
 def test_lower_may_be_better_and_where_nothing_differs_nobody_leads(found):
     assert found(higher=False, **NEAR, **FAR).leading == {"se", "cbam"}
     assert found(**NEAR).sentence == "No method leads: the two cannot be told apart."

@@ -119,6 +119,24 @@ def test_gem_lies_between_the_mean_and_the_maximum():
     torch.testing.assert_close(build("gem", p=2.0, flavour="simpool")(x), nn.LPPool2d(2, (5, 3))(x).flatten(1))
 
 
+@pytest.mark.parametrize("p", [1.0, 3.0, 6.5, 9.0, 40.0])
+def test_gem_of_a_channel_that_is_nowhere_positive_is_that_of_double_precision(p):
+    """ε^p is zero in single precision from p = 7.5 on, and mmpretrain's gradient not a number then."""
+    from mmpretrain.models.necks import GeneralizedMeanPooling
+
+    x, weight = sample(2, 16, 5, 3), torch.randn(2, 16)
+    x[:, 0] = -x[:, 0].abs()
+    ours, theirs = build("gem", p=p).train(), GeneralizedMeanPooling(p=p).double()
+    theirs.p.data.copy_(ours.layer.p.data)
+    found = []
+    for module, given in ((ours, x.clone()), (theirs, x.double())):
+        pooled = module(given.requires_grad_())
+        (pooled * weight).sum().backward()
+        found.append([pooled.detach().double(), given.grad.double(), next(module.parameters()).grad.double()])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("p", [1.0, 2.5, 3.0])
 def test_gem_without_a_clamp_refuses_powers_that_are_not_even(p):
     with pytest.raises(ValueError, match="even"):

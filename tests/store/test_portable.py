@@ -191,6 +191,28 @@ def _spoil(text: str, how: str) -> str:
     return "\n".join([*lines, json.dumps(trial)])
 
 
+def test_metrics_of_another_direction_or_unit_and_other_contents_are_refused_and_other_floors_told(filled: Store, tmp_path: Path):
+    filled.export_to(tmp_path / "a.jsonl")
+    text = (tmp_path / "a.jsonl").read_text()
+    config = next(line for line in text.splitlines() if '"kind":"config"' in line)
+    changed = json.loads(config)
+    changed["content"] = {"another": 1}
+    changes = {
+        "direction": ('"higher_is_better":true', '"higher_is_better":false'),
+        "unit": ('"unit":"%"', '"unit":"m"'),
+        "stands for something else": (config, json.dumps(changed)),
+    }
+    for why, (old, new) in changes.items():
+        assert old in text
+        (tmp_path / "b.jsonl").write_text(text.replace(old, new))
+        with pytest.raises(UsageError, match=why):
+            filled.import_from(tmp_path / "b.jsonl")
+    assert filled.import_from(tmp_path / "a.jsonl").floors == ()
+    (tmp_path / "b.jsonl").write_text(text.replace('"value":5.0', '"value":6.0'))
+    assert filled.import_from(tmp_path / "b.jsonl").floors == ("metric-0 of fake v1 5, there 6",)
+    assert [floor.value for floor in filled.floors()] == [5.0]
+
+
 @pytest.mark.parametrize(
     "how",
     [

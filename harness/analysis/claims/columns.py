@@ -35,7 +35,7 @@ class Blocks:
             if self._counts(setting):
                 self._blocks.setdefault(benchmark, []).append(methods)
         self._described = {
-            (row.benchmark, row.version, row.differs, row.method, row.measure): row for row in described if row.layer is None
+            (row.benchmark, row.version, row.setting, row.method, row.measure): row for row in described if row.layer is None
         }
         self._columns: dict[tuple[int, str], Column] = {}
 
@@ -76,7 +76,7 @@ class Blocks:
         for method, rows in block.items():
             row = next((row for row in rows if row.metric == measure), None)
             first = rows[0]
-            described = self._described.get((first.benchmark, first.version, first.differs, method, measure))
+            described = self._described.get((first.benchmark, first.version, first.setting, method, measure))
             if row is not None:
                 found[method], unit, higher = dict(zip(row.seeds, row.values, strict=True)), row.unit, row.higher_is_better
             elif measure in EXACT and getattr(first.cost, measure) is not None:
@@ -102,17 +102,17 @@ class Column:
     def cells(self) -> cells.Cells:
         return cells.fit([[*row.values()] for row in self.values.values()], self.scale)
 
-    def between(self, a: str, b: str) -> tuple[float, float, float]:
-        """a - b, the variance of that difference and its degrees of freedom."""
+    def between(self, a: str, b: str) -> pairs.Difference:
+        """a - b."""
         order = [*self.values]
         return pairs.pair(self.cells, order.index(a), order.index(b))
 
-    def alone(self, a: str) -> tuple[float, float, float]:
-        """The mean of one method, its variance and degrees of freedom, with strength borrowed from the others."""
+    def alone(self, a: str) -> pairs.Difference:
+        """The mean of one method, with strength borrowed from the others."""
         fitted = cells.fit([[*row.values()] for row in self.values.values()], LINEAR)
         index = [*self.values].index(a)
         variance = float(fitted.variance[index]) if fitted.n[index] > 1 else np.nan
-        return float(fitted.mean[index]), variance / float(fitted.n[index]), float(fitted.df[index])
+        return pairs.Difference(float(fitted.mean[index]), variance / float(fitted.n[index]), float(fitted.df[index]))
 
     def minus(self, other: Column) -> Column:
         """The differences of two measures, trial by trial."""

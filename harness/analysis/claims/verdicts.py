@@ -14,7 +14,8 @@ import numpy as np
 
 from harness import families
 from harness.analysis.claims.columns import Blocks
-from harness.analysis.inference.mixtures import t_quantile, two_sided
+from harness.analysis.inference.mixtures import t_quantile
+from harness.analysis.inference.pairs import Difference
 from harness.analysis.settings import as_changed
 from harness.analysis.statistics import LEVEL, holm
 from harness.catalog.claims import EXACT
@@ -176,25 +177,27 @@ def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Bl
     if b is not None:
         mean_b, seeds_b = float(np.mean([*column.values[b].values()])), len(column.values[b])
         if place.measure in EXACT:
-            difference, variance, df = float(np.mean([*column.values[a].values()])) - mean_b, 0.0, 1.0
+            found = Difference(float(np.mean([*column.values[a].values()])) - mean_b, 0.0, 1.0)
         else:
-            difference, variance, df = column.between(a, b)
+            found = column.between(a, b)
+        difference = found.mean
     elif isinstance(claim.than, float):
-        mean, variance, df = column.alone(a)
-        difference, mean_b, seeds_b = mean - claim.than, claim.than, len(column.values[a])
+        found = column.alone(a)
+        difference, mean_b, seeds_b = found.mean - claim.than, claim.than, len(column.values[a])
     else:
         differences = column.minus(blocks.column(block, claim.than))
         if a not in differences.values:
             return None
-        difference, variance, df = differences.alone(a)
+        found = differences.alone(a)
+        difference = found.mean
         mean_b = float(np.mean([*column.values[a].values()])) - difference
         seeds_b = len(differences.values[a])
     if claim.kind == "lower" or (claim.kind == "better" and column.higher_is_better is False):
         difference = -difference
     # alike: both one-sided tests of |difference| against the margin, each at half of the level, so that the two verdicts share it
     beyond = difference if claim.margin is None else claim.margin - abs(difference)
-    known = np.isfinite(variance) and np.isfinite(difference)
-    half = float(t_quantile(df, 1 - LEVEL) * np.sqrt(variance)) if known else np.nan
+    known = np.isfinite(found.variance) and np.isfinite(difference)
+    half = float(t_quantile(found.df, 1 - LEVEL) * np.sqrt(found.variance)) if known else np.nan
     missing = blocks.lacks(block, claim.methods)
     first = next(iter(block.values()))[0]
     sides = [row for name in claim.methods for row in block[name] if row.metric == place.measure]
@@ -206,7 +209,7 @@ def _test(claim: Claim, place: Place, block: Mapping[str, list[Row]], blocks: Bl
         seeds=(len(column.values[a]), seeds_b),
         difference=difference,
         ci95=column.scale.of_difference((difference - half, difference + half)) if known else None,
-        p=float(two_sided(beyond, variance, df)) if known else None,
+        p=found.p(beyond) if known else None,
         towards=beyond > 0,
         notes=(
             *blocks.caveats(block, claim.methods),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import stdtrit
 
-from harness.analysis.board import Board
+from harness.analysis.board import Row
 from harness.analysis.gate.file import TRAINING, Baseline, Cell
 from harness.analysis.gate.limits import FALSE_ALARMS
 from harness.analysis.gate.machines import UNKNOWN, device_class, machines_of
@@ -78,20 +78,20 @@ class CostEntry:
 
 
 def pairs_of(
-    baseline: Baseline, board: Board, results: Mapping[str, Result], environments: Mapping[str, Mapping[str, Any]]
+    baseline: Baseline, rows: Mapping[Cell, Row], results: Mapping[str, Result], environments: Mapping[str, Mapping[str, Any]]
 ) -> dict[Cell, tuple[PerSeed, PerSeed, bool]]:
     """What :func:`judge` takes, for the methods of a baseline that were measured in its settings.
 
     Args:
+        rows: that are held against the baseline, one of each method's metrics.
         results: digest -> the trial.
     """
     expected = {entry.key[:3]: entry for entry in baseline.entries}
     now = machines_of(results.values(), environments)
     found: dict[Cell, tuple[PerSeed, PerSeed, bool]] = {}
-    for row in board.rows:
-        cell = (row.benchmark, row.version, row.method)
-        entry = expected.get(cell)
-        if cell in found or entry is None or entry.setting != row.setting.digest or not baseline.costs.get(cell):
+    for cell, row in rows.items():
+        entry = expected[cell]
+        if entry.setting != row.setting.digest or not baseline.costs.get(cell):
             continue
         trials = [results[digest] for digest in row.digests if digest in results]
         here = {device_class(now[trial.digest]) for trial in trials}

@@ -80,7 +80,8 @@ def check(
     notes += other_machines(baseline, pairs, sources, now)
     judged: list[costs_.CostEntry] = []
     if results is not None:
-        judged, said = _costs(costs_.pairs_of(baseline, board, results, environments or {}))
+        rows_now = {expected.key[:3]: row for expected, row in reversed(pairs) if row is not None and expected.key in sources}
+        judged, said = _costs(costs_.pairs_of(baseline, rows_now, results, environments or {}))
         notes += said
     return Check(entries, lacks.failed, notes, judged)
 
@@ -175,12 +176,13 @@ class _Sides:
 
 
 def _sides(expected: Expected, row: Row, source: Source | None) -> _Sides:
-    """Then and now: seed by seed where the trials are the same, and where all seeds that both have agree."""
+    """Then and now: seed by seed where the trials are the same, and where all seeds that both have agree, which are all that one of them
+    has: where seeds are exchanged for others, one that is left says nothing of these."""
     assert expected.mean is not None
     before = dict(zip(expected.seeds, expected.values, strict=True))
     both = [(before[seed], value) for seed, value in zip(row.seeds, row.values, strict=True) if seed in before]
     changes = [0.0 if math.isclose(value, then, rel_tol=ROUNDING) else value - then for then, value in both]
-    if both and (source in ("repeated", "machine") or not any(changes)):
+    if both and (source in ("repeated", "machine") or (len(both) == min(expected.n, row.n) and not any(changes))):
         baseline, change = (math.fsum(some) / len(both) for some in ([then for then, _ in both], changes))
         return _Sides(baseline, baseline + change, change, len(both))
     return _Sides(expected.mean, row.mean, row.mean - expected.mean)

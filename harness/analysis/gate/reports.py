@@ -39,10 +39,14 @@ def _clean(text: str) -> str:
 
 
 def junit(check: Check) -> str:
-    """One test case per entry, cost and failed trial: worse is a failure, missing and incomparable are errors, new is skipped."""
-    errors = len(check.of("missing")) + len(check.of("incomparable")) + len(check.failed)
+    """One test case per entry, cost and failed trial: worse is a failure, missing and incomparable are errors, new is skipped.
+
+    A check that passes for nothing else but that there is nothing to fail has one case, an error: servers read no exit code.
+    """
+    empty = check.exit_code != 0 and not check.entries and not check.failed
+    errors = len(check.of("missing")) + len(check.of("incomparable")) + len(check.failed) + empty
     counts = {"failures": len(check.of("worse")) + len(more(check.costs)), "errors": errors, "skipped": len(check.of("new"))}
-    tests = len(check.entries) + len(check.costs) + len(check.failed)
+    tests = len(check.entries) + len(check.costs) + len(check.failed) + empty
     attributes = {"name": "harness check", "tests": str(tests), **{k: str(v) for k, v in counts.items()}}
     root = ElementTree.Element("testsuites", attributes)
     suite = ElementTree.SubElement(root, "testsuite", attributes)
@@ -61,6 +65,9 @@ def junit(check: Check) -> str:
         case(cost.benchmark, cost.version, f"{cost.method} {cost.cost}", "failure" if cost.worse else None, message)
     for trial in check.failed:
         case(trial.benchmark, trial.version, f"{trial.method} seed {trial.seed}", "error", f"{trial.kind}: {trial.reason}")
+    if empty:
+        names = {"classname": "harness check", "name": "baseline"}
+        ElementTree.SubElement(ElementTree.SubElement(suite, "testcase", names), "error", {"message": _clean(check.summary())})
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 

@@ -13,6 +13,9 @@ from harness.analysis.inference.moderation import moderate, typical
 from harness.analysis.inference.scales import LINEAR, Scale
 from harness.analysis.statistics import LEVEL
 
+EQUAL = 1e-12
+"""A standard deviation of no more than this share of the mean is that of equal values, whose mean is rounded."""
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -90,13 +93,15 @@ def from_moments(mean: ArrayLike, variance: ArrayLike, n: ArrayLike, scale: Scal
     """
     mean, variance, n = (np.asarray(x, np.float64) for x in (mean, variance, n))
     mean, variance, n = np.broadcast_arrays(mean, variance, n)
+    variance = np.where(variance <= (EQUAL * mean) ** 2, 0.0, variance)
     v = scale.variance(mean)
-    known = np.isfinite(variance) & np.isfinite(mean) & (v > 0)
+    end = scale.at_end(mean)
+    known = np.isfinite(variance) & np.isfinite(mean) & ~end
     own = np.where(known, variance, 0.0) / np.where(known, v, 1.0)
     df = np.where(known, n - 1, 0.0)
     if moderated:
         usual = typical(own, df)
-        bound = np.isfinite(mean) & (v == 0) & (n > 1) & (usual > 0)
+        bound = np.isfinite(mean) & end & (n > 1) & (usual > 0)
         shared = moderate(np.where(bound, usual, own), np.where(bound, n - 1, df), np.where(bound, 0.0, 1.0))
         usable = np.isfinite(mean) & (df.max(-1, keepdims=True) > 0)
         dispersion, df, apart = shared.variance, shared.df, shared.apart

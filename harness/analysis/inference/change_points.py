@@ -18,6 +18,9 @@ from scipy.special import stdtr, stdtrit
 ALPHA = 0.01
 """Chance that a series without a change shows one or more."""
 
+ROUNDING = 1e-6
+"""Standard deviation, as a share of the largest mean, below which values are equal but for the precision they were computed in."""
+
 _LEAST_DF = 2
 """With fewer degrees of freedom the noise is not known well enough for any claim."""
 
@@ -78,11 +81,12 @@ def change_points(series: Sequence[ArrayLike], alpha: float = ALPHA) -> list[Cha
 
 def _noise(points: Sequence[np.ndarray], means: np.ndarray) -> tuple[float, float]:
     """Variance of one value and its degrees of freedom."""
-    tiny = (1e-9 * max(float(np.abs(means).max()), 1e-9)) ** 2
-    """Below it values are equal but for rounding."""
+    tiny = (ROUNDING * max(float(np.abs(means).max()), ROUNDING)) ** 2
     df = float(sum(values.size - 1 for values in points))
     if df >= _LEAST_DF:
         return max(sum(float(((values - values.mean()) ** 2).sum()) for values in points) / df, tiny), df
     steps = np.abs(np.diff(means))
+    if np.median(steps) ** 2 <= tiny:  # rounded values that are mostly equal do not tell how far the others may be off
+        return tiny, 0.0
     # the median of |N(0, 2σ²)| is 0.6745 √2 σ; half a degree of freedom a step keeps the promise of ALPHA in simulations
     return max((float(np.median(steps)) / 0.6745) ** 2 / 2, tiny), 0.5 * steps.size

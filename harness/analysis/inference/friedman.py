@@ -130,7 +130,7 @@ def wilcoxon(values: ArrayLike) -> Array:
     """Holm-adjusted p values (methods, methods) of signed-rank tests of all pairs; values in one unit on all benchmarks.
 
     With N benchmarks no p is below 2^(1 - N): among k methods nothing can differ unless N >= 1 + log2(k(k - 1)/(2 alpha)), which is
-    8 benchmarks for 4 methods and 12 for 15 (:func:`fewest`).
+    8 benchmarks for 4 methods and 13 for 15 (:func:`fewest`).
     """
     from scipy import stats
 

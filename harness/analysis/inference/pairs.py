@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.analysis.inference.cells import Cells
-from harness.analysis.inference.mixtures import Array, sum_of_two, t_quantile, two_sided
+from harness.analysis.inference.mixtures import Array, Mixture, sum_of_two, t_quantile, two_sided
 from harness.analysis.inference.moderation import moderate
 from harness.analysis.statistics import LEVEL, holm
 
@@ -90,13 +90,34 @@ def pairwise(cells: Cells, *, draws: int = DRAWS, seed: int = 0) -> Pairs:
     return Pairs(left, right, difference, squared, nu, p, adjusted)
 
 
-def pair(cells: Cells, left: int, right: int) -> tuple[float, float, float]:
-    """Difference, its variance and degrees of freedom of one pair as :func:`pairwise` has them, and nothing of the others."""
+@dataclass(frozen=True)
+class Difference:
+    """Of two methods, or of one from a number; of a single pair, where nothing else is asked."""
+
+    mean: float
+    variance: float
+    """Of :attr:`mean`; NaN where nothing is known of it."""
+    df: float
+    mixture: Mixture | None = None
+    """What variance and degrees of freedom are matched to at 5 and 0.1 %, where they are not all of it."""
+
+    def p(self, beyond: float) -> float:
+        """Two-sided, of a difference of that size."""
+        if self.mixture is None:
+            return float(two_sided(beyond, self.variance, self.df))
+        return float(self.mixture.tail(np.array([beyond]))[0])
+
+
+def pair(cells: Cells, left: int, right: int) -> Difference:
+    """One pair as :func:`pairwise` has it, and nothing of the others."""
     both = sorted((left, right))
+    mean = float(cells.mean[left] - cells.mean[right])
     variance, df = cells.variance[both] / cells.n[both], cells.df[both]
-    known = np.isfinite(variance) & (cells.n[both] > 1)
-    matched = [float(x[0]) for x in sum_of_two(variance[:1], df[:1], variance[1:], df[1:]).matched()] if known.all() else [math.nan] * 2
-    return float(cells.mean[left] - cells.mean[right]), matched[0], matched[1]
+    if not (np.isfinite(variance) & (cells.n[both] > 1)).all():
+        return Difference(mean, math.nan, math.nan)
+    mixture = sum_of_two(variance[:1], df[:1], variance[1:], df[1:])
+    variance, df = mixture.matched()
+    return Difference(mean, float(variance[0]), float(df[0]), mixture)
 
 
 def pairwise_paired(values: ArrayLike) -> Pairs:

@@ -24,9 +24,20 @@ class Scale:
 
     def variance(self, mean: ArrayLike) -> Array:
         """V(mean): 1, mean (100 - mean) or mean²."""
-        mean = np.asarray(mean, np.float64)
+        mean = self._within(mean)
         found: Array = {"linear": np.ones_like(mean), "percent": mean * (100 - mean), "positive": mean**2}[self.name]
         return found
+
+    def at_end(self, mean: ArrayLike) -> np.ndarray:
+        """Whether V is zero, but for a rounding of the mean: of percentages at 0 and 100."""
+        mean = self._within(mean)
+        near: np.ndarray = np.minimum(mean, 100 - mean) <= ROUNDING if self.name == "percent" else self.variance(mean) == 0
+        return near
+
+    def _within(self, mean: ArrayLike) -> Array:
+        """A percentage that a rounding puts beyond its ends is there."""
+        mean = np.asarray(mean, np.float64)
+        return np.clip(mean, 0.0, 100.0) if self.name == "percent" else mean
 
     def of_difference(self, interval: tuple[float, float]) -> tuple[float, float]:
         """The part of an interval that the difference of two means can reach; percentages differ by no more than 100."""
@@ -52,9 +63,12 @@ class Scale:
 
     def centre(self, mean: ArrayLike, reach: ArrayLike) -> Array:
         """Where V is taken for a standard error: the middle of a percentage's interval, so that none is zero at 0 or 100."""
-        mean, reach = np.asarray(mean, np.float64), np.asarray(reach, np.float64)
+        mean, reach = self._within(mean), np.asarray(reach, np.float64)
         return (mean + 50 * reach**2) / (1 + reach**2) if self.name == "percent" else mean
 
+
+ROUNDING = 1e-3
+"""Of percentages that were computed in single precision."""
 
 LINEAR = Scale("linear")
 """The same spread everywhere."""
@@ -68,15 +82,13 @@ POSITIVE = Scale("positive")
 
 
 def scale_of(unit: str, values: Iterable[float]) -> Scale:
-    """The scale of a metric: percentages by their unit, others are positive if all values are; values outside make it linear."""
+    """The scale of a metric: percentages by their unit, others are positive if all values are; values outside, by more than a rounding,
+    make it linear."""
     array = _finite(values)
     if unit == "%":
-        return PERCENT if array.size == 0 or (array.min() >= 0 and array.max() <= 100) else LINEAR
+        return PERCENT if array.size == 0 or (array.min() >= -ROUNDING and array.max() <= 100 + ROUNDING) else LINEAR
     return POSITIVE if array.size and array.min() > 0 else LINEAR
 
-
-_ROUNDING = 1e-3
-"""Of percentages that were computed in single precision."""
 
 _LENGTHS = ("m", "px", "°", "deg", "s", "ms", "nats")
 
@@ -91,7 +103,7 @@ def reach(unit: str, values: Iterable[float] = ()) -> tuple[float, float]:
     array = _finite(values)
     if unit == "%":
         low, high = (array.min(), array.max()) if array.size else (0.0, 100.0)
-        return next((end for end in (0.0, -100.0) if low >= end - _ROUNDING), -np.inf), 100.0 if high <= 100 + _ROUNDING else np.inf
+        return next((end for end in (0.0, -100.0) if low >= end - ROUNDING), -np.inf), 100.0 if high <= 100 + ROUNDING else np.inf
     return (0.0 if unit in _LENGTHS or (array.size and array.min() >= 0) else -np.inf), np.inf
 
 

@@ -25,7 +25,8 @@ def signed_rank(a: ArrayLike, b: ArrayLike, rope: float, *, draws: int = 20000, 
 
     The posterior of the distribution of differences is a Dirichlet process: weights w ~ Dirichlet(1/2 at zero, 1 for each benchmark).
     A draw's θ are Σ w_i w_j over pairs (i, j) whose mean difference (z_i + z_j)/2 lies above, within or below the rope; a
-    probability is the share of draws in which its θ is the largest (Benavoli et al. 2014, ICML; 2017, J. Mach. Learn. Res. 18:77).
+    probability is the share of draws in which its θ is the largest, shared equally where several are (Benavoli et al. 2014, ICML;
+    2017, J. Mach. Learn. Res. 18:77).
 
     Raises:
         ValueError: no benchmarks, different numbers of them, or a value that is not finite.
@@ -40,5 +41,5 @@ def signed_rank(a: ArrayLike, b: ArrayLike, rope: float, *, draws: int = 20000, 
     above = (middle > rope) + (middle == rope) / 2
     below = (middle < -rope) + (middle == -rope) / 2
     theta = np.stack([np.einsum("di,ij,dj->d", weights, area, weights, optimize=True) for area in (above, 1 - above - below, below)])
-    best = np.argmax(theta, axis=0)
-    return Practical(*(float((best == index).mean()) for index in range(3)))
+    best = theta >= theta.max(0) - 1e-12
+    return Practical(*(float(share) for share in (best / best.sum(0)).mean(1)))

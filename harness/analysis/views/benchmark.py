@@ -128,7 +128,7 @@ def tables(board: Board, benchmark: str, published: Iterable[Beside] = ()) -> li
         rows = [row for some in methods.values() for row in some if row.primary]
         if block[0] == benchmark and rows:
             first, standing = rows[0], board.standings[block]
-            ahead = leaders(rows, standing)
+            ahead = leaders(standing)
             lines = _lines(board, rows, standing, ahead, printed)
             about = (first.family, first.tier, first.metric, first.title, first.unit, first.higher_is_better, first.differs, first.floor)
             found.append(Table(block, *about, tuple(lines), standing if standing.judged else None, ahead))

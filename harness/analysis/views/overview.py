@@ -242,7 +242,7 @@ def _cells(board: Board, blocks: Collection[Block]) -> dict[str, dict[Block, Cel
             primary.setdefault(row.block, []).append(row)
     for rows in primary.values():
         standing = board.standing(rows[0])
-        leading = leaders(rows, standing).leading
+        leading = leaders(standing).leading
         for row in rows:
             cell = Cell(row, board.lacks(row.block, row.method), row.method in leading, standing.ranks.get(row.method))
             found.setdefault(row.method, {})[row.block] = cell

@@ -13,6 +13,10 @@ from harness.slots import attention_method
 class GeneralizedMeanPooling(Pooling):
     """Generalised mean: the frame with uniform A and f_α, p = γ = (1−α)/2.
 
+    Computed as m ((1/N) Σ_i (max(x_i, ε)/m)^p)^(1/p) with m the largest of a channel: any m gives the same z, so m needs no gradient, and
+    no power of an ε is too small for single precision, where the root of a zero would have an infinite gradient (with ε at 10^-6 from p = 7.5
+    on, in channels that are nowhere positive).
+
     Formula:
         z = ((1/N) Σ_i max(x_i, ε)^p)^(1/p) per channel
 
@@ -56,7 +60,9 @@ class GeneralizedMeanPooling(Pooling):
     def pool(self, a: Tensor | None, v: Tensor) -> Tensor:
         """(Σ or mean of v^p)^(1/p), (B, N, C) → (B, 1, C)."""
         if self.layer is not None:
-            return self.layer(v.transpose(1, 2).unsqueeze(-1)).unsqueeze(1)
+            v = v.clamp_min(self.eps)
+            largest = v.detach().amax(1, keepdim=True)
+            return self.layer((v / largest).transpose(1, 2).unsqueeze(-1)).unsqueeze(1) * largest
         # A channel that is zero everywhere would get an infinite gradient from the root: ε bounds it.
         with torch.autocast(v.device.type, enabled=False):
             return full(v).pow(self.p).sum(1, keepdim=True).clamp_min(self.eps**self.p).pow(1 / self.p)

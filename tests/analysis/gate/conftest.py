@@ -13,8 +13,8 @@ from harness.store.records import TrialRow
 class Measured:
     """A leaderboard of one benchmark with the trials behind it."""
 
-    def __init__(self, results, specs, floors, unfinished, settings):
-        self.board = build(results, specs, floors, unfinished=unfinished, settings=settings)
+    def __init__(self, results, specs, floors, unfinished, settings, environments):
+        self.board = build(results, specs, floors, unfinished=unfinished, settings=settings, environments=environments)
         self.results = {result.digest: result for result in results}
         self.trials = [
             TrialRow(**{name: getattr(result, name) for name in TrialRow.__dataclass_fields__ if name != "alive"}, alive=False)
@@ -29,7 +29,7 @@ def measure(result, specs, floors):
     Beside them the board has trials ``unfinished`` without a result, and results ``beside``.
     """
 
-    def make(methods, *, code="old", on="here", unfinished=(), beside=(), settings=None, **changes):
+    def make(methods, *, code="old", on="here", unfinished=(), beside=(), settings=None, environments=None, **changes):
         found = [
             replace(
                 result(method, seed, {"top1": top1, "error": error}, **changes),
@@ -40,6 +40,6 @@ def measure(result, specs, floors):
             for method, values in methods.items()
             for seed, (top1, error) in enumerate(values)
         ]
-        return Measured([*found, *beside], specs, floors, unfinished, settings)
+        return Measured([*found, *beside], specs, floors, unfinished, settings, environments)
 
     return make

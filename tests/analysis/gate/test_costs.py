@@ -83,6 +83,27 @@ def test_only_the_same_kind_of_device_counts(measure):
     )
 
 
+def test_the_costs_of_the_row_that_is_judged_count(measure):
+    """A run on another device with more seeds stands first on the board; what is held against the baseline is the one on its own."""
+    environments = ENVIRONMENTS | {"gpu": {"cpu": "one", "device": "cuda:0", "gpu": "some", "packages": {"torch": "2"}}}
+    before, gpu = priced(measure(METHODS, environments=environments)), priced(measure(METHODS, code="gpu"))
+    baseline, _ = expect(before.board, before.results, environments)
+    elsewhere = [replace(result, environment_digest="gpu") for result in gpu.results.values()]
+    elsewhere += [replace(result, seed=9, digest=f"{result.digest}-9") for result in elsewhere]
+    both = priced(measure(METHODS, beside=elsewhere, environments=environments), gem(params=lambda v: v * 9))
+    found = regression.check(baseline, both.board, both.trials, environments, both.results)
+    assert {row.setting.device for row in both.board.rows} == {"cpu", "cuda"}
+    assert [(entry.method, entry.cost) for entry in more(found.costs)] == [("gem", "params")]
+
+
+def test_costs_of_a_method_that_is_not_comparable_are_not_judged(measure):
+    before = priced(measure(METHODS))
+    baseline, _ = expect(before.board, before.results, ENVIRONMENTS)
+    now = priced(measure(METHODS, code="new", overrides=("method.p=5",)), gem(params=lambda v: v * 9))
+    found = regression.check(baseline, now.board, now.trials, ENVIRONMENTS, now.results)
+    assert {entry.status for entry in found.entries} == {"incomparable"} and not found.costs
+
+
 def test_without_being_asked_costs_are_not_judged(measure):
     before, now = priced(measure(METHODS)), priced(measure(METHODS), gem(params=lambda v: v * 9))
     baseline, _ = expect(before.board, before.results, ENVIRONMENTS)

@@ -120,6 +120,17 @@ def test_a_trial_that_does_not_say_where_it_ran_is_not_the_same(measure):
     assert {entry.source for entry in outcome.entries} == {"machine"} and outcome.verdict == "passed"
 
 
+@pytest.mark.parametrize("code", ["old", "new"])
+def test_one_seed_that_is_left_and_equal_hides_no_others_that_fell(measure, code):
+    before = measure(METHODS)
+    baseline = saved(before)
+    others = [result for result in before.results.values() if result.method == "gap"][1:]
+    fell = [replace(result, seed=9 + result.seed, digest=f"new-{result.seed}", metrics={"top1": 10.0, "error": 1.0}) for result in others]
+    now = measure(METHODS | {"gap": values()[:1]}, code=code, beside=fell)
+    entry = one(check(baseline, now))
+    assert (entry.status, entry.current, entry.shared) == ("worse", pytest.approx((80 + 30) / 4), None)
+
+
 def test_not_a_number(measure):
     absent = [(math.nan, error) for _, error in values()]
     before, unfailing = expect(measure(METHODS | {"gap": absent}).board)

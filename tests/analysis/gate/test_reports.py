@@ -32,6 +32,11 @@ def test_junit_is_what_ci_servers_read(outcome):
     assert "allowed, higher is better" in suite.find("testcase/failure").get("message")
 
 
+def test_junit_of_a_baseline_without_entries_is_an_error(outcome):
+    suite = ElementTree.fromstring(reports.junit(replace(outcome, entries=[], failed=[]))).find("testsuite")
+    assert (suite.get("tests"), suite.get("errors"), len(suite.findall("testcase/error"))) == ("1", "1", 1)
+
+
 def test_markdown_puts_the_worst_first_and_folds_what_is_fine(outcome):
     text = reports.markdown(outcome)
     assert text.startswith("## harness check: regression: 2 same, 1 better, 1 worse, 2 missing, 2 new; 1 trial failed")

@@ -102,6 +102,8 @@ def test_signed_rank_is_baycomps(i, j, a, neither):
 
 def test_a_wide_rope_holds_everything():
     assert signed_rank(ACCURACY[:, 0], ACCURACY[:, 1], rope=1.0).neither == 1
+    alike = signed_rank(ACCURACY[:, 0], ACCURACY[:, 0], rope=0.0)
+    assert alike.a == alike.b == 0.5, "of two that are one neither is better for standing first"
     with pytest.raises(ValueError, match="one finite value"):
         signed_rank([1.0], [np.nan], 0.1)
 

@@ -55,6 +55,26 @@ def test_which_scale():
     assert scale_of("m", [0.1, math.nan]) is POSITIVE and scale_of("m", [0.0, 1.0]) is LINEAR
 
 
+@pytest.mark.parametrize("equal", [90.0, 90.1, 90.2, 90.7, 0.1 + 0.2])
+@pytest.mark.parametrize("unit", ["", "%"])
+def test_seeds_that_agree_do_not_by_how_their_mean_is_rounded(equal, unit):
+    """The variance of three times 90.1 is 3e-28 in double precision, that of three times 90 is zero."""
+    others = [[92.0, 91.0, 93.0], [95.0, 94.0, 96.5]]
+    scale = scale_of(unit, [90.0])
+    first, second = (fit([[value] * 3, *others], scale) for value in (equal, 90.0))
+    np.testing.assert_allclose(first.variance[1:], second.variance[1:], rtol=1e-9)
+    assert first.dispersion[0] > 0
+
+
+@pytest.mark.parametrize(("top", "rounded"), [(100.0, 100.00001), (100.0, 99.99999999999999), (0.0, -1e-7)])
+def test_a_rounding_at_the_end_of_percentages_changes_nothing(top, rounded):
+    others = [[98.0, 99.0, 98.5], [96.0, 97.5, 97.0], [60.0, 70.0, 65.0]]
+    rows = [[[end] * 3, *others] for end in (top, rounded)]
+    first, second = (fit(some, scale_of("%", np.concatenate(some))) for some in rows)
+    assert first.scale is second.scale is PERCENT
+    np.testing.assert_allclose(first.interval(), second.interval(), rtol=1e-3, atol=1e-4)
+
+
 def test_one_seed_has_no_interval_and_changes_nothing():
     two, three = fit(VALUES[:2]), fit([*VALUES[:2], [5.0]])
     assert np.isnan(three.interval()[0][2]) and three.mean[2] == 5.0

@@ -55,3 +55,6 @@ def test_a_change_is_described():
 def test_too_little_is_known_of_the_noise_for_a_claim():
     assert change_points([]) == change_points([[80.0]]) == change_points([[80.0], [10.0]]) == []
     assert [found.at for found in change_points([[80.0, 80.0], [80.0, 80.0], [79.0, 79.0]])] == [2], "seeds that agree exactly"
+    assert change_points([[90.0] * 3, [90.00001] * 3]) == [], "equal in single precision"
+    single = [[value] for value in (95.2, 95.2, 95.2, 95.2, 95.0, 95.2, 95.2)]
+    assert change_points(single) == [], "a rounded value that is mostly the same does not say how far another one may be"
