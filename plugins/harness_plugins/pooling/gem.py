@@ -13,9 +13,9 @@ from harness.slots import attention_method
 class GeneralizedMeanPooling(Pooling):
     """Generalised mean: the frame with uniform A and f_α, p = γ = (1−α)/2.
 
-    Computed as m ((1/N) Σ_i (max(x_i, ε)/m)^p)^(1/p) with m the largest of a channel: any m gives the same z, so m needs no gradient, and
-    no power of an ε is too small for single precision, where the root of a zero would have an infinite gradient (with ε at 10^-6 from p = 7.5
-    on, in channels that are nowhere positive).
+    Computed as m ((1/N) Σ_i (max(x_i, ε)/m)^p)^(1/p) with m the largest of a channel: any m gives the same z, so m needs no
+    gradient. In channels that are nowhere positive, ε^p is zero in single precision from p = 7.5 on, and the gradient of its root
+    infinite.
 
     Formula:
         z = ((1/N) Σ_i max(x_i, ε)^p)^(1/p) per channel
