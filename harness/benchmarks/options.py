@@ -173,6 +173,9 @@ class Weights(Options):
     fit there; they need no slot here."""
     method: str | None = Field(default=None, min_length=1)
     """With ``after``: the one method that learns there, with each seed, for all methods here. These are then those that fit here."""
+    seed: int | None = later(None, ge=0)
+    """With ``after``: the one seed whose weights all seeds here begin with, so that they differ by what is learned here alone; otherwise
+    each begins with its own."""
     sha256: str | None = Field(default=None, min_length=8)
     """The file's digest or its first 8 or more digits; required for everything but ``file``, ``trial`` and ``after``."""
     key: str | None = Field(default=None, min_length=1)
@@ -185,6 +188,8 @@ class Weights(Options):
             raise ValueError(f"give exactly one of {', '.join(SOURCES)}; found {', '.join(given) or 'none'}")
         if self.method and not self.after:
             raise ValueError("method says who learns on the benchmark of `after`: give that, too, or leave it out")
+        if self.seed is not None and not self.after:
+            raise ValueError("seed says which trial on the benchmark of `after` it is: give that, too, or leave it out")
         if self.sha256 and self.learned:
             raise ValueError("sha256 is that of a file, and these weights are known by the trial that learns them: leave it out")
         if self.url and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256 or ""):

@@ -1,4 +1,4 @@
-"""Stages: benchmarks that begin with the weights that a trial of the same seed has learned on another one."""
+"""Stages: benchmarks that begin with the weights that a trial, mostly of the same seed, has learned on another one."""
 
 from __future__ import annotations
 
@@ -48,6 +48,11 @@ def hands_on(earlier: Task, slot: str) -> bool:
 def learner(stage: Task) -> str | None:
     """The one method that learns on the benchmark before a stage, whatever is evaluated on it; ``None``: each learns there itself."""
     return stage.model.weights.method if stage.model.weights else None
+
+
+def common_seed(stage: Task) -> int | None:
+    """The one seed whose trial comes before all of a stage's; ``None``: each has its own."""
+    return stage.model.weights.seed if stage.model.weights else None
 
 
 def followed(catalog: Catalog) -> set[str]:

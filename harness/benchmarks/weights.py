@@ -34,8 +34,8 @@ def by_content(config: dict[str, Any], before: str = "") -> tuple[dict[str, Any]
     """A trial's config with its file of weights named by content, and what stands for the file -> where it lies now.
 
     Args:
-        before: what the trial that weights of ``after`` are those of is known by, its seed aside
-            (:attr:`harness.compose.trial.Trial.recipe`).
+        before: what the trial that weights of ``after`` are those of is known by, its seed aside unless that is the same of all
+            (:attr:`harness.compose.trial.Trial.recipe`, or its digest).
 
     Raises:
         UsageError: as :func:`find`.
@@ -62,7 +62,9 @@ def named(weights: Weights | None, before: str = "") -> tuple[dict[str, str] | N
     if weights.learned:
         if digest := weights.trial or before:
             return {"file": f"{TRIAL}{digest}"} | key, {}
-        return {"after": weights.after or ""} | ({"method": weights.method} if weights.method else {}) | key, {}
+        named = {"method": weights.method} if weights.method else {}
+        seed = {"seed": str(weights.seed)} if weights.seed is not None else {}
+        return {"after": weights.after or ""} | named | seed | key, {}
     if weights.url and weights.sha256:  # known before it is fetched
         file, digest = fetched(weights).absolute(), weights.sha256.lower()
     else:

@@ -12,7 +12,7 @@ from typing import Any
 from harness import data
 from harness.benchmarks import Task, task
 from harness.benchmarks.hosts import standing
-from harness.benchmarks.stages import before, followed, hands_on, learner, slots
+from harness.benchmarks.stages import before, common_seed, followed, hands_on, learner, slots
 from harness.catalog import Benchmark, Catalog, Method, Tune
 from harness.catalog.parameters import Taken
 from harness.catalog.plugins import PluginFile, broken, owners
@@ -66,8 +66,17 @@ class Cell:
         return [replace(trial, keep=self.keep) for trial in composed]
 
     def earlier(self, seeds: Sequence[int], files: list[PluginFile]) -> list[Trial]:
-        """What the trials of these seeds come after; nothing where it is no stage."""
-        return self.before.trials(seeds, files) if self.before else []
+        """What the trials of these seeds come after, one for each; nothing where it is no stage."""
+        if not self.before:
+            return []
+        one = common_seed(self.task)
+        return self.before.trials(seeds, files) if one is None else self.before.trials([one], files) * len(seeds)
+
+    def line(self, seeds: Sequence[int], files: list[PluginFile]) -> list[Trial]:
+        """The trials of these seeds behind all that must have run before."""
+        one = common_seed(self.task)
+        first = self.before.line(seeds if one is None else [one], files) if self.before else []
+        return first + self.trials(seeds, files)
 
 
 @dataclass
@@ -175,7 +184,7 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         cells = {key: cell for key, cell in cells.items() if not key[2]}
         for cell in cells.values():
             _refuse_tuning(cell)
-    trials = chain.from_iterable(cell.trials(range(seeds), files) for cell in cells.values())
+    trials = chain.from_iterable(cell.line(range(seeds), files) for (_, _, named), cell in cells.items() if not named)
     return Plan(unique(trials), used, unfit, [*cells.values()], seeds, budget)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.benchmarks import Task, weights
 from harness.benchmarks.base import Metric
+from harness.benchmarks.stages import common_seed
 from harness.catalog import Filling, Method
 from harness.catalog.plugins import PluginFile, source_digest
 from harness.compose.setting import NUMERICS, of_task, setting
@@ -115,7 +116,8 @@ def _compose(
 ) -> list[Trial]:
     """Of one config."""
     try:
-        config, places = weights.by_content(task.config(fillings), before.recipe if before else "")
+        known = "" if before is None else before.recipe if common_seed(task) is None else before.digest
+        config, places = weights.by_content(task.config(fillings), known)
     except UsageError as error:
         raise UsageError(f"benchmark '{task.id}': {error}") from None
     plugins = {name: source_digest(name, files) for name in sorted(plugins_in(config) | plugins_of(fillings))}
