@@ -177,10 +177,11 @@ benchmarks:
 `harness run -m attmask-high -m random-masking -b fields-after-pretraining --seeds 3` pre-trains six networks and then segments with each.
 A position embedding for images of another size (`img_size` is that of the pre-training) is resized.
 
-With `method` beside `after` one method learns there, as registered and with each seed, whatever is evaluated here, and methods are those
-that fit here: `weights: {after: scenes-pretraining, method: dino-ssl, key: teacher}` in an entry of `frozen-features` compares poolings of
-what DINO has learned (scenes-features), and `--set model.weights.method=attmask-high` those of another strategy. What `--set` says
-otherwise is said of the stage alone.
+With `method` beside `after` one method learns there, as registered, whatever is evaluated here, and methods are those that fit here:
+`weights: {after: scenes-pretraining, method: dino-ssl, seed: 0, key: teacher}` in an entry of `frozen-features` compares poolings of what
+DINO has learned (scenes-features), and `--set model.weights.method=attmask-high` those of another strategy. What `--set` says otherwise
+is said of the stage alone. With `seed: 0` the weights of that one seed are those of all seeds here, as those of a file would be: seeds
+then differ by what is learned here alone, and what is found holds for these weights. Without it each seed begins with its own.
 
 Any other is the config of one of these OpenMMLab networks. What its outputs are is found in the same way, unless `_channels`, their width,
 and `_stride`, that of the last, say it. Its arguments are numbers, truth

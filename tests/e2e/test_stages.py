@@ -167,6 +167,32 @@ def test_a_stage_may_name_who_learns_before_it(planned, tmp_path):
     assert here.trials([row], here.cell(row, None), row.conditions, None, prints)[0].digest == row.digest
 
 
+def test_all_seeds_of_a_stage_may_begin_with_the_weights_of_one(planned):
+    own = planned("gap", benchmarks=("tiny-features",), seeds=2)
+    trials = planned("gap", "model.weights.seed=1", benchmarks=("tiny-features",), seeds=2)
+    assert [*trials] == [(NAMES[0], 1), ("tiny-features", 0), ("tiny-features", 1)], "no other seed learns before"
+    stages = [trials["tiny-features", seed] for seed in (0, 1)]
+    assert {stage.before for stage in stages} == {trials[NAMES[0], 1].digest} == {own[NAMES[0], 1].digest}
+    assert len({stage.setting for stage in stages}) == len({stage.config_digest for stage in stages}) == 1
+    other = planned("gap", "model.weights.seed=0", benchmarks=("tiny-features",), seeds=2)["tiny-features", 1]
+    known = {(stage.setting, stage.config_digest, stage.digest) for stage in (stages[1], other, own["tiny-features", 1])}
+    assert all(len({*some}) == 3 for some in zip(*known, strict=True)), "of another teacher, or of one for each seed, are others"
+    # tuned, too, and here again from what a store keeps
+    selection, files = Selection(methods=("gap",), benchmarks=("tiny-features",), seeds=2, tune=2), discover()
+    changes = Overrides.parse(["model.weights.seed=1"])
+    whole = plan(replace(selection, overrides=("model.weights.seed=1",)), load_catalog(), files)
+    (found,) = searches(whole, changes, files)
+    tried = tuning_plan(whole, [found]).trials
+    assert [trial.seed for trial in tried if trial.benchmark == NAMES[0]] == [1]
+    verdict = found.judge({trial.digest: 1.0 for point in found.points for trial in point.trials})
+    final = final_plan(whole, [found], [verdict], files).trials
+    assert [(trial.benchmark, trial.seed) for trial in final] == [*trials]
+    here, prints = Registered.here(), data.fingerprint(task(load_catalog().benchmarks["tiny-features"]), None)
+    for trial in (stages[1], tried[-1], final[-1]):
+        row, conditions = SimpleNamespace(**vars(trial)), {} if trial.purpose else trial.conditions
+        assert here.trials([row], here.cell(row, trial.search), conditions, trial.search, prints)[0].digest == trial.digest
+
+
 def test_all_that_comes_before_a_named_learner_is_as_registered(planned, tmp_path):
     chain = REGISTRY.replace("after: tiny-pretraining, method", "after: tiny-segmentation, method")
     registered = planned(seeds=1, benchmarks=NAMES[1:2])
@@ -214,6 +240,8 @@ def test_a_stage_that_names_who_learns_is_tuned(planned):
         (["model.weights.method=gap"], {}, r"'gap' \(slot pooling\) leaves nothing on.+slot masking: .+ --family self-supervised"),
         (["model.weights.method=mst-masked-ssl"], {}, "is planned"),
         (["model.weights={trial: 0123456789abcdef, method: attmask-high}"], {}, "give that, too"),
+        (["model.weights={trial: 0123456789abcdef, seed: 1}"], {}, "give that, too"),
+        (["model.weights.seed=-1"], {}, "greater than or equal to 0"),
         ([], {"method": "attmask-high"}, "fits no slot of 'tiny-features', which offers pooling, block"),
     ],
 )
