@@ -64,7 +64,8 @@ def _lines(
     block = next(iter(methods.values()))[0].block
     standing = board.standings[block]
     maps = any(row.map for rows in methods.values() for row in rows)
-    certain = [INTERVAL] * any(row.ci95 for rows in methods.values() if (row := _cell(rows, metrics[0]))) + ["tied"] * standing.judged
+    first_of = {method: _cell(rows, metrics[0]) if metrics else None for method, rows in methods.items()}
+    certain = [INTERVAL] * any(row.ci95 for row in first_of.values() if row) + ["tied"] * standing.judged
     header = ["rank" if standing.judged else "", "method", *metrics[:1], *certain, *metrics[1:], "n"]
     header += [*(COSTS[name].heading for name in costs), *["front"] * (front is not None), *["map"] * maps]
 
@@ -78,7 +79,7 @@ def _lines(
     letters = [*dict.fromkeys("".join(standing.tied.values()))] if longest is not None else []
     for place, (method, rows) in enumerate(methods.items(), 1):
         first = rows[0]
-        shown = _cell(rows, metrics[0])
+        shown = first_of[method]
         if floor and shown and shown.below_floor:
             body.append(floor)
             floor = None

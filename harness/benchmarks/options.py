@@ -172,7 +172,7 @@ class Weights(Options):
     """A benchmark, whose trial of the same method and seed is run first and hands on the weights that it keeps. Methods are those that
     fit there; they need no slot here."""
     method: str | None = Field(default=None, min_length=1)
-    """With ``after``: the one method that learns there, with each seed, for all methods here. These are then those that fit here."""
+    """With ``after``: the one method that learns there, for all methods here. These are then those that fit here."""
     seed: int | None = later(None, ge=0)
     """With ``after``: the one seed whose weights all seeds here begin with, so that they differ by what is learned here alone; otherwise
     each begins with its own."""

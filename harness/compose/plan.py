@@ -175,7 +175,8 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
     for line in lines:
         cell = None
         for step in line:  # what comes before a stage stands before it
-            told = overrides.texts(of_benchmark=step.bench in changed, of_method=step.method != catalog.methods[step.method.id])
+            said = overrides if step is line[-1] else _without_weights(overrides)
+            told = said.texts(of_benchmark=step.bench in changed, of_method=step.method != catalog.methods[step.method.id])
             key = step.bench, step.method.id, step.named
             cell = cells.setdefault(key, Cell(step.method, used[step.bench], prints[step.bench], told, cell, step.bench in kept))
     budget = _budget(selection, catalog)
@@ -184,7 +185,7 @@ def plan(selection: Selection, catalog: Catalog, files: list[PluginFile]) -> Pla
         cells = {key: cell for key, cell in cells.items() if not key[2]}
         for cell in cells.values():
             _refuse_tuning(cell)
-    trials = chain.from_iterable(cell.line(range(seeds), files) for (_, _, named), cell in cells.items() if not named)
+    trials = chain.from_iterable(cells[step.bench, step.method.id, False].line(range(seeds), files) for step in fitting)
     return Plan(unique(trials), used, unfit, [*cells.values()], seeds, budget)
 
 
@@ -265,8 +266,13 @@ def _with_stages(tasks: dict[str, Task], entries: Mapping[str, Benchmark], overr
 
 
 def of_earlier(stage: Task, overrides: Overrides) -> Overrides:
-    """What ``--set`` says of all that comes before a stage: the same where the same method learns there, nothing where one is named."""
-    return Overrides() if learner(stage) else overrides
+    """What ``--set`` says of all that comes before a stage: the same where the same method learns there, nothing where one is named; where
+    weights come from is said of the stage alone."""
+    return Overrides() if learner(stage) else _without_weights(overrides)
+
+
+def _without_weights(overrides: Overrides) -> Overrides:
+    return Overrides(tuple(item for item in overrides.items if item.parts[:2] != ("model", "weights")))
 
 
 def _earlier(bench: str, stages: Mapping[str, str]) -> list[str]:

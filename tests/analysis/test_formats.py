@@ -80,6 +80,11 @@ def test_a_method_without_the_primary_metric_has_no_other_ones_interval(result, 
     assert line[2:5] == ["-", "-", "-"], "top1, its interval, what it is tied with"
 
 
+def test_metrics_of_parts_alone_make_a_table_without_a_primary_one(result, specs, floors):
+    board = build([result("a", seed, {"top1/cats": 50.0 + seed}) for seed in (0, 1)], specs, floors)
+    assert any(line.split()[:2] == ["1", "a"] for line in formats.table(board).splitlines()) and "| 1 | a |" in formats.markdown(board)
+
+
 def test_collapsed_attention_is_marked_and_explained(result, specs, floors):
     fallen = [result("simpool", seed, labels={"attention": "collapsed"} if seed else {}) for seed in (0, 1)]
     board = build([*fallen, *(result("gap", seed) for seed in (0, 1))], specs, floors)

@@ -177,6 +177,10 @@ def test_all_seeds_of_a_stage_may_begin_with_the_weights_of_one(planned):
     other = planned("gap", "model.weights.seed=0", benchmarks=("tiny-features",), seeds=2)["tiny-features", 1]
     known = {(stage.setting, stage.config_digest, stage.digest) for stage in (stages[1], other, own["tiny-features", 1])}
     assert all(len({*some}) == 3 for some in zip(*known, strict=True)), "of another teacher, or of one for each seed, are others"
+    # where the same method learns before
+    same = planned("attmask-high", "model.weights.seed=1", benchmarks=("tiny-segmentation",), seeds=3)
+    assert [*same] == [(NAMES[0], 1), *((NAMES[1], seed) for seed in range(3))] and not same[NAMES[0], 1].overrides
+    assert {same[NAMES[1], seed].before for seed in range(3)} == {own[NAMES[0], 1].digest}
     # tuned, too, and here again from what a store keeps
     selection, files = Selection(methods=("gap",), benchmarks=("tiny-features",), seeds=2, tune=2), discover()
     changes = Overrides.parse(["model.weights.seed=1"])

@@ -81,7 +81,7 @@ def check(
     judged: list[costs_.CostEntry] = []
     if results is not None:
         rows_now = {expected.key[:3]: row for expected, row in reversed(pairs) if row is not None and expected.key in sources}
-        judged, said = _costs(costs_.pairs_of(baseline, rows_now, results, environments or {}))
+        judged, said = _costs(costs_.pairs_of(baseline, rows_now, results, environments or {}), any(baseline.costs.values()))
         notes += said
     return Check(entries, lacks.failed, notes, judged)
 
@@ -91,13 +91,18 @@ _UNTOLD = (
 )
 
 
-def _costs(pairs: costs_.Pairs) -> tuple[list[costs_.CostEntry], list[str]]:
-    """The entries about costs, and the notes with what is to say about them."""
+def _costs(pairs: costs_.Pairs, known: bool) -> tuple[list[costs_.CostEntry], list[str]]:
+    """The entries about costs, and the notes with what is to say about them.
+
+    Args:
+        known: whether the baseline has any.
+    """
     (costs, common), notes = costs_.judge(pairs), []
     if elsewhere := sum(not same for _, _, same in pairs.values()):
         notes.append(f"times and memory of {amount(elsewhere, 'method')} measured on another kind of device are not judged.")
     if not pairs:
-        notes.append("no costs are judged: the baseline has none, `harness baseline save` adds them.")
+        why = "no entry that has some can be compared" if known else "the baseline has none, `harness baseline save` adds them"
+        notes.append(f"no costs are judged: {why}.")
     if common >= costs_.BUSY:
         notes.append(f"times are {common:.2f} times those of the baseline in the median, which counts as the machine's doing.")
     times = [entry for entry in costs if entry.cost in costs_.TIMES]

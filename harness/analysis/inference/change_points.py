@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtr, stdtrit
+from scipy.special import gammaln, stdtr, stdtrit
 
 ALPHA = 0.01
 """Chance that a series without a change shows one or more."""
@@ -54,8 +54,8 @@ def change_points(series: Sequence[ArrayLike], alpha: float = ALPHA) -> list[Cha
         return []
     counts = np.array([values.size for values in points], np.float64)
     means = np.array([values.mean() for values in points])
-    variance, df = _noise(points, means)
-    if df < _LEAST_DF:
+    variance, df, least = _noise(points, means)
+    if df < _LEAST_DF or least > alpha:
         return []
     penalty = float(stdtrit(df, 1 - alpha / (len(points) - 1) / 2)) ** 2 * variance
     total, weighted, squared = (np.concatenate([[0.0], np.cumsum(x)]) for x in (counts, counts * means, counts * means**2))
@@ -75,18 +75,32 @@ def change_points(series: Sequence[ArrayLike], alpha: float = ALPHA) -> list[Cha
         before, after = ((weighted[b] - weighted[a]) / (total[b] - total[a]) for a, b in ((start, at), (at, end)))
         error = math.sqrt(variance * (1 / (total[at] - total[start]) + 1 / (total[end] - total[at])))
         p = 2 * float(stdtr(df, -abs(after - before) / error)) * (len(points) - 1)
-        found.append(ChangePoint(at, float(before), float(after), min(p, 1.0)))
+        found.append(ChangePoint(at, float(before), float(after), min(max(p, least), 1.0)))
     return found
 
 
-def _noise(points: Sequence[np.ndarray], means: np.ndarray) -> tuple[float, float]:
-    """Variance of one value and its degrees of freedom."""
+def _noise(points: Sequence[np.ndarray], means: np.ndarray) -> tuple[float, float, float]:
+    """Variance of one value, its degrees of freedom, and a p value that no change is below."""
     tiny = (ROUNDING * max(float(np.abs(means).max()), ROUNDING)) ** 2
     df = float(sum(values.size - 1 for values in points))
     if df >= _LEAST_DF:
-        return max(sum(float(((values - values.mean()) ** 2).sum()) for values in points) / df, tiny), df
+        return max(sum(float(((values - values.mean()) ** 2).sum()) for values in points) / df, tiny), df, 0.0
     steps = np.abs(np.diff(means))
-    if np.median(steps) ** 2 <= tiny:  # rounded values that are mostly equal do not tell how far the others may be off
-        return tiny, 0.0
+    if np.median(steps) ** 2 <= tiny:  # rounded values that are mostly equal do not tell how far the others may be off; their order may
+        return tiny, 0.5 * steps.size, _by_order(np.concatenate([[0], np.cumsum(steps**2 > tiny)]), np.round(means / math.sqrt(tiny)))
     # the median of |N(0, 2σ²)| is 0.6745 √2 σ; half a degree of freedom a step keeps the promise of ALPHA in simulations
-    return max((float(np.median(steps)) / 0.6745) ** 2 / 2, tiny), 0.5 * steps.size
+    return max((float(np.median(steps)) / 0.6745) ** 2 / 2, tiny), 0.5 * steps.size, 0.0
+
+
+def _by_order(run: np.ndarray, values: np.ndarray) -> float:
+    """How likely values in a random order would form so few runs of equal ones; no less than that.
+
+    Args:
+        run: of each value, which run it is in, from 0 on.
+    """
+    counts = np.unique(values, return_counts=True)[1]
+    kinds, runs = counts.size, int(run[-1]) + 1
+    orders = gammaln(values.size + 1) - gammaln(counts + 1).sum()
+    # runs begin at some places, each with another kind than the one before
+    few = [math.comb(values.size - 1, some - 1) * kinds * max(kinds - 1, 1) ** (some - 1) for some in range(1, runs + 1)]
+    return min(1.0, math.exp(math.log(sum(few)) - float(orders)))

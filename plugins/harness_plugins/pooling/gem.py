@@ -55,13 +55,14 @@ class GeneralizedMeanPooling(Pooling):
             # Not at the top: the toolbox needs seconds to import, and the other flavour does without.
             from mmpretrain.models.necks import GeneralizedMeanPooling as Wrapped
 
-            self.layer = Wrapped(p=p, eps=eps, clamp=True, p_trainable=learnable)
+            self.layer = Wrapped(p=p, eps=eps, clamp=False, p_trainable=learnable)
 
     def pool(self, a: Tensor | None, v: Tensor) -> Tensor:
         """(Σ or mean of v^p)^(1/p), (B, N, C) → (B, 1, C)."""
         if self.layer is not None:
-            v = v.clamp_min(self.eps)
-            largest = v.detach().amax(1, keepdim=True)
+            v = full(v).clamp_min(self.eps)
+            number = torch.finfo(v.dtype)
+            largest = v.detach().amax(1, keepdim=True).clamp(number.tiny, number.max)
             return self.layer((v / largest).transpose(1, 2).unsqueeze(-1)).unsqueeze(1) * largest
         # A channel that is zero everywhere would get an infinite gradient from the root: ε bounds it.
         with torch.autocast(v.device.type, enabled=False):

@@ -58,3 +58,13 @@ def test_too_little_is_known_of_the_noise_for_a_claim():
     assert change_points([[90.0] * 3, [90.00001] * 3]) == [], "equal in single precision"
     single = [[value] for value in (95.2, 95.2, 95.2, 95.2, 95.0, 95.2, 95.2)]
     assert change_points(single) == [], "a rounded value that is mostly the same does not say how far another one may be"
+
+
+def test_rounded_values_that_mostly_repeat_change_where_their_order_says_so():
+    (found,) = change_points([[95.2]] * 8 + [[80.0]] * 8)
+    assert (found.at, found.before, found.after) == (8, pytest.approx(95.2), 80.0) and 1e-4 < found.p < 0.01
+    assert [found.at for found in change_points([[95.237654321]] * 7 + [[80.0123456]] * 9 + [[90.0]] * 8)] == [7, 16]
+    assert change_points([[95.2]] * 10 + [[80.0]]) == [], "the last of eleven is one in eleven"
+    rng = np.random.default_rng(0)
+    alarms = [change_points(np.round(rng.normal(95.2, sd, (12, 1)), 1)) != [] for sd in (0.03, 0.05, 0.08) for _ in range(300)]
+    assert sum(alarms) <= 0.03 * len(alarms)

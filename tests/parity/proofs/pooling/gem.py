@@ -28,7 +28,7 @@ PROOFS = {
     "gem": PoolingProof(
         formula=gem,
         params=lambda d: 1,
-        variants=({"p": 4.5}, {"p": 2.0, "flavour": "simpool"}),
+        variants=({"p": 4.5}, {"eps": 0.5}, {"p": 2.0, "flavour": "simpool"}),
         flops=lambda d, n: 0,
         offers=UNARY,
         rebuilt=rebuilt,
