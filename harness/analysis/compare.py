@@ -188,9 +188,10 @@ def _over_samples(standing: Standing, a: Row, b: Row, trials: Mapping[str, sampl
         return None
     stacked = np.stack(scores).astype(np.float64).reshape(2, len(seeds), -1)
     kept = np.isfinite(stacked).all((0, 1))
-    whole = [[statistic(sampled.finite(one), axis=-1) for one in some] for some in stacked]
-    if not kept.all() and not np.allclose(whole, statistic(stacked[:, :, kept], axis=-1), rtol=1e-9, atol=0):
-        return None
+    if not kept.all():
+        whole = [[statistic(sampled.finite(one), axis=-1) for one in some] for some in stacked]
+        if not np.allclose(whole, statistic(stacked[:, :, kept], axis=-1), rtol=1e-9, atol=0):
+            return None
     first = trials[a.digests[0]]
     if GROUP in first and first[GROUP].size != kept.size:
         return None
