@@ -12,10 +12,10 @@ from harness.store.records import MetricSpec
 
 @pytest.fixture
 def found(result):
-    def lead(unit: str = "", higher: bool = True, **values: tuple[float, ...]) -> Leaders:
+    def lead(unit: str = "", higher: bool = True, moderated: bool = True, **values: tuple[float, ...]) -> Leaders:
         spec = [MetricSpec("scenes", 1, "score", unit, higher, "", True)]
         trials = [result(name, seed, {"score": value}) for name, some in values.items() for seed, value in enumerate(some)]
-        return benchmark.tables(build(trials, spec, []), "scenes")[0].leaders
+        return benchmark.tables(build(trials, spec, [], moderated=moderated), "scenes")[0].leaders
 
     return lead
 
@@ -49,6 +49,12 @@ def test_lower_may_be_better_and_where_nothing_differs_nobody_leads(found):
     assert found(higher=False, **NEAR, **FAR).leading == {"se", "cbam"}
     assert found(**NEAR).sentence == "No method leads: the two cannot be told apart."
     assert found(gem=(90.0,), lse=(80.0,)) == Leaders()
+
+
+def test_who_leads_does_not_depend_on_the_intervals_that_are_shown(found):
+    values = {"gap": (94.3, 96.7), "gem": (95.9, 95.2), "otk": (80.0, 81.5), "se": (70.0, 69.0), "lse": (60.0, 61.0)}
+    shown = found(**values, unit="%")
+    assert shown.leading == {"gap", "gem"} and shown == found(**values, unit="%", moderated=False)
 
 
 def test_long_lists_and_names_are_cut(found):

@@ -102,6 +102,7 @@ def test_costs_of_a_method_that_is_not_comparable_are_not_judged(measure):
     now = priced(measure(METHODS, code="new", overrides=("method.p=5",)), gem(params=lambda v: v * 9))
     found = regression.check(baseline, now.board, now.trials, ENVIRONMENTS, now.results)
     assert {entry.status for entry in found.entries} == {"incomparable"} and not found.costs
+    assert any("no entry that has some can be compared" in note for note in found.notes), "not that the baseline has none"
 
 
 def test_without_being_asked_costs_are_not_judged(measure):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from harness.analysis.inference.cells import Cells, fit
 from harness.analysis.inference.mixtures import sum_of_two
-from harness.analysis.inference.pairs import pairwise, pairwise_paired
+from harness.analysis.inference.pairs import pair, pairwise, pairwise_paired
 from harness.analysis.inference.scales import LINEAR
 from harness.analysis.statistics import holm
 
@@ -94,3 +96,16 @@ def test_pairs_borrow_from_pairs():
 def test_paired_needs_two_seeds():
     with pytest.raises(ValueError, match="two seeds"):
         pairwise_paired([[1.0], [2.0]])
+
+
+@pytest.mark.parametrize("shift", [0.0, 20.0])
+def test_a_single_pair_is_that_of_the_table_far_out_too(shift):
+    """The t that is matched at 5 and 0.1 % says too little beyond, where corrections over many claims look."""
+    rows = [[80.0 + shift, 80.4 + shift, 80.9 + shift], [70.0, 71.0, 73.0], [60.0, 60.2, 60.1]]
+    cells = fit(rows)
+    table = pairwise(cells)
+    for index, (left, right) in enumerate(zip(table.left, table.right, strict=True)):
+        found = pair(cells, int(left), int(right))
+        assert found.mean == pytest.approx(table.difference[index]) and found.variance == pytest.approx(table.variance[index])
+        assert found.p(found.mean) == pytest.approx(table.p[index], rel=1e-9)
+    assert not math.isfinite(pair(fit([[1.0], [2.0, 3.0]]), 0, 1).variance)
