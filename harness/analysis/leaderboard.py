@@ -23,7 +23,7 @@ from harness.analysis.notes import undefined
 from harness.analysis.places import places, timed
 from harness.analysis.settings import Setting, difference
 from harness.analysis.standing import fit
-from harness.analysis.statistics import summarize
+from harness.analysis.statistics import SINGLE, summarize
 from harness.outcome import over_seeds
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _row(trials: Sequence[Result], metric: str, spec: MetricSpec, floors: _Floor
         # a method that guesses like the floor differs from it by the rounding of float32
         below_floor=floor is not None
         and worse(summary.mean, floor, spec.higher_is_better)
-        and not math.isclose(summary.mean, floor, rel_tol=1e-6),
+        and not math.isclose(summary.mean, floor, rel_tol=SINGLE),
         values=values,
         **about,
     )

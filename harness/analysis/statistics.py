@@ -16,6 +16,9 @@ from scipy.special import stdtr, stdtrit
 LEVEL = 0.95
 """Confidence of every interval the harness shows."""
 
+SINGLE = 1e-6
+"""Values that differ by no more than this share are equal: metrics are stored in double precision and computed in single."""
+
 
 @dataclass(frozen=True)
 class Summary:

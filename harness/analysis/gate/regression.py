@@ -22,15 +22,13 @@ from harness.analysis.gate.limits import Limit
 from harness.analysis.gate.origins import Source, limits_of, other_machines, source_of, unfailing
 from harness.analysis.gate.outcome import Check, Entry, Status
 from harness.analysis.settings import difference, of_benchmark, of_method
+from harness.analysis.statistics import SINGLE
 from harness.errors import UsageError
 from harness.garbage import uncollected
 from harness.texts import amount
 
 if TYPE_CHECKING:
     from harness.store import Result, TrialRow
-
-ROUNDING = 1e-6
-"""Values that differ by no more than this share are equal: a metric is stored in double precision and computed in single."""
 
 
 @uncollected()
@@ -186,7 +184,7 @@ def _sides(expected: Expected, row: Row, source: Source | None) -> _Sides:
     assert expected.mean is not None
     before = dict(zip(expected.seeds, expected.values, strict=True))
     both = [(before[seed], value) for seed, value in zip(row.seeds, row.values, strict=True) if seed in before]
-    changes = [0.0 if math.isclose(value, then, rel_tol=ROUNDING) else value - then for then, value in both]
+    changes = [0.0 if math.isclose(value, then, rel_tol=SINGLE) else value - then for then, value in both]
     if both and (source in ("repeated", "machine") or (len(both) == min(expected.n, row.n) and not any(changes))):
         baseline, change = (math.fsum(some) / len(both) for some in ([then for then, _ in both], changes))
         return _Sides(baseline, baseline + change, change, len(both))

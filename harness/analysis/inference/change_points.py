@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln, stdtr, stdtrit
 
+from harness.analysis.statistics import SINGLE
+
 ALPHA = 0.01
 """Chance that a series without a change shows one or more."""
-
-ROUNDING = 1e-6
-"""Standard deviation, as a share of the largest mean, below which values are equal but for the precision they were computed in."""
 
 _LEAST_DF = 2
 """With fewer degrees of freedom the noise is not known well enough for any claim."""
@@ -81,7 +80,7 @@ def change_points(series: Sequence[ArrayLike], alpha: float = ALPHA) -> list[Cha
 
 def _noise(points: Sequence[np.ndarray], means: np.ndarray) -> tuple[float, float, float]:
     """Variance of one value, its degrees of freedom, and a p value that no change is below."""
-    tiny = (ROUNDING * max(float(np.abs(means).max()), ROUNDING)) ** 2
+    tiny = (SINGLE * max(float(np.abs(means).max()), SINGLE)) ** 2
     df = float(sum(values.size - 1 for values in points))
     if df >= _LEAST_DF:
         return max(sum(float(((values - values.mean()) ** 2).sum()) for values in points) / df, tiny), df, 0.0

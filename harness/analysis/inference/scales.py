@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike
 
 from harness.analysis.inference.mixtures import Array
 
+ROUNDING = 1e-3
+"""Of percentages that were computed in single precision."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -66,9 +69,6 @@ class Scale:
         mean, reach = self._within(mean), np.asarray(reach, np.float64)
         return (mean + 50 * reach**2) / (1 + reach**2) if self.name == "percent" else mean
 
-
-ROUNDING = 1e-3
-"""Of percentages that were computed in single precision."""
 
 LINEAR = Scale("linear")
 """The same spread everywhere."""
